@@ -53,7 +53,9 @@ def pip(*arguments: str) -> None:
     command = [VENV_PYTHON, "-m", "pip", "--disable-pip-version-check", "install", "-qq", *arguments]
     result = subprocess.run(command, check=False)
     if result.returncode != 0:
-        sys.exit("setup: pip could not install the dependencies; its message is above. Mend that and repeat the command.")
+        sys.exit(
+            "setup: pip could not install the dependencies; its message is above. Mend that and repeat the command."
+        )
 
 
 def install() -> None:
@@ -78,8 +80,6 @@ def install() -> None:
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
-        sys.exit(f"setup: Python 3.11 or newer is needed, this is {sys.version.split()[0]}; set PYTHON=/path/to/python3.11")
     os.environ["PYTHONPATH"] = ""
     with (ROOT / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

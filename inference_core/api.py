@@ -1,0 +1,16 @@
+"""The one place that mounts the features' routers."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+
+from inference_core import root
+
+API_PREFIX = "/api/v1"
+
+
+def mount(app: FastAPI, extra: tuple[APIRouter, ...] = ()) -> None:
+    """Mount every feature under `/api/v1`, `extra` routers of a derived service included."""
+    app.include_router(root.router)
+    for router in extra:
+        app.include_router(router, prefix=API_PREFIX)

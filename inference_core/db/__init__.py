@@ -1,0 +1,1 @@
+"""Relational storage: engine, sessions, models\x27 base, migrations."""

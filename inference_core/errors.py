@@ -1,0 +1,136 @@
+"""The one place where what went wrong becomes HTTP: `application/problem+json` (RFC 9457) for every 4xx and 5xx."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from inference_core import exceptions
+from inference_core.logging import current_request_id
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_JSON = "application/problem+json"
+BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}
+
+STATUS_OF: dict[type[exceptions.ServiceError], int] = {
+    exceptions.NotFoundError: 404,
+    exceptions.ConflictError: 409,
+    exceptions.InvalidInputError: 400,
+    exceptions.NotAuthenticatedError: 401,
+    exceptions.NotPermittedError: 403,
+    exceptions.ThrottledError: 429,
+    exceptions.DependencyUnavailableError: 503,
+    exceptions.ServiceError: 500,
+}
+
+
+class FieldProblem(BaseModel):
+    """One field that failed validation."""
+
+    loc: list[str | int]
+    msg: str
+    type: str
+
+
+class Problem(BaseModel):
+    """A problem document; `request_id` finds the matching log lines."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    code: str | None = None
+    errors: list[FieldProblem] | None = None
+
+
+def status_of(error: type[exceptions.ServiceError]) -> int:
+    """The HTTP status of a domain error: that of the nearest ancestor in the table."""
+    return next(STATUS_OF[kind] for kind in error.__mro__ if kind in STATUS_OF)
+
+
+def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI entries for a route that may raise `errors`."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        status = status_of(error)
+        description = (error.__doc__ or "").split("\n", 1)[0]
+        responses.setdefault(
+            status,
+            {
+                "description": description,
+                "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )
+    return responses
+
+
+def problem_response(
+    path: str,
+    status: int,
+    detail: str,
+    *,
+    code: str | None = None,
+    errors: list[FieldProblem] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document as a response."""
+    problem = Problem(
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=path,
+        request_id=current_request_id(),
+        code=code,
+        errors=errors,
+    )
+    return JSONResponse(problem.model_dump(exclude_none=True), status, headers, PROBLEM_JSON)
+
+
+async def on_service_error(request: Request, error: Exception) -> Response:
+    """Map a domain error by the table."""
+    assert isinstance(error, exceptions.ServiceError)  # noqa: S101  # registered for this type only
+    status = status_of(type(error))
+    headers = dict(BEARER_CHALLENGE) if status == HTTPStatus.UNAUTHORIZED else {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return problem_response(request.url.path, status, error.detail, code=error.code, headers=headers)
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Routing's own errors: 404, 405, 413."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
+    headers = dict(error.headers) if error.headers else None
+    return problem_response(request.url.path, error.status_code, str(error.detail), headers=headers)
+
+
+async def on_validation_error(request: Request, error: Exception) -> Response:
+    """Say which fields are wrong, without echoing what was sent."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
+    fields = [FieldProblem(loc=list(item["loc"]), msg=item["msg"], type=item["type"]) for item in error.errors()]
+    count = len(fields)
+    detail = f"{count} field{'s are' if count != 1 else ' is'} not valid."
+    return problem_response(request.url.path, 422, detail, code="validation_failed", errors=fields)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """Log in full, answer with nothing of it."""
+    log.error("unhandled_exception", path=request.url.path, method=request.method, exc_info=error)
+    return problem_response(request.url.path, 500, "The request could not be served.", code="internal_error")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Register the handlers above on `app`."""
+    app.add_exception_handler(exceptions.ServiceError, on_service_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(Exception, on_unexpected)

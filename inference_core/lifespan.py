@@ -1,0 +1,33 @@
+"""Start and stop of one process: opens what `AppState` holds, closes it in reverse order."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TypedDict
+
+from fastapi import FastAPI
+
+from inference_core.db.engine import Database
+from inference_core.redis.client import RedisClient
+from inference_core.settings import Settings
+from inference_core.state import AppState
+
+
+class LifespanState(TypedDict):
+    """What Starlette copies into `request.state`."""
+
+    app: AppState
+
+
+def lifespan_for(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
+    """The lifespan of an application with these settings."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[LifespanState]:
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(Database.open(settings))
+            redis = await stack.enter_async_context(RedisClient.open(settings))
+            yield {"app": AppState(settings=settings, database=database, redis=redis)}
+
+    return lifespan

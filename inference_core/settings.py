@@ -1,0 +1,180 @@
+"""Settings of the service, read from the environment and from `.env` in the working directory.
+
+Every field is documented in `.env.example` under its upper-case name. A bad value stops the start:
+`load_settings` raises `SettingsError`, whose text names each variable and never shows a value.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from dotenv.parser import parse_stream
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+ENV_FILE = Path(".env")
+DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
+MINIMUM_SECRET_BYTES = 32
+
+# The drivers the service is built and tested with, by the scheme a user may write.
+DATABASE_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "postgresql": "postgresql+asyncpg",
+    "postgres": "postgresql+asyncpg",
+    "mysql": "mysql+aiomysql",
+    "mariadb": "mysql+aiomysql",
+}
+
+Environment = Literal["development", "testing", "production"]
+Access = Literal["public", "user", "superuser"]
+CommaSeparated = Annotated[list[str], NoDecode]
+
+
+class SettingsError(Exception):
+    """The settings are unusable; the text says which variables and why, one a line."""
+
+
+class Settings(BaseSettings):
+    """All settings, typed. Durations and sizes carry their unit in the name."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
+
+    environment: Environment = "development"
+    debug: bool = False
+    app_name: str = "inference-core"
+    app_title: str = "Inference Core API"
+    app_description: str = "FastAPI backend: accounts, background tasks, LLM endpoints."
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "json", "console"] = "auto"
+    allowed_hosts: CommaSeparated = ["*"]
+    cors_origins: CommaSeparated = []
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+
+    database_url: str = "sqlite+aiosqlite:///.local/inference_core.db"
+    database_pool_size: int = Field(default=10, ge=1, le=200)
+    database_max_overflow: int = Field(default=5, ge=0, le=200)
+    database_pool_timeout_s: float = Field(default=2.0, gt=0, le=60)
+    database_statement_timeout_s: float = Field(default=5.0, gt=0, le=300)
+
+    redis_url: str = "redis://localhost:6379/0"
+    redis_connect_timeout_s: float = Field(default=0.5, gt=0, le=30)
+    redis_timeout_s: float = Field(default=1.0, gt=0, le=30)
+    celery_broker_url: str = ""
+    celery_result_backend: str = ""
+
+    secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
+    access_token_expire_minutes: int = Field(default=30, ge=1, le=24 * 60)
+    refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
+    refresh_token_idle_days: int = Field(default=7, ge=1, le=365)
+    refresh_grace_s: int = Field(default=10, ge=0, le=60)
+    password_reset_expire_minutes: int = Field(default=10, ge=1, le=60)
+    argon2_memory_kib: int = Field(default=19456, ge=8)
+    argon2_time_cost: int = Field(default=2, ge=1)
+    monitoring_access: Access | None = None
+
+    public_url: str = "http://localhost:8000"
+    mail_transport: Literal["outbox", "smtp"] = "outbox"
+    mail_outbox_dir: Path = Path(".local/outbox")
+    mail_from: str = "no-reply@localhost.localdomain"
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return [item.strip() for item in value.split(",") if item.strip()]
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+        except ArgumentError:
+            raise ValueError("is not a database URL such as sqlite:///app.db or postgresql://user@host/name") from None
+        backend = url.get_backend_name()
+        if backend not in DATABASE_DRIVERS:
+            raise ValueError(f"names an unknown database '{backend}'; known: sqlite, postgresql, mysql")
+        return url.set(drivername=DATABASE_DRIVERS[backend]).render_as_string(hide_password=False)
+
+    @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
+    @classmethod
+    def _redis_url(cls, value: str) -> str:
+        if value and not value.startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("must be a redis://, rediss:// or unix:// URL")
+        return value
+
+    @model_validator(mode="after")
+    def _safe_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        secret = self.secret_key.get_secret_value()
+        if secret == DEFAULT_SECRET_KEY:
+            raise ValueError("SECRET_KEY still has its development default; production needs one of its own")
+        if len(secret.encode()) < MINIMUM_SECRET_BYTES:
+            raise ValueError(f"SECRET_KEY is shorter than {MINIMUM_SECRET_BYTES} bytes")
+        if self.debug:
+            raise ValueError("DEBUG must be off in production")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        """Whether the strict rules hold: no default secret, no documentation pages, closed monitoring."""
+        return self.environment == "production"
+
+    @property
+    def broker_url(self) -> str:
+        """Where Celery's messages go: `CELERY_BROKER_URL`, else `REDIS_URL`."""
+        return self.celery_broker_url or self.redis_url
+
+    @property
+    def result_backend(self) -> str:
+        """Where Celery's results go: `CELERY_RESULT_BACKEND`, else `REDIS_URL`."""
+        return self.celery_result_backend or self.redis_url
+
+    @property
+    def effective_monitoring_access(self) -> Access:
+        """Who may see the task monitoring routes: as set, else superusers in production and everybody elsewhere."""
+        return self.monitoring_access or ("superuser" if self.is_production else "public")
+
+
+def check_env_file(path: Path) -> None:
+    """Refuse a `.env` with lines that are not `NAME=value`; the parser alone would pass over them.
+
+    Raises:
+        SettingsError: naming each such line by its number.
+    """
+    if not path.is_file():
+        return
+    try:
+        with path.open(encoding="utf-8") as stream:
+            bad = [binding.original.line for binding in parse_stream(stream) if binding.error]
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"settings: {path} cannot be read: {type(error).__name__}") from error
+    if bad:
+        lines = ", ".join(str(line) for line in bad)
+        raise SettingsError(f"settings: {path} line {lines}: not NAME=value")
+
+
+def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
+    """Read and check the settings; the environment wins over `env_file`.
+
+    Raises:
+        SettingsError: with one line for every variable that is wrong.
+    """
+    if env_file is not None:
+        check_env_file(env_file)
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_describe(detail) for detail in error.errors())) from None
+
+
+def _describe(detail: object) -> str:
+    assert isinstance(detail, dict)  # noqa: S101  # pydantic's ErrorDetails
+    message = detail["msg"].removeprefix("Value error, ")
+    variable = str(detail["loc"][0]).upper() if detail["loc"] else ""
+    where = f"{variable}: " if variable else ""
+    return f"settings: {where}{message[0].lower() if variable else message[0]}{message[1:]} (environment or .env)"

@@ -1,0 +1,1 @@
+"""The embedded stack: everything the service needs, started on one machine and stopped together."""

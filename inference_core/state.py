@@ -1,0 +1,35 @@
+"""What one running process of the service holds: made by the lifespan, handed to requests, gone at shutdown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from inference_core.db.engine import Database
+from inference_core.redis.client import RedisClient
+from inference_core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """The resources of one process; each is closed by the lifespan in reverse order."""
+
+    settings: Settings
+    database: Database
+    redis: RedisClient
+
+
+def get_state(request: Request) -> AppState:
+    """The state of the process that answers `request`."""
+    return cast("AppState", request.state.app)
+
+
+def get_settings(request: Request) -> Settings:
+    """The settings of the process that answers `request`."""
+    return get_state(request).settings
+
+
+StateDep = Annotated[AppState, Depends(get_state)]
+SettingsDep = Annotated[Settings, Depends(get_settings)]
