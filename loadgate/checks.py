@@ -1,0 +1,182 @@
+"""Checks that tell whether what a load test needs is there, and what command brings it up if it is not."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import operator
+import re
+import socket
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+TIMEOUT_S = 5.0
+"""How long one check waits for an answer."""
+
+_COMPARISON = re.compile(r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*$")
+_OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What one check found; `detail` is one line without a full stop."""
+
+    name: str
+    ok: bool
+    detail: str
+    start: str = ""
+
+    def line(self) -> str:
+        """Return the result as one line for the user."""
+        hint = f"; start it with: {self.start}" if self.start and not self.ok else ""
+        return f"{self.name}: {self.detail}{hint}"
+
+
+class Check(Protocol):
+    """Something that must hold before load is made against a host."""
+
+    name: str
+
+    def run(self, host: str) -> CheckResult:
+        """Carry the check out against `host` (a base URL); never raises for what it finds."""
+        ...
+
+
+@dataclass(frozen=True)
+class TcpCheck:
+    """Somebody listens at `address` (`name:port`)."""
+
+    name: str
+    address: str
+    start: str = ""
+
+    def run(self, host: str) -> CheckResult:  # noqa: ARG002 - the address is its own
+        """Open and close one connection."""
+        return _tcp(self.name, self.address, self.start)
+
+
+@dataclass(frozen=True)
+class HttpCheck:
+    """GET `path` answers with `status`, and its JSON holds what `expect` says.
+
+    `path` is joined to the host under test unless it is a whole URL. The keys of `expect` are dotted paths into the
+    JSON document (`components.redis.status`); a value is compared as it is, text such as `">= 1"` as a number, and
+    `"*"` only asks that the key exists.
+    """
+
+    name: str
+    path: str
+    status: int = 200
+    expect: Mapping[str, Any] = field(default_factory=dict)
+    start: str = ""
+    timeout_s: float = TIMEOUT_S
+
+    def run(self, host: str) -> CheckResult:
+        """Send one request."""
+        url = self.path if "://" in self.path else host.rstrip("/") + self.path
+        try:
+            status, body = _get(url, self.timeout_s)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return self._result(f"{url} does not answer ({_reason(error)})")
+        if status != self.status:
+            return self._result(f"{url} answered {status}, expected {self.status}")
+        problem = _json_problem(body, self.expect) if self.expect else None
+        return self._result(f"{url} {problem}") if problem else self._result(f"{url} answers {status}", ok=True)
+
+    def _result(self, detail: str, *, ok: bool = False) -> CheckResult:
+        return CheckResult(self.name, ok, detail, self.start)
+
+
+def reachable(host: str, start: str = "") -> CheckResult:
+    """Say whether anybody listens at the base URL `host`."""
+    parts = urlsplit(host)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        return CheckResult("target", ok=False, detail=f"{host!r} is not an http:// or https:// address")
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return CheckResult("target", ok=False, detail=f"{host!r} has no valid port")
+    return _tcp("target", f"{parts.hostname}:{port}", start, shown=host)
+
+
+def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
+    """Carry out every check; when nobody listens at `host`, that is the only result."""
+    first = reachable(host)
+    if not first.ok:
+        starts = [getattr(check, "start", "") for check in checks]
+        return [CheckResult(first.name, ok=False, detail=first.detail, start=next(filter(None, starts), ""))]
+    return [first, *(check.run(host) for check in checks)]
+
+
+def _tcp(name: str, address: str, start: str, shown: str = "") -> CheckResult:
+    server, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((server.strip("[]"), int(port)), timeout=TIMEOUT_S):
+            return CheckResult(name, ok=True, detail=f"{shown or address} is listening", start=start)
+    except (OSError, ValueError) as error:
+        return CheckResult(name, ok=False, detail=f"{shown or address} is not reachable ({_reason(error)})", start=start)
+
+
+def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ValueError("not an http:// or https:// address")
+    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - scheme checked above
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=timeout_s) as response:
+            return response.status, response.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+def _reason(error: BaseException) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+
+
+def _json_problem(body: bytes, expect: Mapping[str, Any]) -> str | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "did not answer with JSON"
+    for path, expected in expect.items():
+        found, value = _look_up(document, path)
+        if not found:
+            return f"has no {path!r} in its answer: is this the service that the suite is for?"
+        if not _meets(value, expected):
+            return f"has {path} = {json.dumps(value)}, expected {expected if isinstance(expected, str) else json.dumps(expected)}"
+    return None
+
+
+def _look_up(document: Any, path: str) -> tuple[bool, Any]:
+    value = document
+    for key in path.split("."):
+        if isinstance(value, Mapping) and key in value:
+            value = value[key]
+        elif isinstance(value, list) and key.isdigit() and int(key) < len(value):
+            value = value[int(key)]
+        else:
+            return False, None
+    return True, value
+
+
+def _meets(value: Any, expected: Any) -> bool:
+    if expected == "*":
+        return True
+    comparison = _COMPARISON.match(expected) if isinstance(expected, str) else None
+    if comparison:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and _OPERATORS[comparison[1]](value, float(comparison[2]))
+    if isinstance(expected, list):
+        return value in expected
+    return bool(value == expected)
