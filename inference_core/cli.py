@@ -1,0 +1,68 @@
+"""The `inference-core` command: run the embedded stack, a worker, the migrations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inference_core.settings import SettingsError, load_settings
+from inference_core.stack.children import ChildDiedError
+from inference_core.stack.redis_server import NoRedisServerError
+from inference_core.stack.up import ALL_QUEUES, StackError, StackOptions, run_stack
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+def say(line: str) -> None:
+    """Print one line at once, also into a pipe."""
+    print(line, flush=True)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn the errors a user can mend into their text on stderr and exit code 1."""
+    try:
+        yield
+    except (SettingsError, StackError, NoRedisServerError, ChildDiedError) as error:
+        typer.echo(f"inference-core: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
+    data: Annotated[Path, typer.Option(help="Folder of the database, Redis' data and the logs.")] = Path(".local"),
+    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a new folder, removed at the end.")] = False,
+) -> None:
+    """Run Redis, the migrations, a Celery worker and the API until Ctrl-C; print the URL when ready."""
+    with one_line_errors():
+        run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data), say)
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
+) -> None:
+    """Run a Celery worker for every queue of the service."""
+    with one_line_errors():
+        load_settings()
+    celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
+    command = [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", f"--concurrency={concurrency}"]
+    os.execv(sys.executable, command)  # noqa: S606  # the worker takes this process's place and its signals
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database named by DATABASE_URL to the newest schema."""
+    from inference_core.db.migrate import upgrade  # noqa: PLC0415  # alembic is needed by this command alone
+
+    with one_line_errors():
+        upgrade(load_settings())
+    say("the database is up to date")

@@ -1,0 +1,126 @@
+"""Child processes that live and die with their parent: started with a log file each, stopped in reverse order."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+LAST_LINES = 15
+POLL_S = 0.02
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PR_SET_PDEATHSIG = 1
+
+
+class ChildDiedError(Exception):
+    """A child ended by itself; the text names it, its exit code and its last log lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running child process and where it logs."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def last_lines(self) -> str:
+        """The end of its log, indented for display."""
+        lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        return "\n".join(f"    {line}" for line in lines)
+
+
+class Children:
+    """The children of one stack. Use as a context: whatever happens inside, none survives it."""
+
+    def __init__(self, logs: Path, stop_grace_s: float = 15.0) -> None:
+        self.logs = logs
+        self._stop_grace_s = stop_grace_s
+        self._children: list[Child] = []
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
+        """Start a child in a session of its own, so that a terminal's Ctrl-C reaches only the parent."""
+        log = self.logs / f"{name}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **env},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(os.getpid()) if sys.platform == "linux" else None,  # noqa: PLW1509
+            )
+        child = Child(name, process, log)
+        self._children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raise if a child is gone.
+
+        Raises:
+            ChildDiedError: for the first one found.
+        """
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                raise ChildDiedError(f"{child.name} ended with code {code}; its last lines:\n{child.last_lines()}")
+
+    def stop(self) -> None:
+        """Stop all, the last started first: SIGTERM, then SIGKILL to its whole session after the grace.
+
+        A signal that comes meanwhile does not break this off; it only takes the grace away.
+        """
+        deadline = time.monotonic() + self._stop_grace_s
+
+        def hurry(signum: int, _: FrameType | None) -> None:
+            nonlocal deadline
+            deadline = 0.0
+
+        previous = {number: signal.signal(number, hurry) for number in STOP_SIGNALS}
+        try:
+            while self._children:
+                child = self._children.pop()
+                if child.process.poll() is None:
+                    child.process.terminate()
+                while child.process.poll() is None and time.monotonic() < deadline:
+                    time.sleep(POLL_S)
+                _kill_group(child.process.pid)
+                child.process.wait()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return  # nobody of it is left
+
+
+def _die_with_parent(parent: int) -> object:
+    libc = ctypes.CDLL(None)
+
+    def ask_for_sigterm() -> None:
+        # Should the parent be killed outright, the kernel ends the child in its place.
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    return ask_for_sigterm

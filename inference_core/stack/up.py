@@ -1,0 +1,204 @@
+"""`inference-core up`: Redis, migrations, one Celery worker and the API on this machine, stopped together.
+
+What the environment or `.env` names (`REDIS_URL`, `DATABASE_URL`, `CELERY_*`) is used as it is; what they leave
+open is embedded: SQLite and a private Redis, their data in one folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from inference_core.db.migrate import upgrade
+from inference_core.settings import Settings, load_settings
+from inference_core.stack.children import STOP_SIGNALS, Children
+from inference_core.stack.ports import LOOPBACK, free_port, is_listening
+from inference_core.stack.redis_server import find_redis_server, redis_command
+
+START_TIMEOUT_S = 60.0
+POLL_S = 0.1
+ALL_QUEUES = "default,mail,llm_tasks"
+
+
+class StackError(Exception):
+    """The stack cannot start or go on; the text is one clear line (and log lines where they help)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What `inference-core up` was asked for; port 0 means any free one, `data` None a throw-away folder."""
+
+    port: int
+    workers: int
+    data: Path | None
+
+
+def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
+    """Run the stack until SIGINT or SIGTERM; `announce` gets the lines for the user, the URL among them.
+
+    Raises:
+        StackError, SettingsError, NoRedisServerError, ChildDiedError: each with its text for the user.
+    """
+    load_settings()
+    port = options.port or free_port()
+    if options.port and is_listening(options.port):
+        raise StackError(f"port {options.port} is taken; stop what listens there, or choose another with --port")
+    with (
+        _signals_as_interrupt(),
+        _data_folder(options.data) as data,
+        Children(data / "logs") as children,
+    ):
+        try:
+            _start(options, port, data, children, announce)
+            while True:
+                children.check()
+                time.sleep(POLL_S)
+        except KeyboardInterrupt:
+            announce("stopping")
+
+
+def _start(options: StackOptions, port: int, data: Path, children: Children, announce: Callable[[str], None]) -> None:
+    env = _embed_what_is_open(load_settings(), data, children)
+    os.environ.update(env)
+    settings = load_settings()
+    upgrade(settings)
+
+    python = sys.executable
+    celery = [python, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
+    children.start("worker", [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", "--concurrency=2"], env)
+    api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
+    children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
+
+    url = f"http://{LOOPBACK}:{port}"
+    _wait_ready(url, children)
+    announce(f"database {_without_credentials(settings.database_url)}")
+    announce(f"redis    {_without_credentials(settings.redis_url)}")
+    announce(f"logs     {children.logs}")
+    announce(url)
+
+
+def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> dict[str, str]:
+    """Check what the user named, start what they left open; gives the variables the processes need."""
+    env: dict[str, str] = {}
+    if _is_set(settings, "redis_url"):
+        _require_redis(settings.redis_url, "REDIS_URL")
+    else:
+        env["REDIS_URL"] = _start_redis(data, children)
+    for name in ("celery_broker_url", "celery_result_backend"):
+        if _is_set(settings, name):
+            _require_redis(getattr(settings, name), name.upper())
+    if not _is_set(settings, "database_url"):
+        env["DATABASE_URL"] = f"sqlite+aiosqlite:///{data / 'inference_core.db'}"
+    if not _is_set(settings, "mail_outbox_dir"):
+        env["MAIL_OUTBOX_DIR"] = str(data / "outbox")
+    return env
+
+
+def _is_set(settings: Settings, name: str) -> bool:
+    return name in settings.model_fields_set and bool(getattr(settings, name))
+
+
+def _without_credentials(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _require_redis(url: str, variable: str) -> None:
+    try:
+        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+            client.ping()
+    except RedisError as error:
+        raise StackError(
+            f"{variable} names {_without_credentials(url)}, which does not answer ({type(error).__name__}); "
+            f"start it, or unset {variable} to use the embedded server"
+        ) from None
+
+
+def _start_redis(data: Path, children: Children) -> str:
+    folder = data / "redis"
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    child = children.start("redis", redis_command(find_redis_server(), port=port, data=folder), {})
+    _wait_for(lambda: is_listening(port), children, f"Redis does not listen; see {child.log}")
+    return f"redis://{LOOPBACK}:{port}/0"
+
+
+def _wait_ready(url: str, children: Children) -> None:
+    def ready() -> bool:
+        tasks = _get_json(f"{url}/api/v1/tasks/health")
+        return _get_json(f"{url}/api/v1/health/ready") is not None and bool(tasks and tasks.get("active_workers"))
+
+    _wait_for(ready, children, "the API or the worker is not ready; see their logs")
+
+
+def _get_json(url: str) -> dict[str, object] | None:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  # a loopback URL of our own
+            body = json.load(response)
+            return body if isinstance(body, dict) else None
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
+
+
+def _wait_for(condition: Callable[[], bool], children: Children, failure: str) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        children.check()
+        if time.monotonic() > deadline:
+            raise StackError(f"not ready within {START_TIMEOUT_S:.0f} s: {failure}")
+        time.sleep(POLL_S)
+
+
+@contextmanager
+def _signals_as_interrupt() -> Iterator[None]:
+    def interrupt(_signum: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _data_folder(wanted: Path | None) -> Iterator[Path]:
+    if wanted is None:
+        folder = Path(tempfile.mkdtemp(prefix="inference-core-"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        return
+    wanted.mkdir(parents=True, exist_ok=True)
+    folder = wanted.resolve()
+    with (folder / "stack.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StackError(
+                f"a stack runs in {wanted} already (process {lock.read().strip() or 'unknown'}); "
+                "stop it, or choose another folder with --data"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield folder
