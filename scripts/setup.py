@@ -28,7 +28,9 @@ def requirements(lock_text: str) -> str:
     for package in tomllib.loads(lock_text)["package"]:
         markers = package.get("markers", "")
         if isinstance(markers, dict):
-            markers = " or ".join(f"({marker})" for marker in dict.fromkeys(markers.values()))
+            # By group; a group that is not named wants the package everywhere, whatever the others say.
+            everywhere = set(package["groups"]) - set(markers)
+            markers = "" if everywhere else " or ".join(f"({marker})" for marker in dict.fromkeys(markers.values()))
         hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
         condition = f" ; {markers}" if markers else ""
         lines.append(f"{package['name']}=={package['version']}{condition} {hashes}")
