@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -88,7 +88,7 @@ class Children:
         """
         deadline = time.monotonic() + self._stop_grace_s
 
-        def hurry(signum: int, _: FrameType | None) -> None:
+        def hurry(_signum: int, _frame: FrameType | None) -> None:
             nonlocal deadline
             deadline = 0.0
 
@@ -114,7 +114,7 @@ def _kill_group(group: int) -> None:
         return  # nobody of it is left
 
 
-def _die_with_parent(parent: int) -> object:
+def _die_with_parent(parent: int) -> Callable[[], None]:
     libc = ctypes.CDLL(None)
 
     def ask_for_sigterm() -> None:

@@ -1,0 +1,39 @@
+# The commands of the README. Everything lives in .venv inside the project; nothing is installed elsewhere.
+
+PROFILE ?= light
+PORT ?= 8000
+# The first Python of at least 3.11; name another one with: make setup PYTHON=/path/to/python3
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
+
+.PHONY: help perf test setup up check clean
+
+help:
+	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, judge, report'
+	@echo 'make test                  set up, run the tests'
+	@echo 'make up [PORT=8000]        run the stack in the foreground'
+	@echo 'make setup                 only set up .venv'
+	@echo 'make check                 lint, types, import rules'
+	@echo 'make clean                 remove what the commands above made, .venv included'
+
+setup:
+	@test -n "$(PYTHON)" || { echo 'setup: no Python 3.11 or newer was found; set PYTHON=/path/to/python3' >&2; exit 1; }
+	@$(PYTHON) scripts/setup.py
+
+perf: setup
+	@.venv/bin/loadgate run $(PROFILE)
+
+test: setup
+	@.venv/bin/python -m pytest -n auto --dist loadgroup -q
+
+up: setup
+	@.venv/bin/inference-core up --port $(PORT)
+
+check: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports --no-cache
+
+clean:
+	rm -rf .venv .local .setup.lock reports .pytest_cache .mypy_cache .ruff_cache

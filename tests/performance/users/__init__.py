@@ -1,0 +1,16 @@
+"""The simulated users of this service, one module for each group of endpoints."""
+
+from users.auth import AuthUserFlow
+from users.base import BaseUser
+from users.database import DatabaseHealthUser
+from users.health import HealthCheckFullUser, HealthCheckUser
+from users.tasks import TasksMonitoringUser
+
+__all__ = [
+    "AuthUserFlow",
+    "BaseUser",
+    "DatabaseHealthUser",
+    "HealthCheckFullUser",
+    "HealthCheckUser",
+    "TasksMonitoringUser",
+]
