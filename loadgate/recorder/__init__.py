@@ -1,0 +1,23 @@
+"""Recording: latency sketches, the per-second store, errors, and merging over workers. Knows nothing of Locust."""
+
+from loadgate.recorder.cells import Outcome, SeriesKey
+from loadgate.recorder.errors import ErrorCount
+from loadgate.recorder.recorder import OVERALL, RAMP, STEADY, Recorder, TimeSlot, Totals
+from loadgate.recorder.reports import LostReports
+from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
+
+__all__ = [
+    "OVERALL",
+    "RAMP",
+    "RELATIVE_ERROR",
+    "STEADY",
+    "Bucket",
+    "ErrorCount",
+    "LatencySketch",
+    "LostReports",
+    "Outcome",
+    "Recorder",
+    "SeriesKey",
+    "TimeSlot",
+    "Totals",
+]

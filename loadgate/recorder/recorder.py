@@ -1,0 +1,260 @@
+"""The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, Slot
+from loadgate.recorder.errors import ErrorCount, ErrorLog
+from loadgate.recorder.reports import LostReports, ReportBook
+from loadgate.recorder.sketch import LatencySketch
+
+OVERALL = "overall"
+"""The scope of all requests."""
+
+STEADY = "steady"
+"""The stage of requests sent while the load was as the profile wants it, as opposed to `RAMP`."""
+
+RAMP = "ramp"
+
+FORMAT_VERSION = 1
+_ROLL_UP_EVERY_S = 60
+
+
+class Totals(NamedTuple):
+    """All requests of a scope: latencies by outcome, and bytes received."""
+
+    success: LatencySketch
+    failure: LatencySketch
+    response_bytes: int
+
+    @property
+    def requests(self) -> int:
+        """Requests of either outcome."""
+        return self.success.count + self.failure.count
+
+
+class TimeSlot(NamedTuple):
+    """All requests of a scope that ended in [start_s, start_s + width_s), epoch seconds."""
+
+    start_s: int
+    width_s: int
+    totals: Totals
+
+
+class Recorder:
+    """Where requests are recorded and figures are read.
+
+    In a run of one process, `record` and read. On a worker, `record` and send `take_delta()` now and then, the last
+    one with `final=True`; on the master, `merge_delta` each and read. `record` never waits, so that it is safe among
+    greenlets; threads must not share a recorder.
+    """
+
+    def __init__(self) -> None:
+        self._series: dict[SeriesKey, CellSeries] = {}
+        self._errors = ErrorLog()
+        self._counters: Counter[str] = Counter()
+        self._reports = ReportBook()
+        self._recorder_id = uuid4().hex
+        self._next_sequence = 0
+        self._first_s: int | None = None
+        self._newest_s = 0
+        self._next_roll_up_s = 0
+
+    def record(
+        self,
+        name: str,
+        outcome: Outcome,
+        *,
+        start_s: float,
+        latency_ms: float,
+        response_bytes: int = 0,
+        error: str | None = None,
+        stage: str = STEADY,
+        group: str = "",
+        service_ms: float | None = None,
+    ) -> None:
+        """Count one finished request.
+
+        `start_s` is wall-clock epoch seconds: when the request was sent or, in an open model, was meant to be sent;
+        `latency_ms` counts from there. The request is filed under the second in which it ended. `group` is that of
+        the user class, "" for none: the request then counts under its name and `overall` alone. `service_ms` is the
+        time from the actual sending, given only in an open model. `error` is kept for a failure.
+        """
+        end_s = start_s + latency_ms / 1000
+        second = int(end_s)
+        key = SeriesKey(group, name, outcome, stage)
+        series = self._series.get(key)
+        if series is None:
+            series = self._series[key] = CellSeries()
+        cell = series.seconds.get(second)
+        if cell is None:
+            cell = series.seconds[second] = Cell()
+            self._note_second(second)
+        cell.record(latency_ms, response_bytes, service_ms)
+        # Kept beside the seconds, so that a live view costs the same at the end of a long run as at its start.
+        series.total.record(latency_ms, response_bytes, service_ms)
+        if error is not None:
+            self._errors.record(name, error, end_s)
+
+    def count(self, counter: str, times: int = 1) -> None:
+        """Count an event that is no finished request, such as a late, dropped or never-started arrival."""
+        self._counters[counter] += times
+
+    # Reports of workers
+
+    def take_delta(self, *, final: bool = False) -> dict[str, Any]:
+        """Everything recorded since the last take, fit for JSON and msgpack; the recorder is empty afterwards."""
+        delta = self.to_json() | {"recorder": self._recorder_id, "sequence": self._next_sequence, "final": final}
+        self._next_sequence += 1
+        self._series = {}
+        self._errors = ErrorLog()
+        self._counters = Counter()
+        self._first_s, self._newest_s = None, 0
+        return delta
+
+    def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
+        """Add a worker's report; False when it was already there.
+
+        Exact: the sketches become those of all samples. A gap in the sequence is remembered until it is filled.
+        Raises ValueError when the report is of another version of loadgate.
+        """
+        _check_version(delta)
+        if not self._reports.accept(worker_id, delta["recorder"], delta["sequence"], final=delta["final"]):
+            return False
+        self._merge(delta)
+        return True
+
+    def lost_reports(self) -> list[LostReports]:
+        """Workers whose reports have a gap or no end; ask when the run is over."""
+        return self._reports.lost()
+
+    # The whole, as a document
+
+    def to_json(self) -> dict[str, Any]:
+        """All that was recorded: `series`, each with cells of [start_s, width_s, cell], `errors` and `counters`."""
+        return {
+            "version": FORMAT_VERSION,
+            "series": [
+                {
+                    "group": key.group,
+                    "name": key.name,
+                    "outcome": key.outcome.value,
+                    "stage": key.stage,
+                    "cells": [[slot.start_s, slot.width_s, slot.cell.to_json()] for slot in series.slots()],
+                }
+                for key, series in self._series.items()
+            ],
+            "errors": self._errors.to_json(),
+            "counters": dict(self._counters),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "Recorder":
+        """The recorder that `to_json` described. Raises ValueError when it is of another version."""
+        _check_version(data)
+        recorder = cls()
+        recorder._merge(data)
+        return recorder
+
+    # Figures
+
+    def groups(self) -> list[str]:
+        """Groups with at least one request, sorted."""
+        return sorted({key.group for key in self._series if key.group})
+
+    def names(self, group: str | None = None) -> list[str]:
+        """Request names, sorted; those of one group only, if given."""
+        return sorted({key.name for key in self._series if group is None or key.group == group})
+
+    def stages(self) -> list[str]:
+        """Stages with at least one request, sorted."""
+        return sorted({key.stage for key in self._series})
+
+    def span_s(self) -> tuple[int, int] | None:
+        """[first, end) of the epoch seconds in which requests ended, or None without any."""
+        return None if self._first_s is None else (self._first_s, self._newest_s + 1)
+
+    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
+        """All requests of a scope: `overall`, a group, or a request name (a group goes before a name of its text)."""
+        return _sum((key.outcome, series.total) for key, series in self._select(scope, stages))
+
+    def time_slots(
+        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
+    ) -> list[TimeSlot]:
+        """The requests of a scope per second (per wider slot where rolled up), ascending; empty slots are absent.
+
+        `since_s` leaves out the slots that start earlier.
+        """
+        by_slot: dict[tuple[int, int], list[tuple[Outcome, Cell]]] = {}
+        for key, series in self._select(scope, stages):
+            for slot in series.slots(since_s):
+                by_slot.setdefault((slot.start_s, slot.width_s), []).append((key.outcome, slot.cell))
+        return [TimeSlot(start_s, width_s, _sum(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
+
+    def service_times(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
+        """Times from the actual sending of successful requests; empty unless the run was an open model."""
+        sketch = LatencySketch()
+        for key, series in self._select(scope, stages):
+            if key.outcome is Outcome.SUCCESS and series.total.service is not None:
+                sketch.merge(series.total.service)
+        return sketch
+
+    def errors(self) -> list[ErrorCount]:
+        """Errors by name and text, the most frequent first."""
+        return self._errors.most_frequent()
+
+    def counters(self) -> dict[str, int]:
+        """What `count` counted."""
+        return dict(self._counters)
+
+    def cell_count(self) -> int:
+        """How many cells are held: the measure of the memory in use."""
+        return sum(len(series.seconds) + len(series.older) for series in self._series.values())
+
+    def _select(self, scope: str, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
+        chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
+        if scope == OVERALL:
+            return chosen
+        if any(key.group == scope for key in self._series):
+            return [item for item in chosen if item[0].group == scope]
+        return [item for item in chosen if item[0].name == scope]
+
+    def _merge(self, data: Mapping[str, Any]) -> None:
+        for row in data["series"]:
+            key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"])
+            series = self._series.setdefault(key, CellSeries())
+            for start_s, width_s, cell in row["cells"]:
+                series.add(Slot(start_s, width_s, Cell.from_json(cell)))
+                self._note_second(start_s)
+                self._note_second(start_s + width_s - 1)
+        self._errors.merge_json(data["errors"])
+        self._counters.update(data["counters"])
+
+    def _note_second(self, second: int) -> None:
+        if self._first_s is None or second < self._first_s:
+            self._first_s = second
+        if second <= self._newest_s:
+            return
+        self._newest_s = second
+        if second >= self._next_roll_up_s:
+            self._next_roll_up_s = second + _ROLL_UP_EVERY_S
+            for series in self._series.values():
+                series.roll_up(second)
+
+
+def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
+    success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
+    for outcome, cell in cells:
+        (success if outcome is Outcome.SUCCESS else failure).merge(cell.latency)
+        response_bytes += cell.response_bytes
+    return Totals(success, failure, response_bytes)
+
+
+def _check_version(data: Mapping[str, Any]) -> None:
+    if data.get("version") != FORMAT_VERSION:
+        raise ValueError(
+            f"recorded data of version {data.get('version')!r} cannot be read; this loadgate reads {FORMAT_VERSION}: "
+            "use the same loadgate on all machines"
+        )

@@ -1,0 +1,35 @@
+"""Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
+
+from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
+from loadgate.rules.readings import format_value
+from loadgate.rules.thresholds import ThresholdError, from_thresholds
+from loadgate.rules.types import (
+    Interval,
+    Metric,
+    MetricKind,
+    Operator,
+    Rule,
+    RuleOutcome,
+    RuleResult,
+    Unit,
+    Verdict,
+)
+
+__all__ = [
+    "EvaluationContext",
+    "Interval",
+    "Metric",
+    "MetricKind",
+    "Operator",
+    "RecorderView",
+    "Rule",
+    "RuleOutcome",
+    "RuleResult",
+    "ThresholdError",
+    "Unit",
+    "Verdict",
+    "evaluate",
+    "evaluate_rule",
+    "format_value",
+    "from_thresholds",
+]

@@ -1,0 +1,185 @@
+"""Judging a run: each rule becomes pass, fail or inconclusive with a sentence that says why."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from loadgate.durations import format_duration
+from loadgate.recorder import OVERALL, RAMP, TimeSlot, Totals
+from loadgate.rules.readings import Reading, confidence_interval, format_value, read
+from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
+from loadgate.rules.windows import Window, fill_gaps, full_windows
+
+__all__ = ["EvaluationContext", "RecorderView", "evaluate", "evaluate_rule"]
+
+
+class RecorderView(Protocol):
+    """What the rules read of a recorder."""
+
+    def groups(self) -> list[str]:
+        """Groups with requests."""
+
+    def names(self) -> list[str]:
+        """Request names."""
+
+    def stages(self) -> list[str]:
+        """Stages with requests."""
+
+    def span_s(self) -> tuple[int, int] | None:
+        """[first, end) of the seconds with requests."""
+
+    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
+        """All requests of a scope."""
+
+    def time_slots(
+        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
+    ) -> list[TimeSlot]:
+        """The requests of a scope per second."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationContext:
+    """What is known of the run beside its requests.
+
+    `duration_s` is the time during which load was made (None: from the first to the last second with a request).
+    `saturated` says in a clause how the load generator itself was overloaded, None when it was not. With
+    `prefer_steady`, latency rules leave out the ramp where enough requests are left. `notes` go into the verdict.
+    """
+
+    duration_s: float | None = None
+    saturated: str | None = None
+    prefer_steady: bool = True
+    notes: tuple[str, ...] = ()
+
+
+def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
+    """The verdict on a run."""
+    context = context or EvaluationContext()
+    results = tuple(evaluate_rule(rule, view, context) for rule in rules)
+    outcome, reason = _overall_outcome(results, view.totals().requests)
+    return Verdict(outcome, results, reason, context.notes)
+
+
+def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[RuleOutcome, str]:
+    if not requests:
+        return RuleOutcome.INCONCLUSIVE, "no request was recorded"
+    if not results:
+        return RuleOutcome.INCONCLUSIVE, "there is no rule to judge the run by"
+    for outcome, word in ((RuleOutcome.FAIL, "failed"), (RuleOutcome.INCONCLUSIVE, "inconclusive")):
+        count = sum(result.outcome is outcome for result in results)
+        if count:
+            return outcome, f"{count} of {len(results)} {'rule' if len(results) == 1 else 'rules'} {word}"
+    return RuleOutcome.PASS, f"{'the rule' if len(results) == 1 else f'all {len(results)} rules'} held"
+
+
+def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
+    """The result of one rule. Latencies are read from successful requests only."""
+    if not view.totals(rule.scope).requests:
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule.scope, view))
+    if not rule.metric.kind.is_latency:
+        return _judge(rule, view, context, None)
+    whole = _judge(rule, view, context, None)
+    stages = steady_stages(view)
+    result = whole
+    if context.prefer_steady and stages != set(view.stages()):
+        steady = _judge(rule, view, context, stages)
+        if steady.value is not None:
+            result = replace(steady, stages="steady")
+    result = replace(result, value_all_stages=whole.value)
+    if context.saturated and result.value is not None:
+        reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
+        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
+    return result
+
+
+def steady_stages(view: RecorderView) -> set[str]:
+    """All stages but the ramp."""
+    return set(view.stages()) - {RAMP}
+
+
+def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None) -> RuleResult:
+    if rule.window_s is not None:
+        return _judge_windows(rule, _judged_slots(rule, view, stages), (view.span_s() or (0, 0))[0])
+    totals = view.totals(rule.scope, stages)
+    reading = read(rule, totals, _duration_s(view, context))
+    if reading.value is None:
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.lack, samples=reading.samples)
+    return _compare(rule, reading, confidence_interval(rule, totals))
+
+
+def _duration_s(view: RecorderView, context: EvaluationContext) -> float:
+    if context.duration_s is not None:
+        return context.duration_s
+    span_s = view.span_s()
+    return float(span_s[1] - span_s[0]) if span_s else 0.0
+
+
+def _judged_slots(rule: Rule, view: RecorderView, stages: Collection[str] | None) -> list[TimeSlot]:
+    """The slots that a rule with a window looks at, without gaps, from the scope's first to the run's last second."""
+    slots, span_s = view.time_slots(rule.scope, stages), view.span_s()
+    if not slots or span_s is None:
+        return []
+    first_s, end_s = slots[0].start_s, span_s[1]
+    if not rule.metric.kind.is_latency:
+        # The first and the last second are rarely whole, which would read as few requests.
+        first_s, end_s = first_s + slots[0].width_s, end_s - 1
+    return fill_gaps(slots, first_s, end_s)
+
+
+def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int) -> RuleResult:
+    length_s = rule.window_s or 0
+    worst: tuple[Reading, Window] | None = None
+    judged = unjudged = 0
+    lack = ""
+    for window in full_windows(slots, length_s):
+        reading = read(rule, window.totals, window.length_s)
+        if reading.value is None:
+            unjudged, lack = unjudged + 1, reading.lack
+            continue
+        judged += 1
+        if worst is None or _is_worse(rule, reading.value, worst[0].value or 0.0):
+            worst = reading, window
+    text = format_duration(length_s)
+    if worst is None:
+        reason = f"no window of {text} could be judged: {lack}" if unjudged else f"there is no full window of {text}"
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
+    reading, window = worst
+    skipped = f" ({unjudged} more had too few requests)" if unjudged else ""
+    where = f" in the worst of {judged} windows of {text}{skipped}, {window.start_s - run_start_s} s into the run"
+    result = _compare(rule, reading, confidence_interval(rule, window.totals), where)
+    return replace(result, window_start_s=window.start_s)
+
+
+def _is_worse(rule: Rule, value: float, than: float) -> bool:
+    return value > than if rule.operator.bounds_from_above else value < than
+
+
+def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str = "") -> RuleResult:
+    value = reading.value or 0.0
+    holds = rule.operator.holds(value, rule.limit)
+    verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
+    required = f"{rule.operator.value} {format_value(rule.limit, rule.unit)}"
+    relation = f"{required} as required" if holds else f"not {required}"
+    reason = f"{rule.metric} {verb} {format_value(value, rule.unit)}{where}, {relation}{_doubt(rule, interval)}"
+    outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL
+    return RuleResult(rule, outcome, reason, value, reading.samples, interval)
+
+
+def _doubt(rule: Rule, interval: Interval | None) -> str:
+    if interval is None or not interval.contains(rule.limit):
+        return ""
+    low = "?" if interval.low is None else format_value(interval.low, rule.unit)
+    high = "?" if interval.high is None else format_value(interval.high, rule.unit)
+    confidence = f"{100 * interval.confidence:g} %"
+    if interval.high is None or interval.low is None:
+        return f"; too few requests to bound it at {confidence} confidence ({low} to {high})"
+    return f"; the limit lies inside the {confidence} confidence interval ({low} to {high}), so another run may differ"
+
+
+def _nothing_recorded(scope: str, view: RecorderView) -> str:
+    groups, names = ", ".join(view.groups()), view.names()
+    if not names:
+        return "no request was recorded"
+    known = f"groups {groups}; " if groups else ""
+    some = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
+    return f"no request of {scope!r} was recorded; recorded were {known}names {some}"

@@ -1,0 +1,77 @@
+"""One value read for a metric from the requests of a scope, or the reason why there is none."""
+
+from dataclasses import dataclass
+
+from loadgate.recorder import LatencySketch, Totals
+from loadgate.rules.statistics import min_samples, quantile_interval, share_interval
+from loadgate.rules.types import Interval, Metric, MetricKind, Rule, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`value` in the rule's unit from `samples` requests; when it is None, `lack` says in a clause what was missing."""
+
+    value: float | None
+    samples: int
+    lack: str = ""
+
+
+def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
+    """The rule's metric of these requests, which came over `duration_s` seconds."""
+    if rule.metric.kind.is_latency:
+        return _read_latency(rule.metric, totals)
+    if rule.metric.kind is MetricKind.FAILURES:
+        return _read_failures(rule.unit, totals)
+    if rule.metric.kind is MetricKind.REQUESTS:
+        return Reading(float(totals.requests), totals.requests)
+    if duration_s <= 0:
+        return Reading(None, totals.requests, "the length of the run is not known")
+    return Reading(totals.requests / duration_s, totals.requests)
+
+
+def _read_failures(unit: Unit, totals: Totals) -> Reading:
+    if unit is Unit.COUNT:
+        return Reading(float(totals.failure.count), totals.requests)
+    if not totals.requests:
+        return Reading(None, 0, "no request was recorded")
+    return Reading(100 * totals.failure.count / totals.requests, totals.requests)
+
+
+def _read_latency(metric: Metric, totals: Totals) -> Reading:
+    sketch = totals.success
+    if not sketch.count:
+        failed = f"all {totals.failure.count} requests failed" if totals.failure.count else "no request was recorded"
+        return Reading(None, 0, f"{failed}, and latencies are read from successes only")
+    if metric.kind is MetricKind.PERCENTILE:
+        needed = min_samples(metric.quantile)
+        if sketch.count < needed:
+            lack = f"{metric} needs at least {needed} successful requests and there were {sketch.count}"
+            return Reading(None, sketch.count, lack)
+        return Reading(sketch.quantile(metric.quantile), sketch.count)
+    return Reading(_moment(metric.kind, sketch), sketch.count)
+
+
+def _moment(kind: MetricKind, sketch: LatencySketch) -> float | None:
+    return {
+        MetricKind.MEAN: sketch.mean_ms,
+        MetricKind.MIN: sketch.min_ms,
+        MetricKind.MAX: sketch.max_ms,
+    }[kind]
+
+
+def confidence_interval(rule: Rule, totals: Totals) -> Interval | None:
+    """The interval of the value that `read` gives: for percentiles and shares of failures, None for others."""
+    if rule.metric.kind is MetricKind.PERCENTILE:
+        return quantile_interval(totals.success, rule.metric.quantile)
+    if rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT:
+        return share_interval(totals.failure.count, totals.requests)
+    return None
+
+
+def format_value(value: float, unit: Unit) -> str:
+    """The value with its unit, as people read it: `104 ms`, `1.04 s`, `0.35 %`, `12`, `50.1/s`."""
+    if unit is Unit.MS:
+        return f"{value / 1000:.4g} s" if value >= 1000 else f"{value:.4g} ms"
+    if unit is Unit.PERCENT:
+        return f"{value:.4g} %"
+    return f"{value:.15g}" if unit is Unit.COUNT else f"{value:.4g}/s"

@@ -1,0 +1,56 @@
+"""Rules from a plain dictionary such as `{"health_p95_ms": 100, "overall_failure_rate": 0.01}`."""
+
+import math
+import re
+from collections.abc import Mapping
+
+from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
+
+_KEY = re.compile(
+    r"(?P<scope>.+)_(?:p(?P<percent>\d{1,2}(?:[._]\d+)?)_ms|(?P<time>mean|min|max)_ms|(?P<rate>failure_rate))"
+)
+KNOWN_FORMS = "<group>_p<NN>_ms, <group>_mean_ms, <group>_max_ms, <group>_failure_rate, with 'overall' for all requests"
+
+
+class ThresholdError(ValueError):
+    """A dictionary of thresholds that cannot be read; one line a key."""
+
+
+def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
+    """The rules that a dictionary of limits stands for, in its order.
+
+    A value must stay below its limit; where the limit of failures is 0, it must be 0. Times are in milliseconds,
+    a failure rate is a fraction (0.01 is 1 %). Raises ThresholdError that names all keys which cannot be read.
+    """
+    rules, problems = [], []
+    for key, limit in thresholds.items():
+        try:
+            rules.append(_rule(key, limit))
+        except ThresholdError as error:
+            problems.append(str(error))
+    if problems:
+        raise ThresholdError("\n".join(problems))
+    return rules
+
+
+def _rule(key: str, limit: float) -> Rule:
+    match = _KEY.fullmatch(key) if isinstance(key, str) else None
+    if match is None:
+        raise ThresholdError(f"threshold {key!r} is not known; the known forms are {KNOWN_FORMS}")
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit) or limit < 0:
+        raise ThresholdError(f"threshold {key!r} must be a number of at least 0, not {limit!r}")
+    scope = match["scope"]
+    if match["rate"]:
+        if limit > 1:
+            raise ThresholdError(f"threshold {key!r} is a fraction between 0 and 1 (0.01 is 1 %), not {limit!r}")
+        operator = Operator.LT if limit else Operator.LE
+        # 0.07 * 100 is 7.000000000000001 in binary; the limit meant is 7.
+        return Rule(scope, Metric(MetricKind.FAILURES), operator, round(limit * 100, 10), Unit.PERCENT)
+    if not limit:
+        raise ThresholdError(f"threshold {key!r} must be above 0 ms: no request takes less")
+    if match["time"]:
+        return Rule(scope, Metric(MetricKind(match["time"])), Operator.LT, float(limit), Unit.MS)
+    percent = float(match["percent"].replace("_", "."))
+    if not percent:
+        raise ThresholdError(f"threshold {key!r}: a percentile lies above 0; write <group>_min_ms for the smallest")
+    return Rule(scope, Metric(MetricKind.PERCENTILE, percent), Operator.LT, float(limit), Unit.MS)
