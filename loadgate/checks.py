@@ -44,7 +44,10 @@ class CheckResult:
 class Check(Protocol):
     """Something that must hold before load is made against a host."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What is checked, as the user calls it."""
+        ...
 
     def run(self, host: str) -> CheckResult:
         """Carry the check out against `host` (a base URL); never raises for what it finds."""
@@ -89,7 +92,7 @@ class HttpCheck:
             return self._result(f"{url} does not answer ({_reason(error)})")
         if status != self.status:
             return self._result(f"{url} answered {status}, expected {self.status}")
-        problem = _json_problem(body, self.expect) if self.expect else None
+        problem = _body_problem(body, self.expect) if self.expect else None
         return self._result(f"{url} {problem}") if problem else self._result(f"{url} answers {status}", ok=True)
 
     def _result(self, detail: str, *, ok: bool = False) -> CheckResult:
@@ -123,7 +126,9 @@ def _tcp(name: str, address: str, start: str, shown: str = "") -> CheckResult:
         with socket.create_connection((server.strip("[]"), int(port)), timeout=TIMEOUT_S):
             return CheckResult(name, ok=True, detail=f"{shown or address} is listening", start=start)
     except (OSError, ValueError) as error:
-        return CheckResult(name, ok=False, detail=f"{shown or address} is not reachable ({_reason(error)})", start=start)
+        return CheckResult(
+            name, ok=False, detail=f"{shown or address} is not reachable ({_reason(error)})", start=start
+        )
 
 
 def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
@@ -144,18 +149,24 @@ def _reason(error: BaseException) -> str:
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
 
 
-def _json_problem(body: bytes, expect: Mapping[str, Any]) -> str | None:
-    try:
-        document = json.loads(body)
-    except ValueError:
-        return "did not answer with JSON"
+def json_problem(document: Any, expect: Mapping[str, Any]) -> str | None:
+    """Return the first expectation that a JSON document does not meet, as the end of a sentence, or `None`."""
     for path, expected in expect.items():
         found, value = _look_up(document, path)
         if not found:
-            return f"has no {path!r} in its answer: is this the service that the suite is for?"
+            return f"has no {path!r} in its answer"
         if not _meets(value, expected):
-            return f"has {path} = {json.dumps(value)}, expected {expected if isinstance(expected, str) else json.dumps(expected)}"
+            wanted = expected if isinstance(expected, str) else json.dumps(expected)
+            return f"has {path} = {json.dumps(value)}, expected {wanted}"
     return None
+
+
+def _body_problem(body: bytes, expect: Mapping[str, Any]) -> str | None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return "did not answer with JSON: is this the service that the suite is for?"
+    return json_problem(document, expect)
 
 
 def _look_up(document: Any, path: str) -> tuple[bool, Any]:

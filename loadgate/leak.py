@@ -44,9 +44,7 @@ def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> Memory
     if len(times) < MIN_SAMPLES or times[-1] <= times[0]:
         return None
     xs, ys = _thinned(times), _thinned(values)
-    slopes = [
-        (ys[j] - ys[i]) / (xs[j] - xs[i]) for i in range(len(xs)) for j in range(i + 1, len(xs)) if xs[j] > xs[i]
-    ]
+    slopes = [(ys[j] - ys[i]) / (xs[j] - xs[i]) for i in range(len(xs)) for j in range(i + 1, len(xs)) if xs[j] > xs[i]]
     slope = median(slopes)
     intercept = median(y - slope * x for x, y in zip(xs, ys, strict=True))
     return MemoryTrend(

@@ -1,0 +1,190 @@
+"""BaseUser: a FastHttpUser whose every request ends in the record, whatever happens to it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import gevent
+from locust import FastHttpUser
+from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
+from locust.env import Environment
+from locust.exception import (
+    InterruptTaskSet,
+    LocustError,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    ResponseError,
+    StopTest,
+    StopUser,
+)
+
+from loadgate.checks import json_problem
+
+GROUP = "group"
+"""Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
+
+_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
+
+
+class UnansweredRequestError(Exception):
+    """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
+
+
+class GateResponse(ResponseContextManager):
+    """A response that is recorded once: by its `with` block if it has one, else at once by its status."""
+
+    _reported = False
+
+    def __enter__(self) -> Self:
+        """Leave it to the block to call `success()` or `failure(...)`; the status decides when it calls neither."""
+        if self._reported:
+            raise LocustError(
+                "This response is already recorded by its status; write `with self.client.get(...) as response:` "
+                "around the request itself"
+            )
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(  # type: ignore[override]  # as Locust's, which answers whether to go on
+        self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Record the request; an exception that left the block makes it a failure, and goes on to the task."""
+        if exc is None or self._manual_result is not None or isinstance(value, ResponseError):
+            return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
+        if isinstance(value, Exception) and not isinstance(value, _CONTROL_FLOW):
+            self.request_meta["exception"] = value
+        # Anything else ended the user's task, not the request: its status decides.
+        self._report_request()
+        return False
+
+    def success(self) -> None:
+        """Mark the request as good, whatever its status."""
+        super().success()  # type: ignore[no-untyped-call]
+
+    def failure(self, exc: str | Exception) -> None:
+        """Mark the request as failed; the text is counted in the report."""
+        super().failure(exc)  # type: ignore[no-untyped-call]
+
+    def expect(
+        self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None
+    ) -> dict[str, Any] | None:
+        """Inside a `with` block: mark the request by status and JSON content, and return the JSON object.
+
+        `content` maps dotted paths to expected values, as in `loadgate.checks.HttpCheck`. Returns `None` after a
+        failure.
+        """
+        allowed = {status} if isinstance(status, int) else set(status)
+        if self.status_code not in allowed:
+            self.failure(f"answered {self.status_code}, expected {' or '.join(map(str, sorted(allowed)))}")
+            return None
+        try:
+            document = json.loads(self.text or "")
+        except ValueError:
+            self.failure("did not answer with JSON")
+            return None
+        problem = json_problem(document, content or {})
+        if problem or not isinstance(document, dict):
+            self.failure(problem or "did not answer with a JSON object")
+            return None
+        self.success()
+        return document
+
+    def report_unless_entered(self) -> None:
+        """Record by status a response that no `with` block took over."""
+        if not self._entered:
+            self._report_request()
+
+    def _report_request(self) -> None:
+        self._reported = True
+        super()._report_request()  # type: ignore[no-untyped-call]
+
+
+class GateSession(FastHttpSession):
+    """Locust's session, with `with` blocks that need no `catch_response=True` and no request that gets lost."""
+
+    @classmethod
+    def taking_over(cls, session: FastHttpSession) -> GateSession:
+        """Return a session with the settings and the connections of `session`."""
+        gate_session = cls.__new__(cls)
+        gate_session.__dict__.update(session.__dict__)
+        return gate_session
+
+    def request(  # type: ignore[override]  # narrower where Locust's annotation is wrong
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        catch_response: bool = True,
+        context: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> ResponseContextManager:
+        """Send a request; see `FastHttpSession.request`.
+
+        With the default the response may be used in a `with` block or not. `catch_response=False` is Locust's own
+        behaviour: recorded before it is returned, and no `with` block.
+        """
+        if isinstance(self.user, BaseUser):
+            context = {GROUP: self.user.group_name(), **(context or {})}
+        began_s, began = time.time(), time.perf_counter()
+        try:
+            response = super().request(
+                method, url, name=name, catch_response=catch_response, context=context or {}, **kwargs
+            )
+        except Exception:
+            raise  # a mistake in the task's code, which Locust reports as such
+        except BaseException:
+            waited_ms = (time.perf_counter() - began) * 1000
+            self.request_event.fire(
+                request_type=method,
+                name=name or self.request_name or url,
+                response_time=waited_ms,
+                response_length=0,
+                response=None,
+                context=context or {},
+                exception=UnansweredRequestError("no answer when the run ended"),
+                start_time=began_s,
+                url=self._build_url(url),
+            )
+            raise
+        if catch_response:
+            response.__class__ = GateResponse
+            # Runs as soon as this greenlet gives way, which a `with` statement after the call cannot do before it
+            # has entered its block.
+            gevent.spawn_raw(response.report_unless_entered)  # type: ignore[attr-defined]
+        return response
+
+
+class BaseUser(FastHttpUser):
+    """The base of a suite's user classes.
+
+    A class says with `group = "health"` to which group its requests belong, for rules such as `health: p95 < 100ms`;
+    its subclasses inherit that. A class without one is a group of its own, by its class name. Both timeouts are
+    finite, so that a target that hangs shows as failures.
+    """
+
+    abstract = True
+    connection_timeout: float = 10.0
+    network_timeout: float = 30.0
+
+    _scope_group = ""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        declared = cls.__dict__.get("group")
+        if isinstance(declared, str):
+            # Locust's `User.group` is the greenlet group, which it needs when a task ends the run.
+            cls._scope_group = declared
+            del cls.group
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.client = GateSession.taking_over(self.client)
+
+    @classmethod
+    def group_name(cls) -> str:
+        """Return the group that the class's requests are judged in."""
+        return cls._scope_group or cls.__name__
