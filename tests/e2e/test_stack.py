@@ -1,0 +1,142 @@
+"""`inference-core up`: ready means ready, every mistake is one line, and nothing is ever left running."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import wait_until
+from tests.support.stack import URL_LINE, gone, running_stack, start_stack
+
+
+def get_json(url: str) -> dict[str, object]:
+    with urllib.request.urlopen(url, timeout=10) as response:
+        body = json.load(response)
+    assert isinstance(body, dict)
+    return body
+
+
+def test_ready_stack_serves_health_and_has_a_worker_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
+    with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
+        assert get_json(f"{stack.url}/api/v1/health/ping")["message"] == "pong"
+        assert get_json(f"{stack.url}/api/v1/health/database")["status"] == "healthy"
+        assert get_json(f"{stack.url}/api/v1/tasks/health")["active_workers"] == 1
+        family = stack.family()
+        names = " ".join(" ".join(process.cmdline()) for process in family)
+        assert "celery" in names
+        assert "uvicorn" in names
+        assert stack.end(signal.SIGINT) == 0
+        wait_until(lambda: gone(family), what="the stack's processes gone")
+    assert (tmp_path / "data" / "inference_core.db").exists()
+
+
+def test_second_run_on_the_same_data_keeps_accounts(tmp_path: Path) -> None:
+    account = {"username": "keeper", "email": "keeper@example.com", "password": "correct horse battery"}
+    body = json.dumps(account).encode()
+    for expected in (201, 409):
+        with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
+            request = urllib.request.Request(
+                f"{stack.url}/api/v1/auth/register", body, {"Content-Type": "application/json"}
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=10) as response:
+                    status = response.status
+            except urllib.error.HTTPError as error:
+                status = error.code
+            assert status == expected
+            assert stack.end(signal.SIGTERM) == 0
+
+
+def test_two_stacks_with_folders_of_their_own_run_side_by_side(tmp_path: Path) -> None:
+    with running_stack(tmp_path / "one", "--port", "0") as one, running_stack(tmp_path / "two", "--port", "0") as two:
+        assert one.url != two.url
+        assert get_json(f"{one.url}/api/v1/health/ping")["message"] == "pong"
+        assert get_json(f"{two.url}/api/v1/health/ping")["message"] == "pong"
+
+
+def test_second_stack_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    with running_stack(tmp_path, "--port", "0", "--data", "data") as first:
+        with start_stack(tmp_path / "other", "--port", "0", "--data", str(tmp_path / "data")) as second:
+            assert second.process.wait(30) == 1
+        assert len(second.text.splitlines()) == 1
+        assert f"a stack runs in {tmp_path / 'data'} already (process {first.process.pid}); stop it" in second.text
+
+
+def test_taken_port_is_one_line(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with start_stack(tmp_path, "--port", str(port)) as stack:
+            assert stack.process.wait(30) == 1
+    expected = f"inference-core: port {port} is taken; stop what listens there, or choose another with --port"
+    assert stack.text.splitlines() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("env_file", "expected"),
+    [
+        ("DEBUG=true\nthis is no setting\n", "settings: .env line 2: not NAME=value"),
+        ("ACCESS_TOKEN_EXPIRE_MINUTES=soon\n", "settings: ACCESS_TOKEN_EXPIRE_MINUTES: "),
+        ("DATABASE_URL=oracle://db/x\n", "settings: DATABASE_URL: names an unknown database 'oracle'"),
+        ("ENVIRONMENT=production\n", "SECRET_KEY"),
+        ("REDIS_URL=redis://127.0.0.1:1/0\n", "REDIS_URL names redis://127.0.0.1:1/0, which does not answer"),
+    ],
+)
+def test_bad_settings_are_one_line_and_nothing_starts(tmp_path: Path, env_file: str, expected: str) -> None:
+    (tmp_path / ".env").write_text(env_file)
+    with start_stack(tmp_path, "--port", "0") as stack:
+        assert stack.process.wait(30) == 1
+    assert len(stack.text.splitlines()) == 1
+    assert expected in stack.text
+
+
+def test_child_that_dies_ends_the_stack_with_its_last_lines(tmp_path: Path) -> None:
+    with running_stack(tmp_path, "--port", "0") as stack:
+        family = stack.family()
+        api = next(process for process in family if "uvicorn" in " ".join(process.cmdline()))
+        api.kill()
+        assert stack.process.wait(30) == 1
+        wait_until(lambda: gone(family), what="the stack's processes gone")
+    assert "inference-core: api ended with code -9; its last lines:" in stack.text
+
+
+def test_interrupt_during_start_leaves_nothing(tmp_path: Path) -> None:
+    with start_stack(tmp_path, "--port", "0", "--data", "data") as stack:
+        wait_until((tmp_path / "data" / "logs" / "worker.log").exists, within_s=60, what="the worker started")
+        family = stack.family()
+        assert family
+        assert stack.end(signal.SIGINT) == 0
+        wait_until(lambda: gone(family), what="the stack's processes gone")
+    assert not URL_LINE.search(stack.text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
+def test_killed_stack_takes_its_children_along(tmp_path: Path) -> None:
+    with running_stack(tmp_path, "--port", "0") as stack:
+        family = stack.family()
+        assert stack.end(signal.SIGKILL) == -signal.SIGKILL
+        wait_until(lambda: gone(family), within_s=30, what="the stack's processes gone")
+
+
+def test_ephemeral_stack_removes_its_folder(tmp_path: Path) -> None:
+    with running_stack(tmp_path, "--port", "0", "--ephemeral") as stack:
+        logs = Path(next(line for line in stack.text.splitlines() if line.startswith("logs")).split()[1])
+        assert logs.is_dir()
+        assert stack.end(signal.SIGTERM) == 0
+    assert not logs.parent.exists()
+
+
+def test_help_names_the_commands() -> None:
+    command = [Path(sys.executable).parent / "inference-core", "--help"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for name in ("up", "worker", "migrate"):
+        assert name in text
