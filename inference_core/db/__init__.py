@@ -1,1 +1,1 @@
-"""Relational storage: engine, sessions, models\x27 base, migrations."""
+"""Relational storage: engine, sessions, the models' base, migrations."""

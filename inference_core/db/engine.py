@@ -1,28 +1,232 @@
-"""The process's database engine: one pool, with bounded waits, for SQLite, PostgreSQL or MySQL."""
+"""The process's database: bounded pools and waits for SQLite, PostgreSQL and MySQL/MariaDB, chosen by the URL alone.
+
+SQLite gets two pools: one connection that writes, so that the writers of a process queue in order instead of polling
+for the file's lock, and several that only read. The others use one pool for both; reads run without a transaction.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
+from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
+
+CONNECT_TIMEOUT_S = 3.0
+RECYCLE_S = 1800
+# PRAGMAs of every SQLite connection; NORMAL is durable against a crash of the process, not of the machine's power.
+SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
+
+
+class DatabaseUnavailableError(DependencyUnavailableError):
+    """The database does not answer in time."""
+
+    code = "database_unavailable"
+    detail = "The database is not available. Try again shortly."
+
+
+class WriteInReadSessionError(RuntimeError):
+    """A programming error: something was to be written in a session that only reads."""
+
+
+class _NoFlushSession(Session):
+    def flush(self, objects: Any = None) -> None:
+        if self.new or self.dirty or self.deleted:
+            raise WriteInReadSessionError("this session only reads; use a write session")
+        super().flush(objects)
+
+
+class ReadSession(AsyncSession):
+    """A session that only reads, outside of a transaction. As a context it gives its connection back at the end."""
+
+    sync_session_class = _NoFlushSession
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The engine of one process."""
+    """The engines of one process: `engine` reads (and is what health reports), `write_engine` writes."""
 
     engine: AsyncEngine
+    write_engine: AsyncEngine
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Database]:
-        """Make the engine (which connects on first use) and dispose of it at the end."""
-        engine = create_async_engine(settings.database_url)
+        """Make the engines (which connect on first use) and dispose of them at the end."""
+        database = cls.from_settings(settings)
         try:
-            yield cls(engine)
+            yield database
         finally:
-            await engine.dispose()
+            await database.engine.dispose()
+            await database.write_engine.dispose()
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Database:
+        """The engines for `settings.database_url`; the caller disposes of them."""
+        url = make_url(settings.database_url)
+        if url.get_backend_name() == "sqlite":
+            return _sqlite(url, settings)
+        return _server(url, settings)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[ReadSession]:
+        """A session for reading.
+
+        Raises:
+            DatabaseUnavailableError: if the database does not answer in time.
+        """
+        async with ReadSession(self.engine, autoflush=False, expire_on_commit=False) as session:
+            with unavailable_as_domain_error():
+                yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """A session whose transaction begins with its first statement, commits at the end, rolls back on an exception.
+
+        Raises:
+            DatabaseUnavailableError: if the database does not answer in time.
+        """
+        async with AsyncSession(self.write_engine, expire_on_commit=False) as session:
+            with unavailable_as_domain_error():
+                try:
+                    yield session
+                    await session.commit()
+                except BaseException:
+                    await session.rollback()
+                    raise
+
+
+class unavailable_as_domain_error:  # noqa: N801  # reads as a function
+    """A context that turns the drivers' connection and time errors into `DatabaseUnavailableError`."""
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Translate."""
+        unreachable = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | TimeoutError)
+        if unreachable or (isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))):
+            raise DatabaseUnavailableError from error
+
+
+def _timed_out(error: DBAPIError) -> bool:
+    # PostgreSQL's query_canceled: the statement timeout.
+    return getattr(error.orig, "sqlstate", None) == "57014"
+
+
+def _pool(settings: Settings) -> dict[str, Any]:
+    return {
+        "pool_size": settings.database_pool_size,
+        "max_overflow": settings.database_max_overflow,
+        "pool_timeout": settings.database_pool_timeout_s,
+        "pool_use_lifo": True,
+        "pool_recycle": RECYCLE_S,
+    }
+
+
+def _sqlite(url: URL, settings: Settings) -> Database:
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    arguments = {"timeout": settings.database_statement_timeout_s}
+    reads = create_async_engine(
+        url,
+        connect_args=arguments,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        pool_reset_on_return=None,
+        **_pool(settings),
+    )
+    writes = create_async_engine(
+        url,
+        connect_args=arguments,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=settings.database_statement_timeout_s,
+    )
+    event.listen(reads.sync_engine, "connect", _prepare_sqlite_reader)
+    event.listen(writes.sync_engine, "connect", _prepare_sqlite)
+    event.listen(writes.sync_engine, "begin", _begin_immediate)
+    return Database(reads, writes)
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # Without this the sqlite3 module would begin (deferred) transactions by itself, and late.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in SQLITE_PRAGMAS:
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _prepare_sqlite_reader(connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
+    _prepare_sqlite(connection, entry)
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA query_only=ON")
+    cursor.close()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A transaction that reads first and writes later could not wait for the lock: it would fail at once.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _server(url: URL, settings: Settings) -> Database:
+    is_postgresql = url.get_backend_name() == "postgresql"
+    arguments = _postgresql_arguments(settings) if is_postgresql else _mysql_arguments(settings)
+    engine = create_async_engine(
+        url,
+        connect_args=arguments,
+        isolation_level="READ COMMITTED",
+        skip_autocommit_rollback=is_postgresql,
+        **_pool(settings),
+    )
+    event.listen(engine.sync_engine, "do_connect", _connect)
+    return Database(engine.execution_options(isolation_level="AUTOCOMMIT"), engine)
+
+
+def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> DBAPIConnection:
+    # The asyncpg driver lets a refused connection through as the OSError it is.
+    try:
+        return dialect.connect(*args, **kwargs)
+    except OSError as error:
+        raise DatabaseUnavailableError from error
+
+
+def _postgresql_arguments(settings: Settings) -> dict[str, Any]:
+    statement_s = settings.database_statement_timeout_s
+    return {
+        "timeout": CONNECT_TIMEOUT_S,
+        # The server ends a slow statement first; the client's limit is for a server that is silent.
+        "command_timeout": statement_s + 1,
+        "server_settings": {
+            "application_name": settings.app_name,
+            "statement_timeout": str(int(statement_s * 1000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "timezone": "UTC",
+            "jit": "off",
+        },
+    }
+
+
+def _mysql_arguments(settings: Settings) -> dict[str, Any]:
+    statement_s = settings.database_statement_timeout_s
+    # Each server skips the other's comment: MariaDB counts seconds, MySQL milliseconds (of SELECTs alone).
+    limits = (
+        f"/*M!100100 , max_statement_time={statement_s} */ /*!50708 , max_execution_time={int(statement_s * 1000)} */"
+    )
+    return {
+        "charset": "utf8mb4",
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "init_command": f"SET SESSION time_zone='+00:00' {limits}",
+    }

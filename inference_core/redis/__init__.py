@@ -1,1 +1,1 @@
-"""The process\x27s Redis connections and the Lua scripts that run in it."""
+"""The process's Redis connections, and how their errors become the service's own."""

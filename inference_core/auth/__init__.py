@@ -1,0 +1,1 @@
+"""Accounts: registration, login, profile, passwords, access tokens and refresh sessions."""

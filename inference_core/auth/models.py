@@ -1,0 +1,68 @@
+"""The tables of accounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from sqlalchemy import Boolean, ForeignKey, Index, String, Uuid
+from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from inference_core.db.base import Base, UtcDateTime, utc_now
+
+USERNAME_LENGTH = 50
+EMAIL_LENGTH = 254
+NAME_LENGTH = 100
+SESSION_ID_LENGTH = 32
+
+TokenPurpose = Literal["reset", "verify"]
+
+
+def _exact(length: int) -> String:
+    # MySQL's default collation would take accents for their plain letters.
+    return String(length).with_variant(MYSQL_VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+class User(Base):
+    """An account; `username` and `email` are kept in lower case."""
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    username: Mapped[str] = mapped_column(_exact(USERNAME_LENGTH), unique=True)
+    email: Mapped[str] = mapped_column(_exact(EMAIL_LENGTH), unique=True)
+    first_name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    last_name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    hashed_password: Mapped[str] = mapped_column(String(255))
+    is_active: Mapped[bool] = mapped_column(Boolean, default=True)
+    is_verified: Mapped[bool] = mapped_column(Boolean, default=False)
+    is_superuser: Mapped[bool] = mapped_column(Boolean, default=False)
+    # Access tokens of an older version count no longer, unless they belong to the session that was kept.
+    token_version: Mapped[int] = mapped_column(default=0)
+    kept_session_id: Mapped[str | None] = mapped_column(String(SESSION_ID_LENGTH))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, onupdate=utc_now)
+
+    __table_args__ = (Index("ix_users_created_at", "created_at", "id"),)
+
+
+class OneTimeToken(Base):
+    """A mailed token by its hash alone; one for each user and purpose, so that a newer one replaces the older."""
+
+    __tablename__ = "one_time_tokens"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    purpose: Mapped[TokenPurpose] = mapped_column(String(16), primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EndedSession(Base):
+    """A session that was ended while access tokens of it may still be unexpired; useless after `expires_at`."""
+
+    __tablename__ = "ended_sessions"
+
+    session_id: Mapped[str] = mapped_column(String(SESSION_ID_LENGTH), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
