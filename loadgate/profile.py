@@ -3,7 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from loadgate.arrival import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.durations import duration_s, format_duration
+from loadgate.recorder import RAMP
+from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
@@ -72,9 +75,28 @@ class LoadProfile:
         """The length as Locust's command line takes it."""
         return format_duration(self.run_time_s)
 
+    def arrivals(self) -> ArrivalSchedule | None:
+        """The schedule of an open model, None for a closed one. Raises ValueError when `rate` cannot be read."""
+        if self.rate is not None:
+            return parse_rate(self.rate)
+        if not self.stages or any(stage.rate is None for stage in self.stages):
+            return None
+        return _stage_arrivals(self.stages)
+
+    def own_rules(self) -> list[Rule] | None:
+        """The rules of this profile's `thresholds` and `rules`, None when it has neither. Raises as their parsers."""
+        if self.thresholds is None and self.rules is None:
+            return None
+        return [*from_thresholds(self.thresholds or {}), *parse_rules(self.rules or ())]
+
     def problems(self, known_classes: Collection[str] | None = None) -> list[str]:
         """What keeps this profile from being run, each as one line; empty when it is sound."""
-        found = [*_level_problems(self), *_weight_problems(self.weight_config, known_classes)]
+        found = [
+            *_level_problems(self),
+            *_rate_problems(self),
+            *_weight_problems(self.weight_config, known_classes),
+            *_rule_problems(self),
+        ]
         return [f"profile {self.name!r}: {problem}" for problem in found]
 
     def validate(self, known_classes: Collection[str] | None = None) -> None:
@@ -107,6 +129,43 @@ def _level_problems(profile: LoadProfile) -> list[str]:
     return problems
 
 
+def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
+    """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
+    segments = []
+    rate_before = 0.0
+    for stage in stages:
+        rate = stage.rate or 0.0
+        if stage.ramp_s:
+            segments.append(RateSegment(rate_before, rate, stage.ramp_s))
+        if stage.duration_s > stage.ramp_s:
+            segments.append(RateSegment(rate, rate, stage.duration_s - stage.ramp_s))
+        rate_before = rate
+    return ArrivalSchedule(tuple(segments))
+
+
+def _rate_problems(profile: LoadProfile) -> list[str]:
+    problems = []
+    if profile.rate is not None:
+        if profile.stages:
+            problems.append("give either rate or stages")
+        try:
+            parse_rate(profile.rate)
+        except ValueError as error:
+            problems.append(f"rate: {error}")
+    with_rate = [stage.rate is not None for stage in profile.stages]
+    if any(with_rate) and not all(with_rate):
+        problems.append("either every stage has a rate or none; a run is of one model")
+    return problems
+
+
+def _rule_problems(profile: LoadProfile) -> list[str]:
+    try:
+        profile.own_rules()
+    except (RuleErrors, ThresholdError) as error:
+        return str(error).splitlines()
+    return []
+
+
 def _stage_problems(stage: Stage) -> list[str]:
     problems = []
     if (stage.users is None) == (stage.rate is None):
@@ -117,6 +176,8 @@ def _stage_problems(stage: Stage) -> list[str]:
         problems.append(f"rate must be a number of arrivals per second of at least 0, not {stage.rate!r}")
     if stage.spawn_rate is not None and not _is_positive(stage.spawn_rate):
         problems.append(f"spawn_rate must be above 0, not {stage.spawn_rate!r}")
+    if stage.name == RAMP:
+        problems.append(f"the name {RAMP!r} is taken by the requests on the way to a level; choose another")
     if stage.spawn_rate is not None and stage.ramp is not None:
         problems.append("give either spawn_rate or ramp")
     try:

@@ -2,7 +2,9 @@
 
 from loadgate.recorder.cells import Outcome, SeriesKey
 from loadgate.recorder.errors import ErrorCount
-from loadgate.recorder.recorder import OVERALL, RAMP, STEADY, Recorder, TimeSlot, Totals
+from loadgate.recorder.hdr import histogram_log
+from loadgate.recorder.omission import corrected, expected_interval_ms
+from loadgate.recorder.recorder import OVERALL, RAMP, STEADY, Recorder, RequestName, Scope, TimeSlot, Totals
 from loadgate.recorder.reports import LostReports
 from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
 
@@ -17,7 +19,12 @@ __all__ = [
     "LostReports",
     "Outcome",
     "Recorder",
+    "RequestName",
+    "Scope",
     "SeriesKey",
     "TimeSlot",
     "Totals",
+    "corrected",
+    "expected_interval_ms",
+    "histogram_log",
 ]

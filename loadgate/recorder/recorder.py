@@ -35,6 +35,17 @@ class Totals(NamedTuple):
         return self.success.count + self.failure.count
 
 
+class RequestName(NamedTuple):
+    """A scope of one request name, within one group or (None) whatever the group."""
+
+    name: str
+    group: str | None = None
+
+
+Scope = str | RequestName
+"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which."""
+
+
 class TimeSlot(NamedTuple):
     """All requests of a scope that ended in [start_s, start_s + width_s), epoch seconds."""
 
@@ -164,9 +175,14 @@ class Recorder:
         """Groups with at least one request, sorted."""
         return sorted({key.group for key in self._series if key.group})
 
-    def names(self, group: str | None = None) -> list[str]:
-        """Request names, sorted; those of one group only, if given."""
-        return sorted({key.name for key in self._series if group is None or key.group == group})
+    def names(self) -> list[str]:
+        """Request names, sorted."""
+        return sorted({key.name for key in self._series})
+
+    def requests(self) -> list[RequestName]:
+        """Each request name within its group ("" for none), sorted by group and name: the rows of a report."""
+        pairs = sorted({(key.group, key.name) for key in self._series})
+        return [RequestName(name, group) for group, name in pairs]
 
     def stages(self) -> list[str]:
         """Stages with at least one request, sorted."""
@@ -176,12 +192,12 @@ class Recorder:
         """[first, end) of the epoch seconds in which requests ended, or None without any."""
         return None if self._first_s is None else (self._first_s, self._newest_s + 1)
 
-    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
-        """All requests of a scope: `overall`, a group, or a request name (a group goes before a name of its text)."""
+    def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:
+        """All requests of a scope, of all stages or the given ones."""
         return _sum((key.outcome, series.total) for key, series in self._select(scope, stages))
 
     def time_slots(
-        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
+        self, scope: Scope = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
     ) -> list[TimeSlot]:
         """The requests of a scope per second (per wider slot where rolled up), ascending; empty slots are absent.
 
@@ -193,7 +209,7 @@ class Recorder:
                 by_slot.setdefault((slot.start_s, slot.width_s), []).append((key.outcome, slot.cell))
         return [TimeSlot(start_s, width_s, _sum(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
-    def service_times(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
+    def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
         """Times from the actual sending of successful requests; empty unless the run was an open model."""
         sketch = LatencySketch()
         for key, series in self._select(scope, stages):
@@ -213,10 +229,13 @@ class Recorder:
         """How many cells are held: the measure of the memory in use."""
         return sum(len(series.seconds) + len(series.older) for series in self._series.values())
 
-    def _select(self, scope: str, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
+    def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
         chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
         if scope == OVERALL:
             return chosen
+        if isinstance(scope, RequestName):
+            name, group = scope
+            return [item for item in chosen if item[0].name == name and group in {None, item[0].group}]
         if any(key.group == scope for key in self._series):
             return [item for item in chosen if item[0].group == scope]
         return [item for item in chosen if item[0].name == scope]

@@ -1,6 +1,8 @@
 """Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
 
+from loadgate.rules.abort import abort_result
 from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
+from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.readings import format_value
 from loadgate.rules.thresholds import ThresholdError, from_thresholds
 from loadgate.rules.types import (
@@ -23,13 +25,17 @@ __all__ = [
     "Operator",
     "RecorderView",
     "Rule",
+    "RuleError",
+    "RuleErrors",
     "RuleOutcome",
     "RuleResult",
     "ThresholdError",
     "Unit",
     "Verdict",
+    "abort_result",
     "evaluate",
     "evaluate_rule",
     "format_value",
     "from_thresholds",
+    "parse_rules",
 ]

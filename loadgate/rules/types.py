@@ -88,7 +88,7 @@ class Rule:
     def __str__(self) -> str:
         """The rule in its own grammar; parsing it again gives an equal rule."""
         window = f" over {format_duration(self.window_s)}" if self.window_s else ""
-        limit = f"{self.limit:.15g}{self.unit.value}"
+        limit = f"{self.limit:.9f}".rstrip("0").rstrip(".") + self.unit.value
         return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{' abort' if self.abort else ''}"
 
 

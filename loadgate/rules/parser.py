@@ -1,0 +1,242 @@
+"""The grammar of rule lines, and its parser.
+
+    rules     ::= { line }                       one rule a line; blank lines and lines that begin with "#" are skipped
+    line      ::= scope ":" metric operator limit [ "over" duration ] [ "abort" ]
+    scope     ::= any text; the last ":" of the line ends it, so that a request name may hold ":"
+    metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
+    percentile::= "p" number                     above 0 and below 100: p50, p95, p99.9
+    operator  ::= "<" | "<=" | ">" | ">="
+    limit     ::= number [ unit ]
+    unit      ::= "us" | "ms" | "s" | "min"      for percentiles, mean, min and max; must be given
+                | "%"                            for failures; without it a count of failures is meant
+                | "/s"                           for throughput; must be given
+    duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
+    number    ::= digit { digit } [ "." digit { digit } ]
+
+Keywords and units may be written in capitals; spaces between the parts are free.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from loadgate.durations import duration_s
+from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
+
+_TIME_UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
+_METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"
+_WORD = re.compile(r"[^\s<>=]+")
+_OPERATOR = re.compile(r"[<>=!]+")
+_LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|min|s|%|/\s*s)?(?![\w.%/])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleError:
+    """What is wrong in line `line` (1-based) at character `column` (1-based) of `text`."""
+
+    line: int
+    column: int
+    message: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"rule {self.line}, column {self.column}: {self.message}: {self.text}"
+
+
+class RuleErrors(ValueError):  # noqa: N818 - it holds several
+    """All errors of a list of rules; the text has one line for each."""
+
+    def __init__(self, errors: list[RuleError]) -> None:
+        self.errors = errors
+        super().__init__("\n".join(map(str, errors)))
+
+
+def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
+    """The rules of these lines (or of one text of several lines). Raises RuleErrors with all that is wrong."""
+    rules: list[Rule] = []
+    errors: list[RuleError] = []
+    for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        parser = _LineParser(line.rstrip(), number)
+        rule = parser.parse()
+        errors += parser.errors
+        if rule is not None and not parser.errors:
+            rules.append(rule)
+    if errors:
+        raise RuleErrors(errors)
+    return rules
+
+
+class _LineParser:
+    """Reads one line from left to right; after an error it goes on where the next part must begin, if it can."""
+
+    def __init__(self, text: str, line: int) -> None:
+        self.errors: list[RuleError] = []
+        self._text = text
+        self._line = line
+        self._at = 0
+
+    def parse(self) -> Rule | None:
+        scope = self._scope()
+        if scope is None:
+            return None
+        metric = self._metric()
+        if metric is None and self._at == len(self._text):
+            return None
+        operator, operator_at = self._operator()
+        self._skip_spaces()
+        limit_at = self._at
+        limit = None if operator is None else self._limit(metric)
+        if limit is None:  # what follows cannot be told apart any more
+            return None
+        window_s = self._window()
+        abort, abort_at = self._abort()
+        self._end()
+        if metric is None or operator is None:
+            return None
+        rule = Rule(scope, metric, operator, limit[0], limit[1], window_s, abort)
+        if abort and window_s is None and not can_be_known_early(rule):
+            self._error(
+                abort_at, f"'{metric} {operator.value}' is known only at the end; abort needs 'over <duration>'"
+            )
+        if metric.kind is MetricKind.FAILURES and operator is Operator.LT and not rule.limit:
+            self._error(operator_at, "failures cannot be less than 0; write '<= 0' for none")
+        if rule.unit is Unit.PERCENT and rule.limit > 100:
+            self._error(limit_at, "more than 100 % of requests cannot fail")
+        return rule
+
+    def _scope(self) -> str | None:
+        colon = self._text.rfind(":")
+        if colon < 0:
+            self._error(len(self._text), "expected '<scope>: <metric> < <limit>', such as 'auth: p95 < 500ms'; no ':'")
+            return None
+        scope = self._text[:colon].strip()
+        if not scope:
+            self._error(colon, "expected a group, a request name or 'overall' before ':'")
+        self._at = colon + 1
+        return scope
+
+    def _metric(self) -> Metric | None:
+        self._skip_spaces()
+        at = self._at
+        match = _WORD.match(self._text, at)
+        if match is None:
+            self._error(at, f"expected a metric: {_METRICS}")
+            return None
+        self._at = match.end()
+        word = match[0].lower()
+        if word in set(MetricKind) - {MetricKind.PERCENTILE}:
+            return Metric(MetricKind(word))
+        if re.fullmatch(r"p\d+(\.\d+)?", word):
+            if 0 < float(word[1:]) < 100:
+                return Metric(MetricKind.PERCENTILE, float(word[1:]))
+            self._error(at, f"a percentile lies above 0 and below 100, {match[0]!r} does not; write min or max")
+            return None
+        self._error(at, f"unknown metric {match[0]!r}, expected {_METRICS}")
+        return None
+
+    def _operator(self) -> tuple[Operator | None, int]:
+        self._skip_spaces()
+        at = self._at
+        match = _OPERATOR.match(self._text, at)
+        if match is None:
+            self._error(at, "expected '<', '<=', '>' or '>='")
+            return None, at
+        self._at = match.end()
+        if match[0] not in set(Operator):
+            self._error(at, f"unknown comparison {match[0]!r}, expected '<', '<=', '>' or '>='")
+            return Operator.LT, at  # read on: the rule is refused in any case
+        return Operator(match[0]), at
+
+    def _limit(self, metric: Metric | None) -> tuple[float, Unit] | None:
+        self._skip_spaces()
+        at = self._at
+        match = _LIMIT.match(self._text, at)
+        if match is None:
+            word = _WORD.match(self._text, at)
+            found = f", not {word[0]!r}" if word else ""
+            self._error(at, f"expected a limit, such as 500ms, 1.5s, 1%, 100 or 50/s{found}")
+            return None
+        self._at = match.end()
+        number, unit = float(match["number"]), re.sub(r"\s", "", match["unit"] or "").lower()
+        if metric is None:
+            return number, Unit.COUNT
+        unit_at = match.start("unit") if unit else match.end("number")
+        return self._in_unit(metric, number, unit, unit_at)
+
+    def _in_unit(self, metric: Metric, number: float, unit: str, at: int) -> tuple[float, Unit]:
+        if metric.kind.is_latency:
+            if unit not in _TIME_UNIT_MS:
+                self._error(at, f"{metric} is a time and needs its unit: us, ms, s or min")
+                return number, Unit.MS
+            return round(number * _TIME_UNIT_MS[unit], 9), Unit.MS
+        allowed = {
+            MetricKind.FAILURES: {"%": Unit.PERCENT, "": Unit.COUNT},
+            MetricKind.THROUGHPUT: {"/s": Unit.PER_SECOND},
+        }.get(metric.kind, {"": Unit.COUNT})
+        if unit not in allowed:
+            wanted = " or ".join(f"'{name}'" if name else "no unit" for name in allowed)
+            self._error(at, f"{metric} takes {wanted}" + (f", not {unit!r}" if unit else ""))
+            return number, Unit.COUNT
+        return number, allowed[unit]
+
+    def _window(self) -> int | None:
+        if not self._keyword("over"):
+            return None
+        self._skip_spaces()
+        at = self._at
+        match = re.compile(r"\d[\w.]*").match(self._text, at)
+        if match is None:
+            self._error(at, "expected a duration after 'over', such as 10s or 5m")
+            wrong = _WORD.match(self._text, at)
+            self._at = wrong.end() if wrong else at
+            return None
+        self._at = match.end()
+        try:
+            seconds = duration_s(match[0])
+        except ValueError as error:
+            self._error(at, str(error))
+            return None
+        if match[0].isdigit() or seconds != int(seconds):
+            self._error(at, f"a window is a whole number of seconds with its unit, such as 10s; not {match[0]!r}")
+            return None
+        return int(seconds)
+
+    def _abort(self) -> tuple[bool, int]:
+        self._skip_spaces()
+        at = self._at
+        return self._keyword("abort"), at
+
+    def _end(self) -> None:
+        self._skip_spaces()
+        if self._at < len(self._text):
+            self._error(self._at, f"expected 'over <duration>', 'abort' or the end, not {self._text[self._at :]!r}")
+
+    def _keyword(self, word: str) -> bool:
+        self._skip_spaces()
+        match = re.compile(rf"{word}(?!\w)", re.IGNORECASE).match(self._text, self._at)
+        if match is not None:
+            self._at = match.end()
+        return match is not None
+
+    def _skip_spaces(self) -> None:
+        while self._at < len(self._text) and self._text[self._at].isspace():
+            self._at += 1
+
+    def _error(self, at: int, message: str) -> None:
+        self.errors.append(RuleError(self._line, at + 1, message, self._text.strip()))
+
+
+def can_be_known_early(rule: Rule) -> bool:
+    """Whether a rule without a window can be seen to fail before the end of the run.
+
+    A count, a maximum or a minimum that has crossed its limit never comes back; of a percentile or a share of
+    failures it can be known with confidence. A mean or a throughput may recover, and a count may yet be reached.
+    """
+    kind, from_above = rule.metric.kind, rule.operator.bounds_from_above
+    if kind in {MetricKind.MEAN, MetricKind.THROUGHPUT}:
+        return False
+    if kind in {MetricKind.MAX, MetricKind.REQUESTS} or (kind is MetricKind.FAILURES and rule.unit is Unit.COUNT):
+        return from_above
+    return not from_above if kind is MetricKind.MIN else True
