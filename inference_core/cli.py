@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from inference_core.db.migrate import MigrationError, upgrade
 from inference_core.settings import SettingsError, load_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
@@ -29,7 +30,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn the errors a user can mend into their text on stderr and exit code 1."""
     try:
         yield
-    except (SettingsError, StackError, NoRedisServerError, ChildDiedError) as error:
+    except (SettingsError, MigrationError, StackError, NoRedisServerError, ChildDiedError) as error:
         typer.echo(f"inference-core: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -61,8 +62,6 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Bring the database named by DATABASE_URL to the newest schema."""
-    from inference_core.db.migrate import upgrade  # noqa: PLC0415  # alembic is needed by this command alone
-
     with one_line_errors():
         upgrade(load_settings())
     say("the database is up to date")

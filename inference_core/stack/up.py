@@ -53,7 +53,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     """Run the stack until SIGINT or SIGTERM; `announce` gets the lines for the user, the URL among them.
 
     Raises:
-        StackError, SettingsError, NoRedisServerError, ChildDiedError: each with its text for the user.
+        StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: each with its text for the user.
     """
     load_settings()
     port = options.port or free_port()
