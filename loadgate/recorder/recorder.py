@@ -8,7 +8,7 @@ from uuid import uuid4
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, Slot
 from loadgate.recorder.errors import ErrorCount, ErrorLog
 from loadgate.recorder.reports import LostReports, ReportBook
-from loadgate.recorder.sketch import LatencySketch
+from loadgate.recorder.sketch import LatencySketch, is_latency
 
 OVERALL = "overall"
 """The scope of all requests."""
@@ -92,7 +92,12 @@ class Recorder:
         `latency_ms` counts from there. The request is filed under the second in which it ended. `group` is that of
         the user class, "" for none: the request then counts under its name and `overall` alone. `service_ms` is the
         time from the actual sending, given only in an open model. `error` is kept for a failure.
+
+        Raises ValueError for a time that is negative or not finite: a fault of the clock, not a measurement.
         """
+        # Before anything is kept, so that a refused request leaves no trace.
+        if not is_latency(latency_ms) or not (service_ms is None or is_latency(service_ms)):
+            raise ValueError(f"{name}: times must be finite and at least 0 ms; got {latency_ms!r}, {service_ms!r}")
         end_s = start_s + latency_ms / 1000
         second = int(end_s)
         key = SeriesKey(group, name, outcome, stage)

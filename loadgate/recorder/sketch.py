@@ -44,6 +44,11 @@ def bucket_bounds_us(index: int) -> tuple[int, int]:
     return low, low + (1 << shift)
 
 
+def is_latency(value_ms: float) -> bool:
+    """Whether a number can be a latency: 0 or more, and finite."""
+    return 0.0 <= value_ms < math.inf
+
+
 def nearest_rank(quantile: float, count: int) -> int:
     """The rank (1-based) of the smallest of `count` samples that has at least `quantile * count` samples up to it."""
     # Rounding first: 0.07 * 100 is 7.000000000000001 in binary, and its rank is 7.
@@ -71,7 +76,7 @@ class LatencySketch:
 
         Raises ValueError for a negative value or one that is not finite: such a latency is a fault of the clock.
         """
-        if not 0.0 <= value_ms < math.inf:
+        if not is_latency(value_ms):
             raise ValueError(f"a latency is a finite number of milliseconds, 0 or more; got {value_ms!r}")
         value_ns = int(value_ms * _NS_PER_MS + 0.5)
         index = bucket_index(value_ns // 1000)
@@ -156,8 +161,8 @@ class LatencySketch:
             yield Bucket(min(low_ms, high_end), max(high_ms, low_end), self.buckets[index])
 
     def count_above(self, limit_ms: float) -> int:
-        """How many samples exceed `limit_ms`; a bucket that holds the limit counts by its middle."""
-        return sum(bucket.samples for bucket in self.iter_buckets() if (bucket.low_ms + bucket.high_ms) / 2 > limit_ms)
+        """How many samples exceed `limit_ms`, those in the bucket that holds the limit left out."""
+        return sum(bucket.samples for bucket in self.iter_buckets() if bucket.low_ms > limit_ms)
 
     def to_json(self) -> dict[str, Any]:
         """A compact form for JSON or msgpack: `buckets` is [index step, count, index step, count, ...] ascending."""

@@ -1,0 +1,246 @@
+"""The recorder: where a request is filed, what a scope holds, and how workers' reports come together."""
+
+import json
+import math
+import random
+from typing import Any
+
+import msgpack
+import pytest
+
+from loadgate.recorder import LatencySketch, Outcome, Recorder, RequestName
+
+START_S = 1_700_000_000
+
+
+def fill(recorder: Recorder, seed: int = 1, count: int = 500) -> list[dict[str, Any]]:
+    """Random requests; returned as the arguments they were recorded with."""
+    rnd = random.Random(seed)
+    calls = []
+    for _ in range(count):
+        group, name = rnd.choice([("health", "ping"), ("health", "root"), ("auth", "login"), ("", "docs")])
+        failed = rnd.random() < 0.1
+        calls.append(
+            {
+                "name": name,
+                "outcome": Outcome.FAILURE if failed else Outcome.SUCCESS,
+                "start_s": START_S + rnd.random() * 30,
+                "latency_ms": rnd.lognormvariate(3, 1),
+                "response_bytes": rnd.randrange(1000),
+                "error": rnd.choice(["500", "timed out"]) if failed else None,
+                "stage": rnd.choice(["ramp", "steady"]),
+                "group": group,
+            }
+        )
+        recorder.record(**calls[-1])
+    return calls
+
+
+def sketch_of(values: list[float]) -> LatencySketch:
+    sketch = LatencySketch()
+    for value in values:
+        sketch.record(value)
+    return sketch
+
+
+def test_a_request_belongs_to_the_second_in_which_it_ended() -> None:
+    recorder = Recorder()
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=99)
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=2100)
+
+    assert [slot.start_s - START_S for slot in recorder.time_slots("ping")] == [0, 3]
+    assert recorder.span_s() == (START_S, START_S + 4)
+
+
+@pytest.mark.parametrize(
+    ("scope", "chosen"),
+    [
+        ("overall", lambda call: True),
+        ("health", lambda call: call["group"] == "health"),
+        ("login", lambda call: call["name"] == "login"),
+        ("docs", lambda call: call["name"] == "docs"),
+        (RequestName("ping", "health"), lambda call: call["name"] == "ping"),
+        ("nothing", lambda call: False),
+    ],
+)
+@pytest.mark.parametrize("stages", [None, ["steady"], ["steady", "ramp"], []])
+def test_a_scope_holds_exactly_its_requests(scope: str, chosen: Any, stages: list[str] | None) -> None:
+    recorder = Recorder()
+    calls = [call for call in fill(recorder) if chosen(call) and (stages is None or call["stage"] in stages)]
+
+    totals = recorder.totals(scope, stages)
+
+    for outcome, sketch in ((Outcome.SUCCESS, totals.success), (Outcome.FAILURE, totals.failure)):
+        assert sketch == sketch_of([call["latency_ms"] for call in calls if call["outcome"] is outcome])
+    assert totals.requests == len(calls)
+    assert totals.response_bytes == sum(call["response_bytes"] for call in calls)
+    assert sum(slot.totals.requests for slot in recorder.time_slots(scope, stages)) == len(calls)
+
+
+def test_a_group_goes_before_a_name_of_the_same_text() -> None:
+    recorder = Recorder()
+    recorder.record("health", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="other")
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="health")
+
+    assert recorder.totals("health").success == sketch_of([2.0])
+    assert recorder.totals(RequestName("health")).success == sketch_of([1.0])
+
+
+def test_one_name_in_two_groups_is_kept_apart_and_found_together() -> None:
+    recorder = Recorder()
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="a")
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="b")
+
+    assert recorder.requests() == [RequestName("ping", "a"), RequestName("ping", "b")]
+    assert recorder.totals("ping").success == sketch_of([1.0, 2.0])
+    assert recorder.totals(RequestName("ping", "b")).success == sketch_of([2.0])
+
+
+def test_time_slots_can_begin_later() -> None:
+    recorder = Recorder()
+    fill(recorder)
+
+    later = recorder.time_slots(since_s=START_S + 20)
+
+    assert later == [slot for slot in recorder.time_slots() if slot.start_s >= START_S + 20]
+    assert later
+
+
+def test_service_times_are_kept_beside_latencies_from_the_intended_start() -> None:
+    recorder = Recorder()
+    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=900, service_ms=5)
+    recorder.record("ping", Outcome.FAILURE, start_s=START_S, latency_ms=900, service_ms=6)
+
+    assert recorder.totals().success == sketch_of([900.0])
+    assert recorder.service_times() == sketch_of([5.0])
+    assert Recorder.from_json(recorder.to_json()).service_times() == sketch_of([5.0])
+
+
+@pytest.mark.parametrize("encode", [lambda d: json.loads(json.dumps(d)), lambda d: msgpack.loads(msgpack.dumps(d))])
+def test_deltas_of_workers_sum_up_to_the_recorder_of_all_requests(encode: Any) -> None:
+    master, whole = Recorder(), Recorder()
+    workers = [Recorder() for _ in range(3)]
+    rnd = random.Random(9)
+    deltas = []
+    for call in fill(whole, count=2000):
+        number = rnd.randrange(3)
+        workers[number].record(**call)
+        if rnd.random() < 0.01:
+            deltas.append((encode(workers[number].take_delta()), f"w{number}"))
+    deltas += [(encode(worker.take_delta(final=True)), f"w{number}") for number, worker in enumerate(workers)]
+    rnd.shuffle(deltas)
+
+    assert all(master.merge_delta(delta, worker) for delta, worker in deltas)
+
+    assert comparable(master) == comparable(whole)
+    assert master.lost_reports() == []
+
+
+def comparable(recorder: Recorder) -> dict[str, Any]:
+    data = recorder.to_json()
+    data["series"] = sorted(data["series"], key=lambda row: (row["group"], row["name"], row["outcome"], row["stage"]))
+    data["errors"] = sorted(data["errors"])
+    return data
+
+
+def test_the_same_report_twice_counts_once() -> None:
+    master, worker = Recorder(), Recorder()
+    fill(worker)
+    delta = worker.take_delta(final=True)
+
+    assert [master.merge_delta(delta, "w0"), master.merge_delta(delta, "w0")] == [True, False]
+    assert master.totals().requests == 500
+
+
+def test_taking_a_delta_empties_the_worker() -> None:
+    worker = Recorder()
+    fill(worker)
+    worker.count("arrivals_late")
+    worker.take_delta()
+
+    assert worker.cell_count() == 0
+    assert worker.span_s() is None
+    following = worker.take_delta()
+    assert (following["series"], following["errors"], following["counters"]) == ([], [], {})
+
+
+def test_a_lost_report_is_noticed_and_forgotten_when_it_comes_after_all() -> None:
+    master, worker = Recorder(), Recorder()
+    deltas = []
+    for seed in range(4):
+        fill(worker, seed, count=10)
+        deltas.append(worker.take_delta(final=seed == 3))
+
+    for number in (0, 3):
+        master.merge_delta(deltas[number], "w0")
+
+    (lost,) = master.lost_reports()
+    assert (lost.worker_id, lost.missing, lost.unfinished) == ("w0", 2, False)
+    assert "worker w0: 2 of its reports did not arrive" in str(lost)
+    master.merge_delta(deltas[2], "w0")
+    assert [lost.missing for lost in master.lost_reports()] == [1]
+    master.merge_delta(deltas[1], "w0")
+    assert master.lost_reports() == []
+    assert master.totals().requests == 40
+
+
+def test_a_worker_that_died_is_noticed_by_its_missing_last_report() -> None:
+    master, worker = Recorder(), Recorder()
+    fill(worker, count=10)
+    master.merge_delta(worker.take_delta(), "w0")
+
+    (lost,) = master.lost_reports()
+    assert (lost.missing, lost.unfinished) == (0, True)
+    assert "its last report did not arrive" in str(lost)
+
+
+def test_a_restarted_worker_is_not_taken_for_a_repetition() -> None:
+    master = Recorder()
+    for _ in range(2):
+        worker = Recorder()
+        fill(worker, count=10)
+        assert master.merge_delta(worker.take_delta(final=True), "w0")
+
+    assert master.totals().requests == 20
+
+
+def test_a_report_of_another_version_is_refused() -> None:
+    delta = Recorder().take_delta() | {"version": 99}
+
+    with pytest.raises(ValueError, match="version 99 cannot be read"):
+        Recorder().merge_delta(delta, "w0")
+    with pytest.raises(ValueError, match="same loadgate on all machines"):
+        Recorder.from_json({})
+
+
+def test_the_document_gives_back_the_recorder() -> None:
+    recorder = Recorder()
+    fill(recorder)
+    recorder.count("arrivals_late", 3)
+
+    again = Recorder.from_json(json.loads(json.dumps(recorder.to_json())))
+
+    assert again.to_json() == recorder.to_json()
+    assert (again.span_s(), again.groups(), again.names()) == (recorder.span_s(), recorder.groups(), recorder.names())
+    assert again.time_slots("health", ["steady"]) == recorder.time_slots("health", ["steady"])
+    assert again.counters() == {"arrivals_late": 3}
+    assert again.errors() == recorder.errors()
+
+
+def test_what_was_seen_is_listed() -> None:
+    recorder = Recorder()
+    fill(recorder)
+
+    assert recorder.groups() == ["auth", "health"]
+    assert recorder.names() == ["docs", "login", "ping", "root"]
+    assert recorder.stages() == ["ramp", "steady"]
+
+
+@pytest.mark.parametrize(("latency_ms", "service_ms"), [(-1, None), (math.nan, None), (1, -1), (math.inf, 1)])
+def test_an_impossible_time_is_refused_and_leaves_no_trace(latency_ms: float, service_ms: float | None) -> None:
+    recorder = Recorder()
+
+    with pytest.raises(ValueError, match="ping: times must be finite and at least 0 ms"):
+        recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=latency_ms, service_ms=service_ms)
+
+    assert comparable(recorder) == comparable(Recorder())

@@ -1,0 +1,87 @@
+"""Memory: bounded by the seconds of a run, and by little more than its last hour once it is long."""
+
+import json
+
+import pytest
+
+from loadgate.recorder import Outcome, Recorder
+
+START_S = 1_700_000_000 // 60 * 60
+
+
+def record(recorder: Recorder, second: int, name: str = "ping", latency_ms: float = 20.0) -> None:
+    recorder.record(name, Outcome.SUCCESS, start_s=START_S + second + 0.1, latency_ms=latency_ms)
+
+
+@pytest.mark.parametrize("requests_a_second", [1, 50])
+def test_cells_grow_with_seconds_not_with_requests(requests_a_second: int) -> None:
+    recorder = Recorder()
+    for second in range(60):
+        for number in range(requests_a_second):
+            record(recorder, second, latency_ms=20 + number)
+
+    assert recorder.cell_count() == 60
+    assert recorder.totals().requests == 60 * requests_a_second
+
+
+def test_half_an_hour_of_15_names_keeps_each_second() -> None:
+    recorder = Recorder()
+    for second in range(1800):
+        for number in range(15):
+            record(recorder, second, name=f"name {number}")
+
+    assert recorder.cell_count() == 1800 * 15
+    assert {slot.width_s for slot in recorder.time_slots()} == {1}
+
+
+def test_a_day_rolls_up_to_a_few_thousand_cells_a_name() -> None:
+    recorder = Recorder()
+    for second in range(24 * 3600):
+        record(recorder, second, latency_ms=10 + second % 7)
+
+    # 20 h in minutes, 3 h in tens of seconds, 1 h in seconds, and the minute between two roll-ups.
+    assert recorder.cell_count() <= 20 * 60 + 3 * 360 + 3600 + 60 + 60
+    assert recorder.totals().requests == 24 * 3600
+    slots = recorder.time_slots()
+    assert sum(slot.totals.requests for slot in slots) == 24 * 3600
+    assert all(slot.totals.requests == slot.width_s for slot in slots)
+    assert sorted({slot.width_s for slot in slots}) == [1, 10, 60]
+    ends = [slot.start_s + slot.width_s for slot in slots]
+    assert ends[:-1] == [slot.start_s for slot in slots[1:]]
+    assert len(json.dumps(recorder.to_json())) < 1_500_000
+
+
+def test_a_rolled_up_recorder_survives_its_document() -> None:
+    recorder = Recorder()
+    for second in range(0, 5 * 3600, 3):
+        record(recorder, second)
+
+    again = Recorder.from_json(recorder.to_json())
+
+    assert again.to_json() == recorder.to_json()
+    assert again.span_s() == recorder.span_s()
+
+
+def test_a_late_report_of_an_old_second_is_still_counted() -> None:
+    master, worker = Recorder(), Recorder()
+    for second in range(2 * 3600):
+        record(master, second)
+    record(worker, 5)
+
+    master.merge_delta(worker.take_delta(final=True), "w0")
+
+    assert master.totals().requests == 2 * 3600 + 1
+    assert sum(slot.totals.requests for slot in master.time_slots()) == 2 * 3600 + 1
+
+
+def test_an_hour_passed_at_once_loses_nothing() -> None:
+    recorder = Recorder()
+    for second in (0, 1, 9000, 30_000):
+        record(recorder, second)
+
+    assert [(slot.start_s - START_S, slot.width_s) for slot in recorder.time_slots()] == [
+        (0, 60),
+        (9000, 60),
+        (30_000, 1),
+    ]
+    assert [slot.totals.requests for slot in recorder.time_slots()] == [2, 1, 1]
