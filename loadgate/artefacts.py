@@ -1,0 +1,66 @@
+"""Writes what a run leaves behind; each file is replaced as a whole, so that no interruption leaves half of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from loadgate.report.html import html_report
+from loadgate.report.junit import junit_xml
+from loadgate.report.summary import markdown_summary
+from loadgate.run_document import SCHEMA_VERSION
+
+RUN_FILE = "run.json"
+REPORT_FILE = "report.html"
+
+
+class RunFileError(Exception):
+    """A run.json cannot be read; the message is one line for the user."""
+
+
+def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
+    """Write run.json, report.html, junit.xml and summary.md into `folder`, which is made; return the report's path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_whole(folder / RUN_FILE, json.dumps(document, separators=(",", ":"), ensure_ascii=False))
+    write_whole(folder / REPORT_FILE, html_report(document))
+    write_whole(folder / "junit.xml", junit_xml(document))
+    write_whole(folder / "summary.md", markdown_summary(document))
+    return folder / REPORT_FILE
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """Read a run from its folder or its run.json.
+
+    Raises:
+        RunFileError: there is none, or it is not one that this version reads.
+    """
+    file = path / RUN_FILE if path.is_dir() else path
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunFileError(f"{file}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise RunFileError(f"{file}: not JSON: {error}") from error
+    version = document.get("schema_version") if isinstance(document, dict) else None
+    if version != SCHEMA_VERSION:
+        raise RunFileError(f"{file}: not a run of schema version {SCHEMA_VERSION} (found {version!r})")
+    return dict(document)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file beside its place and rename it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,110 @@
+"""How a load profile becomes Locust's defaults: users, spawn rate, run time, class weights, label and host."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+
+from locust import User
+from locust.argument_parser import LocustArgumentParser
+
+from loadgate.profile import LoadProfile, ProfileError, find_profile
+from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
+
+STOP_TIMEOUT_S = 10
+"""How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
+
+
+class SuiteError(Exception):
+    """A profile, a class name or a rule is wrong; the text is one line an error."""
+
+
+def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
+    """Add --load-profile (LOAD_PROFILE) to Locust's command line; does nothing when it is there."""
+    if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public way
+        return
+    group = parser.add_argument_group("Load profile")
+    # A group adds plain argparse actions, which stay out of the web form: a profile cannot change once users exist.
+    group.add_argument(
+        "--load-profile",
+        metavar="<name>",
+        default=default,
+        help="Load profile whose users, spawn rate, run time and class weights become the defaults",
+        env_var="LOAD_PROFILE",
+    )
+
+
+def choose_profile(name: str | None, profiles: Mapping[str, LoadProfile], default: str) -> LoadProfile:
+    """Return the profile of that name, the default for an empty one.
+
+    Raises:
+        SuiteError: there is none of that name.
+    """
+    try:
+        return find_profile(name or default, profiles)
+    except ProfileError as error:
+        raise SuiteError(str(error)) from error
+
+
+def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -> None:
+    """Check that the profile can be run with these classes.
+
+    Raises:
+        SuiteError: it cannot, with all problems.
+    """
+    try:
+        profile.validate([user.__name__ for user in user_classes])
+    except ProfileError as error:
+        raise SuiteError(str(error)) from error
+
+
+def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str]) -> tuple[Rule, ...]:
+    """Return the rules that a run of this profile is judged by: the profile's own where it has some, else the suite's.
+
+    Raises:
+        SuiteError: some cannot be read, with all problems.
+    """
+    own = profile.thresholds is not None or profile.rules is not None
+    thresholds, lines = (profile.thresholds or {}, profile.rules or ()) if own else (thresholds, lines)
+    problems: list[str] = []
+    rules: list[Rule] = []
+    try:
+        rules += from_thresholds(thresholds)
+    except ThresholdError as error:
+        problems += str(error).splitlines()
+    try:
+        rules += parse_rules(lines)
+    except RuleErrors as error:
+        problems += str(error).splitlines()
+    if problems:
+        raise SuiteError("\n".join(problems))
+    return tuple(rules)
+
+
+def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
+    """Make the profile's numbers Locust's defaults; what the user gives in any way still wins."""
+    parser.set_defaults(
+        num_users=profile.users,
+        spawn_rate=profile.spawn_rate,
+        run_time=max(1, round(profile.run_time_s)),
+        stop_timeout=STOP_TIMEOUT_S,
+        profile=profile.name,
+    )
+    if host := os.environ.get("TARGET_HOST"):
+        parser.set_defaults(host=host)
+
+
+def set_weights(profile: LoadProfile, user_classes: Sequence[type[User]], options: Namespace) -> None:
+    """Give each class its weight of the profile; 0 takes it out of the run.
+
+    A class named on the command line runs whatever its weight. A worker keeps all classes: the master, which may run
+    another profile, decides which of them get users.
+    """
+    if not profile.weight_config:
+        return
+    named = set(getattr(options, "user_classes", None) or ())
+    for user in user_classes:
+        weight = profile.weight_config.get(user.__name__, 0)
+        keep = options.worker or user.__name__ in named
+        user.weight = max(weight, 1) if keep else weight

@@ -1,0 +1,96 @@
+"""From what a run measured and how it went to its verdict and exit code: a run that went wrong never passes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from loadgate.exit_codes import ExitCode
+from loadgate.recorder import Recorder
+from loadgate.rules import EvaluationContext, Rule, RuleOutcome, Verdict, evaluate
+
+SILENCE_S = 3.0
+"""A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
+
+
+class Ending(StrEnum):
+    """Why a run ended."""
+
+    COMPLETED = "completed"
+    INTERRUPTED = "interrupted"
+    """Before its time, by Ctrl-C, SIGTERM, the web UI's stop button or the suite itself."""
+    ABORTED = "aborted"
+    """By a rule with `abort`."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """What is known of a finished run beside its requests."""
+
+    ending: Ending
+    duration_s: float
+    """From the start until the users were told to stop."""
+    planned_s: float | None
+    exceptions: int = 0
+    """Exceptions that user code raised outside of any request."""
+    first_exception: str = ""
+    incomplete: tuple[str, ...] = ()
+    """One sentence for each worker whose figures are not whole."""
+    saturated: str | None = None
+    abort_reason: str = ""
+
+
+def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
+    """Evaluate the rules; what spoils a run turns a pass into inconclusive, and is said in the notes either way."""
+    spoilers = _spoilers(facts)
+    silence = target_silence(recorder)
+    notes = (*spoilers, *([silence] if silence else []), *([facts.abort_reason] if facts.abort_reason else []))
+    context = EvaluationContext(duration_s=facts.duration_s, saturated=facts.saturated, notes=notes)
+    verdict = evaluate(rules, recorder, context)
+    if spoilers and verdict.outcome is RuleOutcome.PASS:
+        return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {spoilers[0]}")
+    return verdict
+
+
+def exit_code(outcome: RuleOutcome) -> ExitCode:
+    """Return the exit code of a judged run."""
+    return {
+        RuleOutcome.PASS: ExitCode.PASS,
+        RuleOutcome.FAIL: ExitCode.FAIL,
+        RuleOutcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
+    }[outcome]
+
+
+def target_silence(recorder: Recorder) -> str | None:
+    """Say since when the target gave no good answer, if that lasted until the end of the run, else `None`."""
+    slots = recorder.time_slots()
+    if not slots:
+        return None
+    end_s = slots[-1].start_s + slots[-1].width_s
+    last_good_s = max((slot.start_s + slot.width_s for slot in slots if slot.totals.success.count), default=None)
+    failures = sum(slot.totals.failure.count for slot in slots if last_good_s is None or slot.start_s >= last_good_s)
+    if last_good_s is None:
+        return f"not one of {failures} requests succeeded{_last_error(recorder)}"
+    if end_s - last_good_s < SILENCE_S or not failures:
+        return None
+    return (
+        f"the target gave no good answer in the last {end_s - last_good_s:.0f} s: "
+        f"{failures} requests failed{_last_error(recorder)}"
+    )
+
+
+def _last_error(recorder: Recorder) -> str:
+    latest = max(recorder.errors(), key=lambda error: error.last_s, default=None)
+    return f" (last error: {latest.text})" if latest else ""
+
+
+def _spoilers(facts: RunFacts) -> list[str]:
+    found = []
+    if facts.ending is Ending.INTERRUPTED:
+        planned = f" of {facts.planned_s:.0f} s" if facts.planned_s else ""
+        found.append(f"the run was interrupted after {facts.duration_s:.0f} s{planned}")
+    if facts.exceptions:
+        times = "once" if facts.exceptions == 1 else f"{facts.exceptions} times"
+        found.append(f"user code raised an exception {times} (first: {facts.first_exception})")
+    return [*found, *facts.incomplete]

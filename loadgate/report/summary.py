@@ -1,0 +1,70 @@
+"""summary.md: the verdict for the summary page of a CI job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loadgate.report.text import (
+    OUTCOME_WORDS,
+    duration,
+    milliseconds,
+    number,
+    percent,
+    rule_limit,
+    rule_quantity,
+)
+
+MAX_ERRORS = 10
+
+
+def markdown_summary(document: dict[str, Any]) -> str:
+    """Return the verdict, the rules, the requests and the most frequent errors as Markdown."""
+    run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
+    sentence = (
+        f"{_cell(verdict['reason'])}. {number(overall['requests'])} requests in {duration(run['duration_s'])} "
+        f"against {_cell(run['host'])}, {percent(overall['failure_rate'])} failed."
+    )
+    lines = [
+        f"## Load test {_cell(run['profile']['name'])}: {OUTCOME_WORDS[verdict['outcome']]}",
+        "",
+        sentence,
+        "",
+        *(f"> {_cell(note)}" for note in verdict["notes"]),
+        "" if verdict["notes"] else None,
+        "| Rule | Limit | Measured | Samples | Outcome | |",
+        "| --- | --- | ---: | ---: | --- | --- |",
+        *(_rule_row(rule) for rule in verdict["rules"]),
+        "",
+        "| Request | Requests | Failed | p50 | p95 | p99 | Max |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        *(_request_row(figures) for figures in document["totals"]["requests"]),
+        *_errors(document["errors"]),
+    ]
+    return "\n".join(line for line in lines if line is not None) + "\n"
+
+
+def _rule_row(rule: dict[str, Any]) -> str:
+    what = f"{_cell(rule['scope'])}: {rule['metric']}"
+    return (
+        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule['value'])} | {number(rule['samples'])} "
+        f"| {OUTCOME_WORDS[rule['outcome']]} | {_cell(rule['reason'])} |"
+    )
+
+
+def _request_row(figures: dict[str, Any]) -> str:
+    times = figures["success_ms"]
+    shown = " | ".join(milliseconds(times[key]) for key in ("p50", "p95", "p99", "max"))
+    return f"| {_cell(figures['name'])} | {number(figures['requests'])} | {number(figures['failures'])} | {shown} |"
+
+
+def _errors(errors: list[dict[str, Any]]) -> list[str]:
+    if not errors:
+        return []
+    rows = [f"| {_cell(e['name'])} | {_cell(e['text'])} | {number(e['count'])} |" for e in errors[:MAX_ERRORS]]
+    more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
+    return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
+
+
+def _cell(text: str) -> str:
+    """Keep text from the target from ending a cell or becoming markup."""
+    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

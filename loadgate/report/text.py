@@ -1,0 +1,61 @@
+"""How figures are written in every artefact, so that the console, the report and the summary agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+OUTCOME_WORDS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
+
+
+def milliseconds(value: float | None) -> str:
+    """Write a time: `-`, `0.84 ms`, `12.3 ms`, `104.9 ms`, `1,625 ms`."""
+    if value is None:
+        return "-"
+    decimals = 2 if value < 10 else 1 if value < 1000 else 0
+    return f"{value:,.{decimals}f} ms"
+
+
+def percent(fraction: float | None) -> str:
+    """Write a fraction as a percentage with as many digits as a small one needs."""
+    if fraction is None:
+        return "-"
+    return f"{fraction * 100:.2f} %" if fraction < 0.1 else f"{fraction * 100:.1f} %"
+
+
+def number(value: float | None, decimals: int = 0) -> str:
+    """Write a count or a rate."""
+    return "-" if value is None else f"{value:,.{decimals}f}"
+
+
+def mebibytes(value: float | None) -> str:
+    """Write an amount of memory."""
+    return "-" if value is None else f"{value / 2**20:,.1f} MiB"
+
+
+def rule_quantity(rule: Mapping[str, Any], value: float | None) -> str:
+    """Write a rule's value or limit in the rule's unit."""
+    if value is None:
+        return "-"
+    if rule["unit"] == "ms":
+        return milliseconds(value)
+    if rule["unit"] == "%":
+        return percent(value / 100)
+    return f"{value:,.10g}{rule['unit']}"
+
+
+def rule_limit(rule: Mapping[str, Any]) -> str:
+    """Write what a rule requires, as in `< 100.0 ms`."""
+    limit = f"{rule['limit']:,.10g} {rule['unit']}".strip()
+    window = f" over {rule['window_s']} s" if rule["window_s"] else ""
+    return f"{rule['operator']} {limit}{window}"
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time: `58.2 s`, `5 min 03 s`, `1 h 02 min`."""
+    if seconds is None:
+        return "-"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

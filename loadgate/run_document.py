@@ -1,0 +1,180 @@
+"""run.json: everything that is known of a run in one document, from which every other artefact is made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from loadgate.judgement import exit_code
+from loadgate.profile import LoadProfile
+from loadgate.recorder import LatencySketch, Recorder, Totals
+from loadgate.rules import RuleResult, Verdict
+from loadgate.run_state import Run
+
+SCHEMA_VERSION = 1
+"""Raised when a reader of older documents would misread a newer one."""
+
+PERCENTILES = (50, 90, 95, 99, 99.9)
+
+
+def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
+    """Return the document of a finished run; `folder` is the project's, for the git commit."""
+    ended_s = run.ended_s or run.started_s
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "run": {
+            "profile": profile_json(run.plan.profile),
+            "host": run.plan.host,
+            "users": run.plan.users,
+            "spawn_rate": run.plan.spawn_rate,
+            "planned_s": run.plan.run_time_s,
+            "stop_timeout_s": run.plan.stop_timeout_s,
+            "processes": run.plan.processes,
+            "user_classes": dict(run.plan.user_classes),
+            "started_at": iso_time(run.started_s),
+            "ended_at": iso_time(ended_s),
+            "duration_s": round(run.elapsed_s, 3),
+            "ending": run.ending.value,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        },
+        "verdict": verdict_json(verdict),
+        "totals": totals_json(run.recorder, run.elapsed_s),
+        "errors": [asdict(error) for error in run.recorder.errors()],
+        "exceptions": [asdict(exception) for exception in run.exceptions.values()],
+        "counters": run.recorder.counters(),
+        "generator": [run.health[process].to_json() for process in sorted(run.health)],
+        "user_counts": [list(count) for count in run.user_counts],
+        "stages": [[max(since_s, run.started_s), stage] for since_s, stage in run.stages],
+        "target": None,
+        "made_on": {"git": git_state(folder), "machine": machine(), "versions": versions()},
+        "recording": run.recorder.to_json(),
+    }
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """Return the verdict with every rule, its value and its outcome."""
+    return {
+        "outcome": verdict.outcome.value,
+        "exit_code": int(exit_code(verdict.outcome)),
+        "reason": verdict.reason,
+        "notes": list(verdict.notes),
+        "rules": [_rule_json(result) for result in verdict.results],
+    }
+
+
+def totals_json(recorder: Recorder, duration_s: float) -> dict[str, Any]:
+    """Return the figures of all requests, of each group and of each request."""
+    return {
+        "overall": _figures(recorder.totals(), duration_s),
+        "groups": {group: _figures(recorder.totals(group), duration_s) for group in recorder.groups()},
+        "requests": [
+            {"group": request.group, "name": request.name, **_figures(recorder.totals(request), duration_s)}
+            for request in recorder.requests()
+        ],
+    }
+
+
+def profile_json(profile: LoadProfile) -> dict[str, Any]:
+    """Return the profile with plain values only."""
+    return {name: _plain(value) for name, value in asdict(profile).items()}
+
+
+def iso_time(epoch_s: float) -> str:
+    """Return UTC time with milliseconds, as in 2026-05-01T12:00:00.000Z."""
+    return datetime.fromtimestamp(epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """Return commit, branch and whether there are changes, or `None` outside a repository."""
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {
+        "commit": commit,
+        "branch": _git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
+        "changed": bool(_git(folder, "status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Return what the generator ran on."""
+    return {
+        "name": platform.node(),
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that shape the measurement."""
+    packages = {name: metadata.version(name) for name in ("locust", "gevent", "geventhttpclient")}
+    return {"python": platform.python_version(), **packages}
+
+
+def _rule_json(result: RuleResult) -> dict[str, Any]:
+    rule = result.rule
+    return {
+        "rule": str(rule),
+        "scope": rule.scope,
+        "metric": str(rule.metric),
+        "operator": rule.operator.value,
+        "limit": rule.limit,
+        "unit": rule.unit.value,
+        "window_s": rule.window_s,
+        "abort": rule.abort,
+        "outcome": result.outcome.value,
+        "value": result.value,
+        "samples": result.samples,
+        "margin": result.margin,
+        "interval": asdict(result.interval) if result.interval else None,
+        "stages": result.stages,
+        "value_all_stages": result.value_all_stages,
+        "window_start_s": result.window_start_s,
+        "reason": result.reason,
+    }
+
+
+def _figures(totals: Totals, duration_s: float) -> dict[str, Any]:
+    requests = totals.requests
+    return {
+        "requests": requests,
+        "failures": totals.failure.count,
+        "failure_rate": totals.failure.count / requests if requests else None,
+        "requests_per_s": requests / duration_s if duration_s > 0 else None,
+        "response_bytes": totals.response_bytes,
+        "success_ms": _latency(totals.success),
+        "failure_ms": _latency(totals.failure),
+    }
+
+
+def _latency(sketch: LatencySketch) -> dict[str, float | None]:
+    percentiles = {f"p{percent:g}": sketch.quantile(percent / 100) for percent in PERCENTILES}
+    return {"mean": sketch.mean_ms, "min": sketch.min_ms, **percentiles, "max": sketch.max_ms}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
