@@ -64,6 +64,11 @@ class Settings(BaseSettings):
     redis_timeout_s: float = Field(default=1.0, gt=0, le=30)
     celery_broker_url: str = ""
     celery_result_backend: str = ""
+    celery_dedicated_queues: bool | None = None
+    celery_task_time_limit_s: int = Field(default=300, ge=1, le=24 * 3600)
+    celery_visibility_timeout_s: int = Field(default=900, ge=2, le=7 * 24 * 3600)
+    celery_soft_shutdown_s: float = Field(default=8.0, gt=0, le=3600)
+    celery_result_expires_s: int = Field(default=24 * 3600, ge=60)
 
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
     access_token_expire_minutes: int = Field(default=30, ge=1, le=24 * 60)
@@ -78,6 +83,7 @@ class Settings(BaseSettings):
     public_url: str = "http://localhost:8000"
     mail_transport: Literal["outbox", "smtp"] = "outbox"
     mail_outbox_dir: Path = Path(".local/outbox")
+    mail_outbox_keep_days: int = Field(default=7, ge=1, le=3650)
     mail_from: str = "no-reply@localhost.localdomain"
 
     @field_validator("allowed_hosts", "cors_origins", mode="before")
@@ -107,6 +113,15 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _redelivered_only_when_lost(self) -> Self:
+        if self.celery_task_time_limit_s >= self.celery_visibility_timeout_s:
+            raise ValueError(
+                "CELERY_TASK_TIME_LIMIT_S must be less than CELERY_VISIBILITY_TIMEOUT_S, "
+                "or a long task would be started a second time while it runs"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _safe_in_production(self) -> Self:
         if self.environment != "production":
             return self
@@ -133,6 +148,11 @@ class Settings(BaseSettings):
     def result_backend(self) -> str:
         """Where Celery's results go: `CELERY_RESULT_BACKEND`, else `REDIS_URL`."""
         return self.celery_result_backend or self.redis_url
+
+    @property
+    def use_dedicated_queues(self) -> bool:
+        """Whether mail and LLM work have queues of their own: as set, else in production only."""
+        return self.is_production if self.celery_dedicated_queues is None else self.celery_dedicated_queues
 
     @property
     def effective_monitoring_access(self) -> Access:

@@ -1,0 +1,24 @@
+"""The Celery application a worker serves: `celery -A inference_core.celery.celery_main:celery_app worker`."""
+
+from __future__ import annotations
+
+import sys
+
+from inference_core.celery import beacon, shutdown
+from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.settings import SettingsError, load_settings
+
+
+def worker_app() -> ServiceCelery:
+    """The worker's application, from the environment and `.env`; ends the process if those are unusable."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        sys.exit(str(error))
+    app = create_celery(settings, "worker")
+    beacon.install(app)
+    shutdown.install(app)
+    return app
+
+
+celery_app = worker_app()

@@ -1,0 +1,98 @@
+"""The configuration of the Celery applications, by Celery's own names; a pure function of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kombu.entity import Queue
+
+from inference_core.celery.queues import ALL_QUEUES, DEFAULT_QUEUE, task_routes
+from inference_core.celery.schedule import beat_schedule
+from inference_core.settings import Settings
+
+# A worker that drops its broker connection at every hiccup would run its tasks twice, so it is more patient
+# than a request is.
+WORKER_SOCKET_TIMEOUT_S = 10.0
+SOFT_LIMIT_SHARE = 0.9
+
+
+def celery_config(settings: Settings, *, is_worker: bool) -> dict[str, Any]:
+    """The whole configuration; a worker and a sending client differ in their patience with the broker."""
+    return {
+        "broker_url": settings.broker_url,
+        "result_backend": settings.result_backend,
+        **_serialization(),
+        **_connection(settings, is_worker=is_worker),
+        **_delivery(settings),
+        **_results(settings, is_worker=is_worker),
+        "beat_schedule": beat_schedule(),
+        "worker_soft_shutdown_timeout": settings.celery_soft_shutdown_s,
+        "timezone": "UTC",
+        "enable_utc": True,
+    }
+
+
+def _serialization() -> Mapping[str, Any]:
+    return {
+        "task_serializer": "json",
+        "result_serializer": "json",
+        "event_serializer": "json",
+        "accept_content": ["json"],
+        "result_accept_content": ["json"],
+    }
+
+
+def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
+    socket_timeout_s = WORKER_SOCKET_TIMEOUT_S if is_worker else settings.redis_timeout_s
+    # kombu waits for ever for a broker unless the transport's own options bound it, whatever the publisher's
+    # retry policy says; a worker may wait, a request may not.
+    bounds = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+    return {
+        "broker_connection_timeout": settings.redis_connect_timeout_s,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None if is_worker else 1,
+        "broker_transport_options": {
+            "socket_connect_timeout": settings.redis_connect_timeout_s,
+            "socket_timeout": socket_timeout_s,
+            "socket_keepalive": True,
+            "visibility_timeout": settings.celery_visibility_timeout_s,
+            **({} if is_worker else bounds),
+        },
+        "redis_socket_connect_timeout": settings.redis_connect_timeout_s,
+        "redis_socket_timeout": socket_timeout_s,
+        "redis_socket_keepalive": True,
+        "task_publish_retry": True,
+        "task_publish_retry_policy": bounds,
+    }
+
+
+def _delivery(settings: Settings) -> Mapping[str, Any]:
+    limit_s = settings.celery_task_time_limit_s
+    return {
+        "task_default_queue": DEFAULT_QUEUE,
+        "task_queues": [_queue(name) for name in ALL_QUEUES],
+        "task_routes": task_routes(dedicated=settings.use_dedicated_queues),
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        # A task whose process dies is sent again with its retry count raised: one that always kills its process
+        # ends as failed after `max_retries` instead of circling for ever.
+        "task_retry_on_worker_lost": True,
+        "worker_deduplicate_successful_tasks": True,
+        "worker_prefetch_multiplier": 1,
+        "task_time_limit": limit_s,
+        "task_soft_time_limit": limit_s * SOFT_LIMIT_SHARE,
+        "task_track_started": True,
+    }
+
+
+def _results(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
+    return {
+        "result_expires": settings.celery_result_expires_s,
+        "result_backend_always_retry": is_worker,
+        "result_backend_max_retries": 10 if is_worker else 0,
+    }
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, routing_key=name)  # type: ignore[no-untyped-call]  # kombu is typed in part

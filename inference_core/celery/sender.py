@@ -1,0 +1,91 @@
+"""Sends tasks from the API: Celery publishes in a few threads of its own, the event loop only waits, and not long."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.exceptions import DependencyUnavailableError
+from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+PUBLISHER_THREADS = 4
+PUBLISH_TIMEOUT_S = 1.5
+# Beyond this many messages waiting for a thread the broker is not keeping up, and saying so at once is better.
+MAX_WAITING = 200
+
+
+class BrokerUnavailableError(DependencyUnavailableError):
+    """The task queue does not take messages at the moment; try again in `retry_after_s` seconds."""
+
+    code = "broker_unavailable"
+    detail = "The task queue is not available. Try again shortly."
+
+
+@dataclass(slots=True)
+class TaskSender:
+    """Publishes tasks without blocking the event loop."""
+
+    celery: ServiceCelery
+    executor: ThreadPoolExecutor
+    waiting: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[TaskSender]:
+        """Make the sender (which connects on first use); its threads and connections end with it."""
+        executor = ThreadPoolExecutor(PUBLISHER_THREADS, thread_name_prefix="publish")
+        celery = create_celery(settings, "client")
+        try:
+            yield cls(celery, executor)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(celery.close)
+
+    async def send(
+        self, name: str, *args: Any, queue: str | None = None, task_id: str | None = None, **kwargs: Any
+    ) -> str:
+        """Send the task `name` with JSON arguments, to the queue its name is routed to unless one is given.
+
+        Gives the task's id. The message may have been sent nevertheless when this raises: a caller who sends
+        again with the same `task_id` has one effect, for tasks are idempotent by their id.
+
+        Raises:
+            BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
+        """
+        if self.waiting >= MAX_WAITING:
+            raise BrokerUnavailableError
+        task_id = task_id or str(uuid4())
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                await asyncio.get_running_loop().run_in_executor(
+                    self.executor, self._publish, name, args, kwargs, queue, task_id
+                )
+        except (TimeoutError, KombuError, CeleryError, RedisError, OSError) as error:
+            log.warning("task_not_sent", task=name, task_id=task_id, error=type(error).__name__)
+            raise BrokerUnavailableError from error
+        finally:
+            self.waiting -= 1
+        return task_id
+
+    def _publish(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], queue: str | None, task_id: str
+    ) -> None:
+        options = {"queue": queue} if queue else {}
+        # The arguments stay out of the message's headers, which workers log and monitors show.
+        self.celery.send_task(
+            name, args, kwargs, task_id=task_id, argsrepr="(...)", kwargsrepr="{...}", ignore_result=False, **options
+        )

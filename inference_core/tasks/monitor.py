@@ -1,0 +1,116 @@
+"""The API's side of the monitor: one background task that reads what the workers wrote, twice a second.
+
+Every API process has its own. A read is one bounded round trip, made anew each time, so that no outage of the
+broker has an aftermath.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from inference_core.background import run_until_cancelled
+from inference_core.celery.queues import ALL_QUEUES
+from inference_core.celery.worker_state import WORKERS_KEY, decode_entry
+from inference_core.settings import Settings
+from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
+
+log = structlog.get_logger(__name__)
+
+READ_EVERY_S = 0.5
+# One slow answer is not an outage; this much silence is.
+BROKER_LOST_AFTER_S = 2.0
+# A worker that died without a word is listed as unresponsive for this long, then leaves the list, with a log line.
+FORGET_AFTER_MS = 3_600_000
+
+
+@dataclass(slots=True)
+class WorkerMonitor:
+    """Keeps `snapshot` fresh. Reading it costs nothing and never waits."""
+
+    redis: Redis
+    snapshot: Snapshot = field(default_factory=lambda: Snapshot(broker_available=False))
+    last_answer_s: float = float("-inf")
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[WorkerMonitor]:
+        """Take the first picture, then keep taking them until the context ends."""
+        redis = Redis.from_url(
+            settings.broker_url,
+            socket_connect_timeout=settings.redis_connect_timeout_s,
+            socket_timeout=settings.redis_timeout_s,
+            retry=Retry(NoBackoff(), retries=0),
+            max_connections=4,
+        )
+        monitor = cls(redis)
+        try:
+            await monitor.look()
+            async with run_until_cancelled(monitor.look, every_s=READ_EVERY_S, name="worker_monitor"):
+                yield monitor
+        finally:
+            await redis.aclose()
+
+    async def look(self) -> None:
+        """Take one picture; without an answer the workers are shown as they were last seen."""
+        try:
+            now, entries, depths = await self._read()
+        except (RedisError, OSError) as error:
+            if time.monotonic() - self.last_answer_s > BROKER_LOST_AFTER_S and self.snapshot.broker_available:
+                log.warning("broker_lost", error=type(error).__name__)
+                self.snapshot = Snapshot(broker_available=False, workers=silence(self.snapshot.workers))
+            elif not self.snapshot.broker_available:
+                self.snapshot = Snapshot(broker_available=False, workers=self.snapshot.workers)
+            return
+        self.last_answer_s = time.monotonic()
+        if not self.snapshot.broker_available:
+            log.info("broker_found")
+        workers = [view for name, value in sorted(entries.items()) if (view := view_of(name, value, now))]
+        forgotten = [view.name for view in workers if view.silent_ms > FORGET_AFTER_MS]
+        if forgotten:
+            log.warning("workers_forgotten", workers=forgotten)
+            await self.redis.hdel(WORKERS_KEY, *forgotten)
+        self.snapshot = Snapshot(
+            broker_available=True,
+            workers=tuple(view for view in workers if view.name not in forgotten),
+            queue_depths=dict(zip(ALL_QUEUES, depths, strict=True)),
+        )
+
+    async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], list[int]]:
+        pipeline = self.redis.pipeline(transaction=False)
+        pipeline.time()
+        pipeline.hgetall(WORKERS_KEY)
+        for queue in ALL_QUEUES:
+            pipeline.llen(queue)
+        now, entries, *depths = await pipeline.execute()
+        return now, entries, depths
+
+
+def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:
+    """One entry of the hash as a view, or None with a log line if no worker of this version wrote it.
+
+    Args:
+        name: the worker's.
+        value: the entry.
+        now: seconds and microseconds of Redis' clock.
+    """
+    try:
+        stamp_ms, report = decode_entry(value)
+    except ValueError as error:
+        log.warning("worker_entry_unreadable", worker=name.decode(errors="replace"), error=str(error))
+        return None
+    silent_ms = max(0, now[0] * 1000 + now[1] // 1000 - stamp_ms)
+    return WorkerView(name.decode(), worker_status(report["phase"], silent_ms), silent_ms, report)
+
+
+def silence(workers: tuple[WorkerView, ...]) -> tuple[WorkerView, ...]:
+    """The same workers, none of which can be heard."""
+    return tuple(replace(worker, status="unresponsive") for worker in workers)
