@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, FastAPI
 
 from inference_core import root
+from inference_core.health.router import router as health
+from inference_core.tasks.router import router as tasks
 
 API_PREFIX = "/api/v1"
 
@@ -12,5 +14,5 @@ API_PREFIX = "/api/v1"
 def mount(app: FastAPI, extra: tuple[APIRouter, ...] = ()) -> None:
     """Mount every feature under `/api/v1`, `extra` routers of a derived service included."""
     app.include_router(root.router)
-    for router in extra:
+    for router in (health, tasks, *extra):
         app.include_router(router, prefix=API_PREFIX)

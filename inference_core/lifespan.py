@@ -8,10 +8,13 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from inference_core.celery.sender import TaskSender
 from inference_core.db.engine import Database
+from inference_core.health.watch import HealthWatch
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.state import AppState
+from inference_core.tasks.monitor import WorkerMonitor
 
 
 class LifespanState(TypedDict):
@@ -28,6 +31,12 @@ def lifespan_for(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContext
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings))
             redis = await stack.enter_async_context(RedisClient.open(settings))
-            yield {"app": AppState(settings=settings, database=database, redis=redis)}
+            tasks = await stack.enter_async_context(TaskSender.open(settings))
+            workers = await stack.enter_async_context(WorkerMonitor.open(settings))
+            health = await stack.enter_async_context(HealthWatch.open(settings, redis, workers))
+            state = AppState(
+                settings=settings, database=database, redis=redis, tasks=tasks, workers=workers, health=health
+            )
+            yield {"app": state}
 
     return lifespan

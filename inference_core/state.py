@@ -7,9 +7,12 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from inference_core.celery.sender import TaskSender
 from inference_core.db.engine import Database
+from inference_core.health.watch import HealthWatch
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
+from inference_core.tasks.monitor import WorkerMonitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,9 @@ class AppState:
     settings: Settings
     database: Database
     redis: RedisClient
+    tasks: TaskSender
+    workers: WorkerMonitor
+    health: HealthWatch
 
 
 def get_state(request: Request) -> AppState:

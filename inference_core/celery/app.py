@@ -44,4 +44,7 @@ def create_celery(settings: Settings, role: Role) -> ServiceCelery:
     app.conf.update(celery_config(settings, is_worker=role == "worker"))
     if role == "worker":
         app.autodiscover_tasks(TASK_PACKAGES)
+    else:
+        # With a result backend every message sent would also subscribe to its result; the API reads results itself.
+        app.backend_cls = "disabled"
     return app

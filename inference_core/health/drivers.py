@@ -1,0 +1,110 @@
+"""The smallest conversation with each database: connect, ask for a sign of life, cut the line.
+
+Below SQLAlchemy, because a pooled connection closes politely, which a hung server turns into a wait.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import aiomysql
+import aiosqlite
+import asyncpg
+from sqlalchemy.engine import make_url
+
+
+class Line(Protocol):
+    """An open connection to the database."""
+
+    @property
+    def server_version(self) -> str:
+        """As the server tells it."""
+
+    async def ask(self) -> None:
+        """One round trip; raises whatever the driver raises."""
+
+    def cut(self) -> None:
+        """Close without waiting for the other side."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteLine:
+    """A connection to a SQLite file."""
+
+    driver: aiosqlite.Connection
+    server_version: str = sqlite3.sqlite_version
+
+    async def ask(self) -> None:
+        """Read the file's header; `SELECT 1` would not touch the file at all."""
+        await self.driver.execute_fetchall("PRAGMA schema_version")
+
+    def cut(self) -> None:
+        """Let the driver's thread close the file."""
+        self.driver.stop()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlLine:
+    """A connection to PostgreSQL."""
+
+    driver: Any
+    server_version: str
+
+    async def ask(self) -> None:
+        """One query."""
+        await self.driver.fetchval("SELECT 1")
+
+    def cut(self) -> None:
+        """Close the socket."""
+        self.driver.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class MysqlLine:
+    """A connection to MySQL or MariaDB."""
+
+    driver: Any
+    server_version: str
+
+    async def ask(self) -> None:
+        """One protocol ping."""
+        await self.driver.ping(reconnect=False)
+
+    def cut(self) -> None:
+        """Close the socket."""
+        self.driver.close()
+
+
+async def connect(database_url: str) -> Line:
+    """Open a line to the database of that URL; raises whatever its driver raises."""
+    url = make_url(database_url)
+    args, options = url.get_dialect()().create_connect_args(url)
+    backend = url.get_backend_name()
+    if backend == "postgresql":
+        driver = await asyncpg.connect(*args, **_without_prepared_options(options))
+        version = driver.get_server_version()
+        return PostgresqlLine(driver, f"{version.major}.{version.minor}")
+    if backend == "sqlite":
+        return await _connect_sqlite(url.database)
+    driver = await aiomysql.connect(*args, **options)
+    return MysqlLine(driver, driver.get_server_info())
+
+
+def _without_prepared_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    # Options of SQLAlchemy's adapter, which the driver does not know.
+    return {name: value for name, value in options.items() if not name.startswith("prepared_statement")}
+
+
+async def _connect_sqlite(database: str | None) -> Line:
+    if database is None or database == ":memory:" or database.startswith("file:"):
+        opening = aiosqlite.connect(database or ":memory:", isolation_level=None, uri=True)
+    else:
+        # Read and write but never create: a missing file is a missing database.
+        uri = f"file:{quote(database)}?mode=rw"
+        opening = aiosqlite.connect(uri, isolation_level=None, uri=True)
+    opening._thread.daemon = True  # noqa: SLF001  # a hung disk must not keep the process from ending
+    return SqliteLine(await opening)

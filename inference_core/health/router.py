@@ -1,0 +1,70 @@
+"""`/api/v1/health`: for people, monitors and orchestrators."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Response
+
+from inference_core import __version__
+from inference_core.health.components import overall
+from inference_core.health.database_probe import DatabaseDownError
+from inference_core.health.pool import pool_numbers
+from inference_core.health.schemas import DatabaseDetails, DatabaseHealth, HealthReport, Liveness, Ping, Readiness
+from inference_core.state import StateDep
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
+    return {HTTPStatus.SERVICE_UNAVAILABLE: {"model": model, "description": "The same document, with bad news."}}
+
+
+@router.get("/", responses=_also_503(HealthReport))
+async def health(state: StateDep, response: Response) -> HealthReport:
+    """The service and its parts, as the background probes last saw them."""
+    components = state.health.components()
+    status = overall(components)
+    if status == "unhealthy":
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return HealthReport(status=status, version=__version__, timestamp=datetime.now(UTC), components=components)
+
+
+@router.get("/database", responses=_also_503(DatabaseHealth))
+async def database_health(state: StateDep, response: Response) -> DatabaseHealth:
+    """One round trip to the database, made for this request."""
+    probe = state.health.probe
+    pool = pool_numbers(state.database.engine.pool)
+    try:
+        answer = await probe.ask()
+    except DatabaseDownError as error:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        details = DatabaseDetails(dialect=probe.dialect, message=error.detail, **pool)
+        return DatabaseHealth(status="unhealthy", details=details, last_updated=datetime.now(UTC))
+    details = DatabaseDetails(
+        dialect=answer.dialect, server_version=answer.server_version, round_trip_ms=answer.round_trip_ms, **pool
+    )
+    return DatabaseHealth(status="healthy", details=details, last_updated=datetime.now(UTC))
+
+
+@router.get("/ping")
+async def ping() -> Ping:
+    """Answer, touching nothing."""
+    return Ping(timestamp=datetime.now(UTC))
+
+
+@router.get("/live")
+async def live() -> Liveness:
+    """Whether the process answers; it does."""
+    return Liveness()
+
+
+@router.get("/ready", responses=_also_503(Readiness))
+async def ready(state: StateDep, response: Response) -> Readiness:
+    """Whether requests should be sent here: not while shutting down, nor without the database."""
+    reasons = state.health.not_ready_because()
+    if reasons:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Readiness(status="not_ready" if reasons else "ready", reasons=reasons)

@@ -1,0 +1,101 @@
+"""Probes the service's parts in the background, so that no health answer ever waits for a slow one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import structlog
+from redis.exceptions import RedisError
+
+from inference_core.background import run_until_cancelled
+from inference_core.health.components import Component, Components, Status
+from inference_core.health.database_probe import DatabaseDownError, DatabaseProbe
+from inference_core.redis.client import RedisClient
+from inference_core.settings import Settings
+from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.snapshot import judge
+
+log = structlog.get_logger(__name__)
+
+PROBE_EVERY_S = 0.4
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _unseen() -> Component:
+    return Component("unhealthy", _now(), "Not checked yet.")
+
+
+@dataclass(slots=True)
+class HealthWatch:
+    """Keeps the last state of each part; reading it never waits."""
+
+    probe: DatabaseProbe
+    redis_client: RedisClient
+    workers: WorkerMonitor
+    draining: bool = False
+    database: Component = field(default_factory=_unseen)
+    redis: Component = field(default_factory=_unseen)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings, redis: RedisClient, workers: WorkerMonitor) -> AsyncIterator[HealthWatch]:
+        """Look once at everything, then again and again until the context ends."""
+        async with DatabaseProbe.open(settings.database_url) as probe:
+            watch = cls(probe, redis, workers)
+            await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
+            async with (
+                run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
+                run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
+            ):
+                yield watch
+
+    async def look_at_database(self) -> None:
+        """Ask the database once."""
+        try:
+            await self.probe.ask()
+        except DatabaseDownError as error:
+            self._note("database", "unhealthy", error.detail)
+        else:
+            self._note("database", "healthy")
+
+    async def look_at_redis(self) -> None:
+        """Ask Redis once."""
+        try:
+            await self.redis_client.client.ping()
+        except (RedisError, OSError):
+            self._note("redis", "unhealthy", "Redis does not answer.")
+        else:
+            self._note("redis", "healthy")
+
+    def components(self) -> Components:
+        """Every part as last seen."""
+        snapshot = self.workers.snapshot
+        verdict = judge(snapshot, time.monotonic())
+        now = _now()
+        message = None if verdict.status == "healthy" else verdict.message
+        return Components(
+            database=self.database,
+            application=Component("degraded", now, "Shutting down.") if self.draining else Component("healthy", now),
+            redis=self.redis,
+            tasks=Component(verdict.status, snapshot.as_of, message),
+            llm=Component("not_configured", now, "No LLM provider is configured."),
+        )
+
+    def not_ready_because(self) -> list[str]:
+        """Why requests should not be sent here; empty when they should."""
+        reasons = ["shutting down"] if self.draining else []
+        return reasons if self.database.status == "healthy" else [*reasons, "database"]
+
+    def _note(self, part: str, status: Status, message: str | None = None) -> None:
+        before: Component = getattr(self, part)
+        if before.status != status:
+            log.info("health_changed", part=part, before=before.status, now=status)
+        setattr(self, part, Component(status, _now(), message))

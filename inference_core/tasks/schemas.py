@@ -1,0 +1,74 @@
+"""The answers of the task routes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from inference_core.tasks.snapshot import HealthStatus, WorkerStatus
+
+
+class Dated(BaseModel):
+    """What every monitoring answer says of itself: when its picture was taken and how old that makes it."""
+
+    as_of: datetime
+    age_ms: int
+
+
+class TaskHealth(Dated):
+    """Whether tasks are taken; `active_workers` counts those that answer."""
+
+    status: HealthStatus
+    active_workers: int
+    message: str
+    celery_available: bool
+    queue_depths: dict[str, int]
+
+
+class Pong(BaseModel):
+    """A worker that answers."""
+
+    ok: Literal["pong"] = "pong"
+
+
+class NoPong(BaseModel):
+    """A worker that does not."""
+
+    error: Literal["unresponsive", "stopping"]
+
+
+class WorkerStats(BaseModel):
+    """One worker; `silent_ms` is how long ago it last spoke, the rest what it last said."""
+
+    status: WorkerStatus
+    silent_ms: int
+    queues: list[str]
+    stats: dict[str, Any]
+
+
+class WorkersStats(Dated):
+    """All workers by name; one that stopped answering stays listed, as `unresponsive`."""
+
+    stats: dict[str, WorkerStats]
+    ping: dict[str, Pong | NoPong]
+    registered: dict[str, list[str]]
+
+
+class TaskInHand(BaseModel):
+    """A task a worker has; its arguments are never shown."""
+
+    id: str
+    name: str
+    started_at: float | None
+    worker_pid: int | None
+    eta: str | None
+
+
+class ActiveTasks(Dated):
+    """What each worker has in hand, by its name."""
+
+    active: dict[str, list[TaskInHand]]
+    scheduled: dict[str, list[TaskInHand]]
+    reserved: dict[str, list[TaskInHand]]

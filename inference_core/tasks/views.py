@@ -1,0 +1,63 @@
+"""Pure functions from a snapshot of the workers to the answers of the monitoring routes."""
+
+from __future__ import annotations
+
+import time
+
+from inference_core.celery.worker_state import TaskEntry
+from inference_core.tasks.schemas import ActiveTasks, NoPong, Pong, TaskHealth, TaskInHand, WorkersStats, WorkerStats
+from inference_core.tasks.snapshot import Snapshot, WorkerView, judge
+
+
+def task_health(snapshot: Snapshot) -> TaskHealth:
+    """Whether tasks are taken."""
+    now_s = time.monotonic()
+    verdict = judge(snapshot, now_s)
+    return TaskHealth(
+        status=verdict.status,
+        active_workers=snapshot.online(),
+        message=verdict.message,
+        celery_available=snapshot.broker_available,
+        queue_depths=dict(snapshot.queue_depths),
+        as_of=snapshot.as_of,
+        age_ms=snapshot.age_ms(now_s),
+    )
+
+
+def workers_stats(snapshot: Snapshot) -> WorkersStats:
+    """Every worker known, the silent ones included."""
+    return WorkersStats(
+        stats={worker.name: _stats(worker) for worker in snapshot.workers},
+        ping={worker.name: _ping(worker) for worker in snapshot.workers},
+        registered={worker.name: worker.report["registered"] for worker in snapshot.workers},
+        as_of=snapshot.as_of,
+        age_ms=snapshot.age_ms(time.monotonic()),
+    )
+
+
+def active_tasks(snapshot: Snapshot) -> ActiveTasks:
+    """What the workers have in hand; of an unresponsive one, what it had when it last spoke."""
+    return ActiveTasks(
+        active={worker.name: _in_hand(worker.report["active"]) for worker in snapshot.workers},
+        scheduled={worker.name: _in_hand(worker.report["scheduled"]) for worker in snapshot.workers},
+        reserved={worker.name: _in_hand(worker.report["reserved"]) for worker in snapshot.workers},
+        as_of=snapshot.as_of,
+        age_ms=snapshot.age_ms(time.monotonic()),
+    )
+
+
+def _in_hand(entries: list[TaskEntry]) -> list[TaskInHand]:
+    return [TaskInHand(**entry) for entry in entries]
+
+
+def _stats(worker: WorkerView) -> WorkerStats:
+    return WorkerStats(
+        status=worker.status,
+        silent_ms=worker.silent_ms,
+        queues=worker.report["queues"],
+        stats=worker.report["stats"],
+    )
+
+
+def _ping(worker: WorkerView) -> Pong | NoPong:
+    return Pong() if worker.status == "online" else NoPong(error=worker.status)
