@@ -49,10 +49,15 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         self.timer_entry: Any = None
 
     def start(self, consumer: Any) -> None:
-        """Beat now and every second; the timer outlives a lost broker connection, after which this runs again."""
+        """Beat now and every second.
+
+        Runs again after a lost broker connection, with which Celery cancels the timer's entries. A graceful stop
+        leaves them, so that a worker that finishes its tasks is still heard.
+        """
+        if self.timer_entry is not None:
+            self.timer_entry.cancel()
         self.beat(consumer)
-        if self.timer_entry is None:
-            self.timer_entry = consumer.timer.call_repeatedly(BEAT_S, self.beat, (consumer,))
+        self.timer_entry = consumer.timer.call_repeatedly(BEAT_S, self.beat, (consumer,))
 
     def beat(self, consumer: Any) -> None:
         """Write the state once; an unreachable broker is the consumer's to mend, not this step's."""

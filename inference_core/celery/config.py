@@ -57,6 +57,8 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
             "socket_timeout": socket_timeout_s,
             "socket_keepalive": True,
             "visibility_timeout": settings.celery_visibility_timeout_s,
+            # Look for messages of dead workers at every tenth second, not every tenth time of those.
+            "unacked_restore_throttle": 1,
             **({} if is_worker else bounds),
         },
         "redis_socket_connect_timeout": settings.redis_connect_timeout_s,
