@@ -1,0 +1,236 @@
+"""The verdict: what passes, what fails, what cannot be told, and what the reason says."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from loadgate.recorder import Outcome, Recorder
+from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, from_thresholds, parse_rules
+
+START_S = 1_700_000_000
+PASS, FAIL, INCONCLUSIVE = RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.INCONCLUSIVE
+
+
+def run(
+    latencies_ms: Sequence[float],
+    *,
+    group: str = "health",
+    failures: int = 0,
+    failure_ms: float = 1.0,
+    stage: str = "steady",
+    per_second: int = 10,
+    recorder: Recorder | None = None,
+    start_s: float = START_S,
+) -> Recorder:
+    """A run with these successes spread over time, and fast failures beside them."""
+    recorder = recorder or Recorder()
+    for number, latency_ms in enumerate(latencies_ms):
+        recorder.record(
+            "ping",
+            Outcome.SUCCESS,
+            start_s=start_s + number / per_second,
+            latency_ms=latency_ms,
+            group=group,
+            stage=stage,
+        )
+    for _ in range(failures):
+        recorder.record("ping", Outcome.FAILURE, start_s=start_s, latency_ms=failure_ms, group=group, stage=stage)
+    return recorder
+
+
+def judge(line: str, recorder: Recorder, context: EvaluationContext | None = None) -> RuleResult:
+    (result,) = evaluate(parse_rules([line]), recorder, context).results
+    assert "\n" not in result.reason
+    return result
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome", "value"),
+    [
+        ("health: p95 < 100ms", FAIL, 104.0),
+        ("health: p95 < 105ms", PASS, 104.0),
+        ("health: p95 < 104ms", FAIL, 104.0),
+        ("health: p95 <= 104ms", PASS, 104.0),
+        ("health: p95 > 104ms", FAIL, 104.0),
+        ("health: p95 >= 104ms", PASS, 104.0),
+        ("overall: p50 < 0.2s", PASS, 104.0),
+        ("ping: max < 104.5ms", PASS, 104.0),
+        ("ping: min > 104ms", FAIL, 104.0),
+        ("ping: mean < 104ms", FAIL, 104.0),
+        ("ping: requests > 100", PASS, 200.0),
+        ("ping: requests > 200", FAIL, 200.0),
+        ("ping: failures < 1%", FAIL, 1.0),
+        ("ping: failures <= 1%", PASS, 1.0),
+        ("ping: failures <= 2", PASS, 2.0),
+        ("ping: failures < 2", FAIL, 2.0),
+        ("ping: throughput >= 10/s", PASS, 10.0),
+        ("ping: throughput > 10/s", FAIL, 10.0),
+    ],
+)
+def test_each_metric_is_compared_as_written(line: str, outcome: RuleOutcome, value: float) -> None:
+    recorder = run([104.0] * 198, failures=2)
+
+    result = judge(line, recorder, EvaluationContext(duration_s=20))
+
+    assert (result.outcome, result.value) == (outcome, pytest.approx(value))
+    assert result.limit == result.rule.limit
+
+
+def test_fast_failures_do_not_improve_a_percentile() -> None:
+    recorder = run([150.0] * 100, failures=900, failure_ms=1.0)
+
+    result = judge("health: p95 < 100ms", recorder)
+
+    assert (result.outcome, result.value, result.samples) == (FAIL, 150.0, 100)
+
+
+def test_a_result_says_value_limit_and_margin() -> None:
+    result = judge("health: p95 < 100ms", run([104.0] * 100))
+
+    assert result.reason == "p95 was 104 ms, not < 100 ms"
+    assert result.margin == pytest.approx(-0.04)
+    assert judge("health: p95 < 0.2s", run([104.0] * 100)).margin == pytest.approx(0.48)
+    assert judge("health: requests > 50", run([104.0] * 100)).margin == pytest.approx(1.0)
+    assert judge("health: failures <= 0", run([104.0] * 100)).margin is None
+    assert judge("health: p95 < 2s", run([1104.0] * 100)).reason == "p95 was 1.104 s, < 2 s as required"
+
+
+@pytest.mark.parametrize(("samples", "outcome"), [(1, INCONCLUSIVE), (19, INCONCLUSIVE), (20, PASS), (500, PASS)])
+def test_a_percentile_with_too_few_samples_is_inconclusive(samples: int, outcome: RuleOutcome) -> None:
+    result = judge("health: p95 < 100ms", run([10.0] * samples))
+
+    assert (result.outcome, result.samples) == (outcome, samples)
+    if outcome is INCONCLUSIVE:
+        assert result.value is None
+        assert f"needs at least 20 successful requests and there were {samples}" in result.reason
+
+
+def test_a_limit_inside_the_confidence_interval_is_said_to_be_so() -> None:
+    latencies = [50.0 + number / 4 for number in range(200)]  # p95 is 97.25 ms
+
+    close = judge("health: p95 < 98ms", run(latencies))
+    clear = judge("health: p95 < 150ms", run(latencies))
+
+    assert (close.outcome, clear.outcome) == (PASS, PASS)
+    assert "the limit lies inside the 95 % confidence interval" in close.reason
+    assert "confidence" not in clear.reason
+    assert clear.interval is not None
+    assert clear.interval.low is not None
+    assert clear.interval.high is not None
+    assert clear.interval.low < 97.25 < clear.interval.high
+
+
+def test_an_upper_bound_that_few_samples_cannot_give_is_said_to_be_missing() -> None:
+    result = judge("health: p95 < 100ms", run([10.0 + n for n in range(30)]))
+
+    assert result.outcome is PASS
+    assert "too few requests to bound it at 95 % confidence" in result.reason
+
+
+def test_a_group_that_never_ran_is_inconclusive_and_what_ran_is_named() -> None:
+    result = judge("healht: p95 < 100ms", run([10.0] * 100))
+
+    assert result.outcome is INCONCLUSIVE
+    assert result.reason == "no request of 'healht' was recorded; recorded were groups health; names ping"
+    assert judge("tasks: requests > 5", run([10.0] * 100)).outcome is INCONCLUSIVE
+
+
+def test_a_group_whose_requests_all_failed_has_no_latency() -> None:
+    result = judge("health: p95 < 100ms", run([], failures=50))
+
+    assert result.outcome is INCONCLUSIVE
+    assert "all 50 requests failed" in result.reason
+
+
+def test_an_overloaded_generator_makes_latencies_inconclusive_and_leaves_failures() -> None:
+    recorder = run([10.0] * 100, failures=10)
+    context = EvaluationContext(saturated="its CPU was at 98 %")
+
+    fast, slow = judge("health: p95 < 100ms", recorder, context), judge("health: p95 < 1ms", recorder, context)
+
+    assert (fast.outcome, slow.outcome) == (INCONCLUSIVE, INCONCLUSIVE)
+    assert "its CPU was at 98 %" in fast.reason
+    assert fast.value == 10.0
+    assert judge("health: failures < 1%", recorder, context).outcome is FAIL
+
+
+class TestRamp:
+    """Latency rules leave out the ramp where enough is left."""
+
+    def test_the_ramp_is_left_out(self) -> None:
+        recorder = run([500.0] * 50, stage="ramp")
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
+
+        result = judge("health: p95 < 100ms", recorder)
+
+        assert (result.outcome, result.value, result.samples, result.stages) == (PASS, 20.0, 100, "steady")
+        assert result.value_all_stages == pytest.approx(500.0, rel=0.005)
+
+    def test_it_counts_where_too_little_is_left_without_it(self) -> None:
+        recorder = run([20.0] * 50, stage="ramp")
+        run([500.0] * 19, recorder=recorder, start_s=START_S + 5)
+
+        result = judge("health: p95 < 100ms", recorder)
+
+        assert (result.outcome, result.samples, result.stages) == (FAIL, 69, "all")
+
+    def test_it_counts_on_request_and_for_failures(self) -> None:
+        recorder = run([20.0] * 50, failures=5, stage="ramp")
+        run([20.0] * 50, recorder=recorder, start_s=START_S + 5)
+
+        assert judge("health: failures < 1%", recorder).outcome is FAIL
+        assert judge("health: p95 < 1s", recorder, EvaluationContext(prefer_steady=False)).samples == 100
+
+    def test_named_stages_are_steady(self) -> None:
+        recorder = run([20.0] * 50, stage="base")
+        run([30.0] * 50, recorder=recorder, stage="spike", start_s=START_S + 5)
+
+        assert judge("health: max < 1s", recorder).samples == 100
+
+
+class TestVerdict:
+    """From results to one outcome."""
+
+    @pytest.mark.parametrize(
+        ("lines", "outcome", "reason"),
+        [
+            (["health: p95 < 100ms"], PASS, "the rule held"),
+            (["health: p95 < 100ms", "health: max < 1s"], PASS, "all 2 rules held"),
+            (["health: p95 < 100ms", "auth: max < 1s"], INCONCLUSIVE, "1 of 2 rules inconclusive"),
+            (["health: p95 < 1ms", "auth: max < 1s"], FAIL, "1 of 2 rules failed"),
+            (["health: p95 < 1ms"], FAIL, "1 of 1 rule failed"),
+            ([], INCONCLUSIVE, "there is no rule to judge the run by"),
+        ],
+    )
+    def test_a_failure_outweighs_doubt_and_doubt_a_pass(
+        self, lines: list[str], outcome: RuleOutcome, reason: str
+    ) -> None:
+        verdict = evaluate(parse_rules(lines), run([10.0] * 100))
+
+        assert (verdict.outcome, verdict.reason) == (outcome, reason)
+        assert [str(result.rule) for result in verdict.results] == [str(rule) for rule in parse_rules(lines)]
+
+    @pytest.mark.parametrize("lines", [[], ["overall: failures < 1%"], ["overall: requests < 5"]])
+    def test_a_run_without_a_request_never_passes(self, lines: list[str]) -> None:
+        verdict = evaluate(parse_rules(lines), Recorder())
+
+        assert (verdict.outcome, verdict.reason) == (INCONCLUSIVE, "no request was recorded")
+        assert all(result.outcome is INCONCLUSIVE for result in verdict.results)
+
+    def test_notes_go_with_it(self) -> None:
+        context = EvaluationContext(notes=("worker w1: its last report did not arrive",))
+
+        assert evaluate([], Recorder(), context).notes == context.notes
+
+    def test_the_usual_thresholds_on_a_small_run(self) -> None:
+        recorder = run([8.0] * 150)
+        run([120.0] * 200, group="auth", recorder=recorder)
+        run([15.0] * 25, group="tasks", recorder=recorder, per_second=1)
+        rules = from_thresholds(
+            {"health_p95_ms": 100, "auth_p95_ms": 500, "tasks_p95_ms": 200, "overall_failure_rate": 0.01}
+        )
+
+        verdict = evaluate(rules, recorder)
+
+        assert verdict.outcome is PASS
+        assert [result.value for result in verdict.results] == [8.0, 120.0, 15.0, 0.0]

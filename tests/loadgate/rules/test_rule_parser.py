@@ -1,0 +1,131 @@
+"""The rule grammar: what is read, what is refused and at which column."""
+
+import itertools
+
+import pytest
+
+from loadgate.rules import Metric, MetricKind, Operator, Rule, RuleErrors, Unit, parse_rules
+
+P95 = Metric(MetricKind.PERCENTILE, 95)
+FAILURES = Metric(MetricKind.FAILURES)
+
+GOOD = [
+    ("auth: p95 < 500ms", Rule("auth", P95, Operator.LT, 500, Unit.MS)),
+    ("overall: failures < 1%", Rule("overall", FAILURES, Operator.LT, 1, Unit.PERCENT)),
+    ("overall: failures <= 0", Rule("overall", FAILURES, Operator.LE, 0, Unit.COUNT)),
+    ("Auth - Login: p99 < 1s", Rule("Auth - Login", Metric(MetricKind.PERCENTILE, 99), Operator.LT, 1000, Unit.MS)),
+    ("health: p95 < 100ms over 10s abort", Rule("health", P95, Operator.LT, 100, Unit.MS, 10, abort=True)),
+    ("tasks: requests > 100", Rule("tasks", Metric(MetricKind.REQUESTS), Operator.GT, 100, Unit.COUNT)),
+    (
+        "GET http://host:80/x: p99.9<=1.5 s over 1h30m",
+        Rule("GET http://host:80/x", Metric(MetricKind.PERCENTILE, 99.9), Operator.LE, 1500, Unit.MS, 5400),
+    ),
+    ("  a  :  MEAN  >=  250us  ", Rule("a", Metric(MetricKind.MEAN), Operator.GE, 0.25, Unit.MS)),
+    ("a: max < 1min abort", Rule("a", Metric(MetricKind.MAX), Operator.LT, 60_000, Unit.MS, abort=True)),
+    ("a: min > 0.1ms", Rule("a", Metric(MetricKind.MIN), Operator.GT, 0.1, Unit.MS)),
+    (
+        "overall: throughput >= 50 / S OVER 1m ABORT",
+        Rule("overall", Metric(MetricKind.THROUGHPUT), Operator.GE, 50, Unit.PER_SECOND, 60, abort=True),
+    ),
+    ("over: p50 < 1ms", Rule("over", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
+    ("größe/äöü: p95 < 1ms", Rule("größe/äöü", P95, Operator.LT, 1, Unit.MS)),
+]
+
+
+@pytest.mark.parametrize(("text", "rule"), GOOD, ids=[text for text, _ in GOOD])
+def test_a_rule_is_read_as_it_is_written(text: str, rule: Rule) -> None:
+    assert parse_rules([text]) == [rule]
+
+
+@pytest.mark.parametrize("rule", [rule for _, rule in GOOD], ids=str)
+def test_a_rule_prints_in_its_own_grammar(rule: Rule) -> None:
+    assert parse_rules([str(rule)]) == [rule]
+
+
+BAD = [
+    ("auth p95 < 5ms", [(15, "no ':'")]),
+    (": p95 < 5ms", [(1, "expected a group, a request name or 'overall'")]),
+    ("auth:", [(6, "expected a metric")]),
+    ("auth: q95 < 5ms", [(7, "unknown metric 'q95'")]),
+    ("auth: p95x < 5ms", [(7, "unknown metric 'p95x'")]),
+    ("auth: percentile < 5ms", [(7, "unknown metric 'percentile'")]),
+    ("auth: p100 < 5ms", [(7, "above 0 and below 100")]),
+    ("auth: p0 < 5ms", [(7, "above 0 and below 100")]),
+    ("auth: p95", [(10, "expected '<'")]),
+    ("auth: p95 500ms", [(11, "expected '<'")]),
+    ("auth: p95 == 500ms", [(11, "unknown comparison '=='")]),
+    ("auth: p95 < ", [(12, "expected a limit")]),
+    ("auth: p95 < fast", [(13, "not 'fast'")]),
+    ("auth: p95 < -5ms", [(13, "not '-5ms'")]),
+    ("auth: p95 < 5msec", [(13, "not '5msec'")]),
+    ("auth: p95 < 1.2.3ms", [(13, "not '1.2.3ms'")]),
+    ("auth: p95 < 500", [(16, "needs its unit")]),
+    ("auth: p95 < 5%", [(14, "needs its unit")]),
+    ("auth: failures < 5ms", [(19, "takes '%' or no unit, not 'ms'")]),
+    ("auth: failures < 101%", [(18, "more than 100 %")]),
+    ("auth: failures < 0%", [(16, "write '<= 0'")]),
+    ("auth: requests > 5%", [(19, "takes no unit, not '%'")]),
+    ("auth: throughput > 5", [(21, "takes '/s'")]),
+    ("auth: p95 < 5ms for 10s", [(17, "not 'for 10s'")]),
+    ("auth: p95 < 5ms abort over 10s", [(23, "not 'over 10s'")]),
+    ("auth: p95 < 5ms over", [(21, "expected a duration")]),
+    ("auth: p95 < 5ms over soon abort", [(22, "expected a duration")]),
+    ("auth: p95 < 5ms over 10", [(22, "with its unit")]),
+    ("auth: p95 < 5ms over 250ms", [(22, "whole number of seconds")]),
+    ("auth: p95 < 5ms over 0s", [(22, "longer than nothing")]),
+    ("auth: p95 < 5ms over 10x", [(22, "'10x' is not a duration")]),
+    ("auth: mean < 5ms abort", [(18, "known only at the end")]),
+    ("auth: requests > 5 abort", [(20, "known only at the end")]),
+    ("auth: failures > 5 abort", [(20, "known only at the end")]),
+    ("auth: max > 5ms abort", [(17, "known only at the end")]),
+    ("auth: min < 5ms abort", [(17, "known only at the end")]),
+    ("auth: throughput > 5/s abort", [(24, "known only at the end")]),
+    ("   auth: p95 < 500", [(19, "needs its unit")]),
+    (
+        "a: nope ! 5 over x more",
+        [(4, "unknown metric"), (9, "unknown comparison"), (18, "duration"), (20, "not 'more'")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), BAD, ids=[text for text, _ in BAD])
+def test_a_bad_rule_is_refused_at_the_column_where_it_goes_wrong(text: str, expected: list[tuple[int, str]]) -> None:
+    with pytest.raises(RuleErrors) as refusal:
+        parse_rules([text])
+
+    errors = refusal.value.errors
+    assert [error.column for error in errors] == [column for column, _ in expected]
+    for error, (_, part) in zip(errors, expected, strict=True):
+        assert part in error.message
+        assert "\n" not in str(error)
+
+
+def test_all_errors_of_a_file_come_at_once_each_with_its_line() -> None:
+    text = "# limits\n\nauth: p95 < 500\nhealth: p95 < 100ms\n  # more\ntasks: nope < 5ms\n"
+
+    with pytest.raises(RuleErrors) as refusal:
+        parse_rules(text)
+
+    assert [(error.line, error.column) for error in refusal.value.errors] == [(3, 16), (6, 8)]
+    assert str(refusal.value).splitlines() == [str(error) for error in refusal.value.errors]
+    assert str(refusal.value).startswith("rule 3, column 16: ")
+
+
+def test_blank_lines_and_comments_are_skipped() -> None:
+    assert parse_rules(["", "  ", "# a: p95 < x"]) == []
+    assert len(parse_rules("a: p95 < 1ms\r\nb: p95 < 1ms")) == 2
+
+
+def test_words_thrown_together_never_break_the_parser() -> None:
+    words = ["a:", "p95", "<", "5ms", "over", "10s", "abort", "%", ":"]
+    lines = [" ".join(parts) for parts in itertools.permutations(words, 4)]
+
+    with pytest.raises(RuleErrors) as refusal:
+        parse_rules(lines)
+
+    assert all(1 <= error.column <= len(error.text) + 1 for error in refusal.value.errors)
+    refused = {error.line for error in refusal.value.errors}
+    assert [line for number, line in enumerate(lines, start=1) if number not in refused] == [
+        "a: p95 < 5ms",
+        "a: p95 < 10s",
+    ]
