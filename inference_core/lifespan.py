@@ -15,6 +15,8 @@ from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.state import AppState
 from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.service import TaskService
+from inference_core.tasks.store import ResultStore
 
 
 class LifespanState(TypedDict):
@@ -32,10 +34,17 @@ def lifespan_for(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContext
             database = await stack.enter_async_context(Database.open(settings))
             redis = await stack.enter_async_context(RedisClient.open(settings))
             tasks = await stack.enter_async_context(TaskSender.open(settings))
+            results = await stack.enter_async_context(ResultStore.open(settings))
             workers = await stack.enter_async_context(WorkerMonitor.open(settings))
             health = await stack.enter_async_context(HealthWatch.open(settings, redis, workers))
             state = AppState(
-                settings=settings, database=database, redis=redis, tasks=tasks, workers=workers, health=health
+                settings=settings,
+                database=database,
+                redis=redis,
+                tasks=tasks,
+                task_service=TaskService(tasks, results),
+                workers=workers,
+                health=health,
             )
             yield {"app": state}
 

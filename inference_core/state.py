@@ -13,6 +13,7 @@ from inference_core.health.watch import HealthWatch
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.service import TaskService
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class AppState:
     database: Database
     redis: RedisClient
     tasks: TaskSender
+    task_service: TaskService
     workers: WorkerMonitor
     health: HealthWatch
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from celery import Celery, Task
+from celery import Celery
 
+from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.config import celery_config
 from inference_core.settings import Settings
 
@@ -13,13 +14,6 @@ Role = Literal["worker", "client"]
 
 # Packages whose `tasks` module holds task functions.
 TASK_PACKAGES = ("inference_core.celery", "inference_core.mail", "inference_core.llm")
-
-
-class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
-    """The base of every task: few tries, close together; bound tasks find the settings as `self.app.settings`."""
-
-    max_retries = 3
-    default_retry_delay = 1
 
 
 class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from inference_core.celery import beacon, shutdown
+from inference_core.celery import beacon, parking, shutdown
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.settings import SettingsError, load_settings
 
@@ -18,6 +18,7 @@ def worker_app() -> ServiceCelery:
     app = create_celery(settings, "worker")
     beacon.install(app)
     shutdown.install(app)
+    parking.install(app)
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -65,21 +65,34 @@ class TaskSender:
         Raises:
             BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
         """
+        task_id = task_id or str(uuid4())
+        await self._in_thread(lambda: self._publish(name, args, kwargs, queue, task_id), task=name, task_id=task_id)
+        return task_id
+
+    async def stop(self, task_id: str) -> None:
+        """Tell the workers to stop a task that one of them is running; whether one does shows in its result.
+
+        Raises:
+            BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
+        """
+        await self._in_thread(
+            lambda: self.celery.control.revoke(task_id, terminate=True, signal="SIGTERM", reply=False),
+            task="revoke",
+            task_id=task_id,
+        )
+
+    async def _in_thread(self, action: Callable[[], object], *, task: str, task_id: str) -> None:
         if self.waiting >= MAX_WAITING:
             raise BrokerUnavailableError
-        task_id = task_id or str(uuid4())
         self.waiting += 1
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
-                await asyncio.get_running_loop().run_in_executor(
-                    self.executor, self._publish, name, args, kwargs, queue, task_id
-                )
+                await asyncio.get_running_loop().run_in_executor(self.executor, action)
         except (TimeoutError, KombuError, CeleryError, RedisError, OSError) as error:
-            log.warning("task_not_sent", task=name, task_id=task_id, error=type(error).__name__)
+            log.warning("message_not_sent", task=task, task_id=task_id, error=type(error).__name__)
             raise BrokerUnavailableError from error
         finally:
             self.waiting -= 1
-        return task_id
 
     def _publish(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], queue: str | None, task_id: str

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from celery import shared_task
 
-from inference_core.celery.app import ServiceTask
+from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.schedule import PURGE_EXPIRED
 
 DAY_S = 24 * 3600

@@ -1,15 +1,31 @@
-"""`/api/v1/tasks`: the workers as the monitor sees them."""
+"""`/api/v1/tasks`: the workers as the monitor sees them, and the tasks somebody submitted."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from http import HTTPStatus
+from typing import Annotated
 
+from fastapi import APIRouter, Path, Query, Response
+
+from inference_core.celery.sender import BrokerUnavailableError
+from inference_core.errors import responses_for
 from inference_core.state import StateDep
 from inference_core.tasks import views
-from inference_core.tasks.access import MONITORING
-from inference_core.tasks.schemas import ActiveTasks, TaskHealth, WorkersStats
+from inference_core.tasks.access import MONITORING, CallerDep
+from inference_core.tasks.schemas import (
+    ActiveTasks,
+    TaskCancelled,
+    TaskHealth,
+    TaskPending,
+    TaskResult,
+    TaskState,
+    WorkersStats,
+)
+from inference_core.tasks.service import TaskNotFoundError
+from inference_core.tasks.store import ResultStoreUnavailableError
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
+submitted = APIRouter(responses=responses_for(TaskNotFoundError, ResultStoreUnavailableError))
 monitoring = APIRouter(dependencies=MONITORING.dependencies, responses=MONITORING.responses)
 
 
@@ -31,4 +47,43 @@ async def active_tasks(state: StateDep) -> ActiveTasks:
     return views.active_tasks(state.workers.snapshot)
 
 
+TaskId = Annotated[str, Path(max_length=64, description="As it was given when the task was submitted.")]
+LONGEST_WAIT_S = 30.0
+
+
+@submitted.get("/{task_id}/status")
+async def task_status(task_id: TaskId, state: StateDep, caller: CallerDep) -> TaskState:
+    """A task as it stands."""
+    return views.task_state(await state.task_service.get(task_id, caller))
+
+
+@submitted.get("/{task_id}/result", responses={202: {"model": TaskPending, "description": "Not finished yet."}})
+async def task_result(
+    task_id: TaskId,
+    state: StateDep,
+    caller: CallerDep,
+    response: Response,
+    wait_s: Annotated[
+        float,
+        Query(
+            alias="timeout", ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False, description="Seconds to wait."
+        ),
+    ] = 0.0,
+) -> TaskResult | TaskPending:
+    """What became of a task; waits for it up to `timeout` seconds."""
+    record = await state.task_service.wait(task_id, caller, wait_s)
+    if record.finished:
+        return views.task_result(record)
+    response.status_code = HTTPStatus.ACCEPTED
+    return TaskPending(task_id=record.task_id, status=record.status)
+
+
+@submitted.delete("/{task_id}", responses=responses_for(BrokerUnavailableError))
+async def cancel_task(task_id: TaskId, state: StateDep, caller: CallerDep) -> TaskCancelled:
+    """Call a task off."""
+    outcome = await state.task_service.cancel(task_id, caller)
+    return TaskCancelled(task_id=task_id, cancelled=outcome.cancelled, message=outcome.message)
+
+
 router.include_router(monitoring)
+router.include_router(submitted)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from inference_core.tasks.record import TaskStatus
 from inference_core.tasks.snapshot import HealthStatus, WorkerStatus
 
 
@@ -72,3 +73,47 @@ class ActiveTasks(Dated):
     active: dict[str, list[TaskInHand]]
     scheduled: dict[str, list[TaskInHand]]
     reserved: dict[str, list[TaskInHand]]
+
+
+class TaskError(BaseModel):
+    """Why a task failed: the kind of the error, and a sentence fit for whoever submitted it."""
+
+    type: str
+    message: str
+
+
+class TaskState(BaseModel):
+    """A task as it stands; `result` once it succeeded, `info` the error once it failed. `traceback` is never given."""
+
+    task_id: str
+    status: TaskStatus
+    result: Any = None
+    info: TaskError | None = None
+    traceback: None = None
+    successful: bool
+    failed: bool
+
+
+class TaskResult(BaseModel):
+    """What became of a finished task."""
+
+    task_id: str
+    status: TaskStatus
+    success: bool
+    result: Any = None
+    error: TaskError | None = None
+
+
+class TaskPending(BaseModel):
+    """A task that has not finished yet."""
+
+    task_id: str
+    status: TaskStatus
+
+
+class TaskCancelled(BaseModel):
+    """What came of calling a task off."""
+
+    task_id: str
+    cancelled: bool
+    message: str

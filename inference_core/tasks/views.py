@@ -1,11 +1,23 @@
-"""Pure functions from a snapshot of the workers to the answers of the monitoring routes."""
+"""Pure functions from a snapshot of the workers, or the record of a task, to the answers of the routes."""
 
 from __future__ import annotations
 
 import time
 
 from inference_core.celery.worker_state import TaskEntry
-from inference_core.tasks.schemas import ActiveTasks, NoPong, Pong, TaskHealth, TaskInHand, WorkersStats, WorkerStats
+from inference_core.tasks.record import TaskProblem, TaskRecord
+from inference_core.tasks.schemas import (
+    ActiveTasks,
+    NoPong,
+    Pong,
+    TaskError,
+    TaskHealth,
+    TaskInHand,
+    TaskResult,
+    TaskState,
+    WorkersStats,
+    WorkerStats,
+)
 from inference_core.tasks.snapshot import Snapshot, WorkerView, judge
 
 
@@ -61,3 +73,32 @@ def _stats(worker: WorkerView) -> WorkerStats:
 
 def _ping(worker: WorkerView) -> Pong | NoPong:
     return Pong() if worker.status == "online" else NoPong(error=worker.status)
+
+
+def task_state(record: TaskRecord) -> TaskState:
+    """A task as it stands."""
+    return TaskState(
+        task_id=record.task_id,
+        status=record.status,
+        result=record.result,
+        info=_error(record.problem),
+        successful=record.status == "SUCCESS",
+        failed=record.status == "FAILURE",
+    )
+
+
+def task_result(record: TaskRecord) -> TaskResult:
+    """What became of a finished task."""
+    return TaskResult(
+        task_id=record.task_id,
+        status=record.status,
+        success=record.status == "SUCCESS",
+        result=record.result,
+        error=TaskError(type="Cancelled", message="The task was cancelled.")
+        if record.status == "REVOKED"
+        else _error(record.problem),
+    )
+
+
+def _error(problem: TaskProblem | None) -> TaskError | None:
+    return TaskError(type=problem.type, message=problem.message) if problem else None

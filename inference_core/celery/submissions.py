@@ -1,0 +1,42 @@
+"""What Redis remembers of a submitted task beside its result: who asked for it, whether it was started or cancelled.
+
+A hash for each task, which lives as long as the task's result does. Starting and cancelling are decided in it, in one
+atomic step each, so that a task is either started or cancelled and both sides know which.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Claim = Literal["run", "cancelled", "copy"]
+CancelOutcome = Literal["cancelled", "started", "unknown"]
+
+# KEYS[1] the task; ARGV[1] the number of earlier tries, ARGV[2] "1" if the broker delivers the message again.
+# A task that nobody registered (the service's own mail, maintenance) is run without asking. A second message for the
+# same try that is not a redelivery is a copy: its sender did not know that the first had gone out.
+CLAIM_SCRIPT = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'run' end
+if redis.call('HEXISTS', KEYS[1], 'cancelled') == 1 then return 'cancelled' end
+local first = redis.call('HSETNX', KEYS[1], 'started:' .. ARGV[1], 1)
+if first == 0 and ARGV[2] ~= '1' then return 'copy' end
+redis.call('HSET', KEYS[1], 'started', 1)
+return 'run'
+"""
+
+# KEYS[1] the task.
+CANCEL_SCRIPT = """
+if redis.call('EXISTS', KEYS[1]) == 0 then return 'unknown' end
+if redis.call('HEXISTS', KEYS[1], 'started') == 1 then return 'started' end
+redis.call('HSET', KEYS[1], 'cancelled', 1)
+return 'cancelled'
+"""
+
+
+def task_key(task_id: str) -> str:
+    """The key of a task's hash."""
+    return f"inference_core:task:{task_id}"
+
+
+def result_key(task_id: str) -> str:
+    """The key under which Celery's Redis backend keeps a task's result."""
+    return f"celery-task-meta-{task_id}"

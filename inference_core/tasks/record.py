@@ -1,0 +1,76 @@
+"""A submitted task as the result store remembers it: parsed once, then only values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+TaskStatus = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
+FINISHED: tuple[TaskStatus, ...] = ("SUCCESS", "FAILURE", "REVOKED")
+
+# The exceptions whose text was written for whoever submitted the task.
+READABLE_ERRORS = {"TaskFailedError"}
+KNOWN_TYPES = {
+    "SoftTimeLimitExceeded": "The task took too long.",
+    "TimeLimitExceeded": "The task took too long.",
+    "WorkerLostError": "The process that ran the task died.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskProblem:
+    """Why a task failed, in words fit for its submitter."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRecord:
+    """One task; `result` is JSON and only there on success, `problem` only on failure."""
+
+    task_id: str
+    name: str
+    owner: str | None
+    status: TaskStatus
+    result: Any = None
+    problem: TaskProblem | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether its status is final."""
+        return self.status in FINISHED
+
+    @classmethod
+    def parse(cls, task_id: str, registered: Mapping[bytes, bytes], meta: bytes | None) -> TaskRecord:
+        """From the task's hash and its result as Celery stores it."""
+        stored: dict[str, Any] = json.loads(meta) if meta else {}
+        status = _status(registered, stored.get("status"))
+        return cls(
+            task_id=task_id,
+            name=registered.get(b"name", b"").decode(),
+            owner=registered.get(b"owner", b"").decode() or None,
+            status=status,
+            result=stored.get("result") if status == "SUCCESS" else None,
+            problem=problem_of(stored.get("result")) if status == "FAILURE" else None,
+        )
+
+
+def _status(registered: Mapping[bytes, bytes], stored: str | None) -> TaskStatus:
+    if b"cancelled" in registered:
+        return "REVOKED"
+    if stored in ("RETRY", "SUCCESS", "FAILURE", "REVOKED"):
+        return stored  # type: ignore[return-value]  # narrowed by the tuple
+    return "STARTED" if b"started" in registered else "PENDING"
+
+
+def problem_of(stored: Any) -> TaskProblem:
+    """A stored exception without anything that was not meant for the submitter."""
+    kind = str(stored.get("exc_type", "Error")) if isinstance(stored, dict) else "Error"
+    if kind in READABLE_ERRORS and isinstance(stored, dict):
+        message = stored.get("exc_message")
+        text = " ".join(map(str, message)) if isinstance(message, list) else str(message)
+        return TaskProblem(kind, text)
+    return TaskProblem(kind, KNOWN_TYPES.get(kind, "The task failed."))

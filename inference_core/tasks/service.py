@@ -1,0 +1,130 @@
+"""Submitting tasks, following them, and calling them off."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+from inference_core.celery.sender import TaskSender
+from inference_core.exceptions import NotFoundError
+from inference_core.tasks.record import TaskRecord
+from inference_core.tasks.store import ResultStore
+
+FIRST_PAUSE_S = 0.02
+LONGEST_PAUSE_S = 0.25
+# How long a running task gets to be stopped before the answer is that it still runs.
+STOP_WITHIN_S = 3.0
+# Beyond this many, a waiting request is answered with the task's present state.
+MAX_WAITING = 200
+
+
+class TaskNotFoundError(NotFoundError):
+    """There is no such task: never submitted, long expired, or somebody else's."""
+
+    code = "task_not_found"
+    detail = "There is no such task."
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks about a task; `user_id` is None for somebody anonymous."""
+
+    user_id: str | None = None
+    is_superuser: bool = False
+
+    def may_see(self, record: TaskRecord) -> bool:
+        """A task is its submitter's and the superusers'; one submitted anonymously is whose knows its id."""
+        return record.owner is None or self.is_superuser or record.owner == self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """Whether a task was called off; `cancelled` is what happened, not what was asked."""
+
+    cancelled: bool
+    message: str
+
+
+@dataclass(slots=True)
+class TaskService:
+    """The submitted tasks of the service."""
+
+    sender: TaskSender
+    store: ResultStore
+    waiting: int = field(default=0)
+
+    async def submit(
+        self, name: str, *args: Any, owner: str | None = None, task_id: str | None = None, **kwargs: Any
+    ) -> str:
+        """Send a task that can be followed, and give its id.
+
+        Raises:
+            DependencyUnavailableError: if the broker or the result store does not take it in time.
+        """
+        task_id = task_id or str(uuid4())
+        await self.store.register(task_id, name, owner)
+        return await self.sender.send(name, *args, task_id=task_id, **kwargs)
+
+    async def get(self, task_id: str, caller: Caller) -> TaskRecord:
+        """The task as it stands.
+
+        Raises:
+            TaskNotFoundError: if there is none the caller may see.
+        """
+        try:
+            canonical = str(UUID(task_id))
+        except ValueError:
+            raise TaskNotFoundError from None
+        record = await self.store.find(canonical)
+        if record is None or not caller.may_see(record):
+            raise TaskNotFoundError
+        return record
+
+    async def wait(self, task_id: str, caller: Caller, timeout_s: float) -> TaskRecord:
+        """The task when it has finished, or as it stands after `timeout_s`.
+
+        Raises:
+            TaskNotFoundError: if there is none the caller may see.
+        """
+        record = await self.get(task_id, caller)
+        if record.finished or timeout_s <= 0 or self.waiting >= MAX_WAITING:
+            return record
+        self.waiting += 1
+        try:
+            return await self._poll(record, timeout_s)
+        finally:
+            self.waiting -= 1
+
+    async def cancel(self, task_id: str, caller: Caller) -> Cancellation:
+        """Call a task off: at once if it has not started, by stopping its process if it has.
+
+        Raises:
+            TaskNotFoundError: if there is none the caller may see.
+        """
+        record = await self.get(task_id, caller)
+        if record.status == "REVOKED":
+            return Cancellation(cancelled=True, message="The task was cancelled already.")
+        if record.finished:
+            return Cancellation(cancelled=False, message="The task has finished.")
+        outcome = await self.store.cancel(record.task_id)
+        if outcome == "cancelled":
+            return Cancellation(cancelled=True, message="The task was cancelled before it started.")
+        await self.sender.stop(record.task_id)
+        record = await self._poll(record, STOP_WITHIN_S)
+        if record.status == "REVOKED":
+            return Cancellation(cancelled=True, message="The task was stopped while it ran.")
+        if record.finished:
+            return Cancellation(cancelled=False, message="The task finished before it could be stopped.")
+        return Cancellation(cancelled=False, message="No worker has stopped the task; it may still run.")
+
+    async def _poll(self, record: TaskRecord, timeout_s: float) -> TaskRecord:
+        deadline_s = time.monotonic() + timeout_s
+        pause_s = FIRST_PAUSE_S
+        while not record.finished and (left_s := deadline_s - time.monotonic()) > 0:
+            await asyncio.sleep(min(pause_s, left_s))
+            pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
+            record = await self.store.find(record.task_id) or record
+        return record

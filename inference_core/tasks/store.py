@@ -1,0 +1,86 @@
+"""The API's view of submitted tasks in the result store: their hash and their result, each call one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+from inference_core.celery.submissions import CANCEL_SCRIPT, CancelOutcome, result_key, task_key
+from inference_core.exceptions import DependencyUnavailableError
+from inference_core.settings import Settings
+from inference_core.tasks.record import TaskRecord
+
+
+class ResultStoreUnavailableError(DependencyUnavailableError):
+    """The store of task results does not answer in time; try again in `retry_after_s` seconds."""
+
+    code = "result_store_unavailable"
+    detail = "The store of task results is not available. Try again shortly."
+
+
+@contextmanager
+def _as_domain_error() -> Iterator[None]:
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise ResultStoreUnavailableError from error
+
+
+@dataclass(frozen=True, slots=True)
+class ResultStore:
+    """The result backend, as the API uses it. Every call may raise `ResultStoreUnavailableError`."""
+
+    redis: Redis
+    expires_s: int
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[ResultStore]:
+        """Make the store's client, which connects on first use, and close its connections at the end."""
+        redis = Redis.from_url(
+            settings.result_backend,
+            socket_connect_timeout=settings.redis_connect_timeout_s,
+            socket_timeout=settings.redis_timeout_s,
+            retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
+        )
+        try:
+            yield cls(redis, settings.celery_result_expires_s)
+        finally:
+            await redis.aclose()
+
+    async def register(self, task_id: str, name: str, owner: str | None) -> None:
+        """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent."""
+        key = task_key(task_id)
+        with _as_domain_error():
+            pipeline = self.redis.pipeline(transaction=True)
+            pipeline.hset(key, mapping={"name": name, "owner": owner or ""})
+            pipeline.expire(key, self.expires_s)
+            await pipeline.execute()
+
+    async def forget(self, task_id: str) -> None:
+        """Take a registration back, because the message could not be sent."""
+        with _as_domain_error():
+            await self.redis.delete(task_key(task_id))
+
+    async def find(self, task_id: str) -> TaskRecord | None:
+        """What is known of a task; None if it was never submitted, or so long ago that its result has expired."""
+        with _as_domain_error():
+            pipeline = self.redis.pipeline(transaction=False)
+            pipeline.hgetall(task_key(task_id))
+            pipeline.get(result_key(task_id))
+            registered, meta = cast("tuple[dict[bytes, bytes], bytes | None]", await pipeline.execute())
+        return TaskRecord.parse(task_id, registered, meta) if registered else None
+
+    async def cancel(self, task_id: str) -> CancelOutcome:
+        """Cancel a task unless it was started; from here on it never will be."""
+        with _as_domain_error():
+            answer: Any = await self.redis.eval(CANCEL_SCRIPT, 1, task_key(task_id))
+        return cast("CancelOutcome", answer.decode())

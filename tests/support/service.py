@@ -1,0 +1,133 @@
+"""The service as tests see it from outside: real uvicorn and Celery processes on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+from redis import Redis
+
+from inference_core.celery.worker_state import WORKERS_KEY
+from inference_core.db.migrate import upgrade
+from inference_core.settings import Settings
+from inference_core.stack.ports import free_port
+from tests.support.processes import stop, wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+PREFIX = "/api/v1"
+START_S = 60.0
+# Argon2 at its cheapest: these tests are not about passwords.
+CHEAP = {"ARGON2_MEMORY_KIB": "8", "ARGON2_TIME_COST": "1"}
+
+
+def service_env(folder: Path, redis_url: str, **extra: str) -> dict[str, str]:
+    """The environment of a testing service with everything it writes inside `folder`, and a migrated SQLite there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    database_url = extra.get("DATABASE_URL") or f"sqlite:///{folder / 'service.db'}"
+    keep = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
+    env = {
+        **keep,
+        **CHEAP,
+        "PYTHONPATH": str(ROOT),
+        "ENVIRONMENT": "testing",
+        "REDIS_URL": redis_url,
+        "DATABASE_URL": database_url,
+        "MAIL_OUTBOX_DIR": str(folder / "outbox"),
+        **extra,
+    }
+    upgrade(Settings(_env_file=None, database_url=database_url))
+    return env
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceProcess:
+    """A running process of the service and its log."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-4000:]
+
+
+@dataclass(frozen=True, slots=True)
+class ApiProcess(ServiceProcess):
+    """A running API."""
+
+    url: str
+
+    def client(self, timeout_s: float = 10.0) -> httpx2.Client:
+        return httpx2.Client(base_url=self.url, timeout=timeout_s, trust_env=False)
+
+    def get(self, path: str, timeout_s: float = 10.0) -> httpx2.Response:
+        with self.client(timeout_s) as client:
+            return client.get(f"{PREFIX}{path}")
+
+
+@contextmanager
+def api_process(
+    folder: Path, env: Mapping[str, str], *arguments: str, app: str = "tests.support.service_app:app"
+) -> Iterator[ApiProcess]:
+    """uvicorn with the service, answering when given."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *arguments]
+    with _process(folder, f"api-{port}.log", command, env) as (process, log):
+        api = ApiProcess(process, log, f"http://127.0.0.1:{port}")
+        wait_until(lambda: process.poll() is not None or _answers(api), within_s=START_S, what="the API answering")
+        assert process.poll() is None, api.tail()
+        yield api
+
+
+@contextmanager
+def worker_process(
+    folder: Path, env: Mapping[str, str], name: str = "w1", *arguments: str, concurrency: int = 2
+) -> Iterator[ServiceProcess]:
+    """A Celery worker `celery@name` with the tests' tasks, ready when given."""
+    app = "tests.support.service_tasks:celery_app"
+    options = ("--loglevel=info", f"--concurrency={concurrency}", "--hostname", f"celery@{name}", "--without-mingle")
+    command = [sys.executable, "-m", "celery", "-A", app, "worker", *options, *arguments]
+    with _process(folder, f"worker-{name}.log", command, env) as (process, log):
+        worker = ServiceProcess(process, log)
+        wait_until(
+            lambda: process.poll() is not None or " ready." in log.read_text(errors="replace"),
+            within_s=START_S,
+            what="the worker ready",
+        )
+        assert process.poll() is None, worker.tail()
+        yield worker
+
+
+@contextmanager
+def _process(
+    folder: Path, log_name: str, command: list[str], env: Mapping[str, str]
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    log = folder / log_name
+    with log.open("ab") as stream:
+        process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=stream, stderr=stream)
+        try:
+            yield process, log
+        finally:
+            stop(process, grace_s=20.0)
+
+
+def _answers(api: ApiProcess) -> bool:
+    try:
+        return api.get("/health/live", timeout_s=2.0).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def worker_names(redis_url: str) -> set[str]:
+    """The workers that have said something, as Redis holds them."""
+    with Redis.from_url(redis_url) as redis:
+        return {name.decode() for name in redis.hkeys(WORKERS_KEY)}

@@ -1,0 +1,52 @@
+"""The service's Celery application with a few tasks that behave as a fault test needs them to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from inference_core.celery.base_task import ServiceTask, TaskFailedError
+from inference_core.celery.celery_main import celery_app
+
+
+def _note(path: str, word: str) -> None:
+    with Path(path).open("a") as stream:
+        stream.write(f"{word}\n")
+
+
+@celery_app.task(name="test.add")
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+@celery_app.task(name="test.fail")
+def fail(secret: str, readable: bool = False) -> None:
+    if readable:
+        raise TaskFailedError("The file is not a picture.")
+    raise RuntimeError(f"password {secret}")
+
+
+@celery_app.task(name="test.slow", bind=True)
+def slow(self: ServiceTask, seconds: float, notes: str) -> str:
+    """Note the start, take the time, note the effect once for this task's id, note the end."""
+    _note(notes, f"start {self.request.id}")
+    time.sleep(seconds)
+    _note(notes, f"effect {self.request.id}")
+    return "done"
+
+
+@celery_app.task(name="test.crash", bind=True)
+def crash(self: ServiceTask, notes: str) -> None:
+    _note(notes, f"try {self.request.retries}")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@celery_app.task(name="test.crash_once", bind=True)
+def crash_once(self: ServiceTask, notes: str) -> str:
+    _note(notes, f"try {self.request.retries}")
+    if not self.request.retries:
+        os.kill(os.getpid(), signal.SIGKILL)
+    _note(notes, "effect")
+    return "done"
