@@ -10,6 +10,8 @@ from fastapi import FastAPI
 
 from inference_core.celery.sender import TaskSender
 from inference_core.db.engine import Database
+from inference_core.drain import drain_on_sigterm
+from inference_core.edge import Edge
 from inference_core.health.watch import HealthWatch
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
@@ -17,6 +19,7 @@ from inference_core.state import AppState
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.service import TaskService
 from inference_core.tasks.store import ResultStore
+from inference_core.telemetry.watch import keep_metrics
 
 
 class LifespanState(TypedDict):
@@ -25,7 +28,7 @@ class LifespanState(TypedDict):
     app: AppState
 
 
-def lifespan_for(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
+def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """The lifespan of an application with these settings."""
 
     @asynccontextmanager
@@ -36,15 +39,20 @@ def lifespan_for(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContext
             tasks = await stack.enter_async_context(TaskSender.open(settings))
             results = await stack.enter_async_context(ResultStore.open(settings))
             workers = await stack.enter_async_context(WorkerMonitor.open(settings))
-            health = await stack.enter_async_context(HealthWatch.open(settings, redis, workers))
+            health = await stack.enter_async_context(HealthWatch.open(settings, redis, workers, edge.traffic))
+            await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, database, health))
+            stack.callback(edge.access_log.flush)
+            drain_s = settings.effective_shutdown_drain_s
+            stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
             state = AppState(
                 settings=settings,
                 database=database,
                 redis=redis,
                 tasks=tasks,
-                task_service=TaskService(tasks, results),
+                task_service=TaskService(tasks, results, edge.traffic),
                 workers=workers,
                 health=health,
+                metrics=edge.metrics,
             )
             yield {"app": state}
 

@@ -13,6 +13,7 @@ import structlog
 from inference_core.settings import Settings
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
+user_id_var: ContextVar[str] = ContextVar("user_id", default="")
 
 
 def current_request_id() -> str:
@@ -23,12 +24,19 @@ def current_request_id() -> str:
 def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if request_id := request_id_var.get():
         event.setdefault("request_id", request_id)
+    if user_id := user_id_var.get():
+        event.setdefault("user_id", user_id)
     return event
+
+
+def logs_are_json(settings: Settings) -> bool:
+    """Whether log lines are JSON objects, rather than text for a terminal."""
+    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's records to stderr in one format."""
-    as_json = settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+    as_json = logs_are_json(settings)
     shared: list[structlog.typing.Processor] = [
         _add_request_id,
         structlog.stdlib.add_log_level,
@@ -51,6 +59,9 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
+    # The service writes an access log of its own; a logger without handlers tells the server not to.
+    logging.getLogger("uvicorn.access").handlers = []
+    logging.getLogger("uvicorn.access").propagate = False
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

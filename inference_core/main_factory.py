@@ -6,11 +6,16 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from inference_core import __version__, api
+from inference_core.edge import Edge, EdgeMiddleware
 from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
-from inference_core.logging import configure_logging
-from inference_core.middleware import AllowedHostMiddleware, RequestIdMiddleware
+from inference_core.logging import configure_logging, logs_are_json
+from inference_core.middleware import AllowedHostMiddleware
 from inference_core.settings import Settings, load_settings
+from inference_core.telemetry.access_log import AccessLog
+from inference_core.telemetry.metrics import Metrics
+from inference_core.telemetry.reporting import configure_reporting
+from inference_core.traffic import Traffic
 
 
 def create_application(settings: Settings | None = None, routers: tuple[APIRouter, ...] = ()) -> FastAPI:
@@ -25,6 +30,12 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
     """
     settings = settings or load_settings()
     configure_logging(settings)
+    tracing = configure_reporting(settings)
+    edge = Edge(
+        traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
+        metrics=Metrics(),
+        access_log=AccessLog(settings.access_log, logs_are_json(settings)),
+    )
     public = not settings.is_production
     app = FastAPI(
         title=settings.app_title,
@@ -34,9 +45,9 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         docs_url="/docs" if public else None,
         redoc_url="/redoc" if public else None,
         openapi_url="/openapi.json" if public else None,
-        lifespan=lifespan_for(settings),
+        lifespan=lifespan_for(settings, edge),
         max_body_size=settings.max_body_bytes,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
+        telemetry={"tracing": tracing, "metrics": False, "logs": False},
     )
     install_error_handlers(app)
     api.mount(app, routers)
@@ -50,5 +61,5 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         )
     if settings.allowed_hosts != ["*"]:
         app.add_middleware(AllowedHostMiddleware, allowed_hosts=settings.allowed_hosts)
-    app.add_middleware(RequestIdMiddleware)
+    app.add_middleware(EdgeMiddleware, edge=edge)
     return app

@@ -31,6 +31,7 @@ DATABASE_DRIVERS = {
 Environment = Literal["development", "testing", "production"]
 Access = Literal["public", "user", "superuser"]
 CommaSeparated = Annotated[list[str], NoDecode]
+CommaSeparatedSecrets = Annotated[list[SecretStr], NoDecode]
 
 
 class SettingsError(Exception):
@@ -52,6 +53,13 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = ["*"]
     cors_origins: CommaSeparated = []
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_concurrent_requests: int = Field(default=100, ge=1, le=100_000)
+    max_queued_requests: int = Field(default=200, ge=0, le=100_000)
+    shutdown_drain_s: float | None = Field(default=None, ge=0, le=600)
+    shutdown_grace_s: float = Field(default=10.0, ge=0, le=3600)
+    access_log: bool = True
+    otel_exporter_otlp_endpoint: str = ""
+    sentry_dsn: SecretStr = SecretStr("")
 
     database_url: str = "sqlite+aiosqlite:///.local/inference_core.db"
     database_pool_size: int = Field(default=10, ge=1, le=200)
@@ -71,6 +79,9 @@ class Settings(BaseSettings):
     celery_result_expires_s: int = Field(default=24 * 3600, ge=60)
 
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
+    secret_keys: CommaSeparatedSecrets = []
+    token_issuer: str = Field(default="inference-core", min_length=1)
+    token_audience: str = Field(default="inference-core", min_length=1)
     access_token_expire_minutes: int = Field(default=30, ge=1, le=24 * 60)
     refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
     refresh_token_idle_days: int = Field(default=7, ge=1, le=365)
@@ -78,6 +89,12 @@ class Settings(BaseSettings):
     password_reset_expire_minutes: int = Field(default=10, ge=1, le=60)
     argon2_memory_kib: int = Field(default=19456, ge=8)
     argon2_time_cost: int = Field(default=2, ge=1)
+    login_failures_allowed: int = Field(default=10, ge=1, le=1000)
+    login_lock_s: int = Field(default=60, ge=1, le=3600)
+    login_lock_max_s: int = Field(default=900, ge=1, le=24 * 3600)
+    login_failures_window_s: int = Field(default=12 * 3600, ge=60, le=7 * 24 * 3600)
+    mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
+    hide_existing_accounts: bool = False
     monitoring_access: Access | None = None
 
     public_url: str = "http://localhost:8000"
@@ -86,7 +103,7 @@ class Settings(BaseSettings):
     mail_outbox_keep_days: int = Field(default=7, ge=1, le=3650)
     mail_from: str = "no-reply@localhost.localdomain"
 
-    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @field_validator("allowed_hosts", "cors_origins", "secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -103,6 +120,8 @@ class Settings(BaseSettings):
         backend = url.get_backend_name()
         if backend not in DATABASE_DRIVERS:
             raise ValueError(f"names an unknown database '{backend}'; known: sqlite, postgresql, mysql")
+        if backend == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
+            raise ValueError("must name a file: an SQLite database in memory cannot be shared between connections")
         return url.set(drivername=DATABASE_DRIVERS[backend]).render_as_string(hide_password=False)
 
     @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
@@ -125,11 +144,11 @@ class Settings(BaseSettings):
     def _safe_in_production(self) -> Self:
         if self.environment != "production":
             return self
-        secret = self.secret_key.get_secret_value()
-        if secret == DEFAULT_SECRET_KEY:
-            raise ValueError("SECRET_KEY still has its development default; production needs one of its own")
-        if len(secret.encode()) < MINIMUM_SECRET_BYTES:
-            raise ValueError(f"SECRET_KEY is shorter than {MINIMUM_SECRET_BYTES} bytes")
+        variable = "SECRET_KEYS" if self.secret_keys else "SECRET_KEY"
+        if DEFAULT_SECRET_KEY in self.signing_secrets:
+            raise ValueError(f"{variable} still has its development default; production needs one of its own")
+        if any(len(secret.encode()) < MINIMUM_SECRET_BYTES for secret in self.signing_secrets):
+            raise ValueError(f"{variable} is shorter than {MINIMUM_SECRET_BYTES} bytes")
         if self.debug:
             raise ValueError("DEBUG must be off in production")
         return self
@@ -140,6 +159,11 @@ class Settings(BaseSettings):
         return self.environment == "production"
 
     @property
+    def signing_secrets(self) -> list[str]:
+        """What tokens are signed with: the active secret first, then those that are still accepted."""
+        return [secret.get_secret_value() for secret in self.secret_keys or [self.secret_key]]
+
+    @property
     def broker_url(self) -> str:
         """Where Celery's messages go: `CELERY_BROKER_URL`, else `REDIS_URL`."""
         return self.celery_broker_url or self.redis_url
@@ -148,6 +172,12 @@ class Settings(BaseSettings):
     def result_backend(self) -> str:
         """Where Celery's results go: `CELERY_RESULT_BACKEND`, else `REDIS_URL`."""
         return self.celery_result_backend or self.redis_url
+
+    @property
+    def effective_shutdown_drain_s(self) -> float:
+        """Seconds between becoming unready and stopping: as set, else 5 in production and none elsewhere."""
+        default = 5.0 if self.is_production else 0.0
+        return default if self.shutdown_drain_s is None else self.shutdown_drain_s
 
     @property
     def use_dedicated_queues(self) -> bool:

@@ -14,6 +14,7 @@ from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.service import TaskService
+from inference_core.telemetry.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class AppState:
     task_service: TaskService
     workers: WorkerMonitor
     health: HealthWatch
+    metrics: Metrics
 
 
 def get_state(request: Request) -> AppState:

@@ -13,10 +13,10 @@ from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery
 from inference_core.celery.beacon import connect
+from inference_core.celery.worker_state import PARKED_KEY
 
 log = logging.getLogger(__name__)
 
-PARKED_KEY = "inference_core:parked"
 # Enough to see a pattern, bounded so that a bad day does not fill the broker.
 KEEP = 1000
 

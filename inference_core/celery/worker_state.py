@@ -9,6 +9,7 @@ import json
 from typing import Any, Literal, TypedDict
 
 WORKERS_KEY = "inference_core:workers"
+PARKED_KEY = "inference_core:parked"
 BEAT_S = 1.0
 
 WorkerPhase = Literal["running", "stopping"]

@@ -100,11 +100,7 @@ def _without_prepared_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _connect_sqlite(database: str | None) -> Line:
-    if database is None or database == ":memory:" or database.startswith("file:"):
-        opening = aiosqlite.connect(database or ":memory:", isolation_level=None, uri=True)
-    else:
-        # Read and write but never create: a missing file is a missing database.
-        uri = f"file:{quote(database)}?mode=rw"
-        opening = aiosqlite.connect(uri, isolation_level=None, uri=True)
+    # Read and write but never create: a missing file is a missing database.
+    opening = aiosqlite.connect(f"file:{quote(database or '')}?mode=rw", isolation_level=None, uri=True)
     opening._thread.daemon = True  # noqa: SLF001  # a hung disk must not keep the process from ending
     return SqliteLine(await opening)

@@ -19,6 +19,7 @@ from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.snapshot import judge
+from inference_core.traffic import Traffic
 
 log = structlog.get_logger(__name__)
 
@@ -40,16 +41,19 @@ class HealthWatch:
     probe: DatabaseProbe
     redis_client: RedisClient
     workers: WorkerMonitor
-    draining: bool = False
+    traffic: Traffic
     database: Component = field(default_factory=_unseen)
     redis: Component = field(default_factory=_unseen)
+    redis_round_trip_s: float = 0.0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, redis: RedisClient, workers: WorkerMonitor) -> AsyncIterator[HealthWatch]:
+    async def open(
+        cls, settings: Settings, redis: RedisClient, workers: WorkerMonitor, traffic: Traffic
+    ) -> AsyncIterator[HealthWatch]:
         """Look once at everything, then again and again until the context ends."""
         async with DatabaseProbe.open(settings.database_url) as probe:
-            watch = cls(probe, redis, workers)
+            watch = cls(probe, redis, workers, traffic)
             await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
             async with (
                 run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
@@ -68,11 +72,13 @@ class HealthWatch:
 
     async def look_at_redis(self) -> None:
         """Ask Redis once."""
+        start_s = time.perf_counter()
         try:
             await self.redis_client.client.ping()
         except (RedisError, OSError):
             self._note("redis", "unhealthy", "Redis does not answer.")
         else:
+            self.redis_round_trip_s = time.perf_counter() - start_s
             self._note("redis", "healthy")
 
     def components(self) -> Components:
@@ -83,15 +89,18 @@ class HealthWatch:
         message = None if verdict.status == "healthy" else verdict.message
         return Components(
             database=self.database,
-            application=Component("degraded", now, "Shutting down.") if self.draining else Component("healthy", now),
+            application=self._application(now),
             redis=self.redis,
             tasks=Component(verdict.status, snapshot.as_of, message),
             llm=Component("not_configured", now, "No LLM provider is configured."),
         )
 
+    def _application(self, now: datetime) -> Component:
+        return Component("degraded", now, "Shutting down.") if self.traffic.draining else Component("healthy", now)
+
     def not_ready_because(self) -> list[str]:
         """Why requests should not be sent here; empty when they should."""
-        reasons = ["shutting down"] if self.draining else []
+        reasons = ["shutting down"] if self.traffic.draining else []
         return reasons if self.database.status == "healthy" else [*reasons, "database"]
 
     def _note(self, part: str, status: Status, message: str | None = None) -> None:

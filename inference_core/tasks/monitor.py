@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from inference_core.background import run_until_cancelled
 from inference_core.celery.queues import ALL_QUEUES
-from inference_core.celery.worker_state import WORKERS_KEY, decode_entry
+from inference_core.celery.worker_state import PARKED_KEY, WORKERS_KEY, decode_entry
 from inference_core.settings import Settings
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
@@ -62,7 +62,7 @@ class WorkerMonitor:
     async def look(self) -> None:
         """Take one picture; without an answer the workers are shown as they were last seen."""
         try:
-            now, entries, depths = await self._read()
+            now, entries, parked, depths = await self._read()
         except (RedisError, OSError) as error:
             if time.monotonic() - self.last_answer_s > BROKER_LOST_AFTER_S and self.snapshot.broker_available:
                 log.warning("broker_lost", error=type(error).__name__)
@@ -81,17 +81,19 @@ class WorkerMonitor:
         self.snapshot = Snapshot(
             broker_available=True,
             workers=tuple(view for view in workers if view.name not in forgotten),
+            parked=parked,
             queue_depths=dict(zip(ALL_QUEUES, depths, strict=True)),
         )
 
-    async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], list[int]]:
+    async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], int, list[int]]:
         pipeline = self.redis.pipeline(transaction=False)
         pipeline.time()
         pipeline.hgetall(WORKERS_KEY)
+        pipeline.llen(PARKED_KEY)
         for queue in ALL_QUEUES:
             pipeline.llen(queue)
-        now, entries, *depths = await pipeline.execute()
-        return now, entries, depths
+        now, entries, parked, *depths = await pipeline.execute()
+        return now, entries, parked, depths
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:

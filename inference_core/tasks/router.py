@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.errors import responses_for
@@ -23,6 +23,7 @@ from inference_core.tasks.schemas import (
 )
 from inference_core.tasks.service import TaskNotFoundError
 from inference_core.tasks.store import ResultStoreUnavailableError
+from inference_core.traffic import release_slot
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 submitted = APIRouter(responses=responses_for(TaskNotFoundError, ResultStoreUnavailableError))
@@ -62,15 +63,16 @@ async def task_result(
     task_id: TaskId,
     state: StateDep,
     caller: CallerDep,
+    *,
+    request: Request,
     response: Response,
     wait_s: Annotated[
         float,
-        Query(
-            alias="timeout", ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False, description="Seconds to wait."
-        ),
+        Query(alias="timeout", ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False, description="Seconds to wait."),
     ] = 0.0,
 ) -> TaskResult | TaskPending:
     """What became of a task; waits for it up to `timeout` seconds."""
+    release_slot(request)
     record = await state.task_service.wait(task_id, caller, wait_s)
     if record.finished:
         return views.task_result(record)

@@ -12,6 +12,7 @@ from inference_core.celery.sender import TaskSender
 from inference_core.exceptions import NotFoundError
 from inference_core.tasks.record import TaskRecord
 from inference_core.tasks.store import ResultStore
+from inference_core.traffic import Traffic
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
@@ -54,6 +55,7 @@ class TaskService:
 
     sender: TaskSender
     store: ResultStore
+    traffic: Traffic
     waiting: int = field(default=0)
 
     async def submit(
@@ -123,7 +125,7 @@ class TaskService:
     async def _poll(self, record: TaskRecord, timeout_s: float) -> TaskRecord:
         deadline_s = time.monotonic() + timeout_s
         pause_s = FIRST_PAUSE_S
-        while not record.finished and (left_s := deadline_s - time.monotonic()) > 0:
+        while not record.finished and not self.traffic.draining and (left_s := deadline_s - time.monotonic()) > 0:
             await asyncio.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
             record = await self.store.find(record.task_id) or record

@@ -34,11 +34,13 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All workers at one moment; `queue_depths` counts the messages that wait in each queue."""
+    """All workers at one moment; `queue_depths` counts the messages that wait
+    in each queue, `parked` the tasks set aside."""
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
     queue_depths: Mapping[str, int] = field(default_factory=dict)
+    parked: int = 0
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     taken_at_s: float = field(default_factory=time.monotonic)
 

@@ -1,0 +1,131 @@
+"""The outermost middleware, all in one because every layer costs each request: id, slot, measure, access log."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from time import perf_counter
+
+from opentelemetry import trace
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inference_core.errors import problem_response
+from inference_core.logging import request_id_var, user_id_var
+from inference_core.telemetry.access_log import AccessLog
+from inference_core.telemetry.metrics import Metrics
+from inference_core.traffic import SLOT_KEY, OverloadedError, Slot, Traffic
+
+ACCEPTED_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
+UNMATCHED = "unmatched"
+# What watches the service must be answered when it is busiest, and would fill its log.
+PROBES = frozenset({"/api/v1/health/ping", "/api/v1/health/live", "/api/v1/health/ready", "/metrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the middleware and the lifespan of one application share."""
+
+    traffic: Traffic
+    metrics: Metrics
+    access_log: AccessLog
+
+
+class EdgeMiddleware:
+    """Gives each request an id and a slot, and notes how it went."""
+
+    def __init__(self, app: ASGIApp, edge: Edge) -> None:
+        self.app = app
+        self.edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start_s = perf_counter()
+        request_id, trace_id = _ids(scope)
+        request_id_var.set(request_id)
+        user_id_var.set("")
+        id_header = (b"x-request-id", request_id.encode())
+        traffic = self.edge.traffic
+        status = 500
+        route = UNMATCHED
+
+        async def send_marked(message: Message) -> None:
+            nonlocal status, route
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                route = route_template(scope)
+                headers = [*message["headers"], id_header]
+                if traffic.draining:
+                    headers.append((b"connection", b"close"))
+                message["headers"] = headers
+            await send(message)
+
+        is_probe = scope["path"] in PROBES
+        try:
+            if is_probe:
+                await self.app(scope, receive, send_marked)
+            else:
+                await self._serve_in_slot(scope, receive, send_marked)
+        finally:
+            duration_s = perf_counter() - start_s
+            method = scope["method"] if scope["method"] in METHODS else "OTHER"
+            self.edge.metrics.observe_request(method, route, status, duration_s)
+            if self.edge.access_log.enabled and not (is_probe and status == 200):
+                self.edge.access_log.request(
+                    method=method,
+                    path=scope["path"],
+                    route=route,
+                    status=status,
+                    duration_s=duration_s,
+                    request_id=request_id,
+                    trace_id=trace_id,
+                    user_id=user_id_var.get(),
+                )
+
+    async def _serve_in_slot(self, scope: Scope, receive: Receive, send: Send) -> None:
+        traffic = self.edge.traffic
+        if not traffic.try_enter():
+            try:
+                await traffic.enter()
+            except OverloadedError as error:
+                self.edge.metrics.requests_refused.inc()
+                headers = {"Retry-After": str(error.retry_after_s)}
+                response = problem_response(scope["path"], 503, error.detail, code=error.code, headers=headers)
+                await response(scope, receive, send)
+                return
+        slot = scope[SLOT_KEY] = Slot(traffic)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            slot.release()
+
+
+def route_template(scope: Scope) -> str:
+    """The path of the route that answered, with its parameters' names; `UNMATCHED` where none did.
+
+    Never the path itself: a caller could make as many time series as it has ideas. FastAPI keeps the template with
+    all its prefixes in the scope only while the route is being served, so ask when the answer begins.
+    """
+    context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    path = getattr(context, "path", None)
+    return path if isinstance(path, str) else UNMATCHED
+
+
+def _ids(scope: Scope) -> tuple[str, str]:
+    """The request's id (the caller's where it is well-formed) and the id of the trace it belongs to, or ''."""
+    request_id = ""
+    trace_id = ""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and ACCEPTED_REQUEST_ID.fullmatch(value):
+            request_id = value.decode()
+        elif name == b"traceparent" and (match := TRACEPARENT.fullmatch(value)):
+            trace_id = match[1].decode()
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        trace_id = trace.format_trace_id(span.trace_id)
+    return request_id or secrets.token_hex(8), trace_id

@@ -1,0 +1,93 @@
+"""The Prometheus metrics of the service. One `Metrics` for each application; shared by the processes of one server."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from inference_core.telemetry import multiprocess  # isort: skip  # must come before prometheus_client
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+POOLS = ("read", "write")
+
+
+@dataclass(slots=True)
+class Metrics:
+    """All metrics of an application and the registry they live in."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    requests: Histogram = field(init=False)
+    loop_lag: Histogram = field(init=False)
+    requests_active: Gauge = field(init=False)
+    requests_waiting: Gauge = field(init=False)
+    requests_refused: Counter = field(init=False)
+    pool: Gauge = field(init=False)
+    up: Gauge = field(init=False)
+    redis_round_trip: Gauge = field(init=False)
+    workers: Gauge = field(init=False)
+    queue_depth: Gauge = field(init=False)
+    tasks_parked: Gauge = field(init=False)
+    logins_refused: Counter = field(init=False)
+    _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        self.requests = Histogram(
+            "http_request_duration_seconds",
+            "Time from a request's arrival to the end of its answer, by route template.",
+            ("method", "route", "status"),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How much later than asked the event loop woke a sleeper.",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self.logins_refused = Counter(
+            "logins_refused", "Logins that were refused, by reason.", ("reason",), registry=registry
+        )
+        self.requests_active = self._gauge("http_requests_active", "Requests being served.", "livesum")
+        self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
+        self.requests_refused = Counter(
+            "http_requests_refused", "Requests refused because too many ran and waited.", registry=registry
+        )
+        self.pool = self._gauge(
+            "database_pool_connections", "Connections of the database pools.", "livesum", ("pool", "state")
+        )
+        self.up = self._gauge("dependency_up", "Whether a dependency answers.", "livemin", ("dependency",))
+        self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Of the last probe of Redis.", "livemax")
+        self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
+        self.queue_depth = self._gauge("celery_queue_depth", "Messages that wait, by queue.", "livemax", ("queue",))
+        self.tasks_parked = self._gauge("celery_tasks_parked", "Tasks set aside after every try failed.", "livemax")
+
+    def _gauge(self, name: str, text: str, mode: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+    def observe_request(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count one answered request."""
+        key = (method, route, status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self.requests.labels(method, route, str(status))
+        child.observe(duration_s)
+
+    def expose(self, accept: str) -> tuple[bytes, str]:
+        """The metrics of every process of this server as text, and its content type, by the `Accept` header."""
+        encoder, content_type = choose_encoder(accept)
+        registry = self.registry
+        if multiprocess.VARIABLE in os.environ:
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return encoder(registry), content_type
+
+    def close(self) -> None:
+        """Take this process's gauges out of the sum; its counts stay."""
+        if multiprocess.VARIABLE in os.environ:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

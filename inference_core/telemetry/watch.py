@@ -1,0 +1,77 @@
+"""Keeps the gauges fresh in the background: loop lag fifty times a second, everything else once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from time import perf_counter
+
+from inference_core.background import run_until_cancelled
+from inference_core.db.engine import Database
+from inference_core.health.pool import pool_numbers
+from inference_core.health.watch import HealthWatch
+from inference_core.telemetry.metrics import Metrics
+from inference_core.traffic import Traffic
+
+LAG_EVERY_S = 0.02
+GAUGES_EVERY_S = 1.0
+
+
+@asynccontextmanager
+async def keep_metrics(
+    metrics: Metrics, traffic: Traffic, database: Database, health: HealthWatch
+) -> AsyncIterator[None]:
+    """Update the metrics while the context lasts."""
+
+    async def measure_lag() -> None:
+        start_s = perf_counter()
+        await asyncio.sleep(LAG_EVERY_S)
+        metrics.loop_lag.observe(max(0.0, perf_counter() - start_s - LAG_EVERY_S))
+
+    async def set_gauges() -> None:
+        set_traffic(metrics, traffic)
+        set_pools(metrics, database)
+        set_dependencies(metrics, health)
+
+    await set_gauges()
+    async with (
+        run_until_cancelled(measure_lag, every_s=0.0, name="loop_lag"),
+        run_until_cancelled(set_gauges, every_s=GAUGES_EVERY_S, name="gauges"),
+    ):
+        yield
+    metrics.close()
+
+
+def set_traffic(metrics: Metrics, traffic: Traffic) -> None:
+    """Requests running and waiting."""
+    metrics.requests_active.set(traffic.active)
+    metrics.requests_waiting.set(len(traffic.waiting))
+
+
+def set_pools(metrics: Metrics, database: Database) -> None:
+    """Connections of the pools; a database with one pool for both shows it once."""
+    engines = {"read": database.engine, "write": database.write_engine}
+    seen: set[int] = set()
+    for name, engine in engines.items():
+        if id(engine.pool) in seen:
+            continue
+        seen.add(id(engine.pool))
+        numbers = pool_numbers(engine.pool)
+        metrics.pool.labels(name, "size").set(numbers["pool_size"] or 0)
+        metrics.pool.labels(name, "checked_out").set(numbers["checked_out"] or 0)
+        metrics.pool.labels(name, "overflow").set(numbers["overflow"] or 0)
+
+
+def set_dependencies(metrics: Metrics, health: HealthWatch) -> None:
+    """What the health probes and the worker monitor last saw."""
+    snapshot = health.workers.snapshot
+    metrics.up.labels("database").set(health.database.status == "healthy")
+    metrics.up.labels("redis").set(health.redis.status == "healthy")
+    metrics.up.labels("broker").set(snapshot.broker_available)
+    metrics.redis_round_trip.set(health.redis_round_trip_s)
+    for state in ("online", "stopping", "unresponsive"):
+        metrics.workers.labels(state).set(sum(worker.status == state for worker in snapshot.workers))
+    for queue, depth in snapshot.queue_depths.items():
+        metrics.queue_depth.labels(queue).set(depth)
+    metrics.tasks_parked.set(snapshot.parked)
