@@ -21,6 +21,7 @@ from locust.exception import (
     StopTest,
     StopUser,
 )
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import json_problem
 
@@ -183,6 +184,18 @@ class BaseUser(FastHttpUser):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = GateSession.taking_over(self.client)
+
+    def stop(self, force: bool = False) -> bool:
+        """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
+
+        Locust kills a pausing user from the event loop's next turn; until then its pause may end and its next request
+        begin, which would be cut off and count as unanswered.
+        """
+        if not force and self._state == LOCUST_STATE_WAITING:
+            self._state = LOCUST_STATE_STOPPING
+            self._group.killone(self._greenlet)
+            return True
+        return bool(super().stop(force))
 
     @classmethod
     def group_name(cls) -> str:
