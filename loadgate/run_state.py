@@ -66,13 +66,19 @@ class Run:
     """By process."""
     user_counts: list[tuple[int, int]] = field(default_factory=list)
     """(epoch second, running users)."""
-    lost_workers: set[str] = field(default_factory=set)
+    lost_workers: dict[str, str] = field(default_factory=dict)
+    """What happened to a worker that did not stay until the end, one sentence each."""
     finished_workers: set[str] = field(default_factory=set)
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start, or until the users were told to stop."""
         return (self.stopping_s or time.time()) - self.started_s
+
+    def is_early(self) -> bool:
+        """Whether the run's time is not over yet; Locust's timer may be a little ahead of the run."""
+        planned_s = self.plan.run_time_s
+        return planned_s is not None and self.elapsed_s < planned_s - min(1.0, planned_s / 4)
 
     def record_request(
         self,
@@ -85,6 +91,7 @@ class Run:
         context: Mapping[str, Any] | None = None,
         start_time: float | None = None,
         response: Any = None,
+        **_: Any,
     ) -> None:
         """Record what Locust's request event says. A request without a time (None) is recorded with 0 ms."""
         latency_ms = max(0.0, response_time or 0.0)
@@ -135,11 +142,7 @@ class Run:
         """What the verdict needs to know beside the requests."""
         first = next(iter(self.exceptions.values()), None)
         lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()}
-        lost |= {
-            worker: f"worker {worker} was lost during the run; it made no load from then on, and its last "
-            "requests are missing from the figures"
-            for worker in self.lost_workers
-        }
+        lost |= self.lost_workers
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,

@@ -1,0 +1,363 @@
+"""The only file that touches Locust's events: it makes a Locust process a gate, alone, as master or as worker."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, NoReturn
+
+import gevent
+import locust
+import locust.stats
+from gevent.lock import RLock
+from locust import User
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
+
+from loadgate.checks import Check, reachable, run_checks
+from loadgate.conclusion import Conclusion, conclude
+from loadgate.console import status_line
+from loadgate.defaults import (
+    SuiteError,
+    add_profile_option,
+    choose_profile,
+    rules_of,
+    set_defaults,
+    set_weights,
+    validate_profile,
+)
+from loadgate.dispatch import GateDispatcher
+from loadgate.exit_codes import ExitCode
+from loadgate.health import HealthSampler
+from loadgate.judgement import Ending
+from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.profile import LoadProfile
+from loadgate.project import Project, ProjectError, load_project
+from loadgate.rules import Rule
+from loadgate.run_state import Plan, Run
+from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
+
+PROGRESS_VARIABLE = "LOADGATE_PROGRESS"
+"""Set by `loadgate run`: print one status line every `PROGRESS_INTERVAL_S` instead of Locust's tables."""
+PROGRESS_INTERVAL_S = 2.0
+INTERRUPT_WAIT_S = 2.0
+"""How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a locustfile hands over."""
+
+    profiles: Mapping[str, LoadProfile]
+    user_classes: Sequence[type[User]]
+    thresholds: Mapping[str, float]
+    rules: Sequence[str]
+    preflight: Sequence[Check] | None
+    default_profile: str
+
+
+def install(
+    *,
+    profiles: Mapping[str, LoadProfile],
+    user_classes: Sequence[type[User]],
+    thresholds: Mapping[str, float] | None = None,
+    rules: Sequence[str] = (),
+    preflight: Sequence[Check] | None = None,
+    default_profile: str | None = None,
+) -> LoadGate:
+    """Make the Locust process that loads this locustfile a gate. Call it once, at the end of the locustfile.
+
+    `profiles` by name; LOAD_PROFILE or --load-profile picks one, else `default_profile` (the first). `thresholds` and
+    `rules` judge the run, unless the profile has its own. `preflight` must hold before load is made; `None` means the
+    checks in pyproject.toml. Mistakes in any of it end Locust with exit code 2 before any request.
+    """
+    default = default_profile or next(iter(profiles), "")
+    gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default))
+    gate.attach(locust.events)
+    return gate
+
+
+class LoadGate:
+    """One gate a process. Locust's events drive it; `_run` is the run that goes on, if any."""
+
+    _attached: LoadGate | None = None
+
+    def __init__(self, suite: Suite) -> None:
+        self._suite = suite
+        self._profile: LoadProfile | None = None
+        self._rules: tuple[Rule, ...] = ()
+        self._run: Run | None = None
+        self._sampler: HealthSampler | None = None
+        self._ticker: gevent.Greenlet | None = None
+        self._dispatcher: GateDispatcher | None = None
+        self._workers: MasterSide | None = None
+        self._worker: WorkerSide | None = None
+        self._conclusion: Conclusion | None = None
+        self._quitting = False
+        self._hurried = False
+        self._concluding = RLock()
+
+    def attach(self, events: Any) -> None:
+        """Listen to Locust's events, in place of a gate that was attached before."""
+        listeners = {
+            "init_command_line_parser": self._on_parser,
+            "init": self._on_init,
+            "test_start": self._on_test_start,
+            "spawning_complete": self._on_spawning_complete,
+            "request": self._on_request,
+            "user_error": self._on_user_error,
+            "report_to_master": self._on_report_to_master,
+            "worker_report": self._on_worker_report,
+            "test_stopping": self._on_test_stopping,
+            "test_stop": self._on_test_stop,
+            "quit": self._on_quit,
+        }
+        previous = LoadGate._attached
+        for name, listener in listeners.items():
+            hook = getattr(events, name)
+            if previous is not None:
+                hook.remove_listener(getattr(previous, listener.__name__))
+            hook.add_listener(listener)
+        LoadGate._attached = self
+        locust.stats.bucket_response_time = fine_bucket
+
+    # Before the run
+
+    def _on_parser(self, parser: LocustArgumentParser) -> None:
+        """Choose the profile and make it Locust's defaults; Locust builds its parser more than once."""
+        suite = self._suite
+        add_profile_option(parser, suite.default_profile)
+        options, _ = parser.parse_known_args()
+        try:
+            self._profile = choose_profile(options.load_profile, suite.profiles, suite.default_profile)
+            validate_profile(self._profile, suite.user_classes)
+            self._rules = rules_of(self._profile, suite.thresholds, suite.rules)
+        except SuiteError as error:
+            _refuse(str(error), ExitCode.USAGE)
+        set_defaults(parser, self._profile)
+        set_weights(self._profile, suite.user_classes, options)
+
+    def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
+        self._environment = environment
+        self._runner = runner
+        environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
+        # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
+        environment.events.quitting.add_listener(self._on_quitting)
+        if isinstance(runner, WorkerRunner):
+            self._worker = WorkerSide(runner, self._take_report)
+            return
+        if isinstance(runner, MasterRunner):
+            self._workers = MasterSide(runner, lambda: self._run)
+        if PROGRESS_VARIABLE in os.environ:
+            logging.getLogger("locust.stats_logger").disabled = True
+        try:
+            self._project = load_project()
+        except ProjectError as error:
+            _refuse(str(error), ExitCode.USAGE)
+        if self._options.headless:
+            if not self._host():
+                _refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+            if problems := self._preflight():
+                _refuse("\n".join(problems), ExitCode.ERROR)
+
+    def _preflight(self) -> list[str]:
+        """Return what keeps load from being made, one line each."""
+        checks = self._suite.preflight
+        checks = self._project.preflight_checks() if checks is None else checks
+        host = self._host()
+        results = run_checks(checks, host) if checks else [reachable(host)]
+        return [result.line() for result in results if not result.ok]
+
+    def _host(self) -> str:
+        classes = self._environment.user_classes
+        return self._environment.host or next((user.host for user in classes if user.host), None) or ""
+
+    @property
+    def _options(self) -> Any:
+        return self._environment.parsed_options
+
+    def _new_dispatcher(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
+        self._dispatcher = GateDispatcher(worker_nodes, user_classes)
+        return self._dispatcher
+
+    # The run
+
+    def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        if self._worker is None and not self._options.headless and (problems := self._preflight()):
+            self._refuse_start(environment, problems)
+        environment.process_exit_code = ExitCode.ERROR  # until there is a verdict
+        self._run = Run(self._plan())
+        name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
+        self._sampler = HealthSampler(name if self._worker or self._workers else "process")
+        self._sampler.start()
+        if self._worker is None:
+            self._ticker = gevent.spawn(self._tick, self._run)
+
+    def _refuse_start(self, environment: Environment, problems: list[str]) -> NoReturn:
+        """Keep the web UI's run from starting, and show why there."""
+        environment.process_exit_code = ExitCode.ERROR
+        for problem in problems:
+            logger.error("no load was made: %s", problem)
+            self._runner.log_exception("loadgate", f"no load was made: {problem}", problem)
+        # Ends the greenlet in which Locust was about to spawn users.
+        raise gevent.GreenletExit
+
+    def _plan(self) -> Plan:
+        options, environment = self._options, self._environment
+        if self._profile is None:
+            raise RuntimeError("Locust started a run without having parsed its command line")
+        return Plan(
+            profile=self._profile,
+            rules=self._rules,
+            host=self._host(),
+            users=options.num_users,
+            spawn_rate=options.spawn_rate,
+            run_time_s=options.run_time,
+            stop_timeout_s=environment.stop_timeout,
+            processes=self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1,
+            user_classes={user.__name__: user.weight for user in environment.user_classes},
+        )
+
+    def _tick(self, run: Run) -> None:
+        """Once a second: count the users, look after the workers, show progress."""
+        shown_s = run.started_s
+        while True:
+            users = self._runner.user_count
+            run.user_counts.append((int(time.time()), users))
+            if self._workers is not None:
+                self._workers.note_missing(run)
+            if PROGRESS_VARIABLE in os.environ and time.time() - shown_s >= PROGRESS_INTERVAL_S:
+                shown_s = time.time()
+                print(status_line(run, users), flush=True)
+            gevent.sleep(1)
+
+    def _on_spawning_complete(self, **_: Any) -> None:
+        if self._run is not None and self._run.stopping_s is None:
+            self._run.enter_stage()
+
+    def _on_request(self, **event: Any) -> None:
+        if self._run is not None:
+            self._run.record_request(**event)
+
+    def _on_user_error(self, exception: BaseException, tb: TracebackType | None, **_: Any) -> None:
+        if self._run is not None:
+            self._run.record_exception(exception, tb)
+
+    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
+        report = self._take_report(False)
+        if report is not None:
+            data[REPORT] = report
+
+    def _take_report(self, final: bool) -> dict[str, Any] | None:
+        run = self._run
+        if run is None:
+            return None
+        self._note_health(run)
+        if final:
+            self._end_sampling()
+            self._run = None
+        return run.take_report(final=final)
+
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        if self._workers is not None:
+            self._workers.on_report(client_id, data)
+
+    # The end
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        run = self._run
+        if run is None or run.stopping_s is not None:
+            return
+        if run.ending is Ending.COMPLETED and (self._quitting or run.is_early()):
+            run.ending = Ending.INTERRUPTED
+        run.stopping_s = time.time()
+        if self._dispatcher is not None:
+            self._dispatcher.halt()
+        if self._workers is not None:
+            self._workers.finish(run, self._environment.stop_timeout, lambda: self._hurried)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        with self._concluding:
+            run = self._run
+            if run is None or self._worker is not None:
+                return
+            self._run = None
+            if self._ticker is not None:
+                self._ticker.kill()
+            self._note_health(run)
+            self._end_sampling()
+            with _no_interrupt():
+                self._conclusion = conclude(run, self._project)
+            self._environment.process_exit_code = self._conclusion.code
+        if not self._options.headless:
+            print(self._conclusion.text, flush=True)
+
+    def _note_health(self, run: Run) -> None:
+        if self._sampler is not None:
+            run.health[self._sampler.process] = self._sampler.health()
+
+    def _end_sampling(self) -> None:
+        if self._sampler is not None:
+            self._sampler.stop()
+            self._sampler = None
+
+    def _on_quitting(self, environment: Environment, **_: Any) -> None:
+        self._quitting = True
+        run = self._run
+        if run is not None:
+            gevent.signal_handler(signal.SIGINT, self._hurry)
+            environment.stop_timeout = min(environment.stop_timeout, INTERRUPT_WAIT_S)
+            self._end(run, environment.stop_timeout)
+        with self._concluding:
+            if self._worker is None and self._options.headless and self._conclusion is None:
+                environment.process_exit_code = ExitCode.ERROR
+
+    def _end(self, run: Run, stop_timeout_s: float) -> None:
+        """End a run now, or see it to its end where another greenlet has begun to end it."""
+        if self._worker is not None:
+            self._worker.finish(stop_timeout_s)
+            return
+        if not isinstance(self._runner, MasterRunner):
+            self._runner.stop()
+        elif run.stopping_s is None:
+            self._runner.stop(send_stop_to_client=False)
+        deadline = time.monotonic() + stop_timeout_s + GRACE_S
+        while self._run is run and run.stopping_s is not None and time.monotonic() < deadline and not self._hurried:
+            gevent.sleep(0.05)
+        self._on_test_stop()
+
+    def _hurry(self) -> None:
+        """Wait for nothing any more: what is in flight counts as unanswered."""
+        self._hurried = True
+        self._runner.user_greenlets.kill(block=False)
+
+    def _on_quit(self, **_: Any) -> None:
+        if self._conclusion is not None and self._options.headless:
+            write_missing_html(self._environment)
+            print(self._conclusion.text, flush=True)
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Let no Ctrl-C break off what is being written; it takes a moment only."""
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _refuse(message: str, code: ExitCode) -> NoReturn:
+    for line in message.splitlines():
+        print(f"loadgate: {line}", file=sys.stderr)
+    sys.exit(code)

@@ -1,0 +1,99 @@
+"""How a master and its workers end a run together, so that every request of every worker is in the verdict."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+from loadgate.run_state import Run
+
+FINISH = "loadgate_finish"
+"""Master to worker: stop the users, wait for requests in flight, send the last report. Data: {"stop_timeout_s"}."""
+FINAL = "loadgate_final"
+"""Worker to master: the last report."""
+REPORT = "loadgate"
+"""Key of a report within Locust's own periodic one."""
+
+GRACE_S = 5.0
+"""How long beyond the stop timeout the master waits for a worker's last report."""
+
+
+class WorkerSide:
+    """A worker's part: report now and then, and once more at the end."""
+
+    def __init__(self, runner: WorkerRunner, take_report: Callable[[bool], dict[str, Any] | None]) -> None:
+        self._runner = runner
+        self._take_report = take_report
+        runner.register_message(FINISH, self._on_finish, concurrent=True)
+
+    def finish(self, stop_timeout_s: float) -> None:
+        """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
+        self._runner.environment.stop_timeout = stop_timeout_s
+        self._runner.stop()
+        # Locust sleeps that long before it reports a worker as ready again; nothing is left to wait for.
+        self._runner.environment.stop_timeout = 0.0
+        report = self._take_report(True)
+        if report is not None:
+            self._runner.send_message(FINAL, report)
+
+    def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        self.finish(msg.data["stop_timeout_s"])
+
+
+class MasterSide:
+    """The master's part: collect reports, and see to it that the last ones come before the run is judged."""
+
+    def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
+        self._runner = runner
+        self._current_run = current_run
+        runner.register_message(FINAL, self._on_final)
+
+    def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
+        """Add the report that came with Locust's own."""
+        if REPORT in data:
+            self._merge(client_id, data[REPORT])
+
+    def note_missing(self, run: Run) -> None:
+        """Remember workers that Locust has given up."""
+        for client in self._runner.clients.missing:
+            worker = self._label(client.id)
+            run.lost_workers[worker] = (
+                f"worker {worker} was lost during the run: it made no load from then on, and its last requests are "
+                "missing from the figures"
+            )
+
+    def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+        """Tell the workers to finish and wait for their last reports, no longer than they may take."""
+        self._runner.send_message(FINISH, {"stop_timeout_s": stop_timeout_s})
+        deadline = time.monotonic() + stop_timeout_s + GRACE_S
+        while self._unfinished(run) and time.monotonic() < deadline and not hurried():
+            gevent.sleep(0.05)
+        self.note_missing(run)
+
+    def _unfinished(self, run: Run) -> list[str]:
+        return [
+            client.id
+            for client in self._runner.clients.all
+            if client.state != STATE_MISSING and self._label(client.id) not in run.finished_workers
+        ]
+
+    def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        run = self._current_run()
+        if run is not None and run.stopping_s is None:
+            worker = self._label(msg.node_id)
+            run.lost_workers[worker] = f"worker {worker} left during the run: it made no load from then on"
+        self._merge(msg.node_id, msg.data)
+
+    def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:
+        run = self._current_run()
+        if run is not None:
+            run.merge_report(report, self._label(client_id))
+
+    def _label(self, client_id: str) -> str:
+        return str(self._runner.get_worker_index(client_id))
