@@ -95,6 +95,7 @@ FIXED: dict[str, dict[str, Any]] = {
     "/api/v1/health/ping": {"message": "pong", "timestamp": NOW, "status": "ok"},
     "/api/v1/tasks/health": {"status": "healthy", "active_workers": 1, "celery_available": True} | SNAPSHOT,
     "/api/v1/tasks/workers/stats": {"stats": {}, "ping": {"w": {"ok": "pong"}}, "registered": {}} | SNAPSHOT,
+    "/api/v1/my/endpoint": {},
     "/api/v1/tasks/active": {"active": {}, "scheduled": {}, "reserved": {}} | SNAPSHOT,
 }
 
