@@ -8,8 +8,10 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
+from inference_core.auth.state import AuthState
 from inference_core.celery.sender import TaskSender
 from inference_core.db.engine import Database
+from inference_core.db.migrate import ensure_schema
 from inference_core.drain import drain_on_sigterm
 from inference_core.edge import Edge
 from inference_core.health.watch import HealthWatch
@@ -35,7 +37,9 @@ def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], Abstract
     async def lifespan(_: FastAPI) -> AsyncIterator[LifespanState]:
         async with AsyncExitStack() as stack:
             database = await stack.enter_async_context(Database.open(settings))
+            await ensure_schema(settings, database)
             redis = await stack.enter_async_context(RedisClient.open(settings))
+            auth = stack.enter_context(AuthState.open(settings, redis.client))
             tasks = await stack.enter_async_context(TaskSender.open(settings))
             results = await stack.enter_async_context(ResultStore.open(settings))
             workers = await stack.enter_async_context(WorkerMonitor.open(settings))
@@ -48,6 +52,7 @@ def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], Abstract
                 settings=settings,
                 database=database,
                 redis=redis,
+                auth=auth,
                 tasks=tasks,
                 task_service=TaskService(tasks, results, edge.traffic),
                 workers=workers,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import alembic.command
+import structlog
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -19,6 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from inference_core.db.engine import Database
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 SCRIPTS = Path(__file__).parent / "migrations"
 LOCK_NUMBER = 4_711_001
@@ -63,6 +66,29 @@ async def current_revision(database: Database) -> str | None:
     async with database.read() as session:
         connection = await session.connection()
         return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
+
+
+async def ensure_schema(settings: Settings, database: Database) -> None:
+    """See that the schema is the newest: migrate in development and testing, refuse in production.
+
+    Raises:
+        MigrationError: in production when a migration is due, elsewhere when it fails.
+    """
+    try:
+        current = await current_revision(database)
+    except DependencyUnavailableError:
+        if not settings.is_production:
+            await asyncio.to_thread(upgrade, settings)  # fails again, and says how
+            return
+        log.warning("schema_not_checked", reason="the database does not answer")
+        return
+    head = head_revision()
+    if current == head:
+        return
+    if settings.is_production:
+        at = f"at revision {current}" if current else "empty"
+        raise MigrationError(f"database: the schema is {at}, this version needs {head}; run: inference-core migrate")
+    await asyncio.to_thread(upgrade, settings)
 
 
 def _run(settings: Settings, command: Callable[[Config], None]) -> None:

@@ -1,0 +1,22 @@
+"""Security events in the log: who, from where, what; never a password, a token or a mail's content."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import structlog
+
+from inference_core.auth.sessions import Client
+
+log = structlog.get_logger("inference_core.audit")
+
+
+def audit(event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None) -> None:
+    """Log one event; time and request id are added by the logger."""
+    log.info(
+        event,
+        audit=True,
+        user_id=str(user_id) if user_id else None,
+        session_id=session_id,
+        ip=client.address,
+    )

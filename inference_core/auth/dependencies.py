@@ -1,0 +1,106 @@
+"""Who is calling: the dependencies other features use to know the user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import OAuth2PasswordBearer
+
+from inference_core.auth.account_service import AccountService
+from inference_core.auth.login_service import LoginService
+from inference_core.auth.repository import Account, UserRepository
+from inference_core.auth.sessions import Client
+from inference_core.db.session import ReadSessionDep, SessionDep
+from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.state import StateDep
+
+# auto_error is off so that every refusal is the same problem document.
+bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticatedUser:
+    """The account a valid access token names, and the session the token belongs to."""
+
+    account: Account
+    session_id: str
+
+
+async def get_client(request: Request) -> Client:
+    """The caller's address and user agent."""
+    address = request.client.host if request.client else ""
+    return Client(address, request.headers.get("user-agent", ""))
+
+
+async def get_optional_user(
+    state: StateDep, session: ReadSessionDep, token: Annotated[str | None, Depends(bearer)]
+) -> AuthenticatedUser | None:
+    """The user, or None for a call without a bearer token; a token that counts for nothing is refused.
+
+    The database connection is given back before the route runs.
+
+    Raises:
+        NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
+    """
+    if token is None:
+        return None
+    claims = state.auth.tokens.verify(token)
+    async with session:
+        found = await UserRepository(session).by_token(claims.user_id, claims.session_id)
+    if found is None:
+        raise NotAuthenticatedError
+    account, is_ended = found
+    is_current = claims.version == account.token_version or claims.session_id == account.kept_session_id
+    if is_ended or not is_current or not account.is_active:
+        raise NotAuthenticatedError
+    if claims.generation:
+        await state.auth.sessions.confirm(claims.session_id, claims.generation)
+    return AuthenticatedUser(account, claims.session_id)
+
+
+OptionalUser = Annotated[AuthenticatedUser | None, Depends(get_optional_user)]
+
+
+async def get_current_user(user: OptionalUser) -> AuthenticatedUser:
+    """The user.
+
+    Raises:
+        NotAuthenticatedError: if there is no bearer token, or it counts for nothing.
+    """
+    if user is None:
+        raise NotAuthenticatedError
+    return user
+
+
+CurrentUser = Annotated[AuthenticatedUser, Depends(get_current_user)]
+
+
+async def get_superuser(user: CurrentUser) -> AuthenticatedUser:
+    """The user, who is a superuser.
+
+    Raises:
+        NotPermittedError: if they are not.
+    """
+    if not user.account.is_superuser:
+        raise NotPermittedError
+    return user
+
+
+SuperUser = Annotated[AuthenticatedUser, Depends(get_superuser)]
+ClientDep = Annotated[Client, Depends(get_client)]
+
+
+async def get_login_service(state: StateDep, client: ClientDep) -> LoginService:
+    """The login service for this request."""
+    return LoginService(state.auth, state.database, client)
+
+
+async def get_account_service(state: StateDep, session: SessionDep, client: ClientDep) -> AccountService:
+    """The account service for this request."""
+    return AccountService(state.auth, session, client)
+
+
+Logins = Annotated[LoginService, Depends(get_login_service)]
+Accounts = Annotated[AccountService, Depends(get_account_service)]

@@ -1,0 +1,134 @@
+"""Logging in, refreshing and ending sessions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from inference_core.auth.audit import audit
+from inference_core.auth.repository import Account, UserRepository
+from inference_core.auth.sessions import (
+    Client,
+    InvalidRefreshTokenError,
+    RefreshTokenReusedError,
+    SessionInfo,
+    StartedSession,
+)
+from inference_core.auth.state import AuthState
+from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.auth.tokens import AccessClaims
+from inference_core.db.base import utc_now
+from inference_core.db.engine import Database
+from inference_core.exceptions import InvalidCredentialsError, NotFoundError, ThrottledError
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedTokens:
+    """What a client gets; `expires_in_s` is the access token's."""
+
+    access_token: str
+    refresh_token: str
+    expires_in_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoginService:
+    """Opens its database sessions itself, briefly: none is held while a password is hashed."""
+
+    auth: AuthState
+    database: Database
+    client: Client
+
+    async def log_in(self, login: str, password: str) -> IssuedTokens:
+        """Start a session.
+
+        Raises:
+            InvalidCredentialsError: whatever was wrong with user, password or account.
+            ThrottledError: after too many failures, whatever the password.
+        """
+        async with self.database.read() as session:
+            account = await UserRepository(session).by_login(login)
+        attempt = self.attempt(str(account.id) if account else login.lower())
+        try:
+            await self.auth.throttle.check(attempt)
+        except ThrottledError:
+            audit("login_throttled", self.client, account.id if account else None)
+            raise
+        matches, newer = await self.auth.passwords.verify(password, account.hashed_password if account else None)
+        if account is None or not matches or not account.is_active:
+            await self.auth.throttle.failed(attempt)
+            audit("login_failed", self.client, account.id if account else None)
+            raise InvalidCredentialsError
+        if newer is not None:
+            async with self.database.write() as session:
+                await UserRepository(session).rehash(account.id, account.hashed_password, newer)
+        started = await self.auth.sessions.start(account.id, self.client, clear_keys=attempt.keys)
+        audit("login_succeeded", self.client, account.id, started.id)
+        return self._issue(started, account)
+
+    async def refresh(self, refresh_token: str) -> IssuedTokens:
+        """Exchange a refresh token.
+
+        Raises:
+            InvalidRefreshTokenError: if it or its account counts no longer.
+            RefreshTokenReusedError: if it had been used before; its session is over, access tokens included.
+        """
+        try:
+            started = await self.auth.sessions.refresh(refresh_token)
+        except RefreshTokenReusedError as reused:
+            audit("refresh_token_reused", self.client, reused.user_id, reused.session_id)
+            await self._refuse_access_tokens(reused.session_id)
+            raise
+        async with self.database.read() as session:
+            account = await UserRepository(session).by_id(started.user_id)
+        if account is None or not account.is_active:
+            await self.auth.sessions.end(started.id)
+            audit("refresh_refused", self.client, started.user_id, started.id)
+            raise InvalidRefreshTokenError
+        return self._issue(started, account)
+
+    async def log_out(self, refresh_token: str) -> None:
+        """End the session of a refresh token; a token that is not one of ours ends nothing and is no error."""
+        session_id = self.auth.sessions.session_of(refresh_token)
+        user_id = await self.auth.sessions.end(session_id) if session_id else None
+        if session_id and user_id:
+            await self._refuse_access_tokens(session_id)
+            audit("logged_out", self.client, user_id, session_id)
+
+    async def sessions(self, user_id: UUID) -> list[SessionInfo]:
+        """A user's live sessions."""
+        return await self.auth.sessions.list(user_id)
+
+    async def end_session(self, user_id: UUID, session_id: str) -> None:
+        """End one of the user's own sessions.
+
+        Raises:
+            NotFoundError: if there is no such session of this user.
+        """
+        if await self.auth.sessions.end(session_id, owner=user_id) is None:
+            raise NotFoundError
+        await self._refuse_access_tokens(session_id)
+        audit("session_ended", self.client, user_id, session_id)
+
+    async def end_all_sessions(self, user_id: UUID) -> int:
+        """End every session of a user, access tokens included; how many."""
+        async with self.database.write() as session:
+            await UserRepository(session).revoke_tokens(user_id)
+        ended = await self.auth.sessions.end_all(user_id)
+        audit("all_sessions_ended", self.client, user_id)
+        return ended
+
+    def attempt(self, account: str) -> Attempt:
+        """What failures on this account from this client are counted by."""
+        return Attempt(account, address_prefix(self.client.address))
+
+    def _issue(self, started: StartedSession, account: Account) -> IssuedTokens:
+        claims = AccessClaims(account.id, started.id, started.generation, account.token_version)
+        access_token = self.auth.tokens.issue(claims)
+        return IssuedTokens(access_token, started.refresh_token, self.auth.tokens.lifetime_s)
+
+    async def _refuse_access_tokens(self, session_id: str) -> None:
+        until = utc_now() + timedelta(seconds=self.auth.tokens.lifetime_s)
+        async with self.database.write() as session:
+            await UserRepository(session).end_session(session_id, until)

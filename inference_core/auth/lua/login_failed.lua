@@ -1,0 +1,12 @@
+-- Counts a failed attempt and, from the allowed number on, locks for a time that doubles with each further failure.
+-- KEYS counter, lock. ARGV failures allowed, first lock ms, longest lock ms, how long failures count ms.
+-- Returns the lock's length in ms, 0 when there is none yet.
+local failures = redis.call('INCR', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+local excess = failures - tonumber(ARGV[1])
+if excess < 0 then
+  return 0
+end
+local lock = math.min(ARGV[2] * 2 ^ math.min(excess, 30), tonumber(ARGV[3]))
+redis.call('SET', KEYS[2], failures, 'PX', string.format('%d', lock))
+return lock

@@ -1,0 +1,84 @@
+"""Password hashing (argon2id) in a few threads of its own, so that it never holds up the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from pwdlib import PasswordHash
+from pwdlib.exceptions import UnknownHashError
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pwdlib.hashers.bcrypt import BcryptHasher
+
+from inference_core.settings import Settings
+
+BCRYPT_BYTES = 72
+HASHING_NICENESS = 5
+
+T = TypeVar("T")
+
+
+class LegacyBcrypt(BcryptHasher):
+    """Verifies what older services stored: bcrypt over the first 72 bytes, which the library now refuses to cut."""
+
+    def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002  # the base class's name
+        """Whether the password's first 72 bytes match."""
+        raw = password.encode() if isinstance(password, str) else password
+        return super().verify(raw[:BCRYPT_BYTES], hash)
+
+
+class Passwords:
+    """Hashes and verifies. At most one hash a core runs at a time; the others wait in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        argon2 = Argon2Hasher(
+            time_cost=settings.argon2_time_cost, memory_cost=settings.argon2_memory_kib, parallelism=1
+        )
+        self._hasher = PasswordHash((argon2, LegacyBcrypt()))
+        # Compared against when there is no such account, so that the answer takes as long.
+        self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._threads = ThreadPoolExecutor(usable_cores(), "password", initializer=_yield_to_the_event_loop)
+
+    async def hash(self, password: str) -> str:
+        """The encoded hash to store."""
+        return await self._run(lambda: self._hasher.hash(password))
+
+    async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
+        """Compare with the stored hash, or with nobody's when there is none, which takes as long.
+
+        Returns:
+            Whether it matches, and a new hash to store if the old one is of an older kind.
+        """
+
+        def verify() -> tuple[bool, str | None]:
+            try:
+                matches, newer = self._hasher.verify_and_update(password, stored or self._nobody)
+            except UnknownHashError:
+                return False, None
+            return matches and stored is not None, newer
+
+        return await self._run(verify)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+
+
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _yield_to_the_event_loop() -> None:
+    # On Linux niceness belongs to the thread: when cores are short, answering goes before hashing.
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)

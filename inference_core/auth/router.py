@@ -1,0 +1,116 @@
+"""`/api/v1/auth`: the account routes."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.security import OAuth2PasswordRequestForm
+
+from inference_core.auth.dependencies import Accounts, CurrentUser, Logins
+from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
+from inference_core.auth.login_service import IssuedTokens
+from inference_core.auth.policy import CommonPasswordError
+from inference_core.auth.schemas import (
+    Done,
+    EmailRequest,
+    Login,
+    PasswordChange,
+    PasswordReset,
+    Profile,
+    ProfileUpdate,
+    RefreshRequest,
+    Registration,
+    Tokens,
+)
+from inference_core.auth.sessions import InvalidRefreshTokenError
+from inference_core.celery.sender import BrokerUnavailableError
+from inference_core.db.engine import DatabaseUnavailableError
+from inference_core.errors import responses_for
+from inference_core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
+from inference_core.mail.names import PASSWORD_RESET
+from inference_core.redis.errors import SessionStoreUnavailableError
+from inference_core.state import StateDep
+
+router = APIRouter(
+    prefix="/auth",
+    tags=["accounts"],
+    responses=responses_for(DatabaseUnavailableError, SessionStoreUnavailableError),
+)
+
+
+@router.post(
+    "/register", status_code=HTTPStatus.CREATED, responses=responses_for(CommonPasswordError, AccountExistsError)
+)
+async def register(registration: Registration, accounts: Accounts) -> Profile:
+    """Make an account."""
+    return Profile.model_validate(await accounts.register(registration))
+
+
+@router.post("/login", responses=responses_for(InvalidCredentialsError, ThrottledError))
+async def log_in(login: Login, logins: Logins) -> Tokens:
+    """Start a session with user name or email and password."""
+    return _tokens(await logins.log_in(login.username, login.password))
+
+
+@router.post("/token", responses=responses_for(InvalidCredentialsError, ThrottledError))
+async def log_in_with_form(form: Annotated[OAuth2PasswordRequestForm, Depends()], logins: Logins) -> Tokens:
+    """The same with OAuth2's password form, for the Authorize button of the documentation."""
+    return _tokens(await logins.log_in(form.username, form.password))
+
+
+@router.get("/me", responses=responses_for(NotAuthenticatedError))
+async def me(user: CurrentUser) -> Profile:
+    """The caller's profile."""
+    return Profile.model_validate(user.account)
+
+
+@router.put(
+    "/me", responses=responses_for(NotAuthenticatedError, WrongPasswordError, AccountExistsError, ThrottledError)
+)
+async def update_me(changes: ProfileUpdate, user: CurrentUser, accounts: Accounts) -> Profile:
+    """Change the profile; a new email needs the current password."""
+    return Profile.model_validate(await accounts.update_profile(user.account, changes))
+
+
+@router.post(
+    "/change-password",
+    responses=responses_for(NotAuthenticatedError, WrongPasswordError, CommonPasswordError, ThrottledError),
+)
+async def change_password(change: PasswordChange, user: CurrentUser, accounts: Accounts) -> Done:
+    """Set a new password; the caller's other sessions end."""
+    await accounts.change_password(user.account, change, user.session_id)
+    return Done(message="The password has been changed. Other sessions have been ended.")
+
+
+@router.post("/forgot-password", responses=responses_for(BrokerUnavailableError))
+async def forgot_password(request: EmailRequest, state: StateDep) -> Done:
+    """Have a reset link mailed; the answer is the same whether or not there is such an account."""
+    if await state.auth.throttle.may_mail(request.email):
+        await state.tasks.send(PASSWORD_RESET, request.email)
+    return Done(message="If an account has this email, a link to reset its password is on its way.")
+
+
+@router.post("/reset-password", responses=responses_for(InvalidMailedTokenError, CommonPasswordError))
+async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
+    """Set a new password with the mailed token; all sessions end."""
+    await accounts.reset_password(reset)
+    return Done(message="The password has been changed. Log in with the new one.")
+
+
+@router.post("/refresh", responses=responses_for(InvalidRefreshTokenError))
+async def refresh(request: RefreshRequest, logins: Logins) -> Tokens:
+    """Exchange the refresh token for new tokens."""
+    return _tokens(await logins.refresh(request.refresh_token))
+
+
+@router.post("/logout")
+async def log_out(request: RefreshRequest, logins: Logins) -> Done:
+    """End the session of a refresh token; one that counts for nothing is no error."""
+    await logins.log_out(request.refresh_token)
+    return Done(message="Logged out.")
+
+
+def _tokens(issued: IssuedTokens) -> Tokens:
+    return Tokens(access_token=issued.access_token, refresh_token=issued.refresh_token, expires_in=issued.expires_in_s)

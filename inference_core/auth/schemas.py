@@ -1,0 +1,119 @@
+"""Bodies of the account routes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, StringConstraints
+
+from inference_core.auth.models import EMAIL_LENGTH, NAME_LENGTH, USERNAME_LENGTH
+from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from inference_core.db.base import utc_now
+
+
+def _printable(value: str) -> str:
+    if any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        raise ValueError("must not contain control characters")
+    return value
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+Username = Annotated[
+    str, StringConstraints(min_length=3, max_length=USERNAME_LENGTH, pattern=r"^[A-Za-z0-9]+$", to_lower=True)
+]
+Email = Annotated[EmailStr, BeforeValidator(_lower), Field(max_length=EMAIL_LENGTH)]
+PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValidator(_printable)]
+NewPassword = Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH)]
+# What is only compared may be anything; the limit keeps a request from being work.
+GivenPassword = Annotated[str, StringConstraints(max_length=1024)]
+GivenText = Annotated[str, StringConstraints(max_length=1024)]
+
+
+class Registration(BaseModel):
+    """A new account."""
+
+    username: Username
+    email: Email
+    password: NewPassword
+    first_name: PersonName | None = None
+    last_name: PersonName | None = None
+
+
+class Profile(BaseModel):
+    """An account as its owner sees it."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    username: str
+    email: str
+    first_name: str | None
+    last_name: str | None
+    is_active: bool
+    is_verified: bool
+    created_at: datetime
+    updated_at: datetime
+
+
+class Login(BaseModel):
+    """`username` is the user name or the email, in any case."""
+
+    username: GivenText
+    password: GivenPassword
+
+
+class Tokens(BaseModel):
+    """An access token for `expires_in` seconds and the refresh token of its session."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105  # a scheme
+    expires_in: int
+
+
+class RefreshRequest(BaseModel):
+    """A refresh token."""
+
+    refresh_token: GivenText
+
+
+class ProfileUpdate(BaseModel):
+    """What to change; what is left out stays. A new email needs the current password."""
+
+    first_name: PersonName | None = None
+    last_name: PersonName | None = None
+    email: Email | None = None
+    current_password: GivenPassword | None = None
+
+
+class PasswordChange(BaseModel):
+    """The current and the new password."""
+
+    current_password: GivenPassword
+    new_password: NewPassword
+
+
+class EmailRequest(BaseModel):
+    """An email address."""
+
+    email: Email
+
+
+class PasswordReset(BaseModel):
+    """The mailed token and the new password."""
+
+    token: GivenText
+    new_password: NewPassword
+
+
+class Done(BaseModel):
+    """It is done."""
+
+    success: Literal[True] = True
+    message: str
+    timestamp: datetime = Field(default_factory=utc_now)

@@ -1,0 +1,179 @@
+"""Refresh sessions (families of refresh tokens) in Redis: each change is one Lua script, one round trip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+import structlog
+
+from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
+from inference_core.exceptions import NotAuthenticatedError
+from inference_core.redis.errors import redis_unavailable_as_domain_error
+from inference_core.redis.scripts import LuaScript
+from inference_core.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+log = structlog.get_logger(__name__)
+
+SESSION_KEY = "auth:session:"
+INDEX_KEY = "auth:user-sessions:"
+MOST_SESSIONS_PER_USER = 100
+USER_AGENT_LENGTH = 200
+DAY_MS = 24 * 3600 * 1000
+PACKAGE = "inference_core.auth"
+
+
+class InvalidRefreshTokenError(NotAuthenticatedError):
+    """The refresh token is unknown, ended or expired."""
+
+    code = "invalid_refresh_token"
+    detail = "The refresh token is not valid. Log in again."
+
+
+class RefreshTokenReusedError(NotAuthenticatedError):
+    """A refresh token was used again after its successor: the whole session has been ended."""
+
+    code = "refresh_token_reused"
+    detail = "The refresh token was used before, so the session has been ended. Log in again."
+
+    def __init__(self, user_id: UUID, session_id: str) -> None:
+        super().__init__()
+        self.user_id = user_id
+        self.session_id = session_id
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who is calling, as far as the connection tells."""
+
+    address: str
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartedSession:
+    """A session's id, the generation of its tokens, and the refresh token as the client gets it."""
+
+    id: str
+    user_id: UUID
+    generation: int
+    refresh_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A live session as its owner sees it."""
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+
+
+class RefreshSessions:
+    """The sessions of all users. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
+
+    def __init__(self, client: Redis, settings: Settings) -> None:
+        self._client = client
+        self._tokens = RefreshTokens(settings)
+        self._grace_ms = settings.refresh_grace_s * 1000
+        self._absolute_ms = settings.refresh_token_expire_days * DAY_MS
+        self._idle_ms = settings.refresh_token_idle_days * DAY_MS
+        self._create = LuaScript(client, PACKAGE, "session_create")
+        self._refresh = LuaScript(client, PACKAGE, "session_refresh")
+        self._confirm = LuaScript(client, PACKAGE, "session_confirm")
+        self._end = LuaScript(client, PACKAGE, "session_end")
+        self._end_all = LuaScript(client, PACKAGE, "session_end_all")
+
+    async def start(self, user_id: UUID, client: Client, clear_keys: list[str]) -> StartedSession:
+        """Start a session; `clear_keys` (counters of failed logins) are removed in the same step."""
+        token = self._tokens.first()
+        await self._create(
+            [SESSION_KEY + token.session_id, INDEX_KEY + str(user_id), *clear_keys],
+            *(token.session_id, str(user_id), token.hash),
+            *(self._absolute_ms, self._idle_ms, MOST_SESSIONS_PER_USER, SESSION_KEY),
+            *(client.address, client.user_agent[:USER_AGENT_LENGTH]),
+        )
+        return StartedSession(token.session_id, user_id, 0, self._tokens.encode(token))
+
+    async def refresh(self, text: str) -> StartedSession:
+        """Exchange a refresh token for its successor, or give the successor again to a client that never got it.
+
+        Raises:
+            InvalidRefreshTokenError: if it is not ours, or its session is gone.
+            RefreshTokenReusedError: if it had been replaced by a token that is in use; the session is ended.
+        """
+        token = self._tokens.decode(text)
+        if token is None:
+            raise InvalidRefreshTokenError
+        successors = self._tokens.successors(token)
+        outcome, *rest = await self._refresh(
+            [SESSION_KEY + token.session_id],
+            *(token.hash, successors[0].hash, self._grace_ms, self._idle_ms, INDEX_KEY, token.session_id),
+        )
+        if outcome == b"gone":
+            raise InvalidRefreshTokenError
+        user_id = UUID(rest[0].decode())
+        if outcome == b"reused":
+            raise RefreshTokenReusedError(user_id, token.session_id)
+        successor = successors[0] if outcome == b"rotated" else _find(successors, rest[2].decode())
+        return StartedSession(token.session_id, user_id, int(rest[1]), self._tokens.encode(successor))
+
+    async def confirm(self, session_id: str, generation: int) -> None:
+        """Note that the tokens of this generation have reached their client."""
+        await self._confirm([SESSION_KEY + session_id], generation)
+
+    def session_of(self, text: str) -> str | None:
+        """The session a genuine refresh token belongs to; None for anything else."""
+        token = self._tokens.decode(text)
+        return token.session_id if token else None
+
+    async def end(self, session_id: str, owner: UUID | None = None) -> UUID | None:
+        """End a session, only if it is the owner's where one is given; its user, or None when there was none."""
+        user = await self._end([SESSION_KEY + session_id], session_id, INDEX_KEY, str(owner or ""))
+        return UUID(user.decode()) if user else None
+
+    async def end_all(self, user_id: UUID, keep: str = "") -> int:
+        """End a user's sessions but the one to keep; how many were ended."""
+        return int(await self._end_all([INDEX_KEY + str(user_id)], SESSION_KEY, keep))
+
+    async def list(self, user_id: UUID) -> list[SessionInfo]:
+        """A user's live sessions, the latest used first."""
+        with redis_unavailable_as_domain_error():
+            raw_ids = cast("list[bytes]", await self._client.zrange(INDEX_KEY + str(user_id), 0, -1))
+            ids = [raw_id.decode() for raw_id in raw_ids]
+            async with self._client.pipeline(transaction=False) as pipeline:
+                for session_id in ids:
+                    pipeline.hgetall(SESSION_KEY + session_id)
+                found = await pipeline.execute()
+        live = [_info(session_id, fields) for session_id, fields in zip(ids, found, strict=True) if fields]
+        return sorted(live, key=lambda info: info.last_used_at, reverse=True)
+
+
+def _find(successors: list[RefreshToken], current_hash: str) -> RefreshToken:
+    for successor in successors:
+        if successor.hash == current_hash:
+            return successor
+    # Its chain was continued with a signing secret that has been retired since.
+    raise InvalidRefreshTokenError
+
+
+def _info(session_id: str, fields: dict[bytes, Any]) -> SessionInfo:
+    def time_of(name: bytes) -> datetime:
+        return datetime.fromtimestamp(int(fields[name]) / 1000, UTC)
+
+    return SessionInfo(
+        id=session_id,
+        created_at=time_of(b"created_ms"),
+        last_used_at=time_of(b"used_ms"),
+        expires_at=time_of(b"expires_ms"),
+        address=fields[b"address"].decode(),
+        user_agent=fields[b"user_agent"].decode(errors="replace"),
+    )

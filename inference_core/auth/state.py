@@ -1,0 +1,42 @@
+"""What accounts keep for one process: hashing threads, keys, and the scripts' handles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inference_core.auth.passwords import Passwords
+from inference_core.auth.sessions import RefreshSessions
+from inference_core.auth.throttle import Throttle
+from inference_core.auth.tokens import AccessTokens
+from inference_core.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class AuthState:
+    """The parts that outlive a request."""
+
+    passwords: Passwords
+    tokens: AccessTokens
+    sessions: RefreshSessions
+    throttle: Throttle
+
+    @classmethod
+    @contextmanager
+    def open(cls, settings: Settings, redis: Redis) -> Iterator[AuthState]:
+        """Make them; the hashing threads end with the context."""
+        passwords = Passwords(settings)
+        try:
+            yield cls(
+                passwords=passwords,
+                tokens=AccessTokens(settings),
+                sessions=RefreshSessions(redis, settings),
+                throttle=Throttle(redis, settings),
+            )
+        finally:
+            passwords.close()

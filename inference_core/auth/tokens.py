@@ -1,0 +1,96 @@
+"""Access tokens: short-lived signed JWTs (RFC 9068's shape) that name a user and a session."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import jwt
+
+from inference_core.exceptions import NotAuthenticatedError
+from inference_core.settings import Settings
+
+ALGORITHM = "HS256"
+TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type
+REQUIRED_CLAIMS = ["exp", "iat", "nbf", "iss", "aud", "sub", "sid", "gen", "ver"]
+# A header that would tell where a key is to be found has no place here.
+KNOWN_HEADERS = {"alg", "typ", "kid"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a valid access token says.
+
+    `generation` counts the refreshes of its session; `version` is the account's token version it was made under.
+    """
+
+    user_id: UUID
+    session_id: str
+    generation: int
+    version: int
+
+
+def derive_key(secret: str, purpose: str) -> bytes:
+    """A key of 32 bytes for one purpose, so that what is signed for one is worthless for another."""
+    return hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256)
+
+
+def key_id(secret: str) -> str:
+    """The public name of a secret's signing key."""
+    return derive_key(secret, "key-id").hex()[:12]
+
+
+class AccessTokens:
+    """Issues tokens with the active key; accepts those of every key that is not retired."""
+
+    def __init__(self, settings: Settings) -> None:
+        secrets = settings.signing_secrets
+        self._keys = {key_id(secret): derive_key(secret, "access-token") for secret in secrets}
+        self._active = key_id(secrets[0])
+        self._issuer = settings.token_issuer
+        self._audience = settings.token_audience
+        self.lifetime_s = settings.access_token_expire_minutes * 60
+
+    def issue(self, claims: AccessClaims) -> str:
+        """A token that is valid from now on for `lifetime_s`."""
+        now = int(time.time())
+        payload = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": str(claims.user_id),
+            "sid": claims.session_id,
+            "gen": claims.generation,
+            "ver": claims.version,
+            "iat": now,
+            "nbf": now,
+            "exp": now + self.lifetime_s,
+        }
+        headers = {"kid": self._active, "typ": TOKEN_TYPE}
+        return jwt.encode(payload, self._keys[self._active], ALGORITHM, headers)
+
+    def verify(self, token: str) -> AccessClaims:
+        """What `token` says.
+
+        Raises:
+            NotAuthenticatedError: if it is not one of ours, not valid now, or not an access token.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+            key = self._keys.get(str(header.get("kid")))
+            if key is None or header.get("typ") != TOKEN_TYPE or not set(header) <= KNOWN_HEADERS:
+                raise NotAuthenticatedError
+            payload: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=[ALGORITHM],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": REQUIRED_CLAIMS, "strict_aud": True},
+            )
+            return AccessClaims(UUID(payload["sub"]), str(payload["sid"]), int(payload["gen"]), int(payload["ver"]))
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise NotAuthenticatedError from error

@@ -1,0 +1,1 @@
+"""Mail: templates, transports, and the tasks that send."""

@@ -1,0 +1,72 @@
+"""The application in the test's own process: a migrated database, a real Redis, driven over ASGI."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from inference_core.main_factory import create_application
+from inference_core.settings import Settings
+from tests.support.accounts import Api
+
+AppFactory = Callable[..., AbstractAsyncContextManager[Api]]
+
+
+@pytest.fixture
+def service_settings(tmp_path: Path, redis_url: str) -> Callable[..., Settings]:
+    """Makes settings of a testing service whose hashing is cheap; any field may be given."""
+
+    def make(**changes: Any) -> Settings:
+        values: dict[str, Any] = {
+            "environment": "testing",
+            "database_url": f"sqlite:///{tmp_path / 'service.db'}",
+            "redis_url": redis_url,
+            "mail_outbox_dir": tmp_path / "outbox",
+            "argon2_memory_kib": 64,
+            "argon2_time_cost": 1,
+        }
+        return Settings(_env_file=None, **(values | changes))
+
+    return make
+
+
+@asynccontextmanager
+async def running(app: FastAPI, settings: Settings) -> AsyncIterator[Api]:
+    """The application between its start and its stop."""
+    async with app.router.lifespan_context(app) as state:
+        transport = httpx2.ASGITransport(app=_with_state(app, state), raise_app_exceptions=False)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+            yield Api(client=client, settings=settings, state=state["app"])
+
+
+def _with_state(app: FastAPI, state: Any) -> Any:
+    async def with_state(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "state": dict(state)}, receive, send)
+
+    return with_state
+
+
+@pytest.fixture
+def start_app(service_settings: Callable[..., Settings]) -> AppFactory:
+    """Starts applications with settings of the test's choice."""
+
+    @asynccontextmanager
+    async def start(**changes: Any) -> AsyncIterator[Api]:
+        settings = service_settings(**changes)
+        async with running(create_application(settings), settings) as api:
+            yield api
+
+    return start
+
+
+@pytest.fixture
+async def api(start_app: AppFactory) -> AsyncIterator[Api]:
+    """An application with the defaults."""
+    async with start_app() as api:
+        yield api

@@ -1,0 +1,87 @@
+"""Account calls as tests write them: short, with the answer's status checked where it is not the subject."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+
+from inference_core.settings import Settings
+from inference_core.state import AppState
+
+PREFIX = "/api/v1"
+PASSWORD = "SecurePass123!"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A registered account."""
+
+    id: str
+    username: str
+    email: str
+    password: str = PASSWORD
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login gave."""
+
+    access: str
+    refresh: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.access}"}
+
+
+def new_registration(**changes: Any) -> dict[str, Any]:
+    name = f"user{secrets.token_hex(6)}"
+    return {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """A running application and a client for it."""
+
+    client: httpx2.AsyncClient
+    settings: Settings
+    state: AppState
+
+    async def call(self, method: str, path: str, tokens: Tokens | None = None, **options: Any) -> httpx2.Response:
+        headers = {**(tokens.bearer if tokens else {}), **options.pop("headers", {})}
+        return await self.client.request(method, PREFIX + path, headers=headers, **options)
+
+    async def post(self, path: str, body: Any, tokens: Tokens | None = None, **options: Any) -> httpx2.Response:
+        return await self.call("POST", path, tokens, json=body, **options)
+
+    async def get(self, path: str, tokens: Tokens | None = None, **options: Any) -> httpx2.Response:
+        return await self.call("GET", path, tokens, **options)
+
+    async def register(self, **changes: Any) -> User:
+        body = new_registration(**changes)
+        response = await self.post("/auth/register", body)
+        assert response.status_code == 201, response.text
+        profile = response.json()
+        return User(profile["id"], profile["username"], profile["email"], body["password"])
+
+    async def try_login(self, user: User, password: str | None = None) -> httpx2.Response:
+        return await self.post("/auth/login", {"username": user.username, "password": password or user.password})
+
+    async def login(self, user: User, password: str | None = None) -> Tokens:
+        response = await self.try_login(user, password)
+        assert response.status_code == 200, response.text
+        return Tokens(response.json()["access_token"], response.json()["refresh_token"])
+
+    async def try_refresh(self, tokens: Tokens) -> httpx2.Response:
+        return await self.post("/auth/refresh", {"refresh_token": tokens.refresh})
+
+    async def refresh(self, tokens: Tokens) -> Tokens:
+        response = await self.try_refresh(tokens)
+        assert response.status_code == 200, response.text
+        return Tokens(response.json()["access_token"], response.json()["refresh_token"])
+
+    async def me_status(self, tokens: Tokens) -> int:
+        return (await self.get("/auth/me", tokens)).status_code
