@@ -1,6 +1,6 @@
 """What is kept per time slot, and how old slots are rolled up so that a day-long run stays small."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -26,15 +26,17 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RollUp:
-    """Cells that ended more than `older_than_s` before the newest one are merged into slots of `width_s`."""
+    """Cells that began more than `older_than_s` before the newest one are merged into slots of `width_s`."""
 
     older_than_s: int
     width_s: int
 
 
-ROLL_UPS = (RollUp(4 * 3600, 60), RollUp(3600, 10))
-"""Coarsest first. An hour keeps every second, so every run of the usual profiles does; a day with 50 names is about
-300,000 cells instead of 4.3 million. Windows of rules over the older part are judged in steps of the wider slots."""
+ROLL_UPS = (RollUp(3600, 10), RollUp(4 * 3600, 60))
+"""An hour keeps every second, so every run of the usual profiles does; a day with 50 names is about 300,000 cells
+instead of 4.3 million. Windows of rules over the older part are judged in steps of the wider slots."""
+
+WIDTHS_S = (1, *(step.width_s for step in ROLL_UPS))
 
 
 class Cell:
@@ -92,38 +94,89 @@ class Slot(NamedTuple):
 
 
 class CellSeries:
-    """The cells of one series: `seconds` by epoch second, `older` by (start, width) where rolled up, `total` of all."""
+    """The cells of one series by width and start in epoch seconds, and the `total` of all."""
 
-    __slots__ = ("older", "seconds", "total")
+    __slots__ = ("_by_width", "_newest_s", "_rolled_to_s", "total")
 
     def __init__(self) -> None:
         self.total = Cell()
-        self.seconds: dict[int, Cell] = {}
-        self.older: dict[tuple[int, int], Cell] = {}
+        self._by_width: dict[int, dict[int, Cell]] = {width_s: {} for width_s in WIDTHS_S}
+        self._newest_s = 0
+        self._rolled_to_s = dict.fromkeys(WIDTHS_S, 0)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_width.values()))
+
+    def second(self, second: int) -> Cell:
+        """The cell of one second, made if need be; making one rolls up what has become old enough."""
+        cell = self._by_width[1].get(second)
+        if cell is None:
+            cell = self._cell(second, 1)
+            if second > self._newest_s:
+                self._newest_s = second
+                self._roll_up()
+        return cell
 
     def add(self, slot: Slot) -> None:
         """Merge a slot that comes from elsewhere; the cell is copied in."""
         self.total.merge(slot.cell)
-        if slot.width_s == 1:
-            self.seconds.setdefault(slot.start_s, Cell()).merge(slot.cell)
-        else:
-            self.older.setdefault((slot.start_s, slot.width_s), Cell()).merge(slot.cell)
+        cell = self.second(slot.start_s) if slot.width_s == 1 else self._cell(slot.start_s, slot.width_s)
+        cell.merge(slot.cell)
 
-    def slots(self, since_s: int = 0) -> Iterator[Slot]:
+    def slots(self, since_s: int = 0) -> list[Slot]:
         """The slots that start at `since_s` or later, in order of their start."""
-        wide = [Slot(start_s, width_s, cell) for (start_s, width_s), cell in self.older.items() if start_s >= since_s]
-        narrow = [Slot(second, 1, cell) for second, cell in self.seconds.items() if second >= since_s]
-        yield from sorted(wide + narrow, key=lambda slot: (slot.start_s, slot.width_s))
+        found = []
+        for width_s, cells in self._by_width.items():
+            starts: Iterable[int] = cells
+            if self._newest_s - since_s < len(cells) * width_s:
+                # The last few of many: asked for every second of a run, so their cost must not grow with it.
+                starts = range(-(-since_s // width_s) * width_s, self._newest_s + 1, width_s)
+            found += [
+                Slot(start_s, width_s, cells[start_s]) for start_s in starts if start_s >= since_s and start_s in cells
+            ]
+        return sorted(found, key=lambda slot: (slot.start_s, slot.width_s))
 
-    def roll_up(self, newest_s: int) -> None:
-        """Merge what is old enough, as seen from `newest_s`, into the wider slots of ROLL_UPS."""
+    def _cell(self, start_s: int, width_s: int) -> Cell:
+        cell = self._by_width[width_s].get(start_s)
+        if cell is None:
+            cell = self._by_width[width_s][start_s] = Cell()
+            # A straggler in what was rolled up already has the next round begin with it.
+            self._rolled_to_s[width_s] = min(self._rolled_to_s[width_s], start_s)
+        return cell
+
+    def _roll_up(self) -> None:
+        """Widen what is old enough. Each series does so for itself and bit by bit, so that no pause is felt."""
+        narrow_s = 1
         for step in ROLL_UPS:
-            # A slot is closed as a whole or not at all, so that no second is ever split over two widths.
-            limit_s = (newest_s - step.older_than_s) // step.width_s * step.width_s
-            for second in [second for second in self.seconds if second < limit_s]:
-                self._widen(second, step.width_s, self.seconds.pop(second))
-            for start_s, width_s in [key for key in self.older if key[0] < limit_s and key[1] < step.width_s]:
-                self._widen(start_s, step.width_s, self.older.pop((start_s, width_s)))
+            limit_s = _limit_s(self._newest_s, step)
+            narrow = self._by_width[narrow_s]
+            for start_s in self._to_widen(narrow_s, limit_s):
+                self._cell(start_s // step.width_s * step.width_s, step.width_s).merge(narrow.pop(start_s))
+            narrow_s = step.width_s
 
-    def _widen(self, start_s: int, width_s: int, cell: Cell) -> None:
-        self.older.setdefault((start_s // width_s * width_s, width_s), Cell()).merge(cell)
+    def _to_widen(self, width_s: int, limit_s: int) -> list[int]:
+        """The starts of cells before `limit_s`."""
+        done_s, cells = self._rolled_to_s[width_s], self._by_width[width_s]
+        if limit_s <= done_s:
+            return []
+        self._rolled_to_s[width_s] = limit_s
+        if limit_s - done_s < len(cells):
+            return [start_s for start_s in range(done_s, limit_s, width_s) if start_s in cells]
+        return [start_s for start_s in cells if start_s < limit_s]
+
+
+def _limit_s(newest_s: int, step: RollUp) -> int:
+    # A slot is closed as a whole or not at all, so that no second is ever split over two widths.
+    return (newest_s - step.older_than_s) // step.width_s * step.width_s
+
+
+def covering(start_s: int, width_s: int, slots: Collection[tuple[int, int]]) -> tuple[int, int]:
+    """The widest of `slots`, given as (start, width), that covers this one: itself where none is wider.
+
+    Series are rolled up each for itself, so where a scope joins several, a second may be kept in two widths.
+    """
+    for step in reversed(ROLL_UPS):
+        wider = (start_s // step.width_s * step.width_s, step.width_s)
+        if step.width_s > width_s and wider in slots:
+            return wider
+    return start_s, width_s

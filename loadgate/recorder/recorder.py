@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, Slot
+from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, Slot, covering
 from loadgate.recorder.errors import ErrorCount, ErrorLog
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.sketch import LatencySketch, is_latency
@@ -19,7 +19,6 @@ STEADY = "steady"
 RAMP = "ramp"
 
 FORMAT_VERSION = 1
-_ROLL_UP_EVERY_S = 60
 
 
 class Totals(NamedTuple):
@@ -69,9 +68,7 @@ class Recorder:
         self._reports = ReportBook()
         self._recorder_id = uuid4().hex
         self._next_sequence = 0
-        self._first_s: int | None = None
-        self._newest_s = 0
-        self._next_roll_up_s = 0
+        self._span_s: tuple[int, int] | None = None
 
     def record(
         self,
@@ -104,13 +101,10 @@ class Recorder:
         series = self._series.get(key)
         if series is None:
             series = self._series[key] = CellSeries()
-        cell = series.seconds.get(second)
-        if cell is None:
-            cell = series.seconds[second] = Cell()
-            self._note_second(second)
-        cell.record(latency_ms, response_bytes, service_ms)
+        series.second(second).record(latency_ms, response_bytes, service_ms)
         # Kept beside the seconds, so that a live view costs the same at the end of a long run as at its start.
         series.total.record(latency_ms, response_bytes, service_ms)
+        self._note_span(second, second + 1)
         if error is not None:
             self._errors.record(name, error, end_s)
 
@@ -127,7 +121,7 @@ class Recorder:
         self._series = {}
         self._errors = ErrorLog()
         self._counters = Counter()
-        self._first_s, self._newest_s = None, 0
+        self._span_s = None
         return delta
 
     def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
@@ -195,7 +189,7 @@ class Recorder:
 
     def span_s(self) -> tuple[int, int] | None:
         """[first, end) of the epoch seconds in which requests ended, or None without any."""
-        return None if self._first_s is None else (self._first_s, self._newest_s + 1)
+        return self._span_s
 
     def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """All requests of a scope, of all stages or the given ones."""
@@ -208,10 +202,11 @@ class Recorder:
 
         `since_s` leaves out the slots that start earlier.
         """
+        found = [(key.outcome, slot) for key, series in self._select(scope, stages) for slot in series.slots(since_s)]
+        keys = {(slot.start_s, slot.width_s) for _, slot in found}
         by_slot: dict[tuple[int, int], list[tuple[Outcome, Cell]]] = {}
-        for key, series in self._select(scope, stages):
-            for slot in series.slots(since_s):
-                by_slot.setdefault((slot.start_s, slot.width_s), []).append((key.outcome, slot.cell))
+        for outcome, slot in found:
+            by_slot.setdefault(covering(slot.start_s, slot.width_s, keys), []).append((outcome, slot.cell))
         return [TimeSlot(start_s, width_s, _sum(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
     def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
@@ -232,7 +227,7 @@ class Recorder:
 
     def cell_count(self) -> int:
         """How many cells are held: the measure of the memory in use."""
-        return sum(len(series.seconds) + len(series.older) for series in self._series.values())
+        return sum(len(series) for series in self._series.values())
 
     def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
         chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
@@ -251,21 +246,15 @@ class Recorder:
             series = self._series.setdefault(key, CellSeries())
             for start_s, width_s, cell in row["cells"]:
                 series.add(Slot(start_s, width_s, Cell.from_json(cell)))
-                self._note_second(start_s)
-                self._note_second(start_s + width_s - 1)
+                self._note_span(start_s, start_s + width_s)
         self._errors.merge_json(data["errors"])
         self._counters.update(data["counters"])
 
-    def _note_second(self, second: int) -> None:
-        if self._first_s is None or second < self._first_s:
-            self._first_s = second
-        if second <= self._newest_s:
-            return
-        self._newest_s = second
-        if second >= self._next_roll_up_s:
-            self._next_roll_up_s = second + _ROLL_UP_EVERY_S
-            for series in self._series.values():
-                series.roll_up(second)
+    def _note_span(self, first_s: int, end_s: int) -> None:
+        if self._span_s is None:
+            self._span_s = first_s, end_s
+        elif first_s < self._span_s[0] or end_s > self._span_s[1]:
+            self._span_s = min(first_s, self._span_s[0]), max(end_s, self._span_s[1])
 
 
 def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:

@@ -85,3 +85,43 @@ def test_an_hour_passed_at_once_loses_nothing() -> None:
         (30_000, 1),
     ]
     assert [slot.totals.requests for slot in recorder.time_slots()] == [2, 1, 1]
+
+
+def test_a_late_report_is_rolled_up_with_its_time() -> None:
+    master, worker = Recorder(), Recorder()
+    for second in range(6 * 3600):
+        record(master, second)
+    cells = master.cell_count()
+    record(worker, 5)
+    master.merge_delta(worker.take_delta(final=True), "w0")
+
+    for second in range(6 * 3600, 6 * 3600 + 61):
+        record(master, second)
+
+    assert master.cell_count() <= cells + 61
+    first = master.time_slots()[0]
+    assert (first.start_s, first.width_s, first.totals.requests) == (START_S, 60, 61)
+
+
+def test_series_rolled_up_apart_are_joined_without_overlap() -> None:
+    recorder = Recorder()
+    for second in range(3600):
+        record(recorder, second, name="silent afterwards")
+    for second in range(5 * 3600):
+        record(recorder, second, name="ping")
+
+    slots = recorder.time_slots()
+
+    ends = [slot.start_s + slot.width_s for slot in slots]
+    assert ends[:-1] == [slot.start_s for slot in slots[1:]]
+    assert sum(slot.totals.requests for slot in slots) == 6 * 3600
+    assert slots[0].totals.requests == 120
+
+
+def test_the_last_seconds_of_a_long_run_are_those_of_a_full_look() -> None:
+    recorder = Recorder()
+    for second in range(2 * 3600):
+        record(recorder, second)
+
+    for since_s in (START_S, START_S + 100, START_S + 3605, START_S + 7150, START_S + 7300):
+        assert recorder.time_slots(since_s=since_s) == [s for s in recorder.time_slots() if s.start_s >= since_s]
