@@ -26,18 +26,17 @@ def verdict_text(document: Mapping[str, Any], report: Path) -> str:
         )
         for rule in verdict["rules"]
     ]
-    return "\n".join(
-        [
-            "",
-            *_aligned(rows),
-            "",
-            *(f"! {note}" for note in verdict["notes"]),
-            f"{number(overall['requests'])} requests in {duration(run['duration_s'])}, "
-            f"{percent(overall['failure_rate'])} failed; report: {report}",
-            f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']} (exit code {verdict['exit_code']})",
-            "",
-        ]
-    )
+    measured = f"{number(overall['requests'])} requests in {duration(run['duration_s'])}"
+    lines = [
+        "",
+        *_aligned(rows),
+        "",
+        *(f"! {note}" for note in verdict["notes"]),
+        f"{measured}, {percent(overall['failure_rate'])} failed; report: {report}",
+        f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']} (exit code {verdict['exit_code']})",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def status_line(run: Run, users: int) -> str:

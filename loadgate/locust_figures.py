@@ -29,4 +29,5 @@ def write_missing_html(environment: Environment) -> None:
     process_html_filename(options)
     path = Path(options.html_file)
     if not path.exists() or path.stat().st_mtime < environment.stats.start_time:
-        write_whole(path, get_html_report(environment, show_download_link=False))
+        report = get_html_report(environment, show_download_link=False)  # type: ignore[no-untyped-call]
+        write_whole(path, report)

@@ -40,7 +40,7 @@ from loadgate.health import HealthSampler
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.profile import LoadProfile
-from loadgate.project import Project, ProjectError, load_project
+from loadgate.project import ProjectError, load_project
 from loadgate.rules import Rule
 from loadgate.run_state import Plan, Run
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
@@ -129,7 +129,7 @@ class LoadGate:
                 hook.remove_listener(getattr(previous, listener.__name__))
             hook.add_listener(listener)
         LoadGate._attached = self
-        locust.stats.bucket_response_time = fine_bucket
+        locust.stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
 
     # Before the run
 
@@ -152,7 +152,7 @@ class LoadGate:
         self._runner = runner
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
         # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
-        environment.events.quitting.add_listener(self._on_quitting)
+        environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]
         if isinstance(runner, WorkerRunner):
             self._worker = WorkerSide(runner, self._take_report)
             return

@@ -96,4 +96,4 @@ class MasterSide:
             run.merge_report(report, self._label(client_id))
 
     def _label(self, client_id: str) -> str:
-        return str(self._runner.get_worker_index(client_id))
+        return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]
