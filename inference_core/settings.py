@@ -95,6 +95,8 @@ class Settings(BaseSettings):
     login_failures_window_s: int = Field(default=12 * 3600, ge=60, le=7 * 24 * 3600)
     mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
     hide_existing_accounts: bool = False
+    verify_email: bool = False
+    email_verification_expire_hours: int = Field(default=48, ge=1, le=720)
     monitoring_access: Access | None = None
 
     public_url: str = "http://localhost:8000"
@@ -102,6 +104,12 @@ class Settings(BaseSettings):
     mail_outbox_dir: Path = Path(".local/outbox")
     mail_outbox_keep_days: int = Field(default=7, ge=1, le=3650)
     mail_from: str = "no-reply@localhost.localdomain"
+    smtp_host: str = "localhost"
+    smtp_port: int = Field(default=587, ge=1, le=65535)
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    smtp_username: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_timeout_s: float = Field(default=10.0, gt=0, le=120)
 
     @field_validator("allowed_hosts", "cors_origins", "secret_keys", mode="before")
     @classmethod

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
+from inference_core.auth.mailed_tokens import token_hash
 from inference_core.auth.models import User
 from inference_core.auth.policy import check_new_password
 from inference_core.auth.repository import Account, UserRepository
@@ -17,14 +18,22 @@ from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUp
 from inference_core.auth.sessions import Client
 from inference_core.auth.state import AuthState
 from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.celery.sender import BrokerUnavailableError, TaskSender
+from inference_core.db.after_commit import after_commit
 from inference_core.exceptions import NotAuthenticatedError
+from inference_core.mail import names
+from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AccountService:
     """Works in the request's write session, whose transaction begins with the first statement, after any hashing."""
 
+    settings: Settings
     auth: AuthState
+    tasks: TaskSender
     session: AsyncSession
     client: Client
 
@@ -54,7 +63,21 @@ class AccountService:
         except IntegrityError as error:
             raise AccountExistsError from error
         audit("registered", self.client, user.id)
+        if self.settings.verify_email or self.settings.hide_existing_accounts:
+            self._mail_after_commit(names.EMAIL_VERIFICATION, user.email)
         return user
+
+    async def register_quietly(self, registration: Registration) -> None:
+        """Make an account, or tell the address by mail why there is none: the caller learns neither.
+
+        Raises:
+            CommonPasswordError: if the password is refused.
+        """
+        try:
+            await self.register(registration)
+        except AccountExistsError:
+            await self.session.rollback()
+            self._mail_after_commit(names.ACCOUNT_EXISTS, registration.email)
 
     async def update_profile(self, account: Account, changes: ProfileUpdate) -> Account:
         """Change names, or the email together with the current password.
@@ -78,6 +101,9 @@ class AccountService:
             raise NotAuthenticatedError
         if "email" in values:
             audit("email_changed", self.client, account.id)
+            self._mail_after_commit(names.EMAIL_CHANGED, account.email, account.username)
+            if self.settings.verify_email:
+                self._mail_after_commit(names.EMAIL_VERIFICATION, changed.email)
         return changed
 
     async def change_password(self, account: Account, change: PasswordChange, session_id: str) -> None:
@@ -112,6 +138,37 @@ class AccountService:
         await self.auth.sessions.end_all(user_id)
         audit("password_reset", self.client, user_id)
 
+    async def verify_email(self, token: str) -> None:
+        """Confirm an email with a mailed token.
+
+        Raises:
+            InvalidMailedTokenError: if the token is unknown, used or expired.
+        """
+        user_id = await self.users.take_token("verify", token_hash(token))
+        if user_id is None:
+            raise InvalidMailedTokenError
+        await self.users.change(user_id, is_verified=True)
+        audit("email_verified", self.client, user_id)
+
+    async def ask_for_mail(self, name: str, email: str) -> None:
+        """Send a mail task that anybody can ask for, unless the address has had enough of them for this hour.
+
+        Raises:
+            BrokerUnavailableError: if the task queue takes no messages; the same for known and unknown addresses.
+        """
+        if await self.auth.throttle.may_mail(email):
+            await self.tasks.send(name, email)
+
+    def _mail_after_commit(self, name: str, *args: str) -> None:
+        async def send() -> None:
+            try:
+                await self.tasks.send(name, *args)
+            except BrokerUnavailableError:
+                # What was committed stands and is what was asked for; a lost notice must not make it an error.
+                log.warning("notice_not_sent", task=name)
+
+        after_commit(self.session, send)
+
     async def _require_password(self, account: Account, password: str | None) -> None:
         if password is None:
             raise WrongPasswordError("Give the current password to change the email.")
@@ -122,8 +179,3 @@ class AccountService:
             await self.auth.throttle.failed(attempt)
             audit("password_check_failed", self.client, account.id)
             raise WrongPasswordError
-
-
-def token_hash(token: str) -> str:
-    """What is stored of a mailed token."""
-    return hashlib.sha256(token.encode()).hexdigest()

@@ -99,7 +99,7 @@ async def get_login_service(state: StateDep, client: ClientDep) -> LoginService:
 
 async def get_account_service(state: StateDep, session: SessionDep, client: ClientDep) -> AccountService:
     """The account service for this request."""
-    return AccountService(state.auth, session, client)
+    return AccountService(state.settings, state.auth, state.tasks, session, client)
 
 
 Logins = Annotated[LoginService, Depends(get_login_service)]

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 
 from inference_core.auth.dependencies import Accounts, CurrentUser, Logins
@@ -15,6 +16,7 @@ from inference_core.auth.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     Done,
     EmailRequest,
+    EmailVerification,
     Login,
     PasswordChange,
     PasswordReset,
@@ -29,9 +31,9 @@ from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.db.engine import DatabaseUnavailableError
 from inference_core.errors import responses_for
 from inference_core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
-from inference_core.mail.names import PASSWORD_RESET
+from inference_core.mail.names import EMAIL_VERIFICATION, PASSWORD_RESET
 from inference_core.redis.errors import SessionStoreUnavailableError
-from inference_core.state import StateDep
+from inference_core.state import SettingsDep
 
 router = APIRouter(
     prefix="/auth",
@@ -41,10 +43,20 @@ router = APIRouter(
 
 
 @router.post(
-    "/register", status_code=HTTPStatus.CREATED, responses=responses_for(CommonPasswordError, AccountExistsError)
+    "/register",
+    status_code=HTTPStatus.CREATED,
+    response_model=Profile,
+    responses={
+        **responses_for(CommonPasswordError, AccountExistsError),
+        202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: whatever came of it is told by mail."},
+    },
 )
-async def register(registration: Registration, accounts: Accounts) -> Profile:
+async def register(registration: Registration, accounts: Accounts, settings: SettingsDep) -> Profile | JSONResponse:
     """Make an account."""
+    if settings.hide_existing_accounts:
+        await accounts.register_quietly(registration)
+        done = Done(message="Look into your mail to go on.")
+        return JSONResponse(done.model_dump(mode="json"), HTTPStatus.ACCEPTED)
     return Profile.model_validate(await accounts.register(registration))
 
 
@@ -85,10 +97,9 @@ async def change_password(change: PasswordChange, user: CurrentUser, accounts: A
 
 
 @router.post("/forgot-password", responses=responses_for(BrokerUnavailableError))
-async def forgot_password(request: EmailRequest, state: StateDep) -> Done:
+async def forgot_password(request: EmailRequest, accounts: Accounts) -> Done:
     """Have a reset link mailed; the answer is the same whether or not there is such an account."""
-    if await state.auth.throttle.may_mail(request.email):
-        await state.tasks.send(PASSWORD_RESET, request.email)
+    await accounts.ask_for_mail(PASSWORD_RESET, request.email)
     return Done(message="If an account has this email, a link to reset its password is on its way.")
 
 
@@ -97,6 +108,20 @@ async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
     """Set a new password with the mailed token; all sessions end."""
     await accounts.reset_password(reset)
     return Done(message="The password has been changed. Log in with the new one.")
+
+
+@router.post("/request-verification", responses=responses_for(NotAuthenticatedError, BrokerUnavailableError))
+async def request_verification(user: CurrentUser, accounts: Accounts) -> Done:
+    """Have a link mailed that confirms the caller's email."""
+    await accounts.ask_for_mail(EMAIL_VERIFICATION, user.account.email)
+    return Done(message="A link to confirm your email is on its way, unless it is confirmed already.")
+
+
+@router.post("/verify-email", responses=responses_for(InvalidMailedTokenError))
+async def verify_email(verification: EmailVerification, accounts: Accounts) -> Done:
+    """Confirm an email with the mailed token."""
+    await accounts.verify_email(verification.token)
+    return Done(message="The email is confirmed.")
 
 
 @router.post("/refresh", responses=responses_for(InvalidRefreshTokenError))

@@ -111,6 +111,12 @@ class PasswordReset(BaseModel):
     new_password: NewPassword
 
 
+class EmailVerification(BaseModel):
+    """The mailed token."""
+
+    token: GivenText
+
+
 class Done(BaseModel):
     """It is done."""
 

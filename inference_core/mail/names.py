@@ -1,3 +1,6 @@
-"""The names of the mail tasks, for those who send them."""
+"""The names of the mail tasks, for those who send them. None of them is ever given a token: the tasks make those."""
 
 PASSWORD_RESET = "mail.password_reset"  # noqa: S105  # a task's name
+EMAIL_VERIFICATION = "mail.email_verification"
+EMAIL_CHANGED = "mail.email_changed"
+ACCOUNT_EXISTS = "mail.account_exists"
