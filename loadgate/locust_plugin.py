@@ -6,10 +6,8 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -22,18 +20,9 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
-from loadgate.checks import Check, reachable, run_checks
+from loadgate.checks import Check
 from loadgate.conclusion import Conclusion, conclude
 from loadgate.console import status_line
-from loadgate.defaults import (
-    SuiteError,
-    add_profile_option,
-    choose_profile,
-    rules_of,
-    set_defaults,
-    set_weights,
-    validate_profile,
-)
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
@@ -41,8 +30,8 @@ from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
-from loadgate.rules import Rule
 from loadgate.run_state import Plan, Run
+from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
 PROGRESS_VARIABLE = "LOADGATE_PROGRESS"
@@ -52,18 +41,6 @@ INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Suite:
-    """What a locustfile hands over."""
-
-    profiles: Mapping[str, LoadProfile]
-    user_classes: Sequence[type[User]]
-    thresholds: Mapping[str, float]
-    rules: Sequence[str]
-    preflight: Sequence[Check] | None
-    default_profile: str
 
 
 def install(
@@ -94,8 +71,7 @@ class LoadGate:
 
     def __init__(self, suite: Suite) -> None:
         self._suite = suite
-        self._profile: LoadProfile | None = None
-        self._rules: tuple[Rule, ...] = ()
+        self._choice: Choice | None = None
         self._run: Run | None = None
         self._sampler: HealthSampler | None = None
         self._ticker: gevent.Greenlet | None = None
@@ -134,18 +110,10 @@ class LoadGate:
     # Before the run
 
     def _on_parser(self, parser: LocustArgumentParser) -> None:
-        """Choose the profile and make it Locust's defaults; Locust builds its parser more than once."""
-        suite = self._suite
-        add_profile_option(parser, suite.default_profile)
-        options, _ = parser.parse_known_args()
         try:
-            self._profile = choose_profile(options.load_profile, suite.profiles, suite.default_profile)
-            validate_profile(self._profile, suite.user_classes)
-            self._rules = rules_of(self._profile, suite.thresholds, suite.rules)
+            self._choice = configure(parser, self._suite)
         except SuiteError as error:
-            _refuse(str(error), ExitCode.USAGE)
-        set_defaults(parser, self._profile)
-        set_weights(self._profile, suite.user_classes, options)
+            refuse(str(error), ExitCode.USAGE)
 
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
         self._environment = environment
@@ -163,20 +131,15 @@ class LoadGate:
         try:
             self._project = load_project()
         except ProjectError as error:
-            _refuse(str(error), ExitCode.USAGE)
+            refuse(str(error), ExitCode.USAGE)
         if self._options.headless:
             if not self._host():
-                _refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+                refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
             if problems := self._preflight():
-                _refuse("\n".join(problems), ExitCode.ERROR)
+                refuse("\n".join(problems), ExitCode.ERROR)
 
     def _preflight(self) -> list[str]:
-        """Return what keeps load from being made, one line each."""
-        checks = self._suite.preflight
-        checks = self._project.preflight_checks() if checks is None else checks
-        host = self._host()
-        results = run_checks(checks, host) if checks else [reachable(host)]
-        return [result.line() for result in results if not result.ok]
+        return preflight_problems(self._suite, self._project, self._host())
 
     def _host(self) -> str:
         classes = self._environment.user_classes
@@ -214,11 +177,11 @@ class LoadGate:
 
     def _plan(self) -> Plan:
         options, environment = self._options, self._environment
-        if self._profile is None:
+        if self._choice is None:
             raise RuntimeError("Locust started a run without having parsed its command line")
         return Plan(
-            profile=self._profile,
-            rules=self._rules,
+            profile=self._choice.profile,
+            rules=self._choice.rules,
             host=self._host(),
             users=options.num_users,
             spawn_rate=options.spawn_rate,
@@ -355,9 +318,3 @@ def _no_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, previous)
-
-
-def _refuse(message: str, code: ExitCode) -> NoReturn:
-    for line in message.splitlines():
-        print(f"loadgate: {line}", file=sys.stderr)
-    sys.exit(code)

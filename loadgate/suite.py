@@ -1,0 +1,79 @@
+"""What a locustfile hands to the gate, and what is refused of it before any load is made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from locust import User
+from locust.argument_parser import LocustArgumentParser
+
+from loadgate.checks import Check, reachable, run_checks
+from loadgate.defaults import (
+    SuiteError,
+    add_profile_option,
+    choose_profile,
+    rules_of,
+    set_defaults,
+    set_weights,
+    validate_profile,
+)
+from loadgate.exit_codes import ExitCode
+from loadgate.profile import LoadProfile
+from loadgate.project import Project
+from loadgate.rules import Rule
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a locustfile hands over."""
+
+    profiles: Mapping[str, LoadProfile]
+    user_classes: Sequence[type[User]]
+    thresholds: Mapping[str, float]
+    rules: Sequence[str]
+    preflight: Sequence[Check] | None
+    default_profile: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile of this process, and the rules its run is judged by."""
+
+    profile: LoadProfile
+    rules: tuple[Rule, ...]
+
+
+def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
+    """Choose the profile and make it Locust's defaults; Locust builds its parser, and so calls this, several times.
+
+    Raises:
+        SuiteError: the profile or a rule is wrong.
+    """
+    add_profile_option(parser, suite.default_profile)
+    options, _ = parser.parse_known_args()
+    profile = choose_profile(options.load_profile, suite.profiles, suite.default_profile)
+    validate_profile(profile, suite.user_classes)
+    rules = rules_of(profile, suite.thresholds, suite.rules)
+    set_defaults(parser, profile)
+    set_weights(profile, suite.user_classes, options)
+    return Choice(profile, rules)
+
+
+def preflight_problems(suite: Suite, project: Project, host: str) -> list[str]:
+    """Return what keeps load from being made, one line each."""
+    checks = project.preflight_checks() if suite.preflight is None else suite.preflight
+    results = run_checks(checks, host) if checks else [reachable(host)]
+    return [result.line() for result in results if not result.ok]
+
+
+def refuse(message: str, code: ExitCode) -> NoReturn:
+    """End the process with each line of the message on standard error."""
+    for line in message.splitlines():
+        print(f"loadgate: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+__all__ = ["Choice", "Suite", "SuiteError", "configure", "preflight_problems", "refuse"]
