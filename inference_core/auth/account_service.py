@@ -42,7 +42,7 @@ class AccountService:
         """The queries, in this session."""
         return UserRepository(self.session)
 
-    async def register(self, registration: Registration, *, is_superuser: bool = False) -> User:
+    async def register(self, registration: Registration) -> User:
         """Make an account.
 
         Raises:
@@ -56,7 +56,6 @@ class AccountService:
             hashed_password=await self.auth.passwords.hash(registration.password),
             first_name=registration.first_name,
             last_name=registration.last_name,
-            is_superuser=is_superuser,
         )
         try:
             await self.users.add(user)

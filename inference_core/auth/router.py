@@ -11,7 +11,6 @@ from fastapi.security import OAuth2PasswordRequestForm
 
 from inference_core.auth.dependencies import Accounts, CurrentUser, Logins
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
-from inference_core.auth.login_service import IssuedTokens
 from inference_core.auth.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     Done,
@@ -22,11 +21,11 @@ from inference_core.auth.schemas import (
     PasswordReset,
     Profile,
     ProfileUpdate,
-    RefreshRequest,
     Registration,
     Tokens,
 )
 from inference_core.auth.sessions import InvalidRefreshTokenError
+from inference_core.auth.token_transport import GivenRefreshToken, TokenDelivery
 from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.db.engine import DatabaseUnavailableError
 from inference_core.errors import responses_for
@@ -61,15 +60,17 @@ async def register(registration: Registration, accounts: Accounts, settings: Set
 
 
 @router.post("/login", responses=responses_for(InvalidCredentialsError, ThrottledError))
-async def log_in(login: Login, logins: Logins) -> Tokens:
+async def log_in(login: Login, logins: Logins, deliver: TokenDelivery) -> Tokens:
     """Start a session with user name or email and password."""
-    return _tokens(await logins.log_in(login.username, login.password))
+    return deliver(await logins.log_in(login.username, login.password))
 
 
 @router.post("/token", responses=responses_for(InvalidCredentialsError, ThrottledError))
-async def log_in_with_form(form: Annotated[OAuth2PasswordRequestForm, Depends()], logins: Logins) -> Tokens:
+async def log_in_with_form(
+    form: Annotated[OAuth2PasswordRequestForm, Depends()], logins: Logins, deliver: TokenDelivery
+) -> Tokens:
     """The same with OAuth2's password form, for the Authorize button of the documentation."""
-    return _tokens(await logins.log_in(form.username, form.password))
+    return deliver(await logins.log_in(form.username, form.password))
 
 
 @router.get("/me", responses=responses_for(NotAuthenticatedError))
@@ -125,17 +126,14 @@ async def verify_email(verification: EmailVerification, accounts: Accounts) -> D
 
 
 @router.post("/refresh", responses=responses_for(InvalidRefreshTokenError))
-async def refresh(request: RefreshRequest, logins: Logins) -> Tokens:
+async def refresh(token: GivenRefreshToken, logins: Logins, deliver: TokenDelivery) -> Tokens:
     """Exchange the refresh token for new tokens."""
-    return _tokens(await logins.refresh(request.refresh_token))
+    return deliver(await logins.refresh(token))
 
 
 @router.post("/logout")
-async def log_out(request: RefreshRequest, logins: Logins) -> Done:
+async def log_out(token: GivenRefreshToken, logins: Logins, deliver: TokenDelivery) -> Done:
     """End the session of a refresh token; one that counts for nothing is no error."""
-    await logins.log_out(request.refresh_token)
+    await logins.log_out(token)
+    deliver.forget()
     return Done(message="Logged out.")
-
-
-def _tokens(issued: IssuedTokens) -> Tokens:
-    return Tokens(access_token=issued.access_token, refresh_token=issued.refresh_token, expires_in=issued.expires_in_s)

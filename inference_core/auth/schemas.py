@@ -27,6 +27,7 @@ Username = Annotated[
     str, StringConstraints(min_length=3, max_length=USERNAME_LENGTH, pattern=r"^[A-Za-z0-9]+$", to_lower=True)
 ]
 Email = Annotated[EmailStr, BeforeValidator(_lower), Field(max_length=EMAIL_LENGTH)]
+PrintableText = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH), AfterValidator(_printable)]
 PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValidator(_printable)]
 NewPassword = Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH)]
 # What is only compared may be anything; the limit keeps a request from being work.
@@ -68,10 +69,10 @@ class Login(BaseModel):
 
 
 class Tokens(BaseModel):
-    """An access token for `expires_in` seconds and the refresh token of its session."""
+    """An access token for `expires_in` seconds and the refresh token of its session, null if that is in a cookie."""
 
     access_token: str
-    refresh_token: str
+    refresh_token: str | None
     token_type: Literal["bearer"] = "bearer"  # noqa: S105  # a scheme
     expires_in: int
 
@@ -123,3 +124,44 @@ class Done(BaseModel):
     success: Literal[True] = True
     message: str
     timestamp: datetime = Field(default_factory=utc_now)
+
+
+class Session(BaseModel):
+    """A live session of the caller; `current` marks the one of this request."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+    address: str
+    user_agent: str
+    current: bool = False
+
+
+class SessionsEnded(Done):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+class AdminProfile(Profile):
+    """An account as a superuser sees it."""
+
+    is_superuser: bool
+
+
+class AccountPage(BaseModel):
+    """Accounts from `offset` on, at most `limit` of `total`, in the order they were made."""
+
+    items: list[AdminProfile]
+    total: int
+    offset: int
+    limit: int
+
+
+class AccountState(BaseModel):
+    """What a superuser may set."""
+
+    is_active: bool

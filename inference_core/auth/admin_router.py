@@ -1,0 +1,60 @@
+"""`/api/v1/admin/users`: what superusers may do with accounts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from inference_core.auth.admin_service import AdminService
+from inference_core.auth.dependencies import Logins, SuperUser, get_superuser
+from inference_core.auth.schemas import AccountPage, AccountState, AdminProfile, PrintableText, SessionsEnded
+from inference_core.db.engine import DatabaseUnavailableError
+from inference_core.db.session import ReadSessionDep
+from inference_core.errors import responses_for
+from inference_core.exceptions import InvalidInputError, NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.redis.errors import SessionStoreUnavailableError
+
+router = APIRouter(
+    prefix="/admin/users",
+    tags=["administration"],
+    dependencies=[Depends(get_superuser)],
+    responses=responses_for(
+        NotAuthenticatedError, NotPermittedError, DatabaseUnavailableError, SessionStoreUnavailableError
+    ),
+)
+
+
+async def get_admin_service(logins: Logins) -> AdminService:
+    """The service for this request."""
+    return AdminService(logins)
+
+
+Admin = Annotated[AdminService, Depends(get_admin_service)]
+
+
+@router.get("")
+async def list_accounts(
+    session: ReadSessionDep,
+    admin: Admin,
+    search: Annotated[PrintableText, Query(description="Part of a user name or email.")] = "",
+    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AccountPage:
+    """Accounts, a page at a time."""
+    accounts, total = await admin.page(session, search, offset, limit)
+    items = [AdminProfile.model_validate(account) for account in accounts]
+    return AccountPage(items=items, total=total, offset=offset, limit=limit)
+
+
+@router.patch("/{user_id}", responses=responses_for(NotFoundError, InvalidInputError))
+async def set_account_state(user_id: UUID, state: AccountState, caller: SuperUser, admin: Admin) -> AdminProfile:
+    """Deactivate an account, which ends its sessions at once, or activate it again."""
+    return AdminProfile.model_validate(await admin.set_active(caller.account.id, user_id, active=state.is_active))
+
+
+@router.delete("/{user_id}/sessions", responses=responses_for(NotFoundError))
+async def end_sessions_of(user_id: UUID, admin: Admin) -> SessionsEnded:
+    """End every session of an account, its access tokens included."""
+    return SessionsEnded(message="All sessions have been ended.", ended=await admin.end_sessions(user_id))

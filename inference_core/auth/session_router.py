@@ -1,0 +1,41 @@
+"""`/api/v1/auth/sessions`: the caller's own sessions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from inference_core.auth.dependencies import CurrentUser, Logins
+from inference_core.auth.schemas import Done, Session, SessionsEnded
+from inference_core.db.engine import DatabaseUnavailableError
+from inference_core.errors import responses_for
+from inference_core.exceptions import NotAuthenticatedError, NotFoundError
+from inference_core.redis.errors import SessionStoreUnavailableError
+
+router = APIRouter(
+    prefix="/auth/sessions",
+    tags=["accounts"],
+    responses=responses_for(NotAuthenticatedError, DatabaseUnavailableError, SessionStoreUnavailableError),
+)
+
+
+@router.get("")
+async def list_sessions(user: CurrentUser, logins: Logins) -> list[Session]:
+    """The caller's live sessions, the latest used first."""
+    found = [Session.model_validate(session) for session in await logins.sessions(user.account.id)]
+    return [session.model_copy(update={"current": session.id == user.session_id}) for session in found]
+
+
+@router.delete("/{session_id}", responses=responses_for(NotFoundError))
+async def end_session(session_id: Annotated[str, Path(max_length=64)], user: CurrentUser, logins: Logins) -> Done:
+    """End one of the caller's sessions; its access tokens count no longer either."""
+    await logins.end_session(user.account.id, session_id)
+    return Done(message="The session has been ended.")
+
+
+@router.delete("")
+async def end_all_sessions(user: CurrentUser, logins: Logins) -> SessionsEnded:
+    """Log the caller out everywhere, here included."""
+    ended = await logins.end_all_sessions(user.account.id)
+    return SessionsEnded(message="All sessions have been ended.", ended=ended)

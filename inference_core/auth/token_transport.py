@@ -1,0 +1,75 @@
+"""How refresh tokens travel: in the body, or for browsers in a cookie that scripts cannot read.
+
+A client chooses the cookie with `X-Token-Transport: cookie`. Another site cannot send that header without asking
+first (CORS), and the cookie is `SameSite=Strict`, so that no request is made in a user's name behind their back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import Depends, Header, Request, Response
+
+from inference_core.auth.login_service import IssuedTokens
+from inference_core.auth.schemas import RefreshRequest, Tokens
+from inference_core.state import SettingsDep
+
+COOKIE = "refresh_token"
+COOKIE_PATH = "/api/v1/auth"
+DAY_S = 24 * 3600
+
+TransportHeader = Annotated[
+    Literal["cookie"] | None,
+    Header(alias="X-Token-Transport", description="`cookie` keeps the refresh token in an HttpOnly cookie."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Gives tokens to the client the way it asked for."""
+
+    response: Response
+    in_cookie: bool
+    lifetime_s: int
+
+    def __call__(self, issued: IssuedTokens) -> Tokens:
+        """The answer's body; the refresh token is in it only if it is not in the cookie."""
+        if self.in_cookie:
+            self.response.set_cookie(
+                COOKIE,
+                issued.refresh_token,
+                max_age=self.lifetime_s,
+                path=COOKIE_PATH,
+                secure=True,
+                httponly=True,
+                samesite="strict",
+            )
+        return Tokens(
+            access_token=issued.access_token,
+            refresh_token=None if self.in_cookie else issued.refresh_token,
+            expires_in=issued.expires_in_s,
+        )
+
+    def forget(self) -> None:
+        """Take the cookie away."""
+        if self.in_cookie:
+            self.response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=True, httponly=True, samesite="strict")
+
+
+async def get_delivery(response: Response, settings: SettingsDep, transport: TransportHeader = None) -> Delivery:
+    """The way this client wants its tokens."""
+    return Delivery(response, transport == "cookie", settings.refresh_token_idle_days * DAY_S)
+
+
+async def get_given_refresh_token(
+    request: Request, body: RefreshRequest | None = None, transport: TransportHeader = None
+) -> str:
+    """The token from the body, or from the cookie if the client says it uses that; empty if there is none."""
+    if body is not None:
+        return body.refresh_token
+    return request.cookies.get(COOKIE, "") if transport == "cookie" else ""
+
+
+TokenDelivery = Annotated[Delivery, Depends(get_delivery)]
+GivenRefreshToken = Annotated[str, Depends(get_given_refresh_token)]
