@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,58 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from inference_core.db.migrate import upgrade
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.support.accounts import Api
+from tests.support.servers.databases import create_database
+from tests.support.servers.mariadb import mariadb_server
+from tests.support.servers.postgresql import postgresql_server
+from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 
+DATABASES = ("sqlite", "postgresql", "mariadb")
 AppFactory = Callable[..., AbstractAsyncContextManager[Api]]
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server, private to this test process."""
+    try:
+        with postgresql_server() as url:
+            yield url
+    except ServerUnavailableError as error:
+        skip_or_fail(error)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[str]:
+    """A MariaDB server, private to this test process."""
+    try:
+        with mariadb_server() as url:
+            yield url
+    except ServerUnavailableError as error:
+        skip_or_fail(error)
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A migrated database on each kind of server; tests share it and keep apart by using accounts of their own."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'service.db'}"
+    else:
+        url = create_database(request.getfixturevalue(request.param), "service")
+    upgrade(Settings(_env_file=None, database_url=url))
+    return url
+
+
 @pytest.fixture
-def service_settings(tmp_path: Path, redis_url: str) -> Callable[..., Settings]:
+def service_settings(tmp_path: Path, redis_url: str, database_url: str) -> Callable[..., Settings]:
     """Makes settings of a testing service whose hashing is cheap; any field may be given."""
 
     def make(**changes: Any) -> Settings:
         values: dict[str, Any] = {
             "environment": "testing",
-            "database_url": f"sqlite:///{tmp_path / 'service.db'}",
+            "database_url": database_url,
             "redis_url": redis_url,
             "mail_outbox_dir": tmp_path / "outbox",
             "argon2_memory_kib": 64,

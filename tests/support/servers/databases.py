@@ -1,0 +1,36 @@
+"""Makes databases on the servers: by name, empty, known to nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiomysql
+import asyncpg
+from sqlalchemy.engine import make_url
+
+
+def create_database(server_url: str, name: str) -> str:
+    """Make a database; its URL."""
+    url = make_url(server_url)
+    if url.get_backend_name() == "postgresql":
+        asyncio.run(_on_postgresql(url.set(database="postgres").render_as_string(hide_password=False), name))
+    else:
+        asyncio.run(_on_mariadb(url.host or "", url.port or 0, name))
+    return url.set(database=name).render_as_string(hide_password=False)
+
+
+async def _on_postgresql(url: str, name: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+
+
+async def _on_mariadb(host: str, port: int, name: str) -> None:
+    connection = await aiomysql.connect(host=host, port=port, user="test", password="test", autocommit=True)
+    try:
+        async with connection.cursor() as cursor:
+            await cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+    finally:
+        await connection.ensure_closed()
