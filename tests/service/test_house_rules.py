@@ -1,0 +1,51 @@
+"""The rules of the house that a linter does not know: FastAPI stays at the edge, SQL in repositories."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import ROOT
+
+PACKAGE = ROOT / "inference_core"
+FEATURES = ("auth", "health", "tasks", "llm", "mail")
+HTTP = {"fastapi", "starlette"}
+MAY_KNOW_HTTP = ("router", "dependencies", "access", "token_transport")
+QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
+MAY_SAY_SQL = ("repository", "models", "drivers")
+
+
+def feature_files() -> list[Path]:
+    return [path for feature in FEATURES for path in sorted((PACKAGE / feature).glob("**/*.py"))]
+
+
+def imports(path: Path) -> Iterator[tuple[str, str]]:
+    """Pairs of module and imported name."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_the_features_are_found() -> None:
+    assert len(feature_files()) > 20
+
+
+@pytest.mark.parametrize("path", feature_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_edge_of_a_feature_knows_http(path: Path) -> None:
+    if path.stem.endswith(MAY_KNOW_HTTP):
+        return
+    known = {module for module, _ in imports(path) if module.split(".")[0] in HTTP}
+    assert not known, f"{path.name} imports {known}; only {MAY_KNOW_HTTP} may"
+
+
+@pytest.mark.parametrize("path", feature_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_repositories_write_queries(path: Path) -> None:
+    if path.stem.endswith(MAY_SAY_SQL):
+        return
+    words = {name for module, name in imports(path) if module.startswith("sqlalchemy") and name in QUERY_WORDS}
+    assert not words, f"{path.name} imports {words} from SQLAlchemy; only {MAY_SAY_SQL} may"
