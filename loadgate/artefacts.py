@@ -31,6 +31,11 @@ def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
     return folder / REPORT_FILE
 
 
+def publish(document: dict[str, Any], path: Path) -> None:
+    """Write the report once more, to the place where people look for a profile's latest."""
+    write_whole(path, html_report(document))
+
+
 def read_run(path: Path) -> dict[str, Any]:
     """Read a run from its folder or its run.json.
 

@@ -34,10 +34,12 @@ class CheckResult:
     ok: bool
     detail: str
     start: str = ""
+    known: bool = True
+    """False when the check could not be carried out because another failed."""
 
     def line(self) -> str:
         """Return the result as one line for the user."""
-        hint = f"; start it with: {self.start}" if self.start and not self.ok else ""
+        hint = f"; start it with: {self.start}" if self.start and self.known and not self.ok else ""
         return f"{self.name}: {self.detail}{hint}"
 
 
@@ -118,6 +120,24 @@ def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
         starts = [getattr(check, "start", "") for check in checks]
         return [CheckResult(first.name, ok=False, detail=first.detail, start=next(filter(None, starts), ""))]
     return [first, *(check.run(host) for check in checks)]
+
+
+def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
+    """Carry out every check, whether or not others failed, so that all that is missing is named at once.
+
+    What only the host can tell is not known while the host does not answer; the first such check stands for it.
+    """
+    host_is_up = reachable(host)
+    results: list[CheckResult] = []
+    for check in checks:
+        if host_is_up.ok or not isinstance(check, HttpCheck) or "://" in check.path:
+            results.append(check.run(host))
+        elif host_is_up.detail not in {result.detail for result in results}:
+            results.append(CheckResult(check.name, ok=False, detail=host_is_up.detail, start=check.start))
+        else:
+            detail = f"cannot be told while {host} is not reachable"
+            results.append(CheckResult(check.name, ok=False, detail=detail, known=False))
+    return results or [host_is_up]
 
 
 def _tcp(name: str, address: str, start: str, shown: str = "") -> CheckResult:

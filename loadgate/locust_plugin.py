@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import gevent
 import locust
@@ -28,14 +28,13 @@ from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.places import PROGRESS_VARIABLE
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Plan, Run
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
-PROGRESS_VARIABLE = "LOADGATE_PROGRESS"
-"""Set by `loadgate run`: print one status line every `PROGRESS_INTERVAL_S` instead of Locust's tables."""
 PROGRESS_INTERVAL_S = 2.0
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
@@ -67,10 +66,10 @@ def install(
 class LoadGate:
     """One gate a process. Locust's events drive it; `_run` is the run that goes on, if any."""
 
-    _attached: LoadGate | None = None
+    attached: ClassVar[LoadGate | None] = None
 
     def __init__(self, suite: Suite) -> None:
-        self._suite = suite
+        self.suite = suite
         self._choice: Choice | None = None
         self._run: Run | None = None
         self._sampler: HealthSampler | None = None
@@ -98,20 +97,20 @@ class LoadGate:
             "test_stop": self._on_test_stop,
             "quit": self._on_quit,
         }
-        previous = LoadGate._attached
+        previous = LoadGate.attached
         for name, listener in listeners.items():
             hook = getattr(events, name)
             if previous is not None:
                 hook.remove_listener(getattr(previous, listener.__name__))
             hook.add_listener(listener)
-        LoadGate._attached = self
+        LoadGate.attached = self
         locust.stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
 
     # Before the run
 
     def _on_parser(self, parser: LocustArgumentParser) -> None:
         try:
-            self._choice = configure(parser, self._suite)
+            self._choice = configure(parser, self.suite)
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
 
@@ -139,7 +138,7 @@ class LoadGate:
                 refuse("\n".join(problems), ExitCode.ERROR)
 
     def _preflight(self) -> list[str]:
-        return preflight_problems(self._suite, self._project, self._host())
+        return preflight_problems(self.suite, self._project, self._host())
 
     def _host(self) -> str:
         classes = self._environment.user_classes

@@ -75,6 +75,8 @@ class Project(_Table):
     root: Path
     locustfile: str | None = None
     reports: str = "reports/performance"
+    host: str = "http://localhost:8000"
+    """What `loadgate doctor` looks at when it is given no host."""
     target: TargetSettings | None = None
     doctor: tuple[CheckSettings, ...] = ()
 

@@ -54,12 +54,21 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
     """
     add_profile_option(parser, suite.default_profile)
     options, _ = parser.parse_known_args()
-    profile = choose_profile(options.load_profile, suite.profiles, suite.default_profile)
+    choice = validated(suite, options.load_profile)
+    set_defaults(parser, choice.profile)
+    set_weights(choice.profile, suite.user_classes, options)
+    return choice
+
+
+def validated(suite: Suite, name: str) -> Choice:
+    """Return the profile of that name, the default for an empty one, with its rules.
+
+    Raises:
+        SuiteError: the profile or a rule is wrong.
+    """
+    profile = choose_profile(name, suite.profiles, suite.default_profile)
     validate_profile(profile, suite.user_classes)
-    rules = rules_of(profile, suite.thresholds, suite.rules)
-    set_defaults(parser, profile)
-    set_weights(profile, suite.user_classes, options)
-    return Choice(profile, rules)
+    return Choice(profile, rules_of(profile, suite.thresholds, suite.rules))
 
 
 def preflight_problems(suite: Suite, project: Project, host: str) -> list[str]:
@@ -76,4 +85,4 @@ def refuse(message: str, code: ExitCode) -> NoReturn:
     sys.exit(code)
 
 
-__all__ = ["Choice", "Suite", "SuiteError", "configure", "preflight_problems", "refuse"]
+__all__ = ["Choice", "Suite", "SuiteError", "configure", "preflight_problems", "refuse", "validated"]

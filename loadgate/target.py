@@ -9,10 +9,9 @@ import signal
 import subprocess
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -91,16 +90,18 @@ class ManagedTarget:
         tail = "".join(f"\n    {line}" for line in self._last_lines)
         return f"the target ended with {how}{'; its last lines:' if tail else ''}{tail}"
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, give_up: Callable[[], bool]) -> None:
         """Wait until the target says or shows that it is ready, and set `url`.
 
         Raises:
-            TargetError: it ended, or was not ready within the timeout.
+            TargetError: it ended, was not ready within the timeout, or `give_up` said so.
         """
         deadline = time.monotonic() + self._settings.timeout
         while not self._is_ready():
             if end := self.died():
                 raise TargetError(f"{end}\n(command: {' '.join(self._settings.command)})")
+            if give_up():
+                raise TargetError("interrupted while the target was starting")
             if time.monotonic() >= deadline:
                 tail = "".join(f"\n    {line}" for line in self._last_lines)
                 raise TargetError(
@@ -174,15 +175,17 @@ class ManagedTarget:
 
 
 @contextlib.contextmanager
-def managed_target(settings: TargetSettings, folder: Path, log_path: Path) -> Iterator[ManagedTarget]:
+def managed_target(
+    settings: TargetSettings, folder: Path, log_path: Path, give_up: Callable[[], bool] = lambda: False
+) -> Iterator[ManagedTarget]:
     """Start the target in `folder`, wait until it is ready, and stop it whatever happens.
 
     Raises:
-        TargetError: it could not be started, ended early or was not ready in time.
+        TargetError: it could not be started, ended early, was not ready in time, or `give_up` ended the wait.
     """
     target = ManagedTarget(settings, folder, log_path)
     try:
-        target.wait_ready()
+        target.wait_ready(give_up)
         yield target
     finally:
         target.stop()

@@ -1,0 +1,71 @@
+"""What a locustfile declares, told by a process of its own: importing one patches the standard library for gevent.
+
+As a program, `python -m loadgate.describe LOCUSTFILE [PROFILE]` prints the profiles as JSON and exits 2 with one line
+an error when the suite, or the profile named, cannot be run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from loadgate.exit_codes import ExitCode
+
+_MARK = "loadgate-profiles: "
+
+
+class DescribeError(Exception):
+    """The locustfile or the profile cannot be run; the text is one line an error."""
+
+
+def describe(locustfile: Path, profile: str = "") -> dict[str, Any]:
+    """Return `{"default": name, "profiles": [{name, description, users, spawn_rate, run_time}]}` of a locustfile.
+
+    Raises:
+        DescribeError: it cannot be imported, declares nothing, or `profile` cannot be run.
+    """
+    command = [sys.executable, "-m", "loadgate.describe", str(locustfile), profile]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    for line in done.stdout.splitlines():
+        if line.startswith(_MARK):
+            return dict(json.loads(line.removeprefix(_MARK)))
+    lines = done.stderr.strip().splitlines()
+    if done.returncode == ExitCode.USAGE and lines:
+        raise DescribeError("\n".join(line.removeprefix("loadgate: ") for line in lines))
+    raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")
+
+
+def _main(path: str, profile: str) -> None:
+    from locust.util.load_locustfile import load_locustfile  # noqa: PLC0415 - see the module's docstring
+
+    from loadgate.locust_plugin import LoadGate  # noqa: PLC0415
+    from loadgate.suite import SuiteError, refuse, validated  # noqa: PLC0415
+
+    load_locustfile(path)
+    gate = LoadGate.attached
+    if gate is None:
+        refuse(f"{path}: declares no profiles; call loadgate.install(...) at its end", ExitCode.USAGE)
+    suite = gate.suite
+    if profile:
+        try:
+            validated(suite, profile)
+        except SuiteError as error:
+            refuse(str(error), ExitCode.USAGE)
+    profiles = [
+        {
+            "name": name,
+            "description": item.description,
+            "users": item.users,
+            "spawn_rate": item.spawn_rate,
+            "run_time": item.run_time_text,
+        }
+        for name, item in suite.profiles.items()
+    ]
+    print(_MARK + json.dumps({"default": suite.default_profile, "profiles": profiles}))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2])

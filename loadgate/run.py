@@ -1,0 +1,209 @@
+"""One run from start to artefacts: the managed target, Locust as a child process, and the report in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+from loadgate.artefacts import RUN_FILE, publish, read_run, write_artefacts
+from loadgate.describe import describe
+from loadgate.exit_codes import ExitCode
+from loadgate.leak import memory_trend
+from loadgate.places import PROGRESS_VARIABLE, RUN_FOLDER_VARIABLE, run_folder, safe_name, shown_path
+from loadgate.project import Project, TargetSettings
+from loadgate.target import ManagedTarget, managed_target
+
+POLL_S = 0.1
+AFTER_DEATH_S = 3.0
+"""How long the load goes on after the managed target has died, so that the record shows what its clients saw."""
+
+Say = Callable[[str], None]
+
+
+class RunError(Exception):
+    """The run was asked for wrongly; the text is one line an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `loadgate run` was asked to do; `locust_options` go to Locust as they are."""
+
+    profile: str
+    host: str | None = None
+    locustfile: Path | None = None
+    locust_options: Sequence[str] = ()
+
+
+def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
+    """Carry out one run and return its exit code.
+
+    Raises:
+        RunError, DescribeError: the request, the locustfile or the profile is wrong.
+        TargetError: the managed target could not be brought up.
+    """
+    locustfile = suite_file(request.locustfile, project)
+    host = request.host or os.environ.get("TARGET_HOST")
+    settings = project.target
+    if not host and settings is None:
+        raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
+    describe(locustfile, request.profile)
+    folder = run_folder(project, request.profile, time.time())
+    with _Signals() as signals:
+        launch = _Launch(request, project, locustfile, folder, signals, say)
+        if host or settings is None:
+            return launch.run_against(host or "")
+        say(f"starting the target: {' '.join(settings.command)}")
+        with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
+            say(f"the target is ready at {target.url}")
+            return launch.run_against(target.url, target)
+
+
+def suite_file(given: Path | None, project: Project) -> Path:
+    """Return the locustfile, absolute.
+
+    Raises:
+        RunError: there is none.
+    """
+    path = given or (project.root / project.locustfile if project.locustfile else None)
+    if path is None:
+        raise RunError("no locustfile: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml")
+    if not path.is_file():
+        raise RunError(f"{path}: there is no such locustfile")
+    return path.resolve()
+
+
+class _Signals:
+    """Collects Ctrl-C, SIGTERM and SIGHUP, so that none breaks off anything; who waits looks at them."""
+
+    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._pending: deque[int] = deque()
+        self._came = False
+        self._previous: list[Any] = []
+
+    def __enter__(self) -> Self:
+        self._previous = [signal.signal(number, self._note) for number in self._NUMBERS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, previous in zip(self._NUMBERS, self._previous, strict=True):
+            signal.signal(number, previous)
+
+    def any(self) -> bool:
+        """Whether one came."""
+        return self._came
+
+    def send_on(self, child: subprocess.Popen[bytes]) -> None:
+        """Send what came since the last time on to Locust, which answers SIGHUP by dying without a word."""
+        while self._pending:
+            number = self._pending.popleft()
+            child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
+        self._came = True
+        self._pending.append(number)
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A run about to be made, and what it needs to be made."""
+
+    request: RunRequest
+    project: Project
+    locustfile: Path
+    folder: Path
+    signals: _Signals
+    say: Say
+
+    def run_against(self, host: str, target: ManagedTarget | None = None) -> ExitCode:
+        """Run Locust, complete the artefacts, put the report in its place, and return the exit code."""
+        code = self._locust(host, target)
+        if not (self.folder / RUN_FILE).exists():
+            return self._without_run(code)
+        document = read_run(self.folder)
+        ended = None
+        if target is not None and self.project.target is not None:
+            ended = target.died()
+            document = with_target(document, target_json(target, self.project.target, ended))
+            write_artefacts(document, self.folder)
+        verdict = document["verdict"]
+        if ended:
+            self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
+        report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
+        publish(document, report)
+        self.say(f"report: {shown_path(report)}")
+        if code != verdict["exit_code"] and not ended:
+            self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
+            return ExitCode.ERROR
+        return ExitCode(verdict["exit_code"])
+
+    def _locust(self, host: str, target: ManagedTarget | None) -> int:
+        """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
+        command = [sys.executable, "-m", "locust", "-f", str(self.locustfile), "--headless", "--only-summary"]
+        command += ["--loglevel", "WARNING", "--load-profile", self.request.profile, "--host", host]
+        command += self.request.locust_options
+        variables = {RUN_FOLDER_VARIABLE: str(self.folder), PROGRESS_VARIABLE: "1"}
+        # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
+        child = subprocess.Popen(command, env=os.environ | variables, stdin=subprocess.DEVNULL, start_new_session=True)
+        end_at = float("inf")
+        announced = False
+        try:
+            while True:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return child.wait(POLL_S)
+                self.signals.send_on(child)
+                if target is not None and not announced and (how := target.died()):
+                    self.say(how)
+                    announced, end_at = True, time.monotonic() + AFTER_DEATH_S
+                if time.monotonic() >= end_at:
+                    child.send_signal(signal.SIGINT)
+                    end_at = float("inf")
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+
+    def _without_run(self, code: int) -> ExitCode:
+        if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
+            return ExitCode(code)
+        what = "was interrupted" if self.signals.any() else f"ended with {code}"
+        self.say(f"Locust {what} and left no {RUN_FILE}, so there is nothing to judge")
+        return ExitCode.ERROR
+
+
+def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> dict[str, Any]:
+    """Return what is known of the managed target, its memory over time included."""
+    trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
+    return {
+        "command": list(settings.command),
+        "url": target.url,
+        "ended": ended,
+        "rss_bytes": asdict(target.memory),
+        "memory_trend": asdict(trend) if trend else None,
+    }
+
+
+def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with its target; a target that died under the load has failed, whatever was measured."""
+    document = document | {"target": target}
+    if target["ended"]:
+        first_line = target["ended"].splitlines()[0].removesuffix("; its last lines:")
+        verdict = document["verdict"]
+        document["verdict"] = verdict | {
+            "outcome": "fail",
+            "exit_code": int(ExitCode.FAIL),
+            "reason": f"{first_line} during the run",
+            "notes": [verdict["reason"], *verdict["notes"]],
+        }
+    return document
