@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,9 @@ from typing import Annotated
 
 import typer
 
+from inference_core.auth.admin_service import create_superuser
 from inference_core.db.migrate import MigrationError, upgrade
+from inference_core.exceptions import ServiceError
 from inference_core.settings import SettingsError, load_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
@@ -30,7 +33,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn the errors a user can mend into their text on stderr and exit code 1."""
     try:
         yield
-    except (SettingsError, MigrationError, StackError, NoRedisServerError, ChildDiedError) as error:
+    except (SettingsError, MigrationError, ServiceError, StackError, NoRedisServerError, ChildDiedError) as error:
         typer.echo(f"inference-core: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -65,3 +68,26 @@ def migrate() -> None:
     with one_line_errors():
         upgrade(load_settings())
     say("the database is up to date")
+
+
+@app.command(name="create-superuser")
+def create_superuser_command(
+    username: Annotated[str, typer.Option(prompt=True, help="3 to 50 letters and digits.")],
+    email: Annotated[str, typer.Option(prompt=True)],
+    password: Annotated[
+        str,
+        typer.Option(
+            prompt=True,
+            confirmation_prompt=True,
+            hide_input=True,
+            envvar="SUPERUSER_PASSWORD",
+            help="Asked for when not given; the environment keeps it out of the shell's history.",
+        ),
+    ],
+) -> None:
+    """Make an account that may do everything, in the database named by DATABASE_URL."""
+    with one_line_errors():
+        settings = load_settings()
+        upgrade(settings)
+        user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
+    say(f"superuser {username} made, id {user_id}")

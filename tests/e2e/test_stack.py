@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.processes import wait_until
-from tests.support.stack import URL_LINE, gone, running_stack, start_stack
+from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
 
 
 def get_json(url: str) -> dict[str, object]:
@@ -136,7 +136,29 @@ def test_ephemeral_stack_removes_its_folder(tmp_path: Path) -> None:
 
 
 def test_help_names_the_commands() -> None:
-    command = [Path(sys.executable).parent / "inference-core", "--help"]
+    command = [BIN / "inference-core", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    for name in ("up", "worker", "migrate"):
+    for name in ("up", "worker", "migrate", "create-superuser"):
         assert name in text
+
+
+def test_create_superuser_makes_the_database_and_refuses_a_second_of_the_name(tmp_path: Path) -> None:
+    command = [BIN / "inference-core", "create-superuser", "--username", "boss", "--email", "boss@example.com"]
+    environment = clean_environment(SUPERUSER_PASSWORD="a fine long pass phrase")
+    results = [
+        subprocess.run(
+            command,
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        for _ in range(2)
+    ]
+    assert [result.returncode for result in results] == [0, 1], results
+    assert results[0].stdout.startswith("superuser boss made, id ")
+    (line,) = results[1].stderr.splitlines()
+    assert line.startswith("inference-core: ")
+    assert "exists already" in line
