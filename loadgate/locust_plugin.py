@@ -157,7 +157,8 @@ class LoadGate:
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         if self._worker is None and not self._options.headless and (problems := self._preflight()):
             self._refuse_start(environment, problems)
-        environment.process_exit_code = ExitCode.ERROR  # until there is a verdict
+        # Until there is a verdict, which a worker leaves to the master.
+        environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
         self._run = Run(self._plan())
         name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
         self._sampler = HealthSampler(name if self._worker or self._workers else "process")

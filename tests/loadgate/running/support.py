@@ -1,0 +1,120 @@
+"""Runs of small suites as child processes, and what they leave behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+PASS, ERROR, USAGE, INCONCLUSIVE, FAIL = 0, 1, 2, 98, 99
+SUITE = Path(__file__).parents[1] / "suites" / "locustfile.py"
+STUB = Path(__file__).parents[1] / "stub_server.py"
+_OURS = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST|TEST_")
+
+
+def clean_env(**more: str) -> dict[str, str]:
+    """This environment without what would steer Locust or the gate."""
+    return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | more
+
+
+def locust_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "locust", "-f", str(SUITE), "--headless", *arguments]
+
+
+def loadgate_command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "loadgate.cli", *arguments]
+
+
+def finish(command: list[str], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in `folder` to its end."""
+    return subprocess.run(
+        command, cwd=folder, env=clean_env(**env), capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def locust(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Plain Locust with the small suite."""
+    return finish(locust_command(*arguments), folder, **env)
+
+
+class Started:
+    """A command that goes on in the background; its output is in `folder`."""
+
+    def __init__(self, command: list[str], folder: Path, **env: str) -> None:
+        self.log = folder / f"output-{time.monotonic_ns()}.log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                command, cwd=folder, env=clean_env(**env), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+
+    @property
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(10)
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def wait(self, within_s: float = 60) -> int:
+        return self.process.wait(within_s)
+
+
+def wait_until(condition: Callable[[], object], what: str, within_s: float = 40) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {within_s} s: {what}"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def master_ports() -> list[str]:
+    """Options that keep a master and its workers to themselves."""
+    port = str(free_port())
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
+def run_folder(folder: Path) -> Path:
+    """The folder of the only run made in `folder`."""
+    (found,) = (folder / "reports" / "performance" / "runs").iterdir()
+    return found
+
+
+def document(folder: Path) -> dict[str, Any]:
+    """The run.json of the only run made in `folder`."""
+    read: dict[str, Any] = json.loads((run_folder(folder) / "run.json").read_text())
+    return read
+
+
+def assert_artefacts(folder: Path) -> None:
+    """Every artefact of the only run is there and whole."""
+    found = run_folder(folder)
+    names = {path.name for path in found.iterdir()}
+    assert {"run.json", "report.html", "junit.xml", "summary.md"} <= names
+    assert not [name for name in names if name.startswith(".")]
+    assert (found / "report.html").read_text().rstrip().endswith("</html>")
+
+
+def rule_of(run: dict[str, Any], scope: str) -> dict[str, Any]:
+    (found,) = [rule for rule in run["verdict"]["rules"] if rule["scope"] == scope]
+    assert isinstance(found, dict)
+    return found

@@ -1,0 +1,96 @@
+"""Runs that do not end by themselves: interrupted, with a dying target, or with a lost worker."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.loadgate.running.support import (
+    FAIL,
+    INCONCLUSIVE,
+    Started,
+    assert_artefacts,
+    document,
+    locust_command,
+    master_ports,
+    wait_until,
+)
+from tests.loadgate.stub_server import StubServer
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_its_artefacts_and_never_passes(
+    tmp_path: Path, stub: StubServer, number: signal.Signals
+) -> None:
+    command = locust_command("--host", stub.url, "-t", "60s", "--html", "out/report.html")
+    with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
+        wait_until(lambda: stub.total > 60, "some requests")
+        run.signal(number)
+        assert run.wait() == INCONCLUSIVE, run.output
+    assert_artefacts(tmp_path)
+    written = document(tmp_path)
+    assert written["run"]["ending"] == "interrupted"
+    assert "interrupted after" in written["verdict"]["reason"]
+    assert written["totals"]["overall"]["requests"] == stub.total
+    assert (tmp_path / "out/report.html").exists()
+
+
+def test_an_interrupted_run_that_broke_a_rule_fails(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    with Started(locust_command("--host", stub.url, "-t", "60s"), tmp_path, LOAD_PROFILE="tight") as run:
+        wait_until(lambda: stub.total > 60, "some requests")
+        run.signal(signal.SIGINT)
+        assert run.wait() == FAIL, run.output
+    assert document(tmp_path)["run"]["ending"] == "interrupted"
+
+
+def test_requests_in_flight_count_when_a_run_is_interrupted_twice(tmp_path: Path, stub: StubServer) -> None:
+    with Started(locust_command("--host", stub.url, "-t", "60s"), tmp_path, LOAD_PROFILE="hanging") as run:
+        wait_until(lambda: stub.received["/hang"] == 1 and stub.total > 40, "a request that hangs")
+        run.signal(signal.SIGINT)
+        wait_until(lambda: "Traceback" not in run.output and run.process.poll() is None, "still there", 1)
+        run.signal(signal.SIGINT)
+        assert run.wait() == FAIL, run.output
+    assert_artefacts(tmp_path)
+    assert document(tmp_path)["totals"]["overall"]["requests"] == stub.total
+
+
+def test_a_target_that_dies_under_load_fails_and_the_verdict_says_so(tmp_path: Path, stub: StubServer) -> None:
+    with Started(locust_command("--host", stub.url, "-t", "7s"), tmp_path, LOAD_PROFILE="roomy") as run:
+        wait_until(lambda: stub.total > 40, "some requests")
+        stub.die()
+        assert run.wait() == FAIL, run.output
+    assert_artefacts(tmp_path)
+    written = document(tmp_path)
+    assert written["run"]["ending"] == "completed"
+    (note,) = written["verdict"]["notes"]
+    assert "the target gave no good answer in the last" in note
+    assert "ConnectionRefusedError" in note
+
+
+def test_interrupting_a_run_of_several_processes_keeps_every_request(tmp_path: Path, stub: StubServer) -> None:
+    command = locust_command("--host", stub.url, "-t", "60s", "--processes", "2", *master_ports())
+    with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
+        wait_until(lambda: stub.total > 80, "some requests")
+        children = psutil.Process(run.process.pid).children()
+        run.signal(signal.SIGINT)
+        assert run.wait() == INCONCLUSIVE, run.output
+        psutil.wait_procs(children, timeout=10)
+        assert not [child for child in children if child.is_running()]
+    written = document(tmp_path)
+    assert written["run"]["ending"] == "interrupted"
+    assert written["totals"]["overall"]["requests"] == stub.total
+
+
+def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
+    command = locust_command("--host", stub.url, "-t", "9s", "--processes", "2", *master_ports())
+    with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
+        wait_until(lambda: stub.total > 40, "some requests")
+        psutil.Process(run.process.pid).children()[0].kill()
+        assert run.wait() == INCONCLUSIVE, run.output
+    written = document(tmp_path)
+    assert written["totals"]["overall"]["requests"] <= stub.total
+    assert any("was lost during the run" in note for note in written["verdict"]["notes"])

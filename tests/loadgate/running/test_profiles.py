@@ -1,0 +1,127 @@
+"""A profile's numbers become Locust's defaults, explicit ones win, and mistakes end Locust before any request."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.loadgate.running.support import (
+    SUITE,
+    USAGE,
+    Started,
+    assert_artefacts,
+    document,
+    free_port,
+    locust,
+    locust_command,
+    wait_until,
+)
+from tests.loadgate.stub_server import StubServer
+
+
+@pytest.mark.parametrize(
+    ("options", "env", "shown"),
+    [
+        ([], {"LOAD_PROFILE": "hanging"}, "4 20.0 2 hanging"),
+        (["--load-profile", "slow"], {"LOAD_PROFILE": "hanging"}, "4 20.0 2 slow"),
+        (["-u", "2", "-r", "3", "-t", "1s"], {"LOAD_PROFILE": "tight"}, "2 3.0 1 tight"),
+        (["-t", "1s"], {"LOAD_PROFILE": "tight", "LOCUST_USERS": "3"}, "3 20.0 1 tight"),
+        (["-u", "1", "-t", "1s", "--profile", "nightly"], {}, "1 20.0 1 nightly"),
+        (["-u", "1", "-t", "1s"], {"LOAD_PROFILE": ""}, "1 20.0 1 roomy"),
+    ],
+)
+def test_defaults_and_what_wins_over_them(
+    tmp_path: Path, stub: StubServer, options: list[str], env: dict[str, str], shown: str
+) -> None:
+    done = locust(tmp_path, "-s", "0", *options, TARGET_HOST=stub.url, TEST_SHOWN_OPTIONS="1", **env)
+    assert f"options {shown} {stub.url}" in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("profile", "lines"),
+    [
+        ("nope", ["unknown load profile 'nope'; known profiles: roomy, tight"]),
+        ("unknown-class", ["profile 'unknown-class': unknown user class NoSuchUser in weight_config; known classes:"]),
+        ("bad-rule", ["rule 1, column ", "rule 2, column "]),
+        ("bad-threshold", ["threshold 'quick_p95' is not known; the known forms are"]),
+    ],
+)
+def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
+    tmp_path: Path, stub: StubServer, profile: str, lines: list[str]
+) -> None:
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE=profile)
+    assert done.returncode == USAGE
+    printed = done.stderr.splitlines()
+    assert len(printed) == len(lines), done.stderr
+    for line, expected in zip(printed, lines, strict=True):
+        assert line.startswith("loadgate: ")
+        assert expected in line
+    assert stub.total == 0
+
+
+def test_no_host_is_a_line(tmp_path: Path) -> None:
+    done = locust(tmp_path)
+    assert done.returncode == USAGE
+    assert "loadgate: no host to test: give --host or set TARGET_HOST" in done.stderr
+
+
+def test_classes_without_weight_do_not_run_unless_named(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-s", "0", "-t", "1s", "SlowUser", LOAD_PROFILE="roomy")
+    assert document(tmp_path)["run"]["user_classes"] == {"SlowUser": 1}, done.stderr
+    assert set(stub.received) == {"/slow"}
+
+
+class WebUi:
+    """A Locust with its web interface."""
+
+    def __init__(self, port: int) -> None:
+        self.base = f"http://127.0.0.1:{port}"
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(self.base + path, timeout=10) as response:
+            return str(response.read().decode())
+
+    def swarm(self, host: str) -> None:
+        form = urllib.parse.urlencode({"user_count": 4, "spawn_rate": 20, "host": host, "run_time": "1m"})
+        with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
+            assert json.loads(response.read())["success"]
+
+    def is_up(self) -> bool:
+        try:
+            return "Locust" in self.get("/")
+        except OSError:
+            return False
+
+
+def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path: Path, stub: StubServer) -> None:
+    port = free_port()
+    command = [part for part in locust_command() if part != "--headless"]
+    command += ["--web-host", "127.0.0.1", "--web-port", str(port), "--host", stub.url]
+    assert str(SUITE) in command
+    with Started(command, tmp_path, LOAD_PROFILE="hanging") as started:
+        ui = WebUi(port)
+        wait_until(ui.is_up, "the web interface")
+        page = ui.get("/")
+        assert re.search(r'"num_users": 4\b', page)
+        assert re.search(r'"spawn_rate": 20', page)
+        assert re.search(r'"run_time": 2\b', page)
+
+        ui.swarm(f"http://127.0.0.1:{free_port()}")
+        wait_until(lambda: "is not reachable" in ui.get("/exceptions"), "the failed preflight")
+        assert stub.total == 0
+        assert not (tmp_path / "reports").exists()
+
+        ui.swarm(stub.url)
+        wait_until(lambda: stub.total > 20, "some requests")
+        urllib.request.urlopen(ui.base + "/stop", b"", timeout=30).close()
+        wait_until(lambda: "exit code" in started.output, "the verdict")
+        assert_artefacts(tmp_path)
+        assert document(tmp_path)["run"]["ending"] == "interrupted"
+        started.signal(signal.SIGINT)
+        assert started.wait() == 99, started.output

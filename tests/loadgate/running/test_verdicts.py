@@ -1,0 +1,114 @@
+"""Whole runs against small servers: each must end with the outcome that the server deserves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.loadgate.running.support import (
+    ERROR,
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    assert_artefacts,
+    document,
+    free_port,
+    locust,
+    rule_of,
+    run_folder,
+)
+from tests.loadgate.stub_server import StubServer
+
+
+def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    assert run["schema_version"] == 1
+    assert run["run"]["ending"] == "completed"
+    assert {item["name"]: item["requests"] for item in run["totals"]["requests"]} == {
+        "Quick - Ping": stub.received["/ping"],
+        "GET /plain": stub.received["/plain"],
+    }
+    assert {item["group"] for item in run["totals"]["requests"]} == {"quick"}
+    assert "PASS: all 2 rules held" in done.stdout
+    assert 'tests="2" failures="0" errors="0"' in (run_folder(tmp_path) / "junit.xml").read_text()
+
+
+@pytest.mark.parametrize("delay_s", [0.15, 0.104])
+def test_a_slow_target_fails_its_limit(tmp_path: Path, stub: StubServer, delay_s: float) -> None:
+    stub.delay_s = delay_s
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="tight")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    rule = rule_of(document(tmp_path), "quick")
+    assert rule["outcome"] == "fail"
+    assert rule["value"] >= delay_s * 1000
+    assert 'tests="2" failures="1"' in (run_folder(tmp_path) / "junit.xml").read_text()
+
+
+def test_two_per_cent_of_errors_fail(tmp_path: Path, stub: StubServer) -> None:
+    stub.fail_every = 50
+    done = locust(tmp_path, "--host", stub.url, "-u", "10", LOAD_PROFILE="roomy")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert run["totals"]["overall"]["failures"] == stub.total // 50
+    assert {error["text"] for error in run["errors"]} <= {"Failed: 500", "HTTP 500"}
+
+
+def test_a_run_without_a_request_is_inconclusive(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-u", "0", "-t", "1s", LOAD_PROFILE="roomy")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert document(tmp_path)["verdict"]["reason"] == "no request was recorded"
+
+
+def test_a_dead_target_is_one_line_and_no_load(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    done = locust(tmp_path, "--host", url, LOAD_PROFILE="roomy")
+    assert done.returncode == ERROR
+    assert [line for line in done.stderr.splitlines() if line.startswith("loadgate: ")] == [
+        f"loadgate: target: {url} is not reachable (Connection refused)"
+    ]
+    assert not (tmp_path / "reports").exists()
+
+
+def test_slow_requests_in_flight_at_the_end_are_waited_for(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="slow")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    overall = document(tmp_path)["totals"]["overall"]
+    assert overall["requests"] == stub.received["/slow"] == 4
+    assert overall["failures"] == 0
+    assert overall["success_ms"]["min"] >= 2500
+
+
+def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--stop-timeout", "1", LOAD_PROFILE="hanging")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    run = document(tmp_path)
+    (hanging,) = [item for item in run["totals"]["requests"] if item["name"] == "GET /hang"]
+    assert (hanging["requests"], hanging["failures"]) == (1, 1)
+    assert hanging["failure_ms"]["min"] >= 2500
+    assert "no answer when the run ended" in {error["text"] for error in run["errors"]}
+
+
+def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="raising")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert [rule["outcome"] for rule in run["verdict"]["rules"]] == ["pass"]
+    assert "user code raised an exception" in run["verdict"]["reason"]
+    texts = {exception["text"]: exception["count"] for exception in run["exceptions"]}
+    assert texts["RuntimeError: the scenario is broken"] == stub.received["/outside"]
+    assert texts["KeyError: 'missing'"] == stub.received["/inside"]
+    (inside,) = [item for item in run["totals"]["requests"] if item["name"] == "GET /inside"]
+    assert inside["failures"] == inside["requests"] == stub.received["/inside"]
+
+
+def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Path, stub: StubServer) -> None:
+    options = ("--html", "out/a/report.html", "--csv", "out/b/results")
+    done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert "</html>" in (tmp_path / "out/a/report.html").read_text()
+    for name in ("results_stats.csv", "results_stats_history.csv", "results_failures.csv"):
+        assert (tmp_path / "out/b" / name).exists()

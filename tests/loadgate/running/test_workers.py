@@ -1,0 +1,47 @@
+"""Several generator processes: the master's record is exactly the sum of theirs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.loadgate.running.support import PASS, SUITE, Started, document, locust, locust_command, master_ports
+from tests.loadgate.stub_server import StubServer
+
+
+def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert {item["name"]: item["requests"] for item in run["totals"]["requests"]} == {
+        "Quick - Ping": stub.received["/ping"],
+        "GET /plain": stub.received["/plain"],
+    }
+    assert run["run"]["processes"] == 2
+    assert [item["process"] for item in run["generator"]] == ["master", "worker 0", "worker 1"]
+    assert done.stdout.count("exit code 0") == 1
+
+
+def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="slow")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert document(tmp_path)["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
+
+
+def test_a_master_with_two_workers_judges_alone(tmp_path: Path, stub: StubServer) -> None:
+    bind_host, host, bind, port, _, _ = master_ports()
+    for name in ("one", "two", "master"):
+        (tmp_path / name).mkdir()
+    # The workers know nothing of the profile that the master runs.
+    worker = [sys.executable, "-m", "locust", "-f", str(SUITE), "--worker", "--master-port", port]
+    master = locust_command("--host", stub.url, "--master", bind_host, host, bind, port, "--expect-workers", "2")
+    with (
+        Started(master, tmp_path / "master", LOAD_PROFILE="slow") as judge,
+        Started(worker, tmp_path / "one") as first,
+        Started(worker, tmp_path / "two") as second,
+    ):
+        assert judge.wait() == PASS, judge.output
+        assert first.wait() == 0, first.output
+        assert second.wait() == 0, second.output
+    assert document(tmp_path / "master")["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
+    assert not (tmp_path / "one" / "reports").exists()

@@ -1,0 +1,125 @@
+"""A small HTTP server that is as slow, as wrong or as dead as a test wants, and counts what it was asked.
+
+As a program, `python stub_server.py [--die-after N] [--never-ready] [--exit-at-once]`, it is a managed target.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class StubServer(ThreadingHTTPServer):
+    """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int = 0) -> None:
+        self.delay_s = 0.0
+        self.slow_s = 2.5
+        self.fail_every = 0
+        self.die_after = 0
+        self.received: Counter[str] = Counter()
+        self.released = threading.Event()
+        self._count = itertools.count(1)
+        self._connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", port), Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    @property
+    def total(self) -> int:
+        return sum(self.received.values())
+
+    def next_number(self) -> int:
+        return next(self._count)
+
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away are part of the tests."""
+
+    def die(self) -> None:
+        """Stop listening and cut every connection, as a killed process does."""
+        self.released.set()
+        self.shutdown()
+        self.server_close()
+        for connection in self._connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: StubServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def do_GET(self) -> None:
+        stub, number = self.server, self.server.next_number()
+        stub.received[self.path] += 1
+        if stub.die_after and number > stub.die_after:
+            os._exit(3)
+        if self.path == "/hang":
+            stub.released.wait()
+            self.close_connection = True
+            return
+        time.sleep(stub.slow_s if self.path == "/slow" else stub.delay_s)
+        fails = stub.fail_every and number % stub.fail_every == 0
+        body = json.dumps({"status": "ok", "items": [1]}).encode()
+        head = f"HTTP/1.1 {'500 Oops' if fails else '200 OK'}\r\nContent-Type: application/json\r\n"
+        self.wfile.write(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@contextlib.contextmanager
+def stub_server() -> Iterator[StubServer]:
+    """A running server in this process."""
+    server = StubServer()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.die()
+        thread.join(10)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--die-after", type=int, default=0)
+    parser.add_argument("--never-ready", action="store_true")
+    parser.add_argument("--exit-at-once", action="store_true")
+    options = parser.parse_args()
+    print("warming up", flush=True)
+    if options.exit_at_once:
+        print("cannot open the database", flush=True)
+        raise SystemExit(7)
+    server = StubServer()
+    server.die_after = options.die_after
+    if not options.never_ready:
+        print(server.url, flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

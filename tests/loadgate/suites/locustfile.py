@@ -1,0 +1,94 @@
+"""A small suite for tests of the gate; its profiles say what their names say."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from locust import constant, events, task
+
+import loadgate
+from loadgate import LoadProfile
+from loadgate.users import BaseUser
+
+
+class QuickUser(BaseUser):
+    group = "quick"
+    wait_time = constant(0.05)
+
+    @task
+    def ping(self) -> None:
+        with self.client.get("/ping", name="Quick - Ping") as response:
+            if response.status_code == 200:
+                response.success()
+            else:
+                response.failure(f"Failed: {response.status_code}")
+
+    @task
+    def plain(self) -> None:
+        self.client.get("/plain")
+
+
+class SlowUser(BaseUser):
+    wait_time = constant(30)
+
+    @task
+    def slow(self) -> None:
+        self.client.get("/slow")
+
+
+class HangingUser(BaseUser):
+    group = "hanging"
+    wait_time = constant(30)
+
+    @task
+    def hang(self) -> None:
+        self.client.get("/hang")
+
+
+class RaisingUser(BaseUser):
+    wait_time = constant(0.1)
+
+    @task
+    def inside(self) -> None:
+        with self.client.get("/inside") as response:
+            response.json()["missing"]
+
+    @task
+    def outside(self) -> None:
+        self.client.get("/outside")
+        raise RuntimeError("the scenario is broken")
+
+
+def profile(name: str, weights: dict[str, int], limit_ms: float = 5000, **more: Any) -> LoadProfile:
+    thresholds = {"quick_p95_ms": limit_ms, "overall_failure_rate": 0.01} if "QuickUser" in weights else {}
+    settings: dict[str, Any] = {"users": 4, "spawn_rate": 20.0, "run_time": "3s", "thresholds": thresholds} | more
+    return LoadProfile(name=name, description=f"the {name} profile", weight_config=weights, **settings)
+
+
+PROFILES = {
+    item.name: item
+    for item in [
+        profile("roomy", {"QuickUser": 1}),
+        profile("tight", {"QuickUser": 1}, 100),
+        profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
+        profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
+        profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
+        profile("unknown-class", {"QuickUser": 1, "NoSuchUser": 1}),
+        profile("bad-rule", {"QuickUser": 1}, rules=["quick: p95 < 100", "quick: speed < 1s"]),
+        profile("bad-threshold", {"QuickUser": 1}, thresholds={"quick_p95": 100}),
+    ]
+}
+
+loadgate.install(
+    profiles=PROFILES,
+    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser],
+    thresholds={"overall_failure_rate": 0.01},
+)
+
+if "TEST_SHOWN_OPTIONS" in os.environ:
+
+    @events.test_start.add_listener
+    def show(environment: Any, **_: Any) -> None:
+        options = environment.parsed_options
+        print("options", options.num_users, options.spawn_rate, options.run_time, environment.profile, environment.host)
