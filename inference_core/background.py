@@ -17,8 +17,11 @@ async def run_until_cancelled(
 ) -> AsyncIterator[None]:
     """Await `action`, pause for `every_s`, and so on while the context lasts; a failed turn is logged, not the last."""
 
+    # Cancelling is not enough: redis-py, for one, loses a cancellation that meets a timeout of its own.
+    stopping = asyncio.Event()
+
     async def loop() -> None:
-        while True:
+        while not stopping.is_set():
             await asyncio.sleep(every_s)
             try:
                 await action()
@@ -30,6 +33,7 @@ async def run_until_cancelled(
     try:
         yield
     finally:
+        stopping.set()
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import re
-import secrets
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference_core.errors import problem_response
 from inference_core.logging import request_id_var, user_id_var
+from inference_core.paths import PROBES
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
 from inference_core.traffic import SLOT_KEY, OverloadedError, Slot, Traffic
@@ -20,8 +21,8 @@ ACCEPTED_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 UNMATCHED = "unmatched"
-# What watches the service must be answered when it is busiest, and would fill its log.
-PROBES = frozenset({"/api/v1/health/ping", "/api/v1/health/live", "/api/v1/health/ready", "/metrics"})
+# Unique, not secret: a request's id opens nothing, and is made for every request.
+_new_id = random.Random().getrandbits  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Edge:
     traffic: Traffic
     metrics: Metrics
     access_log: AccessLog
+    tracing: bool
 
 
 class EdgeMiddleware:
@@ -46,7 +48,7 @@ class EdgeMiddleware:
             await self.app(scope, receive, send)
             return
         start_s = perf_counter()
-        request_id, trace_id = _ids(scope)
+        request_id, trace_id = _ids(scope, self.edge.tracing)
         request_id_var.set(request_id)
         user_id_var.set("")
         id_header = (b"x-request-id", request_id.encode())
@@ -116,7 +118,7 @@ def route_template(scope: Scope) -> str:
     return path if isinstance(path, str) else UNMATCHED
 
 
-def _ids(scope: Scope) -> tuple[str, str]:
+def _ids(scope: Scope, tracing: bool) -> tuple[str, str]:
     """The request's id (the caller's where it is well-formed) and the id of the trace it belongs to, or ''."""
     request_id = ""
     trace_id = ""
@@ -125,7 +127,6 @@ def _ids(scope: Scope) -> tuple[str, str]:
             request_id = value.decode()
         elif name == b"traceparent" and (match := TRACEPARENT.fullmatch(value)):
             trace_id = match[1].decode()
-    span = trace.get_current_span().get_span_context()
-    if span.is_valid:
+    if tracing and (span := trace.get_current_span().get_span_context()).is_valid:
         trace_id = trace.format_trace_id(span.trace_id)
-    return request_id or secrets.token_hex(8), trace_id
+    return request_id or f"{_new_id(64):016x}", trace_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TypedDict
@@ -59,6 +60,9 @@ def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], Abstract
                 health=health,
                 metrics=edge.metrics,
             )
+            # What is there by now stays; the collector need not look through it again and again under load.
+            gc.collect()
+            gc.freeze()
             yield {"app": state}
 
     return lifespan

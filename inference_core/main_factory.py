@@ -10,7 +10,8 @@ from inference_core.edge import Edge, EdgeMiddleware
 from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
 from inference_core.logging import configure_logging, logs_are_json
-from inference_core.middleware import AllowedHostMiddleware
+from inference_core.middleware import AllowedHostMiddleware, BodyLimitMiddleware
+from inference_core.openapi import install_openapi
 from inference_core.settings import Settings, load_settings
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
@@ -35,6 +36,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
         metrics=Metrics(),
         access_log=AccessLog(settings.access_log, logs_are_json(settings)),
+        tracing=tracing,
     )
     public = not settings.is_production
     app = FastAPI(
@@ -46,11 +48,12 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         redoc_url="/redoc" if public else None,
         openapi_url="/openapi.json" if public else None,
         lifespan=lifespan_for(settings, edge),
-        max_body_size=settings.max_body_bytes,
         telemetry={"tracing": tracing, "metrics": False, "logs": False},
     )
     install_error_handlers(app)
-    api.mount(app, routers)
+    install_openapi(app)
+    api.mount(app, settings, routers)
+    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

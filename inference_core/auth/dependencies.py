@@ -14,6 +14,7 @@ from inference_core.auth.repository import Account, UserRepository
 from inference_core.auth.sessions import Client
 from inference_core.db.session import ReadSessionDep, SessionDep
 from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.logging import user_id_var
 from inference_core.state import StateDep
 
 # auto_error is off so that every refusal is the same problem document.
@@ -57,6 +58,8 @@ async def get_optional_user(
         raise NotAuthenticatedError
     if claims.generation:
         await state.auth.sessions.confirm(claims.session_id, claims.generation)
+    user_id_var.set(str(account.id))
+    user_id_var.set(str(account.id))
     return AuthenticatedUser(account, claims.session_id)
 
 

@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from inference_core import __version__
 from inference_core.health.components import overall
 from inference_core.health.database_probe import DatabaseDownError
 from inference_core.health.pool import pool_numbers
 from inference_core.health.schemas import DatabaseDetails, DatabaseHealth, HealthReport, Liveness, Ping, Readiness
-from inference_core.state import StateDep
+from inference_core.paths import HEALTH_PREFIX
+from inference_core.state import state_of
 
-router = APIRouter(prefix="/health", tags=["health"])
+router = APIRouter(prefix=HEALTH_PREFIX, tags=["health"])
 
 
 def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
@@ -23,9 +24,9 @@ def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
 
 
 @router.get("/", responses=_also_503(HealthReport))
-async def health(state: StateDep, response: Response) -> HealthReport:
+async def health(request: Request, response: Response) -> HealthReport:
     """The service and its parts, as the background probes last saw them."""
-    components = state.health.components()
+    components = state_of(request).health.components()
     status = overall(components)
     if status == "unhealthy":
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
@@ -33,8 +34,9 @@ async def health(state: StateDep, response: Response) -> HealthReport:
 
 
 @router.get("/database", responses=_also_503(DatabaseHealth))
-async def database_health(state: StateDep, response: Response) -> DatabaseHealth:
+async def database_health(request: Request, response: Response) -> DatabaseHealth:
     """One round trip to the database, made for this request."""
+    state = state_of(request)
     probe = state.health.probe
     pool = pool_numbers(state.database.engine.pool)
     try:
@@ -62,9 +64,9 @@ async def live() -> Liveness:
 
 
 @router.get("/ready", responses=_also_503(Readiness))
-async def ready(state: StateDep, response: Response) -> Readiness:
+async def ready(request: Request, response: Response) -> Readiness:
     """Whether requests should be sent here: not while shutting down, nor without the database."""
-    reasons = state.health.not_ready_because()
+    reasons = state_of(request).health.not_ready_because()
     if reasons:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Readiness(status="not_ready" if reasons else "ready", reasons=reasons)

@@ -1,29 +1,23 @@
-"""Who may see the monitoring routes: `MONITORING_ACCESS`."""
+"""Who may see what: `MONITORING_ACCESS` for the monitoring routes, the submitter for a task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends
 from fastapi.params import Depends as DependsParam
 
+from inference_core.auth.dependencies import OptionalUser, get_current_user, get_superuser
 from inference_core.errors import responses_for
 from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
-from inference_core.state import SettingsDep
+from inference_core.settings import Access
 from inference_core.tasks.service import Caller
 
 
-async def check_monitoring_access(settings: SettingsDep) -> None:
-    """Let everybody pass where monitoring is public."""
-    if settings.effective_monitoring_access != "public":
-        raise NotAuthenticatedError
-
-
-async def get_caller() -> Caller:
-    """Who asks."""
-    return Caller()
+async def get_caller(user: OptionalUser) -> Caller:
+    """Who asks about a task; anonymous without a bearer token."""
+    return Caller(str(user.account.id), user.account.is_superuser) if user else Caller()
 
 
 CallerDep = Annotated[Caller, Depends(get_caller)]
@@ -31,13 +25,16 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a router needs to be guarded."""
+    """What a router is mounted with to be guarded."""
 
-    dependencies: Sequence[DependsParam]
+    dependencies: list[DependsParam]
     responses: dict[int | str, dict[str, Any]]
 
 
-MONITORING = Guard(
-    dependencies=[Depends(check_monitoring_access)],
-    responses=responses_for(NotAuthenticatedError, NotPermittedError),
-)
+def monitoring_guard(access: Access) -> Guard:
+    """The guard of the monitoring routes; decided when they are mounted, so that public ones cost nothing."""
+    if access == "public":
+        return Guard([], {})
+    if access == "user":
+        return Guard([Depends(get_current_user)], responses_for(NotAuthenticatedError))
+    return Guard([Depends(get_superuser)], responses_for(NotAuthenticatedError, NotPermittedError))

@@ -9,9 +9,11 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.errors import responses_for
-from inference_core.state import StateDep
+from inference_core.paths import TASKS_PREFIX
+from inference_core.settings import Access
+from inference_core.state import StateDep, state_of
 from inference_core.tasks import views
-from inference_core.tasks.access import MONITORING, CallerDep
+from inference_core.tasks.access import CallerDep, monitoring_guard
 from inference_core.tasks.schemas import (
     ActiveTasks,
     TaskCancelled,
@@ -25,27 +27,9 @@ from inference_core.tasks.service import TaskNotFoundError
 from inference_core.tasks.store import ResultStoreUnavailableError
 from inference_core.traffic import release_slot
 
-router = APIRouter(prefix="/tasks", tags=["tasks"])
-submitted = APIRouter(responses=responses_for(TaskNotFoundError, ResultStoreUnavailableError))
-monitoring = APIRouter(dependencies=MONITORING.dependencies, responses=MONITORING.responses)
-
-
-@monitoring.get("/health")
-async def task_health(state: StateDep) -> TaskHealth:
-    """Whether the broker answers and a worker takes tasks."""
-    return views.task_health(state.workers.snapshot)
-
-
-@monitoring.get("/workers/stats")
-async def workers_stats(state: StateDep) -> WorkersStats:
-    """Every worker: its state, what it says of itself, the tasks it knows."""
-    return views.workers_stats(state.workers.snapshot)
-
-
-@monitoring.get("/active")
-async def active_tasks(state: StateDep) -> ActiveTasks:
-    """The tasks in the workers' hands."""
-    return views.active_tasks(state.workers.snapshot)
+submitted = APIRouter(
+    prefix="/tasks", tags=["tasks"], responses=responses_for(TaskNotFoundError, ResultStoreUnavailableError)
+)
 
 
 TaskId = Annotated[str, Path(max_length=64, description="As it was given when the task was submitted.")]
@@ -87,5 +71,24 @@ async def cancel_task(task_id: TaskId, state: StateDep, caller: CallerDep) -> Ta
     return TaskCancelled(task_id=task_id, cancelled=outcome.cancelled, message=outcome.message)
 
 
-router.include_router(monitoring)
-router.include_router(submitted)
+def monitoring_router(access: Access) -> APIRouter:
+    """The monitoring routes, open to whom `access` says; decided here, so that public ones check nothing."""
+    guard = monitoring_guard(access)
+    router = APIRouter(prefix=TASKS_PREFIX, tags=["tasks"], dependencies=guard.dependencies, responses=guard.responses)
+
+    @router.get("/health")
+    async def task_health(request: Request) -> TaskHealth:
+        """Whether the broker answers and a worker takes tasks."""
+        return views.task_health(state_of(request).workers.snapshot)
+
+    @router.get("/workers/stats")
+    async def workers_stats(request: Request) -> WorkersStats:
+        """Every worker: its state, what it says of itself, the tasks it knows."""
+        return views.workers_stats(state_of(request).workers.snapshot)
+
+    @router.get("/active")
+    async def active_tasks(request: Request) -> ActiveTasks:
+        """The tasks in the workers' hands."""
+        return views.active_tasks(state_of(request).workers.snapshot)
+
+    return router

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from time import perf_counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from inference_core.background import run_until_cancelled
 from inference_core.db.engine import Database
@@ -24,23 +23,39 @@ async def keep_metrics(
 ) -> AsyncIterator[None]:
     """Update the metrics while the context lasts."""
 
-    async def measure_lag() -> None:
-        start_s = perf_counter()
-        await asyncio.sleep(LAG_EVERY_S)
-        metrics.loop_lag.observe(max(0.0, perf_counter() - start_s - LAG_EVERY_S))
-
     async def set_gauges() -> None:
         set_traffic(metrics, traffic)
         set_pools(metrics, database)
         set_dependencies(metrics, health)
 
     await set_gauges()
-    async with (
-        run_until_cancelled(measure_lag, every_s=0.0, name="loop_lag"),
-        run_until_cancelled(set_gauges, every_s=GAUGES_EVERY_S, name="gauges"),
-    ):
-        yield
+    with measure_loop_lag(metrics):
+        async with run_until_cancelled(set_gauges, every_s=GAUGES_EVERY_S, name="gauges"):
+            yield
     metrics.close()
+
+
+@contextmanager
+def measure_loop_lag(metrics: Metrics) -> Iterator[None]:
+    """Note how late the event loop calls back what it should call every 20 ms, while the context lasts.
+
+    By bare callbacks, because a task that sleeps would cost five times as much, all the time.
+    """
+    loop = asyncio.get_running_loop()
+    handle: asyncio.TimerHandle
+
+    def wake(due_s: float) -> None:
+        nonlocal handle
+        now_s = loop.time()
+        metrics.loop_lag.observe(max(0.0, now_s - due_s))
+        handle = loop.call_at(now_s + LAG_EVERY_S, wake, now_s + LAG_EVERY_S)
+
+    first_s = loop.time() + LAG_EVERY_S
+    handle = loop.call_at(first_s, wake, first_s)
+    try:
+        yield
+    finally:
+        handle.cancel()
 
 
 def set_traffic(metrics: Metrics, traffic: Traffic) -> None:
