@@ -60,13 +60,14 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
 
 
 def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str]) -> tuple[Rule, ...]:
-    """Return the rules that a run of this profile is judged by: the profile's own where it has some, else the suite's.
+    """Return the rules that a run of a valid profile is judged by: its own where it has some, else the suite's.
 
     Raises:
         SuiteError: some cannot be read, with all problems.
     """
-    own = profile.thresholds is not None or profile.rules is not None
-    thresholds, lines = (profile.thresholds or {}, profile.rules or ()) if own else (thresholds, lines)
+    own = profile.own_rules()
+    if own is not None:
+        return tuple(own)
     problems: list[str] = []
     rules: list[Rule] = []
     try:

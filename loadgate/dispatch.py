@@ -1,33 +1,14 @@
-"""Which user class comes next: every class that has a weight gets its first user before any gets its second."""
+"""Locust's dispatcher of users, made fair to light classes and made to stop when told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from heapq import heapify, heapreplace
-from math import log2
+from collections.abc import Iterator, Mapping
 
 from locust import User
 from locust.dispatch import UsersDispatcher
 from locust.runners import WorkerNode
 
-
-def weighted_order(weights: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Yield class names without end: each once, the heaviest first, then so that the shares follow the weights.
-
-    After the first round the next name is always the one that brings the shares nearest to the weights, measured by
-    Kullback-Leibler divergence as in Locust's own dispatcher. Without a positive weight nothing is yielded.
-    """
-    positive = sorted(((weight, name) for name, weight in weights if weight > 0), key=lambda item: (-item[0], item[1]))
-    if not positive:
-        return
-    yield from (name for _, name in positive)
-    # (gain of choosing it next, its weight plus the times it was chosen, weight, name)
-    heap = [(weight * log2((weight + 1) / (weight + 2)), weight + 1, weight, name) for weight, name in positive]
-    heapify(heap)
-    while True:
-        _, chosen, weight, name = heap[0]
-        yield name
-        heapreplace(heap, (weight * log2((chosen + 1) / (chosen + 2)), chosen + 1, weight, name))
+from loadgate.weighted import weighted_order
 
 
 class GateDispatcher(UsersDispatcher):

@@ -28,6 +28,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.observed import finished_request
 from loadgate.places import PROGRESS_VARIABLE
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
@@ -210,7 +211,7 @@ class LoadGate:
 
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
-            self._run.record_request(**event)
+            self._run.record_request(finished_request(**event))
 
     def _on_user_error(self, exception: BaseException, tb: TracebackType | None, **_: Any) -> None:
         if self._run is not None:

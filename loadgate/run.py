@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -152,7 +153,7 @@ class _Launch:
         """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
         command = [sys.executable, "-m", "locust", "-f", str(self.locustfile), "--headless", "--only-summary"]
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile, "--host", host]
-        command += self.request.locust_options
+        command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
         variables = {RUN_FOLDER_VARIABLE: str(self.folder), PROGRESS_VARIABLE: "1"}
         # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
         child = subprocess.Popen(command, env=os.environ | variables, stdin=subprocess.DEVNULL, start_new_session=True)
@@ -180,6 +181,17 @@ class _Launch:
         what = "was interrupted" if self.signals.any() else f"ended with {code}"
         self.say(f"Locust {what} and left no {RUN_FILE}, so there is nothing to judge")
         return ExitCode.ERROR
+
+
+def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
+    """Return options by which the workers of --processes talk over a free loopback port, so that runs do not meet."""
+    names = {option.partition("=")[0] for option in locust_options}
+    if "--processes" not in names or names & {"--master-port", "--master-bind-port", "--worker"}:
+        return []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
 def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> dict[str, Any]:

@@ -7,17 +7,13 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
-
-from locust.contrib.fasthttp import LocustBadStatusCode
-from locust.exception import CatchResponseError
+from typing import Any, NamedTuple
 
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
 from loadgate.rules import Rule
-from loadgate.users import GROUP, UnansweredRequestError
 
 MAX_EXCEPTION_KINDS = 50
 
@@ -37,6 +33,17 @@ class Plan:
     """Generator processes that make load."""
     user_classes: Mapping[str, float]
     """Weights by class name."""
+
+
+class FinishedRequest(NamedTuple):
+    """A request that has ended, well (`error` is None) or not; `start_s` is in epoch seconds."""
+
+    name: str
+    group: str
+    start_s: float
+    latency_ms: float
+    response_bytes: int
+    error: str | None
 
 
 @dataclass(slots=True)
@@ -80,31 +87,17 @@ class Run:
         planned_s = self.plan.run_time_s
         return planned_s is not None and self.elapsed_s < planned_s - min(1.0, planned_s / 4)
 
-    def record_request(
-        self,
-        *,
-        request_type: str,
-        name: str,
-        response_time: float | None,
-        response_length: int | None,
-        exception: Any = None,
-        context: Mapping[str, Any] | None = None,
-        start_time: float | None = None,
-        response: Any = None,
-        **_: Any,
-    ) -> None:
-        """Record what Locust's request event says. A request without a time (None) is recorded with 0 ms."""
-        latency_ms = max(0.0, response_time or 0.0)
-        start_s = time.time() - latency_ms / 1000 if start_time is None else start_time
+    def record_request(self, request: FinishedRequest) -> None:
+        """Record a request in the stage in which it began."""
         self.recorder.record(
-            request_name(request_type, name),
-            Outcome.FAILURE if exception else Outcome.SUCCESS,
-            start_s=start_s,
-            latency_ms=latency_ms,
-            response_bytes=response_length or 0,
-            error=error_text(exception, response) if exception else None,
-            stage=self.stage_at(start_s),
-            group=str((context or {}).get(GROUP, "")),
+            request.name,
+            Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
+            start_s=request.start_s,
+            latency_ms=request.latency_ms,
+            response_bytes=request.response_bytes,
+            error=request.error,
+            stage=self.stage_at(request.start_s),
+            group=request.group,
         )
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
@@ -159,22 +152,3 @@ class Run:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:
             text, tb = "(other exceptions)", ""
         self.exceptions.setdefault(text, UserException(text, tb)).count += count
-
-
-def request_name(request_type: str, name: str) -> str:
-    """Return the name in the record: the suite's own, or method and path where the suite gave none."""
-    return f"{request_type} {name}" if name.startswith("/") or "://" in name else name
-
-
-def error_text(exception: Any, response: Any = None) -> str:
-    """Return an error without the parts that differ from request to request, so that equal errors count together."""
-    if isinstance(exception, LocustBadStatusCode):
-        return f"HTTP {getattr(exception, 'code', 'error')}"
-    if isinstance(exception, CatchResponseError | str):
-        cause = getattr(response, "error", None)
-        if cause is None or isinstance(cause, LocustBadStatusCode):
-            return str(exception)
-        return f"{exception} ({error_text(cause)})"
-    if isinstance(exception, UnansweredRequestError):
-        return str(exception)
-    return f"{type(exception).__name__}: {exception}".rstrip(": ")

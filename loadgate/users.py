@@ -24,15 +24,9 @@ from locust.exception import (
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import json_problem
-
-GROUP = "group"
-"""Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
+from loadgate.observed import GROUP, UnansweredRequestError
 
 _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
-
-
-class UnansweredRequestError(Exception):
-    """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
 
 
 class GateResponse(ResponseContextManager):

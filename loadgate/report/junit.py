@@ -14,7 +14,7 @@ def junit_xml(document: dict[str, Any]) -> str:
     What spoils a run whose rules all held, such as an interruption, is a case of its own.
     """
     verdict, run = document["verdict"], document["run"]
-    suite = ET.Element("testsuite", name=f"loadgate.{run['profile']['name']}", timestamp=run["started_at"])
+    suite = ET.Element("testsuite", name=_valid(f"loadgate.{run['profile']['name']}"), timestamp=run["started_at"])
     for rule in verdict["rules"]:
         _add_case(suite, rule["rule"], rule["outcome"], _sentence(rule))
     if not any(rule["outcome"] == verdict["outcome"] for rule in verdict["rules"]):

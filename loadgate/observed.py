@@ -1,0 +1,62 @@
+"""What Locust's request event says, in the terms of the record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from locust.contrib.fasthttp import LocustBadStatusCode
+from locust.exception import CatchResponseError
+
+from loadgate.run_state import FinishedRequest
+
+GROUP = "group"
+"""Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
+
+
+class UnansweredRequestError(Exception):
+    """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
+
+
+def finished_request(
+    *,
+    request_type: str,
+    name: str,
+    response_time: float | None,
+    response_length: int | None = 0,
+    exception: Any = None,
+    context: Mapping[str, Any] | None = None,
+    start_time: float | None = None,
+    response: Any = None,
+    **_: Any,
+) -> FinishedRequest:
+    """Read the arguments of Locust's request event. A request without a time (None) counts with 0 ms."""
+    latency_ms = max(0.0, response_time or 0.0)
+    return FinishedRequest(
+        name=request_name(request_type, name),
+        group=str((context or {}).get(GROUP, "")),
+        start_s=time.time() - latency_ms / 1000 if start_time is None else start_time,
+        latency_ms=latency_ms,
+        response_bytes=response_length or 0,
+        error=error_text(exception, response) if exception else None,
+    )
+
+
+def request_name(request_type: str, name: str) -> str:
+    """Return the name in the record: the suite's own, or method and path where the suite gave none."""
+    return f"{request_type} {name}" if name.startswith("/") or "://" in name else name
+
+
+def error_text(exception: Any, response: Any = None) -> str:
+    """Return an error without the parts that differ from request to request, so that equal errors count together."""
+    if isinstance(exception, LocustBadStatusCode):
+        return f"HTTP {getattr(exception, 'code', 'error')}"
+    if isinstance(exception, CatchResponseError | str):
+        cause = getattr(response, "error", None)
+        if cause is None or isinstance(cause, LocustBadStatusCode):
+            return str(exception)
+        return f"{exception} ({error_text(cause)})"
+    if isinstance(exception, UnansweredRequestError):
+        return str(exception)
+    return f"{type(exception).__name__}: {exception}".rstrip(": ")

@@ -1,0 +1,56 @@
+"""Checks say in one line what is wrong with what they looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from loadgate.checks import HttpCheck, TcpCheck, json_problem, reachable, run_checks
+from tests.loadgate.stub_server import StubServer, stub_server
+
+
+@pytest.fixture(scope="module")
+def stub() -> Iterator[StubServer]:
+    with stub_server() as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("expect", "problem"),
+    [
+        ({"status": "ok", "workers": ">= 1", "nested.list.0": "*"}, None),
+        ({"workers": [1, 2]}, None),
+        ({"workers": ">= 3"}, "has workers = 2, expected >= 3"),
+        ({"status": ">= 3"}, 'has status = "ok", expected >= 3'),
+        ({"flag": "> 0"}, "has flag = true, expected > 0"),
+        ({"missing.key": "*"}, "has no 'missing.key' in its answer"),
+        ({"nested.list.5": "*"}, "has no 'nested.list.5' in its answer"),
+        ({"nested": {"list": []}}, 'has nested = {"list": ["x"]}, expected {"list": []}'),
+    ],
+)
+def test_expectations(expect: dict[str, Any], problem: str | None) -> None:
+    document = {"status": "ok", "workers": 2, "flag": True, "nested": {"list": ["x"]}}
+    assert json_problem(document, expect) == problem
+
+
+def test_http_checks(stub: StubServer) -> None:
+    assert HttpCheck("API", "/x", expect={"status": "ok"}).run(stub.url).ok
+    assert HttpCheck("API", f"{stub.url}/x").run("http://127.0.0.1:1").ok
+    wrong = HttpCheck("API", "/x", status=204, start="start it").run(stub.url)
+    assert wrong.line() == f"API: {stub.url}/x answered 200, expected 204; start it with: start it"
+
+
+def test_a_host_that_does_not_listen_is_the_only_result(stub: StubServer) -> None:
+    checks = [HttpCheck("API", "/x", start="start it"), TcpCheck("queue", "127.0.0.1:1")]
+    assert [result.ok for result in run_checks(checks, stub.url)] == [True, True, False]
+    (only,) = run_checks(checks, "http://127.0.0.1:1")
+    assert only.line() == "target: http://127.0.0.1:1 is not reachable (Connection refused); start it with: start it"
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "ftp://x", "http://", "http://x:port"])
+def test_hosts_that_are_no_addresses(host: str) -> None:
+    result = reachable(host)
+    assert not result.ok
+    assert repr(host) in result.detail

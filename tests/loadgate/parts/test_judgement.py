@@ -1,0 +1,73 @@
+"""What spoils a run keeps it from passing, and never hides that it failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from loadgate.exit_codes import ExitCode
+from loadgate.judgement import Ending, RunFacts, exit_code, judge, target_silence
+from loadgate.recorder import Outcome, Recorder
+from loadgate.rules import RuleOutcome, parse_rules
+
+RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
+SOUND = RunFacts(ending=Ending.COMPLETED, duration_s=60, planned_s=60)
+
+
+def recorder(latency_ms: float = 10, count: int = 200) -> Recorder:
+    made = Recorder()
+    for index in range(count):
+        made.record("ping", Outcome.SUCCESS, start_s=1000 + index / 10, latency_ms=latency_ms)
+    return made
+
+
+def test_a_sound_run_passes() -> None:
+    verdict = judge(RULES, recorder(), SOUND)
+    assert verdict.outcome is RuleOutcome.PASS
+    assert verdict.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"ending": Ending.INTERRUPTED, "duration_s": 12.0}, "interrupted after 12 s of 60 s"),
+        ({"exceptions": 2, "first_exception": "KeyError: 'id'"}, "raised an exception 2 times (first: KeyError: 'id')"),
+        ({"incomplete": ("worker 1 was lost",)}, "worker 1 was lost"),
+    ],
+)
+def test_a_spoiled_run_is_inconclusive_but_a_broken_rule_still_fails(change: dict[str, object], says: str) -> None:
+    facts = replace(SOUND, **change)  # type: ignore[arg-type]
+    passed = judge(RULES, recorder(), facts)
+    assert passed.outcome is RuleOutcome.INCONCLUSIVE
+    assert says in passed.reason
+    failed = judge(RULES, recorder(latency_ms=200), facts)
+    assert failed.outcome is RuleOutcome.FAIL
+    assert says in failed.notes[0]
+
+
+def test_a_saturated_generator_makes_latencies_inconclusive_only() -> None:
+    verdict = judge(RULES, recorder(latency_ms=200), replace(SOUND, saturated="it used 99 % of one core"))
+    assert [result.outcome for result in verdict.results] == [RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS]
+
+
+def test_a_target_that_went_away_is_noticed() -> None:
+    made = recorder()
+    assert target_silence(made) is None
+    for index in range(50):
+        error = "ConnectionRefusedError: no"
+        made.record("ping", Outcome.FAILURE, start_s=1021 + index / 10, latency_ms=1, error=error)
+    silence = target_silence(made)
+    assert silence is not None
+    assert "no good answer in the last 6 s: 50 requests failed (last error: ConnectionRefusedError: no)" in silence
+
+
+def test_a_few_failures_at_the_end_are_no_silence() -> None:
+    made = recorder()
+    made.record("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500")
+    assert target_silence(made) is None
+
+
+def test_exit_codes() -> None:
+    assert [int(exit_code(outcome)) for outcome in RuleOutcome] == [0, 99, 98]
+    assert [code.value for code in ExitCode] == [0, 1, 2, 98, 99]

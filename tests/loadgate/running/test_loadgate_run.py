@@ -1,0 +1,249 @@
+"""`loadgate run`: the same verdict as plain Locust, with a target of its own that never outlives it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.loadgate.running.support import (
+    ERROR,
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    STUB,
+    SUITE,
+    USAGE,
+    Started,
+    assert_artefacts,
+    document,
+    finish,
+    free_port,
+    loadgate_command,
+    locust,
+    run_folder,
+    wait_until,
+)
+from tests.loadgate.stub_server import StubServer
+
+
+def project(folder: Path, *target: str, extra: str = "", timeout: float = 30) -> None:
+    """A project whose managed target is the stub with these options, if any are given."""
+    command = json.dumps([sys.executable, str(STUB), *target])
+    text = f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\n"
+    text += f"[tool.loadgate.target]\ncommand = {command}\nready_line = 'http://\\S+'\ntimeout = {timeout}\n"
+    (folder / "pyproject.toml").write_text(text + extra)
+
+
+def gate(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return finish(loadgate_command(*arguments), folder, **env)
+
+
+def stubs_of(folder: Path) -> list[psutil.Process]:
+    """Processes of managed targets started in `folder`."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if process.info["cwd"] == str(folder) and str(STUB) in (process.info["cmdline"] or [])
+    ]
+
+
+def comparable(folder: Path) -> dict[str, Any]:
+    run = document(folder)
+    rules = [(rule["rule"], rule["outcome"]) for rule in run["verdict"]["rules"]]
+    names = sorted(item["name"] for item in run["totals"]["requests"])
+    files = sorted(path.name for path in run_folder(folder).iterdir())
+    return {"rules": rules, "code": run["verdict"]["exit_code"], "names": names, "files": files, "keys": sorted(run)}
+
+
+def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    plain, ours = tmp_path / "plain", tmp_path / "ours"
+    plain.mkdir()
+    ours.mkdir()
+    project(ours)
+    first = locust(plain, "--host", stub.url, LOAD_PROFILE="tight")
+    second = gate(ours, "run", "tight", "--host", stub.url)
+    assert (first.returncode, second.returncode) == (FAIL, FAIL), second.stdout + second.stderr
+    assert comparable(plain) == comparable(ours)
+    assert "</html>" in (ours / "reports/performance/tight_load_report.html").read_text()
+    assert re.search(r"\d+/3 s \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d of 100\.0 ms", second.stdout)
+
+
+def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> None:
+    project(tmp_path)
+    done = gate(tmp_path, "run", "roomy", "-u", "2", "--processes", "2")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    assert run["run"]["host"] == run["target"]["url"]
+    assert run["run"]["users"] == 2
+    assert run["target"]["rss_bytes"]["rss_bytes"][0] > 1_000_000
+    assert run["target"]["memory_trend"] is None
+    assert run["target"]["ended"] is None
+    assert "warming up" in (run_folder(tmp_path) / "target.log").read_text()
+    assert not stubs_of(tmp_path)
+
+
+def test_a_managed_target_that_dies_under_load_fails(tmp_path: Path) -> None:
+    project(tmp_path, "--die-after", "40")
+    done = gate(tmp_path, "run", "roomy", "-t", "40s")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
+    verdict = document(tmp_path)["verdict"]
+    assert verdict["reason"] == "the target ended with exit code 3 during the run"
+    assert verdict["exit_code"] == FAIL
+    assert done.stdout.count("the target ended with exit code 3; its last lines:") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "timeout", "message"),
+    [
+        (["--exit-at-once"], 30, "the target ended with exit code 7; its last lines:"),
+        (["--never-ready"], 1.5, "the target was not ready within 1.5 s"),
+    ],
+)
+def test_a_target_that_does_not_come_up_is_said_with_its_last_lines(
+    tmp_path: Path, options: list[str], timeout: float, message: str
+) -> None:
+    project(tmp_path, *options, timeout=timeout)
+    done = gate(tmp_path, "run", "roomy")
+    assert done.returncode == ERROR
+    assert message in done.stderr
+    assert "warming up" in done.stderr
+    assert not stubs_of(tmp_path)
+
+
+def test_ctrl_c_while_the_target_starts_leaves_nothing(tmp_path: Path) -> None:
+    project(tmp_path, "--never-ready")
+    with Started(loadgate_command("run", "roomy"), tmp_path) as started:
+        wait_until(lambda: stubs_of(tmp_path), "the target")
+        started.signal(signal.SIGINT)
+        assert started.wait() == ERROR
+    assert "interrupted while the target was starting" in started.output
+    assert not stubs_of(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    project(tmp_path)
+    with Started(loadgate_command("run", "roomy", "-t", "60s", "--processes", "2"), tmp_path) as started:
+        wait_until(lambda: re.search(r"4 users \| \d\d+ requests", started.output), "the load")
+        family = psutil.Process(started.process.pid).children(recursive=True)
+        assert len(family) >= 4
+        started.signal(number)
+        started.signal(number)
+        assert started.wait() == INCONCLUSIVE, started.output
+    _, alive = psutil.wait_procs(family, timeout=10)
+    assert not alive
+    assert_artefacts(tmp_path)
+    assert document(tmp_path)["run"]["ending"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run"], "Missing argument 'profile'."),
+        (["run", "nope", "--host", "http://127.0.0.1:1"], "unknown load profile 'nope'; known profiles: roomy"),
+        (
+            ["run", "bad-threshold", "--host", "http://127.0.0.1:1"],
+            "profile 'bad-threshold': threshold 'quick_p95' is not known",
+        ),
+        (["run", "roomy", "-u", "none"], "Invalid value for '--users' / '-u'"),
+        (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: there is no such locustfile"),
+        (["bogus"], "No such command 'bogus'."),
+        (["report", "nowhere"], "nowhere: No such file or directory"),
+    ],
+)
+def test_bad_usage_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+    project(tmp_path)
+    done = gate(tmp_path, *arguments)
+    assert done.returncode == USAGE
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"loadgate: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[tool.loadgate]\nlocustfil = 'x'\n", "tool.loadgate.locustfil: Extra inputs are not permitted"),
+        ("[tool.loadgate.target]\ncommand = ['x']\n", "give exactly one of ready_url and ready_line"),
+        ("[tool.loadgate\n", "not valid TOML"),
+    ],
+)
+def test_bad_settings_are_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "pyproject.toml").write_text(text)
+    done = gate(tmp_path, "run", "roomy")
+    assert done.returncode == USAGE
+    (line,) = done.stderr.splitlines()
+    assert message in line
+
+
+def test_a_dead_host_is_refused_before_any_load(tmp_path: Path) -> None:
+    project(tmp_path)
+    done = gate(tmp_path, "run", "roomy", "--host", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == ERROR
+    assert "is not reachable (Connection refused)" in done.stderr
+
+
+def test_doctor_names_what_is_missing_and_what_starts_it(tmp_path: Path, stub: StubServer) -> None:
+    closed = free_port()
+    checks = f"""
+[[tool.loadgate.doctor]]
+name = "API"
+kind = "http-json"
+where = "/status"
+expect = {{ status = "ok", "items.0" = ">= 1" }}
+start = "start the API"
+
+[[tool.loadgate.doctor]]
+name = "worker"
+kind = "http-json"
+where = "/status"
+expect = {{ "items.0" = ">= 2" }}
+start = "start a worker"
+
+[[tool.loadgate.doctor]]
+name = "queue"
+kind = "tcp"
+where = "127.0.0.1:{closed}"
+start = "start the queue"
+"""
+    project(tmp_path, extra=checks)
+    done = gate(tmp_path, "doctor", "--host", stub.url)
+    assert done.returncode == ERROR
+    assert done.stdout.splitlines() == [
+        f"ok       API: {stub.url}/status answers 200",
+        f"MISSING  worker: {stub.url}/status has items.0 = 1, expected >= 2; start it with: start a worker",
+        f"MISSING  queue: 127.0.0.1:{closed} is not reachable (Connection refused); start it with: start the queue",
+    ]
+    down = gate(tmp_path, "doctor", "--host", f"http://127.0.0.1:{closed}")
+    assert [line.split()[0] for line in down.stdout.splitlines()] == ["MISSING", "unknown", "MISSING"]
+
+    refused = gate(tmp_path, "run", "roomy", "--host", stub.url)
+    assert refused.returncode == ERROR
+    assert "loadgate: worker: " in refused.stderr
+    assert set(stub.received) == {"/status"}
+
+
+def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
+    project(tmp_path)
+    listed = gate(tmp_path, "profiles")
+    assert listed.returncode == PASS
+    assert re.search(r"^roomy +4 users, 20/s, 3s +the roomy profile \(default\)$", listed.stdout, re.MULTILINE)
+
+    assert gate(tmp_path, "run", "roomy", "-t", "2s", "--host", stub.url).returncode == PASS
+    folder = run_folder(tmp_path)
+    before = {name: (folder / name).read_text() for name in ("report.html", "junit.xml", "summary.md")}
+    for name in before:
+        (folder / name).unlink()
+    rebuilt = gate(tmp_path, "report", str(folder))
+    assert rebuilt.returncode == PASS, rebuilt.stderr
+    assert before == {name: (folder / name).read_text() for name in before}
