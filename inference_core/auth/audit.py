@@ -13,10 +13,6 @@ log = structlog.get_logger("inference_core.audit")
 
 def audit(event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None) -> None:
     """Log one event; time and request id are added by the logger."""
-    log.info(
-        event,
-        audit=True,
-        user_id=str(user_id) if user_id else None,
-        session_id=session_id,
-        ip=client.address,
-    )
+    known = {"user_id": str(user_id)} if user_id else {}
+    known |= {"session_id": session_id} if session_id else {}
+    log.info(event, audit=True, ip=client.address, **known)

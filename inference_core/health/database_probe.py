@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.engine import make_url
 
@@ -41,6 +42,7 @@ class DatabaseProbe:
     timeout_s: float = PROBE_TIMEOUT_S
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     line: Line | None = None
+    closing: set[asyncio.Future[Any]] = field(default_factory=set)
 
     @classmethod
     @asynccontextmanager
@@ -51,6 +53,8 @@ class DatabaseProbe:
             yield probe
         finally:
             probe.drop()
+            if probe.closing:
+                await asyncio.wait(probe.closing, timeout=probe.timeout_s)
 
     async def ask(self) -> Answer:
         """One real round trip.
@@ -82,5 +86,6 @@ class DatabaseProbe:
     def drop(self) -> None:
         """Close the connection, if any; the next question opens another."""
         line, self.line = self.line, None
-        if line is not None:
-            line.cut()
+        if line is not None and (closing := line.cut()) is not None:
+            self.closing.add(closing)
+            closing.add_done_callback(self.closing.discard)

@@ -5,6 +5,7 @@ Below SQLAlchemy, because a pooled connection closes politely, which a hung serv
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ class Line(Protocol):
     async def ask(self) -> None:
         """One round trip; raises whatever the driver raises."""
 
-    def cut(self) -> None:
-        """Close without waiting for the other side."""
+    def cut(self) -> asyncio.Future[Any] | None:
+        """Close without waiting for the other side; what must still be waited for before the loop ends, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ class SqliteLine:
         """Read the file's header; `SELECT 1` would not touch the file at all."""
         await self.driver.execute_fetchall("PRAGMA schema_version")
 
-    def cut(self) -> None:
-        """Let the driver's thread close the file."""
-        self.driver.stop()
+    def cut(self) -> asyncio.Future[Any] | None:
+        """Let the driver's thread close the file; it tells the event loop when it has."""
+        return self.driver.stop()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx2
+import pytest
 
 from inference_core.settings import Settings
 from inference_core.state import AppState
@@ -38,8 +39,19 @@ class Tokens:
 
 
 def new_registration(**changes: Any) -> dict[str, Any]:
-    name = f"user{secrets.token_hex(6)}"
+    name = new_name()
     return {"username": name, "email": f"{name}@example.com", "password": PASSWORD} | changes
+
+
+def new_name() -> str:
+    """A user name nobody has."""
+    return f"user{secrets.token_hex(6)}"
+
+
+def audit_events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
+    """What the log says of one kind of security event."""
+    entries = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
+    return [entry for entry in entries if entry.get("audit") and entry["event"] == event]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
 import subprocess
 import tempfile
@@ -33,7 +34,9 @@ def mariadb_server() -> Iterator[str]:
         data = f"--datadir={folder / 'data'}"
         user = f"--user={getpass.getuser()}"
         install = [installer, "--no-defaults", data, user, "--auth-root-authentication-method=normal"]
-        made = subprocess.run([*install, "--skip-test-db"], capture_output=True, text=True, check=False)
+        # A starting server clears its folder for temporary files, which must not be another one's.
+        env = {**os.environ, "TMPDIR": name}
+        made = subprocess.run([*install, "--skip-test-db"], capture_output=True, text=True, check=False, env=env)
         assert made.returncode == 0, made.stdout + made.stderr
         (folder / "accounts.sql").write_text(ACCOUNT)
         port = free_port()
@@ -45,7 +48,7 @@ def mariadb_server() -> Iterator[str]:
         network = [f"--bind-address={LOOPBACK}", f"--port={port}", "--skip-name-resolve"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                [server, "--no-defaults", data, user, *own, *network, *FAST], stdout=log, stderr=log
+                [server, "--no-defaults", data, user, *own, *network, *FAST], stdout=log, stderr=log, env=env
             )
             try:
                 wait_until(

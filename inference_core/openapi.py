@@ -1,0 +1,65 @@
+"""The OpenAPI document as the service really answers: every error a problem document, common ones everywhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from inference_core.errors import PROBLEM_JSON, FieldProblem, Problem
+
+SCHEMA_PLACE = "#/components/schemas/{model}"
+COMMON = {"503": "Overloaded, draining, or something this needs does not answer; `Retry-After` says when to come back."}
+WITH_BODY = {
+    "400": "The request cannot be read.",
+    "413": "The body is too large.",
+}
+INVALID = {"422": "Fields are not valid; `errors` says which."}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Make `app.openapi()` give the document described above; it is made once, on first use."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+    )
+    _, definitions = models_json_schema(
+        [(Problem, "serialization"), (FieldProblem, "serialization")], ref_template=SCHEMA_PLACE
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(definitions["$defs"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+    return document
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    takes_input = responses.pop("422", None) is not None
+    problems = {
+        **COMMON,
+        **(WITH_BODY if "requestBody" in operation else {}),
+        **(INVALID if takes_input else {}),
+    }
+    for status, description in problems.items():
+        responses.setdefault(
+            status,
+            {
+                "description": description,
+                "content": {PROBLEM_JSON: {"schema": {"$ref": SCHEMA_PLACE.format(model="Problem")}}},
+            },
+        )

@@ -1,0 +1,194 @@
+"""Logging in: one answer for every failure, no guessing, nobody locked out by a stranger."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import time
+
+import bcrypt
+import pytest
+
+from inference_core.auth.repository import UserRepository
+from tests.service.conftest import AppFactory
+from tests.support.accounts import PASSWORD, Api, User, new_name
+
+pytestmark = pytest.mark.anyio
+
+WRONG = "WrongPassword1"
+
+
+async def deactivate(api: Api, user: User) -> None:
+    from uuid import UUID
+
+    async with api.state.database.write() as session:
+        assert await UserRepository(session).change(UUID(user.id), is_active=False) == 1
+
+
+async def stored_hash(api: Api, user: User) -> str:
+    async with api.state.database.read() as session:
+        account = await UserRepository(session).by_login(user.username)
+    assert account is not None
+    return account.hashed_password
+
+
+async def test_S01_every_failed_login_gets_the_same_answer(api: Api) -> None:
+    user, inactive = await api.register(), await api.register()
+    await deactivate(api, inactive)
+    answers = [
+        await api.try_login(user, WRONG),
+        await api.try_login(inactive),
+        await api.post("/auth/login", {"username": new_name(), "password": PASSWORD}),
+        await api.post("/auth/login", {"username": "no\0body", "password": PASSWORD}),
+        await api.post("/auth/login", {"username": "", "password": ""}),
+        await api.post("/auth/login", {"username": user.username, "password": "x" * 1000}),
+        await api.call("POST", "/auth/token", data={"username": user.username, "password": WRONG}),
+    ]
+    bodies = [{**answer.json(), "request_id": "", "instance": ""} for answer in answers]
+    assert {answer.status_code for answer in answers} == {401}
+    assert {answer.headers["www-authenticate"] for answer in answers} == {"Bearer"}
+    assert len({json.dumps(body) for body in bodies}) == 1
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S02_an_unknown_user_takes_as_long_as_a_wrong_password(start_app: AppFactory) -> None:
+    async with start_app(argon2_memory_kib=19456, argon2_time_cost=2, login_failures_allowed=1000) as api:
+        user = await api.register()
+        unknown = User("", new_name(), "")
+        took: dict[str, list[float]] = {user.username: [], unknown.username: []}
+        for _ in range(35):
+            for candidate in (user, unknown):
+                start = time.perf_counter()
+                assert (await api.try_login(candidate, WRONG)).status_code == 401
+                took[candidate.username].append(time.perf_counter() - start)
+    wrong, nobody = (statistics.median(times[5:]) for times in took.values())
+    assert nobody == pytest.approx(wrong, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    "password", ["x" * 8, "x y" * 40, "pass ünïcödé 密码 🔑", "justlowercaseletters", " leading and trailing "]
+)
+async def test_S14_any_characters_and_8_to_128_of_them_will_do(api: Api, password: str) -> None:
+    await api.login(await api.register(password=password))
+
+
+@pytest.mark.parametrize("password", ["short77", "x" * 129])
+async def test_S14_shorter_and_longer_passwords_are_refused(api: Api, password: str) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+    body = {"username": "somebody3", "email": "somebody3@example.com", "password": password}
+    change = {"current_password": user.password, "new_password": password}
+    reset = {"token": "x", "new_password": password}
+    assert (await api.post("/auth/register", body)).status_code == 422
+    assert (await api.post("/auth/change-password", change, tokens)).status_code == 422
+    assert (await api.post("/auth/reset-password", reset)).status_code == 422
+
+
+@pytest.mark.parametrize("common", ["password", "Password1", "1234567890", "qwertyuiop"])
+async def test_S15_common_passwords_are_refused_wherever_one_is_set(api: Api, common: str) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+    body = {"username": "somebody4", "email": "somebody4@example.com", "password": common}
+    answers = [
+        await api.post("/auth/register", body),
+        await api.post("/auth/change-password", {"current_password": user.password, "new_password": common}, tokens),
+        await api.post("/auth/reset-password", {"token": "x", "new_password": common}),
+    ]
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(400, "password_too_common")] * 3
+
+
+async def test_S16_the_whole_password_counts(api: Api) -> None:
+    user = await api.register(password="a" * 72 + "b" * 28)
+    assert (await api.try_login(user, "a" * 72 + "c" * 28)).status_code == 401
+    assert (await api.try_login(user, "a" * 72)).status_code == 401
+    await api.login(user)
+
+
+async def test_S16_spaces_and_case_are_kept(api: Api) -> None:
+    user = await api.register(password="  Spaced Ünicode  ")
+    for other in ("Spaced Ünicode", "  spaced Ünicode  ", "  Spaced Unicode  "):
+        assert (await api.try_login(user, other)).status_code == 401
+    await api.login(user)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S17_passwords_are_stored_as_argon2id_of_the_required_cost(start_app: AppFactory) -> None:
+    async with start_app(argon2_memory_kib=19456, argon2_time_cost=2) as api:
+        stored = await stored_hash(api, await api.register())
+    cost = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$", stored)
+    assert cost is not None
+    memory_kib, passes, lanes = map(int, cost.groups())
+    assert (memory_kib >= 19456, passes >= 2, lanes) == (True, True, 1)
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "long enough to be cut by bcrypt " * 3])
+async def test_S17_a_bcrypt_hash_still_counts_and_is_replaced_at_the_next_login(api: Api, password: str) -> None:
+    user = await api.register(password=password)
+    legacy = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
+    async with api.state.database.write() as session:
+        users = UserRepository(session)
+        await users.rehash((await users.by_login(user.username)).id, await stored_hash(api, user), legacy)  # type: ignore[union-attr]
+    assert (await stored_hash(api, user)).startswith("$2b$")
+    assert (await api.try_login(user, WRONG)).status_code == 401
+    await api.login(user)
+    assert (await stored_hash(api, user)).startswith("$argon2id$")
+    await api.login(user)
+
+
+async def test_S19_guessing_is_slowed_down_for_that_account_alone(start_app: AppFactory) -> None:
+    async with start_app(login_failures_allowed=3) as api:
+        user, neighbour = await api.register(), await api.register()
+        for _ in range(3):
+            assert (await api.try_login(user, WRONG)).status_code == 401
+        locked, guessed = await api.try_login(user, WRONG), await api.try_login(user)
+        assert (locked.status_code, guessed.status_code) == (429, 429)
+        assert 1 <= int(guessed.headers["retry-after"]) <= 60
+        assert {**locked.json(), "request_id": ""} == {**guessed.json(), "request_id": ""}
+        assert user.username not in guessed.text
+        by_email = await api.post("/auth/login", {"username": user.email.upper(), "password": user.password})
+        assert by_email.status_code == 429
+        await api.login(neighbour)
+
+
+async def test_S19_an_unknown_account_is_locked_like_a_known_one(start_app: AppFactory) -> None:
+    async with start_app(login_failures_allowed=2) as api:
+        user, nobody = await api.register(), User("", new_name(), "")
+        known = [(await api.try_login(user, WRONG)).status_code for _ in range(4)]
+        unknown = [(await api.try_login(nobody, WRONG)).status_code for _ in range(4)]
+        assert known == unknown == [401, 401, 429, 429]
+
+
+async def test_S19_the_lock_doubles_up_to_its_limit_and_a_success_resets_it(start_app: AppFactory) -> None:
+    async with start_app(login_failures_allowed=2, login_lock_s=100, login_lock_max_s=300) as api:
+        user = await api.register()
+        redis = api.state.redis.client
+
+        async def fail() -> int:
+            assert (await api.try_login(user, WRONG)).status_code == 401
+            answer = await api.try_login(user)
+            return int(answer.headers.get("retry-after", 0))
+
+        async def time_passes() -> None:
+            await redis.delete(*[key async for key in redis.scan_iter("auth:lock:*")])
+
+        assert (await api.try_login(user, WRONG)).status_code == 401
+        locks = []
+        for _ in range(3):
+            locks.append(await fail())
+            await time_passes()
+        assert locks == [pytest.approx(wanted, abs=2) for wanted in (100, 200, 300)]
+        await api.login(user)
+        assert (await api.try_login(user, WRONG)).status_code == 401
+        await api.login(user)
+
+
+async def test_S12_a_wrong_current_password_is_refused_and_counts(start_app: AppFactory) -> None:
+    async with start_app(login_failures_allowed=2) as api:
+        user = await api.register()
+        tokens = await api.login(user)
+        change = {"current_password": WRONG, "new_password": "AnotherPass456!"}
+        answers = [await api.post("/auth/change-password", change, tokens) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [400, 400, 429]
+        assert (await api.try_login(user)).status_code == 429
+        assert await api.me_status(tokens) == 200
