@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Collection, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import gevent
 from locust import FastHttpUser
@@ -25,6 +25,7 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import json_problem
 from loadgate.observed import GROUP, UnansweredRequestError
+from loadgate.stopwatch import TimedUserAgent, timed
 
 _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 
@@ -106,6 +107,7 @@ class GateSession(FastHttpSession):
         """Return a session with the settings and the connections of `session`."""
         gate_session = cls.__new__(cls)
         gate_session.__dict__.update(session.__dict__)
+        gate_session.client.__class__ = TimedUserAgent
         return gate_session
 
     def request(  # type: ignore[override]  # narrower where Locust's annotation is wrong
@@ -126,9 +128,8 @@ class GateSession(FastHttpSession):
             context = {GROUP: self.user.group_name(), **(context or {})}
         began_s, began = time.time(), time.perf_counter()
         try:
-            response = super().request(
-                method, url, name=name, catch_response=catch_response, context=context or {}, **kwargs
-            )
+            with timed() as stopwatch:
+                response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
@@ -145,12 +146,17 @@ class GateSession(FastHttpSession):
                 url=self._build_url(url),
             )
             raise
-        if catch_response:
-            response.__class__ = GateResponse
+        if (elapsed_ms := stopwatch.elapsed_ms) is not None:
+            response.request_meta["response_time"] = elapsed_ms
+        response.__class__ = GateResponse
+        answer = cast("GateResponse", response)
+        if not catch_response:
+            answer.report_unless_entered()
+        else:
             # Runs as soon as this greenlet gives way, which a `with` statement after the call cannot do before it
             # has entered its block.
-            gevent.spawn_raw(response.report_unless_entered)  # type: ignore[attr-defined]
-        return response
+            gevent.spawn_raw(answer.report_unless_entered)
+        return answer
 
 
 class BaseUser(FastHttpUser):
