@@ -24,6 +24,7 @@ STATUS_OF: dict[type[exceptions.ServiceError], int] = {
     exceptions.NotFoundError: 404,
     exceptions.ConflictError: 409,
     exceptions.InvalidInputError: 400,
+    exceptions.UnprocessableError: 422,
     exceptions.NotAuthenticatedError: 401,
     exceptions.NotPermittedError: 403,
     exceptions.ThrottledError: 429,
@@ -125,7 +126,10 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """Log in full, answer with nothing of it."""
     log.error("unhandled_exception", path=request.url.path, method=request.method, exc_info=error)
-    return problem_response(request.url.path, 500, "The request could not be served.", code="internal_error")
+    # This answer leaves outside of every middleware, so that nobody else adds the id.
+    headers = {"X-Request-ID": current_request_id()}
+    detail = "The request could not be served."
+    return problem_response(request.url.path, 500, detail, code="internal_error", headers=headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -4,6 +4,7 @@ ServiceError
 ├── NotFoundError              what was asked for is not there, or not the caller's
 ├── ConflictError              it exists already
 ├── InvalidInputError          well-formed but not acceptable
+├── UnprocessableError         acceptable by itself, but it contradicts an earlier request
 ├── NotAuthenticatedError      who is calling is not known
 │   └── InvalidCredentialsError   a login that failed, whatever the reason
 ├── NotPermittedError          known, but not allowed
@@ -48,6 +49,13 @@ class InvalidInputError(ServiceError):
 
     code = "invalid_input"
     detail = "The input is not acceptable."
+
+
+class UnprocessableError(ServiceError):
+    """Well-formed and acceptable by itself, but it contradicts an earlier request."""
+
+    code = "unprocessable"
+    detail = "The request contradicts an earlier one."
 
 
 class NotAuthenticatedError(ServiceError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -135,6 +136,8 @@ class AccountService:
             raise InvalidMailedTokenError
         await self.users.set_password(user_id, hashed, kept_session_id=None)
         await self.auth.sessions.end_all(user_id)
+        # Whoever reads the account's mail is not the one who was guessing.
+        await self.auth.throttle.clear(self._attempt(user_id))
         audit("password_reset", self.client, user_id)
 
     async def verify_email(self, token: str) -> None:
@@ -171,10 +174,13 @@ class AccountService:
     async def _require_password(self, account: Account, password: str | None) -> None:
         if password is None:
             raise WrongPasswordError("Give the current password to change the email.")
-        attempt = Attempt(str(account.id), address_prefix(self.client.address))
+        attempt = self._attempt(account.id)
         await self.auth.throttle.check(attempt)
         matches, _ = await self.auth.passwords.verify(password, account.hashed_password)
         if not matches:
             await self.auth.throttle.failed(attempt)
             audit("password_check_failed", self.client, account.id)
             raise WrongPasswordError
+
+    def _attempt(self, user_id: UUID) -> Attempt:
+        return Attempt(str(user_id), address_prefix(self.client.address))

@@ -1,0 +1,182 @@
+"""Every error is a problem document that tells a stranger nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, HTTPException
+
+from inference_core.main_factory import create_application
+from inference_core.settings import Settings
+from tests.service.conftest import AppFactory, running
+from tests.support.accounts import Api, audit_events
+
+pytestmark = pytest.mark.anyio
+
+FIELDS = {"type", "title", "status", "detail", "instance", "request_id"}
+
+
+def assert_is_problem(answer: httpx2.Response, status: int, path: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert set(body) >= FIELDS
+    assert (body["status"], body["instance"]) == (status, path)
+    assert isinstance(body["detail"], str)
+    assert body["request_id"] == answer.headers["x-request-id"]
+
+
+async def test_S38_every_client_error_is_a_problem_document(api: Api) -> None:
+    unknown = await api.client.get("/nothing/here")
+    assert_is_problem(unknown, 404, "/nothing/here")
+    wrong_method = await api.client.delete("/api/v1/auth/login")
+    assert_is_problem(wrong_method, 405, "/api/v1/auth/login")
+    assert wrong_method.headers["allow"] == "POST"
+    path = "/api/v1/auth/login"
+    assert_is_problem(await api.client.post(path, content=b'{"username": "\xff"}', headers=JSON), 400, path)
+    for content in (b"{", b"[]", b"null", b'{"username": 1}', b'{"username": "\\ud800", "password": "x"}'):
+        answer = await api.client.post(path, content=content, headers=JSON)
+        assert_is_problem(answer, 422, path)
+        assert {frozenset(error) for error in answer.json()["errors"]} == {frozenset({"loc", "msg", "type"})}
+    refused = await api.client.post(path, json={"username": "nobody", "password": "hunter2secret"})
+    assert_is_problem(refused, 401, path)
+    assert "hunter2secret" not in refused.text
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: Callable[..., Settings]) -> None:
+    broken = APIRouter()
+
+    @broken.get("/broken")
+    async def fail() -> dict[str, str]:
+        raise RuntimeError("SELECT secret FROM db.internal.example")
+
+    @broken.get("/teapot")
+    async def teapot() -> dict[str, str]:
+        raise HTTPException(418, "short and stout", headers={"X-Spout": "yes"})
+
+    settings = service_settings()
+    async with running(create_application(settings, (broken,)), settings) as api:
+        answer = await api.get("/broken")
+        assert_is_problem(answer, 500, "/api/v1/broken")
+        assert "secret" not in answer.text
+        assert "example" not in answer.text
+        odd = await api.get("/teapot")
+        assert_is_problem(odd, 418, "/api/v1/teapot")
+        assert odd.headers["x-spout"] == "yes"
+
+
+async def test_S38_a_database_that_is_down_is_a_problem_without_its_address(start_app: AppFactory) -> None:
+    async with start_app() as api:
+        tokens = await api.login(await api.register())
+        await api.state.database.engine.dispose()
+        object.__setattr__(api.state.database, "engine", unreachable_engine())
+        answer = await api.get("/auth/me", tokens)
+        assert_is_problem(answer, 503, "/api/v1/auth/me")
+        assert "127.0.0.1" not in answer.text
+        assert int(answer.headers["retry-after"]) > 0
+
+
+def unreachable_engine() -> Any:
+    from inference_core.db.engine import Database
+
+    url = "postgresql://nobody@127.0.0.1:1/nothing"
+    return Database.from_settings(Settings(_env_file=None, database_url=url)).engine
+
+
+@pytest.mark.parametrize("path", ["/auth/register", "/auth/login", "/auth/token"])
+async def test_S39_a_body_that_is_too_large_is_refused(start_app: AppFactory, path: str) -> None:
+    async with start_app(max_body_bytes=4096) as api:
+        body = b'{"username": "' + b"x" * 5000 + b'"}'
+
+        async def in_pieces() -> Any:
+            for start in range(0, len(body), 1000):
+                yield body[start : start + 1000]
+
+        kind = {"Content-Type": "application/x-www-form-urlencoded"} if path == "/auth/token" else JSON
+        for content in (body, in_pieces()):
+            answer = await api.client.post(f"/api/v1{path}", content=content, headers=kind)
+            assert_is_problem(answer, 413, f"/api/v1{path}")
+
+
+async def test_S39_an_unknown_host_is_refused(start_app: AppFactory) -> None:
+    async with start_app(allowed_hosts=["testserver", "*.example.com"]) as api:
+        for host, status in (
+            ("testserver", 200),
+            ("api.example.com:8000", 200),
+            ("evil.test", 400),
+            ("example.com", 400),
+        ):
+            answer = await api.client.get("/api/v1/health/ping", headers={"Host": host})
+            assert answer.status_code == status
+        assert_is_problem(answer, 400, "/api/v1/health/ping")
+
+
+async def test_S39_cors_never_allows_everybody_with_credentials(start_app: AppFactory) -> None:
+    asked = {"Origin": "https://evil.test", "Access-Control-Request-Method": "POST"}
+    async with start_app() as api:
+        answer = await api.client.options("/api/v1/auth/login", headers=asked)
+        assert "access-control-allow-origin" not in answer.headers
+    async with start_app(cors_origins=["*"]) as api:
+        answer = await api.client.options("/api/v1/auth/login", headers=asked)
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.headers
+    async with start_app(cors_origins=["https://app.example.com"]) as api:
+        refused = await api.client.options("/api/v1/auth/login", headers=asked)
+        assert "access-control-allow-origin" not in refused.headers
+        allowed = await api.client.options("/api/v1/auth/login", headers=asked | {"Origin": "https://app.example.com"})
+        assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"
+
+
+async def test_S36_production_shows_no_documentation(start_app: AppFactory) -> None:
+    async with start_app(environment="production", secret_key="s" * 32) as api:
+        for path in ("/docs", "/redoc", "/openapi.json"):
+            assert_is_problem(await api.client.get(path), 404, path)
+        assert (await api.client.get("/")).json()["docs"] == "disabled"
+
+
+async def test_S40_events_are_logged_with_who_and_where_and_no_secret(
+    api: Api, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    user = await api.register()
+    await api.try_login(user, "TheWrongSecret1")
+    tokens = await api.refresh(await api.login(user))
+    await api.post("/auth/forgot-password", {"email": user.email})
+    await api.post("/auth/reset-password", {"token": "TheResetToken", "new_password": "TheNewSecret1"})
+    await api.post("/auth/logout", {"refresh_token": tokens.refresh})
+    for event in ("registered", "login_failed", "login_succeeded", "logged_out"):
+        (entry,) = audit_events(caplog, event)
+        assert entry["user_id"] == user.id
+        assert entry["ip"] == "127.0.0.1"
+        assert entry["request_id"]
+        assert entry["timestamp"].endswith("Z")
+    logged = "".join(str(record.msg) for record in caplog.records) + "".join(capfd.readouterr())
+    for secret in (user.password, "TheWrongSecret1", "TheNewSecret1", "TheResetToken", tokens.access, tokens.refresh):
+        assert secret not in logged
+
+
+async def test_the_openapi_document_resolves_and_knows_only_problems(api: Api) -> None:
+    document = (await api.client.get("/openapi.json")).json()
+    schemas = document["components"]["schemas"]
+    references = set()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, dict):
+            references.update([part["$ref"]] if "$ref" in part else [])
+            for value in part.values():
+                walk(value)
+        elif isinstance(part, list):
+            for value in part:
+                walk(value)
+
+    walk(document)
+    assert {reference.rsplit("/", 1)[1] for reference in references} <= set(schemas)
+    assert "HTTPValidationError" not in schemas
+    login = document["paths"]["/api/v1/auth/login"]["post"]["responses"]
+    assert set(login) == {"200", "400", "401", "413", "422", "429", "503"}
+    assert all(set(login[status]["content"]) == {"application/problem+json"} for status in login if status != "200")
