@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from inference_core.celery.sender import TaskSender
-from inference_core.exceptions import NotFoundError
+from inference_core.exceptions import DependencyUnavailableError, NotFoundError
+from inference_core.tasks import idempotency
 from inference_core.tasks.record import TaskRecord
-from inference_core.tasks.store import ResultStore
+from inference_core.tasks.store import ResultStore, as_domain_error
 from inference_core.traffic import Traffic
 
 FIRST_PAUSE_S = 0.02
@@ -69,6 +70,30 @@ class TaskService:
         task_id = task_id or str(uuid4())
         await self.store.register(task_id, name, owner)
         return await self.sender.send(name, *args, task_id=task_id, **kwargs)
+
+    async def submit_once(
+        self, key: str, request_fingerprint: str, name: str, *args: Any, owner: str | None = None, **kwargs: Any
+    ) -> str:
+        """As `submit`, but once for each `Idempotency-Key` of an owner: a repetition gives the same task's id.
+
+        Raises:
+            DependencyUnavailableError: if the broker or the result store does not take it in time.
+            SubmissionInProgressError, KeyReusedError: as `idempotency.reserve`.
+        """
+        redis = self.store.redis
+        with as_domain_error():
+            reservation = await idempotency.reserve(redis, owner, key, request_fingerprint)
+        if not reservation.is_new:
+            return reservation.task_id
+        try:
+            await self.submit(name, *args, owner=owner, task_id=reservation.task_id, **kwargs)
+        except DependencyUnavailableError:
+            with as_domain_error():
+                await idempotency.mark_retryable(redis, reservation)
+            raise
+        with as_domain_error():
+            await idempotency.mark_sent(redis, reservation)
+        return reservation.task_id
 
     async def get(self, task_id: str, caller: Caller) -> TaskRecord:
         """The task as it stands.

@@ -27,7 +27,8 @@ class ResultStoreUnavailableError(DependencyUnavailableError):
 
 
 @contextmanager
-def _as_domain_error() -> Iterator[None]:
+def as_domain_error() -> Iterator[None]:
+    """Turn the client's errors into `ResultStoreUnavailableError`."""
     try:
         yield
     except (RedisError, OSError) as error:
@@ -59,7 +60,7 @@ class ResultStore:
     async def register(self, task_id: str, name: str, owner: str | None) -> None:
         """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent."""
         key = task_key(task_id)
-        with _as_domain_error():
+        with as_domain_error():
             pipeline = self.redis.pipeline(transaction=True)
             pipeline.hset(key, mapping={"name": name, "owner": owner or ""})
             pipeline.expire(key, self.expires_s)
@@ -67,12 +68,12 @@ class ResultStore:
 
     async def forget(self, task_id: str) -> None:
         """Take a registration back, because the message could not be sent."""
-        with _as_domain_error():
+        with as_domain_error():
             await self.redis.delete(task_key(task_id))
 
     async def find(self, task_id: str) -> TaskRecord | None:
         """What is known of a task; None if it was never submitted, or so long ago that its result has expired."""
-        with _as_domain_error():
+        with as_domain_error():
             pipeline = self.redis.pipeline(transaction=False)
             pipeline.hgetall(task_key(task_id))
             pipeline.get(result_key(task_id))
@@ -81,6 +82,6 @@ class ResultStore:
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task unless it was started; from here on it never will be."""
-        with _as_domain_error():
+        with as_domain_error():
             answer: Any = await self.redis.eval(CANCEL_SCRIPT, 1, task_key(task_id))
         return cast("CancelOutcome", answer.decode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 
 from inference_core.main_factory import create_application
 from inference_core.state import StateDep
+from inference_core.tasks.idempotency import IdempotencyKey, fingerprint
 
 router = APIRouter(prefix="/test")
 
@@ -28,6 +30,20 @@ class Submitted(BaseModel):
 async def submit(submission: Submission, state: StateDep) -> Submitted:
     task_id = await state.task_service.submit(submission.task, *submission.args, owner=submission.owner)
     return Submitted(task_id=task_id)
+
+
+@router.post("/submit-once", status_code=202)
+async def submit_once(submission: Submission, state: StateDep, key: IdempotencyKey = None) -> Submitted:
+    assert key is not None
+    mark = fingerprint(submission.task, submission.args)
+    task_id = await state.task_service.submit_once(key, mark, submission.task, *submission.args, owner=submission.owner)
+    return Submitted(task_id=task_id)
+
+
+@router.get("/block")
+async def block(seconds: float) -> dict[str, float]:
+    time.sleep(seconds)  # noqa: ASYNC251  # the very mistake the lag measure must find
+    return {"seconds": seconds}
 
 
 @router.get("/slow")

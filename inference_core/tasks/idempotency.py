@@ -1,0 +1,104 @@
+"""`Idempotency-Key`: one submission for each key, however often the request comes.
+
+A key belongs to its user and is remembered for a day with a fingerprint of the request and the id of the task it
+became. The id is chosen before the task is sent, so that a retry after a crash sends the same task again, of which the
+workers run one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Header
+from redis.asyncio import Redis
+
+from inference_core.exceptions import ConflictError, UnprocessableError
+
+KEEP_S = 24 * 3600
+# Longer than any submission takes: after this the process that began it must have died.
+ABANDONED_AFTER_MS = 10_000
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", min_length=1, max_length=255, description="Makes the request safe to repeat."),
+]
+
+# KEYS[1] the key's hash; ARGV[1] fingerprint, ARGV[2] id for a new task, ARGV[3] seconds to keep it,
+# ARGV[4] milliseconds after which an unfinished submission counts as abandoned.
+RESERVE_SCRIPT = """
+local now = redis.call('TIME')
+local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
+local known = redis.call('HMGET', KEYS[1], 'fingerprint', 'task_id', 'sent', 'at_ms')
+if not known[1] then
+  redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], 'task_id', ARGV[2], 'at_ms', string.format('%.0f', now_ms))
+  redis.call('EXPIRE', KEYS[1], ARGV[3])
+  return {'new', ARGV[2]}
+end
+if known[1] ~= ARGV[1] then return {'other', ''} end
+if known[3] then return {'sent', known[2]} end
+if now_ms - tonumber(known[4]) < tonumber(ARGV[4]) then return {'busy', ''} end
+redis.call('HSET', KEYS[1], 'at_ms', string.format('%.0f', now_ms))
+return {'new', known[2]}
+"""
+
+
+class SubmissionInProgressError(ConflictError):
+    """A request with this Idempotency-Key is being served at this moment; try again in `retry_after_s` seconds."""
+
+    code = "idempotency_key_in_use"
+    detail = "A request with this Idempotency-Key is being served. Try again shortly."
+    retry_after_s = 1
+
+
+class KeyReusedError(UnprocessableError):
+    """This Idempotency-Key came with another request before."""
+
+    code = "idempotency_key_reused"
+    detail = "This Idempotency-Key was used for a different request."
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """The task a key stands for; `is_new` if it is still to be sent."""
+
+    redis_key: str
+    task_id: str
+    is_new: bool
+
+
+def fingerprint(*parts: Any) -> str:
+    """A digest of what makes two requests the same; JSON values, the order of an object's names does not count."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+async def reserve(redis: Redis, owner: str | None, key: str, request_fingerprint: str) -> Reservation:
+    """Claim `key` for `owner` and this request.
+
+    Raises:
+        SubmissionInProgressError: if another request with the key has not been answered yet.
+        KeyReusedError: if the key came with another request.
+        RedisError: if Redis does not answer.
+    """
+    redis_key = f"inference_core:idempotency:{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()}"
+    arguments = (request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)
+    answer: Any = await redis.eval(RESERVE_SCRIPT, 1, redis_key, *arguments)
+    outcome, task_id = (part.decode() for part in answer)
+    if outcome == "busy":
+        raise SubmissionInProgressError
+    if outcome == "other":
+        raise KeyReusedError
+    return Reservation(redis_key, task_id, outcome == "new")
+
+
+async def mark_sent(redis: Redis, reservation: Reservation) -> None:
+    """Later requests with the key are answered with the same task."""
+    await redis.hset(reservation.redis_key, "sent", "1")
+
+
+async def mark_retryable(redis: Redis, reservation: Reservation) -> None:
+    """The submission failed: the next request with the key tries again, with the same task id."""
+    await redis.hset(reservation.redis_key, "at_ms", "0")
