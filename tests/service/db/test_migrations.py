@@ -1,0 +1,102 @@
+"""Migrations: both ways, in agreement with the models, and safe when several processes start at once."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+from sqlalchemy.engine import Connection, make_url
+
+from inference_core.db.base import Base
+from inference_core.db.engine import Database
+from inference_core.db.migrate import (
+    MigrationError,
+    current_revision,
+    downgrade,
+    ensure_schema,
+    head_revision,
+    upgrade,
+)
+from inference_core.settings import Settings
+from tests.support.servers.databases import create_database
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def empty_database(database_url: str, tmp_path: Path) -> str:
+    """A database of the same kind without tables."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{tmp_path / 'not' / 'yet' / 'empty.db'}"
+    return create_database(
+        url.set(database=None).render_as_string(hide_password=False), f"empty_{secrets.token_hex(4)}"
+    )
+
+
+@pytest.fixture
+def settings(empty_database: str) -> Settings:
+    return Settings(_env_file=None, database_url=empty_database)
+
+
+def tables(connection: Connection) -> set[str]:
+    return set(inspect(connection).get_table_names()) - {"alembic_version"}
+
+
+def differences(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection, {"compare_type": True}), Base.metadata))
+
+
+async def ask(settings: Settings, question: Callable[[Connection], object]) -> object:
+    async with Database.open(settings) as database, database.write_engine.connect() as connection:
+        return await connection.run_sync(question)
+
+
+async def test_migrations_go_up_and_down_and_make_what_the_models_say(settings: Settings) -> None:
+    await asyncio.to_thread(upgrade, settings)
+    assert await ask(settings, tables) == set(Base.metadata.tables)
+    assert await ask(settings, differences) == []
+    await asyncio.to_thread(downgrade, settings)
+    assert await ask(settings, tables) == set()
+    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade, settings)
+    assert await ask(settings, tables) == set(Base.metadata.tables)
+
+
+async def test_several_processes_may_migrate_at_once(settings: Settings) -> None:
+    await asyncio.gather(*(asyncio.to_thread(upgrade, settings) for _ in range(4)))
+    assert await ask(settings, tables) == set(Base.metadata.tables)
+
+
+async def test_development_migrates_by_itself_and_production_says_what_to_run(settings: Settings) -> None:
+    production = settings.model_copy(update={"environment": "production"})
+    async with Database.open(settings) as database:
+        with pytest.raises(MigrationError, match="inference-core migrate") as raised:
+            await ensure_schema(production, database)
+        assert "\n" not in str(raised.value)
+        assert await current_revision(database) is None
+        await ensure_schema(settings, database)
+        assert await current_revision(database) == head_revision()
+        await ensure_schema(production, database)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://somebody:topsecret@127.0.0.1:1/x", "mysql://somebody:topsecret@127.0.0.1:1/x"]
+)
+async def test_an_unreachable_database_is_one_line_without_its_password(url: str) -> None:
+    settings = Settings(_env_file=None, database_url=url)
+    with pytest.raises(MigrationError, match=r"127\.0\.0\.1:1") as raised:
+        await asyncio.to_thread(upgrade, settings)
+    assert "topsecret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    production = settings.model_copy(update={"environment": "production"})
+    async with Database.open(settings) as database:
+        await ensure_schema(production, database)  # starts anyway: health says that the database is down
+        with pytest.raises(MigrationError):
+            await ensure_schema(settings, database)
