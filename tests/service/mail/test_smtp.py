@@ -76,7 +76,7 @@ def password_server(mailbox: Mailbox) -> Iterator[Settings]:
     def check(*arguments: Any) -> AuthResult:
         given = arguments[-1]
         assert isinstance(given, LoginPassword)
-        return AuthResult(success=(given.login, given.password) == (b"service", b"mail-secret"))
+        return AuthResult(success=(given.login, given.password) == (b"service", b"mail-secret"), handled=False)
 
     yield from serve(mailbox, authenticator=check, auth_required=True, auth_require_tls=False)
 
@@ -106,7 +106,7 @@ def test_html_is_escaped_and_text_is_not(settings: Settings) -> None:
     assert "<b>&" in text.get_content()
 
 
-@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS", "ignore:Session.login_data is deprecated")
 def test_it_logs_in_where_the_server_wants_that(password_server: Settings, mailbox: Mailbox) -> None:
     known = {"smtp_username": "service", "smtp_password": "mail-secret"}
     settings = smtp_settings(password_server.smtp_port, **known)
