@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from loadgate.recorder import Outcome
 
+BASE_MS = 100.0
+"""What most requests take: where limits are usually set."""
+
 SEED = 20_000
 
 
@@ -37,10 +40,9 @@ class Freeze:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A name, a description, and how the answers come: an endless iterator, the same for the same seed."""
+    """A name, and how the answers come: an endless iterator, the same for the same seed."""
 
     name: str
-    description: str
     answers: Callable[[random.Random], Iterator[Answer]]
     freeze: Freeze | None = None
 
@@ -50,44 +52,40 @@ class Distribution:
 
 def _constant(_: random.Random) -> Iterator[Answer]:
     while True:
-        yield Answer(50.0)
+        yield Answer(BASE_MS)
 
 
 def _lognormal(rnd: random.Random) -> Iterator[Answer]:
-    # Median 33 ms, p99 135 ms, p99.9 215 ms.
     while True:
-        yield Answer(rnd.lognormvariate(3.5, 0.6))
+        yield Answer(BASE_MS * rnd.lognormvariate(0.0, 0.6))
 
 
 def _bimodal(rnd: random.Random) -> Iterator[Answer]:
     # One of each hundred, at a place by chance. One more at the start keeps the p99 off the border between the two
-    # modes, where it would be an extreme of either.
-    yield Answer(400.0)
+    # modes, where it would be the slowest of one or the fastest of the other.
+    yield Answer(10 * BASE_MS)
     while True:
         stalled = rnd.randrange(100)
         for place in range(100):
-            yield Answer(400.0 if place == stalled else 20.0)
-
-
-def _freezing(_: random.Random) -> Iterator[Answer]:
-    while True:
-        yield Answer(20.0)
+            yield Answer(10 * BASE_MS if place == stalled else BASE_MS)
 
 
 def _failing(rnd: random.Random) -> Iterator[Answer]:
     while True:
         failed = rnd.randrange(50)
         for place in range(50):
-            yield Answer(1.0, Outcome.FAILURE) if place == failed else Answer(30.0)
+            yield Answer(1.0, Outcome.FAILURE) if place == failed else Answer(BASE_MS)
 
 
 DISTRIBUTIONS = {
     distribution.name: distribution
     for distribution in (
-        Distribution("constant", "50 ms", _constant),
-        Distribution("lognormal", "median 33 ms, sigma 0.6", _lognormal),
-        Distribution("bimodal", "20 ms, 1 % stalls of 400 ms", _bimodal),
-        Distribution("freeze", "20 ms, once 2 s without an answer", _freezing, Freeze(2.5, 2.0)),
-        Distribution("errors", "30 ms, 2 % errors after 1 ms", _failing),
+        Distribution("constant", _constant),
+        Distribution("lognormal", _lognormal),
+        Distribution("stalls", _bimodal),
+        Distribution("freeze", _constant, Freeze(2.5, 2.0)),
+        Distribution("errors", _failing),
     )
 }
+"""`constant`: 100 ms. `lognormal`: median 100 ms, sigma 0.6. `stalls`: 100 ms, and 1 s for 1 %. `freeze`: 100 ms, and
+once 2 s without any answer. `errors`: 100 ms, and 2 % errors after 1 ms."""

@@ -2,8 +2,9 @@
 
     python -m benchmarks.calibrate.server constant
 
-It prints its URL, serves any GET, and gives its record at /truth, which is not part of it. The time of a request runs
-from the moment the server reads it to the moment the answer is handed to the kernel, on the monotonic clock.
+It prints its URL. GET /answer is answered as the distribution says; its time runs from the moment the server reads
+the request to the moment the answer is handed to the kernel, on the monotonic clock. Every other path is answered at
+once: /warm-up opens a connection, and /truth gives the record. All answers but the last are counted by path.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import json
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.calibrate.answers import DISTRIBUTIONS, Answer, Distribution
 from loadgate.recorder import Outcome
 
-TRUTH_PATH = "/truth"
 _HEAD_END = b"\r\n\r\n"
 _BODY = b"x" * 100
 
@@ -35,13 +36,14 @@ _RESPONSES = {
 
 
 class Stub:
-    """The answers still to come, and the record of those given: times in ms by outcome."""
+    """The answers still to come, and the record of those given: times in ms by outcome, and counts by path."""
 
     def __init__(self, distribution: Distribution) -> None:
         self._answers: Iterator[Answer] = distribution.stream()
         self._freeze = distribution.freeze
         self._first_s: float | None = None
         self.times_ms: dict[Outcome, list[float]] = {outcome: [] for outcome in Outcome}
+        self.counts: Counter[str] = Counter()
 
     def next_answer(self, received_s: float) -> tuple[float, Outcome]:
         """When the request that was received now is to be answered, and how."""
@@ -54,7 +56,7 @@ class Stub:
         return due_s, answer.outcome
 
     def truth(self) -> bytes:
-        return json.dumps(self.times_ms).encode()
+        return json.dumps({"times_ms": self.times_ms, "counts": self.counts}).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -75,8 +77,13 @@ class Connection(asyncio.Protocol):
         if not self._received.endswith(_HEAD_END):
             return
         request, self._received = self._received, b""
-        if request.startswith(f"GET {TRUTH_PATH} ".encode()):
+        path = request.split(b" ", 2)[1].decode()
+        if path == "/truth":
             self._transport.write(_response(b"200 OK", self._stub.truth()))
+            return
+        self._stub.counts[path] += 1
+        if path != "/answer":
+            self._transport.write(_RESPONSES[Outcome.SUCCESS])
             return
         due_s, outcome = self._stub.next_answer(now_s)
         # asyncio's loop counts on the same clock.

@@ -1,0 +1,42 @@
+"""Runs loadgate against a stub server that knows what it did, and prints reported against true figures.
+
+    python -m benchmarks.calibrate [--only lognormal] [--seconds 40] [--users 60]
+
+The exit code is 1 when a figure is beyond its bar. Nothing else should run on the machine meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.calibrate.cases import CASES, FULL_LOAD, Load
+from benchmarks.calibrate.comparison import BARS, table
+from benchmarks.calibrate.runs import compare
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
+    parser.add_argument("--seconds", type=int, default=FULL_LOAD.seconds, help="length of each run")
+    parser.add_argument("--users", type=int, default=FULL_LOAD.users)
+    options = parser.parse_args()
+    cases = [case for case in CASES if options.only in str(case)]
+    if not cases:
+        parser.error(f"--only {options.only}: no case has this in its name")
+    load = Load(options.users, options.seconds)
+    comparisons = []
+    for number, case in enumerate(cases, 1):
+        print(f"{number} of {len(cases)}: {case}", file=sys.stderr, flush=True)
+        comparisons.append(compare(case, load))
+    print(table(comparisons, BARS))
+    for comparison in comparisons:
+        for figure in comparison.estimates:
+            print(f"{comparison.case}: {figure.name}: {figure.reported:g}; sent by the clock: {figure.true:g}")
+    misses = [miss for comparison in comparisons for miss in comparison.misses(BARS)]
+    print("\n".join(misses) if misses else "every figure is within its bar")
+    return 1 if misses else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What is calibrated: each distribution in each model with each number of processes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from benchmarks.calibrate.answers import BASE_MS, DISTRIBUTIONS, Distribution
+
+PAUSE_S = (0.1, 0.3)
+"""A user's pause between an answer and its next request. By chance, so that users do not stay in step: those who send
+in the same moment are served one after the other by the generator, which is a load of its own kind."""
+
+INTERVAL_S = sum(PAUSE_S) / 2 + BASE_MS / 1000
+"""The interval at which one user means to send, where answers take BASE_MS."""
+
+
+class Model(StrEnum):
+    """Who decides when a request is sent."""
+
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How much of it: `users` for `seconds`; in a closed model about users / INTERVAL_S requests per second."""
+
+    users: int = 60
+    seconds: int = 40
+
+
+FULL_LOAD = Load()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One run of loadgate against the stub server."""
+
+    distribution: Distribution
+    model: Model
+    processes: int
+
+    def options(self, load: Load) -> list[str]:
+        """Locust's command line for it, without the locustfile and the host."""
+        options = ["-u", str(load.users), "-r", str(load.users), "-t", f"{load.seconds}s"]
+        return options if self.processes == 1 else [*options, "--processes", str(self.processes)]
+
+    def __str__(self) -> str:
+        return f"{self.distribution.name}, {self.model}, {self.processes}"
+
+
+CASES = [
+    Case(distribution, model, processes)
+    for model in Model
+    for processes in (1, 2)
+    for distribution in DISTRIBUTIONS.values()
+]

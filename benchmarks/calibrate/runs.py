@@ -1,0 +1,98 @@
+"""Carries out a case: the stub server, loadgate against it as Locust's command line starts it, and both records."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.calibrate.answers import BASE_MS
+from benchmarks.calibrate.cases import INTERVAL_S, Case, Load
+from benchmarks.calibrate.comparison import Comparison, Figure, latency_figures
+from benchmarks.calibrate.round_trip import RoundTrips
+from loadgate.artefacts import read_run
+from loadgate.places import RUN_FOLDER_VARIABLE
+from loadgate.recorder import Outcome, Recorder, RequestName, corrected, expected_interval_ms
+
+ROOT = Path(__file__).resolve().parents[2]
+SLOW_MS = 1000.0
+_STEERING = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST")
+
+
+class CalibrationError(Exception):
+    """A run could not be carried out; the text says what it printed."""
+
+
+def compare(case: Case, load: Load) -> Comparison:
+    """Run one case and put both records side by side."""
+    with stub_server(case.distribution.name) as url:
+        with RoundTrips(url) as round_trips:
+            document = _run(case, load, url)
+        with urllib.request.urlopen(f"{url}/truth", timeout=10) as response:  # noqa: S310 - our own server
+            truth = json.load(response)
+    (reported,) = [row for row in document["totals"]["requests"] if row["name"] == "answer"]
+    good, failed = (truth["times_ms"][outcome] for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
+    return Comparison(
+        case=str(case),
+        latencies=latency_figures(reported["success_ms"], good),
+        counts=(
+            Figure("requests", reported["requests"], len(good) + len(failed)),
+            Figure("failures", reported["failures"], len(failed)),
+        ),
+        estimates=_freeze_seen(case, load, document),
+        round_trip_ms=round_trips.median_ms,
+    )
+
+
+@contextlib.contextmanager
+def stub_server(distribution: str) -> Iterator[str]:
+    """The stub server as a process of its own; yields its URL."""
+    command = [sys.executable, "-m", "benchmarks.calibrate.server", distribution]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().strip()
+            if not url:
+                raise CalibrationError("the stub server did not start")
+            yield url
+        finally:
+            server.terminate()
+
+
+def _run(case: Case, load: Load, url: str) -> dict[str, Any]:
+    """The run's document."""
+    locustfile = Path(__file__).with_name("locustfile.py")
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", url]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {name: value for name, value in os.environ.items() if not _STEERING.match(name)}
+        environment |= {"PYTHONPATH": str(ROOT), RUN_FOLDER_VARIABLE: folder}
+        done = subprocess.run(
+            [*command, *case.options(load)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise CalibrationError(f"{case}: Locust ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        return read_run(Path(folder))
+
+
+def _freeze_seen(case: Case, load: Load, document: dict[str, Any]) -> tuple[Figure, ...]:
+    """What the corrected figures of a closed run show of a freeze, and what requests sent by the clock would have met.
+
+    Sent at t, a request that falls into a freeze takes until its end; more than SLOW_MS if t is that long before it.
+    """
+    freeze = case.distribution.freeze
+    if freeze is None:
+        return ()
+    latencies = Recorder.from_json(document["recording"]).totals(RequestName("answer")).success
+    interval_ms = expected_interval_ms(latencies, user_seconds=sum(users for _, users in document["user_counts"]))
+    assert interval_ms is not None
+    true = load.users / INTERVAL_S * (freeze.length_s + (BASE_MS - SLOW_MS) / 1000)
+    name = f"corrected number of requests over {SLOW_MS:g} ms (measured: {latencies.count_above(SLOW_MS)})"
+    return (Figure(name, corrected(latencies, interval_ms).count_above(SLOW_MS), round(true)),)
