@@ -115,8 +115,8 @@ class FaultProxy:
             finally:
                 self._writers.discard(up_writer)
                 up_writer.close()
-        except OSError:
-            pass  # an end that went away is what this proxy is for
+        except (OSError, asyncio.CancelledError):
+            pass  # an end that went away is what this proxy is for, and its own end is no news to anybody
         finally:
             self._writers.discard(writer)
             self._tasks.discard(task)

@@ -1,0 +1,209 @@
+"""F07-F12: a database that is away, silent, cut off, exhausted, crowded, full."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+import pytest
+from sqlalchemy.engine import make_url
+
+from tests.support.fault_proxy import FaultProxy, Toxic, fault_proxy
+from tests.support.processes import wait_until
+from tests.support.servers.databases import create_database
+from tests.support.service import PREFIX, ApiProcess, api_process, service_env
+
+POOL = {"DATABASE_POOL_SIZE": "2", "DATABASE_MAX_OVERFLOW": "0", "DATABASE_POOL_TIMEOUT_S": "1"}
+PASSWORD = "correct horse 7"
+
+
+@pytest.fixture
+def server_database(postgresql: str) -> str:
+    return create_database(postgresql, f"faults_{uuid4().hex[:8]}")
+
+
+@pytest.fixture
+def proxy(server_database: str) -> Iterator[FaultProxy]:
+    with fault_proxy(make_url(server_database).port or 0) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def api(tmp_path: Path, redis_url: str, server_database: str, proxy: FaultProxy) -> Iterator[ApiProcess]:
+    """The service on PostgreSQL behind the proxy, with a pool of two."""
+    url = make_url(server_database).set(port=proxy.port).render_as_string(hide_password=False)
+    with api_process(tmp_path, service_env(tmp_path, redis_url, DATABASE_URL=url, **POOL)) as api:
+        yield api
+
+
+@pytest.fixture
+def sqlite_api(tmp_path: Path, redis_url: str) -> Iterator[ApiProcess]:
+    with api_process(tmp_path, service_env(tmp_path, redis_url)) as api:
+        yield api
+
+
+def register(client: httpx2.Client, name: str | None = None) -> httpx2.Response:
+    name = name or f"u{uuid4().hex[:12]}"
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    return client.post(f"{PREFIX}/auth/register", json=body)
+
+
+def bearer(client: httpx2.Client) -> dict[str, str]:
+    name: str = register(client).json()["username"]
+    login = client.post(f"{PREFIX}/auth/login", json={"username": name, "password": PASSWORD})
+    return {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+
+def timed_me(client: httpx2.Client, headers: dict[str, str]) -> tuple[int, float]:
+    start_s = time.monotonic()
+    response = client.get(f"{PREFIX}/auth/me", headers=headers)
+    if response.status_code == 503:
+        assert response.headers["content-type"] == "application/problem+json"
+        assert int(response.headers["retry-after"]) >= 1
+    return response.status_code, time.monotonic() - start_s
+
+
+def test_F07_stopped_database_is_told_at_once_and_found_again(api: ApiProcess, proxy: FaultProxy) -> None:
+    with api.client() as client:
+        headers = bearer(client)
+        proxy.add(Toxic("down"))
+        wait_until(lambda: api.get("/health/").status_code == 503, within_s=1.0)
+        body = api.get("/health/").json()
+        assert (body["status"], body["components"]["database"]["status"]) == ("unhealthy", "unhealthy")
+        assert api.get("/health/database").status_code == 503
+        assert api.get("/health/ready").status_code == 503
+        for _ in range(4):
+            status, seconds = timed_me(client, headers)
+            assert status == 503
+            assert seconds < 2.0
+        assert api.get("/health/ping").status_code == 200
+        proxy.clear()
+        wait_until(lambda: api.get("/health/").status_code == 200, within_s=5)
+        wait_until(lambda: timed_me(client, headers)[0] == 200, within_s=5)
+
+
+def test_F08_silent_database_costs_bounded_time_and_others_nothing(api: ApiProcess, proxy: FaultProxy) -> None:
+    with api.client(timeout_s=20) as client:
+        headers = bearer(client)
+        proxy.add(Toxic("timeout"))
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(timed_me, client, headers) for _ in range(4)]
+            wait_until(lambda: api.get("/health/").status_code == 503, within_s=3)
+            pings_s = []
+            for _ in range(50):
+                start_s = time.monotonic()
+                assert api.get("/health/ping").status_code == 200
+                pings_s.append(time.monotonic() - start_s)
+            assert sorted(pings_s)[len(pings_s) // 2] < 0.2
+            answers = [future.result(20) for future in asked]
+        # Two waited for a silent server until the client's limit (the statement's and a second) and a polite goodbye
+        # to it, two for a connection of the pool.
+        assert {status for status, _ in answers} == {503}
+        assert max(seconds for _, seconds in answers) < 10.0
+        assert sorted(seconds for _, seconds in answers)[1] < 3.0
+        proxy.clear()
+        wait_until(lambda: timed_me(client, headers)[0] == 200, within_s=10)
+
+
+def test_F09_killed_connections_cost_at_most_a_request_each(api: ApiProcess, server_database: str) -> None:
+    outcomes: Counter[int] = Counter()
+    with api.client() as client:
+        headers = bearer(client)
+        killed = 0
+        for _ in range(6):
+            with ThreadPoolExecutor(4) as pool:
+                outcomes.update(pool.map(lambda _: timed_me(client, headers)[0], range(20)))
+            killed += asyncio.run(_kill_connections(server_database))
+        with ThreadPoolExecutor(4) as pool:
+            outcomes.update(pool.map(lambda _: timed_me(client, headers)[0], range(20)))
+        assert killed > 0
+        assert set(outcomes) <= {200, 503}
+        assert outcomes[503] <= killed
+        assert timed_me(client, headers)[0] == 200
+
+
+async def _kill_connections(url: str) -> int:
+    connection = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        rows = await connection.fetch(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        return len(rows)
+    finally:
+        await connection.close()
+
+
+def test_F10_exhausted_pool_answers_within_its_timeout_and_leaks_nothing(api: ApiProcess, server_database: str) -> None:
+    with api.client(timeout_s=20) as client:
+        headers = bearer(client)
+        with ThreadPoolExecutor(50) as pool:
+            blocked = pool.submit(asyncio.run, _lock_users(server_database, seconds=2.5))
+            wait_until(blocked.running, what="the lock taken")
+            time_limit_s = 6.5  # the pool's timeout, or the lock's end
+            answers = list(pool.map(lambda _: timed_me(client, headers), range(49)))
+            blocked.result(20)
+        assert {status for status, _ in answers} <= {200, 503}
+        assert max(seconds for _, seconds in answers) < time_limit_s
+        wait_until(lambda: timed_me(client, headers)[0] == 200, within_s=1.0)
+
+        def checked_out() -> str:
+            return client.get("/metrics").text
+
+        wait_until(lambda: 'database_pool_connections{pool="read",state="checked_out"} 0.0' in checked_out())
+        assert api.get("/health/database").json()["details"]["checked_out"] == 0
+
+
+async def _lock_users(url: str, seconds: float) -> None:
+    """Hold the table of users so that every query of it waits, as a migration gone wrong would."""
+    connection = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+            await connection.execute("SELECT pg_sleep($1)", seconds)
+    finally:
+        await connection.close()
+
+
+def test_F11_many_writers_on_sqlite_all_succeed(sqlite_api: ApiProcess) -> None:
+    writers, each = 32, 8
+
+    def write(number: int) -> list[int]:
+        with sqlite_api.client(timeout_s=60) as client:
+            return [register(client, f"w{number}x{turn}n{uuid4().hex[:6]}").status_code for turn in range(each)]
+
+    with ThreadPoolExecutor(writers) as pool:
+        outcomes = Counter(status for statuses in pool.map(write, range(writers)) for status in statuses)
+    assert outcomes == {201: writers * each}
+    assert "database is locked" not in sqlite_api.log.read_text()
+
+
+def test_F12_full_disk_is_503_and_corrupts_nothing(sqlite_api: ApiProcess, tmp_path: Path) -> None:
+    database = tmp_path / "service.db"
+    with sqlite_api.client() as client:
+        assert register(client).status_code == 201
+        # A limit on the size of files is to SQLite what a full disk is.
+        soft, hard = resource.prlimit(sqlite_api.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(sqlite_api.pid, resource.RLIMIT_FSIZE, (4096, hard))
+        try:
+            refused: list[httpx2.Response] = []
+            wait_until(lambda: refused.append(register(client)) or refused[-1].status_code != 201)  # type: ignore[func-returns-value]
+            assert refused[-1].status_code == 503, refused[-1].text
+            assert "retry-after" in refused[-1].headers
+        finally:
+            resource.prlimit(sqlite_api.pid, resource.RLIMIT_FSIZE, (soft, hard))
+        wait_until(lambda: register(client).status_code == 201, within_s=5)
+    with sqlite3.connect(database) as connection:
+        answer: Any = connection.execute("PRAGMA integrity_check").fetchone()
+    connection.close()
+    assert answer == ("ok",)
