@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import compile_path
 
 from inference_core import exceptions
 from inference_core.logging import current_request_id
@@ -110,8 +111,19 @@ async def on_service_error(request: Request, error: Exception) -> Response:
 async def on_http_exception(request: Request, error: Exception) -> Response:
     """Routing's own errors: 404, 405, 413."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
-    headers = dict(error.headers) if error.headers else None
+    headers = dict(error.headers) if error.headers else {}
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # Routing names the methods of the first route with this path only.
+        named = {method.strip() for method in headers.get("Allow", "").split(",") if method}
+        headers["Allow"] = ", ".join(sorted(named | documented_methods(request.app.openapi(), request.url.path)))
     return problem_response(request.url.path, error.status_code, str(error.detail), headers=headers)
+
+
+def documented_methods(document: dict[str, Any], path: str) -> set[str]:
+    """The methods an OpenAPI document has for `path`: as it stands, else for the templates that match it."""
+    paths = document["paths"]
+    matching = [paths[path]] if path in paths else [paths[name] for name in paths if compile_path(name)[0].match(path)]
+    return {method.upper() for item in matching for method in item}
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:

@@ -35,6 +35,7 @@ async def test_S38_every_client_error_is_a_problem_document(api: Api) -> None:
     wrong_method = await api.client.delete("/api/v1/auth/login")
     assert_is_problem(wrong_method, 405, "/api/v1/auth/login")
     assert wrong_method.headers["allow"] == "POST"
+    assert (await api.client.delete("/api/v1/auth/me")).headers["allow"] == "GET, PUT"
     path = "/api/v1/auth/login"
     assert_is_problem(await api.client.post(path, content=b'{"username": "\xff"}', headers=JSON), 400, path)
     for content in (b"{", b"[]", b"null", b'{"username": 1}', b'{"username": "\\ud800", "password": "x"}'):

@@ -1,0 +1,74 @@
+"""The service does what its OpenAPI document says: no 5xx, no undocumented status, no answer against its schema."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis.configuration import set_hypothesis_home_dir
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from inference_core.auth.admin_service import create_superuser
+from inference_core.main_factory import create_application
+from inference_core.settings import Settings
+from tests.support.accounts import new_name
+from tests.support.service import ApiProcess, api_process, service_env, worker_process
+
+# Not into the working tree.
+set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")
+
+PASSWORD = "ContractPass1!"
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "10"))
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def contract_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    from tests.support.servers.databases import create_database
+
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path_factory.mktemp('contract') / 'service.db'}"
+    return create_database(request.getfixturevalue("postgresql"), "contract")
+
+
+@pytest.fixture(scope="module")
+def server(contract_database: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiProcess]:
+    folder: Path = tmp_path_factory.mktemp("contract")
+    env = service_env(folder, redis_url, DATABASE_URL=contract_database, LOGIN_FAILURES_ALLOWED="1000")
+    with worker_process(folder, env), api_process(folder, env, app="inference_core.main:app") as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def administrator(server: ApiProcess, contract_database: str) -> str:
+    name = new_name()
+    own = Settings(_env_file=None, database_url=contract_database, argon2_memory_kib=8, argon2_time_cost=1)
+    asyncio.run(create_superuser(own, username=name, email=f"{name}@example.com", password=PASSWORD))
+    return name
+
+
+@pytest.fixture
+def bearer(server: ApiProcess, administrator: str) -> dict[str, str]:
+    """A fresh session for each operation: some of them end sessions."""
+    login = {"username": administrator, "password": PASSWORD}
+    with httpx2.Client(base_url=server.url, trust_env=False) as client:
+        token = client.post("/api/v1/auth/login", json=login).json()["access_token"]
+    return {"Authorization": f"Bearer {token}"}
+
+
+schema = schemathesis.openapi.from_dict(create_application(Settings(_env_file=None, environment="testing")).openapi())
+
+
+@schema.parametrize()
+@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+def test_every_operation_keeps_the_contract(
+    case: schemathesis.Case, server: ApiProcess, bearer: dict[str, str]
+) -> None:
+    # What is valid by its schema may still be refused: a wrong password, an unknown token, an account that exists.
+    case.call_and_validate(base_url=server.url, headers=bearer, excluded_checks=[positive_data_acceptance])
