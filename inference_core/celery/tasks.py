@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 
 from celery import shared_task
 
+from inference_core.auth.repository import UserRepository
 from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.schedule import PURGE_EXPIRED
+from inference_core.db.base import utc_now
+from inference_core.db.engine import Database
+from inference_core.settings import Settings
 
 DAY_S = 24 * 3600
 
@@ -18,7 +23,13 @@ def purge_expired(self: ServiceTask) -> dict[str, int]:
     """Delete what has outlived its use; running it twice does no harm. Gives how many of each kind went."""
     settings = self.app.settings
     outbox_mails = purge_outbox(settings.mail_outbox_dir, older_than_s=settings.mail_outbox_keep_days * DAY_S)
-    return {"outbox_mails": outbox_mails}
+    return {"outbox_mails": outbox_mails, "database_rows": asyncio.run(purge_database(settings))}
+
+
+async def purge_database(settings: Settings) -> int:
+    """Delete mailed tokens and ended sessions that have expired; gives how many rows. (Redis expires its own.)"""
+    async with Database.open(settings) as database, database.write() as session:
+        return await UserRepository(session).purge(utc_now())
 
 
 def purge_outbox(folder: Path, *, older_than_s: float) -> int:

@@ -1,0 +1,68 @@
+"""The pure rules: when a worker counts as what, and what the picture as a whole means."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference_core.celery.worker_state import WorkerReport, decode_entry, encode_report
+from inference_core.tasks.monitor import view_of
+from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status
+
+REPORT: WorkerReport = {
+    "phase": "running",
+    "queues": ["default"],
+    "registered": [],
+    "active": [],
+    "reserved": [],
+    "scheduled": [],
+    "stats": {},
+}
+
+
+@pytest.mark.parametrize(
+    ("phase", "silent_ms", "status"),
+    [
+        ("running", 0, "online"),
+        ("running", 3_500, "online"),
+        ("running", 3_501, "unresponsive"),
+        ("stopping", 59_999, "stopping"),
+        ("stopping", 60_000, "unresponsive"),
+    ],
+)
+def test_worker_status(phase: str, silent_ms: int, status: str) -> None:
+    assert worker_status(phase, silent_ms) == status
+
+
+def views(*statuses: WorkerStatus) -> tuple[WorkerView, ...]:
+    return tuple(WorkerView(f"w{number}", status, 0, REPORT) for number, status in enumerate(statuses))
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "age_s", "status", "message"),
+    [
+        (Snapshot(True, views("online")), 0, "healthy", "1 worker is running."),
+        (Snapshot(True, views("online", "online")), 0, "healthy", "2 workers are running."),
+        (Snapshot(True, views("online", "unresponsive")), 0, "healthy", "1 worker is running. 1 unresponsive."),
+        (Snapshot(True, views("unresponsive")), 0, "degraded", "No worker is running. 1 unresponsive."),
+        (Snapshot(True, views("stopping")), 0, "degraded", "No worker is running."),
+        (Snapshot(True), 0, "degraded", "No worker is running."),
+        (Snapshot(True, views("online")), 7, "degraded", "The picture of the workers is 7 s old."),
+        (Snapshot(False, views("unresponsive")), 0, "unhealthy", "The broker does not answer."),
+    ],
+)
+def test_judgement(snapshot: Snapshot, age_s: float, status: str, message: str) -> None:
+    verdict = judge(snapshot, snapshot.taken_at_s + age_s)
+    assert (verdict.status, verdict.message) == (status, message)
+
+
+def test_entry_survives_its_way_through_redis_and_is_aged_by_redis_clock() -> None:
+    value = f"1700000000500 {encode_report(REPORT)}".encode()
+    assert decode_entry(value) == (1700000000500, REPORT)
+    view = view_of(b"celery@one", value, (1700000002, 700_000))
+    assert view is not None
+    assert (view.name, view.status, view.silent_ms) == ("celery@one", "online", 2_200)
+
+
+@pytest.mark.parametrize("value", [b"", b"no stamp", b"1 {}", b"1 []", b"x {}", b'1 {"phase": "running"}'])
+def test_entry_nobody_of_ours_wrote_is_left_out(value: bytes) -> None:
+    assert view_of(b"stranger", value, (1, 0)) is None
