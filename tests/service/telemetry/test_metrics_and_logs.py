@@ -1,0 +1,130 @@
+"""Metrics and access log of a real server, with one process and with several."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference_core.settings import Settings, SettingsError
+from inference_core.telemetry.reporting import configure_reporting
+from tests.support.processes import wait_until
+from tests.support.service import PREFIX, ApiProcess, api_process, service_env
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[ApiProcess]:
+    folder = tmp_path_factory.mktemp("service")
+    with api_process(folder, service_env(folder, redis_url, LOG_FORMAT="json")) as api:
+        yield api
+
+
+def metrics(api: ApiProcess, accept: str = "text/plain") -> str:
+    with api.client() as client:
+        return client.get("/metrics", headers={"Accept": accept}).text
+
+
+def requests_to(api: ApiProcess, route: str) -> int:
+    pattern = rf'^http_request_duration_seconds_count{{method="GET",route="{re.escape(route)}",status="\d+"}} (\S+)$'
+    return sum(int(float(count)) for count in re.findall(pattern, metrics(api), re.MULTILINE))
+
+
+def log_lines(api: ApiProcess) -> list[dict[str, Any]]:
+    lines = (line for line in api.log.read_text().splitlines() if line.startswith("{"))
+    return [record for line in lines if (record := json.loads(line))["event"] == "request"]
+
+
+def test_requests_are_counted_by_route_template(api: ApiProcess) -> None:
+    for number in range(3):
+        api.get(f"/tasks/{number}/status")
+    assert requests_to(api, "/api/v1/tasks/{task_id}/status") == 3
+    for number in range(3):
+        api.get(f"/no/such/{number}")
+    assert requests_to(api, "unmatched") >= 3
+    assert "/no/such" not in metrics(api)
+
+
+def test_metrics_speak_both_dialects_and_tell_of_every_part(api: ApiProcess) -> None:
+    with api.client() as client:
+        plain = client.get("/metrics")
+        open_metrics = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert plain.headers["content-type"].startswith("text/plain")
+    assert open_metrics.headers["content-type"].startswith("application/openmetrics-text")
+    assert open_metrics.text.endswith("# EOF\n")
+    for name in (
+        "database_pool_connections",
+        "event_loop_lag_seconds_bucket",
+        "dependency_up",
+        "celery_queue_depth",
+        "celery_workers",
+        "http_requests_refused_total",
+    ):
+        assert name in plain.text, name
+
+
+def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> None:
+    with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
+        started = "Application startup complete"
+        wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
+        before = requests_to(api, "/api/v1/health/")
+        for _ in range(30):
+            api.get("/health/")
+        # Which process answers each call is chance; the sum is not.
+        assert [requests_to(api, "/api/v1/health/") - before for _ in range(6)] == [30] * 6
+
+
+def test_access_log_has_one_json_line_for_each_request(api: ApiProcess) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"X-Request-ID": "my-request-1", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    with api.client() as client:
+        response = client.get(f'{PREFIX}/tasks/a"b/status?secret=hunter2', headers=headers)
+    assert response.headers["x-request-id"] == "my-request-1"
+    wait_until(lambda: any(line["request_id"] == "my-request-1" for line in log_lines(api)), what="the line written")
+    (line,) = (line for line in log_lines(api) if line["request_id"] == "my-request-1")
+    assert (line["method"], line["status"], line["trace_id"]) == ("GET", 404, trace)
+    assert (line["path"], line["route"]) == ('/api/v1/tasks/a"b/status', "/api/v1/tasks/{task_id}/status")
+    assert line["duration_ms"] > 0
+    assert "hunter2" not in api.log.read_text()
+
+
+def test_request_ids_that_would_not_fit_a_log_are_replaced(api: ApiProcess) -> None:
+    with api.client() as client:
+        for bad in ("x" * 65, 'a"b', "a b"):
+            given = client.get(f"{PREFIX}/health/ping", headers={"X-Request-ID": bad}).headers["x-request-id"]
+            assert re.fullmatch(r"[0-9a-f]{16}", given)
+
+
+def test_probes_that_succeed_are_not_logged(api: ApiProcess) -> None:
+    api.get("/health/ping")
+    api.get("/health/database")
+    wait_until(lambda: any(line["path"].endswith("/health/database") for line in log_lines(api)))
+    assert not any(line["path"].endswith("/health/ping") for line in log_lines(api))
+
+
+def test_user_id_is_in_the_log_of_an_authenticated_request(api: ApiProcess) -> None:
+    account = {"username": "logged7", "email": "logged7@example.com", "password": "correct horse 7"}
+    with api.client() as client:
+        user = client.post(f"{PREFIX}/auth/register", json=account).json()
+        token = client.post(f"{PREFIX}/auth/login", json=account).json()["access_token"]
+        client.get(f"{PREFIX}/auth/me", headers={"Authorization": f"Bearer {token}"})
+    wait_until(lambda: any(line["user_id"] == user["id"] for line in log_lines(api)), what="the user's id logged")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "package"),
+    [
+        ("sentry_dsn", "https://key@localhost/1", "sentry_sdk"),
+        ("otel_exporter_otlp_endpoint", "http://localhost:4318", "opentelemetry.sdk.trace"),
+    ],
+)
+def test_reporting_without_its_packages_is_one_clear_line(
+    field: str, value: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(SettingsError, match=rf"{field.upper()} is set, but its packages are not installed"):
+        configure_reporting(Settings(_env_file=None, **{field: value}))
+    assert configure_reporting(Settings(_env_file=None)) is False
