@@ -97,6 +97,11 @@ class ArrivalSchedule:
             elapsed_s -= segment.duration_s
         return 0.0
 
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate of any moment, in arrivals per second."""
+        return max((max(segment.first, segment.last) for segment in self.segments), default=0.0)
+
     def count_before(self, elapsed_s: float) -> int:
         """How many arrivals are meant to start before `elapsed_s`."""
         passed = 0.0

@@ -9,7 +9,7 @@ import re
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -51,6 +51,11 @@ class Check(Protocol):
         """What is checked, as the user calls it."""
         ...
 
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of checks without which this one cannot tell anything."""
+        ...
+
     def run(self, host: str) -> CheckResult:
         """Carry the check out against `host` (a base URL); never raises for what it finds."""
         ...
@@ -63,6 +68,7 @@ class TcpCheck:
     name: str
     address: str
     start: str = ""
+    needs: tuple[str, ...] = ()
 
     def run(self, host: str) -> CheckResult:  # noqa: ARG002 - the address is its own
         """Open and close one connection."""
@@ -84,6 +90,7 @@ class HttpCheck:
     expect: Mapping[str, Any] = field(default_factory=dict)
     start: str = ""
     timeout_s: float = TIMEOUT_S
+    needs: tuple[str, ...] = ()
 
     def run(self, host: str) -> CheckResult:
         """Send one request."""
@@ -114,12 +121,12 @@ def reachable(host: str, start: str = "") -> CheckResult:
 
 
 def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
-    """Carry out every check; when nobody listens at `host`, that is the only result."""
+    """Carry out every check that can tell something; when nobody listens at `host`, that is the only result."""
     first = reachable(host)
     if not first.ok:
         starts = [getattr(check, "start", "") for check in checks]
         return [CheckResult(first.name, ok=False, detail=first.detail, start=next(filter(None, starts), ""))]
-    return [first, *(check.run(host) for check in checks)]
+    return [first, *_in_order(checks, host)]
 
 
 def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
@@ -128,9 +135,11 @@ def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
     What only the host can tell is not known while the host does not answer; the first such check stands for it.
     """
     host_is_up = reachable(host)
+    if host_is_up.ok:
+        return list(_in_order(checks, host)) or [host_is_up]
     results: list[CheckResult] = []
     for check in checks:
-        if host_is_up.ok or not isinstance(check, HttpCheck) or "://" in check.path:
+        if not isinstance(check, HttpCheck) or "://" in check.path:
             results.append(check.run(host))
         elif host_is_up.detail not in {result.detail for result in results}:
             results.append(CheckResult(check.name, ok=False, detail=host_is_up.detail, start=check.start))
@@ -138,6 +147,20 @@ def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
             detail = f"cannot be told while {host} is not reachable"
             results.append(CheckResult(check.name, ok=False, detail=detail, known=False))
     return results or [host_is_up]
+
+
+def _in_order(checks: Iterable[Check], host: str) -> Iterator[CheckResult]:
+    missing: set[str] = set()
+    for check in checks:
+        need = next((name for name in check.needs if name in missing), None)
+        if need is None:
+            result = check.run(host)
+        else:
+            detail = f"cannot be told while {need} is missing"
+            result = CheckResult(check.name, ok=False, detail=detail, known=False)
+        if not result.ok:
+            missing.add(check.name)
+        yield result
 
 
 def _tcp(name: str, address: str, start: str, shown: str = "") -> CheckResult:

@@ -9,11 +9,12 @@ from typing import Annotated
 
 import typer
 
+from loadgate.arrival import EXAMPLES
 from loadgate.artefacts import RunFileError, read_run, write_artefacts
 from loadgate.checks import diagnose
 from loadgate.describe import DescribeError, describe
 from loadgate.exit_codes import ExitCode
-from loadgate.places import shown_path
+from loadgate.places import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
 from loadgate.run import RunError, RunRequest, run, suite_file
 from loadgate.target import TargetError
@@ -31,7 +32,7 @@ def app() -> None:
         code = _complain(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
     except (ProjectError, RunError, DescribeError, RunFileError) as error:
         code = _complain(str(error), ExitCode.USAGE)
-    except TargetError as error:
+    except (TargetError, PlaceError) as error:
         code = _complain(str(error), ExitCode.ERROR)
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("interrupted before there was anything to judge", ExitCode.ERROR)
@@ -48,13 +49,20 @@ def run_command(
     spawn_rate: Annotated[float | None, typer.Option("--spawn-rate", "-r", help="Users a second.")] = None,
     run_time: Annotated[str | None, typer.Option("--run-time", "-t", help="Such as 30s, 5m, 1h30m.")] = None,
     processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 is one a core.")] = None,
+    rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks by the clock, {EXAMPLES}.")] = None,
     locustfile: _Locustfile = None,
 ) -> int:
     """Run a load profile and exit by the verdict: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 bad usage.
 
     Other options go to Locust as they are.
     """
-    given = {"--users": users, "--spawn-rate": spawn_rate, "--run-time": run_time, "--processes": processes}
+    given = {
+        "--users": users,
+        "--spawn-rate": spawn_rate,
+        "--run-time": run_time,
+        "--processes": processes,
+        "--rate": rate,
+    }
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     request = RunRequest(profile, host, locustfile, [*options, *context.args])
     return run(request, load_project(), _say)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 import os
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
@@ -9,11 +11,17 @@ from collections.abc import Mapping, Sequence
 from locust import User
 from locust.argument_parser import LocustArgumentParser
 
+from loadgate.arrival import EXAMPLES
 from loadgate.profile import LoadProfile, ProfileError, find_profile
 from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
+from loadgate.stages import closed_steps
+from loadgate.users import BaseUser
 
 STOP_TIMEOUT_S = 10
 """How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
+
+POOL_S = 2.0
+"""An open model has users enough, unless --users says otherwise, for answers that take this long at the peak rate."""
 
 
 class SuiteError(Exception):
@@ -32,6 +40,11 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
         default=default,
         help="Load profile whose users, spawn rate, run time and class weights become the defaults",
         env_var="LOAD_PROFILE",
+    )
+    group.add_argument(
+        "--rate",
+        metavar="<arrivals>",
+        help=f"Open model: start tasks by the clock, {EXAMPLES}, whatever the answers do",
     )
 
 
@@ -57,6 +70,19 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
         profile.validate([user.__name__ for user in user_classes])
     except ProfileError as error:
         raise SuiteError(str(error)) from error
+    if profile.arrivals() is None:
+        return
+    unfit = [
+        user.__name__
+        for user in user_classes
+        if profile.weight_config.get(user.__name__, 0 if profile.weight_config else 1)
+        and not (issubclass(user, BaseUser) and all(inspect.isfunction(task) for task in user.tasks))
+    ]
+    if unfit:
+        raise SuiteError(
+            f"profile {profile.name!r}: an open model needs classes of loadgate.users.BaseUser whose tasks are "
+            f"functions; {', '.join(unfit)} is not one"
+        )
 
 
 def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str]) -> tuple[Rule, ...]:
@@ -85,9 +111,14 @@ def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Seque
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
     """Make the profile's numbers Locust's defaults; what the user gives in any way still wins."""
+    schedule = profile.arrivals()
+    first = closed_steps(profile)[0]
+    users = first.users if schedule is None else max(profile.users, math.ceil(schedule.peak_rate * POOL_S))
     parser.set_defaults(
-        num_users=profile.users,
-        spawn_rate=profile.spawn_rate,
+        num_users=users,
+        # An open model's users are a pool that has to be there when the arrivals begin.
+        spawn_rate=first.spawn_rate if schedule is None else float(users),
+        open_model=schedule is not None,
         run_time=max(1, round(profile.run_time_s)),
         stop_timeout=STOP_TIMEOUT_S,
         profile=profile.name,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from loadgate.arrival import ArrivalEvent
 from loadgate.exit_codes import ExitCode
 from loadgate.recorder import Recorder
 from loadgate.rules import EvaluationContext, Rule, RuleOutcome, Verdict, evaluate
 
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
+
+INTERRUPTED = "the run was interrupted"
+"""How the note on an interrupted run begins."""
 
 
 class Ending(StrEnum):
@@ -45,7 +49,9 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     """Evaluate the rules; what spoils a run turns a pass into inconclusive, and is said in the notes either way."""
     spoilers = _spoilers(facts)
     silence = target_silence(recorder)
-    notes = (*spoilers, *([silence] if silence else []), *([facts.abort_reason] if facts.abort_reason else []))
+    arrivals = arrival_note(recorder.counters())
+    spoilers += [arrivals] if arrivals else []
+    notes = (*spoilers, *([silence] if silence else []))
     context = EvaluationContext(duration_s=facts.duration_s, saturated=facts.saturated, notes=notes)
     verdict = evaluate(rules, recorder, context)
     if spoilers and verdict.outcome is RuleOutcome.PASS:
@@ -80,6 +86,20 @@ def target_silence(recorder: Recorder) -> str | None:
     )
 
 
+def arrival_note(counters: Mapping[str, int]) -> str | None:
+    """Say how many arrivals of an open model were not served, `None` when all were.
+
+    Late ones are no fault of the figures: their lateness is in their latencies.
+    """
+    never, dropped = counters.get(ArrivalEvent.NEVER_STARTED, 0), counters.get(ArrivalEvent.DROPPED, 0)
+    if not never and not dropped:
+        return None
+    return (
+        f"{never} arrivals never started and {dropped} were dropped, because no user was free: "
+        "the load was less than asked for; give more --users if the target was not the reason"
+    )
+
+
 def _last_error(recorder: Recorder) -> str:
     latest = max(recorder.errors(), key=lambda error: error.last_s, default=None)
     return f" (last error: {latest.text})" if latest else ""
@@ -89,7 +109,9 @@ def _spoilers(facts: RunFacts) -> list[str]:
     found = []
     if facts.ending is Ending.INTERRUPTED:
         planned = f" of {facts.planned_s:.0f} s" if facts.planned_s else ""
-        found.append(f"the run was interrupted after {facts.duration_s:.0f} s{planned}")
+        found.append(f"{INTERRUPTED} after {facts.duration_s:.0f} s{planned}")
+    if facts.ending is Ending.ABORTED:
+        found.append(facts.abort_reason)
     if facts.exceptions:
         times = "once" if facts.exceptions == 1 else f"{facts.exceptions} times"
         found.append(f"user code raised an exception {times} (first: {facts.first_exception})")

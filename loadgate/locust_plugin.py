@@ -22,21 +22,23 @@ from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
 from loadgate.checks import Check
 from loadgate.conclusion import Conclusion, conclude
-from loadgate.console import status_line
+from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.observed import finished_request
-from loadgate.places import PROGRESS_VARIABLE
+from loadgate.pacer import Pacer, activate
+from loadgate.parent import follow_parent, tell_parent_of_load
+from loadgate.places import PROGRESS_VARIABLE, PlaceError, check_reports
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Plan, Run
+from loadgate.stages import closed_steps
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
-PROGRESS_INTERVAL_S = 2.0
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
 
@@ -74,11 +76,13 @@ class LoadGate:
         self._choice: Choice | None = None
         self._run: Run | None = None
         self._sampler: HealthSampler | None = None
-        self._ticker: gevent.Greenlet | None = None
+        self._conductor: Conductor | None = None
+        self._pacer: Pacer | None = None
         self._dispatcher: GateDispatcher | None = None
         self._workers: MasterSide | None = None
         self._worker: WorkerSide | None = None
         self._conclusion: Conclusion | None = None
+        self._run_time_s: float | None = None
         self._quitting = False
         self._hurried = False
         self._concluding = RLock()
@@ -122,8 +126,9 @@ class LoadGate:
         # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
         environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]
         if isinstance(runner, WorkerRunner):
-            self._worker = WorkerSide(runner, self._take_report)
+            self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
+        follow_parent()
         if isinstance(runner, MasterRunner):
             self._workers = MasterSide(runner, lambda: self._run)
         if PROGRESS_VARIABLE in os.environ:
@@ -137,6 +142,12 @@ class LoadGate:
                 refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
             if problems := self._preflight():
                 refuse("\n".join(problems), ExitCode.ERROR)
+            try:
+                check_reports(self._project)
+            except PlaceError as error:
+                refuse(str(error), ExitCode.ERROR)
+            if self._options.open_model:
+                self._run_time_s, self._options.run_time = self._options.run_time, None
 
     def _preflight(self) -> list[str]:
         return preflight_problems(self.suite, self._project, self._host())
@@ -164,8 +175,11 @@ class LoadGate:
         name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
         self._sampler = HealthSampler(name if self._worker or self._workers else "process")
         self._sampler.start()
+        self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
+        activate(self._pacer)
         if self._worker is None:
-            self._ticker = gevent.spawn(self._tick, self._run)
+            tell_parent_of_load()
+            self._conductor = Conductor(self._run, self._runner, self._workers, self._pacer, self._end_load)
 
     def _refuse_start(self, environment: Environment, problems: list[str]) -> NoReturn:
         """Keep the web UI's run from starting, and show why there."""
@@ -180,34 +194,27 @@ class LoadGate:
         options, environment = self._options, self._environment
         if self._choice is None:
             raise RuntimeError("Locust started a run without having parsed its command line")
+        profile = self._choice.profile
+        steps = closed_steps(profile)
         return Plan(
-            profile=self._choice.profile,
+            profile=profile,
             rules=self._choice.rules,
             host=self._host(),
             users=options.num_users,
             spawn_rate=options.spawn_rate,
-            run_time_s=options.run_time,
+            run_time_s=options.run_time if self._run_time_s is None else self._run_time_s,
+            timed_by_gate=self._run_time_s is not None,
             stop_timeout_s=environment.stop_timeout,
             processes=self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1,
             user_classes={user.__name__: user.weight for user in environment.user_classes},
+            # Whoever asks for another number of users does not want the stages'.
+            steps=tuple(steps if options.num_users == steps[0].users else steps[:1]),
+            arrivals=profile.arrivals() if options.open_model else None,
         )
 
-    def _tick(self, run: Run) -> None:
-        """Once a second: count the users, look after the workers, show progress."""
-        shown_s = run.started_s
-        while True:
-            users = self._runner.user_count
-            run.user_counts.append((int(time.time()), users))
-            if self._workers is not None:
-                self._workers.note_missing(run)
-            if PROGRESS_VARIABLE in os.environ and time.time() - shown_s >= PROGRESS_INTERVAL_S:
-                shown_s = time.time()
-                print(status_line(run, users), flush=True)
-            gevent.sleep(1)
-
     def _on_spawning_complete(self, **_: Any) -> None:
-        if self._run is not None and self._run.stopping_s is None:
-            self._run.enter_stage()
+        if self._conductor is not None:
+            self._conductor.load_is_up()
 
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
@@ -245,6 +252,8 @@ class LoadGate:
         if run.ending is Ending.COMPLETED and (self._quitting or run.is_early()):
             run.ending = Ending.INTERRUPTED
         run.stopping_s = time.time()
+        if self._pacer is not None:
+            self._pacer.stop()
         if self._dispatcher is not None:
             self._dispatcher.halt()
         if self._workers is not None:
@@ -256,8 +265,9 @@ class LoadGate:
             if run is None or self._worker is not None:
                 return
             self._run = None
-            if self._ticker is not None:
-                self._ticker.kill()
+            if self._conductor is not None:
+                self._conductor.stop()
+                self._conductor = None
             self._note_health(run)
             self._end_sampling()
             with _no_interrupt():
@@ -265,6 +275,12 @@ class LoadGate:
             self._environment.process_exit_code = self._conclusion.code
         if not self._options.headless:
             print(self._conclusion.text, flush=True)
+
+    def _end_load(self) -> None:
+        if self._options.headless:
+            self._runner.quit()
+        else:
+            self._runner.stop()
 
     def _note_health(self, run: Run) -> None:
         if self._sampler is not None:

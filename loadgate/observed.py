@@ -14,6 +14,9 @@ from loadgate.run_state import FinishedRequest
 GROUP = "group"
 """Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
 
+LATENESS = "lateness_ms"
+"""Key of a request's context, in an open model: how long after its intended time it began."""
+
 
 class UnansweredRequestError(Exception):
     """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
@@ -32,12 +35,15 @@ def finished_request(
     **_: Any,
 ) -> FinishedRequest:
     """Read the arguments of Locust's request event. A request without a time (None) counts with 0 ms."""
-    latency_ms = max(0.0, response_time or 0.0)
+    service_ms = max(0.0, response_time or 0.0)
+    began_s = time.time() - service_ms / 1000 if start_time is None else start_time
+    lateness_ms = (context or {}).get(LATENESS)
     return FinishedRequest(
         name=request_name(request_type, name),
         group=str((context or {}).get(GROUP, "")),
-        start_s=time.time() - latency_ms / 1000 if start_time is None else start_time,
-        latency_ms=latency_ms,
+        start_s=began_s - (lateness_ms or 0.0) / 1000,
+        latency_ms=service_ms + (lateness_ms or 0.0),
+        service_ms=None if lateness_ms is None else service_ms,
         response_bytes=response_length or 0,
         error=error_text(exception, response) if exception else None,
     )

@@ -59,14 +59,23 @@ class CheckSettings(_Table):
     expect: dict[str, Any] = Field(default_factory=dict)
     status: int = 200
     start: str = ""
+    needs: tuple[_Text, ...] = ()
+    """Names of checks without which this one cannot tell anything; when one of them fails, this one is not asked."""
     preflight: bool = True
     """Whether a run is refused when the check fails (a check of another address is only for `loadgate doctor`)."""
 
     def to_check(self) -> Check:
         """Return the check itself, ready to be carried out."""
         if self.kind == "tcp":
-            return TcpCheck(name=self.name, address=self.where, start=self.start)
-        return HttpCheck(name=self.name, path=self.where, status=self.status, expect=self.expect, start=self.start)
+            return TcpCheck(name=self.name, address=self.where, start=self.start, needs=self.needs)
+        return HttpCheck(
+            name=self.name,
+            path=self.where,
+            status=self.status,
+            expect=self.expect,
+            start=self.start,
+            needs=self.needs,
+        )
 
 
 class Project(_Table):

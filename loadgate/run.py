@@ -19,7 +19,9 @@ from typing import Any, Self
 from loadgate.artefacts import RUN_FILE, publish, read_run, write_artefacts
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
+from loadgate.judgement import INTERRUPTED
 from loadgate.leak import memory_trend
+from loadgate.parent import PARENT_VARIABLE
 from loadgate.places import PROGRESS_VARIABLE, RUN_FOLDER_VARIABLE, run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
 from loadgate.target import ManagedTarget, managed_target
@@ -50,6 +52,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
 
     Raises:
         RunError, DescribeError: the request, the locustfile or the profile is wrong.
+        PlaceError: the reports cannot be written.
         TargetError: the managed target could not be brought up.
     """
     locustfile = suite_file(request.locustfile, project)
@@ -59,14 +62,18 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
         raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
     describe(locustfile, request.profile)
     folder = run_folder(project, request.profile, time.time())
-    with _Signals() as signals:
-        launch = _Launch(request, project, locustfile, folder, signals, say)
-        if host or settings is None:
-            return launch.run_against(host or "")
-        say(f"starting the target: {' '.join(settings.command)}")
-        with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
-            say(f"the target is ready at {target.url}")
-            return launch.run_against(target.url, target)
+    try:
+        with _Signals() as signals:
+            launch = _Launch(request, project, locustfile, folder, signals, say)
+            if host or settings is None:
+                return launch.run_against(host or "")
+            say(f"starting the target: {' '.join(settings.command)}")
+            with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
+                say(f"the target is ready at {target.url}")
+                return launch.run_against(target.url, target)
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only an empty one goes: nothing was left to keep
 
 
 def suite_file(given: Path | None, project: Project) -> Path:
@@ -144,7 +151,7 @@ class _Launch:
         report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
         publish(document, report)
         self.say(f"report: {shown_path(report)}")
-        if code != verdict["exit_code"] and not ended:
+        if code != verdict["exit_code"] and not ended and not self.signals.any():
             self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
             return ExitCode.ERROR
         return ExitCode(verdict["exit_code"])
@@ -154,33 +161,66 @@ class _Launch:
         command = [sys.executable, "-m", "locust", "-f", str(self.locustfile), "--headless", "--only-summary"]
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile, "--host", host]
         command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
-        variables = {RUN_FOLDER_VARIABLE: str(self.folder), PROGRESS_VARIABLE: "1"}
+        started, tell_started = os.pipe()
+        os.set_blocking(started, False)
+        variables = {
+            RUN_FOLDER_VARIABLE: str(self.folder),
+            PROGRESS_VARIABLE: "1",
+            PARENT_VARIABLE: f"{os.getpid()} {tell_started}",
+        }
         # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
-        child = subprocess.Popen(command, env=os.environ | variables, stdin=subprocess.DEVNULL, start_new_session=True)
-        end_at = float("inf")
-        announced = False
+        child = subprocess.Popen(
+            command,
+            env=os.environ | variables,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            pass_fds=(tell_started,),
+        )
+        os.close(tell_started)
         try:
-            while True:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    return child.wait(POLL_S)
-                self.signals.send_on(child)
-                if target is not None and not announced and (how := target.died()):
-                    self.say(how)
-                    announced, end_at = True, time.monotonic() + AFTER_DEATH_S
-                if time.monotonic() >= end_at:
-                    child.send_signal(signal.SIGINT)
-                    end_at = float("inf")
+            return self._watch(child, target, started)
         finally:
+            os.close(started)
             if child.poll() is None:
                 child.kill()
                 child.wait()
 
+    def _watch(self, child: subprocess.Popen[bytes], target: ManagedTarget | None, started: int) -> int:
+        """Wait for Locust's end, pass signals on, and end it a little after a target that dies."""
+        end_at = float("inf")
+        announced = makes_load = False
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(POLL_S)
+            makes_load = makes_load or _has_started(started)
+            if makes_load:
+                self.signals.send_on(child)
+            elif self.signals.any():
+                child.kill()  # it is still being loaded; there is nothing that it could write down
+                return child.wait()
+            if target is not None and not announced and (how := target.died()):
+                self.say(how)
+                announced, end_at = True, time.monotonic() + AFTER_DEATH_S
+            if time.monotonic() >= end_at:
+                child.send_signal(signal.SIGINT)
+                end_at = float("inf")
+
     def _without_run(self, code: int) -> ExitCode:
         if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
             return ExitCode(code)
-        what = "was interrupted" if self.signals.any() else f"ended with {code}"
-        self.say(f"Locust {what} and left no {RUN_FILE}, so there is nothing to judge")
+        if self.signals.any():
+            self.say("interrupted before any load was made, so there is nothing to judge")
+        else:
+            self.say(f"Locust ended with {code} and left no {RUN_FILE}, so there is nothing to judge")
         return ExitCode.ERROR
+
+
+def _has_started(pipe: int) -> bool:
+    """Whether Locust has said, by a byte, that it begins to make load."""
+    try:
+        return bool(os.read(pipe, 1))
+    except BlockingIOError:
+        return False
 
 
 def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
@@ -216,6 +256,7 @@ def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, A
             "outcome": "fail",
             "exit_code": int(ExitCode.FAIL),
             "reason": f"{first_line} during the run",
-            "notes": [verdict["reason"], *verdict["notes"]],
+            # It was ended because of the target, not by anybody.
+            "notes": [verdict["reason"], *(note for note in verdict["notes"] if not note.startswith(INTERRUPTED))],
         }
     return document

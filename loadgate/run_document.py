@@ -17,7 +17,7 @@ import psutil
 
 from loadgate.judgement import exit_code
 from loadgate.profile import LoadProfile
-from loadgate.recorder import LatencySketch, Recorder, Totals
+from loadgate.recorder import OVERALL, RAMP, LatencySketch, Recorder, Scope, Totals
 from loadgate.rules import RuleResult, Verdict
 from loadgate.run_state import Run
 
@@ -73,13 +73,25 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def totals_json(recorder: Recorder, duration_s: float) -> dict[str, Any]:
-    """Return the figures of all requests, of each group and of each request."""
+    """Return the figures of all requests, of each group and of each request, with and without the ramp.
+
+    `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
+    """
+    steady = set(recorder.stages()) - {RAMP}
+
+    def figures(scope: Scope) -> dict[str, Any]:
+        service = recorder.service_times(scope)
+        return {
+            **_figures(recorder.totals(scope), duration_s),
+            "steady_success_ms": _latency(recorder.totals(scope, steady).success),
+            "service_ms": _latency(service) if service.count else None,
+        }
+
     return {
-        "overall": _figures(recorder.totals(), duration_s),
-        "groups": {group: _figures(recorder.totals(group), duration_s) for group in recorder.groups()},
+        "overall": figures(OVERALL),
+        "groups": {group: figures(group) for group in recorder.groups()},
         "requests": [
-            {"group": request.group, "name": request.name, **_figures(recorder.totals(request), duration_s)}
-            for request in recorder.requests()
+            {"group": request.group, "name": request.name, **figures(request)} for request in recorder.requests()
         ],
     }
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from loadgate.arrival import ArrivalSchedule
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
 from loadgate.rules import Rule
+from loadgate.stages import Step
 
 MAX_EXCEPTION_KINDS = 50
 
@@ -33,15 +35,26 @@ class Plan:
     """Generator processes that make load."""
     user_classes: Mapping[str, float]
     """Weights by class name."""
+    steps: tuple[Step, ...] = ()
+    """How the number of users goes, in a closed model."""
+    arrivals: ArrivalSchedule | None = None
+    """When tasks are meant to start, in an open model."""
+    timed_by_gate: bool = False
+    """Whether the gate ends the run, since Locust would count the making of an open model's users."""
 
 
 class FinishedRequest(NamedTuple):
-    """A request that has ended, well (`error` is None) or not; `start_s` is in epoch seconds."""
+    """A request that has ended, well (`error` is None) or not.
+
+    `latency_ms` counts from `start_s` (epoch seconds): when it was sent, or meant to be sent in an open model, where
+    `service_ms` is the time from its sending.
+    """
 
     name: str
     group: str
     start_s: float
     latency_ms: float
+    service_ms: float | None
     response_bytes: int
     error: str | None
 
@@ -98,6 +111,7 @@ class Run:
             error=request.error,
             stage=self.stage_at(request.start_s),
             group=request.group,
+            service_ms=request.service_ms,
         )
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
@@ -108,6 +122,11 @@ class Run:
     def stage_at(self, start_s: float) -> str:
         """Return the stage of a request that began at `start_s`."""
         return next(stage for since_s, stage in reversed(self.stages) if start_s >= since_s)
+
+    def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
+        """Mark requests that begin so many seconds after now."""
+        now_s = time.time()
+        self.stages += [(now_s + after_s, stage) for after_s, stage in marks]
 
     def enter_stage(self, stage: str = STEADY) -> None:
         """Mark requests that begin from now on; `STEADY` is the full load."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from locust import User
@@ -54,19 +54,21 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
     """
     add_profile_option(parser, suite.default_profile)
     options, _ = parser.parse_known_args()
-    choice = validated(suite, options.load_profile)
+    choice = validated(suite, options.load_profile, options.rate)
     set_defaults(parser, choice.profile)
     set_weights(choice.profile, suite.user_classes, options)
     return choice
 
 
-def validated(suite: Suite, name: str) -> Choice:
-    """Return the profile of that name, the default for an empty one, with its rules.
+def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
+    """Return the profile of that name, the default for an empty one, with its rules; `rate` makes it an open model.
 
     Raises:
         SuiteError: the profile or a rule is wrong.
     """
     profile = choose_profile(name, suite.profiles, suite.default_profile)
+    if rate:
+        profile = replace(profile, rate=rate, stages=())
     validate_profile(profile, suite.user_classes)
     return Choice(profile, rules_of(profile, suite.thresholds, suite.rules))
 
@@ -75,7 +77,7 @@ def preflight_problems(suite: Suite, project: Project, host: str) -> list[str]:
     """Return what keeps load from being made, one line each."""
     checks = project.preflight_checks() if suite.preflight is None else suite.preflight
     results = run_checks(checks, host) if checks else [reachable(host)]
-    return [result.line() for result in results if not result.ok]
+    return [result.line() for result in results if not result.ok and result.known]
 
 
 def refuse(message: str, code: ExitCode) -> NoReturn:

@@ -18,11 +18,13 @@ from typing import IO
 
 import psutil
 
+from loadgate.parent import end_with
 from loadgate.project import TargetSettings
 
 POLL_S = 0.1
 SAMPLE_INTERVAL_S = 1.0
 LAST_LINES = 15
+LAST_LINES_WIDTH = 200
 
 
 class TargetError(Exception):
@@ -64,6 +66,7 @@ class ManagedTarget:
                 text=True,
                 errors="replace",
                 start_new_session=True,
+                preexec_fn=end_with(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
             )
         except OSError as error:
             self._log.close()
@@ -143,7 +146,7 @@ class ManagedTarget:
             for line in stream:
                 self._log.write(line)
                 self._log.flush()
-                self._last_lines.append(line.rstrip())
+                self._last_lines.append(line.rstrip()[:LAST_LINES_WIDTH])
                 if self._ready_line and not self._url_found.is_set():
                     self._look_for_url(self._ready_line, line)
 

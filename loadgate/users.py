@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -24,7 +25,8 @@ from locust.exception import (
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import json_problem
-from loadgate.observed import GROUP, UnansweredRequestError
+from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
+from loadgate.pacer import Arrival, active
 from loadgate.stopwatch import TimedUserAgent, timed
 
 _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
@@ -134,6 +136,8 @@ class GateSession(FastHttpSession):
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
             waited_ms = (time.perf_counter() - began) * 1000
+            if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
+                context = {LATENESS: lateness_ms, **(context or {})}
             self.request_event.fire(
                 request_type=method,
                 name=name or self.request_name or url,
@@ -148,6 +152,8 @@ class GateSession(FastHttpSession):
             raise
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
+        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(stopwatch.began)) is not None:
+            response.request_meta["context"][LATENESS] = lateness_ms
         response.__class__ = GateResponse
         answer = cast("GateResponse", response)
         if not catch_response:
@@ -184,6 +190,28 @@ class BaseUser(FastHttpUser):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = GateSession.taking_over(self.client)
+        self._arrival: Arrival | None = None
+        self._open_model = active() is not None
+        if self._open_model:
+            self.tasks = [_at_its_arrival(task) for task in self.tasks if callable(task)]
+            self.wait_time = lambda: 0.0  # type: ignore[method-assign]
+
+    def await_arrival(self) -> None:
+        """In an open model, wait until the next task is meant to start."""
+        pacer = active()
+        self._arrival = pacer.take(type(self).__name__) if pacer is not None else None
+        if self._arrival is None:
+            raise StopUser
+
+    def lateness_ms(self, began: float | None) -> float | None:
+        """In an open model, how long after its arrival's time a request began (perf_counter); 0 but for a task's first.
+
+        `None` in a closed model.
+        """
+        if not self._open_model:
+            return None
+        arrival, self._arrival = self._arrival, None
+        return 0.0 if arrival is None or began is None else arrival.lateness_s(began) * 1000
 
     def stop(self, force: bool = False) -> bool:
         """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
@@ -201,3 +229,12 @@ class BaseUser(FastHttpUser):
     def group_name(cls) -> str:
         """Return the group that the class's requests are judged in."""
         return cls._scope_group or cls.__name__
+
+
+def _at_its_arrival(task: Callable[..., Any]) -> Callable[[BaseUser], None]:
+    @functools.wraps(task)
+    def paced(user: BaseUser) -> None:
+        user.await_arrival()
+        task(user)
+
+    return paced

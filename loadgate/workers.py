@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gevent
@@ -11,12 +12,20 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
+from loadgate.pacer import Pacer
 from loadgate.run_state import Run
 
 FINISH = "loadgate_finish"
 """Master to worker: stop the users, wait for requests in flight, send the last report. Data: {"stop_timeout_s"}."""
 FINAL = "loadgate_final"
 """Worker to master: the last report."""
+STAGE = "loadgate_stage"
+"""Master to worker: mark requests from now on. Data: {"label"}."""
+ARRIVALS = "loadgate_arrivals"
+"""Master to worker: begin with your part of the arrivals. Data: see `MasterSide.start_arrivals`."""
+ARRIVING = "loadgate_arriving"
+"""Worker to master: it has begun."""
 REPORT = "loadgate"
 """Key of a report within Locust's own periodic one."""
 
@@ -25,12 +34,20 @@ GRACE_S = 5.0
 
 
 class WorkerSide:
-    """A worker's part: report now and then, and once more at the end."""
+    """A worker's part: do as the master says, report now and then, and once more at the end."""
 
-    def __init__(self, runner: WorkerRunner, take_report: Callable[[bool], dict[str, Any] | None]) -> None:
+    def __init__(
+        self,
+        runner: WorkerRunner,
+        take_report: Callable[[bool], dict[str, Any] | None],
+        current: Callable[[], tuple[Run | None, Pacer | None]],
+    ) -> None:
         self._runner = runner
         self._take_report = take_report
+        self._current = current
         runner.register_message(FINISH, self._on_finish, concurrent=True)
+        runner.register_message(STAGE, self._on_stage)
+        runner.register_message(ARRIVALS, self._on_arrivals)
 
     def finish(self, stop_timeout_s: float) -> None:
         """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
@@ -45,6 +62,24 @@ class WorkerSide:
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         self.finish(msg.data["stop_timeout_s"])
 
+    def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        run, _ = self._current()
+        if run is not None:
+            run.enter_stage(msg.data["label"])
+
+    def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        run, pacer = self._current()
+        if run is None or pacer is None:
+            return
+        data = msg.data
+        run.mark_ahead((after_s, label) for after_s, label in data["marks"])
+        segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
+        share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
+        # A worker without a user of a class would leave its arrivals waiting for ever.
+        here = {name for name, count in self._runner.user_classes_count.items() if count}
+        pacer.start(share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"])
+        self._runner.send_message(ARRIVING)
+
 
 class MasterSide:
     """The master's part: collect reports, and see to it that the last ones come before the run is judged."""
@@ -52,12 +87,45 @@ class MasterSide:
     def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
         self._runner = runner
         self._current_run = current_run
+        self._arriving: set[str] = set()
         runner.register_message(FINAL, self._on_final)
+        runner.register_message(ARRIVING, self._on_arriving)
 
     def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
         """Add the report that came with Locust's own."""
         if REPORT in data:
             self._merge(client_id, data[REPORT])
+
+    def enter_stage(self, label: str) -> None:
+        """Have all workers mark their requests from now on."""
+        self._runner.send_message(STAGE, {"label": label})
+
+    def start_arrivals(
+        self,
+        schedule: ArrivalSchedule,
+        marks: Sequence[tuple[float, str]],
+        weights: Mapping[str, float],
+        until_s: float | None,
+    ) -> None:
+        """Have the workers begin with the arrivals, each with its share, and wait until all have begun."""
+        clients = sorted(client.id for client in self._runner.clients.all if client.state != STATE_MISSING)
+        segments = [
+            [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
+            for item in schedule.segments
+        ]
+        shared: dict[str, Any] = {
+            "segments": segments,
+            "marks": [list(mark) for mark in marks],
+            "weights": dict(weights),
+        }
+        shared["until_s"] = until_s
+        self._arriving.clear()
+        for number, client_id in enumerate(clients):
+            share = shared | {"worker": number, "workers": len(clients)}
+            self._runner.send_message(ARRIVALS, share, client_id)
+        deadline = time.monotonic() + GRACE_S
+        while not self._arriving.issuperset(clients) and time.monotonic() < deadline:
+            gevent.sleep(0.01)
 
     def note_missing(self, run: Run) -> None:
         """Remember workers that Locust has given up."""
@@ -82,6 +150,9 @@ class MasterSide:
             for client in self._runner.clients.all
             if client.state != STATE_MISSING and self._label(client.id) not in run.finished_workers
         ]
+
+    def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        self._arriving.add(msg.node_id)
 
     def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run = self._current_run()

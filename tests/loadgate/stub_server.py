@@ -19,7 +19,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class StubServer(ThreadingHTTPServer):
-    """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`."""
+    """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`.
+
+    With request `freeze_at` it stands still for `freeze_s`.
+    """
 
     daemon_threads = True
     request_queue_size = 256
@@ -29,6 +32,9 @@ class StubServer(ThreadingHTTPServer):
         self.slow_s = 2.5
         self.fail_every = 0
         self.die_after = 0
+        self.freeze_at = 0
+        self.freeze_s = 0.0
+        self.frozen_until = 0.0
         self.received: Counter[str] = Counter()
         self.released = threading.Event()
         self._count = itertools.count(1)
@@ -77,6 +83,9 @@ class Handler(BaseHTTPRequestHandler):
         stub.received[self.path] += 1
         if stub.die_after and number > stub.die_after:
             os._exit(3)
+        if number == stub.freeze_at:
+            stub.frozen_until = time.monotonic() + stub.freeze_s
+        time.sleep(max(0.0, stub.frozen_until - time.monotonic()))
         if self.path == "/hang":
             stub.released.wait()
             self.close_connection = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from locust import constant, events, task
+from locust import TaskSet, constant, events, task
 
 import loadgate
-from loadgate import LoadProfile
+from loadgate import LoadProfile, Stage
 from loadgate.users import BaseUser
 
 
@@ -60,6 +60,14 @@ class RaisingUser(BaseUser):
         raise RuntimeError("the scenario is broken")
 
 
+class NestedUser(BaseUser):
+    @task
+    class Inner(TaskSet):
+        @task
+        def ping(self) -> None:
+            self.client.get("/ping")
+
+
 def profile(name: str, weights: dict[str, int], limit_ms: float = 5000, **more: Any) -> LoadProfile:
     thresholds = {"quick_p95_ms": limit_ms, "overall_failure_rate": 0.01} if "QuickUser" in weights else {}
     settings: dict[str, Any] = {"users": 4, "spawn_rate": 20.0, "run_time": "3s", "thresholds": thresholds} | more
@@ -74,6 +82,25 @@ PROFILES = {
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
+        profile("open", {"QuickUser": 1}, rate="40/s"),
+        profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
+        profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
+        profile("open-nested", {"NestedUser": 1}, rate="10/s"),
+        profile(
+            "staged",
+            {"QuickUser": 1},
+            stages=[
+                Stage(users=2, duration="3s", name="base"),
+                Stage(users=8, duration="3s", name="spike"),
+                Stage(users=1, duration="3s", name="after"),
+            ],
+        ),
+        profile(
+            "rates",
+            {"QuickUser": 1},
+            stages=[Stage(rate=20, duration="2s", name="base"), Stage(rate=60, duration="2s", ramp="1s", name="peak")],
+        ),
+        profile("abort", {"QuickUser": 1}, run_time="60s", thresholds={}, rules=["quick: p95 < 100ms over 2s abort"]),
         profile("unknown-class", {"QuickUser": 1, "NoSuchUser": 1}),
         profile("bad-rule", {"QuickUser": 1}, rules=["quick: p95 < 100", "quick: speed < 1s"]),
         profile("bad-threshold", {"QuickUser": 1}, thresholds={"quick_p95": 100}),
@@ -82,7 +109,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser],
+    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
 )
 

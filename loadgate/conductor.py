@@ -1,0 +1,119 @@
+"""Conducts a run from the process that judges it: stages, arrivals, progress, and an early end when a rule asks."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+
+import gevent
+from locust.runners import MasterRunner, Runner
+
+from loadgate.arrival import WorkerShare
+from loadgate.console import status_line
+from loadgate.judgement import Ending
+from loadgate.pacer import Pacer
+from loadgate.places import PROGRESS_VARIABLE
+from loadgate.recorder import RAMP, STEADY
+from loadgate.rules import EvaluationContext, abort_result
+from loadgate.run_state import Run
+from loadgate.stages import Step, flat_names, open_marks
+from loadgate.workers import MasterSide
+
+PROGRESS_INTERVAL_S = 2.0
+REPORTED_AFTER_S = 5
+"""Workers report every 3 s; after this long a second is known to be whole."""
+LAST_ARRIVAL_S = 0.1
+"""How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
+
+logger = logging.getLogger(__name__)
+
+
+class Conductor:
+    """Conducts one run. `workers` is the master's side, `pacer` that of an open model made in this process."""
+
+    def __init__(
+        self, run: Run, runner: Runner, workers: MasterSide | None, pacer: Pacer | None, end: Callable[[], None]
+    ) -> None:
+        self._run = run
+        self._runner = runner
+        self._workers = workers
+        self._pacer = pacer
+        self._end = end
+        self._arriving = False
+        self._steps: list[Step] = list(run.plan.steps)
+        self._label = self._steps.pop(0).label if self._steps else STEADY
+        self._greenlet = gevent.spawn(self._conduct)
+
+    def stop(self) -> None:
+        """Conduct no more."""
+        self._greenlet.kill()
+
+    def load_is_up(self) -> None:
+        """The users that were wanted are there: begin with the arrivals, or mark requests from now on."""
+        run, schedule = self._run, self._run.plan.arrivals
+        if run.stopping_s is not None:
+            return
+        if schedule is None:
+            self._mark(self._label)
+            return
+        if self._arriving:
+            return
+        self._arriving = True
+        marks = open_marks(schedule, flat_names(run.plan.profile))
+        until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
+        if self._workers is not None:
+            self._workers.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
+        elif self._pacer is not None:
+            self._pacer.start(WorkerShare(schedule), run.plan.user_classes, until_s)
+        # The time in which the pool of users was made is no part of the schedule.
+        run.started_s = time.time()
+        run.mark_ahead(marks)
+        if until_s is not None:
+            gevent.spawn_later(until_s + LAST_ARRIVAL_S, self._end_in_time)
+
+    def _end_in_time(self) -> None:
+        if self._run.stopping_s is None:
+            self._end()
+
+    def _mark(self, label: str) -> None:
+        self._run.enter_stage(label)
+        if self._workers is not None:
+            self._workers.enter_stage(label)
+
+    def _conduct(self) -> None:
+        run, shown_s = self._run, self._run.started_s
+        while True:
+            users = self._runner.user_count
+            run.user_counts.append((int(time.time()), users))
+            if self._workers is not None:
+                self._workers.note_missing(run)
+            if PROGRESS_VARIABLE in os.environ and time.time() - shown_s >= PROGRESS_INTERVAL_S:
+                shown_s = time.time()
+                print(status_line(run, users), flush=True)
+            self._look_for_abort()
+            self._take_due_step()
+            gevent.sleep(1)
+
+    def _take_due_step(self) -> None:
+        if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.stopping_s is not None:
+            return
+        step = self._steps.pop(0)
+        self._label = step.label
+        self._mark(RAMP)
+        # The master's start returns only when the ramp is over.
+        gevent.spawn(self._runner.start, step.users, step.spawn_rate)
+
+    def _look_for_abort(self) -> None:
+        run = self._run
+        if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
+            return
+        behind_s = REPORTED_AFTER_S if isinstance(self._runner, MasterRunner) else 0
+        context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
+        broken = abort_result(run.plan.rules, run.recorder, context, complete_until_s=int(time.time()) - behind_s)
+        if broken is not None:
+            run.ending = Ending.ABORTED
+            run.abort_reason = f"{broken.rule}: {broken.reason}"
+            logger.warning("%s", run.abort_reason)
+            gevent.spawn(self._end)

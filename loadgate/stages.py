@@ -1,0 +1,62 @@
+"""When a run's load changes, and what its requests are marked with meanwhile. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from loadgate.arrival import ArrivalSchedule
+from loadgate.profile import LoadProfile
+from loadgate.recorder import RAMP, STEADY
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From `at_s` after the start on, go to `users` at `spawn_rate` per second; then requests are marked `label`."""
+
+    at_s: float
+    users: int
+    spawn_rate: float
+    label: str
+
+
+def closed_steps(profile: LoadProfile) -> list[Step]:
+    """Return the steps of a closed model with stages; of one without, its single step."""
+    if not profile.stages:
+        return [Step(0.0, profile.users, profile.spawn_rate, STEADY)]
+    steps: list[Step] = []
+    at_s, users_before = 0.0, 0
+    for number, stage in enumerate(profile.stages, start=1):
+        users = stage.users or 0
+        change = abs(users - users_before)
+        rate = change / stage.ramp_s if stage.ramp_s and change else stage.spawn_rate or profile.spawn_rate
+        steps.append(Step(at_s, users, rate, stage.name or f"stage {number}"))
+        at_s += stage.duration_s
+        users_before = users
+    return steps
+
+
+def open_marks(schedule: ArrivalSchedule, names: Sequence[str] = ()) -> list[tuple[float, str]]:
+    """Return (seconds after the start, mark) for each segment: ramp while the rate changes, else a stage's name.
+
+    `names` are those of the flat segments in order; a missing one is the steady load.
+    """
+    marks: list[tuple[float, str]] = []
+    at_s, flat = 0.0, 0
+    for segment in schedule.segments:
+        if segment.slope:
+            marks.append((at_s, RAMP))
+        else:
+            marks.append((at_s, names[flat] if flat < len(names) else STEADY))
+            flat += 1
+        at_s += segment.duration_s
+    return marks
+
+
+def flat_names(profile: LoadProfile) -> list[str]:
+    """Return the names of the stages that hold a rate for a while, as `open_marks` takes them."""
+    return [
+        stage.name or f"stage {number}"
+        for number, stage in enumerate(profile.stages, start=1)
+        if stage.duration_s > stage.ramp_s
+    ]

@@ -1,0 +1,119 @@
+"""Open model, stages and early ends, run for real."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgate.recorder import Recorder
+from tests.loadgate.running.support import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    SUITE,
+    USAGE,
+    document,
+    finish,
+    loadgate_command,
+    locust,
+    master_ports,
+    rule_of,
+)
+from tests.loadgate.stub_server import StubServer
+
+
+def requests_by_stage(run: dict[str, Any]) -> Counter[str]:
+    recorder = Recorder.from_json(run["recording"])
+    return Counter({stage: recorder.totals(stages=[stage]).requests for stage in recorder.stages()})
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, stub: StubServer, processes: int) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="rates")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    # 2 s at 20/s, 1 s from there to 60/s, 1 s at 60/s.
+    assert run["totals"]["overall"]["requests"] == stub.total
+    assert stub.total == 140
+    stages = requests_by_stage(run)
+    assert set(stages) == {"base", "ramp", "peak"}
+    assert stages["base"] == pytest.approx(40, abs=10)
+
+
+def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
+    # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
+    stub.freeze_at, stub.freeze_s = 40, 1.5
+    done = locust(tmp_path, "--host", stub.url, "-u", "4", "-t", "5s", LOAD_PROFILE="open")
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    run = document(tmp_path)
+    overall = run["totals"]["overall"]
+    assert overall["success_ms"]["p95"] >= 750
+    assert overall["service_ms"]["p90"] < 750
+    assert overall["service_ms"]["max"] >= 1400
+    assert run["counters"]["arrivals_late"] >= 30
+    assert overall["requests"] == stub.total
+
+
+def test_arrivals_that_never_start_are_counted_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-u", "2", LOAD_PROFILE="open-slow")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert run["counters"]["arrivals_never_started"] >= 4
+    assert run["totals"]["overall"]["requests"] == stub.total
+    assert "arrivals never started" in run["verdict"]["reason"]
+
+
+def test_a_rate_makes_any_profile_an_open_model(tmp_path: Path, stub: StubServer) -> None:
+    command = loadgate_command("run", "roomy", "--rate", "30/s", "-t", "2s", "--host", stub.url, "-f", str(SUITE))
+    done = finish(command, tmp_path)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert stub.total == 60
+    assert document(tmp_path)["run"]["users"] == 60
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "message"),
+    [
+        (["--rate", "fast"], "roomy", "rate: 'fast' is not an arrival rate"),
+        ([], "open-nested", "an open model needs classes of loadgate.users.BaseUser whose tasks are functions; Nested"),
+    ],
+)
+def test_what_cannot_be_an_open_model_is_refused(
+    tmp_path: Path, stub: StubServer, options: list[str], profile: str, message: str
+) -> None:
+    done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE=profile)
+    assert done.returncode == USAGE
+    (line,) = done.stderr.splitlines()
+    assert message in line
+    assert stub.total == 0
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_stages_change_the_users_and_mark_the_requests(tmp_path: Path, stub: StubServer, processes: int) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="staged")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert run["run"]["planned_s"] == 9
+    assert {2, 8, 1} <= {count for _, count in run["user_counts"]}
+    stages = requests_by_stage(run)
+    assert {"base", "spike", "after"} <= set(stages)
+    assert stages["spike"] > stages["base"] > 0
+    assert run["totals"]["overall"]["requests"] == stub.total
+
+
+def test_an_abort_rule_ends_the_run_early_with_its_verdict(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="abort")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert run["run"]["ending"] == "aborted"
+    assert run["run"]["duration_s"] < 40
+    assert rule_of(run, "quick")["outcome"] == "fail"
+    assert any("the run was stopped early" in note for note in run["verdict"]["notes"])
+    assert re.search(r"FAIL: .*exit code 99", done.stdout)
