@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -187,9 +188,7 @@ def _data_folder(wanted: Path | None) -> Iterator[Path]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return
-    wanted.mkdir(parents=True, exist_ok=True)
-    folder = wanted.resolve()
-    with (folder / "stack.lock").open("a+") as lock:
+    with _open_lock(wanted) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -201,4 +200,14 @@ def _data_folder(wanted: Path | None) -> Iterator[Path]:
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield folder
+        yield wanted.resolve()
+
+
+def _open_lock(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return (folder / "stack.lock").open("a+")
+    except OSError as error:
+        raise StackError(
+            f"the data folder {folder} cannot be written: {error.strerror}; choose another with --data"
+        ) from None

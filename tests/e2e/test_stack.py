@@ -70,6 +70,14 @@ def test_second_stack_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) 
         assert f"a stack runs in {tmp_path / 'data'} already (process {first.process.pid}); stop it" in second.text
 
 
+def test_data_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with start_stack(tmp_path, "--port", "0", "--data", "data") as stack:
+        assert stack.process.wait(30) == 1
+    (line,) = stack.text.splitlines()
+    assert line == "inference-core: the data folder data cannot be written: File exists; choose another with --data"
+
+
 def test_taken_port_is_one_line(tmp_path: Path) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
