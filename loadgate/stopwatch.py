@@ -7,11 +7,14 @@ Locust's own stamps lie around the client's preparation of the request and its c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cached_property, lru_cache
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.request import Request
 
 import gevent
 from geventhttpclient.client import HTTPClient
+from geventhttpclient.url import URL, ParamsDataType
 from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
 
 
@@ -37,19 +40,72 @@ _running: dict[gevent.Greenlet, Stopwatch] = {}
 """A greenlet carries out one request at a time; several of one user may share its connections."""
 
 
-@contextmanager
-def timed() -> Iterator[Stopwatch]:
-    """Time the request that the block makes."""
-    current = gevent.getcurrent()
-    watch = _running[current] = Stopwatch()
-    try:
-        yield watch
-    finally:
-        del _running[current]
+class timed:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
+    """Time the request that the block makes; yields its stopwatch."""
+
+    __slots__ = ("_greenlet",)
+
+    def __enter__(self) -> Stopwatch:
+        self._greenlet = gevent.getcurrent()
+        watch = _running[self._greenlet] = Stopwatch()
+        return watch
+
+    def __exit__(self, *_: object) -> None:
+        del _running[self._greenlet]
+
+
+class KnownUrl(URL):
+    """A URL whose parts are parsed once; those of a suite come again and again."""
+
+    host = cached_property(URL.host.fget)  # type: ignore[assignment, arg-type, attr-defined]
+    port = cached_property(URL.port.fget)  # type: ignore[assignment, arg-type, attr-defined]
+    request_uri = cached_property(URL.request_uri.fget)  # type: ignore[assignment, arg-type, attr-defined]
+
+
+known_url = lru_cache(maxsize=1024)(KnownUrl)
+
+
+class KnownUrlRequest(FastRequest):
+    """Locust's request, which does not parse a URL that it knows."""
+
+    def set_url(self, url: str | URL, params: ParamsDataType | None = None) -> None:
+        """Set the URL and what the base class keeps of its parts."""
+        if isinstance(url, URL) or params is not None:
+            super().set_url(url, params)
+            return
+        self.url, self.url_split = url, known_url(url)
+        self.type, self.host = self.url_split.scheme, self.url_split.netloc
+        self.selector = self.url_split.request_uri or "/"
+
+
+class RestingCookieJar(CookieJar):
+    """A cookie jar that does nothing where there is no cookie."""
+
+    def add_cookie_header(self, request: Request) -> None:
+        """Add the cookies that belong to the request."""
+        if self._cookies:  # type: ignore[attr-defined]  # the one place where they are
+            super().add_cookie_header(request)
+
+    def extract_cookies(self, response: Any, request: Request) -> None:
+        """Keep the cookies that the answer sets."""
+        if "set-cookie" in response.headers:
+            super().extract_cookies(response, request)
 
 
 class TimedUserAgent(LocustUserAgent):
-    """Locust's user agent on connections that stamp the stopwatch of their request."""
+    """Locust's user agent on connections that stamp the stopwatch of their request.
+
+    It also leaves out work that shows no result, to make up for the time that keeping the record takes.
+    """
+
+    request_type = KnownUrlRequest
+
+    @classmethod
+    def take_over(cls, agent: LocustUserAgent) -> None:
+        """Turn Locust's user agent into this one."""
+        agent.__class__ = cls
+        if type(agent.cookiejar) is CookieJar:
+            agent.cookiejar.__class__ = RestingCookieJar
 
     def _urlopen(self, request: FastRequest) -> FastResponse:  # type: ignore[override]  # Locust's is untyped
         client = self.clientpool.get_client(request.url_split)

@@ -109,7 +109,7 @@ class GateSession(FastHttpSession):
         """Return a session with the settings and the connections of `session`."""
         gate_session = cls.__new__(cls)
         gate_session.__dict__.update(session.__dict__)
-        gate_session.client.__class__ = TimedUserAgent
+        TimedUserAgent.take_over(gate_session.client)
         return gate_session
 
     def request(  # type: ignore[override]  # narrower where Locust's annotation is wrong

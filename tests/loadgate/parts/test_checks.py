@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadgate.checks import HttpCheck, TcpCheck, json_problem, reachable, run_checks
+from loadgate.checks import HttpCheck, TcpCheck, diagnose, json_problem, reachable, run_checks
 from tests.loadgate.stub_server import StubServer, stub_server
 
 
@@ -54,3 +54,15 @@ def test_hosts_that_are_no_addresses(host: str) -> None:
     result = reachable(host)
     assert not result.ok
     assert repr(host) in result.detail
+
+
+def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer) -> None:
+    checks = [
+        HttpCheck("API", "/", expect={"nowhere": "*"}, start="start the API"),
+        HttpCheck("worker", "/", start="start a worker", needs=("API",)),
+        HttpCheck("queue", "/", start="start a queue", needs=("worker",)),
+    ]
+    for results in (run_checks(checks, stub.url)[1:], diagnose(checks, stub.url)):
+        assert [result.known for result in results] == [True, False, False]
+        assert not any(result.ok for result in results)
+        assert results[1].line() == "worker: cannot be told while API is missing"
