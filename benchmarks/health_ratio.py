@@ -9,7 +9,6 @@ Both applications run under the same uvicorn on this machine; slices of a few se
 from __future__ import annotations
 
 import argparse
-import asyncio
 import statistics
 import sys
 import tempfile
@@ -20,46 +19,16 @@ import uvloop
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from benchmarks.connections import port_of, throughput
 from tests.support.processes import redis_server
 from tests.support.service import api_process, service_env, worker_process
 
-CONNECTIONS = 16
 TARGETS = {
     "/api/v1/health/ping": 0.85,
     "/api/v1/tasks/health": 0.75,
     "/api/v1/health/": 0.60,
     "/api/v1/health/database": 0.35,
 }
-
-
-async def one_connection(port: int, request: bytes, until: float) -> int:
-    """Send `request` again and again; gives how many complete answers came with status 200."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    loop = asyncio.get_running_loop()
-    count = 0
-    try:
-        while loop.time() < until:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            assert head.startswith(b"HTTP/1.1 200"), head
-            start = head.lower().index(b"content-length: ") + 16
-            await reader.readexactly(int(head[start : head.index(b"\r", start)]))
-            count += 1
-    finally:
-        writer.close()
-    return count
-
-
-async def throughput(port: int, path: str, slice_s: float) -> float:
-    """Answers a second over all connections."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-    until = asyncio.get_running_loop().time() + slice_s
-    counts = await asyncio.gather(*(one_connection(port, request, until) for _ in range(CONNECTIONS)))
-    return sum(counts) / slice_s
-
-
-def port_of(url: str) -> int:
-    return int(url.rpartition(":")[2])
 
 
 def measure(bare: int, service: int, rounds: int, slice_s: float) -> dict[str, float]:

@@ -14,7 +14,7 @@ from inference_core.auth.login_service import LoginService
 from inference_core.auth.models import User
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.policy import check_new_password
-from inference_core.auth.repository import Account, UserRepository
+from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.schemas import Registration
 from inference_core.db.engine import Database, ReadSession
 from inference_core.exceptions import InvalidInputError, NotFoundError
@@ -59,9 +59,8 @@ class AdminService:
         Raises:
             NotFoundError: if there is no such account.
         """
-        async with self.logins.database.read() as session:
-            if await UserRepository(session).by_id(user_id) is None:
-                raise NotFoundError
+        if await AccountReads(self.logins.database).by_id(user_id) is None:
+            raise NotFoundError
         return await self.logins.end_all_sessions(user_id)
 
 

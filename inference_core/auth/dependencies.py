@@ -10,15 +10,16 @@ from fastapi.security import OAuth2PasswordBearer
 
 from inference_core.auth.account_service import AccountService
 from inference_core.auth.login_service import LoginService
-from inference_core.auth.repository import Account, UserRepository
+from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
-from inference_core.db.session import ReadSessionDep, SessionDep
+from inference_core.db.session import SessionDep
 from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.logging import user_id_var
-from inference_core.state import StateDep
+from inference_core.state import AppState, StateDep, get_state
 
 # auto_error is off so that every refusal is the same problem document.
 bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+BearerToken = Annotated[str | None, Depends(bearer)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,21 +36,15 @@ async def get_client(request: Request) -> Client:
     return Client(address, request.headers.get("user-agent", ""))
 
 
-async def get_optional_user(
-    state: StateDep, session: ReadSessionDep, token: Annotated[str | None, Depends(bearer)]
-) -> AuthenticatedUser | None:
-    """The user, or None for a call without a bearer token; a token that counts for nothing is refused.
-
-    The database connection is given back before the route runs.
+async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
+    """Whom a bearer token speaks for; one round trip to the database.
 
     Raises:
         NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
+        DatabaseUnavailableError: if the database does not answer.
     """
-    if token is None:
-        return None
     claims = state.auth.tokens.verify(token)
-    async with session:
-        found = await UserRepository(session).by_token(claims.user_id, claims.session_id)
+    found = await AccountReads(state.database).by_token(claims.user_id, claims.session_id)
     if found is None:
         raise NotAuthenticatedError
     account, is_ended = found
@@ -59,24 +54,30 @@ async def get_optional_user(
     if claims.generation:
         await state.auth.sessions.confirm(claims.session_id, claims.generation)
     user_id_var.set(str(account.id))
-    user_id_var.set(str(account.id))
     return AuthenticatedUser(account, claims.session_id)
 
 
-OptionalUser = Annotated[AuthenticatedUser | None, Depends(get_optional_user)]
+async def get_optional_user(request: Request, token: BearerToken) -> AuthenticatedUser | None:
+    """The user, or None for a call without a bearer token; a token that counts for nothing is refused.
+
+    Raises:
+        NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
+    """
+    return await authenticate(await get_state(request), token) if token is not None else None
 
 
-async def get_current_user(user: OptionalUser) -> AuthenticatedUser:
+async def get_current_user(request: Request, token: BearerToken) -> AuthenticatedUser:
     """The user.
 
     Raises:
         NotAuthenticatedError: if there is no bearer token, or it counts for nothing.
     """
-    if user is None:
+    if token is None:
         raise NotAuthenticatedError
-    return user
+    return await authenticate(await get_state(request), token)
 
 
+OptionalUser = Annotated[AuthenticatedUser | None, Depends(get_optional_user)]
 CurrentUser = Annotated[AuthenticatedUser, Depends(get_current_user)]
 
 

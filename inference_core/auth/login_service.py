@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from inference_core.auth.audit import audit
-from inference_core.auth.repository import Account, UserRepository
+from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.sessions import (
     Client,
     InvalidRefreshTokenError,
@@ -47,8 +47,7 @@ class LoginService:
             InvalidCredentialsError: whatever was wrong with user, password or account.
             ThrottledError: after too many failures, whatever the password.
         """
-        async with self.database.read() as session:
-            account = await UserRepository(session).by_login(login)
+        account = await AccountReads(self.database).by_login(login)
         attempt = self.attempt(str(account.id) if account else login.lower())
         try:
             await self.auth.throttle.check(attempt)
@@ -80,8 +79,7 @@ class LoginService:
             audit("refresh_token_reused", self.client, reused.user_id, reused.session_id)
             await self._refuse_access_tokens(reused.session_id)
             raise
-        async with self.database.read() as session:
-            account = await UserRepository(session).by_id(started.user_id)
+        account = await AccountReads(self.database).by_id(started.user_id)
         if account is None or not account.is_active:
             await self.auth.sessions.end(started.id)
             audit("refresh_refused", self.client, started.user_id, started.id)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.models import EndedSession, OneTimeToken, TokenPurpose, User
 from inference_core.db.base import utc_now
+from inference_core.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +46,40 @@ BY_LOGIN = select(*COLUMNS).where(or_(User.username == bindparam("login"), User.
 BY_EMAIL = select(*COLUMNS).where(User.email == bindparam("email"))
 
 
-class UserRepository:
-    """Accounts and what belongs to them, over one session."""
+class AccountReads:
+    """Accounts by key, read outside of any session: what logins and authenticated requests ask."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def by_token(self, user_id: UUID, session_id: str) -> tuple[Account, bool] | None:
         """The account, and whether this session of it was ended."""
-        row = (await self._session.execute(BY_TOKEN, {"user_id": user_id, "session_id": session_id})).one_or_none()
+        row = await self._database.one(BY_TOKEN, {"user_id": user_id, "session_id": session_id})
         return (Account(*row[:-1]), row[-1] is not None) if row else None
 
     async def by_id(self, user_id: UUID) -> Account | None:
         """The account with this id."""
-        return self._account((await self._session.execute(BY_ID, {"user_id": user_id})).one_or_none())
+        row = await self._database.one(BY_ID, {"user_id": user_id})
+        return Account(*row) if row else None
 
     async def by_login(self, login: str) -> Account | None:
         """The account whose user name or email this is, in any case."""
         # A user name has no @ and an email has one, so at most one row matches; PostgreSQL refuses NUL outright.
         if "\0" in login:
             return None
-        return self._account((await self._session.execute(BY_LOGIN, {"login": login.lower()})).one_or_none())
+        row = await self._database.one(BY_LOGIN, {"login": login.lower()})
+        return Account(*row) if row else None
+
+
+class UserRepository:
+    """Accounts and what belongs to them, over one session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def by_id(self, user_id: UUID) -> Account | None:
+        """The account with this id."""
+        return self._account((await self._session.execute(BY_ID, {"user_id": user_id})).one_or_none())
 
     async def by_email(self, email: str) -> Account | None:
         """The account with this email."""

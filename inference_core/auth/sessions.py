@@ -11,7 +11,7 @@ import structlog
 
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
 from inference_core.exceptions import NotAuthenticatedError
-from inference_core.redis.errors import redis_unavailable_as_domain_error
+from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.redis.scripts import LuaScript
 from inference_core.settings import Settings
 
@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 SESSION_KEY = "auth:session:"
 INDEX_KEY = "auth:user-sessions:"
 MOST_SESSIONS_PER_USER = 100
+MOST_CONFIRMED = 10_000
 USER_AGENT_LENGTH = 200
 DAY_MS = 24 * 3600 * 1000
 PACKAGE = "inference_core.auth"
@@ -86,6 +87,7 @@ class RefreshSessions:
         self._grace_ms = settings.refresh_grace_s * 1000
         self._absolute_ms = settings.refresh_token_expire_days * DAY_MS
         self._idle_ms = settings.refresh_token_idle_days * DAY_MS
+        self._confirmed: dict[str, int] = {}
         self._create = LuaScript(client, PACKAGE, "session_create")
         self._refresh = LuaScript(client, PACKAGE, "session_refresh")
         self._confirm = LuaScript(client, PACKAGE, "session_confirm")
@@ -127,8 +129,20 @@ class RefreshSessions:
         return StartedSession(token.session_id, user_id, int(rest[1]), self._tokens.encode(successor))
 
     async def confirm(self, session_id: str, generation: int) -> None:
-        """Note that the tokens of this generation have reached their client."""
-        await self._confirm([SESSION_KEY + session_id], generation)
+        """Note, once, that the tokens of this generation have reached their client.
+
+        Without Redis it is noted at a later use: nobody is refused for it.
+        """
+        if self._confirmed.get(session_id, 0) >= generation:
+            return
+        try:
+            await self._confirm([SESSION_KEY + session_id], generation)
+        except SessionStoreUnavailableError:
+            log.warning("generation_not_confirmed", session_id=session_id)
+            return
+        if len(self._confirmed) >= MOST_CONFIRMED:
+            del self._confirmed[next(iter(self._confirmed))]
+        self._confirmed[session_id] = generation
 
     def session_of(self, text: str) -> str | None:
         """The session a genuine refresh token belongs to; None for anything else."""

@@ -6,13 +6,13 @@ for the file's lock, and several that only read. The others use one pool for bot
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
 
@@ -56,10 +57,14 @@ class ReadSession(AsyncSession):
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The engines of one process: `engine` reads (and is what health reports), `write_engine` writes."""
+    """The engines of one process: `engine` reads (and is what health reports), `write_engine` writes.
+
+    `points` reads single rows without either; MySQL has none.
+    """
 
     engine: AsyncEngine
     write_engine: AsyncEngine
+    points: PointReader | None = None
 
     @classmethod
     @asynccontextmanager
@@ -69,6 +74,8 @@ class Database:
         try:
             yield database
         finally:
+            if database.points is not None:
+                await database.points.close()
             await database.engine.dispose()
             await database.write_engine.dispose()
 
@@ -90,6 +97,21 @@ class Database:
         async with ReadSession(self.engine, autoflush=False, expire_on_commit=False) as session:
             with unavailable_as_domain_error():
                 yield session
+
+    async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The one row of a statement that is kept for the life of the process, or None.
+
+        Raises:
+            DatabaseUnavailableError: if the database does not answer in time.
+        """
+        if self.points is None:
+            async with self.read() as session:
+                row = (await session.execute(statement, values)).one_or_none()
+                return tuple(row) if row is not None else None
+        try:
+            return await self.points.one(statement, values)
+        except CONNECTION_ERRORS as error:
+            raise DatabaseUnavailableError from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -157,7 +179,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
     event.listen(reads.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writes.sync_engine, "connect", _prepare_sqlite)
     event.listen(writes.sync_engine, "begin", _begin_immediate)
-    return Database(reads, writes)
+    return Database(reads, writes, PointReader(reads, {}, settings.database_statement_timeout_s))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -192,7 +214,9 @@ def _server(url: URL, settings: Settings) -> Database:
         **_pool(settings),
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
-    return Database(engine.execution_options(isolation_level="AUTOCOMMIT"), engine)
+    reads = engine.execution_options(isolation_level="AUTOCOMMIT")
+    points = PointReader(reads, arguments, settings.database_statement_timeout_s) if is_postgresql else None
+    return Database(reads, engine, points)
 
 
 def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> DBAPIConnection:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, HTTPException
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.service.conftest import AppFactory, running
-from tests.support.accounts import Api, audit_events
+from tests.support.accounts import Api, audit_events, new_registration
 
 pytestmark = pytest.mark.anyio
 
@@ -72,22 +72,17 @@ async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: 
         assert odd.headers["x-spout"] == "yes"
 
 
-async def test_S38_a_database_that_is_down_is_a_problem_without_its_address(start_app: AppFactory) -> None:
-    async with start_app() as api:
-        tokens = await api.login(await api.register())
-        await api.state.database.engine.dispose()
-        object.__setattr__(api.state.database, "engine", unreachable_engine())
-        answer = await api.get("/auth/me", tokens)
-        assert_is_problem(answer, 503, "/api/v1/auth/me")
-        assert "127.0.0.1" not in answer.text
-        assert int(answer.headers["retry-after"]) > 0
-
-
-def unreachable_engine() -> Any:
-    from inference_core.db.engine import Database
-
-    url = "postgresql://nobody@127.0.0.1:1/nothing"
-    return Database.from_settings(Settings(_env_file=None, database_url=url)).engine
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nothing", "mysql://nobody@127.0.0.1:1/nothing"])
+async def test_S38_a_database_that_is_down_is_a_problem_without_its_address(start_app: AppFactory, url: str) -> None:
+    async with start_app(environment="production", secret_key="s" * 32, database_url=url) as api:
+        registration = new_registration()
+        for path in ("/auth/login", "/auth/register"):
+            answer = await api.post(path, registration)
+            assert_is_problem(answer, 503, f"/api/v1{path}")
+            assert answer.json()["code"] == "database_unavailable"
+            assert "127.0.0.1" not in answer.text
+            assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize("path", ["/auth/register", "/auth/login", "/auth/token"])

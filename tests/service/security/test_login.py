@@ -6,29 +6,29 @@ import json
 import re
 import statistics
 import time
+from uuid import UUID
 
 import bcrypt
 import pytest
 
-from inference_core.auth.repository import UserRepository
+from inference_core.auth.repository import AccountReads, UserRepository
 from tests.service.conftest import AppFactory
 from tests.support.accounts import PASSWORD, Api, User, new_name
 
 pytestmark = pytest.mark.anyio
 
 WRONG = "WrongPassword1"
+# Both times swing when other tests run beside; a missing hash makes one of them a tenth of the other every time.
+TRIES = 5
 
 
 async def deactivate(api: Api, user: User) -> None:
-    from uuid import UUID
-
     async with api.state.database.write() as session:
         assert await UserRepository(session).change(UUID(user.id), is_active=False) == 1
 
 
 async def stored_hash(api: Api, user: User) -> str:
-    async with api.state.database.read() as session:
-        account = await UserRepository(session).by_login(user.username)
+    account = await AccountReads(api.state.database).by_login(user.username)
     assert account is not None
     return account.hashed_password
 
@@ -54,16 +54,18 @@ async def test_S01_every_failed_login_gets_the_same_answer(api: Api) -> None:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S02_an_unknown_user_takes_as_long_as_a_wrong_password(start_app: AppFactory) -> None:
     async with start_app(argon2_memory_kib=19456, argon2_time_cost=2, login_failures_allowed=1000) as api:
-        user = await api.register()
-        unknown = User("", new_name(), "")
-        took: dict[str, list[float]] = {user.username: [], unknown.username: []}
-        for _ in range(35):
-            for candidate in (user, unknown):
-                start = time.perf_counter()
-                assert (await api.try_login(candidate, WRONG)).status_code == 401
-                took[candidate.username].append(time.perf_counter() - start)
-    wrong, nobody = (statistics.median(times[5:]) for times in took.values())
-    assert nobody == pytest.approx(wrong, rel=0.2)
+        user, unknown = await api.register(), User("", new_name(), "")
+        ratios: list[float] = []
+        while not ratios or not 0.8 <= ratios[-1] <= 1.2:
+            assert len(ratios) < TRIES, ratios
+            took: dict[str, list[float]] = {user.username: [], unknown.username: []}
+            for number in range(35):
+                for candidate in (user, unknown) if number % 2 else (unknown, user):
+                    start = time.perf_counter()
+                    assert (await api.try_login(candidate, WRONG)).status_code == 401
+                    took[candidate.username].append(time.perf_counter() - start)
+            wrong, nobody = (statistics.median(times[5:]) for times in took.values())
+            ratios.append(nobody / wrong)
 
 
 @pytest.mark.parametrize(
@@ -127,8 +129,7 @@ async def test_S17_a_bcrypt_hash_still_counts_and_is_replaced_at_the_next_login(
     user = await api.register(password=password)
     legacy = bcrypt.hashpw(password.encode()[:72], bcrypt.gensalt(4)).decode()
     async with api.state.database.write() as session:
-        users = UserRepository(session)
-        await users.rehash((await users.by_login(user.username)).id, await stored_hash(api, user), legacy)  # type: ignore[union-attr]
+        await UserRepository(session).rehash(UUID(user.id), await stored_hash(api, user), legacy)
     assert (await stored_hash(api, user)).startswith("$2b$")
     assert (await api.try_login(user, WRONG)).status_code == 401
     await api.login(user)

@@ -1,0 +1,43 @@
+"""The benchmarks' load: the same request again and again over 16 connections, as plain as a client can be."""
+
+from __future__ import annotations
+
+import asyncio
+
+CONNECTIONS = 16
+
+
+async def one_connection(port: int, request: bytes, until: float) -> int:
+    """Send `request` again and again; gives how many complete answers came with status 200."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    loop = asyncio.get_running_loop()
+    count = 0
+    try:
+        while loop.time() < until:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200"), head
+            start = head.lower().index(b"content-length: ") + 16
+            await reader.readexactly(int(head[start : head.index(b"\r", start)]))
+            count += 1
+    finally:
+        writer.close()
+    return count
+
+
+async def throughput(port: int, path: str, slice_s: float, headers: dict[str, str] | None = None) -> float:
+    """Answers a second over all connections."""
+    lines = [
+        f"GET {path} HTTP/1.1",
+        "Host: localhost",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
+    ]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    until = asyncio.get_running_loop().time() + slice_s
+    counts = await asyncio.gather(*(one_connection(port, request, until) for _ in range(CONNECTIONS)))
+    return sum(counts) / slice_s
+
+
+def port_of(url: str) -> int:
+    """The port in a URL."""
+    return int(url.rpartition(":")[2])

@@ -1,0 +1,184 @@
+"""Reads one row by key at the driver's own cost, for what every request asks.
+
+A session's way to a row takes several times longer than the row: a greenlet, a transaction's bookkeeping and, with
+SQLite, four hand-overs to a thread. Here SQLAlchemy compiles the statement and converts the values, both decided once,
+and the driver does the rest on a few connections of its own. MySQL keeps to the session's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiosqlite
+import asyncpg
+from sqlalchemy import Select
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.compiler import SQLCompiler
+
+CONNECTIONS = 4
+
+Converter = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointQuery:
+    """A compiled statement with what converts its parameters and its columns."""
+
+    sql: str
+    names: tuple[str, ...]
+    parameters: tuple[Converter, ...]
+    columns: tuple[Converter, ...]
+
+    def bind(self, values: Mapping[str, Any]) -> list[Any]:
+        """The parameters in the statement's order, as the driver takes them."""
+        pairs = zip(self.names, self.parameters, strict=True)
+        return [convert(values[name]) if convert else values[name] for name, convert in pairs]
+
+    def convert(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """The columns as Python has them."""
+        pairs = zip(row, self.columns, strict=True)
+        return tuple([convert(value) if convert else value for value, convert in pairs])
+
+
+def compile_query(statement: Select[Any], dialect: Dialect) -> PointQuery:
+    """Compile a statement all of whose parameters are `bindparam`s."""
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # a SELECT compiles to nothing else
+    names = tuple(compiled.positiontup or ())
+    types = [compiled.binds[name].type.dialect_impl(dialect) for name in names]
+    columns = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
+    return PointQuery(
+        sql=compiled.string,
+        names=names,
+        parameters=tuple(kind.bind_processor(dialect) for kind in types),
+        columns=tuple(kind.result_processor(dialect, None) for kind in columns),
+    )
+
+
+class Connection(Protocol):
+    """A driver's connection."""
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """The row, or None."""
+
+    async def close(self) -> None:
+        """Close at once."""
+
+
+@dataclass(slots=True)
+class SqliteConnection:
+    """A connection that only reads a SQLite file."""
+
+    driver: aiosqlite.Connection
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """One hand-over to the connection's thread."""
+        rows = await self.driver.execute_fetchall(query.sql, parameters)
+        return next(iter(rows), None)
+
+    async def close(self) -> None:
+        """End the connection and its thread."""
+        await self.driver.close()
+
+
+@dataclass(slots=True)
+class PostgresqlConnection:
+    """A connection with its prepared statements."""
+
+    driver: Any
+    prepared: dict[str, Any]
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """One round trip, two when the statement is new to the connection."""
+        statement = self.prepared.get(query.sql)
+        if statement is None:
+            statement = self.prepared[query.sql] = await self.driver.prepare(query.sql)
+        row: Sequence[Any] | None = await statement.fetchrow(*parameters)
+        return row
+
+    async def close(self) -> None:
+        """Drop the line; there is nothing to say goodbye for."""
+        self.driver.terminate()
+
+
+# What tells that the connection is at fault, so that another one may do better.
+CONNECTION_ERRORS = (
+    OSError,
+    sqlite3.OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+class PointReader:
+    """A few connections for point reads; they are made when they are needed and kept."""
+
+    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], timeout_s: float) -> None:
+        self._url = engine.url
+        self._arguments = arguments
+        self._dialect = engine.dialect
+        self._timeout_s = timeout_s
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._idle: deque[Connection] = deque()
+        self._queries: dict[int, tuple[Select[Any], PointQuery]] = {}
+
+    async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """The row of a statement that is kept for the life of the process, or None.
+
+        Raises:
+            TimeoutError, OSError or a driver's error: if the database does not answer in time.
+        """
+        query = self._query(statement)
+        parameters = query.bind(values)
+        async with asyncio.timeout(self._timeout_s), self._free:
+            try:
+                row = await self._fetch(query, parameters)
+            except CONNECTION_ERRORS:
+                # What was kept has died with the server's restart; reading again does no harm.
+                await self.close()
+                row = await self._fetch(query, parameters)
+        return query.convert(row) if row is not None else None
+
+    async def close(self) -> None:
+        """Close what is kept."""
+        while self._idle:
+            await self._idle.pop().close()
+
+    def _query(self, statement: Select[Any]) -> PointQuery:
+        known = self._queries.get(id(statement))
+        if known is None:
+            known = self._queries[id(statement)] = (statement, compile_query(statement, self._dialect))
+        return known[1]
+
+    async def _fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        connection = self._idle.pop() if self._idle else await self._connect()
+        try:
+            row = await connection.fetch(query, parameters)
+        except BaseException:
+            # Of a question without its answer nobody knows what comes next on this connection.
+            await connection.close()
+            raise
+        self._idle.append(connection)
+        return row
+
+    async def _connect(self) -> Connection:
+        if self._dialect.name == "sqlite":
+            return SqliteConnection(await _connect_sqlite(self._url, self._timeout_s))
+        _, options = self._dialect.create_connect_args(self._url)
+        return PostgresqlConnection(await asyncpg.connect(**{**options, **self._arguments}), {})
+
+
+async def _connect_sqlite(url: URL, timeout_s: float) -> aiosqlite.Connection:
+    driver = await aiosqlite.connect(url.database or "", isolation_level=None, timeout=timeout_s)
+    await driver.execute_fetchall("PRAGMA query_only=ON")
+    return driver
