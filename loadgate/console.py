@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from loadgate.report.text import OUTCOME_WORDS, duration, milliseconds, number, percent, rule_limit, rule_quantity
+from loadgate.report.text import (
+    OUTCOME_WORDS,
+    duration,
+    milliseconds,
+    number,
+    percent,
+    rule_limit,
+    rule_quantity,
+    rule_reason,
+)
 from loadgate.rules import MetricKind
 from loadgate.run_state import Run
 
@@ -22,7 +31,7 @@ def verdict_text(document: Mapping[str, Any], report: Path) -> str:
             rule_quantity(rule, rule["value"]),
             number(rule["samples"]),
             OUTCOME_WORDS[rule["outcome"]],
-            rule["reason"],
+            rule_reason(rule),
         )
         for rule in verdict["rules"]
     ]

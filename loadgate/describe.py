@@ -1,7 +1,7 @@
 """What a locustfile declares, told by a process of its own: importing one patches the standard library for gevent.
 
-As a program, `python -m loadgate.describe LOCUSTFILE [PROFILE]` prints the profiles as JSON and exits 2 with one line
-an error when the suite, or the profile named, cannot be run.
+As a program, `python -m loadgate.describe LOCUSTFILE [PROFILE [OPTION ...]]` prints the profiles as JSON and exits 2
+with one line an error when the suite, the profile named or an option for Locust cannot be used.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,13 @@ class DescribeError(Exception):
     """The locustfile or the profile cannot be run; the text is one line an error."""
 
 
-def describe(locustfile: Path, profile: str = "") -> dict[str, Any]:
+def describe(locustfile: Path, profile: str = "", options: Sequence[str] = ()) -> dict[str, Any]:
     """Return `{"default": name, "profiles": [{name, description, users, spawn_rate, run_time}]}` of a locustfile.
 
     Raises:
-        DescribeError: it cannot be imported, declares nothing, or `profile` cannot be run.
+        DescribeError: it cannot be imported, declares nothing, or `profile` or an option cannot be used.
     """
-    command = [sys.executable, "-m", "loadgate.describe", str(locustfile), profile]
+    command = [sys.executable, "-m", "loadgate.describe", str(locustfile), profile, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
@@ -38,7 +39,7 @@ def describe(locustfile: Path, profile: str = "") -> dict[str, Any]:
     raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")
 
 
-def _main(path: str, profile: str) -> None:
+def _main(path: str, profile: str, options: Sequence[str]) -> None:
     from locust.util.load_locustfile import load_locustfile  # noqa: PLC0415 - see the module's docstring
 
     from loadgate.locust_plugin import LoadGate  # noqa: PLC0415
@@ -54,6 +55,7 @@ def _main(path: str, profile: str) -> None:
             validated(suite, profile)
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
+        _check_options(["-f", path, "--headless", "--load-profile", profile, *options])
     profiles = [
         {
             "name": name,
@@ -67,5 +69,17 @@ def _main(path: str, profile: str) -> None:
     print(_MARK + json.dumps({"default": suite.default_profile, "profiles": profiles}))
 
 
+def _check_options(arguments: Sequence[str]) -> None:
+    """Let Locust read its command line, as it will when the target has been started for it."""
+    from locust.argument_parser import get_parser  # noqa: PLC0415 - see the module's docstring
+
+    from loadgate.suite import refuse  # noqa: PLC0415
+
+    sys.argv = ["locust", *arguments]
+    parser = get_parser()
+    parser.error = lambda message: refuse(message, ExitCode.USAGE)  # type: ignore[method-assign]  # one line, no usage
+    parser.parse_args()
+
+
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2])
+    _main(sys.argv[1], sys.argv[2], sys.argv[3:])

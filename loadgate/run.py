@@ -60,7 +60,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     settings = project.target
     if not host and settings is None:
         raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
-    describe(locustfile, request.profile)
+    describe(locustfile, request.profile, request.locust_options)
     folder = run_folder(project, request.profile, time.time())
     try:
         with _Signals() as signals:

@@ -91,18 +91,11 @@ def _rules_table(rules: Sequence[Mapping[str, Any]]) -> str:
             _number(text.rule_quantity(rule, rule["value"])),
             _number(text.number(rule["samples"])),
             f'<span class="outcome {rule["outcome"]}">{text.OUTCOME_WORDS[rule["outcome"]]}</span>',
-            escape(rule["reason"]) + _with_ramp(rule),
+            escape(rule["reason"]) + (f" <small>({escape(note)})</small>" if (note := text.ramp_note(rule)) else ""),
         )
         for rule in rules
     ]
     return _table(("Rule", "Limit", "#Measured", "#Samples", "Outcome", "Why"), rows)
-
-
-def _with_ramp(rule: Mapping[str, Any]) -> str:
-    if rule["stages"] == "all" or rule["value_all_stages"] is None:
-        return ""
-    whole = text.rule_quantity(rule, rule["value_all_stages"])
-    return f" <small>(without the ramp; {escape(whole)} with it)</small>"
 
 
 def _charts(document: Mapping[str, Any], recorder: Recorder) -> str:

@@ -12,6 +12,7 @@ from loadgate.report.text import (
     percent,
     rule_limit,
     rule_quantity,
+    rule_reason,
 )
 
 MAX_ERRORS = 10
@@ -47,7 +48,7 @@ def _rule_row(rule: dict[str, Any]) -> str:
     what = f"{_cell(rule['scope'])}: {rule['metric']}"
     return (
         f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule['value'])} | {number(rule['samples'])} "
-        f"| {OUTCOME_WORDS[rule['outcome']]} | {_cell(rule['reason'])} |"
+        f"| {OUTCOME_WORDS[rule['outcome']]} | {_cell(rule_reason(rule))} |"
     )
 
 

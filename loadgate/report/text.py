@@ -51,6 +51,18 @@ def rule_limit(rule: Mapping[str, Any]) -> str:
     return f"{rule['operator']} {limit}{window}"
 
 
+def ramp_note(rule: Mapping[str, Any]) -> str:
+    """Say that a rule's value leaves the ramp out and what it is with it, or nothing where it does not."""
+    if rule["stages"] == "all" or rule["value_all_stages"] is None:
+        return ""
+    return f"without the ramp; {rule_quantity(rule, rule['value_all_stages'])} with it"
+
+
+def rule_reason(rule: Mapping[str, Any]) -> str:
+    """Write why a rule came out as it did, and whether the ramp was left out."""
+    return f"{rule['reason']} ({note})" if (note := ramp_note(rule)) else str(rule["reason"])
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time: `58.2 s`, `5 min 03 s`, `1 h 02 min`."""
     if seconds is None:
