@@ -23,8 +23,15 @@ from loadgate.recorder import LatencySketch
 
 LAG_INTERVAL_S = 0.05
 CPU_WINDOW_S = 10.0
-CPU_LIMIT_SHARE = 0.9
-LAG_P99_LIMIT_MS = 250.0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLimits:
+    """Beyond which a generator process counts as saturated; a suite may set its own in `loadgate.install`."""
+
+    cpu_share: float = 0.9
+    """Of one core, over `CPU_WINDOW_S`."""
+    lag_p99_ms: float = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +46,21 @@ class GeneratorHealth:
     lag_p99_ms: float
     lag_max_ms: float
     lag_samples: int
+    cpu_limit_share: float
+    lag_limit_ms: float
 
     @property
     def problem(self) -> str | None:
         """Why this process counts as saturated, or `None`."""
-        if self.cpu_peak_share > CPU_LIMIT_SHARE:
+        if self.cpu_peak_share > self.cpu_limit_share:
             return (
                 f"generator {self.process} used {self.cpu_peak_share:.0%} of one core over {CPU_WINDOW_S:g} s "
-                f"(limit {CPU_LIMIT_SHARE:.0%}); use --processes or another machine"
+                f"(limit {self.cpu_limit_share:.0%}); use --processes or another machine"
             )
-        if self.lag_p99_ms > LAG_P99_LIMIT_MS:
+        if self.lag_p99_ms > self.lag_limit_ms:
             return (
                 f"generator {self.process} woke up {self.lag_p99_ms:.0f} ms late in 1 % of cases "
-                f"(limit {LAG_P99_LIMIT_MS:.0f} ms): its machine was too busy to measure"
+                f"(limit {self.lag_limit_ms:.0f} ms): its machine was too busy to measure"
             )
         return None
 
@@ -68,8 +77,9 @@ class GeneratorHealth:
 class HealthSampler:
     """Samples this process from a greenlet of its own between `start` and `stop`."""
 
-    def __init__(self, process: str) -> None:
+    def __init__(self, process: str, limits: HealthLimits) -> None:
         self.process = process
+        self._limits = limits
         self._lags = LatencySketch()
         self._cpu_peak = 0.0
         self._began = (time.perf_counter(), time.process_time())
@@ -101,6 +111,8 @@ class HealthSampler:
             lag_p99_ms=round(self._lags.quantile(0.99) or 0.0, 3),
             lag_max_ms=round(self._lags.max_ms or 0.0, 3),
             lag_samples=self._lags.count,
+            cpu_limit_share=self._limits.cpu_share,
+            lag_limit_ms=self._limits.lag_p99_ms,
         )
 
     def _sample(self) -> None:

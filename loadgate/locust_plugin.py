@@ -25,7 +25,7 @@ from loadgate.conclusion import Conclusion, conclude
 from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
-from loadgate.health import HealthSampler
+from loadgate.health import HealthLimits, HealthSampler
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.observed import finished_request
@@ -53,15 +53,16 @@ def install(
     rules: Sequence[str] = (),
     preflight: Sequence[Check] | None = None,
     default_profile: str | None = None,
+    generator_limits: HealthLimits = HealthLimits(),  # noqa: B008 - frozen
 ) -> LoadGate:
     """Make the Locust process that loads this locustfile a gate. Call it once, at the end of the locustfile.
 
     `profiles` by name; LOAD_PROFILE or --load-profile picks one, else `default_profile` (the first). `thresholds` and
     `rules` judge the run, unless the profile has its own. `preflight` must hold before load is made; `None` means the
-    checks in pyproject.toml. Mistakes in any of it end Locust with exit code 2 before any request.
+    checks in pyproject.toml. `generator_limits` say when the load generator itself counts as overloaded. Mistakes in any of it end Locust with exit code 2 before any request.
     """
     default = default_profile or next(iter(profiles), "")
-    gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default))
+    gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default, generator_limits))
     gate.attach(locust.events)
     return gate
 
@@ -173,7 +174,8 @@ class LoadGate:
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
         self._run = Run(self._plan())
         name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
-        self._sampler = HealthSampler(name if self._worker or self._workers else "process")
+        name = name if self._worker or self._workers else "process"
+        self._sampler = HealthSampler(name, self.suite.generator_limits)
         self._sampler.start()
         self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
         activate(self._pacer)

@@ -21,6 +21,7 @@ from loadgate.defaults import (
     validate_profile,
 )
 from loadgate.exit_codes import ExitCode
+from loadgate.health import HealthLimits
 from loadgate.profile import LoadProfile
 from loadgate.project import Project
 from loadgate.rules import Rule
@@ -36,6 +37,7 @@ class Suite:
     rules: Sequence[str]
     preflight: Sequence[Check] | None
     default_profile: str
+    generator_limits: HealthLimits = HealthLimits()
 
 
 @dataclass(frozen=True, slots=True)

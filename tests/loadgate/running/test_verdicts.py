@@ -112,3 +112,17 @@ def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Pat
     assert "</html>" in (tmp_path / "out/a/report.html").read_text()
     for name in ("results_stats.csv", "results_stats_history.csv", "results_failures.csv"):
         assert (tmp_path / "out/b" / name).exists()
+
+
+def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="tight", TEST_LAG_LIMIT_MS="0")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert rule_of(run, "quick")["outcome"] == "inconclusive"
+    assert "the load generator was overloaded" in rule_of(run, "quick")["reason"]
+    assert rule_of(run, "overall")["outcome"] == "pass"
+    (generator,) = run["generator"]
+    assert generator["lag_samples"] > 10
+    assert 0 < generator["cpu_mean_share"] <= 1.1
+    assert "woke up" in generator["problem"]

@@ -9,6 +9,7 @@ from locust import TaskSet, constant, events, task
 
 import loadgate
 from loadgate import LoadProfile, Stage
+from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
 
 
@@ -111,6 +112,8 @@ loadgate.install(
     profiles=PROFILES,
     user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
+    # These tests share their machine with others, and do not ask how fast it is.
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
 )
 
 if "TEST_SHOWN_OPTIONS" in os.environ:
