@@ -1,6 +1,6 @@
 """Runs loadgate against a stub server that knows what it did, and prints reported against true figures.
 
-    python -m benchmarks.calibrate [--only lognormal] [--seconds 40] [--users 60]
+    python -m benchmarks.calibrate [--only lognormal] [--seconds 40] [--rate 200]
 
 The exit code is 1 when a figure is beyond its bar. Nothing else should run on the machine meanwhile.
 """
@@ -19,12 +19,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
     parser.add_argument("--seconds", type=int, default=FULL_LOAD.seconds, help="length of each run")
-    parser.add_argument("--users", type=int, default=FULL_LOAD.users)
+    parser.add_argument("--rate", type=int, default=FULL_LOAD.rate_per_s, help="requests per second")
     options = parser.parse_args()
     cases = [case for case in CASES if options.only in str(case)]
     if not cases:
         parser.error(f"--only {options.only}: no case has this in its name")
-    load = Load(options.users, options.seconds)
+    load = Load(options.rate, options.seconds)
     comparisons = []
     for number, case in enumerate(cases, 1):
         print(f"{number} of {len(cases)}: {case}", file=sys.stderr, flush=True)

@@ -19,14 +19,24 @@ class Model(StrEnum):
     """Who decides when a request is sent."""
 
     CLOSED = "closed"
+    OPEN = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """How much of it: `users` for `seconds`; in a closed model about users / INTERVAL_S requests per second."""
+    """About `rate_per_s` requests per second for `seconds`: by the clock in an open model, else by so many users."""
 
-    users: int = 60
+    rate_per_s: int = 200
     seconds: int = 40
+
+    @property
+    def closed_users(self) -> int:
+        return round(self.rate_per_s * INTERVAL_S)
+
+    @property
+    def open_users(self) -> int:
+        """Enough that one is free for each arrival, through the freeze as well."""
+        return round(self.rate_per_s * 2.5)
 
 
 FULL_LOAD = Load()
@@ -42,7 +52,11 @@ class Case:
 
     def options(self, load: Load) -> list[str]:
         """Locust's command line for it, without the locustfile and the host."""
-        options = ["-u", str(load.users), "-r", str(load.users), "-t", f"{load.seconds}s"]
+        options = ["-t", f"{load.seconds}s"]
+        if self.model is Model.OPEN:
+            options += ["--rate", f"{load.rate_per_s}/s", "-u", str(load.open_users)]
+        else:
+            options += ["-u", str(load.closed_users), "-r", str(load.closed_users)]
         return options if self.processes == 1 else [*options, "--processes", str(self.processes)]
 
     def __str__(self) -> str:

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.calibrate.answers import BASE_MS
-from benchmarks.calibrate.cases import INTERVAL_S, Case, Load
+from benchmarks.calibrate.cases import Case, Load, Model
 from benchmarks.calibrate.comparison import Comparison, Figure, latency_figures
 from benchmarks.calibrate.round_trip import RoundTrips
 from loadgate.artefacts import read_run
+from loadgate.exit_codes import ExitCode
 from loadgate.places import RUN_FOLDER_VARIABLE
 from loadgate.recorder import Outcome, Recorder, RequestName, corrected, expected_interval_ms
 
@@ -77,22 +78,27 @@ def _run(case: Case, load: Load, url: str) -> dict[str, Any]:
         done = subprocess.run(
             [*command, *case.options(load)], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        # The verdict is not the subject: a run that loadgate found inconclusive is compared like any other.
+        if done.returncode not in {ExitCode.PASS, ExitCode.INCONCLUSIVE}:
             raise CalibrationError(f"{case}: Locust ended with {done.returncode}:\n{done.stderr[-2000:]}")
         return read_run(Path(folder))
 
 
 def _freeze_seen(case: Case, load: Load, document: dict[str, Any]) -> tuple[Figure, ...]:
-    """What the corrected figures of a closed run show of a freeze, and what requests sent by the clock would have met.
+    """How many requests over SLOW_MS a run shows of a freeze, and how many would be if all were sent by the clock.
 
     Sent at t, a request that falls into a freeze takes until its end; more than SLOW_MS if t is that long before it.
+    In a closed model users send nothing while they wait, so there the corrected figures must show it.
     """
     freeze = case.distribution.freeze
     if freeze is None:
         return ()
+    true = round(load.rate_per_s * (freeze.length_s + (BASE_MS - SLOW_MS) / 1000))
     latencies = Recorder.from_json(document["recording"]).totals(RequestName("answer")).success
+    measured = latencies.count_above(SLOW_MS)
+    if case.model is Model.OPEN:
+        return (Figure(f"requests over {SLOW_MS:g} ms", measured, true),)
     interval_ms = expected_interval_ms(latencies, user_seconds=sum(users for _, users in document["user_counts"]))
     assert interval_ms is not None
-    true = load.users / INTERVAL_S * (freeze.length_s + (BASE_MS - SLOW_MS) / 1000)
-    name = f"corrected number of requests over {SLOW_MS:g} ms (measured: {latencies.count_above(SLOW_MS)})"
-    return (Figure(name, corrected(latencies, interval_ms).count_above(SLOW_MS), round(true)),)
+    name = f"corrected number of requests over {SLOW_MS:g} ms (measured: {measured})"
+    return (Figure(name, corrected(latencies, interval_ms).count_above(SLOW_MS), true),)
