@@ -23,6 +23,18 @@ def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
     return {HTTPStatus.SERVICE_UNAVAILABLE: {"model": model, "description": "The same document, with bad news."}}
 
 
+@router.get("/ping")
+async def ping() -> Ping:
+    """Answer, touching nothing."""
+    return Ping(timestamp=datetime.now(UTC))
+
+
+@router.get("/live")
+async def live() -> Liveness:
+    """Whether the process answers; it does."""
+    return Liveness()
+
+
 @router.get("/", responses=_also_503(HealthReport))
 async def health(request: Request, response: Response) -> HealthReport:
     """The service and its parts, as the background probes last saw them."""
@@ -49,18 +61,6 @@ async def database_health(request: Request, response: Response) -> DatabaseHealt
         dialect=answer.dialect, server_version=answer.server_version, round_trip_ms=answer.round_trip_ms, **pool
     )
     return DatabaseHealth(status="healthy", details=details, last_updated=datetime.now(UTC))
-
-
-@router.get("/ping")
-async def ping() -> Ping:
-    """Answer, touching nothing."""
-    return Ping(timestamp=datetime.now(UTC))
-
-
-@router.get("/live")
-async def live() -> Liveness:
-    """Whether the process answers; it does."""
-    return Liveness()
 
 
 @router.get("/ready", responses=_also_503(Readiness))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 from inference_core.celery.worker_state import WorkerReport
@@ -32,14 +32,14 @@ class WorkerView:
     report: WorkerReport
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """All workers at one moment; `queue_depths` counts the messages that wait
     in each queue, `parked` the tasks set aside."""
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
-    queue_depths: Mapping[str, int] = field(default_factory=dict)
+    queue_depths: dict[str, int] = field(default_factory=dict)
     parked: int = 0
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     taken_at_s: float = field(default_factory=time.monotonic)
@@ -55,10 +55,11 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a snapshot means, in one word and one sentence."""
+    """What a snapshot means, in one word and one sentence; `online` workers take tasks."""
 
     status: HealthStatus
     message: str
+    online: int = 0
 
 
 def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
@@ -70,13 +71,19 @@ def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
 
 def judge(snapshot: Snapshot, now_s: float) -> Verdict:
     """Whether tasks are being taken: the rule of `GET /tasks/health`."""
+    if snapshot.broker_available and (age_ms := snapshot.age_ms(now_s)) > STALE_AFTER_MS:
+        return Verdict("degraded", f"The picture of the workers is {age_ms / 1000:.0f} s old.", snapshot.online())
+    return _judge_fresh(snapshot)
+
+
+@lru_cache(maxsize=1)
+def _judge_fresh(snapshot: Snapshot) -> Verdict:
+    # One picture is judged for every request until the next; it is the same object, so it hashes by identity.
     if not snapshot.broker_available:
         return Verdict("unhealthy", "The broker does not answer.")
-    if (age_ms := snapshot.age_ms(now_s)) > STALE_AFTER_MS:
-        return Verdict("degraded", f"The picture of the workers is {age_ms / 1000:.0f} s old.")
     online = snapshot.online()
     silent = sum(worker.status == "unresponsive" for worker in snapshot.workers)
     note = f" {silent} unresponsive." if silent else ""
     if not online:
-        return Verdict("degraded", f"No worker is running.{note}")
-    return Verdict("healthy", f"{online} worker{'s are' if online > 1 else ' is'} running.{note}")
+        return Verdict("degraded", f"No worker is running.{note}", online)
+    return Verdict("healthy", f"{online} worker{'s are' if online > 1 else ' is'} running.{note}", online)

@@ -27,10 +27,10 @@ def task_health(snapshot: Snapshot) -> TaskHealth:
     verdict = judge(snapshot, now_s)
     return TaskHealth(
         status=verdict.status,
-        active_workers=snapshot.online(),
+        active_workers=verdict.online,
         message=verdict.message,
         celery_available=snapshot.broker_available,
-        queue_depths=dict(snapshot.queue_depths),
+        queue_depths=snapshot.queue_depths,
         as_of=snapshot.as_of,
         age_ms=snapshot.age_ms(now_s),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from inference_core.telemetry import multiprocess  # isort: skip  # must come before prometheus_client
 
@@ -32,7 +33,7 @@ class Metrics:
     workers: Gauge = field(init=False)
     queue_depth: Gauge = field(init=False)
     tasks_parked: Gauge = field(init=False)
-    logins_refused: Counter = field(init=False)
+    requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,8 +51,11 @@ class Metrics:
             buckets=LAG_BUCKETS_S,
             registry=registry,
         )
-        self.logins_refused = Counter(
-            "logins_refused", "Logins that were refused, by reason.", ("reason",), registry=registry
+        self.requests_throttled = Counter(
+            "http_requests_throttled",
+            "Requests refused because their caller tried too often, by route template; logins among them.",
+            ("route",),
+            registry=registry,
         )
         self.requests_active = self._gauge("http_requests_active", "Requests being served.", "livesum")
         self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
@@ -77,6 +81,8 @@ class Metrics:
         if child is None:
             child = self._children[key] = self.requests.labels(method, route, str(status))
         child.observe(duration_s)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.requests_throttled.labels(route).inc()
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """The metrics of every process of this server as text, and its content type, by the `Accept` header."""
