@@ -59,7 +59,8 @@ def install(
 
     `profiles` by name; LOAD_PROFILE or --load-profile picks one, else `default_profile` (the first). `thresholds` and
     `rules` judge the run, unless the profile has its own. `preflight` must hold before load is made; `None` means the
-    checks in pyproject.toml. `generator_limits` say when the load generator itself counts as overloaded. Mistakes in any of it end Locust with exit code 2 before any request.
+    checks in pyproject.toml. `generator_limits` say when the load generator itself counts as overloaded. Mistakes in
+    any of it end Locust with exit code 2 before any request.
     """
     default = default_profile or next(iter(profiles), "")
     gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default, generator_limits))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import gevent
@@ -55,23 +55,29 @@ class Pacer:
         self._until_s = math.inf
         self._began = 0.0
         self._brought = 0
+        self._order: Iterator[str] = iter(())
 
     def start(self, share: WorkerShare, weights: Mapping[str, float], until_s: float | None) -> None:
         """Begin with the arrivals that are meant to start before `until_s`; does nothing the second time."""
         if self._greenlet is None and not self._over:
             self._share, self._until_s = share, math.inf if until_s is None else until_s
             self._began = time.perf_counter()
-            self._greenlet = gevent.spawn(self._bring, share, weights)
+            self._order = weighted_order(weights.items())
+            self._greenlet = gevent.spawn(self._bring, share)
 
     def stop(self) -> None:
-        """End the arrivals: those that wait or are overdue never start, and tasks that wait for one get `None`."""
-        self._over = True
+        """End the arrivals. What is overdue goes to users that are free; what is left then never starts.
+
+        Tasks that wait for an arrival get `None`.
+        """
         if self._greenlet is not None:
             self._greenlet.kill()
-        never_started = sum(map(len, self._waiting.values())) + self._overdue()
-        self._waiting.clear()
-        for _ in range(never_started):
+        for _ in range(self._overdue()):
+            self._arrive_next()
+        self._over = True
+        for _ in range(sum(map(len, self._waiting.values()))):
             self._count(ArrivalEvent.NEVER_STARTED)
+        self._waiting.clear()
         for free in self._free.values():
             while free:
                 free.popleft().set(None)
@@ -99,18 +105,20 @@ class Pacer:
             raise
         return None if arrival is None else self._started(arrival)
 
-    def _bring(self, share: WorkerShare, weights: Mapping[str, float]) -> None:
-        for own_index, user_class in enumerate(weighted_order(weights.items())):
-            start_s = share.start_s(own_index)
-            if start_s is None or start_s >= self._until_s:
-                return
-            intended = self._began + start_s
-            delay_s = intended - time.perf_counter()
+    def _bring(self, share: WorkerShare) -> None:
+        while (start_s := share.start_s(self._brought)) is not None and start_s < self._until_s:
+            delay_s = self._began + start_s - time.perf_counter()
             # When it is late it gives way now and then only, so that it catches up.
-            if delay_s > 0 or own_index % GIVE_WAY_EVERY == 0:
+            if delay_s > 0 or self._brought % GIVE_WAY_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
-            self._arrive(user_class, intended)
-            self._brought += 1
+            self._arrive_next()
+
+    def _arrive_next(self) -> None:
+        user_class = next(self._order, None)
+        start_s = None if self._share is None else self._share.start_s(self._brought)
+        if user_class is not None and start_s is not None:
+            self._arrive(user_class, self._began + start_s)
+        self._brought += 1
 
     def _arrive(self, user_class: str, intended: float) -> None:
         free = self._free.get(user_class)
@@ -132,7 +140,10 @@ class Pacer:
         if ticket in free:
             free.remove(ticket)
         elif ticket.successful() and (arrival := ticket.value) is not None:
-            self._arrive(user_class, arrival.intended)
+            if self._over:
+                self._count(ArrivalEvent.NEVER_STARTED)
+            else:
+                self._arrive(user_class, arrival.intended)
 
 
 _active: Pacer | None = None

@@ -37,7 +37,7 @@ class Suite:
     rules: Sequence[str]
     preflight: Sequence[Check] | None
     default_profile: str
-    generator_limits: HealthLimits = HealthLimits()
+    generator_limits: HealthLimits
 
 
 @dataclass(frozen=True, slots=True)
