@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
@@ -24,6 +25,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 3.0
 RECYCLE_S = 1800
@@ -111,7 +114,7 @@ class Database:
         try:
             return await self.points.one(statement, values)
         except CONNECTION_ERRORS as error:
-            raise DatabaseUnavailableError from error
+            raise _unavailable(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -140,7 +143,13 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
         """Translate."""
         unreachable = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | TimeoutError)
         if unreachable or (isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))):
-            raise DatabaseUnavailableError from error
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: BaseException | None) -> DatabaseUnavailableError:
+    cause = getattr(error, "orig", None) or error
+    log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause))
+    return DatabaseUnavailableError()
 
 
 def _timed_out(error: DBAPIError) -> bool:

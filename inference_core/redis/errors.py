@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import structlog
 from redis.exceptions import RedisError
 
 from inference_core.exceptions import DependencyUnavailableError
+
+log = structlog.get_logger(__name__)
 
 
 class SessionStoreUnavailableError(DependencyUnavailableError):
@@ -23,4 +26,5 @@ class redis_unavailable_as_domain_error:  # noqa: N801  # reads as a function
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Translate."""
         if isinstance(error, RedisError | OSError):
+            log.warning("redis_unavailable", error=type(error).__name__, reason=str(error))
             raise SessionStoreUnavailableError from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -80,6 +82,14 @@ async def running(app: FastAPI, settings: Settings) -> AsyncIterator[Api]:
         transport = httpx2.ASGITransport(app=_with_state(app, state), raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield Api(client=client, settings=settings, state=state["app"])
+    await sqlite_threads_end()
+
+
+async def sqlite_threads_end() -> None:
+    """Wait for the threads of SQLite connections that were called off while they opened: they report to this loop."""
+    async with asyncio.timeout(5):
+        while any("_connection_worker_thread" in thread.name for thread in threading.enumerate()):  # noqa: ASYNC110
+            await asyncio.sleep(0.002)
 
 
 def _with_state(app: FastAPI, state: Any) -> Any:
