@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from loadgate.recorder import Recorder, histogram_log
 from loadgate.report.html import html_report
 from loadgate.report.junit import junit_xml
 from loadgate.report.summary import markdown_summary
@@ -34,6 +35,13 @@ def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
 def publish(document: dict[str, Any], path: Path) -> None:
     """Write the report once more, to the place where people look for a profile's latest."""
     write_whole(path, html_report(document))
+
+
+def write_latency_log(document: dict[str, Any], folder: Path) -> Path:
+    """Write latency.hlog, an HdrHistogram interval log of every second, name and outcome; return its path."""
+    path = folder / "latency.hlog"
+    write_whole(path, "".join(f"{line}\n" for line in histogram_log(Recorder.from_json(document["recording"]))))
+    return path
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from loadgate.arrival import EXAMPLES
-from loadgate.artefacts import RunFileError, read_run, write_artefacts
+from loadgate.artefacts import RunFileError, read_run, write_artefacts, write_latency_log
 from loadgate.checks import diagnose
 from loadgate.describe import DescribeError, describe
 from loadgate.exit_codes import ExitCode
@@ -98,10 +98,14 @@ def profiles(locustfile: _Locustfile = None) -> int:
 @_cli.command()
 def report(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
+    hdr: Annotated[bool, typer.Option("--hdr", help="Write the latencies as an HdrHistogram log as well.")] = False,
 ) -> int:
     """Make a run's report, JUnit file and summary anew from its run.json."""
     folder = run_path if run_path.is_dir() else run_path.parent
-    _say(str(shown_path(write_artefacts(read_run(run_path), folder))))
+    document = read_run(run_path)
+    _say(str(shown_path(write_artefacts(document, folder))))
+    if hdr:
+        _say(str(shown_path(write_latency_log(document, folder))))
     return ExitCode.PASS
 
 

@@ -19,6 +19,7 @@ from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import EvaluationContext, abort_result
 from loadgate.run_state import Run
 from loadgate.stages import Step, flat_names, open_marks
+from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
 PROGRESS_INTERVAL_S = 2.0
@@ -44,6 +45,8 @@ class Conductor:
         self._arriving = False
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
+        self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
+        self._counted_s = time.time()
         self._greenlet = gevent.spawn(self._conduct)
 
     def stop(self) -> None:
@@ -85,8 +88,7 @@ class Conductor:
     def _conduct(self) -> None:
         run, shown_s = self._run, self._run.started_s
         while True:
-            users = self._runner.user_count
-            run.user_counts.append((int(time.time()), users))
+            users = self._count_users()
             if self._workers is not None:
                 self._workers.note_missing(run)
             if PROGRESS_VARIABLE in os.environ and time.time() - shown_s >= PROGRESS_INTERVAL_S:
@@ -95,6 +97,17 @@ class Conductor:
             self._look_for_abort()
             self._take_due_step()
             gevent.sleep(1)
+
+    def _count_users(self) -> int:
+        """Note how many users are running, and in which groups they have been since the last look."""
+        run, runner, now_s = self._run, self._runner, time.time()
+        by_class = runner.reported_user_classes_count if isinstance(runner, MasterRunner) else runner.user_classes_count
+        for name, count in by_class.items():
+            run.user_seconds[self._groups.get(name, "")] += count * (now_s - self._counted_s)
+        self._counted_s = now_s
+        users = sum(by_class.values())
+        run.user_counts.append((int(now_s), users))
+        return users
 
     def _take_due_step(self) -> None:
         if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.stopping_s is not None:

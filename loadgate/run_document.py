@@ -17,7 +17,7 @@ import psutil
 
 from loadgate.judgement import exit_code
 from loadgate.profile import LoadProfile
-from loadgate.recorder import OVERALL, RAMP, LatencySketch, Recorder, Scope, Totals
+from loadgate.recorder import OVERALL, RAMP, LatencySketch, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import RuleResult, Verdict
 from loadgate.run_state import Run
 
@@ -48,7 +48,7 @@ def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         },
         "verdict": verdict_json(verdict),
-        "totals": totals_json(run.recorder, run.elapsed_s),
+        "totals": totals_json(run),
         "errors": [asdict(error) for error in run.recorder.errors()],
         "exceptions": [asdict(exception) for exception in run.exceptions.values()],
         "counters": run.recorder.counters(),
@@ -72,24 +72,31 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def totals_json(recorder: Recorder, duration_s: float) -> dict[str, Any]:
+def totals_json(run: Run) -> dict[str, Any]:
     """Return the figures of all requests, of each group and of each request, with and without the ramp.
 
     `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
+    `corrected_ms`, of groups in a closed model, is what their users would have seen had they not waited for slow
+    answers (see `loadgate.recorder.omission`); rules do not read it.
     """
+    recorder = run.recorder
     steady = set(recorder.stages()) - {RAMP}
 
     def figures(scope: Scope) -> dict[str, Any]:
         service = recorder.service_times(scope)
         return {
-            **_figures(recorder.totals(scope), duration_s),
+            **_figures(recorder.totals(scope), run.elapsed_s),
             "steady_success_ms": _latency(recorder.totals(scope, steady).success),
             "service_ms": _latency(service) if service.count else None,
         }
 
+    def group_figures(scope: str, user_seconds: float) -> dict[str, Any]:
+        closed = run.plan.arrivals is None
+        return figures(scope) | {"corrected_ms": _corrected(recorder.totals(scope), user_seconds) if closed else None}
+
     return {
-        "overall": figures(OVERALL),
-        "groups": {group: figures(group) for group in recorder.groups()},
+        "overall": group_figures(OVERALL, sum(run.user_seconds.values())),
+        "groups": {group: group_figures(group, run.user_seconds[group]) for group in recorder.groups()},
         "requests": [
             {"group": request.group, "name": request.name, **figures(request)} for request in recorder.requests()
         ],
@@ -174,6 +181,13 @@ def _figures(totals: Totals, duration_s: float) -> dict[str, Any]:
 def _latency(sketch: LatencySketch) -> dict[str, float | None]:
     percentiles = {f"p{percent:g}": sketch.quantile(percent / 100) for percent in PERCENTILES}
     return {"mean": sketch.mean_ms, "min": sketch.min_ms, **percentiles, "max": sketch.max_ms}
+
+
+def _corrected(totals: Totals, user_seconds: float) -> dict[str, float | None] | None:
+    everything = totals.success.copy()
+    everything.merge(totals.failure)
+    interval_ms = expected_interval_ms(everything, user_seconds)
+    return None if interval_ms is None else _latency(corrected(totals.success, interval_ms))
 
 
 def _plain(value: Any) -> Any:

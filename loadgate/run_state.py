@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -86,6 +87,8 @@ class Run:
     """By process."""
     user_counts: list[tuple[int, int]] = field(default_factory=list)
     """(epoch second, running users)."""
+    user_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    """Time that users were running, summed over the users of each group."""
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
     finished_workers: set[str] = field(default_factory=set)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import gevent
-from locust import FastHttpUser
+from locust import FastHttpUser, User
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
 from locust.exception import (
@@ -237,6 +237,11 @@ class BaseUser(FastHttpUser):
     def group_name(cls) -> str:
         """Return the group that the class's requests are judged in."""
         return cls._scope_group or cls.__name__
+
+
+def group_of(user_class: type[User]) -> str:
+    """Return the group of a user class, "" for one that is not a BaseUser."""
+    return user_class.group_name() if issubclass(user_class, BaseUser) else ""
 
 
 def _at_its_arrival(task: Callable[..., Any]) -> Callable[[BaseUser], None]:

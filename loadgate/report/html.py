@@ -44,6 +44,14 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 """
 _COLOURS = 6
+_CLOSED_NOTE = (
+    "Times are those of successful requests. Corrected: an estimate of what users would have seen who do not wait for "
+    "slow answers before they send the next request; rules do not read it."
+)
+_OPEN_NOTE = (
+    "Times are those of successful requests, counted from the moment in which each was meant to start; service is the "
+    "time from its sending."
+)
 
 
 def html_report(document: Mapping[str, Any]) -> str:
@@ -55,7 +63,7 @@ def html_report(document: Mapping[str, Any]) -> str:
         _header(document, title),
         _section("Rules", _rules_table(document["verdict"]["rules"])),
         _section("Over time", _charts(document, recorder)),
-        _section("Requests", _requests_table(document["totals"])),
+        _section("Requests", _requests_table(document["totals"], document["counters"])),
         _section("Failures", _errors_table(document["errors"], document["exceptions"])),
         _section("Target", _target(document["target"])) if document["target"] else "",
         _section("Load generator", _generator_table(document["generator"])),
@@ -129,15 +137,22 @@ def _p95_series(recorder: Recorder, scope: str, zero_s: int) -> list[tuple[float
     return series
 
 
-def _requests_table(totals: Mapping[str, Any]) -> str:
-    head = ("Request", "Group", "#Requests", "#Failed", "#Per second", "#Mean", "#p50", "#p95", "#p99", "#Max")
+def _requests_table(totals: Mapping[str, Any], counters: Mapping[str, int]) -> str:
+    is_open = totals["overall"]["service_ms"] is not None
+    beside, note = ("service_ms", _OPEN_NOTE) if is_open else ("corrected_ms", _CLOSED_NOTE)
+    title = "#p95 of service" if is_open else "#p95 corrected"
+    head = ("Request", "Group", "#Requests", "#Failed", "#Per second", "#Mean", "#p50", "#p95", "#p99", "#Max", title)
     rows = [("overall", "", totals["overall"], "group")]
     rows += [(group, "", figures, "group") for group, figures in totals["groups"].items()]
     rows += [(figures["name"], figures["group"], figures, "") for figures in totals["requests"]]
-    return _table(head, [_request_row(*row[:3]) for row in rows], [row[3] for row in rows])
+    cells = [_request_row(name, group, figures, figures.get(beside)) for name, group, figures, _ in rows]
+    counts = "".join(f" {escape(name.replace('_', ' '))}: {text.number(count)}." for name, count in counters.items())
+    return _table(head, cells, [row[3] for row in rows]) + f"<p><small>{note}{counts}</small></p>"
 
 
-def _request_row(name: str, group: str, figures: Mapping[str, Any]) -> tuple[str, ...]:
+def _request_row(
+    name: str, group: str, figures: Mapping[str, Any], beside: Mapping[str, float | None] | None
+) -> tuple[str, ...]:
     times = figures["success_ms"]
     failed = f"{text.number(figures['failures'])} ({text.percent(figures['failure_rate'])})"
     return (
@@ -147,6 +162,7 @@ def _request_row(name: str, group: str, figures: Mapping[str, Any]) -> tuple[str
         _number(failed if figures["failures"] else "0"),
         _number(text.number(figures["requests_per_s"], 2)),
         *(_number(text.milliseconds(times[key])) for key in ("mean", "p50", "p95", "p99", "max")),
+        _number(text.milliseconds(beside["p95"] if beside else None)),
     )
 
 

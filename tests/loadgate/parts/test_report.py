@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from loadgate.artefacts import RunFileError, read_run, write_artefacts, write_whole
+from loadgate.artefacts import RunFileError, read_run, write_artefacts, write_latency_log, write_whole
 from loadgate.judgement import Ending, judge
 from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
+from loadgate.report.html import html_report
 from loadgate.report.svg import Line, line_chart, nice_ceiling
 from loadgate.rules import parse_rules
-from loadgate.run_document import run_document
+from loadgate.run_document import run_document, totals_json
 from loadgate.run_state import Plan, Run
 
 HOSTILE = '<script>alert(1)</script> | \x00 `x` & "quoted"'
@@ -59,6 +60,28 @@ def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:
     junit = (tmp_path / "junit.xml").read_text()
     assert 'tests="3" failures="0" errors="1"' in junit
     assert junit.count("<testcase") == 3
+
+
+def test_the_latency_log_has_a_line_a_second(tmp_path: Path) -> None:
+    lines = write_latency_log(run_with("ping", None), tmp_path).read_text().splitlines()
+    assert lines[1] == "#[Histogram log format version 1.3]"
+    assert len([line for line in lines if line.startswith("Tag=ping/success,")]) == 50
+
+
+def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
+    document = run_with("ping", None)
+    assert document["totals"]["overall"]["corrected_ms"] is None  # no user was ever counted
+    assert document["totals"]["overall"]["service_ms"] is None
+    assert "p95 corrected" in html_report(document)
+    plan = Plan(LoadProfile(name="x"), (), "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
+    run = Run(plan, started_s=1000.0, stopping_s=1060.0)
+    run.user_seconds["g"] = 10.0
+    for second in range(50):
+        latency_ms = 2000 if second == 25 else 10
+        run.recorder.record("ping", Outcome.SUCCESS, start_s=1000 + second, latency_ms=latency_ms, group="g")
+    figures = totals_json(run)["groups"]["g"]
+    assert figures["corrected_ms"]["p99"] == pytest.approx(2000, rel=0.01)
+    assert figures["success_ms"]["mean"] < figures["corrected_ms"]["mean"]
 
 
 def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> None:
