@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from inference_core.errors import problem_response
 from inference_core.logging import request_id_var, user_id_var
 from inference_core.paths import PROBES
+from inference_core.startup import one_line_startup_failure
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
 from inference_core.traffic import SLOT_KEY, OverloadedError, Slot, Traffic
@@ -45,7 +46,7 @@ class EdgeMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, one_line_startup_failure(send))
             return
         start_s = perf_counter()
         request_id, trace_id = _ids(scope, self.edge.tracing)

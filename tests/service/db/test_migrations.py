@@ -6,10 +6,12 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from pydantic import SecretStr
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, make_url
 
@@ -23,6 +25,7 @@ from inference_core.db.migrate import (
     head_revision,
     upgrade,
 )
+from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.support.servers.databases import create_database
 
@@ -100,3 +103,21 @@ async def test_an_unreachable_database_is_one_line_without_its_password(url: str
         await ensure_schema(production, database)  # starts anyway: health says that the database is down
         with pytest.raises(MigrationError):
             await ensure_schema(settings, database)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_server_that_may_not_start_says_why_in_one_line(settings: Settings, redis_url: str) -> None:
+    own = {"environment": "production", "secret_key": SecretStr("s" * 32), "redis_url": redis_url}
+    app, sent = create_application(settings.model_copy(update=own)), list[dict[str, Any]]()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(MigrationError):
+        await app({"type": "lifespan", "state": {}}, receive, send)
+    (message,) = sent
+    assert message["message"].startswith("database: the schema is empty")
+    assert message["message"].endswith("run: inference-core migrate")
