@@ -1,0 +1,53 @@
+"""Who may see and do what that is not an account: tasks, monitoring, documentation."""
+
+from __future__ import annotations
+
+import pytest
+
+from inference_core.auth.admin_service import create_superuser
+from inference_core.celery.schedule import PURGE_EXPIRED
+from tests.service.conftest import AppFactory
+from tests.support.accounts import Api, Tokens, User, new_name
+
+pytestmark = pytest.mark.anyio
+
+MONITORING = ("/tasks/health", "/tasks/workers/stats", "/tasks/active")
+
+
+async def superuser(api: Api) -> Tokens:
+    name = new_name()
+    email, password = f"{name}@example.com", "OperatorPass1!"
+    user_id = await create_superuser(api.settings, username=name, email=email, password=password)
+    return await api.login(User(str(user_id), name, email, password))
+
+
+async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
+    owner, stranger = await api.register(), await api.register()
+    own, theirs, admin = await api.login(owner), await api.login(stranger), await superuser(api)
+    task_id = await api.state.task_service.submit(PURGE_EXPIRED, owner=owner.id)
+    unowned = await api.state.task_service.submit(PURGE_EXPIRED)
+    for method, path in (("GET", "status"), ("GET", "result?timeout=0"), ("DELETE", "")):
+        target = f"/tasks/{task_id}/{path}".rstrip("/")
+        for caller in (None, theirs):
+            foreign = await api.call(method, target, caller)
+            unknown = await api.call(method, target.replace(task_id, "no-such-task"), caller)
+            assert (foreign.status_code, unknown.status_code) == (404, 404)
+            assert foreign.json()["detail"] == unknown.json()["detail"]
+    for caller in (own, admin):
+        assert (await api.get(f"/tasks/{task_id}/status", caller)).status_code == 200
+    assert (await api.get(f"/tasks/{unowned}/status")).status_code == 200
+    assert (await api.call("DELETE", f"/tasks/{task_id}", own)).json()["cancelled"] is True
+
+
+async def test_S36_production_shows_the_workers_to_superusers_alone(start_app: AppFactory) -> None:
+    async with start_app(environment="production", secret_key="s" * 32) as api:
+        user, admin = await api.login(await api.register()), await superuser(api)
+        for path in MONITORING:
+            statuses = [(await api.get(path, caller)).status_code for caller in (None, user, admin)]
+            assert statuses == [401, 403, 200]
+
+
+async def test_S36_monitoring_is_public_in_development(start_app: AppFactory) -> None:
+    async with start_app(environment="development") as api:
+        for path in MONITORING:
+            assert (await api.get(path)).status_code == 200
