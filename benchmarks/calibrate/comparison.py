@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadgate.recorder.sketch import nearest_rank
 
@@ -51,6 +51,9 @@ class Comparison:
     """What is reported of requests that a closed model kept from being sent."""
     round_trip_ms: float = 0.0
     """The median round trip of a bare socket during the run: what lies between any client and the server's stamps."""
+
+    def without_estimates(self) -> Comparison:
+        return replace(self, estimates=())
 
     def misses(self, bars: Mapping[str, Bar]) -> list[str]:
         """One line for each figure beyond its bar."""

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
@@ -75,13 +76,23 @@ def _run(case: Case, load: Load, url: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {name: value for name, value in os.environ.items() if not _STEERING.match(name)}
         environment |= {"PYTHONPATH": str(ROOT), RUN_FOLDER_VARIABLE: folder}
+        arguments = [*case.options(load), *(_own_port() if case.processes > 1 else [])]
         done = subprocess.run(
-            [*command, *case.options(load)], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         # The verdict is not the subject: a run that loadgate found inconclusive is compared like any other.
         if done.returncode not in {ExitCode.PASS, ExitCode.INCONCLUSIVE}:
-            raise CalibrationError(f"{case}: Locust ended with {done.returncode}:\n{done.stderr[-2000:]}")
+            printed = "\n".join((done.stdout[-1500:], done.stderr[-1500:]))
+            raise CalibrationError(f"{case}: Locust ended with {done.returncode}:\n{printed}")
         return read_run(Path(folder))
+
+
+def _own_port() -> list[str]:
+    """Options that keep the master and its workers to themselves."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
 def _freeze_seen(case: Case, load: Load, document: dict[str, Any]) -> tuple[Figure, ...]:

@@ -1,0 +1,110 @@
+"""A user of loadgate without a Locust run: carries out one scenario and prints what the server and the event saw."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIServer
+from locust.env import Environment
+
+from loadgate.users import BaseUser
+
+Result = dict[str, Any]
+
+
+def application(result: Result) -> Any:
+    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
+        result["paths"].append(environ["PATH_INFO"] + query)
+        result["cookies"].append(environ.get("HTTP_COOKIE", ""))
+        if environ["PATH_INFO"] == "/redirect":
+            gevent.sleep(0.05)
+            start_response("302 Found", [("Location", "/there"), ("Content-Length", "0")])
+            return []
+        gevent.sleep({"/there": 0.05, "/slow": 0.4}.get(environ["PATH_INFO"], 0))
+        start_response("200 OK", [("Set-Cookie", "session=1"), ("Content-Length", "2")])
+        return [b"ok"]
+
+    return answer
+
+
+class Caller(BaseUser):
+    """Calls by hand."""
+
+
+def slow_client(user: BaseUser, result: Result) -> None:
+    urlopen = user.client.client.urlopen
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.3)
+        answer = urlopen(*arguments, **options)
+        time.sleep(0.3)
+        return answer
+
+    user.client.client.urlopen = slow
+    began = time.perf_counter()
+    user.client.get("/plain")
+    result["outside_ms"] = (time.perf_counter() - began) * 1000
+
+
+def concurrent(user: BaseUser, _: Result) -> None:
+    gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/plain")])
+
+
+def cookies(user: BaseUser, _: Result) -> None:
+    for _ in range(3):
+        user.client.get("/plain")
+
+
+def parameters(user: BaseUser, _: Result) -> None:
+    user.client.get("/plain")
+    user.client.get("/plain", params={"page": 2})
+    user.client.get("/plain?page=3")
+    user.client.get("/plain")
+
+
+def waiting_listener(user: BaseUser, result: Result) -> None:
+    def wait(**_: Any) -> None:
+        gevent.sleep(0.01)
+        result["waited"] += 1
+
+    user.environment.events.request.add_listener(wait)
+    user.client.get("/plain")
+
+
+SCENARIOS = {
+    "slow-client": slow_client,
+    "redirect": lambda user, _: user.client.get("/redirect"),
+    "refused": lambda user, _: user.client.get("http://127.0.0.1:1/"),
+    "concurrent": concurrent,
+    "cookies": cookies,
+    "parameters": parameters,
+    "waiting-listener": waiting_listener,
+}
+
+
+def main() -> None:
+    result: Result = {"latencies_ms": [], "errors": [], "paths": [], "cookies": [], "waited": 0}
+
+    def on_request(response_time: float, exception: BaseException | None, **_: Any) -> None:
+        result["latencies_ms"].append(response_time)
+        if exception is not None:
+            result["errors"].append(type(exception).__name__)
+
+    environment = Environment(user_classes=[Caller])
+    environment.events.request.add_listener(on_request)
+    server = WSGIServer(("127.0.0.1", 0), application(result), log=None)
+    server.start()
+    Caller.host = f"http://127.0.0.1:{server.server_port}"
+    SCENARIOS[sys.argv[1]](Caller(environment), result)
+    gevent.sleep(0.1)
+    server.stop()
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
