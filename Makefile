@@ -6,7 +6,7 @@ PORT ?= 8000
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help perf test setup up check calibrate clean
+.PHONY: help perf test setup up check bench calibrate clean
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, judge, report'
@@ -14,6 +14,7 @@ help:
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
 	@echo 'make setup                 only set up .venv'
 	@echo 'make check                 lint, types, import rules'
+	@echo 'make bench                 what routes, accounts and the generator cost, as ratios measured side by side'
 	@echo 'make calibrate             prove the measurement: reported against true figures (a quarter of an hour)'
 	@echo 'make clean                 remove what the commands above made, .venv included'
 
@@ -35,6 +36,12 @@ check: setup
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
+
+bench: setup
+	@.venv/bin/python benchmarks/health_ratio.py
+	@.venv/bin/python benchmarks/auth_ratio.py
+	@.venv/bin/python benchmarks/generator_throughput.py
+	@.venv/bin/python benchmarks/loadgate_record_cost.py
 
 calibrate: setup
 	@.venv/bin/python -m benchmarks.calibrate
