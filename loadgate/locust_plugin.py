@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
@@ -85,6 +84,7 @@ class LoadGate:
         self._worker: WorkerSide | None = None
         self._conclusion: Conclusion | None = None
         self._run_time_s: float | None = None
+        self._interrupted = False
         self._quitting = False
         self._hurried = False
         self._concluding = RLock()
@@ -127,6 +127,7 @@ class LoadGate:
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
         # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
         environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]
+        gevent.signal_handler(signal.SIGINT, self._on_ctrl_c)
         if isinstance(runner, WorkerRunner):
             self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
@@ -273,8 +274,7 @@ class LoadGate:
                 self._conductor = None
             self._note_health(run)
             self._end_sampling()
-            with _no_interrupt():
-                self._conclusion = conclude(run, self._project)
+            self._conclusion = conclude(run, self._project)
             self._environment.process_exit_code = self._conclusion.code
         if not self._options.headless:
             print(self._conclusion.text, flush=True)
@@ -298,7 +298,6 @@ class LoadGate:
         self._quitting = True
         run = self._run
         if run is not None:
-            gevent.signal_handler(signal.SIGINT, self._hurry)
             environment.stop_timeout = min(environment.stop_timeout, INTERRUPT_WAIT_S)
             self._end(run, environment.stop_timeout)
         with self._concluding:
@@ -319,6 +318,18 @@ class LoadGate:
             gevent.sleep(0.05)
         self._on_test_stop()
 
+    def _on_ctrl_c(self) -> None:
+        """Interrupt Locust's main greenlet the first time, and nothing else; hurry what it waits for the next times.
+
+        Python's own handler raises in whatever code happens to run: in the middle of a request, of what is being
+        written, or of the event loop, where Locust can hang for good.
+        """
+        if self._interrupted or self._quitting:
+            self._hurry()
+        else:
+            self._interrupted = True
+            gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
+
     def _hurry(self) -> None:
         """Wait for nothing any more: what is in flight counts as unanswered."""
         self._hurried = True
@@ -328,13 +339,3 @@ class LoadGate:
         if self._conclusion is not None and self._options.headless:
             write_missing_html(self._environment)
             print(self._conclusion.text, flush=True)
-
-
-@contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """Let no Ctrl-C break off what is being written; it takes a moment only."""
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
