@@ -188,7 +188,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
     event.listen(reads.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writes.sync_engine, "connect", _prepare_sqlite)
     event.listen(writes.sync_engine, "begin", _begin_immediate)
-    return Database(reads, writes, PointReader(reads, {}, settings.database_statement_timeout_s))
+    return Database(reads, writes, PointReader(reads, {}, settings))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -224,7 +224,7 @@ def _server(url: URL, settings: Settings) -> Database:
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     reads = engine.execution_options(isolation_level="AUTOCOMMIT")
-    points = PointReader(reads, arguments, settings.database_statement_timeout_s) if is_postgresql else None
+    points = PointReader(reads, arguments, settings) if is_postgresql else None
     return Database(reads, engine, points)
 
 

@@ -21,7 +21,9 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
-CONNECTIONS = 4
+from inference_core.settings import Settings
+
+MOST_CONNECTIONS = 4
 
 Converter = Callable[[Any], Any] | None
 
@@ -123,12 +125,13 @@ CONNECTION_ERRORS = (
 class PointReader:
     """A few connections for point reads; they are made when they are needed and kept."""
 
-    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], timeout_s: float) -> None:
+    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], settings: Settings) -> None:
         self._url = engine.url
         self._arguments = arguments
         self._dialect = engine.dialect
-        self._timeout_s = timeout_s
-        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._timeout_s = settings.database_statement_timeout_s
+        self._wait_s = settings.database_pool_timeout_s
+        self._free = asyncio.Semaphore(min(MOST_CONNECTIONS, settings.database_pool_size))
         self._idle: deque[Connection] = deque()
         self._queries: dict[int, tuple[Select[Any], PointQuery]] = {}
 
@@ -140,14 +143,22 @@ class PointReader:
         """
         query = self._query(statement)
         parameters = query.bind(values)
-        async with asyncio.timeout(self._timeout_s), self._free:
-            try:
-                row = await self._fetch(query, parameters)
-            except CONNECTION_ERRORS:
-                # What was kept has died with the server's restart; reading again does no harm.
-                await self.close()
-                row = await self._fetch(query, parameters)
+        async with asyncio.timeout(self._wait_s):
+            await self._free.acquire()
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                row = await self._fetch_again_if_cut(query, parameters)
+        finally:
+            self._free.release()
         return query.convert(row) if row is not None else None
+
+    async def _fetch_again_if_cut(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        try:
+            return await self._fetch(query, parameters)
+        except CONNECTION_ERRORS:
+            # What was kept has died with the server's restart; reading again does no harm.
+            await self.close()
+            return await self._fetch(query, parameters)
 
     async def close(self) -> None:
         """Close what is kept."""
@@ -174,8 +185,15 @@ class PointReader:
     async def _connect(self) -> Connection:
         if self._dialect.name == "sqlite":
             return SqliteConnection(await _connect_sqlite(self._url, self._timeout_s))
-        _, options = self._dialect.create_connect_args(self._url)
-        return PostgresqlConnection(await asyncpg.connect(**{**options, **self._arguments}), {})
+        options = asyncpg_options(self._url) | dict(self._arguments)
+        return PostgresqlConnection(await asyncpg.connect(**options), {})
+
+
+def asyncpg_options(url: URL) -> dict[str, Any]:
+    """What `asyncpg.connect` takes for a database URL."""
+    _, options = url.get_dialect()().create_connect_args(url)
+    # Options of SQLAlchemy's adapter, which the driver does not know.
+    return {name: value for name, value in options.items() if not name.startswith("prepared_statement")}
 
 
 async def _connect_sqlite(url: URL, timeout_s: float) -> aiosqlite.Connection:

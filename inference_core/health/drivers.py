@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -16,6 +15,8 @@ import aiomysql
 import aiosqlite
 import asyncpg
 from sqlalchemy.engine import make_url
+
+from inference_core.db.point_read import asyncpg_options
 
 
 class Line(Protocol):
@@ -83,21 +84,16 @@ class MysqlLine:
 async def connect(database_url: str) -> Line:
     """Open a line to the database of that URL; raises whatever its driver raises."""
     url = make_url(database_url)
-    args, options = url.get_dialect()().create_connect_args(url)
     backend = url.get_backend_name()
     if backend == "postgresql":
-        driver = await asyncpg.connect(*args, **_without_prepared_options(options))
+        driver = await asyncpg.connect(**asyncpg_options(url))
         version = driver.get_server_version()
         return PostgresqlLine(driver, f"{version.major}.{version.minor}")
     if backend == "sqlite":
         return await _connect_sqlite(url.database)
+    args, options = url.get_dialect()().create_connect_args(url)
     driver = await aiomysql.connect(*args, **options)
     return MysqlLine(driver, driver.get_server_info())
-
-
-def _without_prepared_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    # Options of SQLAlchemy's adapter, which the driver does not know.
-    return {name: value for name, value in options.items() if not name.startswith("prepared_statement")}
 
 
 async def _connect_sqlite(database: str | None) -> Line:
