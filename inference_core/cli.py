@@ -53,12 +53,15 @@ def up(
 @app.command()
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
+    beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; in one worker of all only.")] = False,
 ) -> None:
     """Run a Celery worker for every queue of the service."""
     with one_line_errors():
         load_settings()
     celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
     command = [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", f"--concurrency={concurrency}"]
+    if beat:
+        command.append("--beat")
     os.execv(sys.executable, command)  # noqa: S606  # the worker takes this process's place and its signals
 
 
