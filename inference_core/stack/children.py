@@ -14,9 +14,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from inference_core.stack.stop_signals import STOP_SIGNALS, StopSignals
+
 LAST_LINES = 15
 POLL_S = 0.02
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PR_SET_PDEATHSIG = 1
 
 
@@ -41,8 +42,9 @@ class Child:
 class Children:
     """The children of one stack. Use as a context: whatever happens inside, none survives it."""
 
-    def __init__(self, logs: Path, stop_grace_s: float = 15.0) -> None:
+    def __init__(self, logs: Path, stop_signals: StopSignals, stop_grace_s: float = 15.0) -> None:
         self.logs = logs
+        self._stop_signals = stop_signals
         self._stop_grace_s = stop_grace_s
         self._children: list[Child] = []
 
@@ -71,11 +73,13 @@ class Children:
         return child
 
     def check(self) -> None:
-        """Raise if a child is gone.
+        """Raise if the stack is to stop or a child is gone.
 
         Raises:
+            KeyboardInterrupt: a stop signal came.
             ChildDiedError: for the first one found.
         """
+        self._stop_signals.check()
         for child in self._children:
             code = child.process.poll()
             if code is not None:

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -20,7 +19,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import TextIO
 
 from redis import Redis
@@ -28,9 +26,10 @@ from redis.exceptions import RedisError
 
 from inference_core.db.migrate import upgrade
 from inference_core.settings import Settings, load_settings
-from inference_core.stack.children import STOP_SIGNALS, Children
+from inference_core.stack.children import Children
 from inference_core.stack.ports import LOOPBACK, free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
+from inference_core.stack.stop_signals import StopSignals
 
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
@@ -61,12 +60,17 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     if options.port and is_listening(options.port):
         raise StackError(f"port {options.port} is taken; stop what listens there, or choose another with --port")
     with (
-        _signals_as_interrupt(),
+        StopSignals() as stop_signals,
         _data_folder(options.data) as data,
-        Children(data / "logs") as children,
+        Children(data / "logs", stop_signals) as children,
     ):
         try:
-            _start(options, port, data, children, announce)
+            url = _start(options, port, data, children, stop_signals)
+            settings = load_settings()
+            announce(f"database {_without_credentials(settings.database_url)}")
+            announce(f"redis    {_without_credentials(settings.redis_url)}")
+            announce(f"logs     {children.logs}")
+            announce(url)
             while True:
                 children.check()
                 time.sleep(POLL_S)
@@ -74,24 +78,23 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
             announce("stopping")
 
 
-def _start(options: StackOptions, port: int, data: Path, children: Children, announce: Callable[[str], None]) -> None:
+def _start(options: StackOptions, port: int, data: Path, children: Children, stop_signals: StopSignals) -> str:
+    """Start all of it and wait until it is ready; gives the URL."""
     env = _embed_what_is_open(load_settings(), data, children)
     os.environ.update(env)
-    settings = load_settings()
-    upgrade(settings)
+    with stop_signals.breaking_off():
+        upgrade(load_settings())
 
     python = sys.executable
     celery = [python, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
-    children.start("worker", [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", "--concurrency=2"], env)
+    beat = ["--beat", "--schedule", str(data / "celerybeat-schedule")]
+    children.start("worker", [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", "--concurrency=2", *beat], env)
     api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
     children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
 
     url = f"http://{LOOPBACK}:{port}"
     _wait_ready(url, children)
-    announce(f"database {_without_credentials(settings.database_url)}")
-    announce(f"redis    {_without_credentials(settings.redis_url)}")
-    announce(f"logs     {children.logs}")
-    announce(url)
+    return url
 
 
 def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> dict[str, str]:
@@ -164,19 +167,6 @@ def _wait_for(condition: Callable[[], bool], children: Children, failure: str) -
         if time.monotonic() > deadline:
             raise StackError(f"not ready within {START_TIMEOUT_S:.0f} s: {failure}")
         time.sleep(POLL_S)
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    def interrupt(_signum: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    previous = {number: signal.signal(number, interrupt) for number in STOP_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
