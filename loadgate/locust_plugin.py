@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -25,16 +24,17 @@ from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthLimits, HealthSampler
+from loadgate.interrupts import CtrlC
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PROGRESS_VARIABLE, PlaceError, check_reports
+from loadgate.plan import host_under_test, make_plan
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
-from loadgate.run_state import Plan, Run
-from loadgate.stages import closed_steps
+from loadgate.run_state import Run
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
@@ -74,7 +74,6 @@ class LoadGate:
 
     def __init__(self, suite: Suite) -> None:
         self.suite = suite
-        self._choice: Choice | None = None
         self._run: Run | None = None
         self._sampler: HealthSampler | None = None
         self._conductor: Conductor | None = None
@@ -84,9 +83,7 @@ class LoadGate:
         self._worker: WorkerSide | None = None
         self._conclusion: Conclusion | None = None
         self._run_time_s: float | None = None
-        self._interrupted = False
         self._quitting = False
-        self._hurried = False
         self._concluding = RLock()
 
     def attach(self, events: Any) -> None:
@@ -117,7 +114,7 @@ class LoadGate:
 
     def _on_parser(self, parser: LocustArgumentParser) -> None:
         try:
-            self._choice = configure(parser, self.suite)
+            self._choice: Choice = configure(parser, self.suite)
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
 
@@ -127,7 +124,8 @@ class LoadGate:
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
         # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
         environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]
-        gevent.signal_handler(signal.SIGINT, self._on_ctrl_c)
+        # What is in flight counts as unanswered then.
+        self._ctrl_c = CtrlC(hurry=lambda: runner.user_greenlets.kill(block=False))
         if isinstance(runner, WorkerRunner):
             self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
@@ -141,7 +139,7 @@ class LoadGate:
         except ProjectError as error:
             refuse(str(error), ExitCode.USAGE)
         if self._options.headless:
-            if not self._host():
+            if not host_under_test(self._environment):
                 refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
             if problems := self._preflight():
                 refuse("\n".join(problems), ExitCode.ERROR)
@@ -153,11 +151,7 @@ class LoadGate:
                 self._run_time_s, self._options.run_time = self._options.run_time, None
 
     def _preflight(self) -> list[str]:
-        return preflight_problems(self.suite, self._project, self._host())
-
-    def _host(self) -> str:
-        classes = self._environment.user_classes
-        return self._environment.host or next((user.host for user in classes if user.host), None) or ""
+        return preflight_problems(self.suite, self._project, host_under_test(self._environment))
 
     @property
     def _options(self) -> Any:
@@ -174,7 +168,7 @@ class LoadGate:
             self._refuse_start(environment, problems)
         # Until there is a verdict, which a worker leaves to the master.
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
-        self._run = Run(self._plan())
+        self._run = Run(make_plan(self._choice, environment, self._run_time_s))
         name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
         name = name if self._worker or self._workers else "process"
         self._sampler = HealthSampler(name, self.suite.generator_limits)
@@ -193,28 +187,6 @@ class LoadGate:
             self._runner.log_exception("loadgate", f"no load was made: {problem}", problem)
         # Ends the greenlet in which Locust was about to spawn users.
         raise gevent.GreenletExit
-
-    def _plan(self) -> Plan:
-        options, environment = self._options, self._environment
-        if self._choice is None:
-            raise RuntimeError("Locust started a run without having parsed its command line")
-        profile = self._choice.profile
-        steps = closed_steps(profile)
-        return Plan(
-            profile=profile,
-            rules=self._choice.rules,
-            host=self._host(),
-            users=options.num_users,
-            spawn_rate=options.spawn_rate,
-            run_time_s=options.run_time if self._run_time_s is None else self._run_time_s,
-            timed_by_gate=self._run_time_s is not None,
-            stop_timeout_s=environment.stop_timeout,
-            processes=self._runner.worker_count if isinstance(self._runner, MasterRunner) else 1,
-            user_classes={user.__name__: user.weight for user in environment.user_classes},
-            # Whoever asks for another number of users does not want the stages'.
-            steps=tuple(steps if options.num_users == steps[0].users else steps[:1]),
-            arrivals=profile.arrivals() if options.open_model else None,
-        )
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self._conductor is not None:
@@ -261,7 +233,7 @@ class LoadGate:
         if self._dispatcher is not None:
             self._dispatcher.halt()
         if self._workers is not None:
-            self._workers.finish(run, self._environment.stop_timeout, lambda: self._hurried)
+            self._workers.finish(run, self._environment.stop_timeout, lambda: self._ctrl_c.came_again)
 
     def _on_test_stop(self, **_: Any) -> None:
         with self._concluding:
@@ -296,6 +268,7 @@ class LoadGate:
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
         self._quitting = True
+        self._ctrl_c.is_ending = True
         run = self._run
         if run is not None:
             environment.stop_timeout = min(environment.stop_timeout, INTERRUPT_WAIT_S)
@@ -314,26 +287,14 @@ class LoadGate:
         elif run.stopping_s is None:
             self._runner.stop(send_stop_to_client=False)
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
-        while self._run is run and run.stopping_s is not None and time.monotonic() < deadline and not self._hurried:
+        while (
+            self._run is run
+            and run.stopping_s is not None
+            and time.monotonic() < deadline
+            and not self._ctrl_c.came_again
+        ):
             gevent.sleep(0.05)
         self._on_test_stop()
-
-    def _on_ctrl_c(self) -> None:
-        """Interrupt Locust's main greenlet the first time, and nothing else; hurry what it waits for the next times.
-
-        Python's own handler raises in whatever code happens to run: in the middle of a request, of what is being
-        written, or of the event loop, where Locust can hang for good.
-        """
-        if self._interrupted or self._quitting:
-            self._hurry()
-        else:
-            self._interrupted = True
-            gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
-
-    def _hurry(self) -> None:
-        """Wait for nothing any more: what is in flight counts as unanswered."""
-        self._hurried = True
-        self._runner.user_greenlets.kill(block=False)
 
     def _on_quit(self, **_: Any) -> None:
         if self._conclusion is not None and self._options.headless:
