@@ -26,8 +26,8 @@ class Model(StrEnum):
 class Load:
     """About `rate_per_s` requests per second for `seconds`: by the clock in an open model, else by so many users."""
 
-    rate_per_s: int = 200
-    seconds: int = 40
+    rate_per_s: int = 120
+    seconds: int = 45
 
     @property
     def closed_users(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -72,6 +73,27 @@ def latency_figures(reported_ms: Mapping[str, float], true_ms: Sequence[float]) 
     return tuple(
         Figure(name, reported_ms[name], ordered[nearest_rank(float(name[1:]) / 100, len(ordered)) - 1])
         for name in PERCENTILES
+    )
+
+
+def median_of(runs: Sequence[Comparison]) -> Comparison:
+    """One comparison from an odd number of runs of a case: of each latency the median error, of counts the worst."""
+    middle = len(runs) // 2
+    return Comparison(
+        case=f"{runs[0].case} (median of {len(runs)})",
+        latencies=tuple(
+            sorted(figures, key=lambda figure: figure.error / figure.true)[middle]
+            for figures in zip(*(run.latencies for run in runs), strict=True)
+        ),
+        counts=tuple(
+            max(figures, key=lambda figure: abs(figure.error))
+            for figures in zip(*(run.counts for run in runs), strict=True)
+        ),
+        estimates=tuple(
+            max(figures, key=lambda figure: abs(figure.error))
+            for figures in zip(*(run.estimates for run in runs), strict=True)
+        ),
+        round_trip_ms=statistics.median(run.round_trip_ms for run in runs),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.calibrate.comparison import BARS, PERCENTILES, Comparison, Figure, latency_figures, table
+from benchmarks.calibrate.comparison import BARS, PERCENTILES, Comparison, Figure, latency_figures, median_of, table
 
 
 def comparison(**changes: tuple[Figure, ...]) -> Comparison:
@@ -48,3 +48,12 @@ def test_the_table_marks_a_miss() -> None:
     assert "102.0 (100.0, +2.00%) !" in text
     assert text.count("!") == 1
     assert "10 of 10" in text
+
+
+def test_a_median_forgives_one_run_in_three_but_no_wrong_count() -> None:
+    errors_ms = (0.5, 9.0, 0.7)
+    runs = [comparison(latencies=(Figure("p99", 100 + error, 100.0),)) for error in errors_ms]
+    assert median_of(runs).latencies == (Figure("p99", 100.7, 100.0),)
+    assert median_of(runs).misses(BARS) == []
+    runs[2] = comparison(counts=(Figure("requests", 9, 10),), latencies=runs[2].latencies)
+    assert len(median_of(runs).misses(BARS)) == 1
