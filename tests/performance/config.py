@@ -1,6 +1,6 @@
 """The load profiles and limits of this service. Add a profile here; pick one with LOAD_PROFILE or `loadgate run`."""
 
-from loadgate import LoadProfile
+from loadgate import LoadProfile, Stage
 
 LOAD_PROFILES: dict[str, LoadProfile] = {
     "light": LoadProfile(
@@ -48,6 +48,22 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
         users=100,
         spawn_rate=10.0,
         run_time="3m",
+        weight_config={
+            "HealthCheckUser": 28,
+            "HealthCheckFullUser": 2,
+            "AuthUserFlow": 50,
+            "TasksMonitoringUser": 2,
+        },
+    ),
+    "spike-recovery": LoadProfile(
+        name="spike-recovery",
+        description="A base load, a sudden rush, the base load again: does it recover?",
+        spawn_rate=10.0,
+        stages=(
+            Stage("1m", users=20, name="before"),
+            Stage("1m", users=100, ramp="8s", name="spike"),
+            Stage("1m30s", users=20, ramp="8s", name="after"),
+        ),
         weight_config={
             "HealthCheckUser": 28,
             "HealthCheckFullUser": 2,
