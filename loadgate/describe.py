@@ -60,7 +60,7 @@ def _main(path: str, profile: str, options: Sequence[str]) -> None:
         {
             "name": name,
             "description": item.description,
-            "users": item.users,
+            "users": max((stage.users or 0 for stage in item.stages), default=item.users),
             "spawn_rate": item.spawn_rate,
             "run_time": item.run_time_text,
         }
