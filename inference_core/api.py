@@ -23,8 +23,8 @@ def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -
     """
     # An included router costs each of its requests some ten microseconds of matching; these are asked all the time.
     monitoring = monitoring_router(settings.effective_monitoring_access)
-    app.router.routes[:0] = [*monitoring.routes, *health.routes]
-    for router in (accounts, sessions, administration, submitted_tasks, *extra):
+    app.router.routes[:0] = [*monitoring.routes, *health.routes, *accounts.routes]
+    for router in (sessions, administration, submitted_tasks, *extra):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(root.router)
     app.include_router(metrics)

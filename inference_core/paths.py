@@ -4,6 +4,7 @@ from __future__ import annotations
 
 API_PREFIX = "/api/v1"
 HEALTH_PREFIX = f"{API_PREFIX}/health"
+AUTH_PREFIX = f"{API_PREFIX}/auth"
 TASKS_PREFIX = f"{API_PREFIX}/tasks"
 METRICS_PATH = "/metrics"
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
+from fastapi.security.utils import get_authorization_scheme_param
 
 from inference_core.auth.account_service import AccountService
 from inference_core.auth.login_service import LoginService
@@ -15,11 +17,12 @@ from inference_core.auth.sessions import Client
 from inference_core.db.session import SessionDep
 from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.logging import user_id_var
-from inference_core.state import AppState, StateDep, get_state
+from inference_core.paths import AUTH_PREFIX
+from inference_core.state import AppState, StateDep, state_of
 
-# auto_error is off so that every refusal is the same problem document.
-bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
-BearerToken = Annotated[str | None, Depends(bearer)]
+SCHEME_NAME = "bearer"
+# For a route that calls `current_user` itself.
+BEARER_REQUIRED: dict[str, Any] = {"security": [{SCHEME_NAME: []}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +60,42 @@ async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
     return AuthenticatedUser(account, claims.session_id)
 
 
-async def get_optional_user(request: Request, token: BearerToken) -> AuthenticatedUser | None:
-    """The user, or None for a call without a bearer token; a token that counts for nothing is refused.
+async def optional_user(request: Request) -> AuthenticatedUser | None:
+    """The user, or None for a call without a bearer token.
 
     Raises:
         NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
     """
-    return await authenticate(await get_state(request), token) if token is not None else None
+    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    return await authenticate(state_of(request), token) if scheme.lower() == "bearer" else None
 
 
-async def get_current_user(request: Request, token: BearerToken) -> AuthenticatedUser:
+async def current_user(request: Request) -> AuthenticatedUser:
     """The user.
 
     Raises:
-        NotAuthenticatedError: if there is no bearer token, or it counts for nothing.
+        NotAuthenticatedError: for a missing or bad token, or one whose account or session counts no longer.
     """
-    if token is None:
+    user = await optional_user(request)
+    if user is None:
         raise NotAuthenticatedError
-    return await authenticate(await get_state(request), token)
+    return user
 
+
+class BearerScheme(OAuth2PasswordBearer):
+    """The bearer scheme of the OpenAPI document and the user behind the token, in one dependency instead of two."""
+
+    def __init__(self, find: Callable[[Request], Awaitable[AuthenticatedUser | None]]) -> None:
+        super().__init__(tokenUrl=f"{AUTH_PREFIX}/token", scheme_name=SCHEME_NAME, auto_error=False)
+        self._find = find
+
+    async def __call__(self, request: Request) -> AuthenticatedUser | None:  # type: ignore[override]
+        """The user."""
+        return await self._find(request)
+
+
+get_current_user = BearerScheme(current_user)
+get_optional_user = BearerScheme(optional_user)
 
 OptionalUser = Annotated[AuthenticatedUser | None, Depends(get_optional_user)]
 CurrentUser = Annotated[AuthenticatedUser, Depends(get_current_user)]

@@ -13,10 +13,10 @@ from fastapi import Depends, Header, Request, Response
 
 from inference_core.auth.login_service import IssuedTokens
 from inference_core.auth.schemas import RefreshRequest, Tokens
+from inference_core.paths import AUTH_PREFIX
 from inference_core.state import SettingsDep
 
 COOKIE = "refresh_token"
-COOKIE_PATH = "/api/v1/auth"
 DAY_S = 24 * 3600
 
 TransportHeader = Annotated[
@@ -40,7 +40,7 @@ class Delivery:
                 COOKIE,
                 issued.refresh_token,
                 max_age=self.lifetime_s,
-                path=COOKIE_PATH,
+                path=AUTH_PREFIX,
                 secure=True,
                 httponly=True,
                 samesite="strict",
@@ -54,7 +54,7 @@ class Delivery:
     def forget(self) -> None:
         """Take the cookie away."""
         if self.in_cookie:
-            self.response.delete_cookie(COOKIE, path=COOKIE_PATH, secure=True, httponly=True, samesite="strict")
+            self.response.delete_cookie(COOKIE, path=AUTH_PREFIX, secure=True, httponly=True, samesite="strict")
 
 
 async def get_delivery(response: Response, settings: SettingsDep, transport: TransportHeader = None) -> Delivery:
