@@ -80,7 +80,7 @@ class SqliteConnection:
     A row by key out of the page cache takes some ten microseconds, less than its conversion to JSON. Handing it to a
     thread takes fifteen times that, and the two threads then contend for the interpreter. Nobody is waited for: in WAL
     mode readers need no lock, and where one is held nevertheless SQLite says so at once, for this connection has no
-    patience (`timeout=0`), and the session's way is taken.
+    patience (`timeout=0`): it is tried once more on another connection, then answered as an unavailable database.
     """
 
     driver: sqlite3.Connection

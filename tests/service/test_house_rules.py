@@ -13,7 +13,7 @@ from tests.support.stack import ROOT
 PACKAGE = ROOT / "inference_core"
 FEATURES = ("auth", "health", "tasks", "llm", "mail")
 HTTP = {"fastapi", "starlette"}
-MAY_KNOW_HTTP = ("router", "dependencies", "access", "token_transport")
+MAY_KNOW_HTTP = ("router", "dependencies", "access", "token_transport", "idempotency")
 QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
 MAY_SAY_SQL = ("repository", "models", "drivers")
 
