@@ -1,7 +1,7 @@
 """When a request really begins and ends: stamped where it takes its connection and where it gives it back.
 
 Locust's own stamps lie around the client's preparation of the request and its care for cookies and status afterwards,
-0.1 to 0.5 ms of the generator's own work that would count as the target's.
+0.1 to 0.3 ms of the generator's own work that would count as the target's.
 """
 
 from __future__ import annotations
