@@ -27,7 +27,8 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from loadgate.checks import json_problem
 from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
 from loadgate.pacer import Arrival, active
-from loadgate.stopwatch import TimedUserAgent, timed
+from loadgate.stopwatch import timed
+from loadgate.user_agent import TimedUserAgent
 
 _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 

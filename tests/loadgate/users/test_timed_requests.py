@@ -48,6 +48,12 @@ def test_query_parameters_are_sent_and_do_not_stick_to_the_url() -> None:
     assert seen("parameters")["paths"] == ["/plain", "/plain?page=2", "/plain?page=3", "/plain"]
 
 
+def test_each_request_has_its_own_head() -> None:
+    texts = ["text/a", "text/b", "text/a", "text/a", "text/a", "text/c"]
+    methods = ["GET", "GET", "GET", "POST", "POST", "GET"]
+    assert seen("headers")["accepts"] == [list(pair) for pair in zip(methods, texts, strict=True)]
+
+
 def test_a_listener_that_waits_is_called_outside_the_event_loop() -> None:
     result = seen("waiting-listener")
     assert result["waited"] == 1

@@ -20,6 +20,7 @@ def application(result: Result) -> Any:
     def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
         result["paths"].append(environ["PATH_INFO"] + query)
+        result["accepts"].append((environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", "")))
         result["cookies"].append(environ.get("HTTP_COOKIE", ""))
         if environ["PATH_INFO"] == "/redirect":
             gevent.sleep(0.05)
@@ -67,6 +68,15 @@ def parameters(user: BaseUser, _: Result) -> None:
     user.client.get("/plain")
 
 
+def headers(user: BaseUser, _: Result) -> None:
+    for accept in ("text/a", "text/b", "text/a"):
+        user.client.get("/plain", headers={"Accept": accept})
+    user.client.post("/plain", data="x", headers={"Accept": "text/a"})
+    user.client.post("/plain", headers={"Accept": "text/a"})
+    user.client.client.default_headers["Accept"] = "text/c"
+    user.client.get("/plain")
+
+
 def waiting_listener(user: BaseUser, result: Result) -> None:
     def wait(**_: Any) -> None:
         gevent.sleep(0.01)
@@ -83,12 +93,13 @@ SCENARIOS = {
     "concurrent": concurrent,
     "cookies": cookies,
     "parameters": parameters,
+    "headers": headers,
     "waiting-listener": waiting_listener,
 }
 
 
 def main() -> None:
-    result: Result = {"latencies_ms": [], "errors": [], "paths": [], "cookies": [], "waited": 0}
+    result: Result = {"latencies_ms": [], "errors": [], "paths": [], "cookies": [], "accepts": [], "waited": 0}
 
     def on_request(response_time: float, exception: BaseException | None, **_: Any) -> None:
         result["latencies_ms"].append(response_time)

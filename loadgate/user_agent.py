@@ -1,0 +1,109 @@
+"""The HTTP client of a BaseUser: Locust's, timed on its connections, and without work that shows no result.
+
+Leaving that work out makes up for the time that keeping the record takes.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from http.cookiejar import CookieJar
+from typing import Any
+from urllib.request import Request
+
+from geventhttpclient.client import HTTPClient
+from geventhttpclient.header import Headers
+from geventhttpclient.url import URL, ParamsDataType
+from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
+
+from loadgate.stopwatch import stamp_connections
+
+MAX_HEADS = 16
+"""Request heads that are remembered for each user and host."""
+
+
+class KnownUrl(URL):
+    """A URL whose parts are parsed once; those of a suite come again and again."""
+
+    # mypy does not see that these are properties.
+    host = cached_property(URL.host.fget)  # type: ignore[attr-defined]
+    port = cached_property(URL.port.fget)  # type: ignore[attr-defined]
+    request_uri = cached_property(URL.request_uri.fget)  # type: ignore[attr-defined]
+    quoted_uri = cached_property(URL.quoted_uri.fget)  # type: ignore[attr-defined]
+
+
+known_url = lru_cache(maxsize=1024)(KnownUrl)
+
+
+class KnownUrlRequest(FastRequest):
+    """Locust's request, which does not parse a URL that it knows."""
+
+    def set_url(self, url: str | URL, params: ParamsDataType | None = None) -> None:
+        """Set the URL and what the base class keeps of its parts."""
+        if isinstance(url, URL) or params is not None:
+            super().set_url(url, params)
+            return
+        self.url, self.url_split = url, known_url(url)
+        self.type, self.host = self.url_split.scheme, self.url_split.netloc
+        self.selector = self.url_split.request_uri or "/"
+
+
+class RestingCookieJar(CookieJar):
+    """A cookie jar that does nothing where there is no cookie."""
+
+    def add_cookie_header(self, request: Request) -> None:
+        """Add the cookies that belong to the request."""
+        if self._cookies:  # type: ignore[attr-defined]  # the one place where they are
+            super().add_cookie_header(request)
+
+    def extract_cookies(self, response: Any, request: Request) -> None:
+        """Keep the cookies that the answer sets."""
+        if "set-cookie" in response.headers:
+            super().extract_cookies(response, request)
+
+
+class TimedUserAgent(LocustUserAgent):
+    """Locust's user agent on connections that stamp the stopwatch of their request."""
+
+    request_type = KnownUrlRequest
+
+    @classmethod
+    def take_over(cls, agent: LocustUserAgent) -> None:
+        """Turn Locust's user agent into this one."""
+        agent.__class__ = cls
+        if type(agent.cookiejar) is CookieJar:
+            agent.cookiejar.__class__ = RestingCookieJar
+
+    def _urlopen(self, request: FastRequest) -> FastResponse:  # type: ignore[override]  # Locust's is untyped
+        client = self.clientpool.get_client(request.url_split)
+        if "get_socket" not in client._connection_pool.__dict__:  # noqa: SLF001 - no public way to a client's pool
+            stamp_connections(client)
+            _remember_heads(client)
+        # As Locust's, which would look up the client once more.
+        url = request.url_split
+        answer = client.request(request.method, url.quoted_uri, body=request.payload, headers=request.headers)
+        return FastResponse(answer, request=request, sent_request=answer._sent_request)  # noqa: SLF001 - as Locust
+
+
+def _remember_heads(client: HTTPClient) -> None:
+    """Keep the last few request heads that were built: a user sends the same again and again."""
+    build = client._build_request  # noqa: SLF001 - the client has no public place for it
+    heads: dict[tuple[Any, ...], str] = {}
+
+    def build_request(
+        method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: bool | None = None
+    ) -> str:
+        if body or chunked or not isinstance(headers, Headers):
+            return build(method, request_uri, body=body, headers=headers, chunked=chunked)
+        # The stored items, of which a field of several lines is a list.
+        fields = (*dict.items(client.default_headers), *dict.items(headers))
+        if any(type(field) is list for _, field in fields):
+            return build(method, request_uri, body=body, headers=headers, chunked=chunked)
+        key = (method, request_uri, chunked, len(client.default_headers), *fields)
+        head = heads.get(key)
+        if head is None:
+            if len(heads) >= MAX_HEADS:
+                heads.clear()
+            head = heads[key] = build(method, request_uri, body=body, headers=headers, chunked=chunked)
+        return head
+
+    client._build_request = build_request  # type: ignore[method-assign]  # noqa: SLF001 - as above
