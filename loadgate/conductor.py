@@ -128,5 +128,6 @@ class Conductor:
         if broken is not None:
             run.ending = Ending.ABORTED
             run.abort_reason = f"{broken.rule}: {broken.reason}"
+            run.aborted_by = broken
             logger.warning("%s", run.abort_reason)
             gevent.spawn(self._end)

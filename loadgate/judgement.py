@@ -9,7 +9,7 @@ from enum import StrEnum
 from loadgate.arrival import ArrivalEvent
 from loadgate.exit_codes import ExitCode
 from loadgate.recorder import Recorder
-from loadgate.rules import EvaluationContext, Rule, RuleOutcome, Verdict, evaluate
+from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, Verdict, evaluate
 
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
@@ -43,6 +43,8 @@ class RunFacts:
     """One sentence for each worker whose figures are not whole."""
     saturated: str | None = None
     abort_reason: str = ""
+    aborted_by: RuleResult | None = None
+    """The failed result that ended the run."""
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
@@ -54,6 +56,10 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     notes = (*spoilers, *([silence] if silence else []))
     context = EvaluationContext(duration_s=facts.duration_s, saturated=facts.saturated, notes=notes)
     verdict = evaluate(rules, recorder, context)
+    if facts.aborted_by is not None and verdict.outcome is not RuleOutcome.FAIL:
+        # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
+        results = tuple(facts.aborted_by if item.rule == facts.aborted_by.rule else item for item in verdict.results)
+        return replace(verdict, outcome=RuleOutcome.FAIL, results=results, reason=facts.abort_reason)
     if spoilers and verdict.outcome is RuleOutcome.PASS:
         return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {spoilers[0]}")
     return verdict

@@ -15,7 +15,7 @@ from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
-from loadgate.rules import Rule
+from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
 
 MAX_EXCEPTION_KINDS = 50
@@ -82,6 +82,7 @@ class Run:
     stopping_s: float | None = None
     ended_s: float | None = None
     abort_reason: str = ""
+    aborted_by: RuleResult | None = None
     exceptions: dict[str, UserException] = field(default_factory=dict)
     health: dict[str, GeneratorHealth] = field(default_factory=dict)
     """By process."""
@@ -168,6 +169,7 @@ class Run:
             incomplete=tuple(lost[worker] for worker in sorted(lost)),
             saturated="; ".join(problems) or None,
             abort_reason=self.abort_reason,
+            aborted_by=self.aborted_by,
         )
 
     def _add_exception(self, text: str, tb: str, count: int) -> None:
