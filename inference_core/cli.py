@@ -18,7 +18,7 @@ from inference_core.exceptions import ServiceError
 from inference_core.settings import SettingsError, load_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
-from inference_core.stack.up import ALL_QUEUES, StackError, StackOptions, run_stack
+from inference_core.stack.up import StackError, StackOptions, run_stack, worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -58,8 +58,7 @@ def worker(
     """Run a Celery worker for every queue of the service."""
     with one_line_errors():
         load_settings()
-    celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
-    command = [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", f"--concurrency={concurrency}"]
+    command = worker_command(concurrency)
     if beat:
         command.append("--beat")
     os.execv(sys.executable, command)  # noqa: S606  # the worker takes this process's place and its signals

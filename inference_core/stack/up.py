@@ -49,6 +49,12 @@ class StackOptions:
     data: Path | None
 
 
+def worker_command(concurrency: int) -> list[str]:
+    """The command line of a Celery worker for every queue of the service."""
+    celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
+    return [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", f"--concurrency={concurrency}"]
+
+
 def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     """Run the stack until SIGINT or SIGTERM; `announce` gets the lines for the user, the URL among them.
 
@@ -86,9 +92,8 @@ def _start(options: StackOptions, port: int, data: Path, children: Children, sto
         upgrade(load_settings())
 
     python = sys.executable
-    celery = [python, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
     beat = ["--beat", "--schedule", str(data / "celerybeat-schedule")]
-    children.start("worker", [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", "--concurrency=2", *beat], env)
+    children.start("worker", [*worker_command(concurrency=2), *beat], env)
     api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
     children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
 
