@@ -3,6 +3,7 @@
 from loadgate.recorder.cells import Outcome, SeriesKey
 from loadgate.recorder.errors import ErrorCount
 from loadgate.recorder.hdr import histogram_log
+from loadgate.recorder.kept import KeptRequest, RequestIds
 from loadgate.recorder.omission import corrected, expected_interval_ms
 from loadgate.recorder.recorder import OVERALL, RAMP, STEADY, Recorder, RequestName, Scope, TimeSlot, Totals
 from loadgate.recorder.reports import LostReports
@@ -15,10 +16,12 @@ __all__ = [
     "STEADY",
     "Bucket",
     "ErrorCount",
+    "KeptRequest",
     "LatencySketch",
     "LostReports",
     "Outcome",
     "Recorder",
+    "RequestIds",
     "RequestName",
     "Scope",
     "SeriesKey",

@@ -1,7 +1,11 @@
-"""What went wrong, counted by request name and error text, in bounded space."""
+"""What went wrong, counted by request name and error text, with a few examples each, in bounded space."""
 
-from dataclasses import dataclass
+from bisect import insort
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
+
+from loadgate.recorder.kept import KeptRequest
 
 MAX_KINDS = 200
 """Distinct (name, text) pairs that are kept; further ones are counted under OTHER of their name."""
@@ -9,16 +13,29 @@ MAX_KINDS = 200
 MAX_TEXT_CHARS = 300
 OTHER = "(other errors)"
 
+EXAMPLES = 3
+"""Failed requests that are kept for each kind: the first ones to end."""
+
 
 @dataclass(slots=True)
 class ErrorCount:
-    """How often one error came, and the epoch seconds of its first and last time."""
+    """How often one error came, the epoch seconds of its first and last time, and its first requests."""
 
     name: str
     text: str
     count: int
     first_s: float
     last_s: float
+    examples: list[KeptRequest] = field(default_factory=list)
+
+    def takes(self, end_s: float) -> bool:
+        """Whether a request that ended then is among the examples."""
+        return len(self.examples) < EXAMPLES or end_s < self.examples[-1].end_s
+
+    def add_example(self, request: KeptRequest) -> None:
+        """Keep a request if it is among the first."""
+        insort(self.examples, request, key=_first_ended)
+        del self.examples[EXAMPLES:]
 
 
 class ErrorLog:
@@ -27,8 +44,8 @@ class ErrorLog:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
-    def record(self, name: str, text: str, at_s: float) -> None:
-        """Count one error of request `name`."""
+    def record(self, name: str, text: str, at_s: float, example: Callable[[], KeptRequest] | None = None) -> None:
+        """Count one error of request `name`, which ended at `at_s`; `example` is called if it is to be kept."""
         # The usual case first: a known text needs no cleaning.
         known = self._counts.get((name, text))
         if known is None:
@@ -36,18 +53,25 @@ class ErrorLog:
         known.count += 1
         known.first_s = min(known.first_s, at_s)
         known.last_s = max(known.last_s, at_s)
+        if example is not None and known.takes(at_s):
+            known.add_example(example())
 
     def merge_json(self, rows: list[list[Any]]) -> None:
         """Add what `to_json` of another log described."""
-        for name, text, count, first_s, last_s in rows:
+        for name, text, count, first_s, last_s, examples in rows:
             entry = self._entry(name, text, first_s)
             entry.count += count
             entry.first_s = min(entry.first_s, first_s)
             entry.last_s = max(entry.last_s, last_s)
+            for example in examples:
+                entry.add_example(KeptRequest(*example))
 
     def to_json(self) -> list[list[Any]]:
-        """Rows of [name, text, count, first_s, last_s]."""
-        return [[e.name, e.text, e.count, e.first_s, e.last_s] for e in self._counts.values()]
+        """Rows of [name, text, count, first_s, last_s, examples], an example as `KeptRequest.to_row` gives it."""
+        return [
+            [e.name, e.text, e.count, e.first_s, e.last_s, [example.to_row() for example in e.examples]]
+            for e in self._counts.values()
+        ]
 
     def most_frequent(self) -> list[ErrorCount]:
         """All kinds, the most frequent first."""
@@ -58,6 +82,10 @@ class ErrorLog:
         if key not in self._counts and len(self._counts) >= MAX_KINDS:
             key = (name, OTHER)
         return self._counts.setdefault(key, ErrorCount(key[0], key[1], 0, at_s, at_s))
+
+
+def _first_ended(request: KeptRequest) -> tuple[float, str]:
+    return request.end_s, request.trace_id
 
 
 def shorten(text: str) -> str:
