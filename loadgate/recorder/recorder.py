@@ -42,7 +42,10 @@ class RequestName(NamedTuple):
 
 
 Scope = str | RequestName
-"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which."""
+"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which.
+
+Measures have names and groups as requests do. A scope with both holds its requests; `overall` never holds a measure.
+"""
 
 
 class TimeSlot(NamedTuple):
@@ -107,6 +110,17 @@ class Recorder:
         self._note_span(second, second + 1)
         if error is not None:
             self._errors.record(name, error, end_s)
+
+    def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
+        """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
+
+        It is read as the latencies of successful requests are, but under its own name and group alone. Raises
+        ValueError for a value that is not finite.
+        """
+        value_ms = 0.0 if value_ms < 0 else value_ms
+        self.record(
+            name, Outcome.MEASURE, start_s=at_s - value_ms / 1000, latency_ms=value_ms, stage=stage, group=group
+        )
 
     def count(self, counter: str, times: int = 1) -> None:
         """Count an event that is no finished request, such as a late, dropped or never-started arrival."""
@@ -230,15 +244,22 @@ class Recorder:
         return sum(len(series) for series in self._series.values())
 
     def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
-        chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
+        found = self._matching(scope)
+        if scope == OVERALL or any(key.outcome is not Outcome.MEASURE for key, _ in found):
+            found = [item for item in found if item[0].outcome is not Outcome.MEASURE]
+        return [item for item in found if stages is None or item[0].stage in stages]
+
+    def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
+        """Every series of a scope, measures beside requests."""
+        every = list(self._series.items())
         if scope == OVERALL:
-            return chosen
+            return every
         if isinstance(scope, RequestName):
             name, group = scope
-            return [item for item in chosen if item[0].name == name and group in {None, item[0].group}]
-        if any(key.group == scope for key in self._series):
-            return [item for item in chosen if item[0].group == scope]
-        return [item for item in chosen if item[0].name == scope]
+            return [item for item in every if item[0].name == name and group in {None, item[0].group}]
+        if any(key.group == scope for key, _ in every):
+            return [item for item in every if item[0].group == scope]
+        return [item for item in every if item[0].name == scope]
 
     def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
@@ -260,7 +281,7 @@ class Recorder:
 def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
     success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
     for outcome, cell in cells:
-        (success if outcome is Outcome.SUCCESS else failure).merge(cell.latency)
+        (failure if outcome is Outcome.FAILURE else success).merge(cell.latency)
         response_bytes += cell.response_bytes
     return Totals(success, failure, response_bytes)
 
