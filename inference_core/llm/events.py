@@ -1,0 +1,52 @@
+"""The wire format of a stream: each event is `data: {json}` and a blank line, encoded once, without a model in between.
+
+start   {"event": "start", "model", "session_id"?, "simulated", "request_id"}
+token   {"event": "token", "content", "planned_ms"?}      planned_ms: when the simulator meant it to leave, counted
+                                                          from the arrival of the request at the provider
+usage   {"event": "usage", "usage": {"input_tokens", "output_tokens", "total_tokens"}}
+error   {"event": "error", "code", "message"}             instead of what was still to come; `end` follows
+end     {"event": "end"}                                  always the last
+
+A comment (`: ping`) keeps a silent connection from being taken for a dead one.
+"""
+
+from __future__ import annotations
+
+import json
+from json.encoder import encode_basestring_ascii
+
+from inference_core.llm.types import Token, Usage
+
+PING = b": ping\n\n"
+END = b'data: {"event":"end"}\n\n'
+
+
+def encode_start(*, model: str, session_id: str | None, simulated: bool, request_id: str) -> bytes:
+    """The first event."""
+    fields: dict[str, object] = {"event": "start", "model": model}
+    if session_id is not None:
+        fields["session_id"] = session_id
+    return _event({**fields, "simulated": simulated, "request_id": request_id})
+
+
+def encode_token(token: Token) -> bytes:
+    """One token; written by hand because it is done for every one of them."""
+    content = encode_basestring_ascii(token.content)
+    if token.planned_ms is None:
+        return f'data: {{"event":"token","content":{content}}}\n\n'.encode()
+    return f'data: {{"event":"token","content":{content},"planned_ms":{token.planned_ms:.3f}}}\n\n'.encode()
+
+
+def encode_usage(usage: Usage) -> bytes:
+    """What the answer has taken."""
+    counts = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    return _event({"event": "usage", "usage": {**counts, "total_tokens": sum(counts.values())}})
+
+
+def encode_error(code: str, message: str) -> bytes:
+    """Why nothing more comes."""
+    return _event({"event": "error", "code": code, "message": message})
+
+
+def _event(fields: dict[str, object]) -> bytes:
+    return f"data: {json.dumps(fields, separators=(',', ':'))}\n\n".encode()
