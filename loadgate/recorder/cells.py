@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from loadgate.recorder.sketch import LatencySketch
 
@@ -13,8 +13,6 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
-    MEASURE = "measure"
-    """No request at all: a duration that a user class measured beside its requests."""
 
 
 class SeriesKey(NamedTuple):
@@ -68,23 +66,6 @@ class Cell:
             if self.service is None:
                 self.service = LatencySketch()
             self.service.merge(other.service)
-
-    def to_json(self) -> dict[str, Any]:
-        """The sketch's compact form with `bytes`, and `service` where service times were kept."""
-        data = self.latency.to_json() | {"bytes": self.response_bytes}
-        if self.service is not None:
-            data["service"] = self.service.to_json()
-        return data
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "Cell":
-        """The cell that `to_json` described."""
-        cell = cls()
-        cell.latency = LatencySketch.from_json(data)
-        cell.response_bytes = data["bytes"]
-        if "service" in data:
-            cell.service = LatencySketch.from_json(data["service"])
-        return cell
 
 
 class Slot(NamedTuple):

@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, Slot, covering
+from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering
 from loadgate.recorder.errors import ErrorCount, ErrorLog
+from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.sketch import LatencySketch, is_latency
 
@@ -18,7 +19,8 @@ STEADY = "steady"
 
 RAMP = "ramp"
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
 
 
 class Totals(NamedTuple):
@@ -42,10 +44,7 @@ class RequestName(NamedTuple):
 
 
 Scope = str | RequestName
-"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which.
-
-Measures have names and groups as requests do. A scope with both holds its requests; `overall` never holds a measure.
-"""
+"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which."""
 
 
 class TimeSlot(NamedTuple):
@@ -111,17 +110,6 @@ class Recorder:
         if error is not None:
             self._errors.record(name, error, end_s)
 
-    def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
-        """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
-
-        It is read as the latencies of successful requests are, but under its own name and group alone. Raises
-        ValueError for a value that is not finite.
-        """
-        value_ms = 0.0 if value_ms < 0 else value_ms
-        self.record(
-            name, Outcome.MEASURE, start_s=at_s - value_ms / 1000, latency_ms=value_ms, stage=stage, group=group
-        )
-
     def count(self, counter: str, times: int = 1) -> None:
         """Count an event that is no finished request, such as a late, dropped or never-started arrival."""
         self._counters[counter] += times
@@ -157,7 +145,7 @@ class Recorder:
     # The whole, as a document
 
     def to_json(self) -> dict[str, Any]:
-        """All that was recorded: `series`, each with cells of [start_s, width_s, cell], `errors` and `counters`."""
+        """All that was recorded: `series`, each with its packed cells, `errors` and `counters`."""
         return {
             "version": FORMAT_VERSION,
             "series": [
@@ -166,7 +154,7 @@ class Recorder:
                     "name": key.name,
                     "outcome": key.outcome.value,
                     "stage": key.stage,
-                    "cells": [[slot.start_s, slot.width_s, slot.cell.to_json()] for slot in series.slots()],
+                    "cells": pack(series.slots()),
                 }
                 for key, series in self._series.items()
             ],
@@ -244,30 +232,23 @@ class Recorder:
         return sum(len(series) for series in self._series.values())
 
     def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
-        found = self._matching(scope)
-        if scope == OVERALL or any(key.outcome is not Outcome.MEASURE for key, _ in found):
-            found = [item for item in found if item[0].outcome is not Outcome.MEASURE]
-        return [item for item in found if stages is None or item[0].stage in stages]
-
-    def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
-        """Every series of a scope, measures beside requests."""
-        every = list(self._series.items())
+        chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
         if scope == OVERALL:
-            return every
+            return chosen
         if isinstance(scope, RequestName):
             name, group = scope
-            return [item for item in every if item[0].name == name and group in {None, item[0].group}]
-        if any(key.group == scope for key, _ in every):
-            return [item for item in every if item[0].group == scope]
-        return [item for item in every if item[0].name == scope]
+            return [item for item in chosen if item[0].name == name and group in {None, item[0].group}]
+        if any(key.group == scope for key in self._series):
+            return [item for item in chosen if item[0].group == scope]
+        return [item for item in chosen if item[0].name == scope]
 
     def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
             key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"])
             series = self._series.setdefault(key, CellSeries())
-            for start_s, width_s, cell in row["cells"]:
-                series.add(Slot(start_s, width_s, Cell.from_json(cell)))
-                self._note_span(start_s, start_s + width_s)
+            for slot in iter_slots(unpack(row["cells"])):
+                series.add(slot)
+                self._note_span(slot.start_s, slot.start_s + slot.width_s)
         self._errors.merge_json(data["errors"])
         self._counters.update(data["counters"])
 
@@ -281,7 +262,7 @@ class Recorder:
 def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
     success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
     for outcome, cell in cells:
-        (failure if outcome is Outcome.FAILURE else success).merge(cell.latency)
+        (success if outcome is Outcome.SUCCESS else failure).merge(cell.latency)
         response_bytes += cell.response_bytes
     return Totals(success, failure, response_bytes)
 

@@ -8,7 +8,7 @@ end: the bound holds for 10 minutes and beyond. See http://hdrhistogram.org for 
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple
 
 RELATIVE_ERROR = 0.005
 """Bound of |reported - true| / true for any quantile of values of at least 100 us."""
@@ -163,30 +163,6 @@ class LatencySketch:
     def count_above(self, limit_ms: float) -> int:
         """How many samples exceed `limit_ms`, those in the bucket that holds the limit left out."""
         return sum(bucket.samples for bucket in self.iter_buckets() if bucket.low_ms > limit_ms)
-
-    def to_json(self) -> dict[str, Any]:
-        """A compact form for JSON or msgpack: `buckets` is [index step, count, index step, count, ...] ascending."""
-        steps: list[int] = []
-        previous = 0
-        for index, count in sorted(self.buckets.items()):
-            steps += (index - previous, count)
-            previous = index
-        return {"sum_ns": self.sum_ns, "min_ms": self.min_ms, "max_ms": self.max_ms, "buckets": steps}
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The sketch that `to_json` described. Raises KeyError or ValueError when it is not such a form."""
-        sketch = cls()
-        steps = data["buckets"]
-        index = 0
-        for step, count in zip(steps[::2], steps[1::2], strict=True):
-            index += step
-            sketch.buckets[index] = count
-            sketch.count += count
-        sketch.sum_ns = data["sum_ns"]
-        sketch.min_ms = data["min_ms"]
-        sketch.max_ms = data["max_ms"]
-        return sketch
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatencySketch):

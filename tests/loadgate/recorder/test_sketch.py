@@ -1,7 +1,6 @@
 """The sketch against the exact answer from the sorted samples, and against itself when merged and stored."""
 
 import itertools
-import json
 import math
 import random
 
@@ -103,7 +102,6 @@ def test_an_empty_sketch_knows_nothing() -> None:
         None,
     )
     assert list(sketch.iter_buckets()) == []
-    assert LatencySketch.from_json(sketch.to_json()) == sketch
 
 
 @pytest.mark.parametrize("value", [-0.001, -1e9, math.nan, math.inf, -math.inf])
@@ -144,19 +142,6 @@ def test_a_copy_is_independent() -> None:
 
     assert original == sketch_of([1.0])
     assert clone == sketch_of([1.0, 2.0])
-
-
-@pytest.mark.parametrize("values", DISTRIBUTIONS.values(), ids=DISTRIBUTIONS.keys())
-def test_the_json_form_loses_nothing(values: list[float]) -> None:
-    sketch = sketch_of(values)
-
-    assert LatencySketch.from_json(json.loads(json.dumps(sketch.to_json()))) == sketch
-
-
-def test_the_json_form_is_compact() -> None:
-    size = len(json.dumps(sketch_of(lognormal(20_000)).to_json(), separators=(",", ":")))
-
-    assert size < 8000
 
 
 def test_memory_is_bounded_by_the_range_not_by_the_samples() -> None:

@@ -1,0 +1,144 @@
+"""The cells of one series in packed columns: a tenth of their size as JSON numbers, and read without an object a cell.
+
+`{"count": n, "columns": text}`, where the text is the base64 of the zlib-compressed columns, one after the other,
+little-endian: `start_s` (uint32), `width_s` (uint16) and `response_bytes` (uint64) of n cells each, then the columns of
+the latency sketches, and, where `service` is true, those of the service times. Columns of n sketches: `sum_ns`
+(uint64), `min_ms` and `max_ms` (float64, NaN for a sketch without samples), `used` (uint16: how many buckets),
+then for all buckets of all cells `index` (uint16) and `samples` (uint32).
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import zlib
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from loadgate.recorder.cells import Cell, Slot
+from loadgate.recorder.sketch import LatencySketch
+
+# Most of the gain at a fifth of the time of the usual level.
+_ZLIB_LEVEL = 1
+
+
+class SketchColumns(NamedTuple):
+    """The sketches of n cells: cell i has the buckets `ends[i - 1]` (0 for the first) to `ends[i]`."""
+
+    sum_ns: array[int]
+    min_ms: array[float]
+    max_ms: array[float]
+    ends: list[int]
+    index: array[int]
+    samples: array[int]
+
+
+class CellColumns(NamedTuple):
+    """n cells: each covers [start_s, start_s + width_s) in whole epoch seconds."""
+
+    start_s: array[int]
+    width_s: array[int]
+    response_bytes: array[int]
+    latency: SketchColumns
+    service: SketchColumns | None
+
+
+def pack(slots: Sequence[Slot]) -> dict[str, Any]:
+    """Return the JSON-able form of the cells of one series."""
+    cells = [slot.cell for slot in slots]
+    has_service = any(cell.service is not None for cell in cells)
+    columns = [
+        array("I", [slot.start_s for slot in slots]),
+        array("H", [slot.width_s for slot in slots]),
+        array("Q", [cell.response_bytes for cell in cells]),
+        *_sketch_columns([cell.latency for cell in cells]),
+    ]
+    if has_service:
+        empty = LatencySketch()
+        columns += _sketch_columns([cell.service or empty for cell in cells])
+    raw = b"".join(_little_endian(column).tobytes() for column in columns)
+    text = b64encode(zlib.compress(raw, _ZLIB_LEVEL)).decode("ascii")
+    return {"count": len(slots), "service": has_service, "columns": text}
+
+
+def unpack(data: Mapping[str, Any]) -> CellColumns:
+    """Return the columns that `pack` wrote. Raises ValueError when they are not whole."""
+    count = data["count"]
+    try:
+        reader = _Reader(zlib.decompress(b64decode(data["columns"])))
+    except zlib.error as error:
+        raise ValueError(f"recorded cells cannot be read: {error}") from error
+    start_s, width_s, response_bytes = reader.take("I", count), reader.take("H", count), reader.take("Q", count)
+    latency = reader.take_sketches(count)
+    service = reader.take_sketches(count) if data["service"] else None
+    return CellColumns(start_s, width_s, response_bytes, latency, service)
+
+
+def iter_slots(columns: CellColumns) -> Iterator[Slot]:
+    """Return the cells one after the other, as the recorder keeps them."""
+    for number, (start_s, width_s) in enumerate(zip(columns.start_s, columns.width_s, strict=True)):
+        cell = Cell()
+        cell.latency = _sketch(columns.latency, number)
+        cell.response_bytes = columns.response_bytes[number]
+        if columns.service is not None:
+            service = _sketch(columns.service, number)
+            cell.service = service if service.count else None
+        yield Slot(start_s, width_s, cell)
+
+
+def _sketch_columns(sketches: Sequence[LatencySketch]) -> list[array[Any]]:
+    buckets = [sorted(sketch.buckets.items()) for sketch in sketches]
+    return [
+        array("Q", [sketch.sum_ns for sketch in sketches]),
+        array("d", [math.nan if sketch.min_ms is None else sketch.min_ms for sketch in sketches]),
+        array("d", [math.nan if sketch.max_ms is None else sketch.max_ms for sketch in sketches]),
+        array("H", [len(items) for items in buckets]),
+        array("H", [index for items in buckets for index, _ in items]),
+        array("I", [samples for items in buckets for _, samples in items]),
+    ]
+
+
+def _sketch(columns: SketchColumns, number: int) -> LatencySketch:
+    sketch = LatencySketch()
+    begin, end = columns.ends[number - 1] if number else 0, columns.ends[number]
+    if begin == end:
+        return sketch
+    samples = columns.samples[begin:end]
+    sketch.buckets = dict(zip(columns.index[begin:end], samples, strict=True))
+    sketch.count = sum(samples)
+    sketch.sum_ns = columns.sum_ns[number]
+    sketch.min_ms, sketch.max_ms = columns.min_ms[number], columns.max_ms[number]
+    return sketch
+
+
+class _Reader:
+    """Takes columns from the front of bytes."""
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = memoryview(raw)
+        self._at = 0
+
+    def take(self, kind: str, count: int) -> array[Any]:
+        column = array(kind)
+        end = self._at + count * column.itemsize
+        if end > len(self._raw):
+            raise ValueError(f"recorded cells cannot be read: {len(self._raw)} bytes where at least {end} belong")
+        column.frombytes(self._raw[self._at : end])
+        self._at = end
+        return _little_endian(column)
+
+    def take_sketches(self, count: int) -> SketchColumns:
+        sum_ns, min_ms, max_ms = self.take("Q", count), self.take("d", count), self.take("d", count)
+        ends = list(accumulate(self.take("H", count)))
+        total = ends[-1] if ends else 0
+        return SketchColumns(sum_ns, min_ms, max_ms, ends, self.take("H", total), self.take("I", total))
+
+
+def _little_endian(column: array[Any]) -> array[Any]:
+    """Turn a column of this machine's byte order into the file's, or back."""
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column
