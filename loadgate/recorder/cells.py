@@ -13,6 +13,8 @@ class Outcome(StrEnum):
 
     SUCCESS = "success"
     FAILURE = "failure"
+    MEASURE = "measure"
+    """No request at all: a duration that a user class measured beside its requests."""
 
 
 class SeriesKey(NamedTuple):

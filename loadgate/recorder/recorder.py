@@ -1,12 +1,14 @@
 """The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import uuid4
 
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering
 from loadgate.recorder.errors import ErrorCount, ErrorLog
+from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestRequests
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.sketch import LatencySketch, is_latency
@@ -44,7 +46,10 @@ class RequestName(NamedTuple):
 
 
 Scope = str | RequestName
-"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which."""
+"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which.
+
+Measures have names and groups as requests do. A scope with both holds its requests; `overall` never holds a measure.
+"""
 
 
 class TimeSlot(NamedTuple):
@@ -66,6 +71,7 @@ class Recorder:
     def __init__(self) -> None:
         self._series: dict[SeriesKey, CellSeries] = {}
         self._errors = ErrorLog()
+        self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
         self._reports = ReportBook()
         self._recorder_id = uuid4().hex
@@ -84,13 +90,15 @@ class Recorder:
         stage: str = STEADY,
         group: str = "",
         service_ms: float | None = None,
+        ids: Callable[[], RequestIds] | None = None,
     ) -> None:
         """Count one finished request.
 
         `start_s` is wall-clock epoch seconds: when the request was sent or, in an open model, was meant to be sent;
         `latency_ms` counts from there. The request is filed under the second in which it ended. `group` is that of
         the user class, "" for none: the request then counts under its name and `overall` alone. `service_ms` is the
-        time from the actual sending, given only in an open model. `error` is kept for a failure.
+        time from the actual sending, given only in an open model. `error` is kept for a failure. `ids` is asked for
+        the ids of the few requests that are kept one by one.
 
         Raises ValueError for a time that is negative or not finite: a fault of the clock, not a measurement.
         """
@@ -108,7 +116,20 @@ class Recorder:
         series.total.record(latency_ms, response_bytes, service_ms)
         self._note_span(second, second + 1)
         if error is not None:
-            self._errors.record(name, error, end_s)
+            self._errors.record(name, error, end_s, partial(_keep, group, name, start_s, latency_ms, ids))
+        elif outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
+            self._slowest.offer(_keep(group, name, start_s, latency_ms, ids))
+
+    def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
+        """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
+
+        It is read as the latencies of successful requests are, but under its own name and group alone. Raises
+        ValueError for a value that is not finite.
+        """
+        value_ms = 0.0 if value_ms < 0 else value_ms
+        self.record(
+            name, Outcome.MEASURE, start_s=at_s - value_ms / 1000, latency_ms=value_ms, stage=stage, group=group
+        )
 
     def count(self, counter: str, times: int = 1) -> None:
         """Count an event that is no finished request, such as a late, dropped or never-started arrival."""
@@ -122,6 +143,7 @@ class Recorder:
         self._next_sequence += 1
         self._series = {}
         self._errors = ErrorLog()
+        self._slowest = SlowestRequests()
         self._counters = Counter()
         self._span_s = None
         return delta
@@ -145,7 +167,7 @@ class Recorder:
     # The whole, as a document
 
     def to_json(self) -> dict[str, Any]:
-        """All that was recorded: `series`, each with its packed cells, `errors` and `counters`."""
+        """All that was recorded: `series`, each with its packed cells, `errors`, `slowest` and `counters`."""
         return {
             "version": FORMAT_VERSION,
             "series": [
@@ -159,6 +181,7 @@ class Recorder:
                 for key, series in self._series.items()
             ],
             "errors": self._errors.to_json(),
+            "slowest": self._slowest.to_rows(),
             "counters": dict(self._counters),
         }
 
@@ -184,6 +207,11 @@ class Recorder:
         """Each request name within its group ("" for none), sorted by group and name: the rows of a report."""
         pairs = sorted({(key.group, key.name) for key in self._series})
         return [RequestName(name, group) for group, name in pairs]
+
+    def is_measure(self, scope: Scope) -> bool:
+        """Whether a scope holds measures and no request."""
+        outcomes = {key.outcome for key, _ in self._matching(scope)}
+        return outcomes == {Outcome.MEASURE}
 
     def stages(self) -> list[str]:
         """Stages with at least one request, sorted."""
@@ -223,6 +251,10 @@ class Recorder:
         """Errors by name and text, the most frequent first."""
         return self._errors.most_frequent()
 
+    def slowest(self) -> list[KeptRequest]:
+        """The slowest successful requests of all, the slowest first."""
+        return self._slowest.requests()
+
     def counters(self) -> dict[str, int]:
         """What `count` counted."""
         return dict(self._counters)
@@ -232,15 +264,22 @@ class Recorder:
         return sum(len(series) for series in self._series.values())
 
     def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
-        chosen = [item for item in self._series.items() if stages is None or item[0].stage in stages]
+        found = self._matching(scope)
+        if scope == OVERALL or any(key.outcome is not Outcome.MEASURE for key, _ in found):
+            found = [item for item in found if item[0].outcome is not Outcome.MEASURE]
+        return [item for item in found if stages is None or item[0].stage in stages]
+
+    def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
+        """Every series of a scope, measures beside requests."""
+        every = list(self._series.items())
         if scope == OVERALL:
-            return chosen
+            return every
         if isinstance(scope, RequestName):
             name, group = scope
-            return [item for item in chosen if item[0].name == name and group in {None, item[0].group}]
-        if any(key.group == scope for key in self._series):
-            return [item for item in chosen if item[0].group == scope]
-        return [item for item in chosen if item[0].name == scope]
+            return [item for item in every if item[0].name == name and group in {None, item[0].group}]
+        if any(key.group == scope for key, _ in every):
+            return [item for item in every if item[0].group == scope]
+        return [item for item in every if item[0].name == scope]
 
     def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
@@ -250,6 +289,7 @@ class Recorder:
                 series.add(slot)
                 self._note_span(slot.start_s, slot.start_s + slot.width_s)
         self._errors.merge_json(data["errors"])
+        self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
 
     def _note_span(self, first_s: int, end_s: int) -> None:
@@ -259,10 +299,16 @@ class Recorder:
             self._span_s = min(first_s, self._span_s[0]), max(end_s, self._span_s[1])
 
 
+def _keep(
+    group: str, name: str, start_s: float, latency_ms: float, ids: Callable[[], RequestIds] | None
+) -> KeptRequest:
+    return KeptRequest(group, name, start_s, latency_ms, *(ids() if ids is not None else NO_IDS))
+
+
 def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
     success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
     for outcome, cell in cells:
-        (success if outcome is Outcome.SUCCESS else failure).merge(cell.latency)
+        (failure if outcome is Outcome.FAILURE else success).merge(cell.latency)
         response_bytes += cell.response_bytes
     return Totals(success, failure, response_bytes)
 

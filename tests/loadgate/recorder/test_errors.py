@@ -69,4 +69,5 @@ def test_the_recorder_keeps_the_error_of_a_failure_at_the_time_of_its_end() -> N
     recorder = Recorder()
     recorder.record("ping", Outcome.FAILURE, start_s=100.0, latency_ms=500, error="no answer")
 
-    assert recorder.errors() == [ErrorCount("ping", "no answer", 1, 100.5, 100.5)]
+    (error,) = recorder.errors()
+    assert (error.text, error.count, error.first_s, error.last_s) == ("no answer", 1, 100.5, 100.5)
