@@ -1,0 +1,145 @@
+"""Run documents of any length and width, made without running anything: a day with 50 request names takes seconds."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loadgate.health import GeneratorHealth
+from loadgate.judgement import Ending, judge
+from loadgate.profile import LoadProfile
+from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
+from loadgate.rules import parse_rules
+from loadgate.run_document import run_document
+from loadgate.run_state import Plan, Run
+
+STARTED_S = 1_777_593_600
+"""2026-05-01T00:00:00Z."""
+
+RAMP_S = 20
+_POOL = 8
+"""Cells of one name and width that take turns, so that a long run needs no more random numbers than a short one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Synthetic:
+    """What run to make. The rules follow from it: a p95 for each group, and one for the share of failures."""
+
+    duration_s: int = 600
+    names: int = 15
+    requests_per_s: float = 100.0
+    """Of all names together."""
+    failure_share: float = 0.002
+    p95_limit_ms: float = 500.0
+    failure_limit: str = "1%"
+    users: int = 50
+    ending: Ending = Ending.COMPLETED
+    saturated: bool = False
+    seed: int = 1
+
+
+DAY = Synthetic(duration_s=24 * 3600, names=50)
+
+
+def synthetic_document(wanted: Synthetic | None = None) -> dict[str, Any]:
+    """Return the run.json of such a run."""
+    run = synthetic_run(wanted or Synthetic())
+    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/"))
+
+
+def synthetic_run(wanted: Synthetic) -> Run:
+    """Return such a run, ended."""
+    rnd = random.Random(wanted.seed)
+    recorder = Recorder()
+    for number in range(wanted.names):
+        _fill(recorder, wanted, number, rnd)
+    rules = [f"{group}: p95 < {wanted.p95_limit_ms:g}ms" for group in recorder.groups()]
+    profile = LoadProfile(name="synthetic", description="made for a test", users=wanted.users, run_time="10m")
+    plan = Plan(
+        profile,
+        tuple(parse_rules([*rules, f"overall: failures < {wanted.failure_limit}"])),
+        "http://127.0.0.1:8000",
+        wanted.users,
+        wanted.users / RAMP_S,
+        float(wanted.duration_s),
+        10.0,
+        1,
+        {"HealthUser": 1, "AuthUser": 2},
+    )
+    run = Run(plan, recorder, float(STARTED_S), ending=wanted.ending)
+    run.stages = [(0.0, RAMP), (float(STARTED_S + RAMP_S), STEADY)]
+    run.stopping_s = float(STARTED_S + wanted.duration_s)
+    run.ended_s = run.stopping_s + 0.5
+    step_s = max(1, wanted.duration_s // 20_000)
+    for second in range(0, wanted.duration_s, step_s):
+        run.user_counts.append((STARTED_S + second, min(wanted.users, 1 + second * wanted.users // RAMP_S)))
+    health = GeneratorHealth("process", 0.31, 0.42, 12.5, 80.1, 20 * wanted.duration_s, 0.9, 250.0)
+    run.health["process"] = replace(health, cpu_peak_share=0.97) if wanted.saturated else health
+    return run
+
+
+def _fill(recorder: Recorder, wanted: Synthetic, number: int, rnd: random.Random) -> None:
+    group, name = f"group {number % 5}", f"Name {number:02d} - GET item"
+    median_ms, rate = 5.0 * (1 + number % 12), wanted.requests_per_s / wanted.names
+
+    def cell(width_s: int, slow: float) -> Cell:
+        made = Cell()
+        for _ in range(_chance_count(rate * width_s, rnd)):
+            made.record(median_ms * slow * rnd.lognormvariate(0, 0.5), rnd.randrange(200, 2000), None)
+        return made
+
+    pools = {
+        (width_s, slow): [cell(width_s, slow) for _ in range(_POOL)]
+        for width_s in (1, *(step.width_s for step in ROLL_UPS))
+        for slow in (1.0, 4.0)
+    }
+    for stage, start_s, width_s in _slots(wanted.duration_s):
+        # Every half hour (every minute of a short run) comes a spell in which answers take four times as long.
+        period_s = 1800 if wanted.duration_s > 3600 else 60
+        slow = 4.0 if start_s % period_s > period_s * 0.93 else 1.0
+        made = rnd.choice(pools[width_s, slow])
+        if made.latency.count:
+            slot = Slot(STARTED_S + start_s, width_s, made)
+            _series(recorder, SeriesKey(group, name, Outcome.SUCCESS, stage)).add(slot)
+            recorder._note_span(slot.start_s, slot.start_s + width_s)
+    failures = round(wanted.requests_per_s * wanted.duration_s * wanted.failure_share / wanted.names)
+    for failure in range(min(failures, 2000)):
+        trace_id = f"{rnd.getrandbits(128):032x}"
+        at_s = STARTED_S + rnd.random() * (wanted.duration_s - 1)
+        recorder.record(
+            name,
+            Outcome.FAILURE,
+            start_s=at_s,
+            latency_ms=rnd.uniform(1, 30),
+            error=("HTTP 503", "expected a JSON object", "TimeoutError: no answer")[failure % 3],
+            stage=STEADY if at_s > STARTED_S + RAMP_S else RAMP,
+            group=group,
+            ids=lambda trace_id=trace_id: RequestIds(trace_id, trace_id[:16]),
+        )
+    slow_ids = RequestIds(f"{rnd.getrandbits(128):032x}", f"{rnd.getrandbits(64):016x}")
+    at_s = STARTED_S + wanted.duration_s * rnd.uniform(0.8, 0.95)
+    recorder.record(
+        name, Outcome.SUCCESS, start_s=at_s, latency_ms=1000 + 10 * number, group=group, ids=lambda: slow_ids
+    )
+
+
+def _chance_count(expected: float, rnd: random.Random) -> int:
+    return max(0, round(rnd.gauss(expected, expected**0.5)))
+
+
+def _slots(duration_s: int) -> Iterator[tuple[str, int, int]]:
+    """Stage, offset and width of the slots of such a run, as a recorder has them at its end."""
+    at_s = 0
+    while at_s < duration_s:
+        age_s = duration_s - at_s
+        width_s = next((step.width_s for step in reversed(ROLL_UPS) if age_s > step.older_than_s), 1)
+        yield RAMP if at_s < RAMP_S else STEADY, at_s, width_s
+        at_s += width_s
+
+
+def _series(recorder: Recorder, key: SeriesKey) -> CellSeries:
+    return recorder._series.setdefault(key, CellSeries())
