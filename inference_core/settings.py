@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
 MINIMUM_SECRET_BYTES = 32
+MINIMUM_METRICS_TOKEN_BYTES = 16
 
 # The drivers the service is built and tested with, by the scheme a user may write.
 DATABASE_DRIVERS = {
@@ -30,6 +31,7 @@ DATABASE_DRIVERS = {
 
 Environment = Literal["development", "testing", "production"]
 Access = Literal["public", "user", "superuser"]
+MetricsAccess = Literal["public", "token"]
 CommaSeparated = Annotated[list[str], NoDecode]
 CommaSeparatedSecrets = Annotated[list[SecretStr], NoDecode]
 
@@ -60,6 +62,8 @@ class Settings(BaseSettings):
     access_log: bool = True
     otel_exporter_otlp_endpoint: str = ""
     sentry_dsn: SecretStr = SecretStr("")
+    metrics_access: MetricsAccess | None = None
+    metrics_token: SecretStr = SecretStr("")
 
     database_url: str = "sqlite+aiosqlite:///.local/inference_core.db"
     database_pool_size: int = Field(default=10, ge=1, le=200)
@@ -112,6 +116,22 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = SecretStr("")
     smtp_timeout_s: float = Field(default=10.0, gt=0, le=120)
 
+    llm_config_file: Path = Path("llm_config.yaml")
+    llm_provider_mode: Literal["auto", "live", "simulated"] = "auto"
+    allow_live_llm: bool | None = None
+    llm_simulate_in_production: bool = False
+    llm_simulator_speed: Literal["instant", "fast", "8b-h100", "70b-h100", "slow-reasoning"] = "fast"
+    llm_simulator_seed: int = 0
+    llm_simulator_max_num_seqs: int = Field(default=256, ge=1, le=100_000)
+    llm_simulator_max_queued: int = Field(default=1024, ge=0, le=1_000_000)
+    llm_simulator_fault_rates: str = ""
+    llm_api_access_mode: Access | None = None
+    llm_ping_s: float = Field(default=15.0, ge=0.1, le=600)
+    llm_slow_reader_s: float = Field(default=30.0, ge=0.1, le=3600)
+    llm_history_turns: int = Field(default=20, ge=0, le=1000)
+    llm_history_characters: int = Field(default=24_000, ge=0, le=10_000_000)
+    llm_charge_keep_days: int = Field(default=7, ge=2, le=3650)
+
     @field_validator("allowed_hosts", "cors_origins", "secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -147,6 +167,15 @@ class Settings(BaseSettings):
                 "CELERY_TASK_TIME_LIMIT_S must be less than CELERY_VISIBILITY_TIMEOUT_S, "
                 "or a long task would be started a second time while it runs"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _metrics_have_their_token(self) -> Self:
+        token = self.metrics_token.get_secret_value()
+        if self.metrics_access == "token" and not token:
+            raise ValueError("METRICS_ACCESS is token, but METRICS_TOKEN is empty")
+        if token and len(token.encode()) < MINIMUM_METRICS_TOKEN_BYTES:
+            raise ValueError(f"METRICS_TOKEN is shorter than {MINIMUM_METRICS_TOKEN_BYTES} bytes")
         return self
 
     @model_validator(mode="after")
@@ -194,9 +223,32 @@ class Settings(BaseSettings):
         return self.is_production if self.celery_dedicated_queues is None else self.celery_dedicated_queues
 
     @property
+    def live_llm_allowed(self) -> bool:
+        """Whether a provider that may cost money may be called: as set, else everywhere but in testing."""
+        return self.environment != "testing" if self.allow_live_llm is None else self.allow_live_llm
+
+    @property
+    def llm_may_stand_in(self) -> bool:
+        """Whether the simulator answers for models that cannot be called: in production only if told so."""
+        if self.llm_provider_mode == "auto":
+            return self.llm_simulate_in_production or not self.is_production
+        return self.llm_provider_mode == "simulated"
+
+    @property
+    def effective_llm_access(self) -> Access:
+        """Who may call the LLM routes: as set, else users in production and everybody elsewhere."""
+        return self.llm_api_access_mode or ("user" if self.is_production else "public")
+
+    @property
     def effective_monitoring_access(self) -> Access:
         """Who may see the task monitoring routes: as set, else superusers in production and everybody elsewhere."""
         return self.monitoring_access or ("superuser" if self.is_production else "public")
+
+    @property
+    def effective_metrics_access(self) -> MetricsAccess:
+        """Who may read `/metrics`: as set, else the token's bearer in production and where there is a token."""
+        guarded = self.is_production or bool(self.metrics_token.get_secret_value())
+        return self.metrics_access or ("token" if guarded else "public")
 
 
 def check_env_file(path: Path) -> None:

@@ -1,0 +1,142 @@
+"""Who may serve a request, in which order: decided from the configuration alone, before anything is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from inference_core.llm.config.policies import apply_policy, effective_policy, merged
+from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName
+from inference_core.llm.errors import ForbiddenParameterError, LLMNotConfiguredError, UnknownModelError
+from inference_core.llm.types import ModelCall, SamplingParams
+from inference_core.settings import Settings
+
+SIMULATED = "simulated"
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that may serve a request: at which provider, and with which parameters."""
+
+    provider: str
+    call: ModelCall
+    params: SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What may be called at all.
+
+    Attributes:
+        live_allowed: false forbids every provider that might cost money, whatever else is said.
+        may_stand_in: whether the simulator answers for a model whose provider cannot be called.
+        keys: the keys that are set, by provider.
+    """
+
+    mode: Literal["auto", "live", "simulated"]
+    live_allowed: bool
+    may_stand_in: bool
+    production: bool
+    keys: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, settings: Settings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
+        """As the settings and the environment say."""
+        wanted = {name: provider.api_key_env for name, provider in config.providers.items() if provider.api_key_env}
+        keys = {name: environ[variable] for name, variable in wanted.items() if environ.get(variable)}
+        return cls(
+            mode=settings.llm_provider_mode,
+            live_allowed=settings.live_llm_allowed,
+            may_stand_in=settings.llm_may_stand_in,
+            production=settings.is_production,
+            keys=keys,
+        )
+
+    def may_cost_money(self, name: str, provider: ProviderConfig) -> bool:
+        """Whether calls reach a provider that is not known to be a simulator; one on this machine counts too."""
+        return not provider.simulator and provider.kind_for(name) != SIMULATED and self.may_call(name, provider)
+
+    def may_call(self, name: str, provider: ProviderConfig) -> bool:
+        """Whether the provider may be called: the mode, the permission for live calls, the key."""
+        if provider.simulator or provider.kind_for(name) == SIMULATED:
+            return self.mode == "auto"
+        has_key = provider.api_key_env is None or name in self.keys
+        return self.mode != "simulated" and self.live_allowed and has_key
+
+
+@dataclass(frozen=True, slots=True)
+class Resolver:
+    """Turns a task, a wanted model and parameters into candidates."""
+
+    config: LLMConfig
+    access: Access
+
+    def candidates(self, task: TaskName, model_name: str | None, params: SamplingParams) -> list[Candidate]:
+        """Who may serve the request, best first, at least one.
+
+        A model that is named in the request gets no other in its place.
+
+        Raises:
+            UnknownModelError, ForbiddenParameterError: of the named model, or of the task's primary one.
+            LLMNotConfiguredError: there is nobody.
+        """
+        names = [self._named(model_name)] if model_name is not None else self._of_task(task)
+        usable = [name for name in names if self._callable(name)]
+        if names:
+            # The wish is checked against the model it is for, whoever is up or has a key.
+            first = self._candidate(names[0], params)
+        if usable:
+            return self._allowed(usable, params)
+        if not self.access.may_stand_in:
+            raise LLMNotConfiguredError
+        if not names:
+            return [Candidate(SIMULATED, ModelCall(SIMULATED, SIMULATED), params)]
+        return [Candidate(SIMULATED, first.call, first.params)]
+
+    def _allowed(self, usable: list[str], params: SamplingParams) -> list[Candidate]:
+        found = []
+        refused: ForbiddenParameterError | None = None
+        for name in usable:
+            try:
+                found.append(self._candidate(name, params))
+            except ForbiddenParameterError as error:
+                refused = error
+        if not found:
+            assert refused is not None  # noqa: S101  # each usable model is found or refused
+            raise refused
+        return found
+
+    def _of_task(self, task: TaskName) -> list[str]:
+        wanted = self.config.task(task)
+        return list(dict.fromkeys(filter(None, [wanted.primary, *wanted.fallback])))
+
+    def _named(self, name: str) -> str:
+        if name not in self.config.models or (self.access.production and self._only_for_testing(name)):
+            raise UnknownModelError
+        return name
+
+    def _only_for_testing(self, name: str) -> bool:
+        tasks = self.config.tasks.values()
+        used = any(name == task.primary or name in task.fallback for task in tasks)
+        return not used and any(name in task.testing for task in tasks)
+
+    def _callable(self, name: str) -> bool:
+        provider = self.config.models[name].provider
+        return self.access.may_call(provider, self.config.providers[provider])
+
+    def _candidate(self, name: str, params: SamplingParams) -> Candidate:
+        model = self.config.models[name]
+        wanted = merged(params, model.defaults.params())
+        _check_length(name, model, wanted)
+        policy = effective_policy(self.config, model.provider, name)
+        kept, sent = apply_policy(policy, wanted, name)
+        return Candidate(model.provider, ModelCall(name, model.model or name, sent, model.context_tokens), kept)
+
+
+def _check_length(name: str, model: ModelConfig, params: SamplingParams) -> None:
+    limit = model.max_output_tokens
+    if limit is not None and params.max_tokens is not None and params.max_tokens > limit:
+        raise ForbiddenParameterError(
+            "max_tokens", f"The model {name} gives at most {limit} tokens: ask for max_tokens of no more."
+        )

@@ -1,0 +1,132 @@
+"""Reads `llm_config.yaml` and names every mistake with its file, line and key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import yaml
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from inference_core.llm.config.checks import check_references
+from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
+from inference_core.llm.config.schema import LLMConfig
+from inference_core.settings import ENV_FILE, Settings, SettingsError
+
+# What holds without a file; `llm_config.example.yaml` is a copy of it.
+BUILT_IN_FILE = files("inference_core.llm.config") / "default.yaml"
+DEFAULT_FILE = Path("llm_config.yaml")
+
+
+class LLMConfigError(SettingsError):
+    """The LLM configuration is unusable; the text has one line for each mistake."""
+
+
+def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None) -> LLMConfig:
+    """The configuration of `LLM_CONFIG_FILE`; the built-in one if that is not set and there is no `llm_config.yaml`.
+
+    Args:
+        environ: where overrides are looked up; `process_environment()` if not given.
+
+    Raises:
+        LLMConfigError: naming file, line and key of each mistake.
+    """
+    environ = process_environment() if environ is None else environ
+    path = settings.llm_config_file
+    if path == DEFAULT_FILE and not path.exists():
+        return parse_llm_config(BUILT_IN_FILE.read_text(encoding="utf-8"), "built-in llm_config.yaml", environ)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); LLM_CONFIG_FILE names it") from None
+    return parse_llm_config(text, str(path), environ)
+
+
+def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
+    """The environment, and below it the lines of `.env`, where keys of providers may stand too."""
+    below = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    return {name: value for name, value in below.items() if value is not None} | os.environ
+
+
+def parse_llm_config(text: str, name: str, environ: Mapping[str, str]) -> LLMConfig:
+    """Read and check the text of a configuration called `name`.
+
+    Raises:
+        LLMConfigError: naming file, line and key of each mistake.
+    """
+    document = read_yaml(text)
+    if document.data is None and not document.mistakes:
+        document.data = {}
+    overridden = _apply_overrides(document, environ)
+    mistakes = list(document.mistakes)
+    config: LLMConfig | None = None
+    try:
+        config = LLMConfig.model_validate(document.data)
+    except ValidationError as error:
+        if not any(mistake.what.startswith("not YAML") for mistake in mistakes):
+            mistakes += [_mistake(document, detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
+    mistakes += check_references(document, config)
+    if mistakes or config is None:
+        raise LLMConfigError("\n".join(_line(name, mistake, overridden) for mistake in sorted(set(mistakes))))
+    return config
+
+
+def _mistake(document: Document, loc: tuple[str | int, ...], kind: str, message: str) -> Mistake:
+    if kind == "extra_forbidden":
+        around = dotted(loc[:-1]) or "the file"
+        return Mistake(document.line_of(loc), dotted(loc), f"is no key of {around}")
+    # Pydantic marks a mistake in a mapping's key with a step of its own.
+    path = loc[:-1] if loc and loc[-1] == "[key]" else loc
+    text = message.removeprefix("Value error, ")
+    return Mistake(document.line_of(path), dotted(path), text[:1].lower() + text[1:])
+
+
+def _line(name: str, mistake: Mistake, overridden: Mapping[str, str]) -> str:
+    key = f" {mistake.key}:" if mistake.key else ""
+    variable = overridden.get(mistake.key)
+    came_from = f" (the value comes from the environment variable {variable})" if variable else ""
+    return f"{name}:{mistake.line}:{key} {mistake.what}{came_from}"
+
+
+def _apply_overrides(document: Document, environ: Mapping[str, str]) -> dict[str, str]:
+    """Replace what `settings.env_overrides` names; give the variables that did so, by dotted path."""
+    settings = document.data.get("settings") if isinstance(document.data, dict) else None
+    overrides = settings.get("env_overrides") if isinstance(settings, dict) else None
+    used: dict[str, str] = {}
+    for variable, target in overrides.items() if isinstance(overrides, dict) else ():
+        here = ("settings", "env_overrides", variable)
+        if not isinstance(target, str):
+            continue
+        parent, last = _place_of(document.data, target)
+        if parent is None:
+            document.mistakes.append(
+                Mistake(
+                    document.line_of(here), dotted(here), f"'{target}' is no value of this file that it could replace"
+                )
+            )
+        elif environ.get(variable):
+            parent[last] = _scalar(environ[variable])
+            used[target] = variable
+    return used
+
+
+def _place_of(data: object, target: str) -> tuple[dict[str, object] | None, str]:
+    """The mapping that holds the value at a dotted path, made if it is missing, and the last step."""
+    *way, last = target.split(".")
+    if not way or way[0] not in LLMConfig.model_fields or target.startswith("settings.env_overrides"):
+        return None, last
+    for step in way:
+        if not isinstance(data, dict):
+            return None, last
+        data = data.setdefault(step, {})
+    return (data, last) if isinstance(data, dict) else (None, last)
+
+
+def _scalar(text: str) -> object:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text

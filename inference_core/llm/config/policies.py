@@ -1,0 +1,99 @@
+"""Which sampling parameters reach a provider, and under which name: pure functions of the configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from inference_core.llm.config.schema import LLMConfig, Policy, ProviderKind
+from inference_core.llm.errors import ForbiddenParameterError, UnknownModelError, UnknownProviderError
+from inference_core.llm.types import PARAMETER_NAMES, ParameterValue, SamplingParams
+
+Action = Literal["allow", "rename", "drop", "forbid"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What happens to one parameter; `name` is what the provider calls it, if it gets it."""
+
+    action: Action
+    name: str | None = None
+
+
+EffectivePolicy = Mapping[str, Rule]
+ALLOW_ALL: EffectivePolicy = {name: Rule("allow", name) for name in PARAMETER_NAMES}
+
+
+def _only(**allowed: str) -> EffectivePolicy:
+    rules = dict.fromkeys(PARAMETER_NAMES, Rule("forbid"))
+    return rules | {name: Rule("allow" if name == sent else "rename", sent) for name, sent in allowed.items()}
+
+
+# What each language has a word for.
+BUILT_IN: dict[ProviderKind, EffectivePolicy] = {
+    "openai_compatible": ALLOW_ALL,
+    "simulated": ALLOW_ALL,
+    "anthropic": _only(temperature="temperature", max_tokens="max_tokens", top_p="top_p"),
+    "gemini": _only(
+        temperature="temperature",
+        max_tokens="max_output_tokens",
+        top_p="top_p",
+        frequency_penalty="frequency_penalty",
+        presence_penalty="presence_penalty",
+    ),
+}
+
+
+def effective_policy(config: LLMConfig, provider: str, model: str | None = None) -> EffectivePolicy:
+    """The rule of every parameter for a provider, and for one of its models if named.
+
+    Raises:
+        UnknownProviderError, UnknownModelError: not in the configuration; a model of another provider counts as such.
+    """
+    if provider not in config.providers:
+        raise UnknownProviderError
+    if model is not None and (model not in config.models or config.models[model].provider != provider):
+        raise UnknownModelError
+    kind = config.providers[provider].kind_for(provider) or "openai_compatible"
+    rules = _overlay(BUILT_IN[kind], config.param_policies.providers.get(provider))
+    return _overlay(rules, config.param_policies.models.get(model)) if model else rules
+
+
+def _overlay(below: EffectivePolicy, policy: Policy | None) -> EffectivePolicy:
+    if policy is None:
+        return below
+    rules = dict(below) if policy.allow is None else dict.fromkeys(PARAMETER_NAMES, Rule("forbid"))
+    for name in policy.allow or []:
+        # A name the provider has for it stays; to be allowed is to be sent.
+        sent = below[name].name or name
+        rules[name] = Rule("allow" if sent == name else "rename", sent)
+    rules |= {name: Rule("rename", sent) for name, sent in policy.rename.items()}
+    rules |= {name: Rule("drop") for name in policy.drop}
+    return rules | {name: Rule("forbid") for name in policy.forbid}
+
+
+def merged(given: SamplingParams, defaults: SamplingParams) -> SamplingParams:
+    """The request's parameters, and the model's defaults where it has none."""
+    missing = {name: value for name, value in defaults.given().items() if getattr(given, name) is None}
+    return replace(given, **missing)  # type: ignore[arg-type]  # the names and their types are SamplingParams' own
+
+
+def forbidden(policy: EffectivePolicy, params: SamplingParams) -> list[str]:
+    """The parameters that are given and not allowed."""
+    return [name for name in params.given() if policy[name].action == "forbid"]
+
+
+def apply_policy(
+    policy: EffectivePolicy, params: SamplingParams, model: str
+) -> tuple[SamplingParams, dict[str, ParameterValue]]:
+    """What is left of `params` after the policy: under our names, and under the provider's.
+
+    Raises:
+        ForbiddenParameterError: for the first parameter that is not allowed.
+    """
+    for name in forbidden(policy, params):
+        raise ForbiddenParameterError(name, f"The model {model} does not take the parameter {name}.")
+    kept = {name: value for name, value in params.given().items() if policy[name].action != "drop"}
+    sent = {policy[name].name or name: value for name, value in kept.items()}
+    return SamplingParams(**kept), sent  # type: ignore[arg-type]  # the names and their types are its own

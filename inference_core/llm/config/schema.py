@@ -1,0 +1,206 @@
+"""The shape of `llm_config.yaml`; unknown keys are mistakes, every number has its range."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from inference_core.llm.types import ReasoningEffort, SamplingParams, Verbosity
+
+ProviderKind = Literal["openai_compatible", "anthropic", "gemini", "simulated"]
+NATIVE_KINDS: tuple[ProviderKind, ...] = ("anthropic", "gemini", "simulated")
+TaskName = Literal["explain", "conversation"]
+TASK_NAMES: tuple[TaskName, ...] = ("explain", "conversation")
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Share = Annotated[float, Field(ge=-2, le=2)]
+EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
+Parameter = Literal[
+    "temperature",
+    "max_tokens",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "reasoning_effort",
+    "verbosity",
+]
+
+
+class Part(BaseModel):
+    """A mapping of the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ProviderConfig(Part):
+    """Whom to ask, and with which key.
+
+    Attributes:
+        api_key_env: the environment variable that holds the key; None for a server that wants none.
+        kind: which language it speaks; not needed with `openai_compatible: true`, nor if the name says it.
+        simulator: `base_url` is an `inference-core llm-sim` on this machine. Such a provider may be asked even where
+            live calls are forbidden, and its answers count as simulated.
+    """
+
+    api_key_env: EnvironmentVariable | None = None
+    base_url: str | None = None
+    openai_compatible: bool = False
+    kind: ProviderKind | None = None
+    simulator: bool = False
+
+    @field_validator("base_url")
+    @classmethod
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("must be an http:// or https:// URL with a host")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user or password; a key belongs into the variable that api_key_env names")
+        return value.rstrip("/")
+
+    def kind_for(self, name: str) -> ProviderKind | None:
+        """The language of the provider called `name`, or None if nothing says it."""
+        if self.kind:
+            return self.kind
+        if self.openai_compatible:
+            return "openai_compatible"
+        return next((kind for kind in NATIVE_KINDS if kind == name), None)
+
+
+class Defaults(Part):
+    """Sampling parameters for requests that do not give them."""
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    frequency_penalty: Share | None = None
+    presence_penalty: Share | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    verbosity: Verbosity | None = None
+
+    def params(self) -> SamplingParams:
+        """As the value the gateway works with."""
+        return SamplingParams(**self.model_dump())
+
+
+class Price(Part):
+    """What a million tokens cost, in US dollars."""
+
+    input_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
+    output_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
+
+
+class ModelConfig(Part):
+    """A model clients may ask for.
+
+    Attributes:
+        model: what the provider calls it, if that is another name.
+        context_tokens: room for prompt and answer together.
+        max_output_tokens: the most a request may ask for.
+    """
+
+    provider: str
+    model: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    context_tokens: Annotated[int, Field(ge=1)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
+    defaults: Defaults = Defaults()
+    price: Price = Price()
+
+
+class TaskConfig(Part):
+    """Which models serve a task: the first that can, in this order.
+
+    Attributes:
+        testing: models that may be named in a request outside production only.
+    """
+
+    primary: str | None = None
+    fallback: list[str] = []
+    testing: list[str] = []
+
+
+class Timeouts(Part):
+    """The most each phase of a call may take, in seconds."""
+
+    connect_s: Seconds = 5.0
+    first_token_s: Seconds = 30.0
+    between_tokens_s: Seconds = 20.0
+    total_s: Seconds = 120.0
+
+
+class Breaker(Part):
+    """After `failures` failures in a row a provider is left alone for `open_s`, then tried with one request."""
+
+    failures: Annotated[int, Field(ge=1, le=1000)] = 5
+    open_s: Seconds = 30.0
+
+
+class Limits(Part):
+    """What one user may ask for; 0 means no limit.
+
+    Attributes:
+        concurrent_requests: streams and tasks of one user at the same time.
+        concurrent_streams: streams of all users at the same time in one API process.
+        max_prompt_characters: of a request's own text.
+    """
+
+    requests_per_minute: Annotated[int, Field(ge=0)] = 60
+    concurrent_requests: Annotated[int, Field(ge=0)] = 10
+    tokens_per_day: Annotated[int, Field(ge=0)] = 1_000_000
+    concurrent_streams: Annotated[int, Field(ge=0)] = 500
+    max_prompt_characters: Annotated[int, Field(ge=0)] = 100_000
+
+
+class LLMSettings(Part):
+    """Bounds of every call.
+
+    Attributes:
+        max_retries: how often a provider that failed before the first token is asked again, over all of a request.
+        env_overrides: environment variables that replace values of this file, by the dotted path of the value.
+    """
+
+    timeouts: Timeouts = Timeouts()
+    max_retries: Annotated[int, Field(ge=0, le=1)] = 1
+    breaker: Breaker = Breaker()
+    limits: Limits = Limits()
+    env_overrides: dict[EnvironmentVariable, str] = {}
+
+
+class Policy(Part):
+    """Which sampling parameters are let through.
+
+    With `allow`, parameters that no list names are forbidden; without it they keep the rule of the layer below: the
+    provider's for a model, the built-in rules of its kind for a provider.
+    """
+
+    allow: list[Parameter] | None = None
+    rename: dict[Parameter, Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = {}
+    drop: list[Parameter] = []
+    forbid: list[Parameter] = []
+
+
+class ParamPolicies(Part):
+    """Policies by provider and by model."""
+
+    providers: dict[str, Policy] = {}
+    models: dict[str, Policy] = {}
+
+
+class LLMConfig(Part):
+    """The whole file."""
+
+    providers: dict[Name, ProviderConfig] = {}
+    models: dict[Name, ModelConfig] = {}
+    tasks: dict[TaskName, TaskConfig] = {}
+    settings: LLMSettings = LLMSettings()
+    param_policies: ParamPolicies = ParamPolicies()
+
+    def task(self, name: TaskName) -> TaskConfig:
+        """The models of a task; none if the file does not say."""
+        return self.tasks.get(name, TaskConfig())

@@ -1,0 +1,167 @@
+"""What can go wrong with an LLM, in the service's own words; no HTTP status, no text of a provider.
+
+ServiceError
+└── LLMError
+    ├── LLMNotConfiguredError        nobody may answer: no key, live calls forbidden, simulation refused
+    ├── UnknownModelError            no such model in the configuration, or not to be named here
+    ├── UnknownProviderError         no such provider in the configuration
+    ├── ForbiddenParameterError      the policy of the model or its provider does not allow a parameter
+    └── ProviderError                what a provider did or failed to do
+        ├── ProviderRateLimitedError     too much was asked of it; `retry_after_s`
+        ├── ProviderAuthError            it refused our key
+        ├── ContextTooLongError          prompt and answer do not fit into the model
+        ├── ProviderBadRequestError      it refused the request for another reason
+        ├── ProviderModelNotFoundError   it does not know the configured model
+        ├── UpstreamFailedError          it failed, broke off or sent what is no answer
+        │   ├── UpstreamUnavailableError     it cannot be reached, or says that it is overloaded
+        │   └── CircuitOpenError             it failed so often that it is left alone for `retry_after_s`
+        └── ProviderTimeoutError         it was too slow; `phase` says when
+
+`detail` is fit for any client. What a provider said stays in `diagnostic`, for the log alone.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from inference_core.exceptions import ServiceError
+
+Phase = Literal["connect", "first_token", "between_tokens", "total"]
+
+
+class LLMError(ServiceError):
+    """An LLM request that cannot be served."""
+
+    code = "llm_error"
+    detail = "The model could not answer."
+
+
+class LLMNotConfiguredError(LLMError):
+    """No provider may be asked: a key is missing, live calls are forbidden, or simulation is refused."""
+
+    code = "llm_not_configured"
+    detail = "No language model is configured for this."
+
+
+class UnknownModelError(LLMError):
+    """The model is not in the configuration, or may not be named here."""
+
+    code = "unknown_model"
+    detail = "There is no such model."
+
+
+class UnknownProviderError(LLMError):
+    """The provider is not in the configuration."""
+
+    code = "unknown_provider"
+    detail = "There is no such provider."
+
+
+class ForbiddenParameterError(LLMError):
+    """A parameter of the request is not allowed for the model."""
+
+    code = "forbidden_parameter"
+    detail = "A parameter is not allowed for this model."
+
+    def __init__(self, parameter: str, detail: str | None = None) -> None:
+        super().__init__(detail)
+        self.parameter = parameter
+
+
+class ProviderError(LLMError):
+    """A provider did not answer as it should.
+
+    `retryable`: the same provider may do better at once. `falls_back`: another one may. `counts`: it is a failure of
+    the provider itself, of which too many open its circuit breaker.
+    """
+
+    code = "llm_provider_failed"
+    retryable: bool = False
+    falls_back: ClassVar[bool] = True
+    counts: ClassVar[bool] = False
+
+    def __init__(
+        self, provider: str, diagnostic: str = "", *, retry_after_s: int | None = None, detail: str | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.provider = provider
+        self.diagnostic = diagnostic
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
+            self.retryable = False  # it asked to be left alone for a while
+
+
+class ProviderRateLimitedError(ProviderError):
+    """The provider is asked too much; try again in `retry_after_s` seconds."""
+
+    code = "llm_rate_limited"
+    detail = "The language model is asked too much at the moment. Try again later."
+    retry_after_s = 5
+
+
+class ProviderAuthError(ProviderError):
+    """The provider refuses the key of this service."""
+
+    code = "llm_auth_failed"
+    detail = "The provider of the language model refuses this service. Its operator has to mend that."
+
+
+class ContextTooLongError(ProviderError):
+    """The prompt and the wanted answer do not fit into the model."""
+
+    code = "llm_context_too_long"
+    detail = "The text is too long for this model."
+    falls_back = False
+
+
+class ProviderBadRequestError(ProviderError):
+    """The provider refuses the request itself."""
+
+    code = "llm_bad_request"
+    detail = "The provider of the language model refuses the request."
+    falls_back = False
+
+
+class ProviderModelNotFoundError(ProviderError):
+    """The provider does not know the configured model."""
+
+    code = "llm_model_not_found"
+    detail = "The provider does not know this model. The operator of this service has to mend that."
+
+
+class UpstreamFailedError(ProviderError):
+    """The provider failed, broke off, or sent what is no answer."""
+
+    code = "llm_upstream_failed"
+    detail = "The language model failed. Try again."
+    retryable = True
+    counts = True
+
+
+class UpstreamUnavailableError(UpstreamFailedError):
+    """The provider cannot be reached, or says that it is overloaded."""
+
+    code = "llm_upstream_unavailable"
+    detail = "The language model is not available at the moment. Try again later."
+    retry_after_s = 5
+
+
+class CircuitOpenError(UpstreamFailedError):
+    """The provider failed so often that it is left alone for `retry_after_s` seconds."""
+
+    code = "llm_circuit_open"
+    detail = "The language model is not available at the moment. Try again later."
+    retryable = False
+    counts = False
+
+
+class ProviderTimeoutError(ProviderError):
+    """The provider took too long; `phase` is one of connect, first_token, between_tokens, total."""
+
+    code = "llm_timeout"
+    detail = "The language model took too long."
+    counts = True
+
+    def __init__(self, provider: str, phase: Phase, diagnostic: str = "") -> None:
+        super().__init__(provider, diagnostic or f"timeout in phase {phase}")
+        self.phase = phase

@@ -1,0 +1,195 @@
+"""The one door to language models: picks who serves a request, bounds it in time, falls back before the first token."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import TypeVar
+
+import structlog
+
+from inference_core.llm.breaker import CircuitBreaker
+from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
+from inference_core.llm.config.loader import load_llm_config, process_environment
+from inference_core.llm.config.schema import LLMConfig, TaskName
+from inference_core.llm.errors import ProviderError
+from inference_core.llm.open_stream import Deadline, OpenStream
+from inference_core.llm.providers.registry import open_providers
+from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
+from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+# Before the one retry, so that many clients do not come back in step.
+RETRY_PAUSE_S = (0.05, 0.25)
+
+T = TypeVar("T")
+
+
+class Gateway:
+    """The providers of one process, with a circuit breaker each.
+
+    Attributes:
+        config: what `llm_config.yaml` says; prices and limits are read from it.
+        access: what may be called at all.
+    """
+
+    def __init__(self, config: LLMConfig, access: Access, providers: Mapping[str, Provider]) -> None:
+        self.config = config
+        self.access = access
+        self.providers = providers
+        self._resolver = Resolver(config, access)
+        breaker = config.settings.breaker
+        # The simulator inside this process cannot be down; what it fails with was asked for.
+        self.breakers = {
+            name: CircuitBreaker(name, breaker.failures, breaker.open_s) for name in providers if name != SIMULATED
+        }
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: Settings, config: LLMConfig | None = None, environ: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Gateway]:
+        """Make the gateway of a process, and close its connections at the end. Nothing is connected before it is used.
+
+        Args:
+            config: `load_llm_config(settings, environ)` if not given.
+            environ: where keys are looked up; `process_environment()` if not given.
+
+        Raises:
+            LLMConfigError: the configuration is unusable, or a provider needs an extra that is not installed.
+        """
+        environ = process_environment() if environ is None else environ
+        config = config or load_llm_config(settings, environ)
+        access = Access.of(settings, config, environ)
+        async with AsyncExitStack() as stack:
+            providers = open_providers(settings, config, access)
+            for provider in providers.values():
+                stack.push_async_callback(provider.aclose)
+            yield cls(config, access, providers)
+
+    def candidates(
+        self, task: TaskName, model_name: str | None = None, params: SamplingParams | None = None
+    ) -> list[Candidate]:
+        """Who may serve a request, best first; nothing is sent.
+
+        Raises:
+            UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError
+        """
+        return self._resolver.candidates(task, model_name, params or SamplingParams())
+
+    @property
+    def live_calls_possible(self) -> bool:
+        """Whether a request could reach a provider that is not known to be a simulator."""
+        return any(self.access.may_cost_money(name, provider) for name, provider in self.config.providers.items())
+
+    def availability(self) -> dict[str, bool]:
+        """Whether each configured model would be served now, by its provider or by the simulator in its place."""
+        return {name: self._available(model.provider) for name, model in self.config.models.items()}
+
+    def _available(self, provider: str) -> bool:
+        if not self.access.may_call(provider, self.config.providers[provider]):
+            return self.access.may_stand_in
+        breaker = self.breakers.get(provider)
+        return breaker is None or not breaker.is_open
+
+    async def open_stream(self, task: TaskName, request: ChatRequest, model_name: str | None = None) -> OpenStream:
+        """Begin an answer; returns when its first piece is there, so that every refusal comes before.
+
+        Whoever gets the stream closes it. Cancelling the task that awaits this ends the upstream call at once.
+
+        Raises:
+            LLMError: nothing came. After fallbacks it is the error of the first that was asked.
+        """
+        candidates = self.candidates(task, model_name, request.params)
+        deadline = self._deadline(request)
+
+        async def attempt(candidate: Candidate) -> OpenStream:
+            provider = self.providers[candidate.provider]
+            items = provider.stream(replace(request, params=candidate.params), candidate.call)
+            stream = OpenStream(candidate, provider, items, deadline, self.breakers.get(candidate.provider))
+            await stream.begin(self.config.settings.timeouts)
+            return stream
+
+        return await self._first_that_can(candidates, request, deadline, attempt)
+
+    async def complete(self, task: TaskName, request: ChatRequest, model_name: str | None = None) -> Completion:
+        """The whole answer.
+
+        Raises:
+            LLMError: there is none. After fallbacks it is the error of the first that was asked.
+        """
+        candidates = self.candidates(task, model_name, request.params)
+        deadline = self._deadline(request)
+
+        async def attempt(candidate: Candidate) -> Completion:
+            provider = self.providers[candidate.provider]
+            breaker = self.breakers.get(candidate.provider)
+            try:
+                async with deadline.bound(provider.name, None, "total"):
+                    reply = await provider.complete(replace(request, params=candidate.params), candidate.call)
+            except ProviderError as error:
+                if breaker and error.counts:
+                    breaker.failed()
+                raise
+            if breaker:
+                breaker.succeeded()
+            return Completion(reply.content, reply.usage, candidate.call.name, provider.name, provider.simulated)
+
+        return await self._first_that_can(candidates, request, deadline, attempt)
+
+    def _deadline(self, request: ChatRequest) -> Deadline:
+        total_s = self.config.settings.timeouts.total_s
+        return Deadline.after(total_s if request.timeout_s is None else min(total_s, request.timeout_s))
+
+    async def _first_that_can(
+        self,
+        candidates: list[Candidate],
+        request: ChatRequest,
+        deadline: Deadline,
+        attempt: Callable[[Candidate], Awaitable[T]],
+    ) -> T:
+        """Ask one after the other; a provider that may do better at once is asked a second time, once in all."""
+        retries = self.config.settings.max_retries
+        first_error: ProviderError | None = None
+        for candidate in candidates:
+            while True:
+                try:
+                    return await self._through_breaker(candidate, attempt)
+                except ProviderError as error:
+                    _log_failure(candidate, request, error)
+                    first_error = first_error or error
+                    if not error.falls_back or deadline.passed:
+                        raise first_error from None
+                    if not (error.retryable and retries):
+                        break
+                retries -= 1
+                await asyncio.sleep(random.uniform(*RETRY_PAUSE_S))  # noqa: S311  # no secret
+        assert first_error is not None  # noqa: S101  # there is at least one candidate, and each failed
+        raise first_error
+
+    async def _through_breaker(self, candidate: Candidate, attempt: Callable[[Candidate], Awaitable[T]]) -> T:
+        breaker = self.breakers.get(candidate.provider)
+        if breaker is None:
+            return await attempt(candidate)
+        breaker.enter()
+        try:
+            return await attempt(candidate)
+        except BaseException:
+            # Of a failure it knows already; a cancelled call or a refused request must not block the next trial.
+            breaker.left()
+            raise
+
+
+def _log_failure(candidate: Candidate, request: ChatRequest, error: ProviderError) -> None:
+    log.warning(
+        "llm_attempt_failed",
+        provider=candidate.provider,
+        model=candidate.call.name,
+        code=error.code,
+        diagnostic=error.diagnostic,
+        llm_request_id=request.request_id,
+    )

@@ -1,0 +1,114 @@
+"""An answer that is being given: bounded in time between its pieces, accounted to the provider's circuit breaker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Self
+
+from inference_core.llm.breaker import CircuitBreaker
+from inference_core.llm.candidates import Candidate
+from inference_core.llm.config.schema import Timeouts
+from inference_core.llm.errors import Phase, ProviderError, ProviderTimeoutError
+from inference_core.llm.types import Provider, StreamItem, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a whole request must be over, on the clock of the event loop."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """That many seconds from now."""
+        return cls(asyncio.get_running_loop().time() + seconds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return asyncio.get_running_loop().time() >= self.at
+
+    @asynccontextmanager
+    async def bound(self, provider: str, limit_s: float | None, phase: Phase) -> AsyncIterator[None]:
+        """End what runs inside after `limit_s`, or at the deadline if that comes first.
+
+        Raises:
+            ProviderTimeoutError: naming `phase`, or `total` for the deadline.
+        """
+        own = float("inf") if limit_s is None else asyncio.get_running_loop().time() + limit_s
+        try:
+            async with asyncio.timeout_at(min(own, self.at)):
+                yield
+        except TimeoutError:
+            raise ProviderTimeoutError(provider, phase if own < self.at else "total") from None
+
+
+class OpenStream:
+    """The items of an answer, each once and in order; the last is the usage.
+
+    Attributes:
+        model: as configured. provider: who answers. simulated: whether it is made up.
+
+    Iterating raises ProviderError if the provider breaks off or is too slow. Nothing is generated ahead: the next item
+    is asked for when the reader wants it. Close it with `aclose` or as a context manager, at the latest when the
+    client has gone.
+    """
+
+    def __init__(
+        self,
+        candidate: Candidate,
+        provider: Provider,
+        items: AsyncGenerator[StreamItem, None],
+        deadline: Deadline,
+        breaker: CircuitBreaker | None,
+    ) -> None:
+        self.model = candidate.call.name
+        self.provider = provider.name
+        self.simulated = provider.simulated
+        self._items = items
+        self._deadline = deadline
+        self._breaker = breaker
+        self._between_tokens_s = 0.0
+        self._first: StreamItem | None = None
+
+    async def begin(self, timeouts: Timeouts) -> None:
+        """Wait for the first item; on any failure, and when cancelled, the provider's call is over."""
+        self._between_tokens_s = timeouts.between_tokens_s
+        self._first = await self._next(timeouts.first_token_s, "first_token")
+        if self._breaker:
+            self._breaker.answered()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> StreamItem:
+        if self._first is not None:
+            item, self._first = self._first, None
+            return item
+        return await self._next(self._between_tokens_s, "between_tokens")
+
+    async def _next(self, limit_s: float, phase: Phase) -> StreamItem:
+        # However this ends but with an item, the provider's generator has ended too, and with it its connection.
+        try:
+            async with self._deadline.bound(self.provider, limit_s, phase):
+                item = await anext(self._items)
+        except ProviderError as error:
+            if self._breaker and error.counts:
+                self._breaker.failed()
+            raise
+        if self._breaker and isinstance(item, Usage):
+            self._breaker.succeeded()
+        return item
+
+    async def aclose(self) -> None:
+        """End the provider's call; safe to repeat."""
+        await self._items.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()

@@ -1,0 +1,1 @@
+"""Whoever generates text, behind `inference_core.llm.types.Provider`."""

@@ -1,0 +1,45 @@
+"""Makes the providers that may be called, and no other: what is forbidden has no client that could connect."""
+
+from __future__ import annotations
+
+from inference_core.llm.candidates import SIMULATED, Access
+from inference_core.llm.config.schema import LLMConfig
+from inference_core.llm.providers.simulated import SimulatedProvider
+from inference_core.llm.simulator.engine import Engine, SimulatorOptions
+from inference_core.llm.simulator.faults import BadFaultError, parse_rates
+from inference_core.llm.types import Provider
+from inference_core.settings import Settings, SettingsError
+
+
+def simulator_options(settings: Settings) -> SimulatorOptions:
+    """The simulator inside a process, as set; in production no request may ask for a fault.
+
+    Raises:
+        SettingsError: the fault rates are not readable.
+    """
+    try:
+        rates = parse_rates(settings.llm_simulator_fault_rates)
+    except BadFaultError as error:
+        raise SettingsError(f"settings: LLM_SIMULATOR_FAULT_RATES: {error} (environment or .env)") from None
+    return SimulatorOptions(
+        speed=settings.llm_simulator_speed,
+        seed=settings.llm_simulator_seed,
+        max_num_seqs=settings.llm_simulator_max_num_seqs,
+        max_queued=settings.llm_simulator_max_queued,
+        fault_rates=rates,
+        honour_faults=not settings.is_production,
+    )
+
+
+def open_providers(settings: Settings, config: LLMConfig, access: Access) -> dict[str, Provider]:
+    """The providers that `access` lets be called, by name; `simulated` is always among them.
+
+    Raises:
+        LLMConfigError: a provider needs an extra that is not installed.
+    """
+    simulated = SimulatedProvider(Engine(simulator_options(settings)), lambda: list(config.models))
+    providers: dict[str, Provider] = {SIMULATED: simulated}
+    for name, provider in config.providers.items():
+        if access.may_call(name, provider):
+            providers[name] = simulated
+    return providers

@@ -1,0 +1,71 @@
+"""The simulator inside this process, as a provider."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from inference_core.llm import errors
+from inference_core.llm.simulator.engine import Engine
+from inference_core.llm.simulator.faults import BadFaultError, Fault, FaultKind, SimulatedFailure
+from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+
+NAME = "simulated"
+
+REFUSED_AS: dict[FaultKind, type[errors.ProviderError]] = {
+    "connect_refused": errors.UpstreamUnavailableError,
+    "unavailable": errors.UpstreamUnavailableError,
+    "rate_limited": errors.ProviderRateLimitedError,
+    "auth_failed": errors.ProviderAuthError,
+    "context_too_long": errors.ContextTooLongError,
+    "model_not_found": errors.ProviderModelNotFoundError,
+}
+
+
+class SimulatedProvider:
+    """Answers made up by `engine`; what it fails with are the errors a real provider's failure would become."""
+
+    name = NAME
+    simulated = True
+
+    def __init__(self, engine: Engine, model_names: Callable[[], list[str]] = list) -> None:
+        self.engine = engine
+        self._model_names = model_names
+
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+        """Tokens with their planned times, then the usage."""
+        try:
+            async with self.engine.answer(request, call) as answer, aclosing(answer.tokens()) as tokens:
+                async for token in tokens:
+                    yield token
+        except SimulatedFailure as failure:
+            raise error_of(failure.fault) from None
+        except BadFaultError as error:
+            raise errors.ProviderBadRequestError(NAME, detail=str(error)) from None
+        yield Usage(answer.plan.input_tokens, len(answer.plan.tokens))
+
+    async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
+        """The whole answer, when its last token is due."""
+        pieces: list[str] = []
+        usage = Usage(0, 0)
+        async with aclosing(self.stream(request, call)) as items:
+            async for item in items:
+                if isinstance(item, Token):
+                    pieces.append(item.content)
+                else:
+                    usage = item
+        return Reply("".join(pieces), usage)
+
+    async def models(self) -> list[str]:
+        """The configured models: it stands in for each."""
+        return self._model_names()
+
+    async def aclose(self) -> None:
+        """Nothing to close."""
+
+
+def error_of(fault: Fault) -> errors.ProviderError:
+    """The error that a real provider's failure of this kind becomes."""
+    kind = REFUSED_AS.get(fault.kind, errors.UpstreamFailedError)
+    retry_after_s = round(fault.value) if fault.kind in ("rate_limited", "unavailable") else None
+    return kind(NAME, f"simulated {fault.kind}", retry_after_s=retry_after_s)

@@ -1,0 +1,132 @@
+"""The ways in which a simulated provider fails, by a share of the requests or asked for by one request."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+# A client outside production asks for a fault with this header.
+FAULT_HEADER = "X-LLM-Fault"
+
+FaultKind = Literal[
+    "connect_refused",
+    "rate_limited",
+    "auth_failed",
+    "context_too_long",
+    "server_error",
+    "unavailable",
+    "model_not_found",
+    "slow_first_token",
+    "reset",
+    "malformed",
+    "stall",
+    "slow_drip",
+]
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+
+# Before the first token, instead of an answer.
+REFUSALS: frozenset[FaultKind] = frozenset(KINDS[:7])
+# In the middle of an answer.
+BREAKS: frozenset[FaultKind] = frozenset({"reset", "malformed"})
+# What the number after the colon means, and its default.
+DEFAULT_VALUE: dict[FaultKind, float] = {
+    "rate_limited": 1,  # Retry-After, seconds
+    "unavailable": 1,  # Retry-After, seconds
+    "slow_first_token": 30,  # seconds before the first token
+    "reset": 3,  # tokens before the connection breaks
+    "malformed": 3,  # tokens before the piece that is no JSON
+    "stall": 30,  # seconds of silence after the third token
+    "slow_drip": 1,  # seconds between tokens
+}
+STALL_AFTER_TOKENS = 3
+
+
+class BadFaultError(ValueError):
+    """A fault that does not exist, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault; `value` is what `DEFAULT_VALUE` says for its kind."""
+
+    kind: FaultKind
+    value: float = 0.0
+
+
+class SimulatedFailure(Exception):  # noqa: N818  # it is what was asked for
+    """The simulator fails as `fault` says."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(fault.kind)
+        self.fault = fault
+
+
+def parse_fault(text: str) -> Fault:
+    """Read `kind` or `kind:number`.
+
+    Raises:
+        BadFaultError: naming the kinds there are.
+    """
+    kind, _, number = text.strip().partition(":")
+    if kind not in KINDS:
+        raise BadFaultError(f"no fault is called '{kind[:40]}'; known: {', '.join(KINDS)}")
+    known = cast("FaultKind", kind)
+    if not number:
+        return Fault(known, DEFAULT_VALUE.get(known, 0.0))
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if known not in DEFAULT_VALUE or not 0 <= value <= 3600:
+        raise BadFaultError(f"fault {kind}: '{number[:40]}' is not a number it can take (0 to 3600)")
+    return Fault(known, value)
+
+
+def parse_rates(text: str) -> dict[FaultKind, float]:
+    """Read `kind=share, kind=share`, each share between 0 and 1 and 1 at most in all.
+
+    Raises:
+        BadFaultError: naming the first mistake.
+    """
+    rates: dict[FaultKind, float] = {}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, _, share = item.partition("=")
+        kind = parse_fault(name).kind
+        try:
+            rates[kind] = float(share)
+        except ValueError:
+            raise BadFaultError(f"'{item[:60]}' is not fault=share, such as rate_limited=0.01") from None
+        if not 0 <= rates[kind] <= 1:
+            raise BadFaultError(f"the share of {kind} must lie between 0 and 1")
+    if sum(rates.values()) > 1:
+        raise BadFaultError("the shares of all faults come to more than 1")
+    return rates
+
+
+def breaks_at(fault: Fault, index: float) -> bool:
+    """Whether the answer breaks off instead of its token at `index`; at its end, if it is too short for that."""
+    return fault.kind in BREAKS and index >= fault.value
+
+
+def delay_ms(fault: Fault, index: int) -> float:
+    """How much later than planned the token at `index` comes than the one before it, in milliseconds."""
+    late = {
+        "slow_first_token": index == 0,
+        "stall": index == STALL_AFTER_TOKENS,
+        "slow_drip": index > 0,
+    }.get(fault.kind, False)
+    return 1000 * fault.value if late else 0.0
+
+
+def draw_fault(rng: random.Random, rates: Mapping[FaultKind, float]) -> Fault | None:
+    """The fault of the next request, or none, so that each kind comes as often as its rate says."""
+    if not rates:
+        return None
+    point = rng.random()
+    for kind, rate in rates.items():
+        point -= rate
+        if point < 0:
+            return Fault(kind, DEFAULT_VALUE.get(kind, 0.0))
+    return None

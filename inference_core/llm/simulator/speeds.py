@@ -1,0 +1,115 @@
+"""How fast a simulated model is: named speeds, and the distribution behind a figure such as 100 ± 20 ms."""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from statistics import NormalDist
+
+# The prompt for which `Speed.ttft` is given; a longer or shorter one takes `prefill_ms_per_token` more or less a token.
+REFERENCE_PROMPT_TOKENS = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A lognormal distribution written as `median ± sd`; with `sd` 0 always the median.
+
+    The first figure is the median, e^mu, so that half of the draws lie below it; the second is the standard deviation
+    of the draws themselves, not of their logarithms. From sd² = (w - 1) · w · median² with w = e^(sigma²) follows
+    w = (1 + sqrt(1 + 4 · (sd / median)²)) / 2. The mean is a little above the median: median · sqrt(w).
+    """
+
+    median: float
+    sd: float = 0.0
+
+    @property
+    def sigma(self) -> float:
+        """The standard deviation of the logarithm."""
+        if self.median == 0 or self.sd == 0:
+            return 0.0
+        return math.sqrt(math.log((1 + math.sqrt(1 + 4 * (self.sd / self.median) ** 2)) / 2))
+
+    def draw(self, rng: random.Random) -> float:
+        """One draw."""
+        sigma = self.sigma
+        return self.median * math.exp(rng.gauss(0, sigma)) if sigma else self.median
+
+    def cdf(self, value: float) -> float:
+        """The share of draws that are at most `value`."""
+        if value <= 0 or not self.sigma:
+            return float(value >= self.median)
+        return NormalDist().cdf(math.log(value / self.median) / self.sigma)
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What a named speed stands for; times in milliseconds, lengths in tokens.
+
+    Attributes:
+        ttft: arrival to first token for a prompt of `REFERENCE_PROMPT_TOKENS`, on an idle machine.
+        prefill_ms_per_token: what each token of the prompt takes of that.
+        gap: between two tokens, except that a share `stall_rate` of the gaps is drawn from `stall` instead.
+        output_tokens: how long answers are, before `max_tokens` cuts them.
+    """
+
+    ttft: Spread
+    gap: Spread
+    output_tokens: Spread
+    prefill_ms_per_token: float = 0.0
+    stall_rate: float = 0.0
+    stall: Spread = Spread(0.0)
+
+    def ttft_for(self, input_tokens: int) -> Spread:
+        """Time to first token for a prompt of that length: fixed overhead plus tokens, the spread in proportion."""
+        overhead = self.ttft.median - REFERENCE_PROMPT_TOKENS * self.prefill_ms_per_token
+        median = overhead + input_tokens * self.prefill_ms_per_token
+        return Spread(median, self.ttft.sd * median / self.ttft.median if self.ttft.median else 0.0)
+
+    def draw_gap(self, rng: random.Random) -> float:
+        """One gap between two tokens, in milliseconds."""
+        stalled = self.stall_rate > 0 and rng.random() < self.stall_rate
+        return (self.stall if stalled else self.gap).draw(rng)
+
+    def gap_cdf(self, value: float) -> float:
+        """The share of gaps that are at most `value` milliseconds, stalls included."""
+        return (1 - self.stall_rate) * self.gap.cdf(value) + self.stall_rate * self.stall.cdf(value)
+
+
+ANSWER = Spread(150, 60)
+SPEEDS = {
+    "instant": Speed(ttft=Spread(0.0), gap=Spread(0.0), output_tokens=ANSWER),
+    "fast": Speed(
+        ttft=Spread(20, 4),
+        prefill_ms_per_token=0.01,
+        gap=Spread(2, 0.4),
+        stall_rate=0.001,
+        stall=Spread(20, 6),
+        output_tokens=ANSWER,
+    ),
+    "8b-h100": Speed(
+        ttft=Spread(100, 20),
+        prefill_ms_per_token=0.04,
+        gap=Spread(12, 2),
+        stall_rate=0.001,
+        stall=Spread(120, 40),
+        output_tokens=ANSWER,
+    ),
+    "70b-h100": Speed(
+        ttft=Spread(200, 40),
+        prefill_ms_per_token=0.2,
+        gap=Spread(25, 4),
+        stall_rate=0.001,
+        stall=Spread(250, 80),
+        output_tokens=ANSWER,
+    ),
+    # Thinks before it says anything.
+    "slow-reasoning": Speed(
+        ttft=Spread(8000, 3000),
+        prefill_ms_per_token=0.2,
+        gap=Spread(30, 6),
+        stall_rate=0.002,
+        stall=Spread(500, 150),
+        output_tokens=Spread(400, 150),
+    ),
+}

@@ -1,0 +1,160 @@
+"""The words that providers, the gateway and the service share; nothing here knows HTTP or a vendor.
+
+A stream is a sequence of `Token`, in order, each once, and one `Usage` as its last item. `Token.content` is what the
+provider sent in one piece: for the simulator exactly one token, for others usually one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"]
+Verbosity = Literal["low", "medium", "high"]
+ParameterValue = float | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How to generate; `None` leaves a parameter to the model's defaults in the configuration, then to the provider.
+
+    Ranges: temperature 0-2, max_tokens >= 1, top_p 0-1, both penalties -2 to 2.
+    """
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    verbosity: Verbosity | None = None
+
+    def given(self) -> dict[str, ParameterValue]:
+        """The parameters that are set, by name."""
+        values = {name: getattr(self, name) for name in PARAMETER_NAMES}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+PARAMETER_NAMES = tuple(item.name for item in fields(SamplingParams))
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """What is asked of a model.
+
+    Attributes:
+        messages: oldest first; at least one.
+        request_id: finds the log lines of the request; sent to no provider.
+        timeout_s: for the whole answer, all attempts included; never more than the configured total.
+        fault: a fault for the simulator to commit, such as `rate_limited:7` (see `simulator.faults`). Real providers
+            never see it, and nothing honours it in production.
+    """
+
+    messages: tuple[Message, ...]
+    params: SamplingParams = field(default_factory=SamplingParams)
+    request_id: str = ""
+    timeout_s: float | None = None
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of the answer, never empty.
+
+    `planned_ms` comes from the simulator only: when it planned to send this token, in milliseconds from the arrival
+    of the request at the simulator, its queue included. Served minus planned is what everything around it added.
+    """
+
+    content: str
+    planned_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of the whole answer; `estimated` if the provider did not say and they were counted here."""
+
+    input_tokens: int
+    output_tokens: int
+    estimated: bool = False
+
+    @property
+    def total_tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+
+StreamItem = Token | Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer as a provider gives it."""
+
+    content: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A whole answer as the gateway gives it: who really answered is part of it."""
+
+    content: str
+    usage: Usage
+    model: str
+    provider: str
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A model as one request uses it.
+
+    Attributes:
+        name: as configured and shown to clients.
+        upstream: as its provider calls it.
+        parameters: what the policy lets through, under the provider's own names.
+        context_tokens: room for prompt and answer together; None if not known.
+    """
+
+    name: str
+    upstream: str
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    context_tokens: int | None = None
+
+
+class Provider(Protocol):
+    """Whoever generates: a vendor, a server that speaks a vendor's language, or the simulator.
+
+    Every method raises errors of `inference_core.llm.errors.ProviderError` and no other, except that cancelling the
+    awaiting task (or closing the generator) ends the upstream call at once.
+    """
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its answers are made up and cost nothing."""
+
+    def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+        """Generate piece by piece; the last item is the usage. Nothing is sent before the first item is asked for."""
+
+    async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
+        """Generate the whole answer."""
+
+    async def models(self) -> list[str]:
+        """The names of the models it serves."""
+
+    async def aclose(self) -> None:
+        """Close its connections."""
