@@ -27,6 +27,7 @@ from loadgate.health import HealthLimits, HealthSampler
 from loadgate.interrupts import CtrlC
 from loadgate.judgement import Ending
 from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.measures import Measure, measured
 from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
@@ -102,8 +103,8 @@ class LoadGate:
             "quit": self._on_quit,
         }
         previous = LoadGate.attached
-        for name, listener in listeners.items():
-            hook = getattr(events, name)
+        hooks = [(getattr(events, name), listener) for name, listener in listeners.items()]
+        for hook, listener in [*hooks, (measured, self._on_measure)]:
             if previous is not None:
                 hook.remove_listener(getattr(previous, listener.__name__))
             hook.add_listener(listener)
@@ -195,6 +196,10 @@ class LoadGate:
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
             self._run.record_request(finished_request(**event))
+
+    def _on_measure(self, measure: Measure) -> None:
+        if self._run is not None:
+            self._run.record_measure(measure)
 
     def _on_user_error(self, exception: BaseException, tb: TracebackType | None, **_: Any) -> None:
         if self._run is not None:

@@ -21,8 +21,8 @@ from loadgate.recorder import OVERALL, RAMP, LatencySketch, Scope, Totals, corre
 from loadgate.rules import RuleResult, Verdict
 from loadgate.run_state import Run
 
-SCHEMA_VERSION = 1
-"""Raised when a reader of older documents would misread a newer one."""
+SCHEMA_VERSION = 2
+"""Raised when a reader of older documents would misread a newer one. See `loadgate/report/run.schema.json`."""
 
 PERCENTILES = (50, 90, 95, 99, 99.9)
 
@@ -50,6 +50,7 @@ def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
         "verdict": verdict_json(verdict),
         "totals": totals_json(run),
         "errors": [asdict(error) for error in run.recorder.errors()],
+        "slowest": [asdict(request) for request in run.recorder.slowest()],
         "exceptions": [asdict(exception) for exception in run.exceptions.values()],
         "counters": run.recorder.counters(),
         "generator": [run.health[process].to_json() for process in sorted(run.health)],
@@ -73,8 +74,9 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def totals_json(run: Run) -> dict[str, Any]:
-    """Return the figures of all requests, of each group and of each request, with and without the ramp.
+    """Return the figures of all requests, of each group and of each name, with and without the ramp.
 
+    `kind` tells requests from measures; a measure's `requests` are how often it was taken, its `success_ms` its values.
     `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
     `corrected_ms`, of groups in a closed model, is what their users would have seen had they not waited for slow
     answers (see `loadgate.recorder.omission`); rules do not read it.
@@ -85,6 +87,7 @@ def totals_json(run: Run) -> dict[str, Any]:
     def figures(scope: Scope) -> dict[str, Any]:
         service = recorder.service_times(scope)
         return {
+            "kind": "measure" if recorder.is_measure(scope) else "request",
             **_figures(recorder.totals(scope), run.elapsed_s),
             "steady_success_ms": _latency(recorder.totals(scope, steady).success),
             "service_ms": _latency(service) if service.count else None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from loadgate.arrival import ArrivalSchedule
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
+from loadgate.measures import Measure
 from loadgate.profile import LoadProfile
-from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
+from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
 
@@ -58,6 +59,8 @@ class FinishedRequest(NamedTuple):
     service_ms: float | None
     response_bytes: int
     error: str | None
+    ids: Callable[[], RequestIds] | None = None
+    """Gives what names it in the target's logs, if that is asked for."""
 
 
 @dataclass(slots=True)
@@ -116,6 +119,17 @@ class Run:
             stage=self.stage_at(request.start_s),
             group=request.group,
             service_ms=request.service_ms,
+            ids=request.ids,
+        )
+
+    def record_measure(self, measure: Measure) -> None:
+        """Record a measure in the stage in which it was taken."""
+        self.recorder.record_measure(
+            measure.name,
+            measure.value_ms,
+            at_s=measure.at_s,
+            stage=self.stage_at(measure.at_s),
+            group=measure.group,
         )
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:

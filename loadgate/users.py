@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import time
 from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
@@ -25,9 +26,11 @@ from locust.exception import (
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import json_problem
+from loadgate.measures import Measure, measured
 from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
 from loadgate.pacer import Arrival, active
-from loadgate.stopwatch import timed
+from loadgate.stopwatch import Stopwatch, timed
+from loadgate.tracing import TRACEPARENT
 from loadgate.user_agent import TimedUserAgent
 
 _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
@@ -136,8 +139,9 @@ class GateSession(FastHttpSession):
         if isinstance(self.user, BaseUser):
             context = {GROUP: self.user.group_name(), **(context or {})}
         began = time.perf_counter()
+        stopwatch = Stopwatch()
         try:
-            with timed() as stopwatch:
+            with timed(stopwatch):
                 response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
@@ -145,13 +149,14 @@ class GateSession(FastHttpSession):
             waited_ms = (time.perf_counter() - began) * 1000
             if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
                 context = {LATENESS: lateness_ms, **(context or {})}
+            context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
             self.request_event.fire(
                 request_type=method,
                 name=name or self.request_name or url,
                 response_time=waited_ms,
                 response_length=0,
                 response=None,
-                context=context or {},
+                context=context,
                 exception=UnansweredRequestError("no answer when the run ended"),
                 start_time=time.time() - waited_ms / 1000,
                 url=self._build_url(url),
@@ -159,6 +164,7 @@ class GateSession(FastHttpSession):
             raise
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
+        response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
         if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(stopwatch.began)) is not None:
             response.request_meta["context"][LATENESS] = lateness_ms
         response.__class__ = GateResponse
@@ -221,6 +227,19 @@ class BaseUser(FastHttpUser):
             return None
         arrival, self._arrival = self._arrival, None
         return 0.0 if arrival is None or began is None else arrival.lateness_s(began) * 1000
+
+    def measure(self, name: str, value_ms: float, group: str = "", *, at_s: float | None = None) -> None:
+        """Record a duration that is no request of its own, such as the time to the first event of a stream.
+
+        It counts under its name and its group, where rules read it as a latency (`first_event: p95 < 300ms`), but not
+        in `overall`. What is below 0 counts as 0. `at_s` is when it was taken, in epoch seconds, now by default.
+
+        Raises:
+            ValueError: the value is not finite.
+        """
+        if not math.isfinite(value_ms):
+            raise ValueError(f"{name}: a measure must be finite; got {value_ms!r} ms")
+        measured.fire(measure=Measure(name, group, value_ms, time.time() if at_s is None else at_s))
 
     def stop(self, force: bool = False) -> bool:
         """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.

@@ -211,7 +211,7 @@ class Recorder:
     def is_measure(self, scope: Scope) -> bool:
         """Whether a scope holds measures and no request."""
         outcomes = {key.outcome for key, _ in self._matching(scope)}
-        return outcomes == {Outcome.MEASURE}
+        return scope != OVERALL and outcomes == {Outcome.MEASURE}
 
     def stages(self) -> list[str]:
         """Stages with at least one request, sorted."""

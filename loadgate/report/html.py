@@ -156,7 +156,7 @@ def _request_row(
     times = figures["success_ms"]
     failed = f"{text.number(figures['failures'])} ({text.percent(figures['failure_rate'])})"
     return (
-        escape(name),
+        escape(name) + (" <small>measure</small>" if figures.get("kind") == "measure" else ""),
         escape(group),
         _number(text.number(figures["requests"])),
         _number(failed if figures["failures"] else "0"),

@@ -55,7 +55,8 @@ def _rule_row(rule: dict[str, Any]) -> str:
 def _request_row(figures: dict[str, Any]) -> str:
     times = figures["success_ms"]
     shown = " | ".join(milliseconds(times[key]) for key in ("p50", "p95", "p99", "max"))
-    return f"| {_cell(figures['name'])} | {number(figures['requests'])} | {number(figures['failures'])} | {shown} |"
+    name = _cell(figures["name"]) + (" (measure)" if figures.get("kind") == "measure" else "")
+    return f"| {name} | {number(figures['requests'])} | {number(figures['failures'])} | {shown} |"
 
 
 def _errors(errors: list[dict[str, Any]]) -> list[str]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.loadgate.running.support import PASS, SUITE, Started, document, locust, locust_command, master_ports
+from tests.loadgate.running.support import (
+    PASS,
+    SUITE,
+    Started,
+    document,
+    locust,
+    locust_command,
+    master_ports,
+    run_folder,
+)
 from tests.loadgate.stub_server import StubServer
 
 
@@ -20,6 +29,22 @@ def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
     assert run["run"]["processes"] == 2
     assert [item["process"] for item in run["generator"]] == ["master", "worker 0", "worker 1"]
     assert done.stdout.count("exit code 0") == 1
+
+
+def test_measures_of_processes_merge_exactly_and_count_as_no_requests(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="measuring")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    pings = stub.received["/ping"]
+    assert {(item["name"], item["kind"]): item["requests"] for item in run["totals"]["requests"]} == {
+        ("Quick - Ping", "request"): pings,
+        ("Quick - Late", "measure"): pings,
+        ("Quick - Early", "measure"): pings,
+    }
+    assert run["totals"]["overall"]["requests"] == pings
+    assert run["totals"]["groups"]["late"]["success_ms"]["p50"] == 250
+    report = (run_folder(tmp_path) / "report.html").read_text()
+    assert "Quick - Late <small>measure</small>" in report
 
 
 def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: StubServer) -> None:

@@ -61,6 +61,17 @@ class RaisingUser(BaseUser):
         raise RuntimeError("the scenario is broken")
 
 
+class MeasuringUser(BaseUser):
+    group = "quick"
+    wait_time = constant(0.05)
+
+    @task
+    def ping(self) -> None:
+        self.client.get("/ping", name="Quick - Ping")
+        self.measure("Quick - Late", 250, "late")
+        self.measure("Quick - Early", -1)
+
+
 class NestedUser(BaseUser):
     @task
     class Inner(TaskSet):
@@ -83,6 +94,7 @@ PROFILES = {
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
+        profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
@@ -110,7 +122,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, NestedUser],
+    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
