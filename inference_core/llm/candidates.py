@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+from pydantic import SecretStr
 
 from inference_core.llm.config.policies import apply_policy, effective_policy, merged
 from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName
@@ -38,13 +40,13 @@ class Access:
     live_allowed: bool
     may_stand_in: bool
     production: bool
-    keys: Mapping[str, str] = field(repr=False)
+    keys: Mapping[str, SecretStr]
 
     @classmethod
     def of(cls, settings: Settings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
         """As the settings and the environment say."""
         wanted = {name: provider.api_key_env for name, provider in config.providers.items() if provider.api_key_env}
-        keys = {name: environ[variable] for name, variable in wanted.items() if environ.get(variable)}
+        keys = {name: SecretStr(environ[variable]) for name, variable in wanted.items() if environ.get(variable)}
         return cls(
             mode=settings.llm_provider_mode,
             live_allowed=settings.live_llm_allowed,

@@ -45,7 +45,9 @@ class Gateway:
         breaker = config.settings.breaker
         # The simulator inside this process cannot be down; what it fails with was asked for.
         self.breakers = {
-            name: CircuitBreaker(name, breaker.failures, breaker.open_s) for name in providers if name != SIMULATED
+            name: CircuitBreaker(name, breaker.failures, breaker.open_s)
+            for name, provider in providers.items()
+            if provider is not providers[SIMULATED]
         }
 
     @classmethod
@@ -109,7 +111,7 @@ class Gateway:
 
         async def attempt(candidate: Candidate) -> OpenStream:
             provider = self.providers[candidate.provider]
-            items = provider.stream(replace(request, params=candidate.params), candidate.call)
+            items = provider.stream(self._for(candidate, request), candidate.call)
             stream = OpenStream(candidate, provider, items, deadline, self.breakers.get(candidate.provider))
             await stream.begin(self.config.settings.timeouts)
             return stream
@@ -130,7 +132,7 @@ class Gateway:
             breaker = self.breakers.get(candidate.provider)
             try:
                 async with deadline.bound(provider.name, None, "total"):
-                    reply = await provider.complete(replace(request, params=candidate.params), candidate.call)
+                    reply = await provider.complete(self._for(candidate, request), candidate.call)
             except ProviderError as error:
                 if breaker and error.counts:
                     breaker.failed()
@@ -140,6 +142,10 @@ class Gateway:
             return Completion(reply.content, reply.usage, candidate.call.name, provider.name, provider.simulated)
 
         return await self._first_that_can(candidates, request, deadline, attempt)
+
+    def _for(self, candidate: Candidate, request: ChatRequest) -> ChatRequest:
+        fault = None if self.access.production else request.fault
+        return replace(request, params=candidate.params, fault=fault)
 
     def _deadline(self, request: ChatRequest) -> Deadline:
         total_s = self.config.settings.timeouts.total_s

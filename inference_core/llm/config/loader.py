@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from inference_core.llm.candidates import Access
 from inference_core.llm.config.checks import check_references
 from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
 from inference_core.llm.config.schema import LLMConfig
@@ -19,6 +21,8 @@ from inference_core.settings import ENV_FILE, Settings, SettingsError
 # What holds without a file; `llm_config.example.yaml` is a copy of it.
 BUILT_IN_FILE = files("inference_core.llm.config") / "default.yaml"
 DEFAULT_FILE = Path("llm_config.yaml")
+# The optional clients: what an extra of the same name installs.
+CLIENTS: Mapping[str | None, str] = {"anthropic": "anthropic", "gemini": "google.genai"}
 
 
 class LLMConfigError(SettingsError):
@@ -37,12 +41,13 @@ def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None
     environ = process_environment() if environ is None else environ
     path = settings.llm_config_file
     if path == DEFAULT_FILE and not path.exists():
-        return parse_llm_config(BUILT_IN_FILE.read_text(encoding="utf-8"), "built-in llm_config.yaml", environ)
+        text = BUILT_IN_FILE.read_text(encoding="utf-8")
+        return parse_llm_config(text, "built-in llm_config.yaml", environ, settings)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); LLM_CONFIG_FILE names it") from None
-    return parse_llm_config(text, str(path), environ)
+    return parse_llm_config(text, str(path), environ, settings)
 
 
 def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
@@ -51,8 +56,11 @@ def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
     return {name: value for name, value in below.items() if value is not None} | os.environ
 
 
-def parse_llm_config(text: str, name: str, environ: Mapping[str, str]) -> LLMConfig:
+def parse_llm_config(text: str, name: str, environ: Mapping[str, str], settings: Settings | None = None) -> LLMConfig:
     """Read and check the text of a configuration called `name`.
+
+    Args:
+        settings: with them it is checked, too, that the client of each provider that may be called is installed.
 
     Raises:
         LLMConfigError: naming file, line and key of each mistake.
@@ -69,9 +77,27 @@ def parse_llm_config(text: str, name: str, environ: Mapping[str, str]) -> LLMCon
         if not any(mistake.what.startswith("not YAML") for mistake in mistakes):
             mistakes += [_mistake(document, detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
     mistakes += check_references(document, config)
+    if config and settings and not mistakes:
+        mistakes += _missing_extras(document, config, Access.of(settings, config, environ))
     if mistakes or config is None:
         raise LLMConfigError("\n".join(_line(name, mistake, overridden) for mistake in sorted(set(mistakes))))
     return config
+
+
+def _missing_extras(document: Document, config: LLMConfig, access: Access) -> Iterator[Mistake]:
+    for name, provider in config.providers.items():
+        kind = provider.kind_for(name)
+        if kind in CLIENTS and access.may_call(name, provider) and not _installed(CLIENTS[kind]):
+            place = ("providers", name)
+            what = f"needs a client that is not installed: pip install 'inference-core[{kind}]'"
+            yield Mistake(document.line_of(place), dotted(place), what)
+
+
+def _installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # of a package around it
+        return False
 
 
 def _mistake(document: Document, loc: tuple[str | int, ...], kind: str, message: str) -> Mistake:

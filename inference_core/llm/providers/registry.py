@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pydantic import SecretStr
+
 from inference_core.llm.candidates import SIMULATED, Access
-from inference_core.llm.config.schema import LLMConfig
+from inference_core.llm.config.schema import LLMConfig, ProviderConfig
+from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.faults import BadFaultError, parse_rates
@@ -32,14 +35,27 @@ def simulator_options(settings: Settings) -> SimulatorOptions:
 
 
 def open_providers(settings: Settings, config: LLMConfig, access: Access) -> dict[str, Provider]:
-    """The providers that `access` lets be called, by name; `simulated` is always among them.
-
-    Raises:
-        LLMConfigError: a provider needs an extra that is not installed.
-    """
+    """The providers that `access` lets be called, by name; `simulated` is always among them."""
     simulated = SimulatedProvider(Engine(simulator_options(settings)), lambda: list(config.models))
     providers: dict[str, Provider] = {SIMULATED: simulated}
     for name, provider in config.providers.items():
         if access.may_call(name, provider):
-            providers[name] = simulated
+            is_simulated = provider.kind_for(name) == SIMULATED
+            key, connect_s = access.keys.get(name), config.settings.timeouts.connect_s
+            providers[name] = simulated if is_simulated else _open(name, provider, key, connect_s)
     return providers
+
+
+def _open(name: str, provider: ProviderConfig, key: SecretStr | None, connect_s: float) -> Provider:
+    if provider.kind_for(name) == "openai_compatible":
+        assert provider.base_url is not None  # noqa: S101  # checked when the configuration was read
+        return OpenAICompatibleProvider(name, provider.base_url, key, connect_s=connect_s, simulator=provider.simulator)
+    assert key is not None  # noqa: S101  # without one it may not be called
+    # A vendor's client is large and may not be installed; whether it is was checked when the configuration was read.
+    if provider.kind_for(name) == "anthropic":
+        from inference_core.llm.providers.anthropic import AnthropicProvider  # noqa: PLC0415
+
+        return AnthropicProvider(name, key, base_url=provider.base_url, connect_s=connect_s)
+    from inference_core.llm.providers.gemini import GeminiProvider  # noqa: PLC0415
+
+    return GeminiProvider(name, key, base_url=provider.base_url, connect_s=connect_s)
