@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import CatchResponseError
 
 from loadgate.run_state import FinishedRequest
+from loadgate.tracing import request_ids
 
 GROUP = "group"
 """Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
@@ -46,6 +48,7 @@ def finished_request(
         service_ms=None if lateness_ms is None else service_ms,
         response_bytes=response_length or 0,
         error=error_text(exception, response) if exception else None,
+        ids=partial(request_ids, context, response),
     )
 
 

@@ -16,13 +16,15 @@ class Stopwatch:
     """The times of one request in seconds of `time.perf_counter`, redirects included; `None` where it never got there.
 
     `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer was read.
+    `traceparent` is the header by which the request names its trace, "" until there is one.
     """
 
-    __slots__ = ("began", "ended")
+    __slots__ = ("began", "ended", "traceparent")
 
-    def __init__(self) -> None:
+    def __init__(self, traceparent: str = "") -> None:
         self.began: float | None = None
         self.ended: float | None = None
+        self.traceparent = traceparent
 
     @property
     def elapsed_ms(self) -> float | None:
@@ -35,17 +37,24 @@ _running: dict[gevent.Greenlet, Stopwatch] = {}
 
 
 class timed:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
-    """Time the request that the block makes; yields its stopwatch."""
+    """Time the request that the block makes with a stopwatch."""
 
-    __slots__ = ("_greenlet",)
+    __slots__ = ("_greenlet", "_watch")
 
-    def __enter__(self) -> Stopwatch:
+    def __init__(self, watch: Stopwatch) -> None:
+        self._watch = watch
+
+    def __enter__(self) -> None:
         self._greenlet = gevent.getcurrent()
-        watch = _running[self._greenlet] = Stopwatch()
-        return watch
+        _running[self._greenlet] = self._watch
 
     def __exit__(self, *_: object) -> None:
         del _running[self._greenlet]
+
+
+def running() -> Stopwatch | None:
+    """Return the stopwatch of the request that this greenlet is making."""
+    return _running.get(gevent.getcurrent())
 
 
 def stamp_connections(client: HTTPClient) -> None:
@@ -54,7 +63,7 @@ def stamp_connections(client: HTTPClient) -> None:
     take, give_back, drop = pool.get_socket, pool.return_socket, pool.release_socket
 
     def get_socket() -> gevent.socket.socket:
-        watch = _running.get(gevent.getcurrent())
+        watch = running()
         if watch is not None and watch.began is None:
             watch.began = time.perf_counter()
         return take()
@@ -73,6 +82,6 @@ def stamp_connections(client: HTTPClient) -> None:
 
 
 def _end() -> None:
-    watch = _running.get(gevent.getcurrent())
+    watch = running()
     if watch is not None:
         watch.ended = time.perf_counter()

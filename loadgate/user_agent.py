@@ -1,4 +1,4 @@
-"""The HTTP client of a BaseUser: Locust's, timed on its connections, and without work that shows no result.
+"""The HTTP client of a BaseUser: Locust's, timed on its connections, traced, and without work that shows no result.
 
 Leaving that work out makes up for the time that keeping the record takes.
 """
@@ -15,7 +15,8 @@ from geventhttpclient.header import Headers
 from geventhttpclient.url import URL, ParamsDataType
 from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
 
-from loadgate.stopwatch import stamp_connections
+from loadgate.stopwatch import running, stamp_connections
+from loadgate.tracing import new_traceparent, own_traceparent, with_traceparent
 
 MAX_HEADS = 16
 """Request heads that are remembered for each user and host."""
@@ -78,6 +79,7 @@ class TimedUserAgent(LocustUserAgent):
         if "get_socket" not in client._connection_pool.__dict__:  # noqa: SLF001 - no public way to a client's pool
             stamp_connections(client)
             _remember_heads(client)
+            _trace(client)
         # As Locust's, which would look up the client once more.
         url = request.url_split
         answer = client.request(request.method, url.quoted_uri, body=request.payload, headers=request.headers)
@@ -105,5 +107,26 @@ def _remember_heads(client: HTTPClient) -> None:
                 heads.clear()
             head = heads[key] = build(method, request_uri, body=body, headers=headers, chunked=chunked)
         return head
+
+    client._build_request = build_request  # type: ignore[method-assign]  # noqa: SLF001 - as above
+
+
+def _trace(client: HTTPClient) -> None:
+    """Put the trace of the running request into its head, behind what is remembered, unless its user has set one."""
+    build = client._build_request  # noqa: SLF001 - as above
+
+    def build_request(
+        method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: bool | None = None
+    ) -> str:
+        head = build(method, request_uri, body=body, headers=headers, chunked=chunked)
+        watch = running()
+        if watch is None:
+            return head
+        if own := own_traceparent(head):
+            watch.traceparent = own
+            return head
+        # One that is redirected stays in its trace.
+        watch.traceparent = watch.traceparent or new_traceparent()
+        return with_traceparent(head, watch.traceparent)
 
     client._build_request = build_request  # type: ignore[method-assign]  # noqa: SLF001 - as above

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import pytest
+
+from loadgate.tracing import new_traceparent, request_ids
 
 PROGRAM = Path(__file__).with_name("timed_requests_program.py")
 
@@ -58,3 +67,63 @@ def test_a_listener_that_waits_is_called_outside_the_event_loop() -> None:
     result = seen("waiting-listener")
     assert result["waited"] == 1
     assert len(result["latencies_ms"]) == 1
+
+
+def test_every_request_names_a_trace_of_its_own_and_keeps_the_ids() -> None:
+    result = seen("traces")
+    sent = result["traceparents"]
+    assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", header) for header in sent)
+    trace_ids = [header.split("-")[1] for header in sent]
+    redirect = result["paths"].index("/redirect")
+    # What is redirected stays in its trace.
+    assert trace_ids[redirect] == trace_ids[redirect + 1]
+    del trace_ids[redirect]
+    assert len(set(trace_ids)) == len(trace_ids) == 7
+    assert sorted(trace_id for trace_id, _ in result["ids"]) == sorted(trace_ids)
+    assert all(re.fullmatch(r"request-\d+", request_id) for _, request_id in result["ids"])
+
+
+def test_a_traceparent_of_the_user_stays() -> None:
+    result = seen("own-traces")
+    assert set(result["traceparents"]) == {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+    assert {trace_id for trace_id, _ in result["ids"]} == {"0af7651916cd43dd8448eb211c80319c"}
+
+
+def test_a_request_that_was_never_answered_has_a_trace_and_no_id() -> None:
+    ((trace_id, request_id),) = seen("refused")["ids"]
+    assert request_id == ""
+    assert len(trace_id) == 32
+
+
+def test_ids_do_not_follow_the_suites_seed_nor_a_fork() -> None:
+    random.seed(7)
+    first = new_traceparent()
+    random.seed(7)
+    assert new_traceparent() != first
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside threads
+        child = os.fork()
+    if not child:
+        os.write(write, new_traceparent().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(read, 100).decode()
+    os.close(read)
+    os.close(write)
+    assert len(theirs) == 55
+    assert theirs != new_traceparent()
+
+
+@pytest.mark.parametrize(
+    ("context", "headers", "ids"),
+    [
+        (None, None, ("", "")),
+        ({"traceparent": "nonsense"}, {}, ("", "")),
+        ({"traceparent": "00-ab-cd-01"}, {"x-correlation-id": "c"}, ("ab", "c")),
+        ({}, {"x-request-id": "r" * 500}, ("", "r" * 128)),
+    ],
+)
+def test_ids_of_any_request(context: Any, headers: Any, ids: tuple[str, str]) -> None:
+    assert request_ids(context, SimpleNamespace(headers=headers)) == ids
+    assert request_ids(context, None)[1] == ""

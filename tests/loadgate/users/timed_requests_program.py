@@ -11,6 +11,7 @@ import gevent
 from gevent.pywsgi import WSGIServer
 from locust.env import Environment
 
+from loadgate.tracing import request_ids
 from loadgate.users import BaseUser
 
 Result = dict[str, Any]
@@ -22,12 +23,14 @@ def application(result: Result) -> Any:
         result["paths"].append(environ["PATH_INFO"] + query)
         result["accepts"].append((environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", "")))
         result["cookies"].append(environ.get("HTTP_COOKIE", ""))
+        result["traceparents"].append(environ.get("HTTP_TRACEPARENT", ""))
         if environ["PATH_INFO"] == "/redirect":
             gevent.sleep(0.05)
             start_response("302 Found", [("Location", "/there"), ("Content-Length", "0")])
             return []
         gevent.sleep({"/there": 0.05, "/slow": 0.4}.get(environ["PATH_INFO"], 0))
-        start_response("200 OK", [("Set-Cookie", "session=1"), ("Content-Length", "2")])
+        names = [("X-Request-ID", f"request-{len(result['paths'])}")]
+        start_response("200 OK", [("Set-Cookie", "session=1"), ("Content-Length", "2"), *names])
         return [b"ok"]
 
     return answer
@@ -77,6 +80,22 @@ def headers(user: BaseUser, _: Result) -> None:
     user.client.get("/plain")
 
 
+def traces(user: BaseUser, _: Result) -> None:
+    user.client.get("/plain")
+    user.client.get("/plain")
+    user.client.post("/plain", json={"a": 1})
+    user.client.get("/redirect")
+    with user.client.get("/plain") as response:
+        response.failure("wrong")
+    gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/slow")])
+
+
+def own_traces(user: BaseUser, _: Result) -> None:
+    for header in ("traceparent", "Traceparent", "traceparent"):
+        user.client.get("/plain", headers={header: OWN_TRACE})
+    user.client.post("/plain", data="x", headers={"TRACEPARENT": OWN_TRACE})
+
+
 def waiting_listener(user: BaseUser, result: Result) -> None:
     def wait(**_: Any) -> None:
         gevent.sleep(0.01)
@@ -86,7 +105,11 @@ def waiting_listener(user: BaseUser, result: Result) -> None:
     user.client.get("/plain")
 
 
+OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
 SCENARIOS = {
+    "traces": traces,
+    "own-traces": own_traces,
     "slow-client": slow_client,
     "redirect": lambda user, _: user.client.get("/redirect"),
     "refused": lambda user, _: user.client.get("http://127.0.0.1:1/"),
@@ -99,10 +122,12 @@ SCENARIOS = {
 
 
 def main() -> None:
-    result: Result = {"latencies_ms": [], "errors": [], "paths": [], "cookies": [], "accepts": [], "waited": 0}
+    lists = ("latencies_ms", "errors", "paths", "cookies", "accepts", "traceparents", "ids")
+    result: Result = {name: [] for name in lists} | {"waited": 0}
 
-    def on_request(response_time: float, exception: BaseException | None, **_: Any) -> None:
+    def on_request(response_time: float, exception: BaseException | None, **event: Any) -> None:
         result["latencies_ms"].append(response_time)
+        result["ids"].append(request_ids(event["context"], event["response"]))
         if exception is not None:
             result["errors"].append(type(exception).__name__)
 

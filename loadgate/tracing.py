@@ -1,0 +1,53 @@
+"""W3C trace context: each request of a BaseUser carries a trace id of its own, by which the target's logs name it."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from loadgate.recorder import RequestIds
+
+TRACEPARENT = "traceparent"
+"""Header of a request, and key of its context in Locust's request event; see https://www.w3.org/TR/trace-context/."""
+
+REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "request-id")
+"""Headers of an answer in which services name the request; the first that is there counts."""
+
+MAX_ID_CHARS = 128
+
+# Names, not secrets. Of its own: a suite that seeds `random` for equal loads must not get equal ids in each run.
+_numbers = random.Random()  # noqa: S311
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_numbers.seed)
+
+_OWN = re.compile(r"\r\ntraceparent: *([^\r]*)\r\n")
+
+
+def new_traceparent() -> str:
+    """Return the header's value for a new trace that is to be sampled."""
+    digits = f"{_numbers.getrandbits(192):048x}"
+    return f"00-{digits[:32]}-{digits[32:]}-01"
+
+
+def own_traceparent(head: str) -> str | None:
+    """Return the traceparent that a request's head has already, `None` where it has none."""
+    lower = head.lower()
+    # The usual case first: none.
+    return found[1] if "traceparent" in lower and (found := _OWN.search(lower)) else None
+
+
+def with_traceparent(head: str, traceparent: str) -> str:
+    """Return a request's head, which ends with an empty line, with the header."""
+    return f"{head[:-2]}traceparent: {traceparent}\r\n\r\n"
+
+
+def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:
+    """Return what names a finished request: its trace's id from its context, and the id that its answer gave it."""
+    parts = str((context or {}).get(TRACEPARENT, "")).split("-")
+    trace_id = parts[1] if len(parts) >= 4 else ""
+    headers = getattr(response, "headers", None) or {}
+    given = next((value for name in REQUEST_ID_HEADERS if (value := headers.get(name))), "")
+    return RequestIds(trace_id[:MAX_ID_CHARS], str(given)[:MAX_ID_CHARS])
