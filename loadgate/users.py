@@ -45,6 +45,9 @@ def _never_waits(listener: Callable[..., Any]) -> bool:
 class GateResponse(ResponseContextManager):
     """A response that is recorded once: by its `with` block if it has one, else at once by its status."""
 
+    began = 0.0
+    """When the request was sent, in seconds of `time.perf_counter`."""
+
     _reported = False
 
     def __enter__(self) -> Self:
@@ -169,6 +172,7 @@ class GateSession(FastHttpSession):
             response.request_meta["context"][LATENESS] = lateness_ms
         response.__class__ = GateResponse
         answer = cast("GateResponse", response)
+        answer.began = began if stopwatch.began is None else stopwatch.began
         if not catch_response:
             answer.report_unless_entered()
         else:
