@@ -15,12 +15,29 @@ import typer
 from inference_core.auth.admin_service import create_superuser
 from inference_core.db.migrate import MigrationError, upgrade
 from inference_core.exceptions import ServiceError
+from inference_core.llm.simulator.engine import SimulatorOptions
+from inference_core.llm.simulator.faults import BadFaultError, parse_rates
+from inference_core.llm.simulator.serve import CannotListenError, run_simulator
+from inference_core.llm.simulator.speeds import SPEEDS
 from inference_core.settings import SettingsError, load_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
 from inference_core.stack.up import StackError, StackOptions, run_stack, worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+# What a user can mend; the text of each says how.
+MENDABLE = (
+    SettingsError,
+    MigrationError,
+    ServiceError,
+    StackError,
+    NoRedisServerError,
+    ChildDiedError,
+    BadFaultError,
+    CannotListenError,
+)
 
 
 def say(line: str) -> None:
@@ -33,7 +50,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn the errors a user can mend into their text on stderr and exit code 1."""
     try:
         yield
-    except (SettingsError, MigrationError, ServiceError, StackError, NoRedisServerError, ChildDiedError) as error:
+    except MENDABLE as error:
         typer.echo(f"inference-core: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -93,3 +110,23 @@ def create_superuser_command(
         upgrade(settings)
         user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
     say(f"superuser {username} made, id {user_id}")
+
+
+@app.command(name="llm-sim")
+def llm_sim(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8200,
+    speed: Annotated[str, typer.Option(help=f"How fast the model is: {', '.join(SPEEDS)}.")] = "fast",
+    seed: Annotated[int, typer.Option(help="Same seed and request, same answer.")] = 0,
+    max_num_seqs: Annotated[int, typer.Option(min=1, help="Requests worked on at once.")] = 256,
+    max_queued: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get a 429.")] = 1024,
+    load_factor: Annotated[float, typer.Option(min=0, help="How much longer everything takes when full.")] = 1.0,
+    fault_rates: Annotated[str, typer.Option(help="Share of failures, such as rate_limited=0.01,reset=0.005.")] = "",
+) -> None:
+    """Serve a simulated language model under OpenAI's API until Ctrl-C; print its base URL when ready."""
+    if speed not in SPEEDS:
+        raise typer.BadParameter(f"'{speed}' is none of {', '.join(SPEEDS)}", param_hint="--speed")
+    with one_line_errors():
+        options = SimulatorOptions(speed, seed, max_num_seqs, max_queued, load_factor, parse_rates(fault_rates))
+        run_simulator(options, host, port, say)

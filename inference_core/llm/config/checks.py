@@ -96,9 +96,9 @@ def _policies(config: LLMConfig) -> Iterator[Found]:
             for parameter in sorted({parameter for parameter in named if named.count(parameter) > 1}):
                 yield ("param_policies", kind, name), f"has more than one rule for {parameter}"
     for name, model in config.models.items():
-        policy = effective_policy(config, model.provider, name)
-        for parameter in forbidden(policy, model.defaults.params()):
-            yield ("models", name, "defaults", parameter), "is forbidden by the parameter policy of the model"
+        rules = effective_policy(config, model.provider, name)
+        for default in forbidden(rules, model.defaults.params()):
+            yield ("models", name, "defaults", default), "is forbidden by the parameter policy of the model"
         room = model.max_output_tokens
         if room and model.defaults.max_tokens and model.defaults.max_tokens > room:
             yield ("models", name, "defaults", "max_tokens"), f"is more than the model's max_output_tokens, {room}"

@@ -14,12 +14,12 @@ from pydantic import SecretStr
 from inference_core.llm import errors
 from inference_core.llm.providers.chunks import Tally, as_json, reply_of
 from inference_core.llm.providers.failures import http_failure
+from inference_core.llm.providers.network import KEPT_CONNECTIONS, network_errors
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem
 
 LONGEST_ERROR_BYTES = 64 * 1024
 LONGEST_END_S = 0.2
-KEPT_CONNECTIONS = 100
 
 
 class OpenAICompatibleProvider:
@@ -81,17 +81,11 @@ class OpenAICompatibleProvider:
     ) -> AsyncIterator[httpx2.Response]:
         """The answer to a call, its body not read yet; what httpx2 raises inside becomes an error of ours."""
         headers = {FAULT_HEADER: request.fault} if self.simulated and request and request.fault else {}
-        try:
+        with network_errors(self.name):
             async with self._client.stream(method, path, json=body, headers=headers) as response:
                 if response.status_code != httpx2.codes.OK:
                     raise await _failure(self.name, response)
                 yield response
-        except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:
-            raise errors.ProviderTimeoutError(self.name, "connect", type(error).__name__) from None
-        except httpx2.ConnectError as error:
-            raise errors.UpstreamUnavailableError(self.name, type(error).__name__) from None
-        except httpx2.HTTPError as error:
-            raise errors.UpstreamFailedError(self.name, type(error).__name__) from None
 
 
 def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:

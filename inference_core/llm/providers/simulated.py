@@ -6,9 +6,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from inference_core.llm import errors
+from inference_core.llm.providers.collect import collect
 from inference_core.llm.simulator.engine import Engine
 from inference_core.llm.simulator.faults import BadFaultError, Fault, FaultKind, SimulatedFailure
-from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Usage
 
 NAME = "simulated"
 
@@ -46,15 +47,7 @@ class SimulatedProvider:
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
         """The whole answer, when its last token is due."""
-        pieces: list[str] = []
-        usage = Usage(0, 0)
-        async with aclosing(self.stream(request, call)) as items:
-            async for item in items:
-                if isinstance(item, Token):
-                    pieces.append(item.content)
-                else:
-                    usage = item
-        return Reply("".join(pieces), usage)
+        return await collect(self.stream(request, call))
 
     async def models(self) -> list[str]:
         """The configured models: it stands in for each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 # A client outside production asks for a fault with this header.
 FAULT_HEADER = "X-LLM-Fault"
@@ -72,16 +72,15 @@ def parse_fault(text: str) -> Fault:
     kind, _, number = text.strip().partition(":")
     if kind not in KINDS:
         raise BadFaultError(f"no fault is called '{kind[:40]}'; known: {', '.join(KINDS)}")
-    known = cast("FaultKind", kind)
     if not number:
-        return Fault(known, DEFAULT_VALUE.get(known, 0.0))
+        return Fault(kind, DEFAULT_VALUE.get(kind, 0.0))
     try:
         value = float(number)
     except ValueError:
         value = -1.0
-    if known not in DEFAULT_VALUE or not 0 <= value <= 3600:
+    if kind not in DEFAULT_VALUE or not 0 <= value <= 3600:
         raise BadFaultError(f"fault {kind}: '{number[:40]}' is not a number it can take (0 to 3600)")
-    return Fault(known, value)
+    return Fault(kind, value)
 
 
 def parse_rates(text: str) -> dict[FaultKind, float]:

@@ -1,0 +1,113 @@
+"""Anthropic's Messages API through Anthropic's own client; needs the extra `anthropic`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anthropic
+from pydantic import SecretStr
+
+from inference_core.llm import errors
+from inference_core.llm.providers.collect import collect
+from inference_core.llm.providers.failures import http_failure
+from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+
+BASE_URL = "https://api.anthropic.com"
+# The API wants a limit with every request.
+DEFAULT_MAX_TOKENS = 1024
+# An error inside a stream has no status of its own; its type says which it would have been.
+STATUS_OF_TYPE = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "overloaded_error": 529,
+}
+
+
+class AnthropicProvider:
+    """Claude, at Anthropic or at a server of the same language."""
+
+    simulated = False
+
+    def __init__(self, name: str, key: SecretStr, *, connect_s: float, base_url: str | None = None) -> None:
+        self.name = name
+        self._client = anthropic.AsyncAnthropic(
+            api_key=key.get_secret_value(),
+            base_url=base_url or BASE_URL,
+            max_retries=0,
+            http_client=http_client(connect_s),
+        )
+
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+        """The pieces of text as they come, then the usage."""
+        input_tokens, output_tokens, finished = 0, 0, False
+        with _our_errors(self.name):
+            async with await self._client.messages.create(**_body(request, call), stream=True) as events:
+                async for event in events:
+                    if event.type == "message_start":
+                        input_tokens = _input_tokens(event.message.usage)
+                    elif event.type == "content_block_delta" and event.delta.type == "text_delta":
+                        if event.delta.text:
+                            yield Token(event.delta.text)
+                    elif event.type == "message_delta":
+                        output_tokens = event.usage.output_tokens
+                    elif event.type == "message_stop":
+                        finished = True
+        if not finished:
+            raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
+        yield Usage(input_tokens, output_tokens)
+
+    async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
+        """The whole answer; read as a stream, since the API cuts off long waits for answers in one piece."""
+        return await collect(self.stream(request, call))
+
+    async def models(self) -> list[str]:
+        """What the API lists."""
+        with _our_errors(self.name):
+            return [model.id async for model in self._client.models.list()]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.close()
+
+
+def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
+    system = "\n\n".join(message.content for message in request.messages if message.role == "system")
+    turns = [
+        {"role": message.role, "content": message.content} for message in request.messages if message.role != "system"
+    ]
+    return {
+        "model": call.upstream,
+        "messages": turns,
+        **({"system": system} if system else {}),
+        **({"max_tokens": DEFAULT_MAX_TOKENS} | dict(call.parameters)),
+    }
+
+
+def _input_tokens(usage: anthropic.types.Usage) -> int:
+    """Every token of the prompt, those included that came from a cache or went into one."""
+    cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
+    return usage.input_tokens + cached
+
+
+@contextmanager
+def _our_errors(provider: str) -> Iterator[None]:
+    with network_errors(provider):
+        try:
+            yield
+        except anthropic.APIStatusError as error:
+            status = error.status_code if error.status_code >= 300 else STATUS_OF_TYPE.get(error.type or "", 500)
+            raise http_failure(provider, status, error.response.headers, error.type, error.api_message) from None
+        except anthropic.APIConnectionError as error:
+            # What it wraps says what happened.
+            if error.__cause__ is None:
+                raise errors.UpstreamFailedError(provider, type(error).__name__) from None
+            raise error.__cause__ from None
+        except (anthropic.AnthropicError, *STUMBLES) as error:
+            raise errors.UpstreamFailedError(provider, type(error).__name__) from None

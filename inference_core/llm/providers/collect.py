@@ -1,0 +1,21 @@
+"""A whole answer from its pieces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from inference_core.llm.types import Reply, StreamItem, Token, Usage
+
+
+async def collect(stream: AsyncGenerator[StreamItem, None]) -> Reply:
+    """The whole answer of a stream."""
+    pieces: list[str] = []
+    usage = Usage(0, 0)
+    async with aclosing(stream) as items:
+        async for item in items:
+            if isinstance(item, Token):
+                pieces.append(item.content)
+            else:
+                usage = item
+    return Reply("".join(pieces), usage)

@@ -1,0 +1,113 @@
+"""Google's Gemini API through Google's own client; needs the extra `gemini`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager
+from typing import cast
+
+from google import genai
+from google.genai import errors as gemini_errors
+from google.genai import types
+from pydantic import SecretStr
+
+from inference_core.llm import errors
+from inference_core.llm.providers.collect import collect
+from inference_core.llm.providers.failures import http_failure
+from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+
+BASE_URL = "https://generativelanguage.googleapis.com"
+
+
+class GeminiProvider:
+    """Gemini, at Google or at a server of the same language."""
+
+    simulated = False
+
+    def __init__(self, name: str, key: SecretStr, *, connect_s: float, base_url: str | None = None) -> None:
+        self.name = name
+        self._http = http_client(connect_s)
+        options = types.HttpOptions(base_url=base_url or BASE_URL, httpx_async_client=self._http)
+        self._client = genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
+
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+        """The pieces of text as they come, then the usage."""
+        finished, usage = False, Usage(0, 0)
+        with _our_errors(self.name):
+            chunks = await self._client.aio.models.generate_content_stream(
+                model=call.upstream, contents=_contents(request), config=_config(request, call)
+            )
+            async with aclosing(cast("AsyncGenerator[types.GenerateContentResponse, None]", chunks)) as responses:
+                async for response in responses:
+                    usage = _usage(response) or usage
+                    finished = finished or _is_last(response)
+                    if text := _text(response):
+                        yield Token(text)
+        if not finished:
+            raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
+        yield usage
+
+    async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
+        """The whole answer."""
+        return await collect(self.stream(request, call))
+
+    async def models(self) -> list[str]:
+        """What the API lists, without the folder in front of each name."""
+        with _our_errors(self.name):
+            pages = await self._client.aio.models.list()
+            return [(model.name or "").removeprefix("models/") async for model in pages]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._client.aio.aclose()
+        self._client.close()
+        await self._http.aclose()
+
+
+def _contents(request: ChatRequest) -> list[types.ContentUnion]:
+    role = {"user": "user", "assistant": "model"}
+    return [
+        types.Content(role=role[message.role], parts=[types.Part(text=message.content)])
+        for message in request.messages
+        if message.role != "system"
+    ]
+
+
+def _config(request: ChatRequest, call: ModelCall) -> types.GenerateContentConfig:
+    system = "\n\n".join(message.content for message in request.messages if message.role == "system")
+    return types.GenerateContentConfig.model_validate(
+        {**call.parameters, **({"system_instruction": system} if system else {})}
+    )
+
+
+def _text(response: types.GenerateContentResponse) -> str:
+    candidate = response.candidates[0] if response.candidates else None
+    parts = candidate.content.parts if candidate and candidate.content else None
+    return "".join(part.text for part in parts or [] if part.text and not part.thought)
+
+
+def _is_last(response: types.GenerateContentResponse) -> bool:
+    """Whether the answer ends here; a prompt that is refused altogether has a reason but no candidate."""
+    refused = response.prompt_feedback is not None and response.prompt_feedback.block_reason is not None
+    return refused or bool(response.candidates and response.candidates[0].finish_reason)
+
+
+def _usage(response: types.GenerateContentResponse) -> Usage | None:
+    counted = response.usage_metadata
+    if counted is None:
+        return None
+    output_tokens = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
+    return Usage(counted.prompt_token_count or 0, output_tokens)
+
+
+@contextmanager
+def _our_errors(provider: str) -> Iterator[None]:
+    with network_errors(provider):
+        try:
+            yield
+        except gemini_errors.APIError as error:
+            headers = getattr(error.response, "headers", None) or {}
+            raise http_failure(provider, int(error.code), headers, error.status, error.message) from None
+        except STUMBLES as error:
+            raise errors.UpstreamFailedError(provider, type(error).__name__) from None

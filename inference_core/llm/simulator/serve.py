@@ -1,0 +1,40 @@
+"""Runs the simulator as a server of its own, until Ctrl-C."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from inference_core.llm.simulator.engine import Engine, SimulatorOptions
+from inference_core.llm.simulator.openai_router import openai_application
+
+BACKLOG = 2048
+
+
+class CannotListenError(Exception):
+    """The port is taken, or not to be had."""
+
+
+def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve until a signal ends it; say the base URL once connections are taken.
+
+    Raises:
+        CannotListenError: the address cannot be used.
+    """
+    try:
+        listening = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
+    except OSError as error:
+        raise CannotListenError(f"llm-sim: cannot listen on {host}:{port} ({error.strerror}); try --port 0") from None
+    with listening:
+        config = uvicorn.Config(
+            openai_application(Engine(options)),
+            # Connections that were broken on purpose are no news.
+            log_level="critical",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
+        say(f"http://{host}:{listening.getsockname()[1]}/v1")
+        uvicorn.Server(config).run(sockets=[listening])
