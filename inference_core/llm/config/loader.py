@@ -104,6 +104,8 @@ def _mistake(document: Document, loc: tuple[str | int, ...], kind: str, message:
     if kind == "extra_forbidden":
         around = dotted(loc[:-1]) or "the file"
         return Mistake(document.line_of(loc), dotted(loc), f"is no key of {around}")
+    if kind in ("model_type", "dict_type"):
+        message = "must be a mapping of keys to values"
     # Pydantic marks a mistake in a mapping's key with a step of its own.
     path = loc[:-1] if loc and loc[-1] == "[key]" else loc
     text = message.removeprefix("Value error, ")
