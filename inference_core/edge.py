@@ -16,7 +16,7 @@ from inference_core.paths import PROBES
 from inference_core.startup import one_line_startup_failure
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
-from inference_core.traffic import SLOT_KEY, OverloadedError, Slot, Traffic
+from inference_core.traffic import RECEIVE_KEY, SLOT_KEY, OverloadedError, Slot, Traffic
 
 ACCEPTED_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -102,6 +102,7 @@ class EdgeMiddleware:
                 await response(scope, receive, send)
                 return
         slot = scope[SLOT_KEY] = Slot(traffic)
+        scope[RECEIVE_KEY] = receive
         try:
             await self.app(scope, receive, send)
         finally:

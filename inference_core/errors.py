@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import compile_path
 
 from inference_core import exceptions
+from inference_core.llm import errors as llm
 from inference_core.logging import current_request_id
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,17 @@ STATUS_OF: dict[type[exceptions.ServiceError], int] = {
     exceptions.NotPermittedError: 403,
     exceptions.ThrottledError: 429,
     exceptions.DependencyUnavailableError: 503,
+    llm.LLMNotConfiguredError: 503,
+    llm.UnknownModelError: 404,
+    llm.UnknownProviderError: 404,
+    llm.ForbiddenParameterError: 400,
+    llm.ContextTooLongError: 400,
+    llm.ProviderBadRequestError: 400,
+    llm.ProviderRateLimitedError: 429,
+    llm.UpstreamUnavailableError: 503,
+    llm.CircuitOpenError: 503,
+    llm.ProviderTimeoutError: 504,
+    llm.ProviderError: 502,
     exceptions.ServiceError: 500,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TypedDict
 
 from fastapi import FastAPI
@@ -16,6 +17,9 @@ from inference_core.db.migrate import ensure_schema
 from inference_core.drain import drain_on_sigterm
 from inference_core.edge import Edge
 from inference_core.health.watch import HealthWatch
+from inference_core.llm.config.schema import LLMConfig
+from inference_core.llm.gateway import Gateway
+from inference_core.llm.state import LLMState, llm_component
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.state import AppState
@@ -31,7 +35,9 @@ class LifespanState(TypedDict):
     app: AppState
 
 
-def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
+def lifespan_for(
+    settings: Settings, edge: Edge, llm_config: LLMConfig
+) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
     """The lifespan of an application with these settings."""
 
     @asynccontextmanager
@@ -44,7 +50,23 @@ def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], Abstract
             tasks = await stack.enter_async_context(TaskSender.open(settings))
             results = await stack.enter_async_context(ResultStore.open(settings))
             workers = await stack.enter_async_context(WorkerMonitor.open(settings))
-            health = await stack.enter_async_context(HealthWatch.open(settings, redis, workers, edge.traffic))
+            gateway = await stack.enter_async_context(Gateway.open(settings, llm_config))
+            health = await stack.enter_async_context(
+                HealthWatch.open(settings, redis, workers, edge.traffic, partial(llm_component, gateway))
+            )
+            task_service = TaskService(tasks, results, edge.traffic)
+            llm = await stack.enter_async_context(
+                LLMState.open(
+                    settings,
+                    gateway,
+                    database=database,
+                    redis=redis,
+                    tasks=task_service,
+                    workers=workers,
+                    traffic=edge.traffic,
+                    metrics=edge.metrics,
+                )
+            )
             await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, database, health))
             stack.callback(edge.access_log.flush)
             drain_s = settings.effective_shutdown_drain_s
@@ -55,10 +77,11 @@ def lifespan_for(settings: Settings, edge: Edge) -> Callable[[FastAPI], Abstract
                 redis=redis,
                 auth=auth,
                 tasks=tasks,
-                task_service=TaskService(tasks, results, edge.traffic),
+                task_service=task_service,
                 workers=workers,
                 health=health,
                 metrics=edge.metrics,
+                llm=llm,
             )
             # What is there by now stays; the collector need not look through it again and again under load.
             gc.collect()

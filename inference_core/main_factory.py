@@ -9,6 +9,7 @@ from inference_core import __version__, api
 from inference_core.edge import Edge, EdgeMiddleware
 from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
+from inference_core.llm.config.loader import load_llm_config
 from inference_core.logging import configure_logging, logs_are_json
 from inference_core.middleware import AllowedHostMiddleware, BodyLimitMiddleware
 from inference_core.openapi import install_openapi
@@ -27,9 +28,10 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         routers: of a derived service, mounted under `/api/v1` after the built-in ones.
 
     Raises:
-        SettingsError: if settings have to be read and are not usable.
+        SettingsError: if the settings have to be read, or the LLM configuration, and are not usable.
     """
     settings = settings or load_settings()
+    llm_config = load_llm_config(settings)
     configure_logging(settings)
     tracing = configure_reporting(settings)
     edge = Edge(
@@ -47,7 +49,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         docs_url="/docs" if public else None,
         redoc_url="/redoc" if public else None,
         openapi_url="/openapi.json" if public else None,
-        lifespan=lifespan_for(settings, edge),
+        lifespan=lifespan_for(settings, edge, llm_config),
         telemetry={"tracing": tracing, "metrics": False, "logs": False},
     )
     install_error_handlers(app)

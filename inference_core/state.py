@@ -11,6 +11,7 @@ from inference_core.auth.state import AuthState
 from inference_core.celery.sender import TaskSender
 from inference_core.db.engine import Database
 from inference_core.health.watch import HealthWatch
+from inference_core.llm.state import LLMState
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
@@ -31,6 +32,7 @@ class AppState:
     workers: WorkerMonitor
     health: HealthWatch
     metrics: Metrics
+    llm: LLMState
 
 
 def state_of(request: Request) -> AppState:

@@ -14,6 +14,8 @@ from fastapi import Request
 from inference_core.exceptions import DependencyUnavailableError
 
 SLOT_KEY = "inference_core.slot"
+# The server's own `receive`, which everything around a request wraps.
+RECEIVE_KEY = "inference_core.receive"
 # A request that waited this long for its turn is better answered than served: its caller has likely gone.
 LONGEST_WAIT_S = 5.0
 

@@ -6,6 +6,7 @@ import sys
 
 from inference_core.celery import beacon, parking, shutdown
 from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.llm.config.loader import load_llm_config
 from inference_core.settings import SettingsError, load_settings
 
 
@@ -13,6 +14,7 @@ def worker_app() -> ServiceCelery:
     """The worker's application, from the environment and `.env`; ends the process if those are unusable."""
     try:
         settings = load_settings()
+        load_llm_config(settings)  # a bad one stops the start, not the first task
     except SettingsError as error:
         sys.exit(str(error))
     app = create_celery(settings, "worker")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 
 from celery import shared_task
@@ -13,6 +14,7 @@ from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.schedule import PURGE_EXPIRED
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
+from inference_core.llm.repository import UsageRepository
 from inference_core.settings import Settings
 
 DAY_S = 24 * 3600
@@ -27,9 +29,13 @@ def purge_expired(self: ServiceTask) -> dict[str, int]:
 
 
 async def purge_database(settings: Settings) -> int:
-    """Delete mailed tokens and ended sessions that have expired; gives how many rows. (Redis expires its own.)"""
+    """Delete mailed tokens and ended sessions that have expired, and old charges; gives how many rows.
+
+    Redis expires its own.
+    """
     async with Database.open(settings) as database, database.write() as session:
-        return await UserRepository(session).purge(utc_now())
+        charges = await UsageRepository(session).purge(utc_now() - timedelta(days=settings.llm_charge_keep_days))
+        return charges + await UserRepository(session).purge(utc_now())
 
 
 def purge_outbox(folder: Path, *, older_than_s: float) -> int:

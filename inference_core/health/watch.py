@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,6 +42,7 @@ class HealthWatch:
     redis_client: RedisClient
     workers: WorkerMonitor
     traffic: Traffic
+    llm: Callable[[], Component]
     database: Component = field(default_factory=_unseen)
     redis: Component = field(default_factory=_unseen)
     redis_round_trip_s: float = 0.0
@@ -49,11 +50,16 @@ class HealthWatch:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, redis: RedisClient, workers: WorkerMonitor, traffic: Traffic
+        cls,
+        settings: Settings,
+        redis: RedisClient,
+        workers: WorkerMonitor,
+        traffic: Traffic,
+        llm: Callable[[], Component],
     ) -> AsyncIterator[HealthWatch]:
         """Look once at everything, then again and again until the context ends."""
         async with DatabaseProbe.open(settings.database_url) as probe:
-            watch = cls(probe, redis, workers, traffic)
+            watch = cls(probe, redis, workers, traffic, llm)
             await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
             async with (
                 run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
@@ -92,7 +98,7 @@ class HealthWatch:
             application=self._application(now),
             redis=self.redis,
             tasks=Component(verdict.status, snapshot.as_of, message),
-            llm=Component("not_configured", now, "No LLM provider is configured."),
+            llm=self.llm(),
         )
 
     def _application(self, now: datetime) -> Component:

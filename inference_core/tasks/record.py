@@ -29,7 +29,10 @@ class TaskProblem:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One task; `result` is JSON and only there on success, `problem` only on failure."""
+    """One task; `result` is JSON and only there on success, `problem` only on failure.
+
+    A task that gives `{"result": ..., "metadata": {...}}` and nothing beside has said what is which.
+    """
 
     task_id: str
     name: str
@@ -37,6 +40,7 @@ class TaskRecord:
     status: TaskStatus
     result: Any = None
     problem: TaskProblem | None = None
+    metadata: dict[str, Any] | None = None
 
     @property
     def finished(self) -> bool:
@@ -48,14 +52,22 @@ class TaskRecord:
         """From the task's hash and its result as Celery stores it."""
         stored: dict[str, Any] = json.loads(meta) if meta else {}
         status = _status(registered, stored.get("status"))
+        result, metadata = _parts(stored.get("result")) if status == "SUCCESS" else (None, None)
         return cls(
             task_id=task_id,
             name=registered.get(b"name", b"").decode(),
             owner=registered.get(b"owner", b"").decode() or None,
             status=status,
-            result=stored.get("result") if status == "SUCCESS" else None,
+            result=result,
             problem=problem_of(stored.get("result")) if status == "FAILURE" else None,
+            metadata=metadata,
         )
+
+
+def _parts(value: Any) -> tuple[Any, dict[str, Any] | None]:
+    if isinstance(value, dict) and value.keys() == {"result", "metadata"} and isinstance(value["metadata"], dict):
+        return value["result"], value["metadata"]
+    return value, None
 
 
 def _status(registered: Mapping[bytes, bytes], stored: str | None) -> TaskStatus:

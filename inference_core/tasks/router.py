@@ -20,6 +20,7 @@ from inference_core.tasks.schemas import (
     TaskHealth,
     TaskPending,
     TaskResult,
+    TaskResultWithMetadata,
     TaskState,
     WorkersStats,
 )
@@ -54,7 +55,7 @@ async def task_result(
         float,
         Query(alias="timeout", ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False, description="Seconds to wait."),
     ] = 0.0,
-) -> TaskResult | TaskPending:
+) -> TaskResultWithMetadata | TaskResult | TaskPending:
     """What became of a task; waits for it up to `timeout` seconds."""
     release_slot(request)
     record = await state.task_service.wait(task_id, caller, wait_s)

@@ -104,6 +104,12 @@ class TaskResult(BaseModel):
     error: TaskError | None = None
 
 
+class TaskResultWithMetadata(TaskResult):
+    """The same of a task that says more about its result, such as which model gave it."""
+
+    metadata: dict[str, Any]
+
+
 class TaskPending(BaseModel):
     """A task that has not finished yet."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
 from inference_core.celery.sender import TaskSender
-from inference_core.exceptions import DependencyUnavailableError, NotFoundError
+from inference_core.exceptions import NotFoundError, ServiceError
 from inference_core.tasks import idempotency
 from inference_core.tasks.record import TaskRecord
 from inference_core.tasks.store import ResultStore, as_domain_error
@@ -72,9 +73,19 @@ class TaskService:
         return await self.sender.send(name, *args, task_id=task_id, **kwargs)
 
     async def submit_once(
-        self, key: str, request_fingerprint: str, name: str, *args: Any, owner: str | None = None, **kwargs: Any
+        self,
+        key: str,
+        request_fingerprint: str,
+        name: str,
+        *args: Any,
+        owner: str | None = None,
+        admit: Callable[[str], Awaitable[None]] | None = None,
+        **kwargs: Any,
     ) -> str:
         """As `submit`, but once for each `Idempotency-Key` of an owner: a repetition gives the same task's id.
+
+        `admit` gets the id of a task that is about to be sent, not of one that was; what it raises refuses the task,
+        and the next request with the key asks again.
 
         Raises:
             DependencyUnavailableError: if the broker or the result store does not take it in time.
@@ -86,8 +97,10 @@ class TaskService:
         if not reservation.is_new:
             return reservation.task_id
         try:
+            if admit is not None:
+                await admit(reservation.task_id)
             await self.submit(name, *args, owner=owner, task_id=reservation.task_id, **kwargs)
-        except DependencyUnavailableError:
+        except ServiceError:
             with as_domain_error():
                 await idempotency.mark_retryable(redis, reservation)
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from inference_core.celery.worker_state import TaskEntry
 from inference_core.tasks.record import TaskProblem, TaskRecord
@@ -14,6 +15,7 @@ from inference_core.tasks.schemas import (
     TaskHealth,
     TaskInHand,
     TaskResult,
+    TaskResultWithMetadata,
     TaskState,
     WorkersStats,
     WorkerStats,
@@ -89,15 +91,17 @@ def task_state(record: TaskRecord) -> TaskState:
 
 def task_result(record: TaskRecord) -> TaskResult:
     """What became of a finished task."""
-    return TaskResult(
-        task_id=record.task_id,
-        status=record.status,
-        success=record.status == "SUCCESS",
-        result=record.result,
-        error=TaskError(type="Cancelled", message="The task was cancelled.")
-        if record.status == "REVOKED"
-        else _error(record.problem),
-    )
+    cancelled = TaskError(type="Cancelled", message="The task was cancelled.")
+    values: dict[str, Any] = {
+        "task_id": record.task_id,
+        "status": record.status,
+        "success": record.status == "SUCCESS",
+        "result": record.result,
+        "error": cancelled if record.status == "REVOKED" else _error(record.problem),
+    }
+    if record.metadata is None:
+        return TaskResult(**values)
+    return TaskResultWithMetadata(**values, metadata=record.metadata)
 
 
 def _error(problem: TaskProblem | None) -> TaskError | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any, TypeVar
 
 from inference_core.telemetry import multiprocess  # isort: skip  # must come before prometheus_client
 
@@ -15,6 +17,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 POOLS = ("read", "write")
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -35,6 +39,7 @@ class Metrics:
     tasks_parked: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+    _features: dict[object, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         registry = self.registry
@@ -70,6 +75,13 @@ class Metrics:
         self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
         self.queue_depth = self._gauge("celery_queue_depth", "Messages that wait, by queue.", "livemax", ("queue",))
         self.tasks_parked = self._gauge("celery_tasks_parked", "Tasks set aside after every try failed.", "livemax")
+
+    def feature(self, kind: Callable[[Metrics], T]) -> T:
+        """The metrics of a feature in this registry, made on first use: `kind(self)`."""
+        if kind not in self._features:
+            self._features[kind] = kind(self)
+        made: T = self._features[kind]
+        return made
 
     def _gauge(self, name: str, text: str, mode: str, labels: tuple[str, ...] = ()) -> Gauge:
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]

@@ -1,0 +1,66 @@
+"""Who may ask a model (`LLM_API_ACCESS_MODE`), and what the LLM routes need."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated
+
+from fastapi import Depends, Header, Request
+
+from inference_core.auth.dependencies import OptionalUser
+from inference_core.auth.throttle import address_prefix
+from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.llm.config.schema import TaskName
+from inference_core.llm.schemas import AskOptions, ConversationRequest, ExplainRequest
+from inference_core.llm.service import LLMService, Principal, Question
+from inference_core.llm.simulator.faults import FAULT_HEADER
+from inference_core.logging import current_request_id
+from inference_core.state import state_of
+
+
+async def get_principal(request: Request, user: OptionalUser) -> Principal:
+    """Who asks.
+
+    Raises:
+        NotAuthenticatedError, NotPermittedError: by `LLM_API_ACCESS_MODE`.
+    """
+    access = state_of(request).settings.effective_llm_access
+    if user is None:
+        if access != "public":
+            raise NotAuthenticatedError
+        address = address_prefix(request.client.host if request.client else "")
+        return Principal(f"address:{hashlib.sha256(address.encode()).hexdigest()[:32]}")
+    if access == "superuser" and not user.account.is_superuser:
+        raise NotPermittedError
+    return Principal(f"user:{user.account.id}", user.account.id)
+
+
+async def get_service(request: Request) -> LLMService:
+    """The LLM endpoints of this process."""
+    return state_of(request).llm.service
+
+
+PrincipalDep = Annotated[Principal, Depends(get_principal)]
+ServiceDep = Annotated[LLMService, Depends(get_service)]
+# Outside production a request may ask the simulator to fail.
+FaultHeader = Annotated[str | None, Header(alias=FAULT_HEADER, include_in_schema=False)]
+
+
+def question_of(body: ExplainRequest | ConversationRequest, fault: str | None) -> Question:
+    """A request's body as the service takes it."""
+    if isinstance(body, ConversationRequest):
+        return _question("conversation", body.user_input, body, fault, body.session_id)
+    return _question("explain", body.question, body, fault, None)
+
+
+def _question(task: TaskName, text: str, options: AskOptions, fault: str | None, session_id: str | None) -> Question:
+    return Question(
+        task=task,
+        text=text,
+        params=options.params(),
+        model_name=options.model_name,
+        timeout_s=options.request_timeout,
+        session_id=session_id,
+        fault=fault,
+        request_id=current_request_id(),
+    )

@@ -1,0 +1,85 @@
+"""`/api/v1/llm/sessions`: a user's conversations."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+
+from inference_core.auth.dependencies import CurrentUser
+from inference_core.db.engine import DatabaseUnavailableError
+from inference_core.db.session import ReadSessionDep, SessionDep
+from inference_core.errors import responses_for
+from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.llm.dependencies import PrincipalDep
+from inference_core.llm.repository import ConversationRepository, SessionRow
+from inference_core.llm.schemas import Conversation, ConversationDeleted, ConversationPage, ConversationTurns, Turn
+from inference_core.llm.service import ConversationNotFoundError, find_own
+from inference_core.paths import LLM_PREFIX
+
+router = APIRouter(
+    prefix=f"{LLM_PREFIX}/sessions",
+    tags=["llm"],
+    responses=responses_for(NotAuthenticatedError, NotPermittedError, DatabaseUnavailableError),
+)
+SessionId = Annotated[str, Path(max_length=64, description="As `start` or a task's result gave it.")]
+Offset = Annotated[int, Query(ge=0, le=10_000_000)]
+
+
+@router.get("")
+async def list_conversations(
+    session: ReadSessionDep,
+    _: PrincipalDep,
+    user: CurrentUser,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> ConversationPage:
+    """The caller's conversations, the last used first."""
+    rows, total = await ConversationRepository(session).of_user(user.account.id, offset, limit)
+    items = [Conversation(**_summary(row)) for row in rows]
+    return ConversationPage(items=items, total=total, offset=offset, limit=limit)
+
+
+@router.get("/{session_id}", responses=responses_for(ConversationNotFoundError))
+async def read_conversation(
+    session_id: SessionId,
+    session: ReadSessionDep,
+    principal: PrincipalDep,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> ConversationTurns:
+    """A conversation and its turns, oldest first, a page at a time."""
+    conversations = ConversationRepository(session)
+    row = await find_own(conversations, principal, session_id)
+    turns = [
+        Turn(
+            role=turn.role,
+            content=turn.content,
+            complete=turn.complete,
+            model_name=turn.model,
+            created_at=turn.created_at,
+        )
+        for turn in await conversations.turns(row.id, offset, limit)
+    ]
+    return ConversationTurns(**_summary(row), turns=turns, offset=offset, limit=limit)
+
+
+@router.delete("/{session_id}", responses=responses_for(ConversationNotFoundError))
+async def delete_conversation(
+    session_id: SessionId, session: SessionDep, principal: PrincipalDep
+) -> ConversationDeleted:
+    """Delete a conversation and all of its turns; what its answers took stays counted."""
+    conversations = ConversationRepository(session)
+    row = await find_own(conversations, principal, session_id)
+    await conversations.delete(row.id)
+    return ConversationDeleted(session_id=row.id)
+
+
+def _summary(row: SessionRow) -> dict[str, Any]:
+    return {
+        "session_id": row.id,
+        "title": row.title,
+        "turn_count": row.turn_count,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+    }

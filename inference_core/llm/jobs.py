@@ -1,0 +1,81 @@
+"""What the API hands to a worker, in JSON; the one place where both sides agree on it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+from uuid import UUID
+
+from inference_core.llm.config.schema import TaskName
+from inference_core.llm.ledger import SessionRef
+from inference_core.llm.types import SamplingParams
+
+TASK_NAMES: dict[TaskName, str] = {"explain": "llm.explain", "conversation": "llm.conversation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A question that a worker answers.
+
+    Attributes:
+        key: by which the user's limits are counted.
+        request_id: of the request that submitted it, for the logs.
+    """
+
+    task: TaskName
+    question: str
+    params: SamplingParams
+    model_name: str | None
+    session: SessionRef | None
+    user_id: UUID | None
+    key: str
+    timeout_s: float | None
+    fault: str | None
+    request_id: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As it travels."""
+        return {
+            "task": self.task,
+            "question": self.question,
+            "params": asdict(self.params),
+            "model_name": self.model_name,
+            "session_id": str(self.session.id) if self.session else None,
+            "session_is_new": bool(self.session and self.session.is_new),
+            "user_id": str(self.user_id) if self.user_id else None,
+            "key": self.key,
+            "timeout_s": self.timeout_s,
+            "fault": self.fault,
+            "request_id": self.request_id,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Job:
+        """As it arrives."""
+        session_id, user_id = data["session_id"], data["user_id"]
+        return cls(
+            task=data["task"],
+            question=data["question"],
+            params=SamplingParams(**data["params"]),
+            model_name=data["model_name"],
+            session=SessionRef(UUID(session_id), data["session_is_new"]) if session_id else None,
+            user_id=UUID(user_id) if user_id else None,
+            key=data["key"],
+            timeout_s=data["timeout_s"],
+            fault=data["fault"],
+            request_id=data["request_id"],
+        )
+
+
+class Private:
+    """A task's result that goes to its submitter and nowhere else: Celery writes the `repr` of a result to its log."""
+
+    def __init__(self, value: dict[str, Any]) -> None:
+        self._value = value
+
+    def __json__(self) -> dict[str, Any]:
+        """As it is stored; kombu's encoder asks for this."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "{...}"

@@ -1,0 +1,134 @@
+"""Stores what an answer was and took: its turns, its charge and the sums of the day, in one transaction, once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+
+from inference_core.db.base import utc_now
+from inference_core.db.engine import Database, DatabaseUnavailableError
+from inference_core.llm.config.schema import Price
+from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH, Charge
+from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
+from inference_core.llm.types import Usage
+from inference_core.llm.usage import cost_nano_usd
+
+log = structlog.get_logger(__name__)
+
+TRIES = 3
+PAUSE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """The conversation a request belongs to; `is_new` until its first turns are stored."""
+
+    id: UUID
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer, whole or broken off.
+
+    Attributes:
+        charge_id: of the task or the stream; made by the service, never by the client.
+        user_id: whose it is; None for somebody without an account.
+        question: the client's own text, for the history.
+        session: of a conversation; None if nothing of it is to be kept.
+        price: None for a simulated answer, which costs nothing.
+        keep_answer: so that a task that is delivered again gives the same.
+    """
+
+    charge_id: str
+    user_id: UUID | None
+    question: str
+    session: SessionRef | None
+    text: str
+    complete: bool
+    model: str
+    provider: str
+    simulated: bool
+    usage: Usage
+    price: Price | None
+    keep_answer: bool = False
+
+    def charge(self) -> Charge:
+        """As a row."""
+        return Charge(
+            id=self.charge_id,
+            owner_id=self.user_id or NOBODY,
+            model=self.model[:MODEL_LENGTH],
+            provider=self.provider[:MODEL_LENGTH],
+            simulated=self.simulated,
+            complete=self.complete,
+            input_tokens=self.usage.input_tokens,
+            output_tokens=self.usage.output_tokens,
+            cost_nano_usd=self._cost(),
+            answer=storable(self.text) if self.keep_answer else None,
+        )
+
+    def _cost(self) -> int:
+        if self.price is None:
+            return 0
+        # By way of its text, so that 0.1 is a tenth.
+        prices = (self.price.input_per_million_usd, self.price.output_per_million_usd)
+        return cost_nano_usd(self.usage, *(Decimal(str(price)) for price in prices))
+
+
+async def record(database: Database, answered: Answered) -> bool:
+    """Store an answer; False if it was stored before, under the same id.
+
+    Raises:
+        DatabaseUnavailableError: if the database does not take it in several tries.
+    """
+    for attempt in range(1, TRIES + 1):
+        try:
+            return await _record_once(database, answered)
+        except DatabaseUnavailableError:
+            if attempt == TRIES:
+                log.error("llm_answer_not_stored", **_numbers(answered))  # noqa: TRY400  # the cause is logged already
+                raise
+            await asyncio.sleep(PAUSE_S * attempt)
+    raise AssertionError("unreachable")
+
+
+async def _record_once(database: Database, answered: Answered) -> bool:
+    async with database.write() as session:
+        if not await UsageRepository(session).charge(answered.charge(), utc_now().date()):
+            return False
+        # An answer of which nothing has come leaves no turn: a question alone would be put a second time later.
+        if answered.session is not None and answered.text:
+            await _store_turns(ConversationRepository(session), answered.session, answered)
+    return True
+
+
+async def _store_turns(conversations: ConversationRepository, session: SessionRef, answered: Answered) -> None:
+    if session.is_new:
+        title = " ".join(answered.question.split())[:TITLE_LENGTH]
+        await conversations.create(session.id, answered.user_id, title)
+    question = NewTurn("user", answered.question)
+    answer = NewTurn("assistant", storable(answered.text), answered.complete, answered.model)
+    if not await conversations.append(session.id, (question, answer)):
+        log.info("llm_session_gone", session_id=str(session.id))
+
+
+def _numbers(answered: Answered) -> dict[str, object]:
+    """What has to be known to charge it by hand; nothing of what was said."""
+    return {
+        "charge_id": answered.charge_id,
+        "user_id": str(answered.user_id or NOBODY),
+        "model": answered.model,
+        "simulated": answered.simulated,
+        "input_tokens": answered.usage.input_tokens,
+        "output_tokens": answered.usage.output_tokens,
+    }
+
+
+def storable(text: str) -> str:
+    """Text as every database takes it: without NUL, and without halves of surrogate pairs."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,35 @@
+"""What a model is told: the task, as much of the conversation as has room, the question."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from inference_core.llm.config.schema import TaskName
+from inference_core.llm.types import Message
+
+INSTRUCTIONS: dict[TaskName, str] = {
+    "explain": "Explain what the user asks about, clearly and no longer than needed.",
+    "conversation": "You are a helpful assistant in a conversation. Answer the user's last turn.",
+}
+
+
+def build_messages(
+    task: TaskName, history: Sequence[Message], question: str, history_characters: int
+) -> tuple[Message, ...]:
+    """The messages of a request, oldest first."""
+    kept = within(history, history_characters)
+    return (Message("system", INSTRUCTIONS[task]), *kept, Message("user", question))
+
+
+def within(history: Sequence[Message], characters: int) -> list[Message]:
+    """The last turns that have room in so many characters; whole turns, and beginning with one of the user."""
+    kept: list[Message] = []
+    for message in reversed(history):
+        characters -= len(message.content)
+        if characters < 0:
+            break
+        kept.append(message)
+    kept.reverse()
+    while kept and kept[0].role != "user":
+        kept.pop(0)
+    return kept

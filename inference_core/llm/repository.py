@@ -1,0 +1,231 @@
+"""Every query on conversations and usage; callers decide about transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, CursorResult, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from inference_core.db.base import utc_now
+from inference_core.llm.models import Charge, ChatSession, ChatTurn, DailyUsage, TurnRole
+from inference_core.llm.types import Message
+
+SESSION_COLUMNS = (
+    ChatSession.id,
+    ChatSession.user_id,
+    ChatSession.title,
+    ChatSession.turn_count,
+    ChatSession.created_at,
+    ChatSession.updated_at,
+)
+TURN_COLUMNS = (ChatTurn.role, ChatTurn.content, ChatTurn.complete, ChatTurn.model, ChatTurn.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A conversation as it was read."""
+
+    id: UUID
+    user_id: UUID | None
+    title: str
+    turn_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """A turn as it was read."""
+
+    role: TurnRole
+    content: str
+    complete: bool
+    model: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Sums of one day and model."""
+
+    day: date
+    model: str
+    simulated: bool
+    requests: int
+    input_tokens: int
+    output_tokens: int
+    cost_nano_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn to be stored."""
+
+    role: TurnRole
+    content: str
+    complete: bool = True
+    model: str | None = None
+
+
+class ConversationRepository:
+    """Sessions and their turns, over one session of the database."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def find(self, session_id: UUID) -> SessionRow | None:
+        """The conversation with this id, whosever it is."""
+        found = await self._session.execute(select(*SESSION_COLUMNS).where(ChatSession.id == session_id))
+        row = found.one_or_none()
+        return SessionRow(*row) if row else None
+
+    async def recent(self, session_id: UUID, limit: int) -> list[Message]:
+        """The last `limit` turns, oldest first."""
+        statement = (
+            select(ChatTurn.role, ChatTurn.content)
+            .where(ChatTurn.session_id == session_id)
+            .order_by(ChatTurn.position.desc())
+            .limit(limit)
+        )
+        rows = (await self._session.execute(statement)).all()
+        return [Message(role, content) for role, content in reversed(rows)]
+
+    async def turns(self, session_id: UUID, offset: int, limit: int) -> list[TurnRow]:
+        """Turns in the order they were made."""
+        statement = (
+            select(*TURN_COLUMNS)
+            .where(ChatTurn.session_id == session_id)
+            .order_by(ChatTurn.position)
+            .offset(offset)
+            .limit(limit)
+        )
+        return [TurnRow(*row) for row in await self._session.execute(statement)]
+
+    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[SessionRow], int]:
+        """A user's conversations, the last used first, and how many there are."""
+        mine = ChatSession.user_id == user_id
+        statement = select(*SESSION_COLUMNS).where(mine).order_by(ChatSession.updated_at.desc(), ChatSession.id)
+        rows = await self._session.execute(statement.offset(offset).limit(limit))
+        total = await self._session.execute(select(func.count()).select_from(ChatSession).where(mine))
+        return [SessionRow(*row) for row in rows], total.scalar_one()
+
+    async def delete(self, session_id: UUID) -> None:
+        """Delete a conversation and its turns."""
+        await self._session.execute(delete(ChatTurn).where(ChatTurn.session_id == session_id))
+        await self._session.execute(delete(ChatSession).where(ChatSession.id == session_id))
+
+    async def create(self, session_id: UUID, user_id: UUID | None, title: str) -> None:
+        """Begin a conversation."""
+        await self._session.execute(
+            insert(ChatSession).values(id=session_id, user_id=user_id, title=title, turn_count=0)
+        )
+
+    async def append(self, session_id: UUID, turns: tuple[NewTurn, ...]) -> bool:
+        """Add turns at the end; False if the conversation has been deleted meanwhile.
+
+        The update takes the row's lock first, so that of several writers each finds its own positions.
+        """
+        statement = update(ChatSession).where(ChatSession.id == session_id)
+        changed = statement.values(turn_count=ChatSession.turn_count + len(turns), updated_at=utc_now())
+        if await _count(self._session, changed) != 1:
+            return False
+        found = await self._session.execute(select(ChatSession.turn_count).where(ChatSession.id == session_id))
+        first = found.scalar_one() - len(turns)
+        rows = [
+            {
+                "session_id": session_id,
+                "position": first + number,
+                "role": turn.role,
+                "content": turn.content,
+                "complete": turn.complete,
+                "model": turn.model,
+                "created_at": utc_now(),
+            }
+            for number, turn in enumerate(turns)
+        ]
+        await self._session.execute(insert(ChatTurn), rows)
+        return True
+
+
+class UsageRepository:
+    """What answers took, over one session of the database."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def answer_of(self, charge_id: str) -> tuple[Charge, str] | None:
+        """The charge under this id and the answer kept with it, if there is one."""
+        charge = await self._session.get(Charge, charge_id)
+        return (charge, charge.answer) if charge is not None and charge.answer is not None else None
+
+    async def charge(self, charge: Charge, day: date) -> bool:
+        """Store a charge and add it to its day; False, and nothing is done, if its id is known already."""
+        try:
+            async with self._session.begin_nested():
+                self._session.add(charge)
+        except IntegrityError:
+            return False
+        key = {"owner_id": charge.owner_id, "day": day, "model": charge.model, "simulated": charge.simulated}
+        sums = {
+            "requests": 1,
+            "input_tokens": charge.input_tokens,
+            "output_tokens": charge.output_tokens,
+            "cost_nano_usd": charge.cost_nano_usd,
+        }
+        if not await self._add(key, sums):
+            try:
+                async with self._session.begin_nested():
+                    await self._session.execute(insert(DailyUsage).values(**key, **sums))
+            except IntegrityError:
+                await self._add(key, sums)  # somebody was quicker with the first of the day
+        return True
+
+    async def _add(self, key: dict[str, Any], sums: dict[str, int]) -> bool:
+        statement = update(DailyUsage).where(*(getattr(DailyUsage, name) == value for name, value in key.items()))
+        added = {name: getattr(DailyUsage, name) + value for name, value in sums.items()}
+        return await _count(self._session, statement.values(**added)) == 1
+
+    async def sums(self, first: date, last: date, owner_id: UUID | None = None) -> list[UsageSum]:
+        """Sums by day and model from `first` to `last`, both included; of one user, or of all together."""
+        keys = (DailyUsage.day, DailyUsage.model, DailyUsage.simulated)
+        conditions: list[ColumnElement[bool]] = [DailyUsage.day.between(first, last)]
+        if owner_id is not None:
+            conditions.append(DailyUsage.owner_id == owner_id)
+        values = (
+            func.sum(DailyUsage.requests),
+            func.sum(DailyUsage.input_tokens),
+            func.sum(DailyUsage.output_tokens),
+            func.sum(DailyUsage.cost_nano_usd),
+        )
+        statement = select(*keys, *values).where(*conditions).group_by(*keys).order_by(*keys)
+        return [
+            UsageSum(day, model, simulated, *map(int, numbers))
+            for day, model, simulated, *numbers in await self._session.execute(statement)
+        ]
+
+    async def top_owners(self, first: date, last: date, limit: int) -> list[tuple[UUID, int, int, int]]:
+        """Owners by what they spent, then by tokens: id, requests, tokens, cost in nano-dollars."""
+        tokens = func.sum(DailyUsage.input_tokens + DailyUsage.output_tokens)
+        cost = func.sum(DailyUsage.cost_nano_usd)
+        statement = (
+            select(DailyUsage.owner_id, func.sum(DailyUsage.requests), tokens, cost)
+            .where(DailyUsage.day.between(first, last))
+            .group_by(DailyUsage.owner_id)
+            .order_by(cost.desc(), tokens.desc(), DailyUsage.owner_id)
+            .limit(limit)
+        )
+        return [(owner, *map(int, numbers)) for owner, *numbers in await self._session.execute(statement)]  # type: ignore[misc]
+
+    async def purge(self, before: datetime) -> int:
+        """Delete charges older than that; the sums stay. How many rows."""
+        return await _count(self._session, delete(Charge).where(Charge.created_at < before))
+
+
+async def _count(session: AsyncSession, statement: Any) -> int:  # an UPDATE or a DELETE
+    result = cast("CursorResult[Any]", await session.execute(statement))
+    return result.rowcount

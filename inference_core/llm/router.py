@@ -1,0 +1,120 @@
+"""`/api/v1/llm`: questions for the workers, models, counts, health, policies. Streams have a file of their own."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query
+
+from inference_core.celery.sender import BrokerUnavailableError
+from inference_core.errors import responses_for
+from inference_core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.llm.config.policies import effective_policy
+from inference_core.llm.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
+from inference_core.llm.errors import UnknownModelError, UnknownProviderError
+from inference_core.llm.schemas import (
+    ConversationRequest,
+    ExplainRequest,
+    LLMHealth,
+    ModelList,
+    ParameterRule,
+    ParamPolicy,
+    Stats,
+    StatsAnswer,
+    TaskSubmitted,
+)
+from inference_core.llm.service import LLMService, Principal, Question
+from inference_core.llm.state import gateway_status
+from inference_core.llm.stream_router import ASK_ERRORS
+from inference_core.paths import LLM_PREFIX
+from inference_core.redis.errors import SessionStoreUnavailableError
+from inference_core.tasks.idempotency import IdempotencyKey, KeyReusedError, SubmissionInProgressError
+from inference_core.tasks.store import ResultStoreUnavailableError
+
+router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotAuthenticatedError, NotPermittedError))
+SUBMISSION = responses_for(
+    *ASK_ERRORS, BrokerUnavailableError, ResultStoreUnavailableError, SubmissionInProgressError, KeyReusedError
+)
+PolicyName = Annotated[str, Path(max_length=100)]
+
+
+@router.post("/explain", responses=SUBMISSION)
+async def explain(
+    body: ExplainRequest,
+    principal: PrincipalDep,
+    service: ServiceDep,
+    key: IdempotencyKey = None,
+    fault: FaultHeader = None,
+) -> TaskSubmitted:
+    """Have something explained by a worker; `/tasks/{task_id}/result` has the answer."""
+    return await _submit(service, principal, question_of(body, fault), key)
+
+
+@router.post("/conversation", responses=SUBMISSION)
+async def conversation(
+    body: ConversationRequest,
+    principal: PrincipalDep,
+    service: ServiceDep,
+    key: IdempotencyKey = None,
+    fault: FaultHeader = None,
+) -> TaskSubmitted:
+    """Have the next turn of a conversation taken by a worker; `/tasks/{task_id}/result` has the reply."""
+    return await _submit(service, principal, question_of(body, fault), key)
+
+
+async def _submit(service: LLMService, principal: Principal, question: Question, key: str | None) -> TaskSubmitted:
+    submitted = await service.submit(await service.prepare(principal, question), key)
+    message = f"The task was sent; ask /tasks/{submitted.task_id}/result for its result."
+    return TaskSubmitted(task_id=submitted.task_id, message=message, estimated_time=submitted.estimated_s)
+
+
+@router.get("/models", dependencies=[Depends(get_principal)])
+async def models(service: ServiceDep) -> ModelList:
+    """The configured models and whether each can be asked now."""
+    return ModelList(models=service.gateway.availability())
+
+
+@router.get("/stats", dependencies=[Depends(get_principal)], responses=responses_for(SessionStoreUnavailableError))
+async def stats(service: ServiceDep) -> StatsAnswer:
+    """What has been asked so far, of all API processes and workers together."""
+    counts = await service.limits.statistics()
+    return StatsAnswer(
+        stats=Stats(
+            requests_count=counts.requests_count,
+            total_tokens=counts.total_tokens,
+            errors_count=counts.errors_count,
+            last_request=counts.last_request,
+        )
+    )
+
+
+@router.get("/health", dependencies=[Depends(get_principal)])
+async def llm_health(service: ServiceDep) -> LLMHealth:
+    """Whether questions can be answered, and whether that could cost money."""
+    gateway = service.gateway
+    available = gateway.availability()
+    status, _ = gateway_status(gateway)
+    return LLMHealth(
+        status=status,
+        available_models=sum(available.values()),
+        total_models=len(available),
+        models=available,
+        provider_mode=gateway.access.mode,
+        live_calls_possible=gateway.live_calls_possible,
+    )
+
+
+@router.get(
+    "/param-policy/{provider}",
+    dependencies=[Depends(get_principal)],
+    responses=responses_for(UnknownProviderError, UnknownModelError),
+)
+async def param_policy(
+    provider: PolicyName, service: ServiceDep, model: Annotated[str | None, Query(max_length=100)] = None
+) -> ParamPolicy:
+    """What happens to each parameter on its way to a provider; with `DEBUG` only, else 404."""
+    if not service.settings.debug:
+        raise NotFoundError
+    policy = effective_policy(service.gateway.config, provider, model)
+    parameters = {name: ParameterRule(action=rule.action, name=rule.name) for name, rule in policy.items()}
+    return ParamPolicy(provider=provider, model=model, parameters=parameters)

@@ -1,0 +1,293 @@
+"""Asking a model: what is refused at once, what is sent to the workers, what is streamed, what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from inference_core.celery.queues import DEFAULT_QUEUE, LLM_QUEUE
+from inference_core.db.engine import Database
+from inference_core.exceptions import InvalidInputError, NotFoundError, ServiceError
+from inference_core.llm.config.schema import Price, TaskName
+from inference_core.llm.gateway import Gateway
+from inference_core.llm.jobs import TASK_NAMES, Job
+from inference_core.llm.ledger import Answered, SessionRef, record
+from inference_core.llm.limits import Lease, UserLimits
+from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.prompts import build_messages
+from inference_core.llm.repository import ConversationRepository, SessionRow
+from inference_core.llm.simulator.plan import count_input_tokens
+from inference_core.llm.streaming import Progress
+from inference_core.llm.telemetry import LLMMetrics
+from inference_core.llm.types import ChatRequest, Message, SamplingParams, Usage
+from inference_core.settings import Settings
+from inference_core.tasks.idempotency import fingerprint
+from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.service import TaskService
+from inference_core.tasks.snapshot import Snapshot
+
+# What an answer may take where neither the request nor the model's defaults say.
+RESERVED_TOKENS = 1024
+# Beyond the longest answer, for what comes before and after it.
+LEASE_MARGIN_S = 60.0
+
+
+class ConversationNotFoundError(NotFoundError):
+    """There is no such conversation: never begun, deleted, or somebody else's."""
+
+    code = "session_not_found"
+    detail = "There is no such conversation."
+
+
+class PromptTooLongError(InvalidInputError):
+    """The text is longer than the configuration allows."""
+
+    code = "prompt_too_long"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: `key` counts their limits; `user_id` is None for somebody without an account."""
+
+    key: str
+    user_id: UUID | None = None
+
+    def owns(self, session: SessionRow) -> bool:
+        """A conversation is its user's alone; one that was begun without an account is whose knows its id."""
+        return session.user_id is None or session.user_id == self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks."""
+
+    task: TaskName
+    text: str
+    params: SamplingParams
+    model_name: str | None
+    timeout_s: float | None
+    session_id: str | None = None
+    fault: str | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question that nothing stands against, as far as can be known before it is asked."""
+
+    question: Question
+    principal: Principal
+    messages: tuple[Message, ...]
+    session: SessionRef | None
+    reserve_tokens: int
+    may_cost: bool
+
+    @property
+    def request(self) -> ChatRequest:
+        """As the gateway takes it."""
+        question = self.question
+        return ChatRequest(self.messages, question.params, question.request_id, question.timeout_s, question.fault)
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A task that was sent; `estimated_s` is None while nothing is known of how long tasks take."""
+
+    task_id: UUID
+    estimated_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class LLMService:
+    """The LLM endpoints of one process."""
+
+    settings: Settings
+    database: Database
+    gateway: Gateway
+    limits: UserLimits
+    tasks: TaskService
+    workers: WorkerMonitor
+    metrics: LLMMetrics
+
+    async def prepare(self, principal: Principal, question: Question) -> Prepared:
+        """Refuse what can be refused before anything is sent.
+
+        Raises:
+            PromptTooLongError, UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError,
+            ConversationNotFoundError, DatabaseUnavailableError.
+        """
+        longest = self.gateway.config.settings.limits.max_prompt_characters
+        if longest and len(question.text) > longest:
+            raise PromptTooLongError(f"The text is longer than {longest} characters.")
+        candidates = self.gateway.candidates(question.task, question.model_name, question.params)
+        session, history = await self._conversation(principal, question)
+        messages = build_messages(question.task, history, question.text, self.settings.llm_history_characters)
+        output = max(candidate.params.max_tokens or RESERVED_TOKENS for candidate in candidates)
+        return Prepared(
+            question=question,
+            principal=principal,
+            messages=messages,
+            session=session,
+            reserve_tokens=count_input_tokens(messages) + output,
+            may_cost=any(self._may_cost(candidate.provider) for candidate in candidates),
+        )
+
+    def _may_cost(self, provider: str) -> bool:
+        configured = self.gateway.config.providers.get(provider)
+        return configured is not None and self.gateway.access.may_cost_money(provider, configured)
+
+    async def _conversation(self, principal: Principal, question: Question) -> tuple[SessionRef | None, list[Message]]:
+        if question.task != "conversation":
+            return None, []
+        if question.session_id is None:
+            return SessionRef(uuid4(), is_new=True), []
+        async with self.database.read() as session:
+            conversations = ConversationRepository(session)
+            row = await find_own(conversations, principal, question.session_id)
+            history = await conversations.recent(row.id, self.settings.llm_history_turns)
+        return SessionRef(row.id, is_new=False), history
+
+    async def submit(self, prepared: Prepared, idempotency_key: str | None) -> Submitted:
+        """Send a prepared question to the workers.
+
+        Raises:
+            LLMLimitError, LimitsUnavailableError, BrokerUnavailableError, ResultStoreUnavailableError,
+            SubmissionInProgressError, KeyReusedError.
+        """
+        job = self._job(prepared)
+        name = TASK_NAMES[job.task]
+        owner = str(job.user_id) if job.user_id else None
+        lease: Lease | None = None
+
+        async def admit(task_id: str) -> None:
+            nonlocal lease
+            lease = await self._admit(prepared, task_id, float(self.settings.celery_visibility_timeout_s))
+
+        try:
+            if idempotency_key is None:
+                task_id = str(uuid4())
+                await admit(task_id)
+                await self.tasks.submit(name, job.as_json(), owner=owner, task_id=task_id)
+            else:
+                mark = fingerprint(
+                    name, {**job.as_json(), "session_id": prepared.question.session_id, "request_id": ""}
+                )
+                task_id = await self.tasks.submit_once(
+                    idempotency_key, mark, name, job.as_json(), owner=owner, admit=admit
+                )
+        except BaseException:
+            if lease is not None:
+                await self.limits.release(lease)
+            raise
+        return Submitted(UUID(task_id), self._estimate(lease))
+
+    def _job(self, prepared: Prepared) -> Job:
+        question = prepared.question
+        return Job(
+            task=question.task,
+            question=question.text,
+            params=question.params,
+            model_name=question.model_name,
+            session=prepared.session,
+            user_id=prepared.principal.user_id,
+            key=prepared.principal.key,
+            timeout_s=question.timeout_s,
+            fault=question.fault,
+            request_id=question.request_id,
+        )
+
+    def _estimate(self, lease: Lease | None) -> float | None:
+        if lease is None or lease.mean_task_ms is None:
+            return None
+        snapshot = self.workers.snapshot
+        queue = LLM_QUEUE if self.settings.use_dedicated_queues else DEFAULT_QUEUE
+        ahead = snapshot.queue_depths.get(queue, 0) / max(1, processes_on(snapshot, queue))
+        return round(lease.mean_task_ms / 1000 * (1 + ahead), 1)
+
+    async def _admit(self, prepared: Prepared, lease_id: str, lease_s: float) -> Lease:
+        return await self.limits.admit(
+            prepared.principal.key,
+            lease_id,
+            tokens=prepared.reserve_tokens,
+            lease_s=lease_s,
+            may_cost=prepared.may_cost,
+        )
+
+    async def admit_stream(self, prepared: Prepared) -> Lease:
+        """Let a stream begin.
+
+        Raises:
+            LLMLimitError, LimitsUnavailableError.
+        """
+        return await self._admit(prepared, str(uuid4()), self.gateway.config.settings.timeouts.total_s + LEASE_MARGIN_S)
+
+    async def open(self, prepared: Prepared, lease: Lease) -> OpenStream:
+        """Ask, and wait for the first piece. Whoever gets the stream closes it and settles.
+
+        Raises:
+            LLMError: nothing came, and the lease is settled.
+        """
+        try:
+            return await self.gateway.open_stream(
+                prepared.question.task, prepared.request, prepared.question.model_name
+            )
+        except ServiceError as error:
+            self.metrics.count_error(error)
+            await self.limits.settle(lease, tokens=0, failed=True)
+            raise
+
+    async def settle_stream(self, prepared: Prepared, lease: Lease, source: OpenStream, progress: Progress) -> None:
+        """Store and count what a stream was, whole or broken off; of the latter, what had been generated.
+
+        Raises:
+            DatabaseUnavailableError: it could not be stored.
+        """
+        usage = progress.usage or Usage(count_input_tokens(prepared.messages), progress.tokens, estimated=True)
+        self.metrics.count_tokens(source.provider, source.model, usage)
+        if progress.error is not None:
+            self.metrics.count_error(progress.error)
+        answered = Answered(
+            charge_id=lease.id,
+            user_id=prepared.principal.user_id,
+            question=prepared.question.text,
+            session=prepared.session,
+            text="".join(progress.pieces),
+            complete=progress.complete,
+            model=source.model,
+            provider=source.provider,
+            simulated=source.simulated,
+            usage=usage,
+            price=price_of(self.gateway, source.model, simulated=source.simulated),
+        )
+        await self.limits.settle(lease, tokens=usage.total_tokens, failed=progress.error is not None)
+        await record(self.database, answered)
+
+
+def price_of(gateway: Gateway, model: str, *, simulated: bool) -> Price | None:
+    """The price of a model's answer; None if it costs nothing."""
+    configured = gateway.config.models.get(model)
+    return None if simulated or configured is None else configured.price
+
+
+def processes_on(snapshot: Snapshot, queue: str) -> int:
+    """How many processes of the workers that are online take tasks from a queue."""
+    return sum(
+        int(worker.report["stats"].get("pool", {}).get("max-concurrency", 1))
+        for worker in snapshot.workers
+        if worker.status == "online" and queue in worker.report["queues"]
+    )
+
+
+async def find_own(conversations: ConversationRepository, principal: Principal, session_id: str) -> SessionRow:
+    """A conversation of the caller.
+
+    Raises:
+        ConversationNotFoundError: if there is none the caller may see.
+    """
+    try:
+        row = await conversations.find(UUID(session_id))
+    except ValueError:
+        row = None
+    if row is None or not principal.owns(row):
+        raise ConversationNotFoundError
+    return row

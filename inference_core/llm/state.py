@@ -1,0 +1,101 @@
+"""What the LLM endpoints keep for one process: the gateway, the streams, the limits."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from inference_core.background import run_until_cancelled
+from inference_core.db.engine import Database
+from inference_core.health.components import Component, Status
+from inference_core.llm.gateway import Gateway
+from inference_core.llm.limits import UserLimits
+from inference_core.llm.service import LLMService
+from inference_core.llm.streams import Streams
+from inference_core.llm.telemetry import LLMMetrics
+from inference_core.redis.client import RedisClient
+from inference_core.settings import Settings
+from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.service import TaskService
+from inference_core.telemetry.metrics import Metrics
+from inference_core.traffic import Traffic
+
+BREAKERS_EVERY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LLMState:
+    """The parts that outlive a request."""
+
+    service: LLMService
+    streams: Streams
+    metrics: LLMMetrics
+    gateway: Gateway
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        settings: Settings,
+        gateway: Gateway,
+        *,
+        database: Database,
+        redis: RedisClient,
+        tasks: TaskService,
+        workers: WorkerMonitor,
+        traffic: Traffic,
+        metrics: Metrics,
+    ) -> AsyncIterator[LLMState]:
+        """Make them; the timer that looks after streams ends with the context."""
+        limits = gateway.config.settings.limits
+        own = metrics.feature(LLMMetrics)
+        service = LLMService(
+            settings=settings,
+            database=database,
+            gateway=gateway,
+            limits=UserLimits(redis.client, limits),
+            tasks=tasks,
+            workers=workers,
+            metrics=own,
+        )
+
+        async def look_at_breakers() -> None:
+            own.set_breakers(gateway.breakers)
+
+        await look_at_breakers()
+        shutdown_s = settings.effective_shutdown_drain_s + settings.shutdown_grace_s
+        async with (
+            Streams.open(
+                traffic,
+                limit=limits.concurrent_streams,
+                ping_every_s=settings.llm_ping_s,
+                stall_after_s=settings.llm_slow_reader_s,
+                shutdown_s=shutdown_s,
+            ) as streams,
+            run_until_cancelled(look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"),
+        ):
+            yield cls(service, streams, own, gateway)
+
+
+def llm_component(gateway: Gateway) -> Component:
+    """How the LLM endpoints stand, for health."""
+    status, message = gateway_status(gateway)
+    return Component(status, datetime.now(UTC), message)
+
+
+def gateway_status(gateway: Gateway) -> tuple[Status, str | None]:
+    """One word, and one sentence where it is not well."""
+    available = gateway.availability()
+    if not gateway.config.models and not gateway.access.may_stand_in:
+        return "not_configured", "No language model is configured."
+    if not any(available.values()) and not gateway.access.may_stand_in:
+        keyless = not any(gateway.access.may_call(name, config) for name, config in gateway.config.providers.items())
+        if keyless:
+            return "not_configured", "No LLM provider is configured."
+        return "unhealthy", "No LLM provider answers."
+    broken = sorted(name for name, breaker in gateway.breakers.items() if breaker.is_open)
+    if broken:
+        return "degraded", f"Left alone after failures: {', '.join(broken)}."
+    return "healthy", None

@@ -1,0 +1,114 @@
+"""Sends one open stream as events and says what became of it; knows neither HTTP nor the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from inference_core.exceptions import DependencyUnavailableError, ServiceError
+from inference_core.llm.events import END, encode_error, encode_token, encode_usage
+from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.streams import ActiveStream, Interruption, Write
+from inference_core.llm.types import Token, Usage
+
+NOT_STORED = "The answer could not be stored. It is complete, but the conversation does not know it."
+SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Ask again.")
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a stream came; filled while it is sent.
+
+    Attributes:
+        pieces: the text, if it is to be kept.
+        tokens: token events sent.
+        usage: of the whole answer; None while, or because, it is not whole.
+        error: what broke it off from the provider's side.
+        interrupted: what broke it off from this side.
+    """
+
+    pieces: list[str] = field(default_factory=list)
+    tokens: int = 0
+    usage: Usage | None = None
+    error: ServiceError | None = None
+    interrupted: Interruption | None = None
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the answer was generated and sent."""
+        return self.usage is not None
+
+
+async def pump(stream: ActiveStream, source: OpenStream, write: Write, start: bytes, *, keep_text: bool) -> Progress:
+    """Send `start` and every token, each once and in order, until the answer ends or something ends it.
+
+    The call to the provider is closed when this returns, whatever happened.
+    """
+    progress = Progress()
+    now = asyncio.get_running_loop().time
+    async with stream:
+        try:
+            async with source:
+                stream.writing = True
+                await write(start)
+                stream.writing = False
+                stream.begin_writing(write)
+                async for item in source:
+                    if not isinstance(item, Token):
+                        progress.usage = item
+                        continue
+                    progress.tokens += 1
+                    if keep_text:
+                        progress.pieces.append(item.content)
+                    stream.moved_at_s = now()
+                    stream.writing = True
+                    await write(encode_token(item))
+                    stream.writing = False
+        except ServiceError as error:
+            progress.error = error
+        finally:
+            stream.writing = False
+    progress.interrupted = stream.interrupted
+    return progress
+
+
+async def finish(
+    progress: Progress, write: Write, store: Callable[[], Awaitable[None]], *, write_timeout_s: float
+) -> bool:
+    """Store what became of a stream and send what is due at its end; False if nobody reads it any more.
+
+    What is stored is there before the client sees `end`, so that its next request finds both turns.
+    """
+    if progress.interrupted in ("gone", "stalled"):
+        await _stored(store)
+        return False
+    if progress.error is not None:
+        last = encode_error(progress.error.code, progress.error.detail)
+    elif progress.interrupted == "shutting_down" or progress.usage is None:
+        last = SHUTTING_DOWN
+    else:
+        last = encode_usage(progress.usage)
+    try:
+        async with asyncio.timeout(write_timeout_s):
+            await write(last)
+    except TimeoutError:
+        await _stored(store)
+        return False
+    problem = await _stored(store)
+    try:
+        async with asyncio.timeout(write_timeout_s):
+            if problem is not None and progress.complete:
+                await write(encode_error(problem.code, NOT_STORED))
+            await write(END)
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _stored(store: Callable[[], Awaitable[None]]) -> ServiceError | None:
+    try:
+        await store()
+    except DependencyUnavailableError as error:
+        return error
+    return None

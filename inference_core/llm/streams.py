@@ -1,0 +1,162 @@
+"""The streams of one process: how many there may be, and what interrupts one that is being sent.
+
+A client that has gone, a reader that stands still, and a shutdown all end a stream in the same way: the task that
+serves it is cancelled wherever it waits, which closes the call to the provider at once. One timer looks after all
+streams, so that a token costs no timer of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Literal, Self
+
+import structlog
+
+from inference_core.background import run_until_cancelled
+from inference_core.llm.events import PING
+from inference_core.traffic import OverloadedError, Traffic
+
+log = structlog.get_logger(__name__)
+
+Interruption = Literal["gone", "stalled", "shutting_down"]
+Write = Callable[[bytes], Awaitable[None]]
+LOOK_EVERY_S = 0.25
+# Of the time requests have to finish, what is left for storing a stream that was interrupted.
+SHUTDOWN_RESERVE_S = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class ActiveStream:
+    """One stream, from the wait for its first token to its end."""
+
+    write: Write | None = None
+    # When something was last written, by the loop's clock, and whether a write is waiting for its reader.
+    moved_at_s: float = 0.0
+    writing: bool = False
+    interrupted: Interruption | None = None
+    ping: asyncio.Task[None] | None = None
+    task: asyncio.Task[object] | None = None
+
+    def interrupt(self, reason: Interruption) -> None:
+        """End the stream where it waits; if it is not between `__aenter__` and `__aexit__`, when it next is."""
+        if self.interrupted is None:
+            self.interrupted = reason
+            if self.task is not None:
+                self.task.cancel()
+
+    async def __aenter__(self) -> Self:
+        """From here on it can be interrupted."""
+        self.task = asyncio.current_task()
+        self.moved_at_s = asyncio.get_running_loop().time()
+        if self.interrupted is not None and self.task is not None:
+            self.task.cancel()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """An interruption ends here, whatever it has become on its way; any other cancellation goes on."""
+        task, self.task = self.task, None
+        self.stop_pinging()
+        if self.interrupted is None or task is None:
+            return False
+        if kind is None:
+            # It came too late to be noticed, and would otherwise strike at the next wait.
+            try:
+                await asyncio.sleep(0)
+            except asyncio.CancelledError as late:
+                error = late
+        if task.uncancel() > 0:
+            if kind is None and error is not None:
+                raise error
+            return False
+        return kind is None or isinstance(error, asyncio.CancelledError)
+
+    def begin_writing(self, write: Write) -> None:
+        """The answer has begun: silences are pinged from here on."""
+        self.write = write
+
+    def stop_pinging(self) -> None:
+        """Nothing but the stream's own events from here on."""
+        self.write = None
+        if self.ping is not None:
+            self.ping.cancel()
+            self.ping = None
+
+    def look(self, now_s: float, *, ping_every_s: float, stall_after_s: float) -> None:
+        """Ping a silent stream, end one whose reader stands still."""
+        still_s = now_s - self.moved_at_s
+        if self.writing:
+            if still_s > stall_after_s:
+                self.interrupt("stalled")
+        elif self.write is not None and still_s > ping_every_s and (self.ping is None or self.ping.done()):
+            self.moved_at_s = now_s
+            self.ping = asyncio.create_task(self._ping(self.write), name="llm_ping")
+
+    @staticmethod
+    async def _ping(write: Write) -> None:
+        await write(PING)
+
+
+@dataclass(slots=True)
+class Streams:
+    """All streams of this process."""
+
+    traffic: Traffic
+    limit: int
+    ping_every_s: float
+    stall_after_s: float
+    shutdown_after_s: float
+    active: set[ActiveStream] = field(default_factory=set)
+    draining_since_s: float | None = None
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, traffic: Traffic, *, limit: int, ping_every_s: float, stall_after_s: float, shutdown_s: float
+    ) -> AsyncIterator[Streams]:
+        """Look after streams while the context lasts.
+
+        Args:
+            traffic: knows when the process is shutting down.
+            limit: streams at once; 0 for any number.
+            ping_every_s: a silence longer than this is pinged.
+            stall_after_s: a write that waits longer than this for its reader ends the stream.
+            shutdown_s: how long requests have to finish, from the signal on.
+        """
+        reserve_s = min(SHUTDOWN_RESERVE_S, shutdown_s / 2)
+        streams = cls(traffic, limit, ping_every_s, stall_after_s, shutdown_s - reserve_s)
+        async with run_until_cancelled(streams.look, every_s=LOOK_EVERY_S, name="llm_streams"):
+            yield streams
+
+    async def look(self) -> None:
+        """Look at every stream once."""
+        now_s = asyncio.get_running_loop().time()
+        if self.traffic.draining and self.draining_since_s is None:
+            self.draining_since_s = now_s
+        is_over = self.draining_since_s is not None and now_s - self.draining_since_s >= self.shutdown_after_s
+        for stream in tuple(self.active):
+            if is_over:
+                stream.interrupt("shutting_down")
+            else:
+                stream.look(now_s, ping_every_s=self.ping_every_s, stall_after_s=self.stall_after_s)
+
+    def enter(self) -> ActiveStream:
+        """One more stream; whoever enters leaves.
+
+        Raises:
+            OverloadedError: if there are too many.
+        """
+        if self.limit and len(self.active) >= self.limit:
+            raise OverloadedError
+        stream = ActiveStream()
+        self.active.add(stream)
+        return stream
+
+    def leave(self, stream: ActiveStream) -> None:
+        """One less."""
+        self.active.discard(stream)

@@ -1,0 +1,83 @@
+"""The Prometheus metrics of the LLM endpoints, of the API processes; labels come from the configuration alone."""
+
+from __future__ import annotations
+
+from inference_core.telemetry import multiprocess  # noqa: F401  # isort: skip  # must come before prometheus_client
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from inference_core.exceptions import ServiceError
+from inference_core.llm.breaker import CircuitBreaker
+from inference_core.llm.errors import ProviderError
+from inference_core.llm.types import Usage
+from inference_core.telemetry.metrics import Metrics
+
+TTFT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+# An error that no provider is to blame for.
+NO_PROVIDER = "none"
+
+
+class LLMMetrics:
+    """Streams, times, tokens, errors and circuit breakers."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        registry = metrics.registry
+        self._streams = Gauge(
+            "llm_streams_active", "Streams being answered.", registry=registry, multiprocess_mode="livesum"
+        )
+        self._first_token = Histogram(
+            "llm_time_to_first_token_seconds",
+            "From the arrival of a stream's request to its first token, by model.",
+            ("provider", "model"),
+            buckets=TTFT_BUCKETS_S,
+            registry=registry,
+        )
+        self._tokens = Counter(
+            "llm_tokens",
+            "Tokens of streams, broken-off ones included.",
+            ("provider", "model", "direction"),
+            registry=registry,
+        )
+        self._errors = Counter(
+            "llm_errors", "Streams that failed, by who is to blame and how.", ("provider", "kind"), registry=registry
+        )
+        self._interrupted = Counter(
+            "llm_streams_interrupted",
+            "Streams ended from this side: the client gone, its reader stalled, a shutdown.",
+            ("reason",),
+            registry=registry,
+        )
+        self._breaker = Gauge(
+            "llm_circuit_breaker_open",
+            "Whether a provider is left alone because it failed too often.",
+            ("provider",),
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+
+    def set_active(self, count: int) -> None:
+        """How many streams there are in this process."""
+        self._streams.set(count)
+
+    def observe_first_token(self, provider: str, model: str, seconds: float) -> None:
+        """A stream has begun."""
+        self._first_token.labels(provider, model).observe(seconds)
+
+    def count_tokens(self, provider: str, model: str, usage: Usage) -> None:
+        """What a stream took."""
+        self._tokens.labels(provider, model, "input").inc(usage.input_tokens)
+        self._tokens.labels(provider, model, "output").inc(usage.output_tokens)
+
+    def count_error(self, error: ServiceError) -> None:
+        """A stream that could not begin or broke off."""
+        provider = error.provider if isinstance(error, ProviderError) else NO_PROVIDER
+        self._errors.labels(provider, error.code).inc()
+
+    def count_interruption(self, reason: str) -> None:
+        """A stream ended from this side."""
+        self._interrupted.labels(reason).inc()
+
+    def set_breakers(self, breakers: dict[str, CircuitBreaker]) -> None:
+        """Who is left alone at this moment."""
+        for name, breaker in breakers.items():
+            self._breaker.labels(name).set(breaker.is_open)

@@ -1,0 +1,102 @@
+"""`/api/v1/llm/usage` for users, `/api/v1/admin/llm/usage` for superusers: tokens and cost by day and model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query
+
+from inference_core.auth.dependencies import CurrentUser, get_superuser
+from inference_core.db.base import utc_now
+from inference_core.db.engine import DatabaseUnavailableError
+from inference_core.db.session import ReadSessionDep
+from inference_core.errors import responses_for
+from inference_core.exceptions import InvalidInputError, NotAuthenticatedError, NotPermittedError
+from inference_core.llm.dependencies import get_principal
+from inference_core.llm.models import NOBODY
+from inference_core.llm.repository import UsageRepository, UsageSum
+from inference_core.llm.schemas import UsageItem, UsageOverview, UsageReport, UsageTotals, UserUsage
+from inference_core.llm.usage import in_usd
+from inference_core.paths import ADMIN_PREFIX, LLM_PREFIX
+
+LONGEST_DAYS = 366
+DEFAULT_DAYS = 30
+TOP_USERS = 50
+
+
+class BadPeriodError(InvalidInputError):
+    """The last day is before the first, or too far from it."""
+
+    code = "bad_period"
+    detail = f"Ask for a last day that is not before the first, and for at most {LONGEST_DAYS} days."
+
+
+usage = APIRouter(
+    tags=["llm"],
+    responses=responses_for(NotAuthenticatedError, NotPermittedError, DatabaseUnavailableError, BadPeriodError),
+)
+FirstDay = Annotated[date | None, Query(description="UTC; 30 days before the last one if not given.")]
+LastDay = Annotated[date | None, Query(description="UTC; today if not given.")]
+
+
+@usage.get(f"{LLM_PREFIX}/usage", dependencies=[Depends(get_principal)])
+async def own_usage(
+    session: ReadSessionDep, user: CurrentUser, first_day: FirstDay = None, last_day: LastDay = None
+) -> UsageReport:
+    """What the caller has used."""
+    first, last = period(first_day, last_day)
+    sums = await UsageRepository(session).sums(first, last, user.account.id)
+    return UsageReport(first_day=first, last_day=last, items=_items(sums), totals=_totals(sums))
+
+
+@usage.get(f"{ADMIN_PREFIX}/llm/usage", dependencies=[Depends(get_superuser)], tags=["administration"])
+async def usage_of_all(session: ReadSessionDep, first_day: FirstDay = None, last_day: LastDay = None) -> UsageOverview:
+    """What all users have used together, and the users who spent most."""
+    first, last = period(first_day, last_day)
+    repository = UsageRepository(session)
+    sums = await repository.sums(first, last)
+    users = [
+        UserUsage(
+            user_id=None if owner == NOBODY else owner, requests=requests, total_tokens=tokens, cost_usd=in_usd(cost)
+        )
+        for owner, requests, tokens, cost in await repository.top_owners(first, last, TOP_USERS)
+    ]
+    return UsageOverview(first_day=first, last_day=last, items=_items(sums), totals=_totals(sums), users=users)
+
+
+def period(first: date | None, last: date | None) -> tuple[date, date]:
+    """The days asked for.
+
+    Raises:
+        BadPeriodError: if there are none, or too many.
+    """
+    last = last or utc_now().date()
+    if first is None:
+        first = max(date.min + timedelta(days=DEFAULT_DAYS), last) - timedelta(days=DEFAULT_DAYS)
+    if not timedelta(0) <= last - first <= timedelta(days=LONGEST_DAYS):
+        raise BadPeriodError
+    return first, last
+
+
+def _items(sums: Iterable[UsageSum]) -> list[UsageItem]:
+    return [
+        UsageItem(day=item.day, model_name=item.model, simulated=item.simulated, **_numbers([item])) for item in sums
+    ]
+
+
+def _totals(sums: list[UsageSum]) -> UsageTotals:
+    return UsageTotals(**_numbers(sums))
+
+
+def _numbers(sums: list[UsageSum]) -> dict[str, Any]:
+    input_tokens = sum(item.input_tokens for item in sums)
+    output_tokens = sum(item.output_tokens for item in sums)
+    return {
+        "requests": sum(item.requests for item in sums),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "total_tokens": input_tokens + output_tokens,
+        "cost_usd": in_usd(sum(item.cost_nano_usd for item in sums)),
+    }
