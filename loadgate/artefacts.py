@@ -5,31 +5,55 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from loadgate.recorder import Recorder, histogram_log
 from loadgate.report.html import html_report
 from loadgate.report.junit import junit_xml
+from loadgate.report.prometheus import prometheus_text
 from loadgate.report.summary import markdown_summary
 from loadgate.run_document import SCHEMA_VERSION
 
 RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
+SUMMARY_FILE = "summary.md"
 
 
 class RunFileError(Exception):
     """A run.json cannot be read; the message is one line for the user."""
 
 
+DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
+"""What a document that is not as its schema says may raise where it is read."""
+
+
 def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
-    """Write run.json, report.html, junit.xml and summary.md into `folder`, which is made; return the report's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write run.json and all that is made from it into `folder`, which is made; return the report's path."""
     write_whole(folder / RUN_FILE, json.dumps(document, separators=(",", ":"), ensure_ascii=False))
-    write_whole(folder / REPORT_FILE, html_report(document))
-    write_whole(folder / "junit.xml", junit_xml(document))
-    write_whole(folder / "summary.md", markdown_summary(document))
+    return rebuild_artefacts(document, folder)
+
+
+def rebuild_artefacts(document: dict[str, Any], folder: Path) -> Path:
+    """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made."""
+    texts = {
+        REPORT_FILE: html_report(document),
+        "junit.xml": junit_xml(document),
+        SUMMARY_FILE: markdown_summary(document),
+        "metrics.prom": prometheus_text(document),
+    }
+    for name, text in texts.items():
+        write_whole(folder / name, text)
     return folder / REPORT_FILE
+
+
+def append_job_summary(document: Mapping[str, Any]) -> None:
+    """Show the verdict on the page of a GitHub Actions job, where this is one."""
+    page = os.environ.get("GITHUB_STEP_SUMMARY")
+    if page and os.environ.get("GITHUB_ACTIONS") == "true":
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(markdown_summary(dict(document)))
 
 
 def publish(document: dict[str, Any], path: Path) -> None:

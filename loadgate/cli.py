@@ -1,7 +1,8 @@
-"""The `loadgate` command: run a profile, see what is missing, list the profiles, rebuild a report."""
+"""The `loadgate` command: run a profile, see what is missing, list profiles and past runs, rebuild a report."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import Annotated
 import typer
 
 from loadgate.arrival import EXAMPLES
-from loadgate.artefacts import RunFileError, read_run, write_artefacts, write_latency_log
+from loadgate.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
 from loadgate.checks import diagnose
 from loadgate.describe import DescribeError, describe
 from loadgate.exit_codes import ExitCode
+from loadgate.history import history_json, history_text, past_runs
 from loadgate.places import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
 from loadgate.run import RunError, RunRequest, run, suite_file
@@ -100,13 +102,40 @@ def report(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
     hdr: Annotated[bool, typer.Option("--hdr", help="Write the latencies as an HdrHistogram log as well.")] = False,
 ) -> int:
-    """Make a run's report, JUnit file and summary anew from its run.json."""
+    """Make every file of a run anew from its run.json: report, JUnit file, summary, table of seconds, metrics."""
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
-    _say(str(shown_path(write_artefacts(document, folder))))
-    if hdr:
-        _say(str(shown_path(write_latency_log(document, folder))))
+    try:
+        _say(str(shown_path(rebuild_artefacts(document, folder))))
+        if hdr:
+            _say(str(shown_path(write_latency_log(document, folder))))
+    except DAMAGED as error:
+        raise RunFileError(f"{run_path}: damaged: {type(error).__name__}: {error}") from error
     return ExitCode.PASS
+
+
+@_cli.command()
+def history(
+    *,
+    profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many runs, the newest ones.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> int:
+    """List past runs with their verdicts, newest first, and how the value of each rule went."""
+    found, unread = past_runs(load_project().reports_path / "runs", profile, limit)
+    if as_json:
+        _say(json.dumps(history_json(found, unread), indent=2))
+    else:
+        _say(history_text(found, unread, _can_show))
+    return ExitCode.PASS
+
+
+def _can_show(characters: str) -> bool:
+    try:
+        characters.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _say(line: str) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadgate.artefacts import write_artefacts
+from loadgate.artefacts import append_job_summary, write_artefacts
 from loadgate.console import verdict_text
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import exit_code, judge
-from loadgate.places import run_folder, shown_path
+from loadgate.places import RUN_FOLDER_VARIABLE, run_folder, shown_path
 from loadgate.project import Project
 from loadgate.run_document import run_document
 from loadgate.run_state import Run
@@ -32,4 +33,7 @@ def conclude(run: Run, project: Project) -> Conclusion:
     folder = run_folder(project, run.plan.profile.name, run.started_s)
     document = run_document(run, verdict, project.root)
     report = write_artefacts(document, folder)
+    if RUN_FOLDER_VARIABLE not in os.environ:
+        # `loadgate run` may yet change the verdict, and does it itself.
+        append_job_summary(document)
     return Conclusion(exit_code(verdict.outcome), verdict_text(document, shown_path(report)), folder)

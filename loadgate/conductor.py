@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Callable
 
@@ -11,10 +10,10 @@ import gevent
 from locust.runners import MasterRunner, Runner
 
 from loadgate.arrival import WorkerShare
-from loadgate.console import status_line
 from loadgate.judgement import Ending
+from loadgate.live.board import LiveBoard
+from loadgate.live.channel import StateWriter
 from loadgate.pacer import Pacer
-from loadgate.places import PROGRESS_VARIABLE
 from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import EvaluationContext, abort_result
 from loadgate.run_state import Run
@@ -22,9 +21,6 @@ from loadgate.stages import Step, flat_names, open_marks
 from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
-PROGRESS_INTERVAL_S = 2.0
-REPORTED_AFTER_S = 5
-"""Workers report every 3 s; after this long a second is known to be whole."""
 LAST_ARRIVAL_S = 0.1
 """How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
 
@@ -35,10 +31,19 @@ class Conductor:
     """Conducts one run. `workers` is the master's side, `pacer` that of an open model made in this process."""
 
     def __init__(
-        self, run: Run, runner: Runner, workers: MasterSide | None, pacer: Pacer | None, end: Callable[[], None]
+        self,
+        run: Run,
+        runner: Runner,
+        board: LiveBoard,
+        *,
+        workers: MasterSide | None,
+        pacer: Pacer | None,
+        end: Callable[[], None],
     ) -> None:
         self._run = run
         self._runner = runner
+        self._board = board
+        self._listener = StateWriter.from_environment()
         self._workers = workers
         self._pacer = pacer
         self._end = end
@@ -86,28 +91,24 @@ class Conductor:
             self._workers.enter_stage(label)
 
     def _conduct(self) -> None:
-        run, shown_s = self._run, self._run.started_s
         while True:
-            users = self._count_users()
+            self._count_users()
             if self._workers is not None:
-                self._workers.note_missing(run)
-            if PROGRESS_VARIABLE in os.environ and time.time() - shown_s >= PROGRESS_INTERVAL_S:
-                shown_s = time.time()
-                print(status_line(run, users), flush=True)
+                self._workers.note_missing(self._run)
+            if self._listener is not None:
+                self._listener.write(self._board.state())
             self._look_for_abort()
             self._take_due_step()
             gevent.sleep(1)
 
-    def _count_users(self) -> int:
+    def _count_users(self) -> None:
         """Note how many users are running, and in which groups they have been since the last look."""
         run, runner, now_s = self._run, self._runner, time.time()
         by_class = runner.reported_user_classes_count if isinstance(runner, MasterRunner) else runner.user_classes_count
         for name, count in by_class.items():
             run.user_seconds[self._groups.get(name, "")] += count * (now_s - self._counted_s)
         self._counted_s = now_s
-        users = sum(by_class.values())
-        run.user_counts.append((int(now_s), users))
-        return users
+        run.user_counts.append((int(now_s), sum(by_class.values())))
 
     def _take_due_step(self) -> None:
         if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.stopping_s is not None:
@@ -122,12 +123,12 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
             return
-        behind_s = REPORTED_AFTER_S if isinstance(self._runner, MasterRunner) else 0
         context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
-        broken = abort_result(run.plan.rules, run.recorder, context, complete_until_s=int(time.time()) - behind_s)
+        broken = abort_result(
+            run.plan.rules, run.recorder, context, complete_until_s=int(time.time()) - self._board.behind_s
+        )
         if broken is not None:
             run.ending = Ending.ABORTED
-            run.abort_reason = f"{broken.rule}: {broken.reason}"
             run.aborted_by = broken
-            logger.warning("%s", run.abort_reason)
+            logger.warning("%s", run.facts().abort_reason)
             gevent.spawn(self._end)

@@ -42,9 +42,13 @@ class RunFacts:
     incomplete: tuple[str, ...] = ()
     """One sentence for each worker whose figures are not whole."""
     saturated: str | None = None
-    abort_reason: str = ""
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""
+
+    @property
+    def abort_reason(self) -> str:
+        """Which rule ended the run, and why, in a sentence."""
+        return f"{self.aborted_by.rule}: {self.aborted_by.reason}" if self.aborted_by is not None else ""
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:

@@ -26,12 +26,14 @@ from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthLimits, HealthSampler
 from loadgate.interrupts import CtrlC
 from loadgate.judgement import Ending
+from loadgate.live.board import LiveBoard
+from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.measures import Measure, measured
 from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
-from loadgate.places import PROGRESS_VARIABLE, PlaceError, check_reports
+from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
@@ -77,6 +79,7 @@ class LoadGate:
         self.suite = suite
         self._run: Run | None = None
         self._sampler: HealthSampler | None = None
+        self._board: LiveBoard | None = None
         self._conductor: Conductor | None = None
         self._pacer: Pacer | None = None
         self._dispatcher: GateDispatcher | None = None
@@ -133,7 +136,7 @@ class LoadGate:
         follow_parent()
         if isinstance(runner, MasterRunner):
             self._workers = MasterSide(runner, lambda: self._run)
-        if PROGRESS_VARIABLE in os.environ:
+        if LIVE_VARIABLE in os.environ:
             logging.getLogger("locust.stats_logger").disabled = True
         try:
             self._project = load_project()
@@ -178,7 +181,10 @@ class LoadGate:
         activate(self._pacer)
         if self._worker is None:
             tell_parent_of_load()
-            self._conductor = Conductor(self._run, self._runner, self._workers, self._pacer, self._end_load)
+            self._board = LiveBoard(self._run, self._runner, self.suite.generator_limits.cpu_share)
+            self._conductor = Conductor(
+                self._run, self._runner, self._board, workers=self._workers, pacer=self._pacer, end=self._end_load
+            )
 
     def _refuse_start(self, environment: Environment, problems: list[str]) -> NoReturn:
         """Keep the web UI's run from starting, and show why there."""

@@ -12,9 +12,6 @@ from loadgate.project import Project
 RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
 """Names the run folder that a parent process has reserved, which must know it before the run has ended."""
 
-PROGRESS_VARIABLE = "LOADGATE_PROGRESS"
-"""Set: print a status line now and then instead of Locust's tables."""
-
 
 class PlaceError(Exception):
     """Nothing can be written where the reports belong; the text is one line for the user."""

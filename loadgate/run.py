@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
-import subprocess
 import sys
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any, Self
+from typing import Any
 
-from loadgate.artefacts import RUN_FILE, publish, read_run, write_artefacts
+from loadgate.artefacts import RUN_FILE, append_job_summary, publish, read_run, write_artefacts
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import INTERRUPTED
 from loadgate.leak import memory_trend
-from loadgate.parent import PARENT_VARIABLE
-from loadgate.places import PROGRESS_VARIABLE, RUN_FOLDER_VARIABLE, run_folder, safe_name, shown_path
+from loadgate.live.display import display_on
+from loadgate.locust_child import run_locust
+from loadgate.places import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
+from loadgate.signals import Signals
 from loadgate.target import ManagedTarget, managed_target
-
-POLL_S = 0.1
-AFTER_DEATH_S = 3.0
-"""How long the load goes on after the managed target has died, so that the record shows what its clients saw."""
 
 Say = Callable[[str], None]
 
@@ -63,7 +57,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     describe(locustfile, request.profile, request.locust_options)
     folder = run_folder(project, request.profile, time.time())
     try:
-        with _Signals() as signals:
+        with Signals() as signals:
             launch = _Launch(request, project, locustfile, folder, signals, say)
             if host or settings is None:
                 return launch.run_against(host or "")
@@ -90,39 +84,6 @@ def suite_file(given: Path | None, project: Project) -> Path:
     return path.resolve()
 
 
-class _Signals:
-    """Collects Ctrl-C, SIGTERM and SIGHUP, so that none breaks off anything; who waits looks at them."""
-
-    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self) -> None:
-        self._pending: deque[int] = deque()
-        self._came = False
-        self._previous: list[Any] = []
-
-    def __enter__(self) -> Self:
-        self._previous = [signal.signal(number, self._note) for number in self._NUMBERS]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, previous in zip(self._NUMBERS, self._previous, strict=True):
-            signal.signal(number, previous)
-
-    def any(self) -> bool:
-        """Whether one came."""
-        return self._came
-
-    def send_on(self, child: subprocess.Popen[bytes]) -> None:
-        """Send what came since the last time on to Locust, which answers SIGHUP by dying without a word."""
-        while self._pending:
-            number = self._pending.popleft()
-            child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
-        self._came = True
-        self._pending.append(number)
-
-
 @dataclass(frozen=True, slots=True)
 class _Launch:
     """A run about to be made, and what it needs to be made."""
@@ -131,7 +92,7 @@ class _Launch:
     project: Project
     locustfile: Path
     folder: Path
-    signals: _Signals
+    signals: Signals
     say: Say
 
     def run_against(self, host: str, target: ManagedTarget | None = None) -> ExitCode:
@@ -150,6 +111,7 @@ class _Launch:
             self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
         report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
         publish(document, report)
+        append_job_summary(document)
         self.say(f"report: {shown_path(report)}")
         if code != verdict["exit_code"] and not ended and not self.signals.any():
             self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
@@ -161,49 +123,7 @@ class _Launch:
         command = [sys.executable, "-m", "locust", "-f", str(self.locustfile), "--headless", "--only-summary"]
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile, "--host", host]
         command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
-        started, tell_started = os.pipe()
-        os.set_blocking(started, False)
-        variables = {
-            RUN_FOLDER_VARIABLE: str(self.folder),
-            PROGRESS_VARIABLE: "1",
-            PARENT_VARIABLE: f"{os.getpid()} {tell_started}",
-        }
-        # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
-        child = subprocess.Popen(
-            command,
-            env=os.environ | variables,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=(tell_started,),
-        )
-        os.close(tell_started)
-        try:
-            return self._watch(child, target, started)
-        finally:
-            os.close(started)
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-
-    def _watch(self, child: subprocess.Popen[bytes], target: ManagedTarget | None, started: int) -> int:
-        """Wait for Locust's end, pass signals on, and end it a little after a target that dies."""
-        end_at = float("inf")
-        announced = makes_load = False
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                return child.wait(POLL_S)
-            makes_load = makes_load or _has_started(started)
-            if makes_load:
-                self.signals.send_on(child)
-            elif self.signals.any():
-                child.kill()  # it is still being loaded; there is nothing that it could write down
-                return child.wait()
-            if target is not None and not announced and (how := target.died()):
-                self.say(how)
-                announced, end_at = True, time.monotonic() + AFTER_DEATH_S
-            if time.monotonic() >= end_at:
-                child.send_signal(signal.SIGINT)
-                end_at = float("inf")
+        return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
 
     def _without_run(self, code: int) -> ExitCode:
         if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
@@ -213,14 +133,6 @@ class _Launch:
         else:
             self.say(f"Locust ended with {code} and left no {RUN_FILE}, so there is nothing to judge")
         return ExitCode.ERROR
-
-
-def _has_started(pipe: int) -> bool:
-    """Whether Locust has said, by a byte, that it begins to make load."""
-    try:
-        return bool(os.read(pipe, 1))
-    except BlockingIOError:
-        return False
 
 
 def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:

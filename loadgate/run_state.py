@@ -84,7 +84,6 @@ class Run:
     ending: Ending = Ending.COMPLETED
     stopping_s: float | None = None
     ended_s: float | None = None
-    abort_reason: str = ""
     aborted_by: RuleResult | None = None
     exceptions: dict[str, UserException] = field(default_factory=dict)
     health: dict[str, GeneratorHealth] = field(default_factory=dict)
@@ -182,7 +181,6 @@ class Run:
             first_exception=first.text if first else "",
             incomplete=tuple(lost[worker] for worker in sorted(lost)),
             saturated="; ".join(problems) or None,
-            abort_reason=self.abort_reason,
             aborted_by=self.aborted_by,
         )
 

@@ -1,11 +1,15 @@
-"""junit.xml: one case a rule, for CI systems that show test results."""
+"""junit.xml: one case a rule, for CI systems that show test results.
+
+Only what both of the schemas in use allow is written: that of Ant's JUnit task, which names every attribute that must
+be there, and that of Jenkins' xunit plugin. Cases therefore carry no output of their own; the suite has one line each.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from loadgate.report.text import rule_limit, rule_quantity
+from loadgate.report.text import OUTCOME_WORDS, rule_reason
 
 
 def junit_xml(document: dict[str, Any]) -> str:
@@ -14,20 +18,42 @@ def junit_xml(document: dict[str, Any]) -> str:
     What spoils a run whose rules all held, such as an interruption, is a case of its own.
     """
     verdict, run = document["verdict"], document["run"]
-    suite = ET.Element("testsuite", name=_valid(f"loadgate.{run['profile']['name']}"), timestamp=run["started_at"])
+    suite = ET.Element("testsuite", name=_valid(f"loadgate.{run['profile']['name']}"))
+    _add_properties(suite, document)
+    lines = []
     for rule in verdict["rules"]:
-        _add_case(suite, rule["rule"], rule["outcome"], _sentence(rule))
+        _add_case(suite, rule["rule"], rule["outcome"], rule_reason(rule))
+        lines.append(f"{OUTCOME_WORDS[rule['outcome']]}: {rule['rule']}: {rule_reason(rule)}")
     if not any(rule["outcome"] == verdict["outcome"] for rule in verdict["rules"]):
         _add_case(suite, "run", verdict["outcome"], verdict["reason"])
-    cases = list(suite)
-    suite.set("tests", str(len(cases)))
-    suite.set("failures", str(len(suite.findall("testcase/failure"))))
-    suite.set("errors", str(len(suite.findall("testcase/error"))))
-    suite.set("time", f"{run['duration_s']:.3f}")
+    cases = suite.findall("testcase")
+    for name, value in {
+        "tests": str(len(cases)),
+        "failures": str(len(suite.findall("testcase/failure"))),
+        "errors": str(len(suite.findall("testcase/error"))),
+        "time": f"{run['duration_s']:.3f}",
+        "timestamp": run["started_at"].partition(".")[0],
+        "hostname": _valid(document["made_on"]["machine"]["name"]) or "localhost",
+        "package": "loadgate",
+        "id": "0",
+    }.items():
+        suite.set(name, value)
+    lines += [*verdict["notes"], f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']}"]
+    ET.SubElement(suite, "system-out").text = _valid("\n".join(lines))
+    ET.SubElement(suite, "system-err")
     root = ET.Element("testsuites")
     root.append(suite)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _add_properties(suite: ET.Element, document: dict[str, Any]) -> None:
+    run, git = document["run"], document["made_on"]["git"]
+    properties = ET.SubElement(suite, "properties")
+    known = {"host": run["host"], "profile": run["profile"]["name"], "commit": git["commit"] if git else ""}
+    for name, value in known.items():
+        if value:
+            ET.SubElement(properties, "property", name=name, value=_valid(value))
 
 
 def _add_case(suite: ET.Element, name: str, outcome: str, reason: str) -> None:
@@ -36,14 +62,15 @@ def _add_case(suite: ET.Element, name: str, outcome: str, reason: str) -> None:
         ET.SubElement(case, "failure", message=_valid(reason), type="limit")
     elif outcome == "inconclusive":
         ET.SubElement(case, "error", message=_valid(reason), type="inconclusive")
-    else:
-        ET.SubElement(case, "system-out").text = _valid(reason)
-
-
-def _sentence(rule: dict[str, Any]) -> str:
-    return f"{rule['reason']} (limit {rule_limit(rule)}, measured {rule_quantity(rule, rule['value'])})"
 
 
 def _valid(text: str) -> str:
     """Leave out what XML 1.0 cannot hold; error texts come from the target."""
-    return "".join(char for char in text if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff"))
+    return "".join(
+        char for char in text if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not _half(char))
+    )
+
+
+def _half(char: str) -> bool:
+    """Whether it is one half of a surrogate pair, which no encoding can write."""
+    return "\ud800" <= char <= "\udfff"

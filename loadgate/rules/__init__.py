@@ -1,6 +1,6 @@
 """Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
 
-from loadgate.rules.abort import abort_result
+from loadgate.rules.abort import abort_result, recent_view
 from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.readings import format_value
@@ -38,4 +38,5 @@ __all__ = [
     "format_value",
     "from_thresholds",
     "parse_rules",
+    "recent_view",
 ]

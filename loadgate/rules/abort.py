@@ -26,13 +26,16 @@ def abort_result(
     for rule in rules:
         if not rule.abort:
             continue
-        seen: RecorderView = view
-        if rule.window_s is not None:
-            seen = _Recent(view, complete_until_s - rule.window_s - LOOK_BACK_S, complete_until_s)
+        seen = view if rule.window_s is None else recent_view(rule, view, complete_until_s)
         result = evaluate_rule(rule, seen, context)
         if result.outcome is RuleOutcome.FAIL and (rule.window_s is not None or _is_certain(rule, result.interval)):
             return replace(result, reason=f"the run was stopped early: {result.reason}")
     return None
+
+
+def recent_view(rule: Rule, view: RecorderView, complete_until_s: int) -> RecorderView:
+    """What a rule with a window sees of the last windows that are whole; looking costs the same in a long run."""
+    return _Recent(view, complete_until_s - (rule.window_s or 0) - LOOK_BACK_S, complete_until_s)
 
 
 def _is_certain(rule: Rule, interval: Interval | None) -> bool:

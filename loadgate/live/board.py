@@ -1,0 +1,60 @@
+"""Where the process that judges a run keeps its state of the moment, for whoever wants to show it."""
+
+from __future__ import annotations
+
+import time
+
+from locust.runners import MasterRunner, Runner
+
+from loadgate.live.rules import LiveRules
+from loadgate.live.state import LiveState, live_state
+from loadgate.run_state import Run
+
+REPORTED_AFTER_S = 5
+"""Workers report every 3 s; after this long a second is known to be whole."""
+
+MAX_AGE_S = 0.9
+"""How old a state may be that is shown once more."""
+
+
+class LiveBoard:
+    """The state of one run, made only when asked for: it costs the process time, which may make load itself."""
+
+    def __init__(self, run: Run, runner: Runner, cpu_limit_share: float) -> None:
+        self._run = run
+        self._runner = runner
+        self._cpu_limit_share = cpu_limit_share
+        self._rules = LiveRules(run.plan.rules)
+        self._state: LiveState | None = None
+        self._made_s = 0.0
+
+    def state(self) -> LiveState:
+        """Return how the run goes; once it has ended, how it went."""
+        has_ended = self._run.ended_s is not None
+        if self._state is None or (time.monotonic() - self._made_s > MAX_AGE_S and not has_ended):
+            self._state = live_state(
+                self._run,
+                self._rules,
+                users=self._users(),
+                cpu_share=self._cpu_share(),
+                cpu_limit_share=self._cpu_limit_share,
+                behind_s=self.behind_s,
+            )
+            self._made_s = time.monotonic()
+        return self._state
+
+    @property
+    def behind_s(self) -> int:
+        """How many of the last seconds are not known to be whole."""
+        return REPORTED_AFTER_S if isinstance(self._runner, MasterRunner) else 0
+
+    def _users(self) -> int:
+        return self._run.user_counts[-1][1] if self._run.user_counts else 0
+
+    def _cpu_share(self) -> float | None:
+        """CPU of the busiest process that makes load, as Locust measures it every few seconds."""
+        runner = self._runner
+        if not isinstance(runner, MasterRunner):
+            return runner.current_cpu_usage / 100 if runner.current_cpu_usage else None
+        busiest = max((worker.cpu_usage for worker in runner.clients.values()), default=0)
+        return busiest / 100 if busiest else None

@@ -1,0 +1,92 @@
+"""A block of lines at the end of a terminal's output that is drawn anew in place, with other lines going above it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from io import StringIO
+from typing import TextIO
+
+from rich.console import Console, RenderableType
+
+MARGIN = 3
+"""Columns left free on the right: what a terminal echoes there, such as ^C, must not begin a new line."""
+
+_UP = "\x1b[{}A"
+_CLEAR_BELOW = "\r\x1b[J"
+_CLEAR_ALL = "\x1b[H\x1b[2J"
+
+
+def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether the output is a terminal that can be drawn on, and nobody asked for plain lines."""
+    is_plain = environment.get("NO_COLOR") or environment.get("CI") or environment.get("TERM", "dumb") == "dumb"
+    return out.isatty() and not is_plain
+
+
+class Screen:
+    """The block is drawn by `show`, with what makes it for a size in columns and lines; `say` puts lines above it.
+
+    The cursor rests, visible, at the end of the block, and no mode of the terminal is changed: whatever ends the
+    process, the terminal is as it was.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._make: Callable[[int, int], RenderableType] | None = None
+        self._drawn_lines = 0
+        self._size = self._terminal_size()
+
+    def show(self, make: Callable[[int, int], RenderableType]) -> None:
+        """Draw the block anew."""
+        self._make = make
+        self._write(self._erased() + self._block())
+
+    def say(self, text: str) -> None:
+        """Write text that ends with its line above the block."""
+        self._write(self._erased() + text + self._block())
+
+    def redraw_if_resized(self) -> None:
+        """Draw the block anew if the terminal has another size now."""
+        if self._make is not None and self._terminal_size() != self._size:
+            self._write(self._erased() + self._block())
+
+    def clear(self) -> None:
+        """Take the block away."""
+        self._write(self._erased())
+        self._make = None
+
+    def _erased(self) -> str:
+        """What takes the block away. Nobody knows how a resized terminal has wrapped it: then the screen is cleared."""
+        size, drawn = self._terminal_size(), self._drawn_lines
+        was_resized = size != self._size
+        self._size, self._drawn_lines = size, 0
+        if not drawn:
+            return ""
+        if was_resized:
+            return _CLEAR_ALL
+        return (_UP.format(drawn - 1) if drawn > 1 else "") + _CLEAR_BELOW
+
+    def _block(self) -> str:
+        if self._make is None:
+            return ""
+        columns, lines = max(10, self._size[0] - MARGIN), max(4, self._size[1] - 1)
+        console = Console(
+            file=StringIO(), width=columns, height=lines, force_terminal=True, legacy_windows=False, highlight=False
+        )
+        with console.capture() as capture:
+            console.print(self._make(columns, lines))
+        block = capture.get().rstrip("\n").split("\n")[:lines]
+        self._drawn_lines = len(block)
+        return "\x1b[0m\n".join(block) + "\x1b[0m"
+
+    def _terminal_size(self) -> tuple[int, int]:
+        try:
+            size = os.get_terminal_size(self._out.fileno())
+        except OSError:
+            return 80, 24
+        return size.columns or 80, size.lines or 24
+
+    def _write(self, text: str) -> None:
+        if text:
+            self._out.write(text)
+            self._out.flush()

@@ -1,0 +1,109 @@
+"""What is shown of a run while it goes on, as plain values that can travel from one process to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from loadgate.live.rules import LiveRules
+from loadgate.rules import EvaluationContext, RuleResult
+from loadgate.run_state import Run
+
+RATE_WINDOW_S = 5
+"""Over how many whole seconds the current rate is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """How a rule stands. `value` and `limit` are in `unit`; `outcome` is that of a verdict that came now."""
+
+    rule: str
+    scope: str
+    metric: str
+    operator: str
+    unit: str
+    window_s: int | None
+    limit: float
+    value: float | None
+    samples: int
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """A run at one moment. Times in s, shares of 1; rates are of the last whole seconds, counts of the whole run."""
+
+    profile: str
+    host: str
+    stage: str
+    elapsed_s: float
+    planned_s: float | None
+    is_stopping: bool
+    users: int
+    requests: int
+    failures: int
+    requests_per_s: float
+    failures_per_s: float
+    cpu_share: float | None
+    """Of the busiest generator process, of one core; `None` where it is not known yet."""
+    cpu_limit_share: float
+    rules: tuple[RuleState, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return a form that `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LiveState:
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "rules": tuple(RuleState(**rule) for rule in data["rules"])})
+
+
+def live_state(
+    run: Run, rules: LiveRules, *, users: int, cpu_share: float | None, cpu_limit_share: float, behind_s: int
+) -> LiveState:
+    """Return the state of a run now; what ended in the last `behind_s` seconds may not have been reported yet."""
+    now_s = time.time()
+    complete_until_s = int(now_s) - behind_s
+    context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
+    results = rules.look(run.recorder, context, complete_until_s)
+    totals = run.recorder.totals()
+    since_s = max(complete_until_s - RATE_WINDOW_S, int(run.started_s))
+    slots = [slot for slot in run.recorder.time_slots(since_s=since_s) if slot.start_s < complete_until_s]
+    seconds = max(1, complete_until_s - since_s)
+    return LiveState(
+        profile=run.plan.profile.name,
+        host=run.plan.host,
+        stage=run.stage_at(now_s),
+        elapsed_s=round(run.elapsed_s, 1),
+        planned_s=run.plan.run_time_s,
+        is_stopping=run.stopping_s is not None,
+        users=users,
+        requests=totals.requests,
+        failures=totals.failure.count,
+        requests_per_s=round(sum(slot.totals.requests for slot in slots) / seconds, 1),
+        failures_per_s=round(sum(slot.totals.failure.count for slot in slots) / seconds, 1),
+        cpu_share=cpu_share,
+        cpu_limit_share=cpu_limit_share,
+        rules=tuple(_rule_state(result) for result in results),
+    )
+
+
+def _rule_state(result: RuleResult) -> RuleState:
+    rule = result.rule
+    return RuleState(
+        rule=str(rule),
+        scope=rule.scope,
+        metric=str(rule.metric),
+        operator=rule.operator.value,
+        unit=rule.unit.value,
+        window_s=rule.window_s,
+        limit=rule.limit,
+        value=result.value,
+        samples=result.samples,
+        outcome=result.outcome.value,
+        reason=result.reason,
+    )

@@ -1,0 +1,107 @@
+"""The state of a run as a few lines for a terminal, however narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from loadgate.live.plain import shown_limit, shown_value
+from loadgate.live.state import LiveState, RuleState
+from loadgate.report.text import number
+
+COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
+WORDS = {"pass": "✔ ok", "fail": "✘ broken", "inconclusive": "… open"}
+PLAIN_WORDS = {"pass": "ok", "fail": "BROKEN", "inconclusive": "open"}
+WIDE_COLUMNS = 64
+"""From this width on a rule has columns for its limit and a gauge."""
+
+
+def live_view(state: LiveState, columns: int, lines: int, *, is_unicode: bool = True) -> RenderableType:
+    """Return what to show on `columns` by `lines`; rules that do not fit are counted."""
+    room = max(1, lines - 6)
+    shown = list(state.rules)
+    if len(shown) > room:
+        shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
+    words = WORDS if is_unicode else PLAIN_WORDS
+    parts: list[RenderableType] = [_progress(state, columns), _figures(state), _rules(shown, columns, words)]
+    if len(shown) < len(state.rules):
+        parts.append(Text(f"and {len(state.rules) - len(shown)} more rules", style="dim"))
+    return Group(*parts)
+
+
+def _progress(state: LiveState, columns: int) -> RenderableType:
+    done = clock(state.elapsed_s)
+    if state.is_stopping:
+        return _line(f"{state.profile} {done}", "waiting for the last answers")
+    if not state.planned_s:
+        return _line(f"{state.profile} {done}", state.stage)
+    left_s = max(0.0, state.planned_s - state.elapsed_s)
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(8, columns // 4))
+    grid.add_column()
+    grid.add_column(no_wrap=True)
+    completed = min(state.elapsed_s, state.planned_s)
+    bar = ProgressBar(total=state.planned_s, completed=completed, width=max(8, columns // 3))
+    grid.add_row(Text(f"{state.profile} {state.stage}"), bar, Text(f"{done}, {clock(left_s)} left"))
+    return grid
+
+
+def _figures(state: LiveState) -> RenderableType:
+    failed = "bold red" if state.failures else ""
+    text = Text.assemble(
+        f"{number(state.users)} users · {number(state.requests_per_s, 1)}/s · {number(state.requests)} requests · ",
+        (f"{number(state.failures)} failed", failed),
+    )
+    if state.failures_per_s:
+        text.append(f" ({number(state.failures_per_s, 1)}/s)", failed)
+    if state.cpu_share is not None:
+        busy = "bold red" if state.cpu_share > state.cpu_limit_share else ""
+        text.append(" · ").append(f"generator CPU {state.cpu_share:.0%}", busy)
+    return text
+
+
+def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> RenderableType:
+    is_wide = columns >= WIDE_COLUMNS
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+    grid.add_column(no_wrap=True, justify="right")
+    grid.add_column(no_wrap=True)
+    if is_wide:
+        grid.add_column()
+    grid.add_column(no_wrap=True)
+    for rule in rules:
+        colour = COLOURS[rule.outcome]
+        window = f" over {rule.window_s} s" if rule.window_s else ""
+        cells: list[RenderableType] = [
+            Text(f"{rule.scope} {rule.metric}{window}"),
+            Text(shown_value(rule), style=colour),
+            Text(f"{rule.operator} {shown_limit(rule)}", style="dim"),
+        ]
+        if is_wide:
+            cells.append(_gauge(rule, columns // 5))
+        grid.add_row(*cells, Text(words[rule.outcome], style=colour))
+    return grid
+
+
+def _gauge(rule: RuleState, width: int) -> RenderableType:
+    """How much of the limit the value uses, where a limit is something to stay below."""
+    if rule.value is None or not rule.limit or rule.operator not in {"<", "<="}:
+        return Text("")
+    style = "red" if rule.outcome == "fail" else "green"
+    return ProgressBar(
+        total=rule.limit, completed=min(rule.value, rule.limit), width=width, complete_style=style, finished_style=style
+    )
+
+
+def _line(left: str, right: str) -> Text:
+    return Text(f"{left} · {right}", no_wrap=True, overflow="ellipsis")
+
+
+def clock(seconds: float) -> str:
+    """Write a length of time as in `0:07`, `12:30`, `1:02:03`."""
+    hours, minutes = divmod(int(seconds) // 60, 60)
+    return f"{hours}:{minutes:02d}:{int(seconds) % 60:02d}" if hours else f"{minutes}:{int(seconds) % 60:02d}"
