@@ -34,7 +34,7 @@ from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import host_under_test, make_plan
+from loadgate.plan import host_under_test, make_plan, running_classes
 from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Run
@@ -155,7 +155,8 @@ class LoadGate:
                 self._run_time_s, self._options.run_time = self._options.run_time, None
 
     def _preflight(self) -> list[str]:
-        return preflight_problems(self.suite, self._project, host_under_test(self._environment))
+        running = running_classes(self._environment)
+        return preflight_problems(self.suite, self._project, host_under_test(self._environment), running)
 
     @property
     def _options(self) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from locust import User
 from locust.env import Environment
 from locust.runners import MasterRunner
 
@@ -36,6 +37,13 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
         steps=tuple(steps if options.num_users == steps[0].users else steps[:1]),
         arrivals=profile.arrivals() if options.open_model else None,
     )
+
+
+def running_classes(environment: Environment) -> list[type[User]]:
+    """Return the user classes that get users."""
+    options = environment.parsed_options
+    everyone = options is not None and options.equal_weights
+    return [user for user in environment.user_classes if everyone or user.weight > 0 or user.fixed_count > 0]
 
 
 def host_under_test(environment: Environment) -> str:

@@ -22,7 +22,8 @@ HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 class EventStream:
     """An answer that is read event by event: `for event in stream`.
 
-    Iterating ends where the answer ends. Where it breaks off instead, `error` says how, and the request has failed.
+    Iterating ends where the answer ends. Where it breaks off instead, or is no stream at all, `error` says so, and the
+    request has failed.
     Like a response, it is judged by `success()` and `failure(why)`, else by its status.
     """
 
@@ -34,8 +35,8 @@ class EventStream:
         self._last_ms: float | None = None
         self._received_bytes = 0
         if not self._is_over and not self._is_event_stream():
-            self._is_over = True
-            self.failure("did not answer with a stream of events")
+            self._is_over, self.error = True, "did not answer with a stream of events"
+            response.failure(self.error)
 
     @property
     def status_code(self) -> int:
@@ -43,12 +44,12 @@ class EventStream:
         return self._response.status_code
 
     def success(self) -> None:
-        """Mark the request as good, unless its stream broke off."""
+        """Mark the request as good, unless it has an `error`."""
         if self.error is None:
             self._response.success()
 
     def failure(self, why: str | Exception) -> None:
-        """Mark the request as failed; a stream that broke off keeps its own reason."""
+        """Mark the request as failed; an `error` stays the reason."""
         if self.error is None:
             self._response.failure(why)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
@@ -75,9 +75,11 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     return Choice(profile, rules_of(profile, suite.thresholds, suite.rules))
 
 
-def preflight_problems(suite: Suite, project: Project, host: str) -> list[str]:
-    """Return what keeps load from being made, one line each."""
-    checks = project.preflight_checks() if suite.preflight is None else suite.preflight
+def preflight_problems(suite: Suite, project: Project, host: str, user_classes: Iterable[type[User]] = ()) -> list[str]:
+    """Return what keeps load from being made, one line each; `user_classes` are those that will run."""
+    checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
+    for user_class in user_classes:
+        checks += [check for check in getattr(user_class, "preflight", ()) if check not in checks]
     results = run_checks(checks, host) if checks else [reachable(host)]
     return [result.line() for result in results if not result.ok and result.known]
 

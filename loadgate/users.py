@@ -6,9 +6,9 @@ import functools
 import json
 import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import gevent
 from locust import FastHttpUser, User
@@ -25,7 +25,7 @@ from locust.exception import (
 )
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from loadgate.checks import json_problem
+from loadgate.checks import Check, json_problem
 from loadgate.measures import Measure, measured
 from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
 from loadgate.pacer import Arrival, active
@@ -188,13 +188,15 @@ class BaseUser(FastHttpUser):
     """The base of a suite's user classes.
 
     A class says with `group = "health"` to which group its requests belong, for rules such as `health: p95 < 100ms`;
-    its subclasses inherit that. A class without one is a group of its own, by its class name. Both timeouts are
-    finite, so that a target that hangs shows as failures.
+    its subclasses inherit that. A class without one is a group of its own, by its class name. `preflight` are checks
+    that must hold before a run in which the class takes part. Both timeouts are finite, so that a target that hangs
+    shows as failures.
     """
 
     abstract = True
     connection_timeout: float = 10.0
     network_timeout: float = 30.0
+    preflight: ClassVar[Sequence[Check]] = ()
 
     _scope_group = ""
 
