@@ -2,6 +2,10 @@
 
 from loadgate import LoadProfile, Stage
 
+# What the service may add to a model's own times, in milliseconds; goodput counts the streams that keep to both.
+LLM_TTFT_OVERHEAD_MS = 30
+LLM_ITL_OVERHEAD_MS = 5
+
 LOAD_PROFILES: dict[str, LoadProfile] = {
     "light": LoadProfile(
         name="light",
@@ -92,6 +96,19 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
         run_time="2m",
         weight_config={"DatabaseHealthUser": 1},
         thresholds={"database_p95_ms": 100, "overall_failure_rate": 0.01},
+    ),
+    "llm": LoadProfile(
+        name="llm",
+        description="What the LLM endpoints add to a simulated model; needs a target that cannot spend money",
+        users=25,
+        spawn_rate=2.5,
+        run_time="5m",
+        weight_config={"LLMStreamUser": 4, "LLMTaskUser": 1},
+        rules=(
+            f"llm_ttft_overhead: p95 <= {LLM_TTFT_OVERHEAD_MS}ms",
+            f"llm_itl_overhead: p95 <= {LLM_ITL_OVERHEAD_MS}ms",
+            "overall: failures < 1%",
+        ),
     ),
 }
 

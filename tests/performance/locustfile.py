@@ -8,6 +8,8 @@ from users import (
     DatabaseHealthUser,
     HealthCheckFullUser,
     HealthCheckUser,
+    LLMStreamUser,
+    LLMTaskUser,
     TasksMonitoringUser,
 )
 
@@ -19,6 +21,8 @@ def get_user_classes() -> list[type[BaseUser]]:
         HealthCheckFullUser,
         AuthUserFlow,
         TasksMonitoringUser,
+        LLMStreamUser,
+        LLMTaskUser,
         DatabaseHealthUser,
     ]
 

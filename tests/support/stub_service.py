@@ -1,6 +1,7 @@
 """A stand-in that answers the suite's requests as the service would, but as slowly and as wrongly as it is told.
 
-Run as `python -m tests.support.stub_service --port N [--delay-ms health=150] [--fail-every 50] [--die-after 100]`.
+Run as `python -m tests.support.stub_service --port N [--delay-ms health=150] [--fail-every 50] [--die-after 100]
+[--llm live|late|miscounting|endless]`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from starlette.routing import Route
 
 from inference_core.stack.ports import free_port, is_listening
 from tests.support.processes import stop, wait_until
+from tests.support.stub_llm import StubLLM
 
 NOW = "2026-01-01T00:00:00Z"
 SNAPSHOT = {"as_of": NOW, "age_ms": 1}
@@ -35,7 +37,8 @@ HEALTHY = {"status": "healthy", "checked_at": NOW}
 class Stub:
     """The answers, the misbehaviour, and the accounts that have signed up."""
 
-    def __init__(self, delays_ms: dict[str, float], fail_every: int, die_after: int) -> None:
+    def __init__(self, delays_ms: dict[str, float], fail_every: int, die_after: int, llm: str = "") -> None:
+        self.llm = StubLLM(llm)
         self.delays_ms = delays_ms
         self.fail_every = fail_every
         self.die_after = die_after
@@ -48,6 +51,8 @@ class Stub:
         if self.die_after and number > self.die_after:
             os._exit(3)
         path = request.url.path
+        if path.startswith("/api/v1/llm/") or path.endswith("/result"):
+            return await self.llm.answer(request)
         group = path.split("/")[3] if path.startswith("/api/v1/") else "health"
         await asyncio.sleep(self.delays_ms.get(group, 0.0) / 1000)
         if self.fail_every and number % self.fail_every == 0:
@@ -121,9 +126,10 @@ def main() -> None:
     parser.add_argument("--delay-ms", action="append", default=[], metavar="GROUP=MS")
     parser.add_argument("--fail-every", type=int, default=0)
     parser.add_argument("--die-after", type=int, default=0)
+    parser.add_argument("--llm", default="")
     options = parser.parse_args()
     delays = {group: float(ms) for group, _, ms in (text.partition("=") for text in options.delay_ms)}
-    stub = Stub(delays, options.fail_every, options.die_after)
+    stub = Stub(delays, options.fail_every, options.die_after, options.llm)
     app = Starlette(routes=[Route("/{path:path}", stub.answer, methods=["GET", "POST", "PUT"])])
     uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
 

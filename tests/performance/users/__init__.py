@@ -4,6 +4,7 @@ from users.auth import AuthUserFlow
 from users.base import BaseUser
 from users.database import DatabaseHealthUser
 from users.health import HealthCheckFullUser, HealthCheckUser
+from users.llm import LLMStreamUser, LLMTaskUser
 from users.tasks import TasksMonitoringUser
 
 __all__ = [
@@ -12,5 +13,7 @@ __all__ = [
     "DatabaseHealthUser",
     "HealthCheckFullUser",
     "HealthCheckUser",
+    "LLMStreamUser",
+    "LLMTaskUser",
     "TasksMonitoringUser",
 ]

@@ -1,76 +1,19 @@
-"""A user with an account: signs up, logs in, works with the profile, changes the password, comes and goes."""
+"""A user who lives with their account: reads and changes it, logs out and in, goes and comes anew."""
 
 import random
 import secrets
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
 from locust import task
-from locust.exception import RescheduleTask
 
-from users.base import API, BaseUser
-
-FIRST_NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "José", "Łukasz", "Zoë", "明")
-LAST_NAMES = (
-    "Lovelace",
-    "Hopper",
-    "Dijkstra",
-    "Liskov",
-    "Knuth",
-    "Allen",
-    "Turing",
-    "Perlman",
-    "O'Neil",
-    "Śliwa",
-    "李",
-)
-TOKENS = {"access_token": "*", "refresh_token": "*", "token_type": "bearer", "expires_in": "> 0"}
-RENEW_BEFORE_EXPIRY_S = 15.0
+from users.account import FIRST_NAMES, LAST_NAMES, AccountUser
+from users.base import API
 
 
-@dataclass
-class Account:
-    """Credentials that no other simulated user has, on this machine or another."""
-
-    username: str
-    email: str
-    password: str
-    first_name: str
-    last_name: str
-
-    @classmethod
-    def unique(cls) -> "Account":
-        """A new account; the 64-bit random part keeps generators on several machines apart."""
-        username = f"perf{secrets.token_hex(8)}"
-        return cls(
-            username=username,
-            email=f"{username}@example.com",
-            password=secrets.token_urlsafe(random.randint(9, 24)),
-            first_name=random.choice(FIRST_NAMES),
-            last_name=random.choice(LAST_NAMES),
-        )
-
-
-class AuthUserFlow(BaseUser):
-    """One person with one account at a time."""
+class AuthUserFlow(AccountUser):
+    """One person with one account at a time, by how often a person does what."""
 
     weight = 4
     group = "auth"
-
-    account: Account
-    access_token: str | None = None
-    refresh_token: str | None = None
-    access_expires_at: float = 0.0
-
-    def on_start(self) -> None:
-        """Sign up and log in, as the first thing a new user does."""
-        self.sign_up()
-        self.log_in()
-
-    # What a person does, by how often they do it.
 
     @task(10)
     def read_profile(self) -> None:
@@ -118,61 +61,3 @@ class AuthUserFlow(BaseUser):
         self.log_out()
         self.sign_up()
         self.log_in()
-
-    # How it is done.
-
-    def sign_up(self) -> None:
-        """Register a new unique account."""
-        self.account = Account.unique()
-        with self.client.post(f"{API}/auth/register", json=vars(self.account), name="Auth - Register") as response:
-            response.expect(201, {"id": "*", "username": self.account.username})
-
-    def log_in(self) -> None:
-        """Log in by user name or, as often, by email address."""
-        login = random.choice((self.account.username, self.account.email))
-        request = {"username": login, "password": self.account.password}
-        with self.client.post(f"{API}/auth/login", json=request, name="Auth - Login") as response:
-            self.keep_tokens(response.expect(200, TOKENS))
-
-    def renew_tokens(self) -> None:
-        """Exchange the refresh token; log in again where that is not possible."""
-        if self.refresh_token is None:
-            self.log_in()
-            return
-        request = {"refresh_token": self.refresh_token}
-        with self.client.post(f"{API}/auth/refresh", json=request, name="Auth - Refresh") as response:
-            self.keep_tokens(response.expect(200, TOKENS))
-        if self.access_token is None:
-            self.log_in()
-
-    def log_out(self) -> None:
-        """End the session, if there is one."""
-        if self.refresh_token is None:
-            return
-        request = {"refresh_token": self.refresh_token}
-        with self.client.post(f"{API}/auth/logout", json=request, name="Auth - Logout") as response:
-            response.expect(200, {"success": True})
-        self.keep_tokens(None)
-
-    @contextmanager
-    def authorized(self, method: str, path: str, name: str, **options: Any) -> Iterator[Any]:
-        """A request with a bearer token that is not about to expire.
-
-        Raises:
-            RescheduleTask: when no token can be had; the failed login has been counted, the task is dropped.
-        """
-        if self.access_token is None or time.monotonic() > self.access_expires_at - RENEW_BEFORE_EXPIRY_S:
-            self.renew_tokens()
-        if self.access_token is None:
-            raise RescheduleTask
-        headers = {"Authorization": f"Bearer {self.access_token}"}
-        with self.client.request(method, f"{API}{path}", name=name, headers=headers, **options) as response:
-            yield response
-        if response.status_code == 401:
-            self.keep_tokens(None)
-
-    def keep_tokens(self, answer: dict[str, Any] | None) -> None:
-        """Remember the tokens of a login or refresh; None forgets them."""
-        self.access_token = answer["access_token"] if answer else None
-        self.refresh_token = answer["refresh_token"] if answer else None
-        self.access_expires_at = time.monotonic() + answer["expires_in"] if answer else 0.0
