@@ -21,7 +21,7 @@ from inference_core.auth.state import AuthState
 from inference_core.auth.throttle import Attempt, address_prefix
 from inference_core.celery.sender import BrokerUnavailableError, TaskSender
 from inference_core.db.after_commit import after_commit
-from inference_core.exceptions import NotAuthenticatedError
+from inference_core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.mail import names
 from inference_core.settings import Settings
 
@@ -100,6 +100,8 @@ class AccountService:
         if changed is None:
             raise NotAuthenticatedError
         if "email" in values:
+            # What was mailed to the old address says nothing of the new one, and opens the account no longer.
+            await self.users.forget_tokens(account.id)
             audit("email_changed", self.client, account.id)
             self._mail_after_commit(names.EMAIL_CHANGED, account.email, account.username)
             if self.settings.verify_email:
@@ -175,12 +177,21 @@ class AccountService:
         if password is None:
             raise WrongPasswordError("Give the current password to change the email.")
         attempt = self._attempt(account.id)
-        await self.auth.throttle.check(attempt)
+        await self._check_throttle(attempt, account)
         matches, _ = await self.auth.passwords.verify(password, account.hashed_password)
         if not matches:
             await self.auth.throttle.failed(attempt)
             audit("password_check_failed", self.client, account.id)
             raise WrongPasswordError
+        # Again: of many guesses at once, all may have passed before the first was counted.
+        await self._check_throttle(attempt, account)
+
+    async def _check_throttle(self, attempt: Attempt, account: Account) -> None:
+        try:
+            await self.auth.throttle.check(attempt)
+        except ThrottledError:
+            audit("password_check_throttled", self.client, account.id)
+            raise
 
     def _attempt(self, user_id: UUID) -> Attempt:
         return Attempt(str(user_id), address_prefix(self.client.address))

@@ -26,9 +26,9 @@ router = APIRouter(
 )
 
 
-async def get_admin_service(logins: Logins) -> AdminService:
+async def get_admin_service(logins: Logins, caller: SuperUser) -> AdminService:
     """The service for this request."""
-    return AdminService(logins)
+    return AdminService(logins, caller.account.id)
 
 
 Admin = Annotated[AdminService, Depends(get_admin_service)]
@@ -49,9 +49,9 @@ async def list_accounts(
 
 
 @router.patch("/{user_id}", responses=responses_for(NotFoundError, InvalidInputError))
-async def set_account_state(user_id: UUID, state: AccountState, caller: SuperUser, admin: Admin) -> AdminProfile:
+async def set_account_state(user_id: UUID, state: AccountState, admin: Admin) -> AdminProfile:
     """Deactivate an account, which ends its sessions at once, or activate it again."""
-    return AdminProfile.model_validate(await admin.set_active(caller.account.id, user_id, active=state.is_active))
+    return AdminProfile.model_validate(await admin.set_active(user_id, active=state.is_active))
 
 
 @router.delete("/{user_id}/sessions", responses=responses_for(NotFoundError))

@@ -23,22 +23,23 @@ from inference_core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """Acts for the superuser whose request `logins` belongs to."""
+    """Acts for the superuser `caller_id`, whose request `logins` belongs to."""
 
     logins: LoginService
+    caller_id: UUID
 
     async def page(self, session: ReadSession, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
         """Accounts from `offset` on and how many match in all."""
         return await UserRepository(session).page(search, offset, limit)
 
-    async def set_active(self, caller_id: UUID, user_id: UUID, *, active: bool) -> Account:
+    async def set_active(self, user_id: UUID, *, active: bool) -> Account:
         """Activate or deactivate; a deactivated account's sessions and access tokens end at once.
 
         Raises:
             InvalidInputError: if the caller would deactivate themselves.
             NotFoundError: if there is no such account.
         """
-        if caller_id == user_id and not active:
+        if self.caller_id == user_id and not active:
             raise InvalidInputError("You cannot deactivate your own account.", code="own_account")
         async with self.logins.database.write() as session:
             users = UserRepository(session)
@@ -50,7 +51,8 @@ class AdminService:
             raise NotFoundError
         if not active:
             await self.logins.auth.sessions.end_all(user_id)
-        audit("account_activated" if active else "account_deactivated", self.logins.client, user_id)
+        event = "account_activated" if active else "account_deactivated"
+        audit(event, self.logins.client, user_id, by=self.caller_id)
         return account
 
     async def end_sessions(self, user_id: UUID) -> int:
@@ -61,7 +63,7 @@ class AdminService:
         """
         if await AccountReads(self.logins.database).by_id(user_id) is None:
             raise NotFoundError
-        return await self.logins.end_all_sessions(user_id)
+        return await self.logins.end_all_sessions(user_id, by=self.caller_id)
 
 
 async def create_superuser(settings: Settings, *, username: str, email: str, password: str) -> UUID:

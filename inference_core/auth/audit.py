@@ -11,8 +11,14 @@ from inference_core.auth.sessions import Client
 log = structlog.get_logger("inference_core.audit")
 
 
-def audit(event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None) -> None:
-    """Log one event; time and request id are added by the logger."""
+def audit(
+    event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None, by: UUID | None = None
+) -> None:
+    """Log one event on the account `user_id`, done `by` a superuser or else by itself.
+
+    Time and request id are added by the logger.
+    """
     known = {"user_id": str(user_id)} if user_id else {}
     known |= {"session_id": session_id} if session_id else {}
+    known |= {"by": str(by)} if by else {}
     log.info(event, audit=True, ip=client.address, **known)

@@ -51,8 +51,7 @@ async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
     if found is None:
         raise NotAuthenticatedError
     account, is_ended = found
-    is_current = claims.version == account.token_version or claims.session_id == account.kept_session_id
-    if is_ended or not is_current or not account.is_active:
+    if is_ended or not account.honours(claims.version, claims.session_id):
         raise NotAuthenticatedError
     if claims.generation:
         await state.auth.sessions.confirm(claims.session_id, claims.generation)

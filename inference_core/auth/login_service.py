@@ -50,10 +50,13 @@ class LoginService:
         account = await AccountReads(self.database).by_login(login)
         attempt = self.attempt(str(account.id) if account else login.lower())
         try:
-            await self.auth.throttle.check(attempt)
+            return await self._log_in(account, attempt, password)
         except ThrottledError:
             audit("login_throttled", self.client, account.id if account else None)
             raise
+
+    async def _log_in(self, account: Account | None, attempt: Attempt, password: str) -> IssuedTokens:
+        await self.auth.throttle.check(attempt)
         matches, newer = await self.auth.passwords.verify(password, account.hashed_password if account else None)
         if account is None or not matches or not account.is_active:
             await self.auth.throttle.failed(attempt)
@@ -62,7 +65,7 @@ class LoginService:
         if newer is not None:
             async with self.database.write() as session:
                 await UserRepository(session).rehash(account.id, account.hashed_password, newer)
-        started = await self.auth.sessions.start(account.id, self.client, clear_keys=attempt.keys)
+        started = await self.auth.sessions.start(account.id, account.token_version, self.client, attempt)
         audit("login_succeeded", self.client, account.id, started.id)
         return self._issue(started, account)
 
@@ -80,7 +83,8 @@ class LoginService:
             await self._refuse_access_tokens(reused.session_id)
             raise
         account = await AccountReads(self.database).by_id(started.user_id)
-        if account is None or not account.is_active:
+        # Also ends a session that was started while the password was being changed or the account put out.
+        if account is None or not account.honours(started.version, started.id):
             await self.auth.sessions.end(started.id)
             audit("refresh_refused", self.client, started.user_id, started.id)
             raise InvalidRefreshTokenError
@@ -109,12 +113,12 @@ class LoginService:
         await self._refuse_access_tokens(session_id)
         audit("session_ended", self.client, user_id, session_id)
 
-    async def end_all_sessions(self, user_id: UUID) -> int:
-        """End every session of a user, access tokens included; how many."""
+    async def end_all_sessions(self, user_id: UUID, by: UUID | None = None) -> int:
+        """End every session of a user, access tokens included; how many. `by` is the superuser who did it."""
         async with self.database.write() as session:
             await UserRepository(session).revoke_tokens(user_id)
         ended = await self.auth.sessions.end_all(user_id)
-        audit("all_sessions_ended", self.client, user_id)
+        audit("all_sessions_ended", self.client, user_id, by=by)
         return ended
 
     def attempt(self, account: str) -> Attempt:

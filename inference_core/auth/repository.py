@@ -33,6 +33,10 @@ class Account:
     created_at: datetime
     updated_at: datetime
 
+    def honours(self, version: int, session_id: str) -> bool:
+        """Whether tokens of this session, issued under this token version, still count."""
+        return self.is_active and (version == self.token_version or session_id == self.kept_session_id)
+
 
 COLUMNS = [getattr(User, column.name) for column in fields(Account)]
 # Read by every authenticated request: the account and whether the caller's session has been ended, in one round trip.
@@ -43,7 +47,8 @@ BY_TOKEN = (
 )
 BY_ID = select(*COLUMNS).where(User.id == bindparam("user_id"))
 BY_LOGIN = select(*COLUMNS).where(or_(User.username == bindparam("login"), User.email == bindparam("login")))
-BY_EMAIL = select(*COLUMNS).where(User.email == bindparam("email"))
+# Locked, so that a token is mailed to this address only while it is the account's. (SQLite has one writer anyway.)
+BY_EMAIL = select(*COLUMNS).where(User.email == bindparam("email")).with_for_update()
 
 
 class AccountReads:
@@ -82,7 +87,7 @@ class UserRepository:
         return self._account((await self._session.execute(BY_ID, {"user_id": user_id})).one_or_none())
 
     async def by_email(self, email: str) -> Account | None:
-        """The account with this email."""
+        """The account with this email, which keeps it until the session ends."""
         return self._account((await self._session.execute(BY_EMAIL, {"email": email})).one_or_none())
 
     async def add(self, user: User) -> User:
@@ -129,13 +134,21 @@ class UserRepository:
         self._session.add(OneTimeToken(user_id=user_id, purpose=purpose, token_hash=token_hash, expires_at=expires_at))
         await self._session.flush()
 
+    async def forget_tokens(self, user_id: UUID) -> None:
+        """Take back every mailed token of the account."""
+        await self._count(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+
     async def take_token(self, purpose: TokenPurpose, token_hash: str) -> UUID | None:
         """Use a mailed token up; whose it was, or None if it is unknown, used or expired."""
         wanted = (OneTimeToken.purpose == purpose, OneTimeToken.token_hash == token_hash)
         found = await self._session.execute(select(OneTimeToken.user_id, OneTimeToken.expires_at).where(*wanted))
         row = found.one_or_none()
+        if row is None:
+            return None
+        # The account first, as everywhere: two who lock in a different order could wait for each other.
+        await self._session.execute(select(User.id).where(User.id == row.user_id).with_for_update())
         # Of two who found it only one deletes it.
-        if row is None or await self._count(delete(OneTimeToken).where(*wanted)) != 1:
+        if await self._count(delete(OneTimeToken).where(*wanted)) != 1:
             return None
         return cast("UUID", row.user_id) if row.expires_at > utc_now() else None
 

@@ -27,8 +27,9 @@ Username = Annotated[
     str, StringConstraints(min_length=3, max_length=USERNAME_LENGTH, pattern=r"^[A-Za-z0-9]+$", to_lower=True)
 ]
 Email = Annotated[EmailStr, BeforeValidator(_lower), Field(max_length=EMAIL_LENGTH)]
-PrintableText = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH), AfterValidator(_printable)]
-PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), AfterValidator(_printable)]
+Printable = (AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}))
+PrintableText = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH), *Printable]
+PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), *Printable]
 NewPassword = Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH)]
 # What is only compared may be anything; the limit keeps a request from being work.
 GivenPassword = Annotated[str, StringConstraints(max_length=1024)]

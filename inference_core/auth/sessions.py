@@ -10,7 +10,8 @@ from uuid import UUID
 import structlog
 
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
-from inference_core.exceptions import NotAuthenticatedError
+from inference_core.auth.throttle import Attempt, seconds_of
+from inference_core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.redis.scripts import LuaScript
 from inference_core.settings import Settings
@@ -58,11 +59,15 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class StartedSession:
-    """A session's id, the generation of its tokens, and the refresh token as the client gets it."""
+    """A session's id, the generation of its tokens, and the refresh token as the client gets it.
+
+    `version` is the account's token version at the session's start.
+    """
 
     id: str
     user_id: UUID
     generation: int
+    version: int
     refresh_token: str
 
 
@@ -94,16 +99,22 @@ class RefreshSessions:
         self._end = LuaScript(client, PACKAGE, "session_end")
         self._end_all = LuaScript(client, PACKAGE, "session_end_all")
 
-    async def start(self, user_id: UUID, client: Client, clear_keys: list[str]) -> StartedSession:
-        """Start a session; `clear_keys` (counters of failed logins) are removed in the same step."""
+    async def start(self, user_id: UUID, version: int, client: Client, attempt: Attempt) -> StartedSession:
+        """Start a session for an account read at `version`; the failures of `attempt` are forgotten in the same step.
+
+        Raises:
+            ThrottledError: if the attempt was locked while the password was compared.
+        """
         token = self._tokens.first()
-        await self._create(
-            [SESSION_KEY + token.session_id, INDEX_KEY + str(user_id), *clear_keys],
+        locked_ms = await self._create(
+            [SESSION_KEY + token.session_id, INDEX_KEY + str(user_id), *attempt.keys],
             *(token.session_id, str(user_id), token.hash),
             *(self._absolute_ms, self._idle_ms, MOST_SESSIONS_PER_USER, SESSION_KEY),
-            *(client.address, client.user_agent[:USER_AGENT_LENGTH]),
+            *(client.address, client.user_agent[:USER_AGENT_LENGTH], version),
         )
-        return StartedSession(token.session_id, user_id, 0, self._tokens.encode(token))
+        if locked_ms:
+            raise ThrottledError(seconds_of(locked_ms))
+        return StartedSession(token.session_id, user_id, 0, version, self._tokens.encode(token))
 
     async def refresh(self, text: str) -> StartedSession:
         """Exchange a refresh token for its successor, or give the successor again to a client that never got it.
@@ -125,8 +136,8 @@ class RefreshSessions:
         user_id = UUID(rest[0].decode())
         if outcome == b"reused":
             raise RefreshTokenReusedError(user_id, token.session_id)
-        successor = successors[0] if outcome == b"rotated" else _find(successors, rest[2].decode())
-        return StartedSession(token.session_id, user_id, int(rest[1]), self._tokens.encode(successor))
+        successor = _find(successors, rest[3].decode())
+        return StartedSession(token.session_id, user_id, int(rest[1]), int(rest[2]), self._tokens.encode(successor))
 
     async def confirm(self, session_id: str, generation: int) -> None:
         """Note, once, that the tokens of this generation have reached their client.

@@ -49,6 +49,11 @@ def address_prefix(address: str) -> str:
     return str(ipaddress.ip_network(f"{parsed}/{PREFIX_BITS[parsed.version]}", strict=False))
 
 
+def seconds_of(remaining_ms: float) -> int:
+    """What `Retry-After` says of a lock's rest: at least a second."""
+    return math.ceil(remaining_ms / 1000)
+
+
 class Throttle:
     """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
 
@@ -73,7 +78,7 @@ class Throttle:
         with redis_unavailable_as_domain_error():
             remaining_ms = await self._client.pttl(attempt.keys[1])
         if remaining_ms > 0:
-            raise ThrottledError(math.ceil(remaining_ms / 1000))
+            raise ThrottledError(seconds_of(remaining_ms))
 
     async def failed(self, attempt: Attempt) -> None:
         """Count a failure."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from fastapi import Depends, Header, Request, Response
+from pydantic import WithJsonSchema
 
 from inference_core.auth.login_service import IssuedTokens
 from inference_core.auth.schemas import RefreshRequest, Tokens
@@ -21,6 +22,8 @@ DAY_S = 24 * 3600
 
 TransportHeader = Annotated[
     Literal["cookie"] | None,
+    # A header is there or not; it cannot be null.
+    WithJsonSchema({"type": "string", "const": "cookie"}),
     Header(alias="X-Token-Transport", description="`cookie` keeps the refresh token in an HttpOnly cookie."),
 ]
 
@@ -62,14 +65,14 @@ async def get_delivery(response: Response, settings: SettingsDep, transport: Tra
     return Delivery(response, transport == "cookie", settings.refresh_token_idle_days * DAY_S)
 
 
-async def get_given_refresh_token(
-    request: Request, body: RefreshRequest | None = None, transport: TransportHeader = None
-) -> str:
+TokenDelivery = Annotated[Delivery, Depends(get_delivery)]
+
+
+async def get_given_refresh_token(request: Request, delivery: TokenDelivery, body: RefreshRequest | None = None) -> str:
     """The token from the body, or from the cookie if the client says it uses that; empty if there is none."""
     if body is not None:
         return body.refresh_token
-    return request.cookies.get(COOKIE, "") if transport == "cookie" else ""
+    return request.cookies.get(COOKIE, "") if delivery.in_cookie else ""
 
 
-TokenDelivery = Annotated[Delivery, Depends(get_delivery)]
 GivenRefreshToken = Annotated[str, Depends(get_given_refresh_token)]

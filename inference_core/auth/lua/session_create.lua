@@ -1,11 +1,18 @@
--- Starts a session (family): KEYS session, the user's index, then the keys a successful login clears.
+-- Starts a session (family) unless the attempt was locked meanwhile, by others that were tried at the same time.
+-- KEYS session, the user's index, counter of failed logins, lock; a start clears the last two.
 -- ARGV session id, user, token hash, absolute lifetime ms, idle lifetime ms, most sessions, session key prefix,
--- client address, user agent.
+-- client address, user agent, the account's token version.
+-- Returns 0, or how many ms the lock has left.
+local locked = redis.call('PTTL', KEYS[4])
+if locked > 0 then
+  return locked
+end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expires = now + ARGV[4]
 redis.call('HSET', KEYS[1], 'user', ARGV[2], 'current', ARGV[3], 'generation', 0, 'confirmed', 0,
-  'created_ms', now, 'used_ms', now, 'expires_ms', expires, 'address', ARGV[8], 'user_agent', ARGV[9])
+  'created_ms', now, 'used_ms', now, 'expires_ms', expires, 'address', ARGV[8], 'user_agent', ARGV[9],
+  'version', ARGV[10])
 redis.call('PEXPIREAT', KEYS[1], math.min(now + ARGV[5], expires))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 redis.call('ZADD', KEYS[2], expires, ARGV[1])
@@ -16,7 +23,5 @@ if surplus > 0 then
     redis.call('DEL', ARGV[7] .. oldest)
   end
 end
-for position = 3, #KEYS do
-  redis.call('DEL', KEYS[position])
-end
-return now
+redis.call('DEL', KEYS[3], KEYS[4])
+return 0

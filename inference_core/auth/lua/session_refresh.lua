@@ -1,9 +1,9 @@
 -- One refresh. KEYS session. ARGV presented token's hash, its successor's hash, grace ms, idle lifetime ms,
 -- index key prefix, session id.
--- Returns {'rotated', user, generation}, {'repeated', user, generation, hash of the current token},
+-- Returns {'rotated', user, generation, token version at its start, hash of the current token}, {'repeated', the same},
 -- {'reused', user} with the family ended, or {'gone'}.
 local session = redis.call('HMGET', KEYS[1], 'user', 'current', 'previous', 'generation', 'confirmed',
-  'replaced_ms', 'expires_ms')
+  'replaced_ms', 'expires_ms', 'version')
 local user = session[1]
 if not user then
   return {'gone'}
@@ -21,12 +21,12 @@ if ARGV[1] == session[2] then
   redis.call('HSET', KEYS[1], 'previous', ARGV[1], 'current', ARGV[2], 'generation', generation + 1,
     'replaced_ms', now, 'used_ms', now)
   redis.call('PEXPIREAT', KEYS[1], math.min(now + ARGV[4], expires))
-  return {'rotated', user, generation + 1}
+  return {'rotated', user, generation + 1, session[8], ARGV[2]}
 end
 if ARGV[1] == session[3] then
   local in_grace = now - tonumber(session[6]) <= tonumber(ARGV[3])
   if in_grace or tonumber(session[5]) < generation then
-    return {'repeated', user, generation, session[2]}
+    return {'repeated', user, generation, session[8], session[2]}
   end
 end
 redis.call('DEL', KEYS[1])
