@@ -79,9 +79,10 @@ def service_settings(tmp_path: Path, redis_url: str, database_url: str) -> Calla
 async def running(app: FastAPI, settings: Settings) -> AsyncIterator[Api]:
     """The application between its start and its stop."""
     async with app.router.lifespan_context(app) as state:
-        transport = httpx2.ASGITransport(app=_with_state(app, state), raise_app_exceptions=False)
+        served = _with_state(app, state)
+        transport = httpx2.ASGITransport(app=served, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
-            yield Api(client=client, settings=settings, state=state["app"])
+            yield Api(client=client, app=served, settings=settings, state=state["app"])
     await sqlite_threads_end()
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from inference_core.auth.admin_service import create_superuser
 from inference_core.settings import Settings
 from inference_core.state import AppState
 
@@ -56,9 +57,10 @@ def audit_events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str,
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A running application and a client for it."""
+    """A running application and a client for it; `app` serves clients at other addresses."""
 
     client: httpx2.AsyncClient
+    app: Any
     settings: Settings
     state: AppState
 
@@ -78,6 +80,12 @@ class Api:
         assert response.status_code == 201, response.text
         profile = response.json()
         return User(profile["id"], profile["username"], profile["email"], body["password"])
+
+    async def register_superuser(self) -> User:
+        name = new_name()
+        email = f"{name}@example.com"
+        user_id = await create_superuser(self.settings, username=name, email=email, password=PASSWORD)
+        return User(str(user_id), name, email)
 
     async def try_login(self, user: User, password: str | None = None) -> httpx2.Response:
         return await self.post("/auth/login", {"username": user.username, "password": password or user.password})

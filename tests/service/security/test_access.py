@@ -4,26 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from inference_core.auth.admin_service import create_superuser
 from inference_core.celery.schedule import PURGE_EXPIRED
 from tests.service.conftest import AppFactory
-from tests.support.accounts import Api, Tokens, User, new_name
+from tests.support.accounts import Api
 
 pytestmark = pytest.mark.anyio
 
 MONITORING = ("/tasks/health", "/tasks/workers/stats", "/tasks/active")
 
 
-async def superuser(api: Api) -> Tokens:
-    name = new_name()
-    email, password = f"{name}@example.com", "OperatorPass1!"
-    user_id = await create_superuser(api.settings, username=name, email=email, password=password)
-    return await api.login(User(str(user_id), name, email, password))
-
-
 async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
     owner, stranger = await api.register(), await api.register()
-    own, theirs, admin = await api.login(owner), await api.login(stranger), await superuser(api)
+    own, theirs = await api.login(owner), await api.login(stranger)
+    admin = await api.login(await api.register_superuser())
     task_id = await api.state.task_service.submit(PURGE_EXPIRED, owner=owner.id)
     unowned = await api.state.task_service.submit(PURGE_EXPIRED)
     for method, path in (("GET", "status"), ("GET", "result?timeout=0"), ("DELETE", "")):
@@ -41,7 +34,7 @@ async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
 
 async def test_S36_production_shows_the_workers_to_superusers_alone(start_app: AppFactory) -> None:
     async with start_app(environment="production", secret_key="s" * 32) as api:
-        user, admin = await api.login(await api.register()), await superuser(api)
+        user, admin = await api.login(await api.register()), await api.login(await api.register_superuser())
         for path in MONITORING:
             statuses = [(await api.get(path, caller)).status_code for caller in (None, user, admin)]
             assert statuses == [401, 403, 200]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import time
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import jwt
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
 
+from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.refresh_tokens import RefreshTokens
 from inference_core.auth.repository import UserRepository
-from inference_core.auth.tokens import ALGORITHM, derive_key, key_id
+from inference_core.auth.tokens import ALGORITHM, AccessClaims, AccessTokens, derive_key, key_id
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
@@ -82,9 +87,43 @@ async def test_S22_a_token_for_another_time_or_place_is_refused(api: Api) -> Non
     assert accepted == set()
 
 
-async def test_S09_no_token_does_for_another(api: Api) -> None:
-    from inference_core.auth.mailed_tokens import make_mailed_token
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S22_a_token_that_was_accepted_expires_all_the_same(api: Api) -> None:
+    header, payload = parts((await api.login(await api.register())).access)
+    life_s = 1
+    while True:  # as long as it takes for one request on this machine
+        life_s *= 2
+        expires = int(time.time()) + life_s
+        short = signed(api, header, payload | {"exp": expires})
+        if await api.me_status(short) == 200:
+            break
+        assert life_s < 100
+    while await api.me_status(short) == 200:
+        assert time.time() < expires + 1
+        await asyncio.sleep(0.1)
+    assert await refused(api, short)
 
+
+async def test_S22_a_token_lives_as_long_as_its_login_said(api: Api) -> None:
+    user = await api.register()
+    answer = (await api.try_login(user)).json()
+    _, payload = parts(answer["access_token"])
+    assert payload["exp"] - payload["iat"] == answer["expires_in"] == api.settings.access_token_expire_minutes * 60
+    assert payload["iat"] == payload["nbf"] == pytest.approx(time.time(), abs=60)
+    assert answer["expires_in"] <= 3600
+
+
+def test_only_so_many_verified_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference_core.auth.tokens.MOST_VERIFIED", 2)
+    tokens = AccessTokens(Settings(_env_file=None))
+    claims = [AccessClaims(uuid4(), f"session{number}", 0, 0) for number in range(4)]
+    issued = [tokens.issue(claim) for claim in claims]
+    for _ in range(2):
+        assert [tokens.verify(token).session_id for token in issued] == [claim.session_id for claim in claims]
+    assert len(tokens._verified) == 2
+
+
+async def test_S09_no_token_does_for_another(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
     mailed = await make_mailed_token(api.settings, user.email, "reset")
@@ -105,7 +144,15 @@ async def test_S09_no_token_does_for_another(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "secret", ["", "SECRET_KEY=", "SECRET_KEY=development-only-secret-key-change-me", "SECRET_KEY=too-short"]
+    "secret",
+    [
+        "",
+        "SECRET_KEY=",
+        "SECRET_KEY=development-only-secret-key-change-me",
+        "SECRET_KEY=too-short",
+        f"SECRET_KEY={'a' * 31}",
+        "SECRET_KEY=development-only-secret-key-change-me\nSECRET_KEYS=development-only-secret-key-change-me",
+    ],
 )
 def test_S23_production_refuses_a_default_or_short_secret(tmp_path: Any, monkeypatch: Any, secret: str) -> None:
     for name in ("SECRET_KEY", "SECRET_KEYS", "ENVIRONMENT"):
@@ -115,7 +162,7 @@ def test_S23_production_refuses_a_default_or_short_secret(tmp_path: Any, monkeyp
     with pytest.raises(SettingsError, match="SECRET_KEY") as raised:
         load_settings(env_file)
     assert "too-short" not in str(raised.value)
-    env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEYS={'a' * 32},short\n")
+    env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEYS={'a' * 32},{'b' * 31}\n")
     with pytest.raises(SettingsError, match="SECRET_KEYS"):
         load_settings(env_file)
     env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEY={'a' * 32}\n")
@@ -131,6 +178,11 @@ async def test_S24_keys_rotate_without_logging_anybody_out(start_app: AppFactory
     async with start_app(secret_keys=[new, old]) as api:
         assert await api.me_status(tokens) == 200
         newer = await api.refresh(tokens)
+        # The chain goes on by the new key, so that whoever has learned the old one cannot work the next token out.
+        only_new = RefreshTokens(api.settings.model_copy(update={"secret_keys": [SecretStr(new)]}))
+        rotated = RefreshTokens(api.settings).decode(tokens.refresh)
+        assert rotated is not None
+        assert only_new.encode(only_new.successors(rotated)[0]) == newer.refresh
         assert parts(tokens.access)[0]["kid"] == key_id(old)
         assert parts(newer.access)[0]["kid"] == key_id(new)
         assert (await api.refresh(lost)).refresh.split(".")[1] == lost_successor.refresh.split(".")[1]
@@ -141,8 +193,6 @@ async def test_S24_keys_rotate_without_logging_anybody_out(start_app: AppFactory
 
 
 async def test_S25_a_deactivated_or_deleted_account_is_out_at_once(api: Api) -> None:
-    from sqlalchemy import text
-
     user, gone = await api.register(), await api.register()
     tokens, orphan = await api.login(user), await api.login(gone)
     async with api.state.database.write() as session:

@@ -6,14 +6,20 @@ import json
 import re
 import statistics
 import time
+import unicodedata
 from uuid import UUID
 
 import bcrypt
+import httpx2
 import pytest
 
+from inference_core.auth.policy import common_passwords
 from inference_core.auth.repository import AccountReads, UserRepository
+from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
-from tests.support.accounts import PASSWORD, Api, User, new_name
+from tests.service.security.conftest import Meanwhile
+from tests.support.accounts import PASSWORD, Api, User, audit_events, new_name
 
 pytestmark = pytest.mark.anyio
 
@@ -87,7 +93,13 @@ async def test_S14_shorter_and_longer_passwords_are_refused(api: Api, password: 
     assert (await api.post("/auth/reset-password", reset)).status_code == 422
 
 
-@pytest.mark.parametrize("common", ["password", "Password1", "1234567890", "qwertyuiop"])
+def test_S15_the_list_has_the_3000_most_common() -> None:
+    common = common_passwords()
+    assert len(common) == 3000
+    assert common >= {"password", "12345678", "alphaman", "greyhoun"}  # the first two of the file and its last
+
+
+@pytest.mark.parametrize("common", ["password", "Password1", "1234567890", "qwertyuiop", "greyhoun"])
 async def test_S15_common_passwords_are_refused_wherever_one_is_set(api: Api, common: str) -> None:
     user = await api.register()
     tokens = await api.login(user)
@@ -114,13 +126,30 @@ async def test_S16_spaces_and_case_are_kept(api: Api) -> None:
     await api.login(user)
 
 
+async def test_S16_two_spellings_of_the_same_text_are_two_passwords(api: Api) -> None:
+    composed = unicodedata.normalize("NFC", "Ünïcödé ﬁne")
+    decomposed, plain = unicodedata.normalize("NFD", composed), unicodedata.normalize("NFKC", composed)
+    user = await api.register(password=composed)
+    assert len({composed, decomposed, plain}) == 3
+    for other in (decomposed, plain):
+        assert (await api.try_login(user, other)).status_code == 401
+    await api.login(user)
+    await api.login(await api.register(password=decomposed))
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_S17_passwords_are_stored_as_argon2id_of_the_required_cost(start_app: AppFactory) -> None:
-    async with start_app(argon2_memory_kib=19456, argon2_time_cost=2) as api:
+async def test_S17_passwords_are_stored_as_argon2id_of_the_required_cost(
+    start_app: AppFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ARGON2_MEMORY_KIB", "ARGON2_TIME_COST"):
+        monkeypatch.delenv(name, raising=False)
+    default = Settings(_env_file=None)
+    cost = {"argon2_memory_kib": default.argon2_memory_kib, "argon2_time_cost": default.argon2_time_cost}
+    async with start_app(**cost) as api:
         stored = await stored_hash(api, await api.register())
-    cost = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$", stored)
-    assert cost is not None
-    memory_kib, passes, lanes = map(int, cost.groups())
+    found = re.match(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$", stored)
+    assert found is not None
+    memory_kib, passes, lanes = map(int, found.groups())
     assert (memory_kib >= 19456, passes >= 2, lanes) == (True, True, 1)
 
 
@@ -158,6 +187,52 @@ async def test_S19_an_unknown_account_is_locked_like_a_known_one(start_app: AppF
         known = [(await api.try_login(user, WRONG)).status_code for _ in range(4)]
         unknown = [(await api.try_login(nobody, WRONG)).status_code for _ in range(4)]
         assert known == unknown == [401, 401, 429, 429]
+
+
+async def test_S19_of_many_guesses_at_once_none_counts_after_the_lock(
+    api: Api, while_a_password_is_compared: Meanwhile, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+    allowed = api.settings.login_failures_allowed
+
+    async def guess() -> None:
+        assert {(await api.try_login(user, WRONG)).status_code for _ in range(allowed)} == {401}
+
+    while_a_password_is_compared(api, guess)
+    right = await api.try_login(user)
+    assert (right.status_code, right.json()["code"]) == (429, "throttled")
+    assert 1 <= int(right.headers["retry-after"]) <= 60
+    assert len(await api.state.auth.sessions.list(UUID(user.id))) == 1
+    assert [entry["user_id"] for entry in audit_events(caplog, "login_throttled")] == [user.id]
+    await api.state.auth.throttle.clear(Attempt(user.id, address_prefix("127.0.0.1")))
+
+    while_a_password_is_compared(api, guess)
+    change = {"current_password": user.password, "new_password": "AnotherPass456!"}
+    assert (await api.post("/auth/change-password", change, tokens)).status_code == 429
+    assert [entry["user_id"] for entry in audit_events(caplog, "password_check_throttled")] == [user.id]
+    assert await api.me_status(tokens) == 200
+
+
+async def test_S19_a_stranger_elsewhere_locks_nobody_out(start_app: AppFactory) -> None:
+    async with start_app(login_failures_allowed=2) as api:
+        user = await api.register()
+        assert [await login_status_from("203.0.113.7", api, user, WRONG) for _ in range(3)] == [401, 401, 429]
+        assert await login_status_from("203.0.113.99", api, user) == 429
+        assert await login_status_from("198.51.100.7", api, user) == 200
+        assert [await login_status_from("2001:db8:0:1::7", api, user, WRONG) for _ in range(3)] == [401, 401, 429]
+        assert await login_status_from("2001:db8:0:1:ffff::9", api, user) == 429
+        assert await login_status_from("2001:db8:0:2::7", api, user) == 200
+        # An IPv4 neighbour stays one when its address comes in IPv6's clothes.
+        assert await login_status_from("::ffff:203.0.113.50", api, user) == 429
+
+
+async def login_status_from(address: str, api: Api, user: User, password: str | None = None) -> int:
+    """The status of a login by a client at that address."""
+    transport = httpx2.ASGITransport(app=api.app, client=(address, 1234))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        body = {"username": user.username, "password": password or user.password}
+        return (await client.post("/api/v1/auth/login", json=body)).status_code
 
 
 async def test_S19_the_lock_doubles_up_to_its_limit_and_a_success_resets_it(start_app: AppFactory) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import jwt
 import pytest
+from sqlalchemy import select
 
+from inference_core.auth.models import EndedSession
 from inference_core.auth.sessions import INDEX_KEY, SESSION_KEY
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens, audit_events
@@ -42,6 +46,8 @@ async def test_S26_a_refresh_token_rotates_and_its_reuse_ends_the_family(
     assert [await api.me_status(tokens) for tokens in (first, second, other)] == [401, 401, 200]
     events = audit_events(caplog, "refresh_token_reused")
     assert [(event["user_id"], event["ip"]) for event in events] == [(user.id, "127.0.0.1")]
+    left = await api.state.redis.client.zrange(INDEX_KEY + user.id, 0, -1)
+    assert left == [other.refresh.split(".")[0].encode()]
 
 
 async def test_S27_twenty_refreshes_at_once_end_in_one_live_generation(api: Api) -> None:
@@ -51,6 +57,16 @@ async def test_S27_twenty_refreshes_at_once_end_in_one_live_generation(api: Api)
     assert len({answer.json()["refresh_token"] for answer in answers}) == 1
     second = Tokens(answers[0].json()["access_token"], answers[0].json()["refresh_token"])
     await api.refresh(second)
+    assert (await api.try_refresh(first)).json()["code"] == "refresh_token_reused"
+    assert (await api.try_refresh(second)).status_code == 401
+
+
+async def test_S27_within_the_grace_it_does_not_matter_that_the_successor_is_in_use(api: Api) -> None:
+    first = await api.login(await api.register())
+    second = await api.refresh(first)
+    assert await api.me_status(second) == 200  # it has arrived, so that only the grace lets the next line pass
+    assert (await api.refresh(first)).refresh == second.refresh
+    await grace_passes(api, first, GRACE_S + 1)
     assert (await api.try_refresh(first)).json()["code"] == "refresh_token_reused"
     assert (await api.try_refresh(second)).status_code == 401
 
@@ -87,6 +103,20 @@ async def test_S30_a_session_ends_when_idle_and_at_its_absolute_end(start_app: A
         await redis.hset(key, "expires_ms", "1")
         assert (await api.try_refresh(tokens)).json()["code"] == "invalid_refresh_token"
         assert await redis.exists(key) == 0
+
+
+async def test_S30_a_refresh_starts_the_idle_time_anew_and_never_moves_the_absolute_end(start_app: AppFactory) -> None:
+    async with start_app(refresh_token_expire_days=30, refresh_token_idle_days=7) as api:
+        redis = api.state.redis.client
+        tokens = await api.login(await api.register())
+        key = session_key(tokens)
+        expires_ms = int(await redis.hget(key, "expires_ms"))  # type: ignore[arg-type]
+        assert expires_ms / 1000 == pytest.approx(time.time() + 30 * DAY_S, abs=60)
+        for _ in range(2):
+            await redis.pexpire(key, 60_000)  # as if it had been idle for all but a minute
+            tokens = await api.refresh(tokens)
+            assert await redis.pttl(key) / 1000 == pytest.approx(7 * DAY_S, abs=60)
+            assert int(await redis.hget(key, "expires_ms")) == expires_ms  # type: ignore[arg-type]
 
 
 async def test_S31_logout_ends_the_family_and_is_never_an_error(api: Api) -> None:
@@ -131,6 +161,38 @@ async def test_S32_users_see_and_end_their_own_sessions(api: Api) -> None:
     assert (await api.try_refresh(there)).status_code == 401
 
 
+async def test_S32_a_user_has_only_so_many_sessions_and_the_oldest_goes_first(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference_core.auth.sessions.MOST_SESSIONS_PER_USER", 3)
+    user = await api.register()
+    sessions = [await api.login(user) for _ in range(4)]
+    assert (await api.try_refresh(sessions[0])).status_code == 401
+    kept = [await api.refresh(tokens) for tokens in sessions[1:]]
+    assert len((await api.get("/auth/sessions", kept[0])).json()) == 3
+
+
+async def test_S32_what_a_client_says_of_itself_is_kept_short(api: Api) -> None:
+    user = await api.register()
+    tokens = Tokens(**(await login_as(api, user.username, "x" * 5000)))
+    (listed,) = (await api.get("/auth/sessions", tokens)).json()
+    assert listed["user_agent"] == "x" * 200
+
+
+async def test_S32_nothing_of_an_ended_session_stays_but_the_refusal_of_its_access_tokens(api: Api) -> None:
+    user = await api.register()
+    redis = api.state.redis.client
+    tokens = [await api.login(user) for _ in range(2)]
+    assert await redis.pttl(INDEX_KEY + user.id) / 1000 == pytest.approx(30 * DAY_S, abs=60)
+    await api.post("/auth/logout", {"refresh_token": tokens[0].refresh})
+    ended, kept = (token.refresh.split(".")[0] for token in tokens)
+    assert await redis.zrange(INDEX_KEY + user.id, 0, -1) == [kept.encode()]
+    async with api.state.database.read() as session:
+        found = await session.execute(select(EndedSession.expires_at).where(EndedSession.session_id == ended))
+        refused_until = found.scalar_one()
+    assert refused_until.timestamp() >= jwt.decode(tokens[0].access, options={"verify_signature": False})["exp"]
+
+
 async def login_as(api: Api, username: str, user_agent: str) -> dict[str, str]:
     body = {"username": username, "password": "SecurePass123!"}
     answer = (await api.post("/auth/login", body, headers={"User-Agent": user_agent})).json()
@@ -173,6 +235,7 @@ async def test_S33_a_browser_keeps_its_refresh_token_in_a_cookie(api: Api) -> No
     assert answer.json()["refresh_token"] is None
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert attributes >= {"httponly", "secure", "samesite=strict", "path=/api/v1/auth"}
+    assert f"max-age={api.settings.refresh_token_idle_days * DAY_S}" in attributes
     sent = {"Cookie": cookie.split(";")[0]}
     # Without the header, which a foreign site cannot send, the cookie counts for nothing.
     assert (await api.call("POST", "/auth/refresh", headers=sent)).status_code == 401
