@@ -9,7 +9,7 @@ from collections.abc import Callable
 import gevent
 from locust.runners import MasterRunner, Runner
 
-from loadgate.arrival import WorkerShare
+from loadgate.arrival import ArrivalSchedule, WorkerShare
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import StateWriter
@@ -20,6 +20,10 @@ from loadgate.run_state import Run
 from loadgate.stages import Step, flat_names, open_marks
 from loadgate.users import group_of
 from loadgate.workers import MasterSide
+
+CALM_S = 0.5
+"""How long after the last user came the arrivals begin: what Locust does then, 10 to 60 ms in one piece, would make the
+first ones late."""
 
 LAST_ARRIVAL_S = 0.1
 """How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
@@ -69,6 +73,12 @@ class Conductor:
         if self._arriving:
             return
         self._arriving = True
+        gevent.spawn_later(CALM_S, self._begin_arrivals, schedule)
+
+    def _begin_arrivals(self, schedule: ArrivalSchedule) -> None:
+        run = self._run
+        if run.stopping_s is not None:
+            return
         marks = open_marks(schedule, flat_names(run.plan.profile))
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         if self._workers is not None:
