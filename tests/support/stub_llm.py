@@ -52,8 +52,8 @@ class StubLLM:
             return JSONResponse({"task_id": task_id, "status": "PENDING"}, 202)
         texts = {"answer": "so", "reply": "so", "session_id": "s"}
         metadata = {"model_name": "stub", "simulated": True, "usage": {"output_tokens": 1}}
-        result = {"result": texts, "metadata": metadata}
-        return JSONResponse({"task_id": task_id, "status": "SUCCESS", "success": True, "result": result})
+        done = {"task_id": task_id, "status": "SUCCESS", "success": True}
+        return JSONResponse(done | {"result": texts, "metadata": metadata})
 
     def stream(self, body: dict[str, Any], *, is_conversation: bool) -> Response:
         """A conversation that nobody began is a failure."""

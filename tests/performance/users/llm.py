@@ -150,13 +150,13 @@ class LLMTaskUser(LLMUser):
             submitted = response.expect(200, {"task_id": "*", "status": "PENDING", "message": "*"})
         if submitted is None:
             return
-        wanted = {"success": True, f"result.result.{key}": "*", "result.metadata.usage.output_tokens": "> 0"}
+        wanted = {"success": True, f"result.{key}": "*", "metadata.usage.output_tokens": "> 0"}
         while True:
             gevent.sleep(POLL_S)
             waited_s = time.perf_counter() - began
             with self.authorized("GET", f"/tasks/{submitted['task_id']}/result", "LLM - Task Result") as response:
                 if response.status_code != 202:
-                    answer = response.expect(200, wanted | {"result.metadata.simulated": True})
+                    answer = response.expect(200, wanted | {"metadata.simulated": True})
                     break
                 if waited_s > TASK_LIMIT_S:
                     response.failure(f"no result after {TASK_LIMIT_S:g} s")
