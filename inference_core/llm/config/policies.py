@@ -34,7 +34,8 @@ def _only(**allowed: str) -> EffectivePolicy:
 BUILT_IN: dict[ProviderKind, EffectivePolicy] = {
     "openai_compatible": ALLOW_ALL,
     "simulated": ALLOW_ALL,
-    "anthropic": _only(temperature="temperature", max_tokens="max_tokens", top_p="top_p"),
+    # Older models take temperature and top_p, too: a policy can allow them.
+    "anthropic": _only(max_tokens="max_tokens"),
     "gemini": _only(
         temperature="temperature",
         max_tokens="max_output_tokens",

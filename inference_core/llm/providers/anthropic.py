@@ -86,7 +86,9 @@ def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
         "model": call.upstream,
         "messages": turns,
         **({"system": system} if system else {}),
-        **({"max_tokens": DEFAULT_MAX_TOKENS} | dict(call.parameters)),
+        "max_tokens": call.parameters.get("max_tokens", DEFAULT_MAX_TOKENS),
+        # The client has no arguments for the sampling parameters that only older models take.
+        "extra_body": {name: value for name, value in call.parameters.items() if name != "max_tokens"},
     }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing, contextmanager
-from typing import cast
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
+import httpx2
 from google import genai
 from google.genai import errors as gemini_errors
 from google.genai import types
@@ -20,6 +21,10 @@ from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, 
 BASE_URL = "https://generativelanguage.googleapis.com"
 
 
+# Where the answers that the client opens are noted: it does not close them itself when a stream is left half-way.
+_opened: ContextVar[list[httpx2.Response] | None] = ContextVar("opened", default=None)
+
+
 class GeminiProvider:
     """Gemini, at Google or at a server of the same language."""
 
@@ -28,25 +33,42 @@ class GeminiProvider:
     def __init__(self, name: str, key: SecretStr, *, connect_s: float, base_url: str | None = None) -> None:
         self.name = name
         self._http = http_client(connect_s)
+        self._http.event_hooks["response"].append(_note)
         options = types.HttpOptions(base_url=base_url or BASE_URL, httpx_async_client=self._http)
         self._client = genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
         """The pieces of text as they come, then the usage."""
         finished, usage = False, Usage(0, 0)
+        opened: list[httpx2.Response] = []
         with _our_errors(self.name):
-            chunks = await self._client.aio.models.generate_content_stream(
-                model=call.upstream, contents=_contents(request), config=_config(request, call)
-            )
-            async with aclosing(cast("AsyncGenerator[types.GenerateContentResponse, None]", chunks)) as responses:
+            try:
+                responses = await self._begin(request, call, opened)
                 async for response in responses:
                     usage = _usage(response) or usage
                     finished = finished or _is_last(response)
                     if text := _text(response):
                         yield Token(text)
+            finally:
+                for answer in opened:
+                    await answer.aclose()
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
         yield usage
+
+    async def _begin(
+        self, request: ChatRequest, call: ModelCall, opened: list[httpx2.Response]
+    ) -> AsyncIterator[types.GenerateContentResponse]:
+        """Make the call and wait for its first piece, so that every answer it opens is noted in `opened`."""
+        token = _opened.set(opened)
+        try:
+            responses = await self._client.aio.models.generate_content_stream(
+                model=call.upstream, contents=_contents(request), config=_config(request, call)
+            )
+            first = await anext(responses, None)
+        finally:
+            _opened.reset(token)
+        return _chain(first, responses)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
         """The whole answer."""
@@ -65,6 +87,20 @@ class GeminiProvider:
         await self._http.aclose()
 
 
+async def _chain(
+    first: types.GenerateContentResponse | None, rest: AsyncIterator[types.GenerateContentResponse]
+) -> AsyncIterator[types.GenerateContentResponse]:
+    if first is not None:
+        yield first
+        async for response in rest:
+            yield response
+
+
+async def _note(response: httpx2.Response) -> None:
+    if (opened := _opened.get()) is not None:
+        opened.append(response)
+
+
 def _contents(request: ChatRequest) -> list[types.ContentUnion]:
     role = {"user": "user", "assistant": "model"}
     return [
@@ -77,7 +113,7 @@ def _contents(request: ChatRequest) -> list[types.ContentUnion]:
 def _config(request: ChatRequest, call: ModelCall) -> types.GenerateContentConfig:
     system = "\n\n".join(message.content for message in request.messages if message.role == "system")
     return types.GenerateContentConfig.model_validate(
-        {**call.parameters, **({"system_instruction": system} if system else {})}
+        {**call.parameters, **({"system_instruction": system} if system else {}), "automatic_continuation": False}
     )
 
 
