@@ -8,16 +8,19 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loadgate.arrival import ArrivalSchedule
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
-from loadgate.measures import Measure
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
+
+if TYPE_CHECKING:
+    # It imports Locust, which patches the standard library; whoever only reads a run does not want that.
+    from loadgate.measures import Measure
 
 MAX_EXCEPTION_KINDS = 50
 
