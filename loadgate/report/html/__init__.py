@@ -1,0 +1,5 @@
+"""report.html: one self-contained file that opens offline, the verdict first."""
+
+from loadgate.report.html.page import html_report
+
+__all__ = ["html_report"]

@@ -1,0 +1,182 @@
+"""The data that the report's script draws: JSON of columns of small integers, deflated, as base64."""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from loadgate.recorder.sketch import nearest_rank
+from loadgate.report.html.grid import READABLE_SLOTS, Grid
+from loadgate.report.html.series import Buckets, ChartSeries, Line, ScopeSeries, chart_series
+
+SPECTRUM_STEP = 0.05
+"""Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
+
+HEAT_SHIFT = 5
+"""A row of the heat map is 2 ** 5 buckets of the sketch: a quarter of a doubling."""
+
+MAX_MEMORY_POINTS = 1500
+
+
+def embedded_data(document: Mapping[str, Any]) -> tuple[dict[str, Any], ChartSeries]:
+    """Return what the script draws, and the series it was made from."""
+    run = document["run"]
+    started_s, ended_s = epoch_s(run["started_at"]), epoch_s(run["ended_at"])
+    series = chart_series(document, started_s, ended_s)
+    data = {
+        "started_s": started_s,
+        "duration_s": run["duration_s"],
+        "end_s": round(max(ended_s - started_s, run["duration_s"], 1.0), 3),
+        "ending": run["ending"],
+        "grids": [
+            {"offset_s": round(grid.start_s - started_s, 3), "width_s": grid.width_s, "count": grid.count}
+            for grid in series.grids
+        ],
+        "readable_slots": READABLE_SLOTS,
+        "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document["stages"]],
+        "users": _users(document["user_counts"], series.grids[0]),
+        "heat_shift": HEAT_SHIFT,
+        "spectrum_step": SPECTRUM_STEP,
+        "scopes": [_scope(scope, document) for scope in series.scopes],
+        "memory": _memory(document["target"], started_s),
+    }
+    return data, series
+
+
+def packed(data: Mapping[str, Any]) -> str:
+    """Return the data as it stands in the page: base64 of zlib-compressed JSON, a third of the size of the numbers."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return b64encode(zlib.compress(text.encode("ascii"))).decode("ascii")
+
+
+def epoch_s(iso_time: str) -> float:
+    """Return the epoch seconds of a time as run.json writes it."""
+    return datetime.fromisoformat(iso_time).timestamp()
+
+
+def _scope(scope: ScopeSeries, document: Mapping[str, Any]) -> dict[str, Any]:
+    figures = _figures(scope, document["totals"])
+    data = {
+        "kind": scope.kind,
+        "name": scope.name,
+        "success": _outcome(scope.success, figures["success_ms"]),
+        "failure": _outcome(scope.failure, figures["failure_ms"]) if scope.failure[0].total else None,
+        "limits": _limits(scope, document["verdict"]["rules"]),
+        "beside": _beside(figures),
+    }
+    if scope.slots is not None:
+        data["heat"] = _heat(scope.slots)
+    return data
+
+
+def _figures(scope: ScopeSeries, totals: Mapping[str, Any]) -> Mapping[str, Any]:
+    if scope.kind == "overall":
+        found = totals["overall"]
+    elif scope.kind == "group":
+        found = totals["groups"][scope.name]
+    else:
+        found = next(row for row in totals["requests"] if (row["group"], row["name"]) == (scope.group, scope.name))
+    return dict(found)
+
+
+def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> dict[str, Any]:
+    """The lines on each grid and the spectrum; percentiles are buckets of the sketch, -1 where there is no sample."""
+    return {
+        "lines": [
+            {
+                "counts": line.counts,
+                **dict(zip(("p50", "p95", "p99"), line.quantiles, strict=True)),
+                "max": line.largest,
+            }
+            for line in lines
+        ],
+        "spectrum": _spectrum(lines[0].total),
+        "samples": sum(lines[0].total.values()),
+        "max_ms": latency_ms["max"],
+    }
+
+
+def _spectrum(total: Buckets) -> list[int]:
+    """The buckets of the percentiles at equal steps of log10(1 / (1 - p)), up to the last one below the maximum."""
+    count = sum(total.values())
+    found: list[int] = []
+    if not count:
+        return found
+    buckets = iter(sorted(total.items()))
+    bucket, seen = next(buckets)
+    for step in range(math.floor(math.log10(count) / SPECTRUM_STEP) + 1):
+        rank = nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), count)
+        while seen < rank:
+            bucket, samples = next(buckets)
+            seen += samples
+        found.append(bucket)
+    return found
+
+
+def _heat(slots: Sequence[Buckets]) -> dict[str, Any]:
+    """For each slot how many rows have samples, and of those the row and its samples."""
+    used, rows, samples = [], [], []
+    for buckets in slots:
+        by_row: dict[int, int] = {}
+        for bucket, count in buckets.items():
+            by_row[bucket >> HEAT_SHIFT] = by_row.get(bucket >> HEAT_SHIFT, 0) + count
+        used.append(len(by_row))
+        rows += sorted(by_row)
+        samples += [count for _, count in sorted(by_row.items())]
+    return {"used": used, "rows": rows, "samples": samples}
+
+
+def _limits(scope: ScopeSeries, rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The latency rules of a scope; `metric` is what they read."""
+    return [
+        {
+            "metric": rule["metric"],
+            "ms": rule["limit"],
+            "over_s": rule["window_s"],
+            "outcome": rule["outcome"],
+            "upper": rule["operator"].startswith("<"),
+        }
+        for rule in rules
+        if rule["unit"] == "ms" and rule["scope"] == scope.name
+    ]
+
+
+def _beside(figures: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The percentiles that stand beside the measured ones: service times or corrected ones."""
+    for key, label in (("service_ms", "service time"), ("corrected_ms", "corrected")):
+        values = figures.get(key)
+        if values:
+            points = [[percent, values[f"p{percent:g}"]] for percent in (50, 90, 95, 99, 99.9)]
+            return {"label": label, "points": points}
+    return None
+
+
+def _users(counts: Iterable[Sequence[int]], grid: Grid) -> list[int]:
+    """The most users of each slot; the last known number where a slot has none of its own."""
+    users = [-1] * grid.count
+    for second, count in counts:
+        slot = grid.slot(second)
+        users[slot] = max(users[slot], count)
+    known = 0
+    for slot, count in enumerate(users):
+        known = users[slot] = known if count < 0 else count
+    return users
+
+
+def _memory(target: Mapping[str, Any] | None, started_s: float) -> dict[str, Any] | None:
+    """The target's memory, thinned to the largest of equal parts."""
+    sampled = (target or {}).get("rss_bytes") or {}
+    times_s, values = sampled.get("times_s") or [], sampled.get("rss_bytes") or []
+    if not times_s:
+        return None
+    size = -(-len(times_s) // MAX_MEMORY_POINTS)
+    starts = range(0, len(times_s), size)
+    return {
+        "times_s": [round(times_s[at] - started_s, 1) for at in starts],
+        "mib": [round(max(values[at : at + size]) / 2**20, 1) for at in starts],
+    }

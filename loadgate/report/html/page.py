@@ -1,0 +1,119 @@
+"""Puts the page together: template, styles, scripts and data in one file that allows itself nothing from elsewhere."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+from loadgate.report import text
+from loadgate.report.html import facts
+from loadgate.report.html.embedded import embedded_data, packed
+from loadgate.report.html.grid import READABLE_SLOTS
+from loadgate.report.html.page_values import span
+from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
+from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
+from loadgate.report.html.timeline import timeline
+
+PAGE = files("loadgate.report") / "page"
+STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
+SCRIPTS = (
+    "data.js", "format.js", "theme.js", "zoom.js", "chart.js", "timecharts.js", "heatmap.js", "spectrum.js",
+    "table.js", "main.js",
+)  # fmt: skip
+
+
+def html_report(document: Mapping[str, Any]) -> str:
+    """Return the whole page for one run, from its run.json alone."""
+    data, series = embedded_data(document)
+    rows = request_rows(document["totals"], series)
+    style, script = _style(), _script()
+    html = (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            run=document["run"],
+            verdict=document["verdict"],
+            overall=document["totals"]["overall"],
+            peak_users=max((count for _, count in document["user_counts"]), default=None),
+            title=f"Load test {document['run']['profile']['name']}",
+            ending=facts.ending(document["run"]),
+            rules=[rule_row(rule) for rule in document["verdict"]["rules"]],
+            gauge_width=GAUGE_WIDTH,
+            totals=[row for row in rows if row.kind in {"overall", "group"}],
+            requests=[row for row in rows if row.kind == "request"],
+            measures=[row for row in rows if row.kind == "measure"],
+            times=TIMES,
+            spark=(SPARK_WIDTH, SPARK_HEIGHT),
+            is_open=document["totals"]["overall"]["service_ms"] is not None,
+            timeline=timeline(document, series, data["started_s"]),
+            widths_s=[grid.width_s for grid in series.grids],
+            readable_s=READABLE_SLOTS * series.grids[0].width_s,
+            recorded_width_s=series.recorded_width_s,
+            failures=facts.failure_rows(document, data["started_s"]),
+            exceptions=document["exceptions"],
+            slowest=facts.slowest_rows(document, data["started_s"]),
+            generators=document["generator"],
+            counters=facts.counters(document),
+            target=document["target"],
+            facts=facts.facts(document),
+            style=style,
+            script=script,
+            data=packed(data),
+            policy=_policy(style, script),
+        )
+    )
+    # A lone half of a character pair, as a broken answer may hold, cannot be written as UTF-8.
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(lambda name: (PAGE / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "ms": text.milliseconds,
+        "percent": text.percent,
+        "number": text.number,
+        "mib": text.mebibytes,
+        "duration": text.duration,
+        "span": span,
+        "word": text.OUTCOME_WORDS.__getitem__,
+    }
+    return environment
+
+
+@cache
+def _style() -> str:
+    return "\n".join((PAGE / name).read_text(encoding="utf-8").strip() for name in STYLES)
+
+
+@cache
+def _script() -> str:
+    vendor = (PAGE / "vendor" / "uPlot.iife.min.js").read_text(encoding="utf-8")
+    own = "\n".join((PAGE / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    fallback = (PAGE / "js" / "fallback.js").read_text(encoding="utf-8")
+    licence = (PAGE / "vendor" / "uPlot.LICENSE").read_text(encoding="utf-8")
+    wrapped = f'(async () => {{\n"use strict";\n{own}\n}})().catch(withoutCharts);'
+    return f"/*! uPlot\n{licence}*/\n{vendor}\n{fallback}\n{wrapped}"
+
+
+def _policy(style: str, script: str) -> str:
+    """The content security policy: nothing is fetched, and only this style and this script may run."""
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(content: str) -> str:
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode('ascii')}'"

@@ -1,0 +1,106 @@
+"""The rows of the report's table of requests, each with what it opens: how its times are distributed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from loadgate.report import text
+from loadgate.report.html.page_values import bucket_ms
+from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
+
+TIMES = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
+SPARK_WIDTH, SPARK_HEIGHT = 96, 22
+_SPARK_POINTS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A figure as text, and the number that it is sorted by."""
+
+    text: str
+    sort: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRow:
+    """One scope: `index` is its place in the embedded data; `times` are rows of (what, one text for each of TIMES)."""
+
+    index: int
+    kind: str
+    group: str
+    name: str
+    cells: tuple[Cell, ...]
+    has_failures: bool
+    spark: str
+    times: tuple[tuple[str, tuple[str, ...]], ...]
+    received: str
+
+
+def request_rows(totals: Mapping[str, Any], series: ChartSeries) -> list[RequestRow]:
+    """Return the rows in the order of the embedded data: overall, groups, names."""
+    figures = [totals["overall"], *totals["groups"].values(), *totals["requests"]]
+    return [_row(index, scope, found) for index, (scope, found) in enumerate(zip(series.scopes, figures, strict=True))]
+
+
+def _row(index: int, scope: ScopeSeries, figures: Mapping[str, Any]) -> RequestRow:
+    success_ms, beside = figures["success_ms"], figures.get("service_ms") or figures.get("corrected_ms")
+    failed = figures["failures"]
+    cells = (
+        _count(figures["requests"]),
+        Cell(f"{text.number(failed)} ({text.percent(figures['failure_rate'])})" if failed else "0", failed),
+        Cell(text.number(figures["requests_per_s"], 2), figures["requests_per_s"] or 0.0),
+        *(_time(success_ms[key]) for key in ("mean", "p50", "p95", "p99", "max")),
+        _time(beside["p95"] if beside else None),
+    )
+    return RequestRow(
+        index=index,
+        kind="measure" if figures.get("kind") == "measure" and scope.kind != "group" else scope.kind,
+        group=scope.group,
+        name=scope.name,
+        cells=cells,
+        has_failures=bool(failed),
+        spark=_spark(scope.success[-1]),
+        times=_times(figures),
+        received=text.mebibytes(figures["response_bytes"]),
+    )
+
+
+def _times(figures: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    kinds = [
+        ("Successes", figures["success_ms"]),
+        ("Successes without the ramp", figures["steady_success_ms"]),
+        ("Failures", figures["failure_ms"]),
+        ("Service time of successes", figures.get("service_ms")),
+        ("Corrected estimate", figures.get("corrected_ms")),
+    ]
+    return tuple(
+        (label, tuple(text.milliseconds(times[key]) for key in TIMES))
+        for label, times in kinds
+        if times and times["max"] is not None
+    )
+
+
+def _count(value: int) -> Cell:
+    return Cell(text.number(value), value)
+
+
+def _time(value_ms: float | None) -> Cell:
+    return Cell(text.milliseconds(value_ms), -1.0 if value_ms is None else value_ms)
+
+
+def _spark(line: Line) -> str:
+    """The points of a small line: the highest p95 of each equal part of the run, its gaps left out."""
+    values = [None if bucket < 0 else bucket_ms(bucket) for bucket in line.quantiles[1]]
+    size = max(1, -(-len(values) // _SPARK_POINTS))
+    parts = [[value for value in values[at : at + size] if value is not None] for at in range(0, len(values), size)]
+    highest = max((max(part) for part in parts if part), default=0.0)
+    if not highest:
+        return ""
+    points = [
+        (number / max(1, len(parts) - 1) * SPARK_WIDTH, SPARK_HEIGHT - 2 - max(part) / highest * (SPARK_HEIGHT - 4))
+        for number, part in enumerate(parts)
+        if part
+    ]
+    return " ".join(f"{x:.0f},{y:.1f}" for x, y in points)

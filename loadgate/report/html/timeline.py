@@ -1,0 +1,85 @@
+"""The course of a run as a table of a few dozen rows: what its charts show, in text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from loadgate.recorder.sketch import nearest_rank
+from loadgate.report import text
+from loadgate.report.html.page_values import bucket_ms, offset
+from loadgate.report.html.series import Buckets, ChartSeries
+
+MAX_ROWS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineRow:
+    """One stretch of the run, as text."""
+
+    since: str
+    users: str
+    requests_per_s: str
+    failures_per_s: str
+    p50: str
+    p95: str
+    p99: str
+
+
+def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float) -> list[TimelineRow]:
+    """Return at most MAX_ROWS rows of equal length; their percentiles are of all successes within, not averages."""
+    grid, overall = series.grids[0], series.scopes[0]
+    success, failure = overall.success[0], overall.failure[0]
+    if not success.total and not failure.total:
+        return []
+    size = -(-grid.count // MAX_ROWS)
+    width_s = size * grid.width_s
+    users = _users(document["user_counts"], grid.start_s, width_s, -(-grid.count // size))
+    rows = []
+    for number, first in enumerate(range(0, grid.count, size)):
+        merged = _merge((overall.slots or [])[first : first + size])
+        successes = sum(success.counts[first : first + size])
+        failures = sum(failure.counts[first : first + size])
+        seconds = min(size, grid.count - first) * grid.width_s
+        rows.append(
+            TimelineRow(
+                offset(grid.start_s + first * grid.width_s - started_s),
+                text.number(users[number]),
+                text.number((successes + failures) / seconds, 1),
+                text.number(failures / seconds, 2),
+                *(text.milliseconds(_quantile(merged, successes, q)) for q in (0.5, 0.95, 0.99)),
+            )
+        )
+    return rows
+
+
+def _users(counts: Sequence[Sequence[int]], start_s: int, width_s: int, rows: int) -> list[int | None]:
+    """The most users of each row; the last known number where a row has none of its own."""
+    users: list[int | None] = [None] * rows
+    for second, count in counts:
+        row = min(rows - 1, max(0, (second - start_s) // width_s))
+        users[row] = max(users[row] or 0, count)
+    for row in range(1, rows):
+        if users[row] is None:
+            users[row] = users[row - 1]
+    return users
+
+
+def _merge(slots: Sequence[Buckets]) -> Buckets:
+    merged: Buckets = {}
+    for buckets in slots:
+        for bucket, samples in buckets.items():
+            merged[bucket] = merged.get(bucket, 0) + samples
+    return merged
+
+
+def _quantile(buckets: Buckets, count: int, quantile: float) -> float | None:
+    if not count:
+        return None
+    rank, seen = nearest_rank(quantile, count), 0
+    for bucket, samples in sorted(buckets.items()):
+        seen += samples
+        if seen >= rank:
+            return bucket_ms(bucket)
+    return None

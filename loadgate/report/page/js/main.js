@@ -1,0 +1,70 @@
+// Brings the page to life: charts, tables, theme.
+
+document.querySelectorAll(".js-only").forEach((part) => {
+  part.hidden = false;
+});
+document.getElementById("tools").append(themeButton());
+
+/** The charts over time, their toolbar and the spectrum; built anew when another scope or axis is chosen. */
+function makeCourse(host) {
+  const bar = element("div", "bar");
+  const where = element("span", "where");
+  const choice = element("select");
+  const log = element("button", "", "Logarithmic");
+  log.type = "button";
+  log.setAttribute("aria-pressed", "false");
+  run.scopes.forEach((scope, index) => {
+    if (scope.kind === "overall" || scope.kind === "group") choice.add(new Option(scope.name, index));
+  });
+  const label = element("label", "", "Show ");
+  label.append(choice);
+  bar.append(label, log, zoomTools(), where);
+  const body = element("div");
+  host.append(bar, body);
+  host.append(
+    element(
+      "p",
+      "soft small help",
+      "Drag across a chart to zoom all of them, double-click for the whole run. With a chart in focus: ← → move, Shift with ← → pans, + and − zoom, Esc shows the whole run.",
+    ),
+  );
+
+  const onCursor = (plot) => {
+    const { left } = plot.cursor;
+    const seconds = left === undefined || left < 0 ? null : slotStart(slotAt(plot.posToVal(left, "x")));
+    where.textContent = seconds === null ? "" : `${formatOffset(seconds)} · ${formatClock(Math.max(0, seconds))}`;
+  };
+  let made = [];
+  const build = () => {
+    made.forEach((chart) => chart.destroy());
+    const scope = scopeData(Number(choice.value));
+    const options = { log: log.getAttribute("aria-pressed") === "true", labelled: true, onCursor };
+    made = [
+      groupsChart(body, options),
+      responseChart(body, scope, { ...options, height: 230 }),
+      rateChart(body, scope, { height: 170 }),
+      usersChart(body),
+      heatChart(body, scope, options),
+      spectrumChart(body, scope, options),
+    ].filter(Boolean);
+  };
+  choice.addEventListener("change", build);
+  log.addEventListener("click", () => {
+    log.setAttribute("aria-pressed", String(log.getAttribute("aria-pressed") !== "true"));
+    build();
+  });
+  build();
+}
+
+const course = document.getElementById("charts");
+if (course) makeCourse(course);
+const memory = document.getElementById("memory");
+if (memory && run.memory) memoryChart(memory);
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.querySelectorAll("tr.row").forEach(makeOpenable);
+onThemeChange(() => charts.forEach((chart) => chart.redraw()));
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && !zoom.isWhole) zoom.reset();
+});
+document.documentElement.dataset.ready = "true";

@@ -1,0 +1,72 @@
+// The tables of requests: sorted by a click on a heading, and each row opens its own charts.
+
+/** Make headings into buttons that sort, numbers the largest first. */
+function makeSortable(table) {
+  const headings = [...table.tHead.rows[0].cells];
+  headings.forEach((heading, position) => {
+    if (position === headings.length - 1) return;
+    const button = element("button", "sort", heading.textContent);
+    button.type = "button";
+    button.title = heading.title;
+    heading.removeAttribute("title");
+    heading.replaceChildren(button);
+    button.addEventListener("click", () => {
+      const isNumber = heading.classList.contains("num");
+      const before = heading.getAttribute("aria-sort");
+      const ascending = before ? before === "descending" : !isNumber;
+      headings.forEach((other) => other.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+      sortRows(table, position, isNumber, ascending);
+    });
+  });
+}
+
+function sortRows(table, position, isNumber, ascending) {
+  const body = table.querySelector("tbody.sorted");
+  const pairs = [...body.querySelectorAll("tr.row")].map((row) => [row, row.nextElementSibling]);
+  const key = (row) => (isNumber ? Number(row.cells[position].dataset.sort) : row.cells[position].textContent.trim());
+  const compare = (a, b) => (isNumber ? a - b : a.localeCompare(b));
+  pairs.sort(([a], [b]) => (ascending ? 1 : -1) * compare(key(a), key(b)));
+  body.append(...pairs.flat());
+}
+
+const opened = new Map();
+
+/** Make the name of each row a button that opens the row's charts. */
+function makeOpenable(row) {
+  const index = Number(row.dataset.scope);
+  const detail = row.nextElementSibling;
+  const name = row.cells[0].textContent;
+  const button = element("button", "opener");
+  button.type = "button";
+  button.append(element("span", "chevron"), name);
+  button.setAttribute("aria-expanded", "false");
+  button.setAttribute("aria-controls", detail.id);
+  button.title = "Show its charts";
+  row.cells[0].replaceChildren(button);
+  button.addEventListener("click", () => {
+    const open = detail.classList.toggle("open");
+    button.setAttribute("aria-expanded", String(open));
+    row.classList.toggle("opened", open);
+    if (open) openCharts(index, detail.querySelector(".mini"));
+    else closeCharts(index);
+  });
+}
+
+function openCharts(index, host) {
+  const scope = scopeData(index);
+  const options = { height: 170, log: false };
+  const wide = element("div");
+  const beside = element("div");
+  host.append(wide, beside);
+  const made = [responseChart(wide, scope, options), rateChart(wide, scope, { height: 120 })];
+  made.push(spectrumChart(beside, scope, { height: scope.failure ? 170 : 260 }));
+  if (scope.failure) made.push(failureTimeChart(beside, scope, { height: 120 }));
+  opened.set(index, made.filter(Boolean));
+}
+
+function closeCharts(index) {
+  opened.get(index).forEach((chart) => chart.destroy());
+  opened.delete(index);
+  document.querySelector(`.mini[data-scope="${index}"]`).replaceChildren();
+}

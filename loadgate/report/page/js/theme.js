@@ -1,0 +1,64 @@
+// Light and dark: by the system's wish or the reader's, and the colours that canvases need as plain values.
+
+const themes = ["auto", "light", "dark"];
+const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
+const themeListeners = [];
+const colourCache = new Map();
+const colourProbe = document.createElement("span");
+colourProbe.hidden = true;
+document.body.append(colourProbe);
+
+/** The present value of a colour of the style sheet, as in colour("p95"). */
+function colour(name) {
+  if (!colourCache.has(name)) {
+    colourProbe.style.color = `var(--${name})`;
+    colourCache.set(name, getComputedStyle(colourProbe).color);
+  }
+  return colourCache.get(name);
+}
+
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : systemIsDark.matches;
+}
+
+function onThemeChange(listener) {
+  themeListeners.push(listener);
+}
+
+function setTheme(theme) {
+  if (theme === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
+  themeChanged();
+}
+
+function themeChanged() {
+  colourCache.clear();
+  themeListeners.forEach((listener) => listener());
+}
+
+function themeButton() {
+  const button = document.createElement("button");
+  let chosen = 0;
+  const label = () => {
+    button.textContent = `Theme: ${themes[chosen]}`;
+  };
+  button.type = "button";
+  button.addEventListener("click", () => {
+    chosen = (chosen + 1) % themes.length;
+    setTheme(themes[chosen]);
+    label();
+  });
+  label();
+  return button;
+}
+
+systemIsDark.addEventListener("change", themeChanged);
+
+// Paper is white, whatever the screen.
+let themeBeforePrint;
+addEventListener("beforeprint", () => {
+  themeBeforePrint = document.documentElement.dataset.theme || "auto";
+  setTheme("light");
+});
+addEventListener("afterprint", () => setTheme(themeBeforePrint));

@@ -1,0 +1,164 @@
+// The charts over time: response times, requests and failures, users; with the stages of the run behind them.
+
+/** Shade the ramp, draw a line where a stage begins and where the run ended before its time. */
+function drawStages(plot, labelled) {
+  const { ctx, bbox } = plot;
+  // A run that ended early never came to its later stages.
+  const stages = run.stages.filter(([since], index) => index === 0 || since < run.duration_s);
+  const ends = [...stages.slice(1).map(([since]) => since), run.duration_s];
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textBaseline = "top";
+  stages.forEach(([since, name], index) => {
+    const from = plot.valToPos(since, "x", true);
+    const to = plot.valToPos(ends[index], "x", true);
+    if (name === "ramp") {
+      ctx.fillStyle = colour("ramp");
+      ctx.fillRect(from, bbox.top, to - from, bbox.height);
+    }
+    if (index > 0) verticalLine(ctx, bbox, from, colour("stage"));
+    const begin = Math.max(from, bbox.left) + 5 * devicePixelRatio;
+    if (labelled && ctx.measureText(name).width < Math.min(to, bbox.left + bbox.width) - begin) {
+      ctx.fillStyle = colour("soft");
+      ctx.fillText(name, begin, bbox.top + 3 * devicePixelRatio);
+    }
+  });
+  if (run.ending !== "completed") drawEnding(plot, labelled);
+  ctx.restore();
+}
+
+function drawEnding(plot, labelled) {
+  const { ctx, bbox } = plot;
+  const x = Math.min(plot.valToPos(run.duration_s, "x", true), bbox.left + bbox.width - 1);
+  verticalLine(ctx, bbox, x, colour("failures"));
+  if (!labelled) return;
+  ctx.fillStyle = colour("failures");
+  ctx.textAlign = "right";
+  ctx.fillText(run.ending, x - 5 * devicePixelRatio, bbox.top + 18 * devicePixelRatio);
+}
+
+function verticalLine(ctx, bbox, x, style) {
+  ctx.strokeStyle = style;
+  ctx.lineWidth = devicePixelRatio;
+  ctx.setLineDash([3 * devicePixelRatio, 3 * devicePixelRatio]);
+  ctx.beginPath();
+  ctx.moveTo(x, bbox.top);
+  ctx.lineTo(x, bbox.top + bbox.height);
+  ctx.stroke();
+  ctx.setLineDash([]);
+}
+
+/** The limits of a scope's latency rules, each in the colour of the line it is about. */
+function limitsOf(scope) {
+  return scope.limits.map((limit) => ({
+    ms: limit.ms,
+    colour: ["p50", "p95", "p99", "max"].includes(limit.metric) ? limit.metric : "soft",
+    label: `${limit.metric} limit ${formatLimit(limit)}`,
+  }));
+}
+
+const timeBase = (labelled) => ({ x: slotTimes, time: true, marks: (plot) => drawStages(plot, labelled) });
+
+function responseChart(host, scope, options) {
+  const line = (label, values, more) => ({ label, colour: label, values, format: formatMs, ...more });
+  const success = scope.success;
+  return makeChart(host, {
+    ...timeBase(options.labelled),
+    title: "Response time",
+    unit: "ms, successful requests",
+    height: options.height,
+    log: options.log,
+    limits: limitsOf(scope),
+    series: [
+      line("p50", success.p50),
+      line("p95", success.p95),
+      line("p99", success.p99),
+      line("max", success.max, { hidden: true }),
+    ],
+    onCursor: options.onCursor,
+  });
+}
+
+function failureTimeChart(host, scope, options) {
+  const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatMs });
+  return makeChart(host, {
+    ...timeBase(false),
+    title: "Time until failure",
+    unit: "ms, failed requests",
+    height: options.height,
+    log: options.log,
+    series: [line("p50", scope.failure.p50, "p50"), line("p95", scope.failure.p95, "failures")],
+  });
+}
+
+function rateChart(host, scope, options) {
+  const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatRate, fill: true });
+  return makeChart(host, {
+    ...timeBase(false),
+    title: "Requests and failures",
+    unit: "per second",
+    height: options.height,
+    series: [line("requests", scope.requestRate, "requests"), line("failures", scope.failureRate, "failures")],
+  });
+}
+
+function usersChart(host) {
+  return makeChart(host, {
+    ...timeBase(false),
+    x: [slotTimes[0]],
+    title: "Users",
+    unit: "running",
+    height: 130,
+    series: [{ label: "users", colour: "users", values: [run.users], format: formatCount, fill: true }],
+  });
+}
+
+const groupColours = ["c1", "c2", "c3", "c4", "c5", "c6"];
+
+/** The p95 of each group beside the limits: what most rules read. Null where there are fewer than two groups. */
+function groupsChart(host, options) {
+  const groups = run.scopes.map((raw, index) => [raw, index]).filter(([raw]) => raw.kind === "group");
+  if (groups.length < 2) return null;
+  const series = groups.map(([raw, index], number) => ({
+    label: raw.name,
+    colour: groupColours[number % groupColours.length],
+    values: scopeData(index).success.p95,
+    format: formatMs,
+  }));
+  const limits = groups.flatMap(([raw], number) =>
+    raw.limits
+      .filter((limit) => limit.metric === "p95")
+      .map((limit) => ({
+        ms: limit.ms,
+        colour: groupColours[number % groupColours.length],
+        label: `${raw.name} limit ${formatLimit(limit)}`,
+      })),
+  );
+  const texts = new Set(groups.flatMap(([raw]) => raw.limits.filter((limit) => limit.metric === "p95").map(formatLimit)));
+  const same = texts.size === 1 && limits.length === groups.length;
+  return makeChart(host, {
+    ...timeBase(true),
+    title: "p95 of each group",
+    unit: "ms, successful requests, dashed: limits",
+    height: 210,
+    log: options.log,
+    series,
+    limits: same ? [{ ms: limits[0].ms, colour: "soft", label: `limit of each ${[...texts][0]}` }] : limits,
+  });
+}
+
+function memoryChart(host) {
+  const { times_s: times, mib } = run.memory;
+  return makeChart(host, {
+    x: [times],
+    time: true,
+    marks: (plot) => drawStages(plot, false),
+    title: "Memory of the target's processes",
+    unit: "MiB resident",
+    height: 150,
+    series: [{ label: "memory", colour: "users", values: [mib], format: formatMib, fill: true }],
+  });
+}
