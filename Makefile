@@ -6,7 +6,7 @@ PORT ?= 8000
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
 
-.PHONY: help perf test setup up check bench calibrate clean
+.PHONY: help perf test setup setup-run up check bench calibrate clean
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, judge, report'
@@ -18,17 +18,17 @@ help:
 	@echo 'make calibrate             prove the measurement: reported against true figures (a quarter of an hour)'
 	@echo 'make clean                 remove what the commands above made, .venv included'
 
-setup:
+setup setup-run:
 	@test -n "$(PYTHON)" || { echo 'setup: no Python 3.11 or newer was found; set PYTHON=/path/to/python3' >&2; exit 1; }
-	@$(PYTHON) scripts/setup.py
+	@$(PYTHON) scripts/setup.py $(if $(filter setup-run,$@),--run-only)
 
-perf: setup
+perf: setup-run
 	@.venv/bin/loadgate run $(PROFILE)
 
 test: setup
 	@.venv/bin/python -m pytest -n auto --dist loadgroup -q
 
-up: setup
+up: setup-run
 	@.venv/bin/inference-core up --port $(PORT)
 
 check: setup

@@ -1,11 +1,13 @@
 """Create `.venv` and install exactly what `poetry.lock` lists, with pip and the standard library alone.
 
 Poetry is not needed for this; a `poetry install` afterwards finds everything in place.
+With `--run-only` the tools of development are left out: what `make perf` and `make up` need comes sooner.
 Safe to repeat and to interrupt: a stamp is written only after everything is installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import os
@@ -22,26 +24,33 @@ VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / ".installed"
 
 
-def requirements(lock_text: str) -> str:
-    """The packages of a `poetry.lock` (format 2.1) as pip requirements with hashes, one a line."""
+RUN_GROUPS = frozenset({"main", "perf", "embedded"})
+ALL_GROUPS = RUN_GROUPS | {"dev"}
+
+
+def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS) -> str:
+    """The packages that `groups` want of a `poetry.lock` (format 2.1), as pip requirements with hashes, one a line."""
     lines = []
     for package in tomllib.loads(lock_text)["package"]:
+        wanting = groups.intersection(package["groups"])
+        if not wanting:
+            continue
         markers = package.get("markers", "")
         if isinstance(markers, dict):
             # By group; a group that is not named wants the package everywhere, whatever the others say.
-            everywhere = set(package["groups"]) - set(markers)
-            markers = "" if everywhere else " or ".join(f"({marker})" for marker in dict.fromkeys(markers.values()))
+            alternatives = dict.fromkeys(marker for group, marker in markers.items() if group in wanting)
+            markers = "" if wanting - set(markers) else " or ".join(f"({marker})" for marker in alternatives)
         hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
         condition = f" ; {markers}" if markers else ""
         lines.append(f"{package['name']}=={package['version']}{condition} {hashes}")
     return "\n".join(lines) + "\n"
 
 
-def fingerprint() -> str:
-    """What the environment was made from: this Python, this folder, the lock, the project's own table."""
+def fingerprint(groups: frozenset[str]) -> str:
+    """What the environment was made from: this Python, this folder, the lock, the project's own table, the groups."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     lock = (ROOT / "poetry.lock").read_text()
-    return hashlib.sha256(repr((sys.version, str(ROOT), lock, project)).encode()).hexdigest()
+    return hashlib.sha256(repr((sys.version, str(ROOT), lock, project, sorted(groups))).encode()).hexdigest()
 
 
 def usable(python: Path) -> bool:
@@ -60,9 +69,8 @@ def pip(*arguments: str) -> None:
         )
 
 
-def install() -> None:
-    wanted = fingerprint()
-    if STAMP.exists() and STAMP.read_text() == wanted:
+def install(groups: frozenset[str]) -> None:
+    if STAMP.exists() and STAMP.read_text() in {fingerprint(groups), fingerprint(ALL_GROUPS)}:
         return
     STAMP.unlink(missing_ok=True)
     if not usable(VENV_PYTHON):
@@ -74,19 +82,22 @@ def install() -> None:
     print("setup: installing the locked dependencies (about half a minute)", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "requirements.txt"
-        listed.write_text(requirements((ROOT / "poetry.lock").read_text()))
+        listed.write_text(requirements((ROOT / "poetry.lock").read_text(), groups))
         pip("--no-deps", "--require-hashes", "--requirement", str(listed))
     pip("--no-deps", "--editable", str(ROOT))
-    STAMP.write_text(wanted)
+    STAMP.write_text(fingerprint(groups))
     print("setup: done", flush=True)
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--run-only", action="store_true", help="leave out what only development needs")
+    groups = RUN_GROUPS if parser.parse_args().run_only else ALL_GROUPS
     os.environ["PYTHONPATH"] = ""
     with (ROOT / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            install()
+            install(groups)
         except KeyboardInterrupt:
             sys.exit("\nsetup: interrupted; run it again to go on")
 

@@ -67,6 +67,16 @@ def test_lock_becomes_pinned_requirements_with_hashes_and_conditions(setup: Modu
     ]
 
 
+def test_without_the_tools_of_development_each_package_is_wanted_as_the_service_wants_it(setup: ModuleType) -> None:
+    only_dev = '[[package]]\nname = "tool"\nversion = "1"\ngroups = ["dev"]\nfiles = [{file = "t", hash = "sha256:ff"}]'
+    assert setup.requirements(LOCK + only_dev, setup.RUN_GROUPS).splitlines() == [
+        "plain==1.0 --hash=sha256:aa --hash=sha256:bb",
+        "somewhere==2.0 ; sys_platform == 'linux' --hash=sha256:cc",
+        "by-group==3.0 ; (python_version < '3.13') --hash=sha256:dd",
+        "unless-one-wants-it-always==4.0 ; (python_version < '3.13') --hash=sha256:ee",
+    ]
+
+
 def test_environment_holds_exactly_the_locked_versions() -> None:
     lock = tomllib.loads((ROOT / "poetry.lock").read_text())
     locked = {package["name"].lower().replace("_", "-"): package["version"] for package in lock["package"]}
