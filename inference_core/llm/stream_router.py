@@ -7,6 +7,8 @@ token is there. From the arrival of the request to its end a watcher waits for t
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
@@ -36,6 +38,8 @@ from inference_core.traffic import RECEIVE_KEY, OverloadedError, release_slot
 CLIENT_GONE = 499
 EVENT_STREAM = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+# What may be on its way to a reader: more would only be generated, and paid for, before anybody wants it.
+BUFFER_BYTES = 32 * 1024
 # After the connection was cut, how long its server may take to notice.
 NOTICE_S = 2.0
 
@@ -111,6 +115,7 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": data, "more_body": True})
 
         serving = self._serving
+        hold_back(scope)
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             if await self._serve(write):
@@ -136,14 +141,31 @@ class EventStream(Response):
         return await finish(progress, write, store, write_timeout_s=llm.streams.stall_after_s)
 
 
+def transport_of(scope: Scope) -> Any:
+    """The connection of a request: from the server's own object for it, where that shows it as uvicorn's does.
+
+    Any other server keeps its own buffers, and closes the connection by itself when an answer is left unfinished.
+    """
+    return getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
+
+
+def hold_back(scope: Scope) -> None:
+    """Keep the connection from taking more than a reader that is slow will soon read."""
+    transport = transport_of(scope)
+    if transport is None:
+        return
+    transport.set_write_buffer_limits(high=BUFFER_BYTES)
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        with suppress(OSError):  # it is closed already, which the watcher sees too
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+
+
 async def cut(scope: Scope, watcher: asyncio.Task[None]) -> None:
     """Close the connection of a client that has gone or does not read, whatever it still has to get."""
-    # The server's own object for the request, where it shows its transport, as uvicorn's does. Any other server
-    # closes the connection by itself when an answer is left unfinished.
-    cycle = getattr(scope.get(RECEIVE_KEY), "__self__", None)
-    abort = getattr(getattr(cycle, "transport", None), "abort", None)
-    if callable(abort):
-        abort()
+    transport = transport_of(scope)
+    if transport is not None:
+        transport.abort()
         await asyncio.wait({watcher}, timeout=NOTICE_S)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import uvicorn
 
 from inference_core.llm.simulator.engine import Engine
 from inference_core.llm.state import LLMState
+from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
@@ -138,3 +139,42 @@ settings:
 def limits_config(folder: Path, *, per_minute: int = 0, at_once: int = 0, per_day: int = 0) -> Path:
     """A configuration with one simulated model and these limits for a user; 0 for none."""
     return config_file(folder, LIMITS.format(per_minute=per_minute, at_once=at_once, per_day=per_day))
+
+
+class EndlessProvider:
+    """Generates as fast as it is read, `tokens` of them; counts the calls in progress and what it gave out."""
+
+    name = "local"
+    simulated = True
+
+    def __init__(self, tokens: int = 100_000, content: str = "word " * 8) -> None:
+        self.tokens = tokens
+        self.content = content
+        self.running = 0
+        self.given = 0
+
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+        self.running += 1
+        try:
+            for number in range(self.tokens):
+                if number % 16 == 0:
+                    await asyncio.sleep(0)
+                self.given += 1
+                yield Token(self.content)
+            yield Usage(1, self.tokens)
+        finally:
+            self.running -= 1
+
+    async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
+        return Reply(self.content * self.tokens, Usage(1, self.tokens))
+
+    async def models(self) -> list[str]:
+        return []
+
+    async def aclose(self) -> None:
+        return None
+
+
+def replace_provider(state: AppState, provider: EndlessProvider) -> None:
+    """Let `provider` serve the models of the provider called as it is."""
+    cast("dict[str, Any]", state.llm.gateway.providers)[provider.name] = provider
