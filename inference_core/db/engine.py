@@ -19,9 +19,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from inference_core.db.broken_connections import drop_broken_connections
 from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
@@ -29,6 +30,8 @@ from inference_core.settings import Settings
 log = structlog.get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 3.0
+# The server ends a slow statement itself; a server that has not said so by then is silent.
+SILENCE_MARGIN_S = 0.25
 RECYCLE_S = 1800
 # PRAGMAs of every SQLite connection; NORMAL is durable against a crash of the process, not of the machine's power.
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
@@ -50,6 +53,21 @@ class _NoFlushSession(Session):
         if self.new or self.dirty or self.deleted:
             raise WriteInReadSessionError("this session only reads; use a write session")
         super().flush(objects)
+
+
+@event.listens_for(_NoFlushSession, "do_orm_execute")
+def _read_again_if_cut(state: ORMExecuteState) -> Any:  # the result of any statement
+    """Ask once more when the connection was cut: without a transaction every read stands by itself.
+
+    Not when entities are loaded: the new start would expire them behind their reader's back.
+    """
+    try:
+        return state.invoke_statement()
+    except DBAPIError as error:
+        if not error.connection_invalidated or len(state.session.identity_map):
+            raise
+        state.session.rollback()
+        return state.invoke_statement()
 
 
 class ReadSession(AsyncSession):
@@ -164,6 +182,8 @@ def _pool(settings: Settings) -> dict[str, Any]:
         "pool_timeout": settings.database_pool_timeout_s,
         "pool_use_lifo": True,
         "pool_recycle": RECYCLE_S,
+        # An error of the database is logged and reported, and the parameters are people's addresses and hashes.
+        "hide_parameters": True,
     }
 
 
@@ -184,6 +204,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
         pool_size=1,
         max_overflow=0,
         pool_timeout=settings.database_statement_timeout_s,
+        hide_parameters=True,
     )
     event.listen(reads.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writes.sync_engine, "connect", _prepare_sqlite)
@@ -223,6 +244,8 @@ def _server(url: URL, settings: Settings) -> Database:
         **_pool(settings),
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
+    if is_postgresql:
+        drop_broken_connections(engine.sync_engine)
     reads = engine.execution_options(isolation_level="AUTOCOMMIT")
     points = PointReader(reads, arguments, settings) if is_postgresql else None
     return Database(reads, engine, points)
@@ -240,8 +263,7 @@ def _postgresql_arguments(settings: Settings) -> dict[str, Any]:
     statement_s = settings.database_statement_timeout_s
     return {
         "timeout": CONNECT_TIMEOUT_S,
-        # The server ends a slow statement first; the client's limit is for a server that is silent.
-        "command_timeout": statement_s + 1,
+        "command_timeout": statement_s + SILENCE_MARGIN_S,
         "server_settings": {
             "application_name": settings.app_name,
             "statement_timeout": str(int(statement_s * 1000)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -18,13 +17,10 @@ from inference_core.db.session import SessionDep
 from inference_core.exceptions import ConflictError
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
-from tests.service.conftest import AppFactory, running
-from tests.support.accounts import Api, new_name, new_registration
+from tests.service.conftest import running
+from tests.support.accounts import Api, new_name
 
 pytestmark = pytest.mark.anyio
-
-WRITERS = 32
-REGISTRATIONS_EACH = 50
 
 
 def user(name: str) -> User:
@@ -96,26 +92,6 @@ async def test_the_commit_is_done_before_the_answer_leaves(service_settings: Cal
         assert (await api.post(f"/write/{refused}", {})).status_code == 409
         assert seen == [(name, True)]
         assert not await exists(api.state.database, refused)
-
-
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_32_writers_of_50_registrations_each_lose_nothing(start_app: AppFactory) -> None:
-    async with start_app(argon2_memory_kib=8, max_concurrent_requests=WRITERS) as api:
-        prefix = new_name()
-
-        async def write(writer: int) -> Counter[int]:
-            statuses: Counter[int] = Counter()
-            for number in range(REGISTRATIONS_EACH):
-                name = f"{prefix}w{writer}n{number}"
-                body = new_registration(username=name, email=f"{name}@example.com")
-                statuses[(await api.post("/auth/register", body)).status_code] += 1
-            return statuses
-
-        counts = await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
-        assert sum(counts, Counter()) == {201: WRITERS * REGISTRATIONS_EACH}
-        async with api.state.database.read() as session:
-            stored = await session.execute(select(func.count()).where(User.username.startswith(prefix)))
-        assert stored.scalar_one() == WRITERS * REGISTRATIONS_EACH
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import sqlite3
+import statistics
+import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,12 +21,15 @@ import httpx2
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.support.accounts import new_registration
 from tests.support.fault_proxy import FaultProxy, Toxic, fault_proxy
 from tests.support.processes import wait_until
 from tests.support.servers.databases import create_database
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
 POOL = {"DATABASE_POOL_SIZE": "2", "DATABASE_MAX_OVERFLOW": "0", "DATABASE_POOL_TIMEOUT_S": "1"}
+STATEMENT_S = 3.0
+WRITERS, REGISTRATIONS_EACH = 32, 50
 PASSWORD = "correct horse 7"
 
 
@@ -42,7 +48,8 @@ def proxy(server_database: str) -> Iterator[FaultProxy]:
 def api(tmp_path: Path, redis_url: str, server_database: str, proxy: FaultProxy) -> Iterator[ApiProcess]:
     """The service on PostgreSQL behind the proxy, with a pool of two."""
     url = make_url(server_database).set(port=proxy.port).render_as_string(hide_password=False)
-    with api_process(tmp_path, service_env(tmp_path, redis_url, DATABASE_URL=url, **POOL)) as api:
+    limits = {**POOL, "DATABASE_STATEMENT_TIMEOUT_S": str(STATEMENT_S)}
+    with api_process(tmp_path, service_env(tmp_path, redis_url, DATABASE_URL=url, **limits)) as api:
         yield api
 
 
@@ -92,55 +99,86 @@ def test_F07_stopped_database_is_told_at_once_and_found_again(api: ApiProcess, p
         wait_until(lambda: timed_me(client, headers)[0] == 200, within_s=5)
 
 
-def test_F08_silent_database_costs_bounded_time_and_others_nothing(api: ApiProcess, proxy: FaultProxy) -> None:
-    with api.client(timeout_s=20) as client:
+def timed_register(client: httpx2.Client) -> tuple[int, float]:
+    start_s = time.monotonic()
+    return register(client).status_code, time.monotonic() - start_s
+
+
+def test_F08_silent_database_costs_a_statements_time_and_others_nothing(api: ApiProcess, proxy: FaultProxy) -> None:
+    with api.client(timeout_s=30) as client:
         headers = bearer(client)
         proxy.add(Toxic("timeout"))
-        with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(timed_me, client, headers) for _ in range(4)]
-            wait_until(lambda: api.get("/health/").status_code == 503, within_s=3)
+        with ThreadPoolExecutor(6) as pool:
+            reads = [pool.submit(timed_me, client, headers) for _ in range(4)]
+            writes = [pool.submit(timed_register, client) for _ in range(2)]
+            wait_until(lambda: api.get("/health/").status_code == 503)
             pings_s = []
             for _ in range(50):
                 start_s = time.monotonic()
                 assert api.get("/health/ping").status_code == 200
                 pings_s.append(time.monotonic() - start_s)
-            assert sorted(pings_s)[len(pings_s) // 2] < 0.2
-            answers = [future.result(20) for future in asked]
-        # Two waited for a silent server until the client's limit (the statement's and a second) and a polite goodbye
-        # to it, two for a connection of the pool.
+            assert statistics.median(pings_s) < 0.2
+            answers = [future.result(30) for future in [*reads, *writes]]
         assert {status for status, _ in answers} == {503}
         waits_s = sorted(seconds for _, seconds in answers)
-        assert waits_s[-1] < 15.0
+        # Whoever reached the server waited for one statement; the rollback and the goodbye, which it would not have
+        # answered either, are not waited for. Whoever came after them waited for a connection of the pool.
+        assert waits_s[-1] < STATEMENT_S + 2
         assert waits_s[0] < waits_s[-1] - 1
         proxy.clear()
-        wait_until(lambda: timed_me(client, headers)[0] == 200, within_s=10)
+        wait_until(lambda: timed_me(client, headers)[0] == 200)
+        wait_until(lambda: register(client).status_code == 201)
 
 
-def test_F09_killed_connections_cost_at_most_a_request_each(api: ApiProcess, server_database: str) -> None:
-    outcomes: Counter[int] = Counter()
+def test_F09_killed_connections_cost_no_read_and_at_most_a_write_each(api: ApiProcess, server_database: str) -> None:
+    reads: Counter[int] = Counter()
+    writes: Counter[int] = Counter()
+    killed = 0
+    stopped = threading.Event()
+
+    def keep_reading(path: str) -> None:
+        with api.client() as own:
+            while not stopped.is_set():
+                reads[own.get(f"{PREFIX}{path}", headers=headers).status_code] += 1
+
+    def keep_writing() -> None:
+        with api.client() as own:
+            while not stopped.is_set():
+                writes[register(own).status_code] += 1
+
     with api.client() as client:
         headers = bearer(client)
-        killed = 0
-        for _ in range(6):
-            with ThreadPoolExecutor(4) as pool:
-                outcomes.update(pool.map(lambda _: timed_me(client, headers)[0], range(20)))
-            killed += asyncio.run(_kill_connections(server_database))
-        with ThreadPoolExecutor(4) as pool:
-            outcomes.update(pool.map(lambda _: timed_me(client, headers)[0], range(20)))
-        assert killed > 0
-        assert set(outcomes) <= {200, 503}
-        assert outcomes[503] <= killed
-        assert timed_me(client, headers)[0] == 200
+    asyncio.run(_ask(server_database, "UPDATE users SET is_superuser = true RETURNING id"))
+    jobs: list[Callable[[], None]] = [lambda: keep_reading("/auth/me"), lambda: keep_reading("/admin/users")]
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(job) for job in (*jobs, jobs[0], keep_writing)]
+        try:
+            for _ in range(6):
+                before = reads.total(), writes.total()
+                wait_until(lambda before=before: reads.total() > before[0] + 20 and writes.total() > before[1] + 3)  # type: ignore[misc]
+                killed += len(asyncio.run(_ask(server_database, KILL_CONNECTIONS)))
+            before = reads.total(), writes.total()
+            wait_until(lambda: reads.total() > before[0] + 20 and writes.total() > before[1] + 3)
+        finally:
+            stopped.set()
+        for future in running:
+            future.result(20)
+    assert killed > 6
+    assert set(reads) == {200}, reads
+    assert set(writes) <= {201, 503}, writes
+    assert writes[503] <= killed
 
 
-async def _kill_connections(url: str) -> int:
+KILL_CONNECTIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+async def _ask(url: str, question: str) -> list[Any]:
     connection = await asyncpg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
     try:
-        rows = await connection.fetch(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        return len(rows)
+        return list(await connection.fetch(question))
     finally:
         await connection.close()
 
@@ -176,16 +214,31 @@ async def _lock_users(url: str, seconds: float) -> None:
         await connection.close()
 
 
-def test_F11_many_writers_on_sqlite_all_succeed(sqlite_api: ApiProcess) -> None:
-    writers, each = 32, 8
+def test_F11_32_writers_on_sqlite_lose_none_of_their_registrations(
+    sqlite_api: ApiProcess, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    took_s: list[float] = []
 
-    def write(number: int) -> list[int]:
-        with sqlite_api.client(timeout_s=60) as client:
-            return [register(client, f"w{number}x{turn}n{uuid4().hex[:6]}").status_code for turn in range(each)]
+    async def write(client: httpx2.AsyncClient) -> Counter[int]:
+        statuses: Counter[int] = Counter()
+        for _ in range(REGISTRATIONS_EACH):
+            start_s = time.monotonic()
+            response = await client.post(f"{PREFIX}/auth/register", json=new_registration())
+            took_s.append(time.monotonic() - start_s)
+            statuses[response.status_code] += 1
+        return statuses
 
-    with ThreadPoolExecutor(writers) as pool:
-        outcomes = Counter(status for statuses in pool.map(write, range(writers)) for status in statuses)
-    assert outcomes == {201: writers * each}
+    async def write_all() -> Counter[int]:
+        limits = httpx2.Limits(max_connections=WRITERS)
+        async with httpx2.AsyncClient(base_url=sqlite_api.url, timeout=60, limits=limits, trust_env=False) as client:
+            return sum(await asyncio.gather(*(write(client) for _ in range(WRITERS))), Counter[int]())
+
+    assert asyncio.run(write_all()) == {201: WRITERS * REGISTRATIONS_EACH}
+    p99_ms = round(statistics.quantiles(took_s, n=100)[98] * 1000, 1)
+    record_property("registration_p99_ms", p99_ms)
+    print(f"registration with {WRITERS} writers: p99 {p99_ms} ms")
+    with contextlib.closing(sqlite3.connect(tmp_path / "service.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (WRITERS * REGISTRATIONS_EACH,)
     assert "database is locked" not in sqlite_api.log.read_text()
 
 
@@ -204,7 +257,6 @@ def test_F12_full_disk_is_503_and_corrupts_nothing(sqlite_api: ApiProcess, tmp_p
         finally:
             resource.prlimit(sqlite_api.pid, resource.RLIMIT_FSIZE, (soft, hard))
         wait_until(lambda: register(client).status_code == 201, within_s=5)
-    with sqlite3.connect(database) as connection:
+    with contextlib.closing(sqlite3.connect(database)) as connection:
         answer: Any = connection.execute("PRAGMA integrity_check").fetchone()
-    connection.close()
     assert answer == ("ok",)
