@@ -10,6 +10,7 @@ from inference_core.auth.router import router as accounts
 from inference_core.auth.session_router import router as sessions
 from inference_core.health.router import router as health
 from inference_core.llm.history_router import router as conversations
+from inference_core.llm.playground_router import router as playground
 from inference_core.llm.router import router as llm
 from inference_core.llm.stream_router import router as llm_streams
 from inference_core.llm.usage_router import usage as llm_usage
@@ -17,7 +18,7 @@ from inference_core.paths import API_PREFIX
 from inference_core.settings import Settings
 from inference_core.tasks.router import monitoring_router
 from inference_core.tasks.router import submitted as submitted_tasks
-from inference_core.telemetry.router import router as metrics
+from inference_core.telemetry.router import metrics_router
 
 
 def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -> None:
@@ -33,4 +34,6 @@ def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -
     for router in (sessions, administration, submitted_tasks, *extra):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(root.router)
-    app.include_router(metrics)
+    if settings.environment == "development":
+        app.include_router(playground)
+    app.include_router(metrics_router(settings))

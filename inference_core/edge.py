@@ -11,7 +11,7 @@ from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference_core.errors import problem_response
-from inference_core.logging import request_id_var, user_id_var
+from inference_core.logging import request_id_var, trace_id_var, user_id_var
 from inference_core.paths import PROBES
 from inference_core.startup import one_line_startup_failure
 from inference_core.telemetry.access_log import AccessLog
@@ -51,6 +51,7 @@ class EdgeMiddleware:
         start_s = perf_counter()
         request_id, trace_id = _ids(scope, self.edge.tracing)
         request_id_var.set(request_id)
+        trace_id_var.set(trace_id)
         user_id_var.set("")
         id_header = (b"x-request-id", request_id.encode())
         traffic = self.edge.traffic

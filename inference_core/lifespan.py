@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -26,6 +27,7 @@ from inference_core.state import AppState
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.service import TaskService
 from inference_core.tasks.store import ResultStore
+from inference_core.telemetry.reporting import flush_reporting
 from inference_core.telemetry.watch import keep_metrics
 
 
@@ -41,8 +43,11 @@ def lifespan_for(
     """The lifespan of an application with these settings."""
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[LifespanState]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(asyncio.to_thread, flush_reporting)
+            # The first request that needs the document would make it on the event loop, and hold it up for long.
+            await asyncio.to_thread(app.openapi)
             database = await stack.enter_async_context(Database.open(settings))
             await ensure_schema(settings, database)
             redis = await stack.enter_async_context(RedisClient.open(settings))

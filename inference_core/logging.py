@@ -14,6 +14,7 @@ from inference_core.settings import Settings
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 user_id_var: ContextVar[str] = ContextVar("user_id", default="")
+trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
 
 
 def current_request_id() -> str:
@@ -21,11 +22,10 @@ def current_request_id() -> str:
     return request_id_var.get()
 
 
-def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    if request_id := request_id_var.get():
-        event.setdefault("request_id", request_id)
-    if user_id := user_id_var.get():
-        event.setdefault("user_id", user_id)
+def _add_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for variable in (request_id_var, user_id_var, trace_id_var):
+        if value := variable.get():
+            event.setdefault(variable.name, value)
     return event
 
 
@@ -38,7 +38,7 @@ def configure_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's records to stderr in one format."""
     as_json = logs_are_json(settings)
     shared: list[structlog.typing.Processor] = [
-        _add_request_id,
+        _add_ids,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

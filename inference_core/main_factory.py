@@ -13,6 +13,7 @@ from inference_core.llm.config.loader import load_llm_config
 from inference_core.logging import configure_logging, logs_are_json
 from inference_core.middleware import AllowedHostMiddleware, BodyLimitMiddleware
 from inference_core.openapi import install_openapi
+from inference_core.paths import PROBES
 from inference_core.settings import Settings, load_settings
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
@@ -34,10 +35,11 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
     llm_config = load_llm_config(settings)
     configure_logging(settings)
     tracing = configure_reporting(settings)
+    metrics = Metrics()
     edge = Edge(
         traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
-        metrics=Metrics(),
-        access_log=AccessLog(settings.access_log, logs_are_json(settings)),
+        metrics=metrics,
+        access_log=AccessLog(settings.access_log, logs_are_json(settings), metrics.log_lines_lost.inc),
         tracing=tracing,
     )
     public = not settings.is_production
@@ -50,7 +52,14 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         redoc_url="/redoc" if public else None,
         openapi_url="/openapi.json" if public else None,
         lifespan=lifespan_for(settings, edge, llm_config),
-        telemetry={"tracing": tracing, "metrics": False, "logs": False},
+        # One span for a request, and none for whoever only asks whether the process lives.
+        telemetry={
+            "tracing": tracing,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "exclude": lambda scope: scope["path"] in PROBES,
+        },
     )
     install_error_handlers(app)
     install_openapi(app)

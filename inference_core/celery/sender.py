@@ -16,6 +16,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.celery.tracing import trace_headers
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
 
@@ -66,7 +67,8 @@ class TaskSender:
             BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
         """
         task_id = task_id or str(uuid4())
-        await self._in_thread(lambda: self._publish(name, args, kwargs, queue, task_id), task=name, task_id=task_id)
+        options = {"task_id": task_id, "headers": trace_headers(), **({"queue": queue} if queue else {})}
+        await self._in_thread(lambda: self._publish(name, args, kwargs, options), task=name, task_id=task_id)
         return task_id
 
     async def stop(self, task_id: str) -> None:
@@ -94,11 +96,6 @@ class TaskSender:
         finally:
             self.waiting -= 1
 
-    def _publish(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], queue: str | None, task_id: str
-    ) -> None:
-        options = {"queue": queue} if queue else {}
+    def _publish(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
         # The arguments stay out of the message's headers, which workers log and monitors show.
-        self.celery.send_task(
-            name, args, kwargs, task_id=task_id, argsrepr="(...)", kwargsrepr="{...}", ignore_result=False, **options
-        )
+        self.celery.send_task(name, args, kwargs, argsrepr="(...)", kwargsrepr="{...}", ignore_result=False, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ class AccessLog:
 
     enabled: bool
     as_json: bool
+    count_lost: Callable[[int], None]
     lines: list[str] = field(default_factory=list)
     flush_due: asyncio.TimerHandle | None = None
 
@@ -50,11 +52,14 @@ class AccessLog:
             self.flush_due = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
 
     def flush(self) -> None:
-        """Write what was collected."""
+        """Write what was collected; where that cannot be (a full disk), requests are served without being logged."""
         if self.flush_due is not None:
             self.flush_due.cancel()
             self.flush_due = None
         if self.lines:
-            sys.stderr.write("".join(self.lines))
-            sys.stderr.flush()
-            self.lines.clear()
+            lines, self.lines = self.lines, []
+            try:
+                sys.stderr.write("".join(lines))
+                sys.stderr.flush()
+            except OSError:
+                self.count_lost(len(lines))

@@ -31,6 +31,7 @@ class Metrics:
     requests_active: Gauge = field(init=False)
     requests_waiting: Gauge = field(init=False)
     requests_refused: Counter = field(init=False)
+    log_lines_lost: Counter = field(init=False)
     pool: Gauge = field(init=False)
     up: Gauge = field(init=False)
     redis_round_trip: Gauge = field(init=False)
@@ -66,6 +67,9 @@ class Metrics:
         self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
         self.requests_refused = Counter(
             "http_requests_refused", "Requests refused because too many ran and waited.", registry=registry
+        )
+        self.log_lines_lost = Counter(
+            "log_lines_lost", "Lines of the access log that could not be written.", registry=registry
         )
         self.pool = self._gauge(
             "database_pool_connections", "Connections of the database pools.", "livesum", ("pool", "state")

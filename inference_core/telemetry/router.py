@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import hmac
+
 from fastapi import APIRouter, Request, Response
 
+from inference_core.errors import responses_for
+from inference_core.exceptions import NotAuthenticatedError
 from inference_core.paths import METRICS_PATH
-from inference_core.state import StateDep
+from inference_core.settings import Settings
+from inference_core.state import state_of
 
-router = APIRouter(tags=["metrics"])
 
+def metrics_router(settings: Settings) -> APIRouter:
+    """The metrics, for everybody or for who bears `METRICS_TOKEN`; nothing at all where they are for a bearer alone and
+    there is no token.
+    """
+    router = APIRouter(tags=["metrics"])
+    guarded = settings.effective_metrics_access == "token"
+    token = settings.metrics_token.get_secret_value()
+    if guarded and not token:
+        return router
+    expected = f"Bearer {token}".encode()
+    refused = responses_for(NotAuthenticatedError) if guarded else {}
 
-@router.get(METRICS_PATH, response_class=Response, responses={200: {"content": {"text/plain": {}}}})
-async def metrics(request: Request, state: StateDep) -> Response:
-    """The metrics of every process of this server, as Prometheus text or OpenMetrics by `Accept`."""
-    body, content_type = state.metrics.expose(request.headers.get("accept", ""))
-    return Response(body, headers={"content-type": content_type})
+    @router.get(METRICS_PATH, response_class=Response, responses={200: {"content": {"text/plain": {}}}, **refused})
+    async def metrics(request: Request) -> Response:
+        """The metrics of every process of this server, as Prometheus text or OpenMetrics by `Accept`."""
+        headers = request.headers
+        if guarded and not hmac.compare_digest(headers.get("authorization", "").encode(), expected):
+            raise NotAuthenticatedError
+        body, content_type = state_of(request).metrics.expose(headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    return router

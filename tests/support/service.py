@@ -66,6 +66,10 @@ class ApiProcess(ServiceProcess):
 
     url: str
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
     def client(self, timeout_s: float = 10.0) -> httpx2.Client:
         return httpx2.Client(base_url=self.url, timeout=timeout_s, trust_env=False)
 
@@ -76,10 +80,14 @@ class ApiProcess(ServiceProcess):
 
 @contextmanager
 def api_process(
-    folder: Path, env: Mapping[str, str], *arguments: str, app: str = "tests.support.service_app:app"
+    folder: Path,
+    env: Mapping[str, str],
+    *arguments: str,
+    app: str = "tests.support.service_app:app",
+    port: int | None = None,
 ) -> Iterator[ApiProcess]:
     """uvicorn with the service, answering when given."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *arguments]
     with _process(folder, f"api-{port}.log", command, env) as (process, log):
         api = ApiProcess(process, log, f"http://127.0.0.1:{port}")

@@ -52,4 +52,9 @@ async def slow(seconds: float) -> dict[str, float]:
     return {"seconds": seconds}
 
 
+@router.post("/break/{number}")
+async def break_down(number: int) -> dict[str, int]:
+    raise RuntimeError("broken")
+
+
 app = create_application(routers=(router,))

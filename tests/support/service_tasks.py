@@ -28,6 +28,11 @@ def fail(secret: str, readable: bool = False) -> None:
     raise RuntimeError(f"password {secret}")
 
 
+@celery_app.task(name="test.break")
+def break_down(secret: str) -> None:
+    raise RuntimeError("broken")
+
+
 @celery_app.task(name="test.slow", bind=True)
 def slow(self: ServiceTask, seconds: float, notes: str) -> str:
     """Note the start, take the time, note the effect once for this task's id, note the end."""

@@ -1,0 +1,152 @@
+"""Traces and error reports of a real server with several processes and a real worker, at a receiver of the test's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.support.accounts import new_registration
+from tests.support.processes import wait_until
+from tests.support.receiver import ReceivedSpan, Receiver, receiver
+from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+SECRET = "hunter2secret"
+
+
+@pytest.fixture
+def collector() -> Iterator[Receiver]:
+    with receiver() as collector:
+        yield collector
+
+
+@pytest.fixture
+def env(tmp_path: Path, redis_url: str, collector: Receiver) -> dict[str, str]:
+    address = f"127.0.0.1:{collector.port}"
+    return service_env(
+        tmp_path,
+        redis_url,
+        LOG_FORMAT="json",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}",
+        OTEL_BSP_SCHEDULE_DELAY="200",
+        SENTRY_DSN=f"http://public@{address}/7",
+    )
+
+
+@pytest.fixture
+def worker(tmp_path: Path, env: dict[str, str]) -> Iterator[ServiceProcess]:
+    with worker_process(tmp_path, env) as worker:
+        yield worker
+
+
+@pytest.fixture
+def api(tmp_path: Path, env: dict[str, str], worker: ServiceProcess) -> Iterator[ApiProcess]:
+    with api_process(tmp_path, env, "--workers", "2") as api:
+        yield api
+
+
+def account_with_secrets() -> dict[str, str]:
+    return new_registration(password=SECRET)
+
+
+def headers_with_secrets(trace: str = TRACE) -> dict[str, str]:
+    return {
+        "traceparent": f"00-{trace}-{PARENT}-01",
+        "Authorization": f"Bearer {SECRET}",
+        "Cookie": f"session={SECRET}",
+        "X-API-Key": SECRET,
+    }
+
+
+def spans_of(collector: Receiver, trace: str) -> dict[str, ReceivedSpan]:
+    return {span.name: span for span in collector.spans() if span.trace_id == trace}
+
+
+def test_a_request_and_its_task_are_one_trace_with_the_callers(api: ApiProcess, collector: Receiver) -> None:
+    body = {"task": "test.add", "args": [1, SECRET]}
+    with api.client() as client:
+        sent = client.post(f"{PREFIX}/test/submit?token={SECRET}", json=body, headers=headers_with_secrets())
+        assert sent.status_code == 202
+        task_id = sent.json()["task_id"]
+        names = {"POST /api/v1/test/submit", "run test.add"}
+        wait_until(lambda: names <= set(spans_of(collector, TRACE)), what="both spans")
+    found = spans_of(collector, TRACE)
+    request, task = found["POST /api/v1/test/submit"], found["run test.add"]
+    assert (request.parent_id, task.parent_id) == (PARENT, request.span_id)
+    assert request.attributes["http.route"] == "/api/v1/test/submit"
+    assert request.attributes["http.response.status_code"] == 202
+    assert task.attributes["messaging.message.id"] == task_id
+    assert SECRET.encode() not in collector.everything
+    wait_until(lambda: f'"trace_id": "{TRACE}"' in api.log.read_text(), what="the trace in the log")
+
+
+def test_spans_carry_the_template_of_the_route_and_probes_have_none(api: ApiProcess, collector: Receiver) -> None:
+    started = "Application startup complete"
+    wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
+    traces = [f"{number:032x}" for number in range(1, 21)]
+    for trace in traces:
+        headers = {"traceparent": f"00-{trace}-{PARENT}-01"}
+        with api.client() as client:  # a connection for each, so that both processes are asked
+            assert client.get(f"{PREFIX}/health/ping", headers=headers).status_code == 200
+            assert client.get(f"{PREFIX}/tasks/{trace}/status", headers=headers).status_code == 404
+    wait_until(lambda: {span.trace_id for span in collector.spans()} >= set(traces), what="every trace exported")
+    for trace in traces:
+        assert set(spans_of(collector, trace)) == {"GET /api/v1/tasks/{task_id}/status"}
+
+
+def test_the_last_spans_are_sent_before_the_process_ends(tmp_path: Path, redis_url: str, collector: Receiver) -> None:
+    env = service_env(
+        tmp_path,
+        redis_url,
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{collector.port}",
+        OTEL_BSP_SCHEDULE_DELAY="600000",
+    )
+    with api_process(tmp_path, env) as api:
+        api.get("/health/database")
+    assert "GET /api/v1/health/database" in {span.name for span in collector.spans()}
+
+
+def test_an_unexpected_error_is_reported_once_without_what_was_sent(api: ApiProcess, collector: Receiver) -> None:
+    with api.client() as client:
+        answer = client.post(
+            f"{PREFIX}/test/break/{'7' * 3}?token={SECRET}",
+            json=account_with_secrets(),
+            headers=headers_with_secrets(),
+        )
+    assert answer.status_code == 500
+    wait_until(collector.sentry_events, what="the event")
+    with api.client() as client:
+        client.post(f"{PREFIX}/test/break/777", json={})
+    wait_until(lambda: len(collector.sentry_events()) >= 2, what="the second event")
+    first, second = collector.sentry_events()[:2]
+    assert len(collector.sentry_events()) == 2, "one event for each error"
+    for event in (first, second):
+        assert event["exception"]["values"][-1]["type"] == "RuntimeError"
+        assert event["transaction"] == "/api/v1/test/break/{number}"
+        assert event["environment"] == "testing"
+        assert not {"cookies", "query_string"} & set(event["request"])
+    assert SECRET.encode() not in collector.everything
+
+
+def test_a_failed_task_is_reported_without_its_arguments(api: ApiProcess, collector: Receiver) -> None:
+    body = {"task": "test.break", "args": [SECRET]}
+    with api.client() as client:
+        assert client.post(f"{PREFIX}/test/submit", json=body).status_code == 202
+    wait_until(collector.sentry_events, what="the event")
+    (event,) = collector.sentry_events()
+    assert event["exception"]["values"][-1]["type"] == "RuntimeError"
+    assert event["transaction"] == "test.break"
+    assert SECRET.encode() not in collector.everything
+
+
+def test_without_reporting_nothing_is_traced(tmp_path: Path, redis_url: str, collector: Receiver) -> None:
+    with api_process(tmp_path, service_env(tmp_path, redis_url)) as api, httpx2.Client(trust_env=False) as client:
+        headers = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+        assert client.get(f"{api.url}{PREFIX}/health/database", headers=headers).status_code == 200
+        assert re.search(r"opentelemetry|sentry", api.log.read_text(), re.IGNORECASE) is None
+    assert collector.requests == []
