@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from inference_core.llm.simulator.faults import parse_rates
+
 ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
 MINIMUM_SECRET_BYTES = 32
@@ -152,6 +154,12 @@ class Settings(BaseSettings):
         if backend == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
             raise ValueError("must name a file: an SQLite database in memory cannot be shared between connections")
         return url.set(drivername=DATABASE_DRIVERS[backend]).render_as_string(hide_password=False)
+
+    @field_validator("llm_simulator_fault_rates")
+    @classmethod
+    def _readable_rates(cls, value: str) -> str:
+        parse_rates(value)
+        return value
 
     @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
     @classmethod

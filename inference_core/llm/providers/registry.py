@@ -9,27 +9,19 @@ from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
-from inference_core.llm.simulator.faults import BadFaultError, parse_rates
+from inference_core.llm.simulator.faults import parse_rates
 from inference_core.llm.types import Provider
-from inference_core.settings import Settings, SettingsError
+from inference_core.settings import Settings
 
 
 def simulator_options(settings: Settings) -> SimulatorOptions:
-    """The simulator inside a process, as set; in production no request may ask for a fault.
-
-    Raises:
-        SettingsError: the fault rates are not readable.
-    """
-    try:
-        rates = parse_rates(settings.llm_simulator_fault_rates)
-    except BadFaultError as error:
-        raise SettingsError(f"settings: LLM_SIMULATOR_FAULT_RATES: {error} (environment or .env)") from None
+    """The simulator inside a process, as set; in production no request may ask for a fault."""
     return SimulatorOptions(
         speed=settings.llm_simulator_speed,
         seed=settings.llm_simulator_seed,
         max_num_seqs=settings.llm_simulator_max_num_seqs,
         max_queued=settings.llm_simulator_max_queued,
-        fault_rates=rates,
+        fault_rates=parse_rates(settings.llm_simulator_fault_rates),
         honour_faults=not settings.is_production,
     )
 
