@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import gevent
 from locust.runners import MasterRunner, Runner
 
 from loadgate.live.rules import LiveRules
@@ -16,6 +17,9 @@ REPORTED_AFTER_S = 5
 MAX_AGE_S = 0.9
 """How old a state may be that is shown once more."""
 
+BREATH_S = 0.001
+"""Between two parts of the work, in which the event loop takes in answers."""
+
 
 class LiveBoard:
     """The state of one run, made only when asked for: it costs the process time, which may make load itself."""
@@ -24,14 +28,16 @@ class LiveBoard:
         self._run = run
         self._runner = runner
         self._cpu_limit_share = cpu_limit_share
-        self._rules = LiveRules(run.plan.rules)
+        self._rules = LiveRules(run.plan.rules, run.recorder)
         self._state: LiveState | None = None
         self._made_s = 0.0
 
     def state(self) -> LiveState:
         """Return how the run goes; once it has ended, how it went."""
-        has_ended = self._run.ended_s is not None
-        if self._state is None or (time.monotonic() - self._made_s > MAX_AGE_S and not has_ended):
+        is_old = time.monotonic() - self._made_s > MAX_AGE_S and self._run.ended_s is None
+        if self._state is None or is_old:
+            # Before the work, so that whoever asks meanwhile gets the last state.
+            self._made_s = time.monotonic()
             self._state = live_state(
                 self._run,
                 self._rules,
@@ -39,8 +45,8 @@ class LiveBoard:
                 cpu_share=self._cpu_share(),
                 cpu_limit_share=self._cpu_limit_share,
                 behind_s=self.behind_s,
+                between=lambda: gevent.sleep(BREATH_S),
             )
-            self._made_s = time.monotonic()
         return self._state
 
     @property

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 
-from loadgate.recorder import RAMP
-from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, recent_view
-from loadgate.rules.evaluate import RecorderView
+from loadgate.recorder import OVERALL, RAMP, LatencySketch, TimeSlot, Totals
+from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, evaluate_rule, recent_view
 
 
 class LiveRules:
-    """Judges the rules again and again. What one look costs does not grow with the length of the run.
+    """Judges the rules again and again; what one look costs does not grow with the length of the run.
 
     A rule with a window is judged over the last windows only, and stays broken once it was: it must hold in each.
     """
 
-    def __init__(self, rules: Sequence[Rule]) -> None:
+    def __init__(self, rules: Sequence[Rule], view: RecorderView) -> None:
         self._rules = rules
+        self.figures = GrowingView(view)
         self._broken: dict[Rule, RuleResult] = {}
 
-    def look(self, view: RecorderView, context: EvaluationContext, complete_until_s: int) -> list[RuleResult]:
-        """Return how each rule stands now; seconds from `complete_until_s` on are not whole yet."""
-        return [self._look_at(rule, view, context, complete_until_s) for rule in self._rules]
+    def look(self, context: EvaluationContext, complete_until_s: int, between: Callable[[], None]) -> list[RuleResult]:
+        """Return how each rule stands by what ended before `complete_until_s`.
 
-    def _look_at(self, rule: Rule, view: RecorderView, context: EvaluationContext, complete_until_s: int) -> RuleResult:
+        `between` is called after each rule: in a process that makes load, no answer is taken in meanwhile.
+        """
+        self.figures.advance(complete_until_s)
+        results = []
+        for rule in self._rules:
+            results.append(self._look_at(rule, context, complete_until_s))
+            between()
+        return results
+
+    def _look_at(self, rule: Rule, context: EvaluationContext, complete_until_s: int) -> RuleResult:
+        view = self.figures
         if rule in self._broken:
             return self._broken[rule]
         if rule.window_s is None:
@@ -34,3 +44,65 @@ class LiveRules:
         if result.outcome is RuleOutcome.FAIL and lasts:
             self._broken[rule] = result
         return result
+
+
+class GrowingView:
+    """A recorder's figures, of whole seconds alone, to which each look adds what has come since the last one."""
+
+    def __init__(self, view: RecorderView) -> None:
+        self._view = view
+        self._until_s = 0
+        self._sums: dict[tuple[str, str], _Sum] = {}
+
+    def advance(self, until_s: int) -> None:
+        """Take in the seconds before `until_s`."""
+        self._until_s = max(self._until_s, until_s)
+
+    def groups(self) -> list[str]:
+        """See `RecorderView`."""
+        return self._view.groups()
+
+    def names(self) -> list[str]:
+        """See `RecorderView`."""
+        return self._view.names()
+
+    def stages(self) -> list[str]:
+        """See `RecorderView`."""
+        return self._view.stages()
+
+    def span_s(self) -> tuple[int, int] | None:
+        """See `RecorderView`."""
+        return self._view.span_s()
+
+    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
+        """See `RecorderView`."""
+        whole = Totals(LatencySketch(), LatencySketch(), 0)
+        for stage in self.stages() if stages is None else stages:
+            known = self._sums.setdefault((scope, stage), _Sum())
+            if known.until_s < self._until_s:
+                for slot in self._view.time_slots(scope, [stage], known.until_s):
+                    if slot.start_s < self._until_s:
+                        known.totals = _add(known.totals, slot.totals)
+                known.until_s = self._until_s
+            whole = _add(whole, known.totals)
+        return whole
+
+    def time_slots(
+        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
+    ) -> list[TimeSlot]:
+        """See `RecorderView`."""
+        return self._view.time_slots(scope, stages, since_s)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What ended before `until_s` in one scope and stage."""
+
+    totals: Totals = field(default_factory=lambda: Totals(LatencySketch(), LatencySketch(), 0))
+    until_s: int = 0
+
+
+def _add(into: Totals, more: Totals) -> Totals:
+    into.success.merge(more.success)
+    into.failure.merge(more.failure)
+    return into._replace(response_bytes=into.response_bytes + more.response_bytes)

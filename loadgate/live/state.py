@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -63,14 +63,24 @@ class LiveState:
 
 
 def live_state(
-    run: Run, rules: LiveRules, *, users: int, cpu_share: float | None, cpu_limit_share: float, behind_s: int
+    run: Run,
+    rules: LiveRules,
+    *,
+    users: int,
+    cpu_share: float | None,
+    cpu_limit_share: float,
+    behind_s: int,
+    between: Callable[[], None],
 ) -> LiveState:
-    """Return the state of a run now; what ended in the last `behind_s` seconds may not have been reported yet."""
+    """Return the state of a run by what had ended `behind_s` seconds ago; later seconds may not be whole yet.
+
+    `between` is called again and again, for others to do something.
+    """
     now_s = time.time()
     complete_until_s = int(now_s) - behind_s
-    context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
-    results = rules.look(run.recorder, context, complete_until_s)
-    totals = run.recorder.totals()
+    context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated, intervals=False)
+    results = rules.look(context, complete_until_s, between)
+    totals = rules.figures.totals()
     since_s = max(complete_until_s - RATE_WINDOW_S, int(run.started_s))
     slots = [slot for slot in run.recorder.time_slots(since_s=since_s) if slot.start_s < complete_until_s]
     seconds = max(1, complete_until_s - since_s)

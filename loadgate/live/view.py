@@ -15,7 +15,7 @@ from loadgate.report.text import number
 
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 WORDS = {"pass": "✔ ok", "fail": "✘ broken", "inconclusive": "… open"}
-PLAIN_WORDS = {"pass": "ok", "fail": "BROKEN", "inconclusive": "open"}
+PLAIN_WORDS = {"pass": "+ ok", "fail": "! broken", "inconclusive": "? open"}
 WIDE_COLUMNS = 64
 """From this width on a rule has columns for its limit and a gauge."""
 
@@ -45,7 +45,7 @@ def _progress(state: LiveState, columns: int) -> RenderableType:
     grid.add_column()
     grid.add_column(no_wrap=True)
     completed = min(state.elapsed_s, state.planned_s)
-    bar = ProgressBar(total=state.planned_s, completed=completed, width=max(8, columns // 3))
+    bar = ProgressBar(state.planned_s, completed, max(8, columns // 3), complete_style="cyan", finished_style="cyan")
     grid.add_row(Text(f"{state.profile} {state.stage}"), bar, Text(f"{done}, {clock(left_s)} left"))
     return grid
 
@@ -66,25 +66,31 @@ def _figures(state: LiveState) -> RenderableType:
 
 def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> RenderableType:
     is_wide = columns >= WIDE_COLUMNS
+    rows = [(_scope(rule), shown_value(rule), f"{rule.operator} {shown_limit(rule)}") for rule in rules]
+    value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
+    word_width = max(map(len, words.values())) if is_wide else 1
+    gauge_width = columns // 5 if is_wide else 0
+    # Where it is narrow, names give way to figures.
+    name_width = max(4, columns - value_width - limit_width - word_width - gauge_width - (4 if is_wide else 3))
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
-    grid.add_column(no_wrap=True, justify="right")
-    grid.add_column(no_wrap=True)
+    grid.add_column(no_wrap=True, overflow="ellipsis", max_width=name_width)
+    grid.add_column(no_wrap=True, justify="right", min_width=value_width)
+    grid.add_column(no_wrap=True, min_width=limit_width)
     if is_wide:
         grid.add_column()
-    grid.add_column(no_wrap=True)
-    for rule in rules:
+    grid.add_column(no_wrap=True, min_width=word_width)
+    for rule, (scope, value, limit) in zip(rules, rows, strict=True):
         colour = COLOURS[rule.outcome]
-        window = f" over {rule.window_s} s" if rule.window_s else ""
-        cells: list[RenderableType] = [
-            Text(f"{rule.scope} {rule.metric}{window}"),
-            Text(shown_value(rule), style=colour),
-            Text(f"{rule.operator} {shown_limit(rule)}", style="dim"),
-        ]
+        word = words[rule.outcome] if is_wide else words[rule.outcome][0]
+        cells: list[RenderableType] = [Text(scope), Text(value, colour), Text(limit, "dim")]
         if is_wide:
-            cells.append(_gauge(rule, columns // 5))
-        grid.add_row(*cells, Text(words[rule.outcome], style=colour))
+            cells.append(_gauge(rule, gauge_width))
+        grid.add_row(*cells, Text(word, colour))
     return grid
+
+
+def _scope(rule: RuleState) -> str:
+    return f"{rule.scope} {rule.metric}{f' over {rule.window_s} s' if rule.window_s else ''}"
 
 
 def _gauge(rule: RuleState, width: int) -> RenderableType:

@@ -43,12 +43,14 @@ class EvaluationContext:
 
     `duration_s` is the time during which load was made (None: from the first to the last second with a request).
     `saturated` says in a clause how the load generator itself was overloaded, None when it was not. With
-    `prefer_steady`, latency rules leave out the ramp where enough requests are left. `notes` go into the verdict.
+    `prefer_steady`, latency rules leave out the ramp where enough requests are left. Without `intervals`, results have
+    no confidence interval, which takes most of the time of a judgement. `notes` go into the verdict.
     """
 
     duration_s: float | None = None
     saturated: str | None = None
     prefer_steady: bool = True
+    intervals: bool = True
     notes: tuple[str, ...] = ()
 
 
@@ -99,12 +101,17 @@ def steady_stages(view: RecorderView) -> set[str]:
 
 def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None) -> RuleResult:
     if rule.window_s is not None:
-        return _judge_windows(rule, _judged_slots(rule, view, stages), (view.span_s() or (0, 0))[0])
+        slots, run_start_s = _judged_slots(rule, view, stages), (view.span_s() or (0, 0))[0]
+        return _judge_windows(rule, slots, run_start_s, context)
     totals = view.totals(rule.scope, stages)
     reading = read(rule, totals, _duration_s(view, context))
     if reading.value is None:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.lack, samples=reading.samples)
-    return _compare(rule, reading, confidence_interval(rule, totals))
+    return _compare(rule, reading, _interval(rule, totals, context))
+
+
+def _interval(rule: Rule, totals: Totals, context: EvaluationContext) -> Interval | None:
+    return confidence_interval(rule, totals) if context.intervals else None
 
 
 def _duration_s(view: RecorderView, context: EvaluationContext) -> float:
@@ -126,7 +133,7 @@ def _judged_slots(rule: Rule, view: RecorderView, stages: Collection[str] | None
     return fill_gaps(slots, first_s, end_s)
 
 
-def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int) -> RuleResult:
+def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, context: EvaluationContext) -> RuleResult:
     length_s = rule.window_s or 0
     worst: tuple[Reading, Window] | None = None
     judged = unjudged = 0
@@ -146,7 +153,7 @@ def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int) -> R
     reading, window = worst
     skipped = f" ({unjudged} more had too few requests)" if unjudged else ""
     where = f" in the worst of {judged} windows of {text}{skipped}, {window.start_s - run_start_s} s into the run"
-    result = _compare(rule, reading, confidence_interval(rule, window.totals), where)
+    result = _compare(rule, reading, _interval(rule, window.totals, context), where)
     return replace(result, window_start_s=window.start_s)
 
 

@@ -1,0 +1,186 @@
+"""The parts of the live view: rules judged as the run goes, the pipe between processes, lines for any width."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from loadgate.live.channel import StateReader, StateWriter
+from loadgate.live.display import FIRST_LINE_S, PLAIN_INTERVAL_S, PlainDisplay, display_on
+from loadgate.live.plain import plain_line
+from loadgate.live.rules import LiveRules
+from loadgate.live.state import LiveState, RuleState
+from loadgate.live.view import live_view
+from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
+from loadgate.rules import EvaluationContext, RuleOutcome, evaluate, parse_rules
+
+START_S = 1_700_000_000
+BRIEF = EvaluationContext(intervals=False)
+
+
+def nothing() -> None:
+    """Nobody waits here."""
+
+
+def fill(recorder: Recorder, second: int, latency_ms: float, stage: str = STEADY, failed: bool = False) -> None:
+    for number in range(20):
+        outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
+        start_s = START_S + second + number / 100
+        recorder.record("ping", outcome, start_s=start_s, latency_ms=latency_ms, stage=stage, group="health")
+
+
+def test_looks_add_up_to_what_the_verdict_says() -> None:
+    recorder = Recorder()
+    rules = parse_rules(["health: p95 < 100ms", "ping: p50 < 50ms", "overall: failures < 1%", "health: requests > 900"])
+    live = LiveRules(rules, recorder)
+    for second in range(50):
+        fill(recorder, second, 20 + 3 * second, RAMP if second < 10 else STEADY, failed=second % 7 == 6)
+        results = live.look(BRIEF, START_S + second + 1, nothing)
+    whole = evaluate(rules, recorder, BRIEF).results
+    assert [(r.outcome, r.value, r.samples, r.stages, r.reason) for r in results] == [
+        (r.outcome, r.value, r.samples, r.stages, r.reason) for r in whole
+    ]
+
+
+def test_seconds_that_are_not_whole_do_not_count_yet() -> None:
+    recorder = Recorder()
+    live = LiveRules(parse_rules(["health: requests > 10"]), recorder)
+    fill(recorder, 0, 10)
+    fill(recorder, 1, 10)
+    assert live.look(BRIEF, START_S + 1, nothing)[0].value == 20
+    assert live.look(BRIEF, START_S + 1, nothing)[0].value == 20
+    assert live.look(BRIEF, START_S + 2, nothing)[0].value == 40
+
+
+def test_a_window_that_was_broken_stays_broken_but_not_in_the_ramp() -> None:
+    recorder = Recorder()
+    live = LiveRules(parse_rules(["health: p95 < 100ms over 2s"]), recorder)
+
+    def outcomes(seconds: range, latency_ms: float, stage: str) -> set[RuleOutcome]:
+        found = set()
+        for second in seconds:
+            fill(recorder, second, latency_ms, stage)
+            found.add(live.look(BRIEF, START_S + second + 1, nothing)[0].outcome)
+        return found
+
+    assert RuleOutcome.FAIL in outcomes(range(4), 500, RAMP)
+    outcomes(range(4, 50), 10, STEADY)
+    assert outcomes(range(50, 52), 10, STEADY) == {RuleOutcome.PASS}
+    assert RuleOutcome.FAIL in outcomes(range(52, 56), 500, STEADY)
+    assert outcomes(range(56, 120), 10, STEADY) == {RuleOutcome.FAIL}
+
+
+STATE = LiveState(
+    profile="heavy",
+    host="http://x",
+    stage="steady",
+    elapsed_s=83.4,
+    planned_s=600.0,
+    is_stopping=False,
+    users=50,
+    requests=12_345,
+    failures=7,
+    requests_per_s=148.2,
+    failures_per_s=0.4,
+    cpu_share=0.42,
+    cpu_limit_share=0.9,
+    rules=tuple(
+        RuleState(f"{scope}: p95 < 100ms", scope, "p95", "<", "ms", None, 100.0, value, 500, outcome, "why")
+        for scope, value, outcome in [
+            ("health", 52.4, "pass"),
+            ("auth with a long name", 1625.0, "fail"),
+            ("tasks", None, "inconclusive"),
+        ]
+    ),
+)
+
+
+def test_states_pass_through_a_pipe_and_the_latest_counts() -> None:
+    read, write = os.pipe()
+    writer, reader = StateWriter(write), StateReader(read)
+    assert reader.latest() is None
+    writer.write(STATE)
+    writer.write(replace(STATE, users=51))
+    assert reader.latest() == replace(STATE, users=51)
+    assert reader.latest() is None
+    os.close(read)
+    writer.write(STATE)  # nobody listens any more, and the run goes on
+    os.close(write)
+
+
+def test_a_reader_that_sleeps_does_not_hold_up_the_writer_and_gets_whole_states() -> None:
+    read, write = os.pipe()
+    writer, reader = StateWriter(write), StateReader(read)
+    wide = replace(STATE, host="x" * 10_000)
+    for users in range(100):
+        writer.write(replace(wide, users=users))
+    latest = reader.latest()
+    assert latest is not None
+    assert latest.host == wide.host
+    for users in range(100, 103):
+        writer.write(replace(wide, users=users))
+    after = reader.latest()
+    assert after is not None
+    assert after.users == 102
+    os.close(read)
+    os.close(write)
+
+
+def drawn(columns: int, lines: int = 24, state: LiveState = STATE, **options: Any) -> list[str]:
+    out = StringIO()
+    Console(file=out, width=columns, height=lines, color_system=None).print(live_view(state, columns, lines, **options))
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("columns", [20, 37, 64, 77, 200])
+def test_the_view_fits_any_width(columns: int) -> None:
+    rows = drawn(columns)
+    assert max(map(len, rows)) <= columns
+    text = " ".join(" ".join(rows).split())
+    assert "7 failed" in text
+    assert "generator CPU 42%" in text
+    if columns >= 37:
+        assert "1:23, 8:36 left" in text
+        assert "52.4" in text
+        assert "1,625" in text
+        assert "< 100 ms" in text
+
+
+def test_the_view_fits_any_height_and_shows_broken_rules_first() -> None:
+    many = replace(STATE, rules=STATE.rules * 10)
+    rows = drawn(80, 12, many)
+    assert len(rows) <= 12
+    assert "auth with a long name" in "".join(rows[2:4])
+    assert "and 24 more rules" in rows[-1]
+
+
+def test_the_view_without_unicode_or_an_end() -> None:
+    rows = drawn(80, is_unicode=False, state=replace(STATE, planned_s=None))
+    assert "heavy 1:23" in rows[0]
+    assert any(row.endswith("! broken") for row in rows)
+    assert "waiting for the last answers" in drawn(80, state=replace(STATE, is_stopping=True))[0]
+
+
+def test_a_plain_line_says_the_same() -> None:
+    assert plain_line(STATE) == (
+        "83/600 s | steady | 50 users | 12345 requests (148.2/s) | 7 failed | health p95 52.4 < 100 ms ok | "
+        "auth with a long name p95 1,625 < 100 ms BROKEN | tasks p95 - < 100 ms open"
+    )
+
+
+def test_plain_lines_come_now_and_then() -> None:
+    out, now = StringIO(), [0.0]
+    display = PlainDisplay(out, lambda: now[0])
+    for second in range(30):
+        now[0] = float(second)
+        display.show(STATE)
+    assert len(out.getvalue().splitlines()) == 1 + int((29 - FIRST_LINE_S) // PLAIN_INTERVAL_S)
+
+
+def test_what_is_no_terminal_is_not_drawn_on() -> None:
+    assert not display_on(StringIO(), {"TERM": "xterm"}).draws

@@ -1,0 +1,113 @@
+"""What `loadgate run` shows meanwhile, on terminals of several sizes and without one, and how it leaves them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.loadgate.running.support import FAIL, INCONCLUSIVE, Started, clean_env, loadgate_command
+from tests.loadgate.running.test_loadgate_run import project
+from tests.loadgate.stub_server import StubServer
+from tests.support.terminal import Terminal
+
+
+def terminal(folder: Path, *arguments: str, columns: int = 80, lines: int = 24, **env: str) -> Terminal:
+    """`loadgate run` on a terminal."""
+    project(folder)
+    environment = clean_env(TERM="xterm-256color", **env)
+    for name in {"CI", "NO_COLOR"} - set(env):
+        environment.pop(name, None)
+    return Terminal(loadgate_command("run", *arguments), folder, environment, columns, lines)
+
+
+def shows_rules(rows: list[str]) -> bool:
+    text = "\n".join(rows)
+    return bool(re.search(r"quick p95 +1\d\d\.\d < 100 ms", text)) and "overall failures" in text
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(100, 30), (40, 12), (24, 8)])
+def test_the_view_is_drawn_in_place_and_leaves_the_terminal_tidy(
+    tmp_path: Path, stub: StubServer, columns: int, lines: int
+) -> None:
+    stub.delay_s = 0.15
+    with terminal(tmp_path, "tight", "-t", "6s", "--host", stub.url, columns=columns, lines=lines) as shown:
+        rows = shown.wait_for(lambda rows: any("4 users" in row for row in rows), "the users")
+        if columns >= 40:
+            rows = shown.wait_for(shows_rules, "the rules")
+            assert sum("overall failures" in row for row in rows) == 1
+            assert any("left" in row and "tight" in row for row in rows)
+        assert len(rows) <= lines
+        assert shown.wait() == FAIL
+        after = "\n".join(shown.rows())
+        assert " left" not in after
+        everything = re.sub(r"\n", "", shown.everything())
+        assert everything.count("FAIL: 1 of 2 rules failed (exit code 99)") == 1
+        assert "users ·" not in everything
+        assert not shown.modes_changed()
+        assert "\x1b[?" not in shown.raw
+
+
+def test_a_resized_terminal_is_drawn_anew(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    with terminal(tmp_path, "tight", "-t", "20s", "--host", stub.url, columns=100) as shown:
+        shown.wait_for(shows_rules, "the rules")
+        for columns, lines in ((40, 12), (90, 30)):
+            shown.resize(columns, lines)
+            rows = shown.wait_for(
+                lambda rows, columns=columns: shows_rules(rows) and max(map(len, rows)) <= columns, "the view anew"
+            )
+            assert sum("overall failures" in row for row in rows) == 1
+            assert sum("users ·" in row for row in rows) == 1
+        shown.press_ctrl_c()
+        assert shown.wait() in {FAIL, INCONCLUSIVE}
+
+
+def test_ctrl_c_takes_the_view_away_and_gives_the_verdict(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    with terminal(tmp_path, "tight", "-t", "60s", "--host", stub.url) as shown:
+        shown.wait_for(shows_rules, "the rules")
+        shown.press_ctrl_c()
+        assert shown.wait() in {FAIL, INCONCLUSIVE}
+        text = shown.everything()
+        assert "the run was interrupted after" in text
+        assert "users ·" not in text
+        assert not shown.modes_changed()
+
+
+def test_lines_of_locust_go_above_the_view(tmp_path: Path, stub: StubServer) -> None:
+    with terminal(tmp_path, "raising", "-t", "6s", "--host", stub.url) as shown:
+        shown.wait_for(lambda rows: any("users ·" in row for row in rows), "the view")
+        rows = shown.wait_for(lambda rows: sum("the scenario is broken" in row for row in rows) > 1, "log lines")
+        shown.wait()
+        text = shown.everything()
+    assert sum("users ·" in row for row in rows) == 1
+    assert "users ·" not in text
+    # Each line of the log stands for itself, whole.
+    broken = [line for line in text.splitlines() if line.endswith("RuntimeError: the scenario is broken")]
+    assert len(broken) > 1
+    assert all(line.startswith("RuntimeError") for line in broken)
+
+
+@pytest.mark.parametrize("variable", ["CI", "NO_COLOR", "TERM"])
+def test_plain_lines_where_they_are_asked_for(tmp_path: Path, stub: StubServer, variable: str) -> None:
+    stub.delay_s = 0.15
+    value = "dumb" if variable == "TERM" else "1"
+    environment = clean_env(TERM="xterm") | {variable: value}
+    project(tmp_path)
+    for name in {"CI", "NO_COLOR"} - {variable}:
+        environment.pop(name, None)
+    command = loadgate_command("run", "tight", "-t", "5s", "--host", stub.url)
+    with Terminal(command, tmp_path, environment, 200, 40) as shown:
+        assert shown.wait() == FAIL
+        assert re.search(r"\d/5 s \| steady \| 4 users .* quick p95 1\d\d\.\d < 100 ms BROKEN", shown.everything())
+        assert "\x1b" not in shown.raw
+
+
+def test_without_a_terminal_there_are_lines_now_and_then(tmp_path: Path, stub: StubServer) -> None:
+    project(tmp_path)
+    with Started(loadgate_command("run", "roomy", "-t", "5s", "--host", stub.url), tmp_path) as run:
+        assert run.wait() == 0
+        assert len(re.findall(r"^\d/5 s \| steady \| 4 users", run.output, re.MULTILINE)) == 1
+        assert "\x1b" not in run.output
