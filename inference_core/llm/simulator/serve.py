@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Callable
 
@@ -26,7 +27,9 @@ def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable
     try:
         listening = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
     except OSError as error:
-        raise CannotListenError(f"llm-sim: cannot listen on {host}:{port} ({error.strerror}); try --port 0") from None
+        raise CannotListenError(
+            f"llm-sim: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); try --port 0"
+        ) from None
     with listening:
         config = uvicorn.Config(
             openai_application(Engine(options)),
