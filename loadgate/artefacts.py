@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from loadgate.recorder import Recorder, histogram_log
-from loadgate.report.html import html_report
+from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
+from loadgate.report.series_csv import series_csv
 from loadgate.report.summary import markdown_summary
 from loadgate.run_document import SCHEMA_VERSION
 
@@ -37,8 +38,10 @@ def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
 
 def rebuild_artefacts(document: dict[str, Any], folder: Path) -> Path:
     """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made."""
+    series = run_series(document)
     texts = {
-        REPORT_FILE: html_report(document),
+        REPORT_FILE: html_report(document, series),
+        "series.csv": series_csv(document, series),
         "junit.xml": junit_xml(document),
         SUMMARY_FILE: markdown_summary(document),
         "metrics.prom": prometheus_text(document),
@@ -56,9 +59,9 @@ def append_job_summary(document: Mapping[str, Any]) -> None:
             file.write(markdown_summary(dict(document)))
 
 
-def publish(document: dict[str, Any], path: Path) -> None:
-    """Write the report once more, to the place where people look for a profile's latest."""
-    write_whole(path, html_report(document))
+def publish(folder: Path, path: Path) -> None:
+    """Copy a run's report to the place where people look for a profile's latest."""
+    write_whole(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
 
 
 def write_latency_log(document: dict[str, Any], folder: Path) -> Path:

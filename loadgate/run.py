@@ -110,7 +110,7 @@ class _Launch:
         if ended:
             self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
         report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
-        publish(document, report)
+        publish(self.folder, report)
         append_job_summary(document)
         self.say(f"report: {shown_path(report)}")
         if code != verdict["exit_code"] and not ended and not self.signals.any():

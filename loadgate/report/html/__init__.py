@@ -1,5 +1,6 @@
 """report.html: one self-contained file that opens offline, the verdict first."""
 
+from loadgate.report.html.embedded import run_series
 from loadgate.report.html.page import html_report
 
-__all__ = ["html_report"]
+__all__ = ["html_report", "run_series"]

@@ -6,13 +6,15 @@ import json
 import math
 import zlib
 from base64 import b64encode
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import accumulate
 from typing import Any
 
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
-from loadgate.report.html.series import Buckets, ChartSeries, Line, ScopeSeries, chart_series
+from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
@@ -23,12 +25,17 @@ HEAT_SHIFT = 5
 MAX_MEMORY_POINTS = 1500
 
 
-def embedded_data(document: Mapping[str, Any]) -> tuple[dict[str, Any], ChartSeries]:
-    """Return what the script draws, and the series it was made from."""
+def run_series(document: Mapping[str, Any]) -> ChartSeries:
+    """Return the series of a whole run, of which other files than the page are made as well."""
+    run = document["run"]
+    return chart_series(document, epoch_s(run["started_at"]), epoch_s(run["ended_at"]))
+
+
+def embedded_data(document: Mapping[str, Any], series: ChartSeries) -> dict[str, Any]:
+    """Return what the script draws."""
     run = document["run"]
     started_s, ended_s = epoch_s(run["started_at"]), epoch_s(run["ended_at"])
-    series = chart_series(document, started_s, ended_s)
-    data = {
+    return {
         "started_s": started_s,
         "duration_s": run["duration_s"],
         "end_s": round(max(ended_s - started_s, run["duration_s"], 1.0), 3),
@@ -45,7 +52,6 @@ def embedded_data(document: Mapping[str, Any]) -> tuple[dict[str, Any], ChartSer
         "scopes": [_scope(scope, document) for scope in series.scopes],
         "memory": _memory(document["target"], started_s),
     }
-    return data, series
 
 
 def packed(data: Mapping[str, Any]) -> str:
@@ -65,12 +71,12 @@ def _scope(scope: ScopeSeries, document: Mapping[str, Any]) -> dict[str, Any]:
         "kind": scope.kind,
         "name": scope.name,
         "success": _outcome(scope.success, figures["success_ms"]),
-        "failure": _outcome(scope.failure, figures["failure_ms"]) if scope.failure[0].total else None,
+        "failure": _outcome(scope.failure, figures["failure_ms"]) if scope.failure[0].total.buckets else None,
         "limits": _limits(scope, document["verdict"]["rules"]),
         "beside": _beside(figures),
     }
     if scope.slots is not None:
-        data["heat"] = _heat(scope.slots)
+        data["heat"] = _heat(scope.slots, len(scope.success[0].counts))
     return data
 
 
@@ -96,38 +102,35 @@ def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> d
             for line in lines
         ],
         "spectrum": _spectrum(lines[0].total),
-        "samples": sum(lines[0].total.values()),
+        "samples": sum(lines[0].total.samples),
         "max_ms": latency_ms["max"],
     }
 
 
-def _spectrum(total: Buckets) -> list[int]:
+def _spectrum(total: Sketch) -> list[int]:
     """The buckets of the percentiles at equal steps of log10(1 / (1 - p)), up to the last one below the maximum."""
-    count = sum(total.values())
-    found: list[int] = []
-    if not count:
-        return found
-    buckets = iter(sorted(total.items()))
-    bucket, seen = next(buckets)
-    for step in range(math.floor(math.log10(count) / SPECTRUM_STEP) + 1):
-        rank = nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), count)
-        while seen < rank:
-            bucket, samples = next(buckets)
-            seen += samples
-        found.append(bucket)
-    return found
+    seen = list(accumulate(total.samples))
+    if not seen:
+        return []
+    steps = range(math.floor(math.log10(seen[-1]) / SPECTRUM_STEP) + 1)
+    ranks = (nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), seen[-1]) for step in steps)
+    return [total.buckets[bisect_left(seen, rank)] for rank in ranks]
 
 
-def _heat(slots: Sequence[Buckets]) -> dict[str, Any]:
+def _heat(slots: Mapping[int, Sketch], count: int) -> dict[str, Any]:
     """For each slot how many rows have samples, and of those the row and its samples."""
-    used, rows, samples = [], [], []
-    for buckets in slots:
-        by_row: dict[int, int] = {}
-        for bucket, count in buckets.items():
-            by_row[bucket >> HEAT_SHIFT] = by_row.get(bucket >> HEAT_SHIFT, 0) + count
-        used.append(len(by_row))
-        rows += sorted(by_row)
-        samples += [count for _, count in sorted(by_row.items())]
+    used = [0] * count
+    rows: list[int] = []
+    samples: list[int] = []
+    for slot, sketch in sorted(slots.items()):
+        seen, before, at = [0, *accumulate(sketch.samples)], len(rows), 0
+        while at < len(sketch.buckets):
+            row = sketch.buckets[at] >> HEAT_SHIFT
+            end = bisect_left(sketch.buckets, (row + 1) << HEAT_SHIFT, at)
+            rows.append(row)
+            samples.append(seen[end] - seen[at])
+            at = end
+        used[slot] = len(rows) - before
     return {"used": used, "rows": rows, "samples": samples}
 
 

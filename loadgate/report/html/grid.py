@@ -9,13 +9,16 @@ from dataclasses import dataclass
 MAX_SLOTS = 2000
 """More points than this on one line cannot be told apart on a screen."""
 
-MAX_CELLS = 48_000
+MAX_CELLS = 96_000
 """Slots of all lines together: what keeps the file of a long run with many names small."""
 
 READABLE_SLOTS = 240
 """With more slots than this in view, charts show the coarser grid."""
 
 COARSE_SLOTS = 150
+
+WELL_FILLED_S = 10
+"""Slots of this width have enough requests for percentiles that do not jump about, however many slots there are."""
 
 WIDTHS_S = (1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
@@ -52,7 +55,7 @@ def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], sco
 def grids_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], scopes: int) -> list[Grid]:
     """Return that grid and, where it has more than READABLE_SLOTS, one of whole numbers of its slots beside it."""
     fine = grid_for(first_s, end_s, recorded_widths_s, scopes)
-    if fine.count <= READABLE_SLOTS:
+    if fine.count <= READABLE_SLOTS or fine.width_s >= WELL_FILLED_S:
         return [fine]
     factor = next(
         (width_s // fine.width_s for width_s in WIDTHS_S if width_s % fine.width_s == 0 and _fits(fine, width_s)),

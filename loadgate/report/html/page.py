@@ -13,11 +13,12 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from loadgate.report import text
 from loadgate.report.html import facts
-from loadgate.report.html.embedded import embedded_data, packed
+from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.page_values import span
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
+from loadgate.report.html.series import ChartSeries
 from loadgate.report.html.timeline import timeline
 
 PAGE = files("loadgate.report") / "page"
@@ -28,9 +29,10 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def html_report(document: Mapping[str, Any]) -> str:
-    """Return the whole page for one run, from its run.json alone."""
-    data, series = embedded_data(document)
+def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) -> str:
+    """Return the whole page for one run, from its run.json alone; `series` are its own where they are known."""
+    series = series or run_series(document)
+    data = embedded_data(document, series)
     rows = request_rows(document["totals"], series)
     style, script = _style(), _script()
     html = (

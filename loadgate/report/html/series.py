@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import accumulate, compress
+from typing import Any, NamedTuple
 
 from loadgate.recorder.cells import Outcome
-from loadgate.recorder.packed import CellColumns, unpack
+from loadgate.recorder.packed import unpack
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.grid import Grid, grids_for
 
 QUANTILES = (0.5, 0.95, 0.99)
 NO_VALUE = -1
 
-Buckets = dict[int, int]
-"""Samples by bucket index of the sketch (see `loadgate.recorder.sketch`)."""
+_DENSE_FROM = 300
+"""With this many buckets to add up, a list over all of them is faster than a dictionary."""
 
-Pairs = list[tuple[int, int]]
-"""(bucket index, samples), ascending; a bucket may come several times."""
+
+class Sketch(NamedTuple):
+    """Samples by bucket of the latency sketch (see `loadgate.recorder.sketch`), ascending by bucket."""
+
+    buckets: Sequence[int]
+    samples: Sequence[int]
+
+    def value_at(self, rank: int) -> int:
+        """The bucket of the `rank`-th smallest sample."""
+        return self.buckets[bisect_left(list(accumulate(self.samples)), rank)]
+
+
+EMPTY = Sketch((), ())
 
 
 @dataclass(slots=True)
 class Line:
-    """One outcome of one scope: for each slot its samples, its percentiles and its largest sample as bucket indices.
+    """One outcome of one scope: for each slot its samples, its percentiles and its largest sample as buckets.
 
     `NO_VALUE` stands where a slot has no sample. `total` holds all samples.
     """
@@ -32,33 +45,26 @@ class Line:
     counts: list[int]
     quantiles: list[list[int]]
     largest: list[int]
-    total: Buckets
+    total: Sketch
 
     @classmethod
-    def empty(cls, slots: int, total: Buckets) -> Line:
-        """A line whose slots are still to be filled."""
-        return cls([0] * slots, [[NO_VALUE] * slots for _ in QUANTILES], [NO_VALUE] * slots, total)
-
-    def set_slot(self, slot: int, pairs: Pairs, count: int) -> None:
-        """Fill one slot."""
-        self.counts[slot] = count
-        self.largest[slot] = pairs[-1][0]
-        ranks = [nearest_rank(quantile, count) for quantile in QUANTILES]
-        seen, next_rank = 0, 0
-        for bucket, samples in pairs:
-            seen += samples
-            while seen >= ranks[next_rank]:
-                self.quantiles[next_rank][slot] = bucket
-                next_rank += 1
-                if next_rank == len(ranks):
-                    return
+    def of(cls, slots: Mapping[int, Sketch], count: int, total: Sketch) -> Line:
+        """The line over `count` slots, of the sketches of those that have samples."""
+        line = cls([0] * count, [[NO_VALUE] * count for _ in QUANTILES], [NO_VALUE] * count, total)
+        for slot, sketch in slots.items():
+            seen = list(accumulate(sketch.samples))
+            samples = line.counts[slot] = seen[-1]
+            line.largest[slot] = sketch.buckets[-1]
+            for quantile, column in zip(QUANTILES, line.quantiles, strict=True):
+                column[slot] = sketch.buckets[bisect_left(seen, nearest_rank(quantile, samples))]
+        return line
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeSeries:
     """What the charts of one scope draw: its lines on each grid of the run.
 
-    `slots`, of sums only, holds the buckets of successes by slot of the first grid.
+    `slots`, of sums only, holds the successes by slot of the first grid.
     """
 
     kind: str
@@ -66,15 +72,15 @@ class ScopeSeries:
     name: str
     success: list[Line]
     failure: list[Line]
-    slots: list[Buckets] | None = None
+    slots: Mapping[int, Sketch] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ChartSeries:
     """All scopes: `overall`, then the groups, then the names, as in the run's totals.
 
-    The first grid is the finest. Where it has too many slots to be read at once, or too few requests in each, a
-    second one is what a whole run is shown on.
+    The first grid is the finest. Where it has too many slots to be read at once, a second one is what a whole run is
+    shown on.
     """
 
     grids: list[Grid]
@@ -83,52 +89,101 @@ class ChartSeries:
     scopes: list[ScopeSeries]
 
 
-class _Merged:
-    """A scope that sums up others, for one outcome."""
-
-    def __init__(self, slots: int) -> None:
-        self.slots: list[Buckets] = [{} for _ in range(slots)]
-        self.total: Buckets = {}
-
-    def lines(self, grids: Sequence[Grid]) -> list[Line]:
-        found = {slot: sorted(buckets.items()) for slot, buckets in enumerate(self.slots) if buckets}
-        return _lines(found, grids, self.total)
+Slots = dict[int, Sketch]
+Rows = Sequence[Mapping[str, Any]]
 
 
 def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> ChartSeries:
     """Return the series of a run whose load went on over [first_s, end_s), epoch seconds.
 
-    One name at a time is held unpacked, so that a day with many names needs little memory.
+    One group at a time is held unpacked, so that a day with many names needs little memory.
     """
-    totals = document["totals"]
-    rows: dict[tuple[str, str], list[tuple[Outcome, Mapping[str, Any]]]] = {}
-    for row in document["recording"]["series"]:
-        rows.setdefault((row["group"], row["name"]), []).append((Outcome(row["outcome"]), row["cells"]))
-    first_s, end_s, widths = _span(document["recording"]["series"], first_s, end_s)
+    totals, rows = document["totals"], document["recording"]["series"]
+    first_s, end_s, widths = _span(rows, first_s, end_s)
     grids = grids_for(first_s, end_s, widths, 1 + len(totals["groups"]) + len(totals["requests"]))
-    count = grids[0].count
-    overall = (_Merged(count), _Merged(count))
-    groups = {group: (_Merged(count), _Merged(count)) for group in totals["groups"]}
-    names = []
-    for figures in totals["requests"]:
-        kind, group, name = figures.get("kind", "request"), figures["group"], figures["name"]
-        into = [overall] if kind == "request" else []
-        if group in groups and totals["groups"][group].get("kind", "request") == kind:
-            into.append(groups[group])
-        success, failure = _name_lines(rows.get((group, name), []), grids, into)
-        names.append(ScopeSeries(kind, group, name, success, failure))
-    sums = {"overall": ("overall", overall)} | {group: ("group", merged) for group, merged in groups.items()}
-    scopes = [
-        ScopeSeries(kind, "", name, success.lines(grids), failure.lines(grids), success.slots)
-        for name, (kind, (success, failure)) in sums.items()
-    ]
-    return ChartSeries(grids, max(widths, default=1), scopes + names)
+    groups: list[ScopeSeries] = []
+    names: list[ScopeSeries] = []
+    requests: list[tuple[Slots, Slots]] = []
+    for group in dict.fromkeys(figures["group"] for figures in totals["requests"]):
+        members = [figures for figures in totals["requests"] if figures["group"] == group]
+        by_kind: dict[str, list[tuple[Slots, Slots]]] = {}
+        for figures in members:
+            slots = _name_slots(
+                [row for row in rows if (row["group"], row["name"]) == (group, figures["name"])], grids[0]
+            )
+            kind = figures.get("kind", "request")
+            by_kind.setdefault(kind, []).append(slots)
+            names.append(_scope(kind, group, figures["name"], slots, grids, figures))
+        sums = {kind: _summed(parts) for kind, parts in by_kind.items()}
+        if "request" in sums:
+            requests.append(sums["request"])
+        if group in totals["groups"]:
+            kind = totals["groups"][group].get("kind", "request")
+            groups.append(_scope("group", "", group, sums[kind], grids, totals["groups"][group]))
+    overall = _scope("overall", "", "overall", _summed(requests), grids, totals["overall"])
+    order = {(figures["group"], figures["name"]): place for place, figures in enumerate(totals["requests"])}
+    groups.sort(key=lambda scope: list(totals["groups"]).index(scope.name))
+    names.sort(key=lambda scope: order[scope.group, scope.name])
+    return ChartSeries(grids, max(widths, default=1), [overall, *groups, *names])
 
 
-def _span(series: Iterable[Mapping[str, Any]], first_s: float, end_s: float) -> tuple[float, float, set[int]]:
+def merge(sketches: Sequence[Sketch]) -> Sketch:
+    """The sketch of all samples of the others."""
+    if len(sketches) == 1:
+        return sketches[0]
+    if sum(len(sketch.buckets) for sketch in sketches) < _DENSE_FROM:
+        by_bucket: dict[int, int] = {}
+        known = by_bucket.get
+        for sketch in sketches:
+            for bucket, samples in zip(sketch.buckets, sketch.samples, strict=True):
+                by_bucket[bucket] = known(bucket, 0) + samples
+        buckets = sorted(by_bucket)
+        return Sketch(buckets, [by_bucket[bucket] for bucket in buckets])
+    dense = [0] * (1 + max(sketch.buckets[-1] for sketch in sketches if sketch.buckets))
+    for sketch in sketches:
+        for bucket, samples in zip(sketch.buckets, sketch.samples, strict=True):
+            dense[bucket] += samples
+    return Sketch(array("H", compress(range(len(dense)), dense)), array("Q", filter(None, dense)))
+
+
+def _scope(
+    kind: str, group: str, name: str, slots: tuple[Slots, Slots], grids: Sequence[Grid], figures: Mapping[str, Any]
+) -> ScopeSeries:
+    success, failure = (
+        _lines(found, grids, Sketch(**figures["distribution"][outcome]))
+        for found, outcome in zip(slots, ("success", "failure"), strict=True)
+    )
+    return ScopeSeries(kind, group, name, success, failure, slots[0] if kind in {"overall", "group"} else None)
+
+
+def _lines(slots: Slots, grids: Sequence[Grid], total: Sketch) -> list[Line]:
+    """The line on each grid, of the sketches of the slots of the first one."""
+    lines = [Line.of(slots, grids[0].count, total)]
+    for grid in grids[1:]:
+        wide: dict[int, list[Sketch]] = {}
+        for slot, sketch in slots.items():
+            wide.setdefault(slot * grids[0].width_s // grid.width_s, []).append(sketch)
+        lines.append(Line.of({slot: merge(parts) for slot, parts in wide.items()}, grid.count, total))
+    return lines
+
+
+def _summed(parts: Sequence[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:
+    """The sums of several scopes, slot by slot, for each outcome."""
+    return _joined([success for success, _ in parts]), _joined([failure for _, failure in parts])
+
+
+def _joined(parts: Sequence[Slots]) -> Slots:
+    by_slot: dict[int, list[Sketch]] = {}
+    for slots in parts:
+        for slot, sketch in slots.items():
+            by_slot.setdefault(slot, []).append(sketch)
+    return {slot: merge(sketches) for slot, sketches in by_slot.items()}
+
+
+def _span(rows: Rows, first_s: float, end_s: float) -> tuple[float, float, set[int]]:
     """The span widened to what was recorded, and the widths of the recorded slots."""
     widths: set[int] = set()
-    for row in series:
+    for row in rows:
         columns = unpack(row["cells"])
         if columns.start_s:
             widths.update(columns.width_s)
@@ -137,73 +192,16 @@ def _span(series: Iterable[Mapping[str, Any]], first_s: float, end_s: float) -> 
     return first_s, end_s, widths
 
 
-def _name_lines(
-    rows: Sequence[tuple[Outcome, Mapping[str, Any]]], grids: Sequence[Grid], into: Sequence[tuple[_Merged, _Merged]]
-) -> tuple[list[Line], list[Line]]:
-    lines = []
-    for number, is_failure in enumerate((False, True)):
-        columns = [unpack(cells) for outcome, cells in rows if (outcome is Outcome.FAILURE) == is_failure]
-        found = _slots(columns, grids[0])
-        total: Buckets = {}
-        for part in columns:
-            _add(total, zip(part.latency.buckets, part.latency.samples, strict=True))
-        for sums in (merged[number] for merged in into):
-            _add(sums.total, total.items())
-            for slot, pairs in found.items():
-                _add(sums.slots[slot], pairs)
-        lines.append(_lines(found, grids, total))
-    return lines[0], lines[1]
-
-
-def _lines(found: Mapping[int, Pairs], grids: Sequence[Grid], total: Buckets) -> list[Line]:
-    """The line on each grid, of the (bucket, samples) of each slot of the first one."""
-    lines = []
-    for grid in grids:
-        line = Line.empty(grid.count, total)
-        factor = grid.width_s // grids[0].width_s
-        for slot, pairs in (found if factor == 1 else _joined(found, factor)).items():
-            line.set_slot(min(slot, grid.count - 1), pairs, sum(samples for _, samples in pairs))
-        lines.append(line)
-    return lines
-
-
-def _joined(found: Mapping[int, Pairs], factor: int) -> dict[int, Pairs]:
-    """The pairs of slots `factor` times as wide."""
-    wide: dict[int, Pairs] = {}
-    for slot, pairs in found.items():
-        wide.setdefault(slot // factor, []).extend(pairs)
-    for pairs in wide.values():
-        pairs.sort()
-    return wide
-
-
-def _slots(parts: Sequence[CellColumns], grid: Grid) -> dict[int, Pairs]:
-    """The (bucket, samples) of each slot that has any, ascending; cells that follow each other are read as one."""
-    found: dict[int, Pairs] = {}
-    for columns in parts:
-        buckets, samples = columns.latency.buckets, columns.latency.samples
-        for slot, begin, end in _runs(columns.start_s, columns.latency.ends, grid):
-            found.setdefault(slot, []).extend(zip(buckets[begin:end], samples[begin:end], strict=True))
-    for pairs in found.values():
-        pairs.sort()
-    return found
-
-
-def _runs(start_s: array[int], ends: Sequence[int], grid: Grid) -> Iterable[tuple[int, int, int]]:
-    """(slot, begin, end) of the buckets of cells that lie in the same slot and follow each other."""
-    current, begin, end = -1, 0, 0
-    for cell_start_s, cell_end in zip(start_s, ends, strict=True):
-        slot = (cell_start_s - grid.start_s) // grid.width_s
-        if slot != current:
-            if end > begin:
-                yield current, begin, end
-            current, begin = slot, end
-        end = cell_end
-    if end > begin:
-        yield current, begin, end
-
-
-def _add(buckets: Buckets, pairs: Iterable[tuple[int, int]]) -> None:
-    known = buckets.get
-    for bucket, samples in pairs:
-        buckets[bucket] = known(bucket, 0) + samples
+def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
+    """Successes and failures of one name by slot of the first grid; a measure's values are successes."""
+    found: tuple[dict[int, list[Sketch]], dict[int, list[Sketch]]] = ({}, {})
+    for row in rows:
+        columns = unpack(row["cells"])
+        by_slot = found[Outcome(row["outcome"]) is Outcome.FAILURE]
+        buckets, samples, low = columns.latency.buckets, columns.latency.samples, 0
+        for start_s, end in zip(columns.start_s, columns.latency.ends, strict=True):
+            slot = (start_s - grid.start_s) // grid.width_s
+            by_slot.setdefault(slot, []).append(Sketch(buckets[low:end], samples[low:end]))
+            low = end
+    success, failure = ({slot: merge(parts) for slot, parts in by_slot.items()} for by_slot in found)
+    return success, failure

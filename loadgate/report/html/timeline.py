@@ -9,7 +9,7 @@ from typing import Any
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report import text
 from loadgate.report.html.page_values import bucket_ms, offset
-from loadgate.report.html.series import Buckets, ChartSeries
+from loadgate.report.html.series import EMPTY, ChartSeries, Sketch, merge
 
 MAX_ROWS = 30
 
@@ -31,14 +31,15 @@ def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float)
     """Return at most MAX_ROWS rows of equal length; their percentiles are of all successes within, not averages."""
     grid, overall = series.grids[0], series.scopes[0]
     success, failure = overall.success[0], overall.failure[0]
-    if not success.total and not failure.total:
+    if not success.total.buckets and not failure.total.buckets:
         return []
     size = -(-grid.count // MAX_ROWS)
     width_s = size * grid.width_s
     users = _users(document["user_counts"], grid.start_s, width_s, -(-grid.count // size))
     rows = []
     for number, first in enumerate(range(0, grid.count, size)):
-        merged = _merge((overall.slots or [])[first : first + size])
+        parts = [sketch for slot in range(first, first + size) if (sketch := (overall.slots or {}).get(slot))]
+        merged = merge(parts) if parts else EMPTY
         successes = sum(success.counts[first : first + size])
         failures = sum(failure.counts[first : first + size])
         seconds = min(size, grid.count - first) * grid.width_s
@@ -48,7 +49,7 @@ def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float)
                 text.number(users[number]),
                 text.number((successes + failures) / seconds, 1),
                 text.number(failures / seconds, 2),
-                *(text.milliseconds(_quantile(merged, successes, q)) for q in (0.5, 0.95, 0.99)),
+                *(text.milliseconds(_quantile(merged, q)) for q in (0.5, 0.95, 0.99)),
             )
         )
     return rows
@@ -66,20 +67,6 @@ def _users(counts: Sequence[Sequence[int]], start_s: int, width_s: int, rows: in
     return users
 
 
-def _merge(slots: Sequence[Buckets]) -> Buckets:
-    merged: Buckets = {}
-    for buckets in slots:
-        for bucket, samples in buckets.items():
-            merged[bucket] = merged.get(bucket, 0) + samples
-    return merged
-
-
-def _quantile(buckets: Buckets, count: int, quantile: float) -> float | None:
-    if not count:
-        return None
-    rank, seen = nearest_rank(quantile, count), 0
-    for bucket, samples in sorted(buckets.items()):
-        seen += samples
-        if seen >= rank:
-            return bucket_ms(bucket)
-    return None
+def _quantile(sketch: Sketch, quantile: float) -> float | None:
+    count = sum(sketch.samples)
+    return bucket_ms(sketch.value_at(nearest_rank(quantile, count))) if count else None

@@ -1,0 +1,55 @@
+"""series.csv: how a run went from second to second, for spreadsheets and notebooks."""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Any
+
+from loadgate.report.html.grid import Grid
+from loadgate.report.html.page_values import bucket_ms
+from loadgate.report.html.series import NO_VALUE, ChartSeries, ScopeSeries
+from loadgate.run_document import iso_time
+
+_PLACE = ("time", "width_s", "scope", "group", "name")
+_FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+
+
+def series_csv(document: Mapping[str, Any], series: ChartSeries) -> str:
+    """Return a row for each slot and scope in which a request ended: `overall`, each group and each name.
+
+    Slots are seconds, and wider in a run that is too long to show each. Times are those of successful requests, within
+    0.5 %, and empty where there was none. `users` are those at the end of the slot.
+    """
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*_PLACE, *_FIGURES])
+    grid = series.grids[0]
+    users = _users(document["user_counts"], grid)
+    times = [iso_time(grid.start_s + slot * grid.width_s) for slot in range(grid.count)]
+    for scope in series.scopes:
+        writer.writerows(_rows(scope, times, grid.width_s, users))
+    return out.getvalue()
+
+
+def _rows(scope: ScopeSeries, times: Sequence[str], width_s: int, users: Sequence[int | str]) -> Iterator[list[Any]]:
+    name = scope.name if scope.kind in {"request", "measure"} else ""
+    group = scope.name if scope.kind == "group" else scope.group
+    good, bad = scope.success[0], scope.failure[0]
+    for slot, time in enumerate(times):
+        requests = good.counts[slot] + bad.counts[slot]
+        if requests:
+            buckets = [*(quantile[slot] for quantile in good.quantiles), good.largest[slot]]
+            shown = ["" if bucket == NO_VALUE else f"{bucket_ms(bucket):.3f}" for bucket in buckets]
+            yield [time, width_s, scope.kind, group, name, users[slot], requests, bad.counts[slot], *shown]
+
+
+def _users(counts: Sequence[Sequence[int]], grid: Grid) -> list[int | str]:
+    seconds = [second for second, _ in counts]
+    found: list[int | str] = []
+    for slot in range(grid.count):
+        until = bisect_right(seconds, grid.start_s + (slot + 1) * grid.width_s - 1)
+        found.append(counts[until - 1][1] if until else "")
+    return found
