@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from fastapi import APIRouter
 
 from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.schemas import Login
+from inference_core.main_factory import create_application
+from inference_core.settings import Settings
+from tests.service.conftest import running
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import Api, audit_events, new_registration
 
 pytestmark = pytest.mark.anyio
 
 WRONG = "TheWrongSecret1"
+BEARER = {"Authorization": "Bearer the.secret.token"}
 
 
 def assert_logged_once(caplog: pytest.LogCaptureFixture, event: str, user_id: str) -> None:
@@ -33,6 +41,30 @@ async def test_S40_events_are_logged_with_who_and_where_and_no_secret(
         assert_logged_once(caplog, event, user.id)
     logged = "".join(str(record.msg) for record in caplog.records) + "".join(capfd.readouterr())
     for secret in (user.password, WRONG, "TheNewSecret1", "TheResetToken", tokens.access, tokens.refresh):
+        assert secret not in logged
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("log_format", ["json", "console"])
+async def test_S40_the_trace_of_an_unexpected_error_shows_no_values(
+    service_settings: Callable[..., Settings], capfd: pytest.CaptureFixture[str], log_format: str
+) -> None:
+    broken = APIRouter()
+
+    @broken.post("/broken")
+    async def fail(login: Login) -> None:
+        password = login.password
+        raise RuntimeError(f"with a password of {len(password)} characters")
+
+    settings = service_settings(log_format=log_format)
+    async with running(create_application(settings, (broken,)), settings) as api:
+        answer = await api.post("/broken", {"username": "anybody", "password": WRONG}, headers=BEARER)
+        assert answer.status_code == 500
+    logged = "".join(capfd.readouterr())
+    assert "unhandled_exception" in logged
+    assert f"with a password of {len(WRONG)} characters" in logged
+    assert "in fail" in logged or '"name": "fail"' in logged
+    for secret in (WRONG, BEARER["Authorization"]):
         assert secret not in logged
 
 
