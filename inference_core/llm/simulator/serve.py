@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -12,6 +13,19 @@ from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.openai_router import openai_application
 
 BACKLOG = 2048
+
+
+class AnnouncedServer(uvicorn.Server):
+    """Says where it listens once it does, and once it is ready for signals too."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take connections."""
+        await super().startup(sockets)
+        self._announce()
 
 
 class CannotListenError(Exception):
@@ -39,5 +53,6 @@ def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
-        say(f"http://{host}:{listening.getsockname()[1]}/v1")
-        uvicorn.Server(config).run(sockets=[listening])
+        base_url = f"http://{host}:{listening.getsockname()[1]}/v1"
+        with suppress(KeyboardInterrupt):  # given back by uvicorn when it has stopped
+            AnnouncedServer(config, lambda: say(base_url)).run(sockets=[listening])
