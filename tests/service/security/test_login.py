@@ -259,6 +259,22 @@ async def test_S19_the_lock_doubles_up_to_its_limit_and_a_success_resets_it(star
         await api.login(user)
 
 
+async def test_S12_of_two_changes_of_one_password_the_later_is_refused(
+    api: Api, while_a_password_is_compared: Meanwhile
+) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+
+    async def change_to(new: str) -> int:
+        body = {"current_password": user.password, "new_password": new}
+        return (await api.post("/auth/change-password", body, tokens)).status_code
+
+    while_a_password_is_compared(api, lambda: change_to("TheFirstOne1!"))
+    assert await change_to("TheSecondOne2!") == 400
+    await api.login(user, "TheFirstOne1!")
+    assert (await api.try_login(user, "TheSecondOne2!")).status_code == 401
+
+
 async def test_S12_a_wrong_current_password_is_refused_and_counts(start_app: AppFactory) -> None:
     async with start_app(login_failures_allowed=2) as api:
         user = await api.register()
