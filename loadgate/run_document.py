@@ -178,12 +178,18 @@ def _figures(totals: Totals, duration_s: float) -> dict[str, Any]:
         "response_bytes": totals.response_bytes,
         "success_ms": _latency(totals.success),
         "failure_ms": _latency(totals.failure),
+        "distribution": {"success": _buckets(totals.success), "failure": _buckets(totals.failure)},
     }
 
 
 def _latency(sketch: LatencySketch) -> dict[str, float | None]:
     percentiles = {f"p{percent:g}": sketch.quantile(percent / 100) for percent in PERCENTILES}
     return {"mean": sketch.mean_ms, "min": sketch.min_ms, **percentiles, "max": sketch.max_ms}
+
+
+def _buckets(sketch: LatencySketch) -> dict[str, list[int]]:
+    buckets = sorted(sketch.buckets)
+    return {"buckets": buckets, "samples": [sketch.buckets[bucket] for bucket in buckets]}
 
 
 def _corrected(totals: Totals, user_seconds: float) -> dict[str, float | None] | None:
