@@ -96,7 +96,7 @@ def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> d
         "lines": [
             {
                 "counts": line.counts,
-                **dict(zip(("p50", "p95", "p99"), line.quantiles, strict=True)),
+                **dict(zip(("p50", "p95", "p99"), line.percentiles, strict=True)),
                 "max": line.largest,
             }
             for line in lines

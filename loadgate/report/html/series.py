@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
 from loadgate.recorder.cells import Outcome
-from loadgate.recorder.packed import unpack
-from loadgate.recorder.sketch import nearest_rank
+from loadgate.recorder.packed import CellColumns, unpack
 from loadgate.report.html.grid import Grid, grids_for
 
-QUANTILES = (0.5, 0.95, 0.99)
+PERCENTS = (50, 95, 99)
 NO_VALUE = -1
 
 _DENSE_FROM = 300
@@ -43,20 +42,21 @@ class Line:
     """
 
     counts: list[int]
-    quantiles: list[list[int]]
+    percentiles: list[list[int]]
     largest: list[int]
     total: Sketch
 
     @classmethod
     def of(cls, slots: Mapping[int, Sketch], count: int, total: Sketch) -> Line:
         """The line over `count` slots, of the sketches of those that have samples."""
-        line = cls([0] * count, [[NO_VALUE] * count for _ in QUANTILES], [NO_VALUE] * count, total)
+        line = cls([0] * count, [[NO_VALUE] * count for _ in PERCENTS], [NO_VALUE] * count, total)
         for slot, sketch in slots.items():
             seen = list(accumulate(sketch.samples))
             samples = line.counts[slot] = seen[-1]
             line.largest[slot] = sketch.buckets[-1]
-            for quantile, column in zip(QUANTILES, line.quantiles, strict=True):
-                column[slot] = sketch.buckets[bisect_left(seen, nearest_rank(quantile, samples))]
+            for percent, column in zip(PERCENTS, line.percentiles, strict=True):
+                nearest_rank = -(-samples * percent // 100)
+                column[slot] = sketch.buckets[bisect_left(seen, nearest_rank)]
         return line
 
 
@@ -113,14 +113,14 @@ def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> C
             )
             kind = figures.get("kind", "request")
             by_kind.setdefault(kind, []).append(slots)
-            names.append(_scope(kind, group, figures["name"], slots, grids, figures))
+            names.append(_scope(kind, figures, slots, grids))
         sums = {kind: _summed(parts) for kind, parts in by_kind.items()}
         if "request" in sums:
             requests.append(sums["request"])
         if group in totals["groups"]:
             kind = totals["groups"][group].get("kind", "request")
-            groups.append(_scope("group", "", group, sums[kind], grids, totals["groups"][group]))
-    overall = _scope("overall", "", "overall", _summed(requests), grids, totals["overall"])
+            groups.append(_scope("group", {**totals["groups"][group], "name": group}, sums[kind], grids))
+    overall = _scope("overall", {**totals["overall"], "name": "overall"}, _summed(requests), grids)
     order = {(figures["group"], figures["name"]): place for place, figures in enumerate(totals["requests"])}
     groups.sort(key=lambda scope: list(totals["groups"]).index(scope.name))
     names.sort(key=lambda scope: order[scope.group, scope.name])
@@ -131,24 +131,30 @@ def merge(sketches: Sequence[Sketch]) -> Sketch:
     """The sketch of all samples of the others."""
     if len(sketches) == 1:
         return sketches[0]
-    if sum(len(sketch.buckets) for sketch in sketches) < _DENSE_FROM:
+    first = min(sketch.buckets[0] for sketch in sketches)
+    return _added_up(sketches, first, 1 + max(sketch.buckets[-1] for sketch in sketches))
+
+
+def _added_up(parts: Sequence[Sketch], first: int, end: int) -> Sketch:
+    """The sketch of all parts, whose buckets in [first, end) need not ascend and may come several times."""
+    if sum(len(part.buckets) for part in parts) < _DENSE_FROM:
         by_bucket: dict[int, int] = {}
         known = by_bucket.get
-        for sketch in sketches:
-            for bucket, samples in zip(sketch.buckets, sketch.samples, strict=True):
+        for part in parts:
+            for bucket, samples in zip(part.buckets, part.samples, strict=True):
                 by_bucket[bucket] = known(bucket, 0) + samples
         buckets = sorted(by_bucket)
         return Sketch(buckets, [by_bucket[bucket] for bucket in buckets])
-    dense = [0] * (1 + max(sketch.buckets[-1] for sketch in sketches if sketch.buckets))
-    for sketch in sketches:
-        for bucket, samples in zip(sketch.buckets, sketch.samples, strict=True):
+    dense = [0] * end
+    for part in parts:
+        for bucket, samples in zip(part.buckets, part.samples, strict=True):
             dense[bucket] += samples
-    return Sketch(array("H", compress(range(len(dense)), dense)), array("Q", filter(None, dense)))
+    used = dense[first:]
+    return Sketch(array("H", compress(range(first, end), used)), array("Q", filter(None, used)))
 
 
-def _scope(
-    kind: str, group: str, name: str, slots: tuple[Slots, Slots], grids: Sequence[Grid], figures: Mapping[str, Any]
-) -> ScopeSeries:
+def _scope(kind: str, figures: Mapping[str, Any], slots: tuple[Slots, Slots], grids: Sequence[Grid]) -> ScopeSeries:
+    group, name = figures.get("group", ""), figures["name"]
     success, failure = (
         _lines(found, grids, Sketch(**figures["distribution"][outcome]))
         for found, outcome in zip(slots, ("success", "failure"), strict=True)
@@ -196,12 +202,22 @@ def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
     """Successes and failures of one name by slot of the first grid; a measure's values are successes."""
     found: tuple[dict[int, list[Sketch]], dict[int, list[Sketch]]] = ({}, {})
     for row in rows:
-        columns = unpack(row["cells"])
         by_slot = found[Outcome(row["outcome"]) is Outcome.FAILURE]
-        buckets, samples, low = columns.latency.buckets, columns.latency.samples, 0
-        for start_s, end in zip(columns.start_s, columns.latency.ends, strict=True):
-            slot = (start_s - grid.start_s) // grid.width_s
-            by_slot.setdefault(slot, []).append(Sketch(buckets[low:end], samples[low:end]))
-            low = end
+        for slot, sketch in _row_slots(unpack(row["cells"]), grid):
+            by_slot.setdefault(slot, []).append(sketch)
     success, failure = ({slot: merge(parts) for slot, parts in by_slot.items()} for by_slot in found)
     return success, failure
+
+
+def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, Sketch]]:
+    """The sketch of each slot that has samples; cells that follow each other in a slot are read as one."""
+    buckets, samples, ends = columns.latency.buckets, columns.latency.samples, columns.latency.ends
+    slots = [(start_s - grid.start_s) // grid.width_s for start_s in columns.start_s]
+    first = 0
+    for cell, slot in enumerate(slots, start=1):
+        if cell < len(slots) and slots[cell] == slot:
+            continue
+        low, high = ends[first - 1] if first else 0, ends[cell - 1]
+        found = Sketch(buckets[low:high], samples[low:high])
+        yield slot, found if cell - first == 1 else _added_up([found], min(found.buckets), 1 + max(found.buckets))
+        first = cell
