@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loadgate.artefacts import append_job_summary, write_artefacts
 from loadgate.console import verdict_text
@@ -24,6 +26,8 @@ class Conclusion:
     code: ExitCode
     text: str
     folder: Path
+    verdict: Mapping[str, Any]
+    """As in run.json."""
 
 
 def conclude(run: Run, project: Project) -> Conclusion:
@@ -36,4 +40,5 @@ def conclude(run: Run, project: Project) -> Conclusion:
     if RUN_FOLDER_VARIABLE not in os.environ:
         # `loadgate run` may yet change the verdict, and does it itself.
         append_job_summary(document)
-    return Conclusion(exit_code(verdict.outcome), verdict_text(document, shown_path(report)), folder)
+    text = verdict_text(document, shown_path(report))
+    return Conclusion(exit_code(verdict.outcome), text, folder, document["verdict"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
@@ -18,16 +17,17 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
-from loadgate.checks import Check
 from loadgate.conclusion import Conclusion, conclude
 from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
-from loadgate.health import HealthLimits, HealthSampler
+from loadgate.health import HealthSampler
 from loadgate.interrupts import CtrlC
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
+from loadgate.live.state import LiveState
+from loadgate.live.web_tab import add_tab
 from loadgate.locust_figures import fine_bucket, write_missing_html
 from loadgate.measures import Measure, measured
 from loadgate.observed import finished_request
@@ -35,7 +35,6 @@ from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan, running_classes
-from loadgate.profile import LoadProfile
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Run
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
@@ -45,29 +44,6 @@ INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
 
 logger = logging.getLogger(__name__)
-
-
-def install(
-    *,
-    profiles: Mapping[str, LoadProfile],
-    user_classes: Sequence[type[User]],
-    thresholds: Mapping[str, float] | None = None,
-    rules: Sequence[str] = (),
-    preflight: Sequence[Check] | None = None,
-    default_profile: str | None = None,
-    generator_limits: HealthLimits = HealthLimits(),  # noqa: B008 - frozen
-) -> LoadGate:
-    """Make the Locust process that loads this locustfile a gate. Call it once, at the end of the locustfile.
-
-    `profiles` by name; LOAD_PROFILE or --load-profile picks one, else `default_profile` (the first). `thresholds` and
-    `rules` judge the run, unless the profile has its own. `preflight` must hold before load is made; `None` means the
-    checks in pyproject.toml. `generator_limits` say when the load generator itself counts as overloaded. Mistakes in
-    any of it end Locust with exit code 2 before any request.
-    """
-    default = default_profile or next(iter(profiles), "")
-    gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default, generator_limits))
-    gate.attach(locust.events)
-    return gate
 
 
 class LoadGate:
@@ -134,6 +110,8 @@ class LoadGate:
             self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
         follow_parent()
+        if environment.web_ui is not None:
+            add_tab(environment.web_ui, self)
         if isinstance(runner, MasterRunner):
             self._workers = MasterSide(runner, lambda: self._run)
         if LIVE_VARIABLE in os.environ:
@@ -143,16 +121,28 @@ class LoadGate:
         except ProjectError as error:
             refuse(str(error), ExitCode.USAGE)
         if self._options.headless:
-            if not host_under_test(self._environment):
-                refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
-            if problems := self._preflight():
-                refuse("\n".join(problems), ExitCode.ERROR)
-            try:
-                check_reports(self._project)
-            except PlaceError as error:
-                refuse(str(error), ExitCode.ERROR)
-            if self._options.open_model:
-                self._run_time_s, self._options.run_time = self._options.run_time, None
+            self._check_headless()
+
+    def _check_headless(self) -> None:
+        """Refuse what the web UI lets its user put right; the gate ends an open model's run itself."""
+        if not host_under_test(self._environment):
+            refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+        if problems := self._preflight():
+            refuse("\n".join(problems), ExitCode.ERROR)
+        try:
+            check_reports(self._project)
+        except PlaceError as error:
+            refuse(str(error), ExitCode.ERROR)
+        if self._options.open_model:
+            self._run_time_s, self._options.run_time = self._options.run_time, None
+
+    def live_state(self) -> LiveState | None:
+        """Return how the run that goes on stands, for the web UI."""
+        return self._board.state() if self._run is not None and self._board is not None else None
+
+    def last_conclusion(self) -> Conclusion | None:
+        """Return what came of the last run, for the web UI."""
+        return self._conclusion
 
     def _preflight(self) -> list[str]:
         running = running_classes(self._environment)

@@ -41,7 +41,7 @@ def _rows(scope: ScopeSeries, times: Sequence[str], width_s: int, users: Sequenc
     for slot, time in enumerate(times):
         requests = good.counts[slot] + bad.counts[slot]
         if requests:
-            buckets = [*(quantile[slot] for quantile in good.quantiles), good.largest[slot]]
+            buckets = [*(percentile[slot] for percentile in good.percentiles), good.largest[slot]]
             shown = ["" if bucket == NO_VALUE else f"{bucket_ms(bucket):.3f}" for bucket in buckets]
             yield [time, width_s, scope.kind, group, name, users[slot], requests, bad.counts[slot], *shown]
 

@@ -10,7 +10,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -72,6 +75,43 @@ class Started:
 
     def wait(self, within_s: float = 60) -> int:
         return self.process.wait(within_s)
+
+
+class WebUi:
+    """Locust's web interface at `base`."""
+
+    def __init__(self, base: str) -> None:
+        self.base = base
+
+    def get(self, path: str) -> str:
+        with urllib.request.urlopen(self.base + path, timeout=10) as response:
+            return str(response.read().decode())
+
+    def start(self, host: str) -> None:
+        form = urllib.parse.urlencode({"user_count": 4, "spawn_rate": 20, "host": host, "run_time": "1m"})
+        with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
+            assert json.loads(response.read())["success"]
+
+    def stop(self) -> None:
+        urllib.request.urlopen(self.base + "/stop", b"", timeout=30).close()
+
+    def is_up(self) -> bool:
+        try:
+            return "Locust" in self.get("/")
+        except OSError:
+            return False
+
+
+@contextmanager
+def web_ui(folder: Path, *arguments: str, base: str = "", **env: str) -> Iterator[tuple[WebUi, Started]]:
+    """Locust with its web interface; `base` is its path."""
+    port = free_port()
+    command = [part for part in locust_command(*arguments) if part != "--headless"]
+    command += ["--web-host", "127.0.0.1", "--web-port", str(port), *(("--web-base-path", base) if base else ())]
+    with Started(command, folder, **env) as started:
+        ui = WebUi(f"http://127.0.0.1:{port}{base}")
+        wait_until(ui.is_up, "the web interface")
+        yield ui, started
 
 
 def wait_until(condition: Callable[[], object], what: str, within_s: float = 40) -> None:

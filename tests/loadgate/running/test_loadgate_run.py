@@ -74,7 +74,9 @@ def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(tmp_p
     assert (first.returncode, second.returncode) == (FAIL, FAIL), second.stdout + second.stderr
     assert comparable(plain) == comparable(ours)
     assert "</html>" in (ours / "reports/performance/tight_load_report.html").read_text()
-    assert re.search(r"\d/3 s.* \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d < 100 ms BROKEN", second.stdout)
+    assert re.search(
+        r"\d/3 s.* \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d < 100 ms BROKEN", second.stdout
+    )
 
 
 def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> None:

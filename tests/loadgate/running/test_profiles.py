@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from tests.loadgate.running.support import (
-    SUITE,
     USAGE,
-    Started,
     assert_artefacts,
     document,
     free_port,
     locust,
-    locust_command,
     wait_until,
+    web_ui,
 )
 from tests.loadgate.stub_server import StubServer
 
@@ -77,49 +72,21 @@ def test_classes_without_weight_do_not_run_unless_named(tmp_path: Path, stub: St
     assert set(stub.received) == {"/slow"}
 
 
-class WebUi:
-    """A Locust with its web interface."""
-
-    def __init__(self, port: int) -> None:
-        self.base = f"http://127.0.0.1:{port}"
-
-    def get(self, path: str) -> str:
-        with urllib.request.urlopen(self.base + path, timeout=10) as response:
-            return str(response.read().decode())
-
-    def swarm(self, host: str) -> None:
-        form = urllib.parse.urlencode({"user_count": 4, "spawn_rate": 20, "host": host, "run_time": "1m"})
-        with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
-            assert json.loads(response.read())["success"]
-
-    def is_up(self) -> bool:
-        try:
-            return "Locust" in self.get("/")
-        except OSError:
-            return False
-
-
 def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path: Path, stub: StubServer) -> None:
-    port = free_port()
-    command = [part for part in locust_command() if part != "--headless"]
-    command += ["--web-host", "127.0.0.1", "--web-port", str(port), "--host", stub.url]
-    assert str(SUITE) in command
-    with Started(command, tmp_path, LOAD_PROFILE="hanging") as started:
-        ui = WebUi(port)
-        wait_until(ui.is_up, "the web interface")
+    with web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="hanging") as (ui, started):
         page = ui.get("/")
         assert re.search(r'"num_users": 4\b', page)
         assert re.search(r'"spawn_rate": 20', page)
         assert re.search(r'"run_time": 2\b', page)
 
-        ui.swarm(f"http://127.0.0.1:{free_port()}")
+        ui.start(f"http://127.0.0.1:{free_port()}")
         wait_until(lambda: "is not reachable" in ui.get("/exceptions"), "the failed preflight")
         assert stub.total == 0
         assert not (tmp_path / "reports").exists()
 
-        ui.swarm(stub.url)
+        ui.start(stub.url)
         wait_until(lambda: stub.total > 20, "some requests")
-        urllib.request.urlopen(ui.base + "/stop", b"", timeout=30).close()
+        ui.stop()
         wait_until(lambda: "exit code" in started.output, "the verdict")
         assert_artefacts(tmp_path)
         assert document(tmp_path)["run"]["ending"] == "interrupted"

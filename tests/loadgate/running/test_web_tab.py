@@ -1,0 +1,68 @@
+"""The tab of Locust's web UI: the rules' live state, and the verdict when the run is over."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.loadgate.running.support import WebUi, wait_until, web_ui
+from tests.loadgate.stub_server import StubServer
+from tests.support.browser import launched_browser
+
+
+def rows(ui: WebUi) -> list[dict[str, Any]]:
+    """The rows of the tab, as Locust's page gets them."""
+    (table,) = json.loads(ui.get("/stats/requests"))["extended_stats"]
+    assert table["key"] == "loadgate"
+    return list(table["data"])
+
+
+def state(ui: WebUi) -> dict[str, Any]:
+    return dict(json.loads(ui.get("/loadgate/state")))
+
+
+@pytest.mark.parametrize("base", ["", "/load"])
+def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: StubServer, base: str) -> None:
+    stub.delay_s = 0.15
+    with web_ui(tmp_path, "--host", stub.url, base=base, LOAD_PROFILE="tight") as (ui, _):
+        assert '"key": "loadgate"' in ui.get("/")
+        assert rows(ui) == []
+        assert state(ui) == {"running": None, "verdict": None}
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            ui.get("/loadgate/report")
+        ui.start(stub.url)
+        wait_until(lambda: "BROKEN" in [row["outcome"] for row in rows(ui)], "a rule that is broken")
+        (broken,) = [row for row in rows(ui) if row["outcome"] == "BROKEN"]
+        assert (broken["rule"], broken["limit"]) == ("quick: p95", "< 100 ms")
+        assert broken["measured"].endswith(" ms")
+        running = state(ui)["running"]
+        assert (running["profile"], running["users"]) == ("tight", 4)
+        ui.stop()
+        wait_until(lambda: state(ui)["verdict"], "the verdict")
+        assert rows(ui)[0]["outcome"] == "FAIL"
+        last = rows(ui)[-1]
+        assert (last["rule"], last["outcome"], last["why"]) == ("the run", "FAIL", "1 of 2 rules failed")
+        assert "</html>" in ui.get("/loadgate/report")
+        ui.start(stub.url)
+        wait_until(lambda: rows(ui) and rows(ui)[-1]["rule"] != "the run", "the next run")
+
+
+def test_a_browser_shows_the_tab(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    started = web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="tight")
+    with started as (ui, _), launched_browser() as browser:
+        ui.start(stub.url)
+        page = browser.new_page()
+        page.set_default_timeout(60_000)
+        page.goto(ui.base)
+        page.get_by_role("tab", name="Rules").click()
+        page.get_by_text("quick: p95").wait_for()
+        page.get_by_text("BROKEN").wait_for()
+        for title in ("Rule", "Limit", "Measured", "Samples", "Outcome", "Why"):
+            page.get_by_role("columnheader", name=title, exact=True).wait_for()
+        page.get_by_role("tab", name="Download Data").click()
+        assert page.get_by_text("Download load gate report").get_attribute("href") == "./loadgate/report"
