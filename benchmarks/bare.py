@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 app = FastAPI()
@@ -34,3 +37,17 @@ class Profile(BaseModel):
 @app.get("/profile")
 async def profile() -> Profile:
     return Profile()
+
+
+TOKEN = b'data: {"event":"token","content":" answers","planned_ms":0.000}\n\n'
+TOKENS = 150
+
+
+@app.post("/stream")
+async def stream() -> StreamingResponse:
+    async def events() -> AsyncIterator[bytes]:
+        for _ in range(TOKENS):
+            yield TOKEN
+        yield b'data: {"event":"end"}\n\n'
+
+    return StreamingResponse(events(), media_type="text/event-stream")
