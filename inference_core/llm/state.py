@@ -60,23 +60,22 @@ class LLMState:
             workers=workers,
             metrics=own,
         )
-
-        async def look_at_breakers() -> None:
-            own.set_breakers(gateway.breakers)
-
-        await look_at_breakers()
         shutdown_s = settings.effective_shutdown_drain_s + settings.shutdown_grace_s
-        async with (
-            Streams.open(
-                traffic,
-                limit=limits.concurrent_streams,
-                ping_every_s=settings.llm_ping_s,
-                stall_after_s=settings.llm_slow_reader_s,
-                shutdown_s=shutdown_s,
-            ) as streams,
-            run_until_cancelled(look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"),
-        ):
-            yield cls(service, streams, own, gateway)
+        async with Streams.open(
+            traffic,
+            limit=limits.concurrent_streams,
+            ping_every_s=settings.llm_ping_s,
+            stall_after_s=settings.llm_slow_reader_s,
+            shutdown_s=shutdown_s,
+        ) as streams:
+            state = cls(service, streams, own, gateway)
+            await state.look_at_breakers()
+            async with run_until_cancelled(state.look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"):
+                yield state
+
+    async def look_at_breakers(self) -> None:
+        """Let the metrics know who is left alone."""
+        self.metrics.set_breakers(self.gateway.breakers)
 
 
 def llm_component(gateway: Gateway) -> Component:

@@ -106,7 +106,7 @@ async def llm_server(settings: Settings) -> AsyncIterator[LLMServer]:
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:
-        await until(lambda: server.started or serving.done(), what="the server started")
+        await until(lambda: server.started or serving.done(), within_s=60, what="the server started")
         assert server.started
         url = f"http://127.0.0.1:{port}"
         async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:

@@ -1,0 +1,152 @@
+"""What one user may ask for: requests a minute, at once, tokens a day; told apart, counted in one step, given back."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from inference_core.llm.config.schema import Limits
+from inference_core.llm.limits import LimitsUnavailableError, LLMLimitError, UserLimits, ms_left_of_day
+from inference_core.stack.ports import free_port
+from tests.service.conftest import AppFactory
+from tests.service.llm.conftest import ServerFactory
+from tests.support.accounts import PREFIX, Api, Tokens
+from tests.support.llm import limits_config, parse_events, until
+
+pytestmark = pytest.mark.anyio
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+STREAM, BODY = "/llm/explain/stream", {"question": "Why?", "max_tokens": 50}
+
+
+async def login(api: Api) -> Tokens:
+    return await api.login(await api.register())
+
+
+@on_sqlite
+async def test_requests_of_a_minute_are_counted_for_each_user(start_app: AppFactory, tmp_path: Path) -> None:
+    async with start_app(llm_config_file=limits_config(tmp_path, per_minute=3)) as api:
+        mine, theirs = await login(api), await login(api)
+        answers = [await api.post(STREAM, BODY, mine), await api.post("/llm/explain", BODY, mine)]
+        # What is refused does not count.
+        assert (await api.post(STREAM, {**BODY, "model_name": "none"}, mine)).status_code == 404
+        answers.append(await api.post(STREAM, BODY, mine))
+        assert [answer.status_code for answer in answers] == [200] * 3
+        for path in (STREAM, "/llm/explain"):
+            refused = await api.post(path, BODY, mine)
+            assert (refused.status_code, refused.json()["code"]) == (429, "llm_requests_limit")
+            assert 0 < int(refused.headers["retry-after"]) <= 60
+        assert (await api.post(STREAM, BODY, theirs)).status_code == 200
+
+
+@on_sqlite
+async def test_repeated_submission_passes_a_limit_that_is_reached(start_app: AppFactory, tmp_path: Path) -> None:
+    async with start_app(llm_config_file=limits_config(tmp_path, per_minute=1)) as api:
+        mine = await login(api)
+        headers = {"Idempotency-Key": "one"}
+        first = await api.post("/llm/explain", BODY, mine, headers=headers)
+        again = await api.post("/llm/explain", BODY, mine, headers=headers)
+        assert (first.status_code, again.status_code) == (200, 200)
+        assert first.json()["task_id"] == again.json()["task_id"]
+        other = {"Idempotency-Key": "two"}
+        for _ in range(2):
+            refused = await api.post("/llm/explain", BODY, mine, headers=other)
+            assert refused.status_code == 429
+
+
+@on_sqlite
+async def test_streams_at_once_are_bounded_and_given_back(start_server: ServerFactory, tmp_path: Path) -> None:
+    config = limits_config(tmp_path, at_once=2)
+    async with start_server(llm_config_file=config) as server:
+        # Each goes on for as long as it is read.
+        stalls = {"X-LLM-Fault": "stall:60"}
+        streams = (server.stream("/explain/stream", BODY, **stalls) for _ in range(2))
+        async with next(streams) as one, next(streams) as two:
+            assert (one.status_code, two.status_code) == (200, 200)
+            refused = await server.client.post(PREFIX + STREAM, json=BODY)
+            assert (refused.status_code, refused.json()["code"]) == (429, "llm_concurrency_limit")
+            assert refused.headers["retry-after"] == "1"
+        await until(lambda: not server.llm.streams.active, within_s=10)
+        async with server.stream("/explain/stream", {"question": "Three?"}) as three:
+            assert three.status_code == 200
+
+
+@on_sqlite
+async def test_tokens_of_a_day_are_bounded_by_prompt_max_tokens_and_use(start_app: AppFactory, tmp_path: Path) -> None:
+    async with start_app(llm_config_file=limits_config(tmp_path, per_day=300)) as api:
+        mine = await login(api)
+        for too_much in ({**BODY, "max_tokens": 300}, {**BODY, "question": "word " * 400}):
+            refused = await api.post(STREAM, too_much, mine)
+            assert (refused.status_code, refused.json()["code"]) == (429, "llm_tokens_limit")
+            assert 0 < int(refused.headers["retry-after"]) <= 24 * 3600
+        used = 0
+        while (response := await api.post(STREAM, {**BODY, "max_tokens": 100}, mine)).status_code == 200:
+            used += parse_events(response.text)[-2]["usage"]["total_tokens"]
+            assert used <= 300
+        assert response.status_code == 429
+        assert used > 0
+
+
+@pytest.fixture
+async def redis(redis_url: str):  # type: ignore[no-untyped-def]
+    client = Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+def limits_of(redis: Redis, *, at_once: int = 0, per_day: int = 0) -> UserLimits:
+    return UserLimits(redis, Limits(requests_per_minute=0, concurrent_requests=at_once, tokens_per_day=per_day))
+
+
+async def test_of_many_at_once_no_more_than_allowed_get_in(redis: Redis) -> None:
+    limits = limits_of(redis, at_once=5)
+    outcomes = await asyncio.gather(
+        *(limits.admit("user:a", f"r{number}", tokens=1, lease_s=60, may_cost=False) for number in range(20)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(outcome, LLMLimitError) for outcome in outcomes) == 15
+    leases = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
+    await limits.release(leases[0])
+    await limits.admit("user:a", "again", tokens=1, lease_s=60, may_cost=False)
+
+
+async def test_reserved_tokens_hold_others_back_until_they_are_settled(redis: Redis) -> None:
+    limits = limits_of(redis, per_day=100)
+    lease = await limits.admit("user:b", "one", tokens=80, lease_s=60, may_cost=False)
+    with pytest.raises(LLMLimitError) as refused:
+        await limits.admit("user:b", "two", tokens=80, lease_s=60, may_cost=False)
+    assert refused.value.retry_after_s == 1
+    await limits.settle(lease, tokens=10, failed=False)
+    await limits.admit("user:b", "two", tokens=80, lease_s=60, may_cost=False)
+
+
+async def test_lease_of_a_process_that_died_ends_by_itself(redis: Redis) -> None:
+    limits = limits_of(redis, at_once=1)
+    await limits.admit("user:c", "dead", tokens=1, lease_s=0.05, may_cost=False)
+    deadline = asyncio.get_running_loop().time() + 10
+    while True:
+        try:
+            await limits.admit("user:c", "next", tokens=1, lease_s=60, may_cost=False)
+        except LLMLimitError:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.02)
+        else:
+            break
+
+
+async def test_without_redis_what_could_cost_money_is_refused_and_the_simulator_goes_on() -> None:
+    async with Redis.from_url(f"redis://127.0.0.1:{free_port()}/0", socket_connect_timeout=0.2) as nowhere:
+        limits = limits_of(nowhere, at_once=1)
+        with pytest.raises(LimitsUnavailableError):
+            await limits.admit("user:d", "one", tokens=1, lease_s=60, may_cost=True)
+        lease = await limits.admit("user:d", "one", tokens=1, lease_s=60, may_cost=False)
+        await limits.settle(lease, tokens=5, failed=False)
+
+
+def test_a_day_ends_at_midnight_utc() -> None:
+    assert ms_left_of_day(datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC)) == 1000
+    assert ms_left_of_day(datetime(2026, 1, 1, tzinfo=UTC)) == 24 * 3600 * 1000

@@ -1,0 +1,61 @@
+"""A task that is delivered again gives the answer it gave, asks nobody, and is counted once."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from inference_core.llm.jobs import Job, Private
+from inference_core.llm.ledger import SessionRef
+from inference_core.llm.tasks import answer
+from inference_core.llm.types import SamplingParams
+from tests.support.accounts import Api
+
+pytestmark = pytest.mark.anyio
+
+
+def job_of(somebody: str, **changes: object) -> Job:
+    values: dict[str, object] = {
+        "task": "conversation",
+        "question": "Hello?",
+        "params": SamplingParams(max_tokens=20, temperature=0.5),
+        "model_name": None,
+        "session": SessionRef(uuid4(), is_new=True),
+        "user_id": UUID(somebody),
+        "key": f"user:{somebody}",
+        "timeout_s": 30.0,
+        "fault": None,
+        "request_id": "abc",
+    }
+    return Job(**(values | changes))  # type: ignore[arg-type]
+
+
+async def test_task_delivered_twice_answers_once(api: Api) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+    job, task_id = job_of(user.id), str(uuid4())
+    first = await answer(api.settings, job, task_id)
+    # Were the model asked again, this fault would show.
+    again = await answer(api.settings, job_of(user.id, session=job.session, fault="server_error"), task_id)
+    assert (again.text, again.model, again.usage) == (first.text, first.model, first.usage)
+    assert (await api.get("/llm/usage", tokens)).json()["totals"]["requests"] == 1
+    assert job.session is not None
+    conversation = (await api.get(f"/llm/sessions/{job.session.id}", tokens)).json()
+    assert [turn["content"] for turn in conversation["turns"]] == ["Hello?", first.text]
+    stats = (await api.get("/llm/stats", tokens)).json()["stats"]
+    assert stats["requests_count"] == 1
+
+
+def test_job_survives_its_journey() -> None:
+    for job in (job_of(str(uuid4())), job_of(str(uuid4()), task="explain", session=None, user_id=None)):
+        assert Job.from_json(job.as_json()) == job
+
+
+def test_result_is_stored_whole_and_shown_not_at_all() -> None:
+    from celery.utils.saferepr import saferepr
+    from kombu.utils.json import dumps, loads
+
+    private = Private({"result": {"answer": "secret"}})
+    assert loads(dumps(private)) == {"result": {"answer": "secret"}}
+    assert "secret" not in repr(private) + saferepr(private, 1024)
