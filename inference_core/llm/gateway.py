@@ -16,7 +16,8 @@ from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
 from inference_core.llm.config.loader import load_llm_config, process_environment
 from inference_core.llm.config.schema import LLMConfig, TaskName
 from inference_core.llm.errors import ProviderError
-from inference_core.llm.open_stream import Deadline, OpenStream
+from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.patience import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
 from inference_core.settings import Settings
@@ -131,7 +132,7 @@ class Gateway:
             provider = self.providers[candidate.provider]
             breaker = self.breakers.get(candidate.provider)
             try:
-                async with deadline.bound(provider.name, None, "total"):
+                async with deadline.bound(provider.name):
                     reply = await provider.complete(self._for(candidate, request), candidate.call)
             except ProviderError as error:
                 if breaker and error.counts:

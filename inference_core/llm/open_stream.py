@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
 from typing import Self
 
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
-from inference_core.llm.errors import Phase, ProviderError, ProviderTimeoutError
+from inference_core.llm.errors import Phase, ProviderError
+from inference_core.llm.patience import Deadline, Patience
 from inference_core.llm.types import Provider, StreamItem, Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """When a whole request must be over, on the clock of the event loop."""
-
-    at: float
-
-    @classmethod
-    def after(cls, seconds: float) -> Deadline:
-        """That many seconds from now."""
-        return cls(asyncio.get_running_loop().time() + seconds)
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing more is to be begun."""
-        return asyncio.get_running_loop().time() >= self.at
-
-    @asynccontextmanager
-    async def bound(self, provider: str, limit_s: float | None, phase: Phase) -> AsyncIterator[None]:
-        """End what runs inside after `limit_s`, or at the deadline if that comes first.
-
-        Raises:
-            ProviderTimeoutError: naming `phase`, or `total` for the deadline.
-        """
-        own = float("inf") if limit_s is None else asyncio.get_running_loop().time() + limit_s
-        try:
-            async with asyncio.timeout_at(min(own, self.at)):
-                yield
-        except TimeoutError:
-            raise ProviderTimeoutError(provider, phase if own < self.at else "total") from None
 
 
 class OpenStream:
@@ -69,7 +36,7 @@ class OpenStream:
         self.provider = provider.name
         self.simulated = provider.simulated
         self._items = items
-        self._deadline = deadline
+        self._patience = Patience(provider.name, deadline)
         self._breaker = breaker
         self._between_tokens_s = 0.0
         self._first: StreamItem | None = None
@@ -93,18 +60,21 @@ class OpenStream:
     async def _next(self, limit_s: float, phase: Phase) -> StreamItem:
         # However this ends but with an item, the provider's generator has ended too, and with it its connection.
         try:
-            async with self._deadline.bound(self.provider, limit_s, phase):
-                item = await anext(self._items)
-        except ProviderError as error:
-            if self._breaker and error.counts:
+            item = await self._patience.wait(anext(self._items), limit_s, phase)
+        except BaseException as error:
+            self._patience.end()
+            if self._breaker and isinstance(error, ProviderError) and error.counts:
                 self._breaker.failed()
             raise
-        if self._breaker and isinstance(item, Usage):
-            self._breaker.succeeded()
+        if isinstance(item, Usage):
+            self._patience.end()
+            if self._breaker:
+                self._breaker.succeeded()
         return item
 
     async def aclose(self) -> None:
         """End the provider's call; safe to repeat."""
+        self._patience.end()
         await self._items.aclose()
 
     async def __aenter__(self) -> Self:

@@ -64,7 +64,8 @@ async def test_a_failure_before_the_first_token_goes_to_the_fallback(script: Scr
     async with (
         wire_server(script) as first,
         wire_server(OTHER) as second,
-        gateway(first=first.url, second=second.url) as opened,await opened.open_stream("explain", question()) as stream
+        gateway(first=first.url, second=second.url) as opened,
+        await opened.open_stream("explain", question()) as stream,
     ):
         assert (stream.model, stream.provider) == ("small", "second")
         assert text_of([item async for item in stream]) == "Something else"

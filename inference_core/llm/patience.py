@@ -1,0 +1,111 @@
+"""How long a stream may keep its reader waiting: a limit for each item and a deadline for all, with one timer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from inference_core.llm.errors import Phase, ProviderTimeoutError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a whole request must be over, on the clock of the event loop."""
+
+    at: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """That many seconds from now."""
+        return cls(asyncio.get_running_loop().time() + seconds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing more is to be begun."""
+        return asyncio.get_running_loop().time() >= self.at
+
+    @asynccontextmanager
+    async def bound(self, provider: str) -> AsyncIterator[None]:
+        """End what runs inside at the deadline.
+
+        Raises:
+            ProviderTimeoutError: of the phase `total`.
+        """
+        try:
+            async with asyncio.timeout_at(self.at):
+                yield
+        except TimeoutError:
+            raise ProviderTimeoutError(provider, "total") from None
+
+
+class Patience:
+    """Cancels a wait that takes too long, as `asyncio.timeout` does.
+
+    A timer for each of thousands of items a second would cost more than the items. Here one timer runs for the whole
+    stream; when it fires, it looks how long the present wait may still take, and is set again for that moment.
+    """
+
+    __slots__ = ("_deadline_at", "_due", "_expired", "_loop", "_provider", "_task", "_timer")
+
+    def __init__(self, provider: str, deadline: Deadline) -> None:
+        self._provider = provider
+        self._deadline_at = deadline.at
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._task: asyncio.Task[object] | None = None
+        self._due = 0.0
+        self._expired = False
+
+    async def wait(self, awaitable: Awaitable[T], limit_s: float, phase: Phase) -> T:
+        """Await, for at most `limit_s` and not beyond the deadline; one wait at a time.
+
+        Raises:
+            ProviderTimeoutError: naming `phase`, or `total` for the deadline.
+        """
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # a coroutine runs in a task
+        cancelling = task.cancelling()
+        self._due = due = min(self._loop.time() + limit_s, self._deadline_at)
+        self._task = task
+        if self._timer is None or self._timer.when() > due:
+            self._set_timer()
+        try:
+            result = await awaitable
+        except asyncio.CancelledError:
+            if not self._expired or task.uncancel() > cancelling:
+                raise
+            raise self._timeout(phase) from None
+        finally:
+            self._task = None
+        if self._expired:  # what was awaited paid no heed to being cancelled
+            task.uncancel()
+            raise self._timeout(phase)
+        return result
+
+    def end(self) -> None:
+        """Nothing is waited for any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _set_timer(self) -> None:
+        self.end()
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # the next wait sets it again
+        if self._loop.time() < self._due:
+            self._set_timer()
+        else:
+            self._expired = True
+            self._task.cancel()
+
+    def _timeout(self, phase: Phase) -> ProviderTimeoutError:
+        return ProviderTimeoutError(self._provider, "total" if self._due >= self._deadline_at else phase)
