@@ -41,6 +41,7 @@ bench: setup
 	@.venv/bin/python benchmarks/health_ratio.py
 	@.venv/bin/python benchmarks/auth_ratio.py --database sqlite
 	@.venv/bin/python benchmarks/auth_ratio.py --database postgresql
+	@.venv/bin/python benchmarks/llm_streams.py
 	@.venv/bin/python benchmarks/generator_throughput.py
 	@.venv/bin/python benchmarks/loadgate_record_cost.py
 
