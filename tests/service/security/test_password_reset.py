@@ -77,6 +77,7 @@ async def test_S10_a_reset_ends_every_session_and_logs_nobody_in(api: Api) -> No
     answer = await api.post("/auth/reset-password", body)
     assert set(answer.json()) == {"success", "message", "timestamp"}
     assert "set-cookie" not in answer.headers
+    assert await api.state.auth.sessions.list(UUID(user.id)) == []
     for tokens in sessions:
         assert await api.me_status(tokens) == 401
         assert (await api.try_refresh(tokens)).status_code == 401

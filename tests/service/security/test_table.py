@@ -1,0 +1,33 @@
+"""The table of `docs/security.md` names tests that exist, for every item from S01 to S40."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import ROOT
+
+HERE = Path(__file__).parent
+ROWS = re.findall(r"^\| (S\d\d) \|.*\| (.+?) \|$", (ROOT / "docs" / "security.md").read_text(), re.MULTILINE)
+
+
+def test_every_item_has_a_row() -> None:
+    assert [item for item, _ in ROWS] == [f"S{number:02}" for number in range(1, 41)]
+
+
+@pytest.mark.parametrize(("item", "tests"), ROWS, ids=[item for item, _ in ROWS])
+def test_its_tests_exist(item: str, tests: str) -> None:
+    named = re.findall(r"`([^`]+)`", tests)
+    assert named
+    own = f"test_{item}_"
+    for reference in named:
+        path, _, prefix = reference.removesuffix("…").partition("::")
+        if path.endswith("/"):
+            assert any((HERE / path).glob("test_*.py")), reference
+        else:
+            text = (HERE / path).read_text()
+            assert f"def {prefix}" in text, reference
+    files = [HERE / reference.partition("::")[0] for reference in named if ".py" in reference]
+    assert any(own in file.read_text() for file in files), f"no test is named {own}…"
