@@ -19,5 +19,5 @@ class Measure(NamedTuple):
     at_s: float
 
 
-measured = EventHook()
+measured = EventHook()  # type: ignore[no-untyped-call]
 """Fired with `measure=` for every measure."""

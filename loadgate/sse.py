@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import gevent
-from geventhttpclient.response import HTTPConnectionClosed
+from geventhttpclient.response import HTTPConnectionClosed, HTTPSocketPoolResponse
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from loadgate.event_parser import EventParser, ServerEvent
@@ -90,11 +90,12 @@ class EventStream:
 
     def _read(self) -> bytes:
         """Wait for the next bytes of the body; b"" at its end."""
-        raw = self._raw
+        # There is one where the status is 200.
+        raw = cast("HTTPSocketPoolResponse", self._raw)
         while not raw._body_buffer:  # noqa: SLF001 - its own readers wait for whole lines or blocks
             if raw.message_complete:
                 return b""
-            received = raw._sock.recv(BLOCK_BYTES)  # noqa: SLF001 - as above
+            received = cast("gevent.socket.socket", raw._sock).recv(BLOCK_BYTES)  # noqa: SLF001 - as above
             raw.feed(received)
             if not received and not raw.message_complete:
                 raise HTTPConnectionClosed("connection closed in the middle of the stream")
@@ -107,7 +108,8 @@ class EventStream:
         return (time.perf_counter() - self._response.began) * 1000
 
     def _is_event_stream(self) -> bool:
-        return str((self._response.headers or {}).get("content-type", "")).startswith("text/event-stream")
+        headers = self._response.headers
+        return headers is not None and str(headers.get("content-type")).startswith("text/event-stream")
 
 
 @contextmanager
