@@ -61,10 +61,11 @@ def up(
     workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
     data: Annotated[Path, typer.Option(help="Folder of the database, Redis' data and the logs.")] = Path(".local"),
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a new folder, removed at the end.")] = False,
+    logs: Annotated[Path | None, typer.Option(help="Folder of the logs alone; kept with --ephemeral too.")] = None,
 ) -> None:
     """Run Redis, the migrations, a Celery worker and the API until Ctrl-C; print the URL when ready."""
     with one_line_errors():
-        run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data), say)
+        run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
 
 
 @app.command()

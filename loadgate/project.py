@@ -21,11 +21,15 @@ class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+RUN_FOLDER = "{run_folder}"
+
+
 class TargetSettings(_Table):
     """`[tool.loadgate.target]`: the service that `loadgate run` starts when no host is given.
 
     Exactly one of `ready_url` (polled until it answers 2xx) and `ready_line` (a regular expression searched in each
     line of the target's output; its first group, or a group named `url`, is the base URL) says when it is ready.
+    `{run_folder}` in the command or in a value of `env` stands for the folder of the run, for logs to be kept there.
     """
 
     command: Annotated[tuple[_Text, ...], Field(min_length=1)]
@@ -36,6 +40,15 @@ class TargetSettings(_Table):
     stop_timeout: Annotated[float, Field(ge=0)] = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     env: dict[str, str] = Field(default_factory=dict)
+
+    def within(self, run_folder: Path) -> TargetSettings:
+        """Return the settings for one run."""
+
+        def filled(text: str) -> str:
+            return text.replace(RUN_FOLDER, str(run_folder.resolve()))
+
+        env = {name: filled(value) for name, value in self.env.items()}
+        return self.model_copy(update={"command": tuple(map(filled, self.command)), "env": env})
 
     @model_validator(mode="after")
     def _one_way_to_be_ready(self) -> TargetSettings:

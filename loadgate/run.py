@@ -62,7 +62,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
             if host or settings is None:
                 return launch.run_against(host or "")
             say(f"starting the target: {' '.join(settings.command)}")
-            with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
+            with managed_target(settings.within(folder), project.root, folder / "target.log", signals.any) as target:
                 say(f"the target is ready at {target.url}")
                 return launch.run_against(target.url, target)
     finally:

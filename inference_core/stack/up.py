@@ -42,11 +42,15 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What `inference-core up` was asked for; port 0 means any free one, `data` None a throw-away folder."""
+    """What `inference-core up` was asked for; port 0 means any free one, `data` None a throw-away folder.
+
+    `logs` is the folder of the log files, one within `data` by default.
+    """
 
     port: int
     workers: int
     data: Path | None
+    logs: Path | None = None
 
 
 def worker_command(concurrency: int) -> list[str]:
@@ -68,7 +72,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     with (
         StopSignals() as stop_signals,
         _data_folder(options.data) as data,
-        Children(data / "logs", stop_signals) as children,
+        Children(options.logs or data / "logs", stop_signals) as children,
     ):
         try:
             url = _start(options, port, data, children, stop_signals)

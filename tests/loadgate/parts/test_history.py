@@ -1,0 +1,107 @@
+"""The history of runs: newest first, rules over time, and folders that say nothing named in a line each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgate.artefacts import write_whole
+from loadgate.history import MAX_SPARKS, history_json, history_text, past_runs, sparkline
+from loadgate.project import TargetSettings
+from tests.support.synthetic_run import Synthetic, synthetic_document
+
+SMALL = Synthetic(duration_s=40, names=2)
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return json.loads(json.dumps(synthetic_document(SMALL)))  # type: ignore[no-any-return]
+
+
+def keep(runs: Path, name: str, document: dict[str, Any], p95_ms: float | None = 20.0, profile: str = "light") -> None:
+    """A run folder with a run.json in which the first rule measured this."""
+    rules = document["verdict"]["rules"]
+    outcome = "inconclusive" if p95_ms is None else "pass" if p95_ms < rules[0]["limit"] else "fail"
+    changed = [rules[0] | {"value": p95_ms, "outcome": outcome}, *rules[1:]]
+    run = document["run"] | {"profile": document["run"]["profile"] | {"name": profile}}
+    verdict = document["verdict"] | {"rules": changed, "outcome": outcome}
+    write_whole(runs / name / "run.json", json.dumps(document | {"run": run, "verdict": verdict}))
+
+
+def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day, p95_ms in enumerate((20.0, 40.0, None, 900.0), start=1):
+        keep(tmp_path, f"2026050{day}T120000Z-light", document, p95_ms)
+    keep(tmp_path, "20260504T120000Z-light-2", document, 30.0)
+    found, unread = past_runs(tmp_path, None, 20)
+    assert not unread
+    assert [run.folder[6:8] for run in found] == ["04", "04", "03", "02", "01"]
+    assert found[0].folder.endswith("-2")
+    assert [run.outcome for run in found] == ["pass", "fail", "inconclusive", "pass", "pass"]
+    (rule,) = [rule for rule in history_json(found, unread)["rules"] if rule["rule"] == "group 0: p95"]
+    assert rule["values"] == [20.0, 40.0, None, 900.0, 30.0]
+    assert rule["outcomes"] == ["pass", "pass", "inconclusive", "fail", "pass"]
+    text = history_text(found, unread, lambda _: True)
+    assert text.index("20260504T120000Z-light-2") < text.index("20260504T120000Z-light ")
+    assert "▁▁·█▁" in text
+    assert "3 pass, 1 fail, 1 inconclusive" in text
+    assert "11-81" in history_text(found, unread, lambda _: False)
+
+
+def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day in range(1, 7):
+        keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
+    found, _ = past_runs(tmp_path, "heavy", 2)
+    assert [(run.folder[6:8], run.profile) for run in found] == [("05", "heavy"), ("03", "heavy")]
+    assert history_text(*past_runs(tmp_path, "spike", 5), lambda _: True) == "no run was found"
+    assert past_runs(tmp_path / "absent", None, 5) == ([], [])
+
+
+def test_broken_and_unfinished_runs_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    (tmp_path / "20260502T120000Z-light").mkdir()
+    broken = {
+        "20260503T120000Z-light": "{",
+        "20260504T120000Z-light": '{"schema_version": 99}',
+        "20260505T120000Z-light": json.dumps(document | {"verdict": {}}),
+        "20260506T120000Z-light": json.dumps(document | {"totals": []}),
+        "20260507T120000Z-light": "[]",
+    }
+    for name, content in broken.items():
+        write_whole(tmp_path / name / "run.json", content)
+    (tmp_path / "notes.txt").write_text("not a run")
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert [one.folder for one in unread] == [*sorted(broken, reverse=True), "20260502T120000Z-light"]
+    lines = history_text(found, unread, lambda _: True).splitlines()[: len(unread)]
+    assert all(line.startswith(one.folder) for line, one in zip(lines, unread, strict=True))
+    assert "unknown" not in lines[0]
+    assert "schema version 99" in "\n".join(lines) or "found 99" in "\n".join(lines)
+
+
+def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
+    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5, 5]) == "▅▅"
+    assert sparkline([None, 0.5, 1]) == "·▁█"
+    assert sparkline([]) == ""
+
+
+def test_a_long_history_stays_short(tmp_path: Path, document: dict[str, Any]) -> None:
+    found, _ = past_runs(tmp_path, None, 5)
+    keep(tmp_path, "20260501T120000Z-light", document)
+    found, _ = past_runs(tmp_path, None, 5)
+    many = [replace(found[0], folder=f"{number}") for number in range(3 * MAX_SPARKS)]
+    text = history_text(many, [], lambda _: True)
+    assert max(len(line) - line.count(" ") for line in text.splitlines() if "▅" in line) < MAX_SPARKS + 60
+
+
+def test_a_target_can_keep_its_logs_in_the_run_folder(tmp_path: Path) -> None:
+    settings = TargetSettings(
+        command=("serve", "--logs", "{run_folder}/logs"), ready_line="x", env={"LOGS": "{run_folder}", "A": "{b}"}
+    )
+    filled = settings.within(tmp_path)
+    assert filled.command == ("serve", "--logs", f"{tmp_path}/logs")
+    assert filled.env == {"LOGS": str(tmp_path), "A": "{b}"}
