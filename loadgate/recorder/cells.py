@@ -106,6 +106,7 @@ class CellSeries:
         """Merge a slot that comes from elsewhere; the cell is copied in."""
         self.total.merge(slot.cell)
         cell = self.second(slot.start_s) if slot.width_s == 1 else self._cell(slot.start_s, slot.width_s)
+        self._newest_s = max(self._newest_s, slot.start_s)
         cell.merge(slot.cell)
 
     def slots(self, since_s: int = 0) -> list[Slot]:

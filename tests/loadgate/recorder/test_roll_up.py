@@ -5,6 +5,7 @@ import json
 import pytest
 
 from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder.packed import iter_slots, pack, unpack
 
 START_S = 1_700_000_000 // 60 * 60
 
@@ -60,6 +61,22 @@ def test_a_rolled_up_recorder_survives_its_document() -> None:
 
     assert again.to_json() == recorder.to_json()
     assert again.span_s() == recorder.span_s()
+
+
+def test_a_series_of_wide_slots_alone_survives_its_document() -> None:
+    recorder = Recorder()
+    record(recorder, 0, name="at first only")
+    for second in range(5 * 3600, 5 * 3600 + 61):
+        record(recorder, second, name="at first only")
+    data = recorder.to_json()
+    wide = pack([slot for slot in iter_slots(unpack(data["series"][0]["cells"])) if slot.width_s > 1])
+    data["series"][0]["cells"] = wide
+
+    again = Recorder.from_json(data)
+
+    assert again.totals().requests == 1
+    assert [slot.totals.requests for slot in again.time_slots()] == [1]
+    assert again.to_json() == data
 
 
 def test_a_late_report_of_an_old_second_is_still_counted() -> None:
