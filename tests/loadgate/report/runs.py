@@ -1,0 +1,189 @@
+"""Run documents of every kind for the report's tests, and what a page says without its markup."""
+
+from __future__ import annotations
+
+import json
+import re
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+from loadgate.judgement import Ending, judge
+from loadgate.profile import LoadProfile
+from loadgate.recorder import Outcome
+from loadgate.rules import EvaluationContext, evaluate, parse_rules
+from loadgate.run_document import run_document
+from loadgate.run_state import Plan, Run
+from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
+
+HOSTILE = '</script><script>document.title="owned"</script><b>&\u202e"quoted" ☃'
+SHORT = Synthetic(duration_s=60, names=6, requests_per_s=20, failure_share=0.02, failure_limit="5%")
+STARTED_S = 1_777_593_600.4
+
+
+def stored(document: dict[str, Any]) -> dict[str, Any]:
+    """The document as it comes back from run.json."""
+    again: dict[str, Any] = json.loads(json.dumps(document))
+    return again
+
+
+def text_of(html: str) -> str:
+    """What a page says, in one line."""
+    body = re.sub(r"(?s)<(script|style|svg)\b.*?</\1>", " ", html)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def bare_run(*, rules: list[str], ending: Ending = Ending.COMPLETED, lasted_s: float = 60.0) -> Run:
+    """A run of which nothing was recorded yet."""
+    profile = LoadProfile(name="small", description="made for a test", users=5, run_time="1m")
+    plan = Plan(profile, tuple(parse_rules(rules)), "http://127.0.0.1:1", 5, 1.0, 60.0, 10.0, 1, {"AUser": 1})
+    run = Run(plan, started_s=STARTED_S, ending=ending)
+    run.stopping_s = STARTED_S + lasted_s
+    run.ended_s = run.stopping_s + 0.2
+    run.stages = [(0.0, "ramp"), (STARTED_S + 5, "steady")]
+    return run
+
+
+def judged(run: Run) -> dict[str, Any]:
+    """The document of a run that is over."""
+    return stored(run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/")))
+
+
+def empty() -> dict[str, Any]:
+    """No request was made."""
+    return judged(bare_run(rules=["overall: p95 < 1s"]))
+
+
+def one_request() -> dict[str, Any]:
+    """A single request, and no rule."""
+    run = bare_run(rules=[])
+    run.recorder.record("only", Outcome.SUCCESS, start_s=STARTED_S + 2, latency_ms=12.5)
+    return judged(run)
+
+
+def only_failures() -> dict[str, Any]:
+    """The target was never there."""
+    run = bare_run(rules=["overall: failures < 1%", "g: p95 < 1s"])
+    for number in range(40):
+        run.recorder.record(
+            "ping",
+            Outcome.FAILURE,
+            start_s=STARTED_S + number,
+            latency_ms=1.0,
+            error="ConnectionRefusedError",
+            group="g",
+        )
+    return judged(run)
+
+
+def interrupted() -> dict[str, Any]:
+    """Stopped by hand after 12 of 60 s."""
+    run = bare_run(rules=["g: p95 < 1s"], ending=Ending.INTERRUPTED, lasted_s=12.0)
+    for number in range(100):
+        run.recorder.record(
+            "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 10, latency_ms=5 + number % 7, group="g"
+        )
+    return judged(run)
+
+
+def aborted() -> dict[str, Any]:
+    """Ended by its rule after 12 of 60 s."""
+    run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ending=Ending.ABORTED, lasted_s=12.0)
+    for number in range(600):
+        run.recorder.record(
+            "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 50, latency_ms=5 + number % 7, group="g"
+        )
+    (run.aborted_by,) = evaluate(run.plan.rules, run.recorder, EvaluationContext(duration_s=12.0)).results
+    return judged(run)
+
+
+def unfinished() -> dict[str, Any]:
+    """A worker went away, and a request never came back."""
+    run = bare_run(rules=["g: p95 < 1s"])
+    run.lost_workers["w1"] = "worker w1: it went away"
+    for number in range(100):
+        run.recorder.record("ping", Outcome.SUCCESS, start_s=STARTED_S + number / 2, latency_ms=5.0, group="g")
+    run.recorder.record(
+        "hang",
+        Outcome.FAILURE,
+        start_s=STARTED_S + 50,
+        latency_ms=10_000,
+        error="no answer before the run ended",
+        group="g",
+    )
+    return judged(run)
+
+
+def hostile() -> dict[str, Any]:
+    """Every text that comes from elsewhere is markup."""
+    run = bare_run(rules=["overall: failures < 1%"])
+    for number in range(50):
+        run.recorder.record(HOSTILE, Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=5.0, group=HOSTILE)
+    run.recorder.record(HOSTILE, Outcome.FAILURE, start_s=STARTED_S + 9, latency_ms=5.0, error=HOSTILE + "\ud800")
+    run.record_exception(RuntimeError(HOSTILE), None)
+    document = judged(run)
+    document["run"]["host"] = document["run"]["profile"]["description"] = HOSTILE
+    document["verdict"]["notes"].append(HOSTILE)
+    return document
+
+
+def measured() -> dict[str, Any]:
+    """Requests and a measure that is none."""
+    run = bare_run(rules=["g: p95 < 1s"])
+    for number in range(50):
+        run.recorder.record("stream", Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=50.0, group="g")
+        run.recorder.record_measure("first token", 20.0, at_s=STARTED_S + number, group="g")
+    return judged(run)
+
+
+def full() -> dict[str, Any]:
+    """A run with everything: several groups, failures, slow requests, and a target whose memory was sampled."""
+    document = stored(synthetic_document(SHORT))
+    started_s = 1_777_593_600
+    document["target"] = {
+        "command": ["serve"],
+        "url": "http://127.0.0.1:1",
+        "ended": None,
+        "rss_bytes": {
+            "times_s": [started_s + second for second in range(60)],
+            "rss_bytes": [100_000_000 + second * 20_000 for second in range(60)],
+        },
+        "memory_trend": {
+            "bytes_per_minute": 1_200_000.0,
+            "start_bytes": 1e8,
+            "end_bytes": 1.01e8,
+            "samples": 48,
+            "span_s": 47.0,
+        },
+    }
+    return document
+
+
+def saturated() -> dict[str, Any]:
+    """The load generator was too busy to measure."""
+    return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, saturated=True)))
+
+
+def failed() -> dict[str, Any]:
+    """Rules were broken."""
+    return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, p95_limit_ms=20)))
+
+
+KINDS = {
+    made.__name__: made
+    for made in (
+        full,
+        failed,
+        saturated,
+        empty,
+        one_request,
+        only_failures,
+        interrupted,
+        aborted,
+        unfinished,
+        hostile,
+        measured,
+    )
+}
+
+__all__ = ["HOSTILE", "KINDS", "Synthetic", "stored", "synthetic_run", "text_of"]

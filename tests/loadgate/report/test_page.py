@@ -1,0 +1,145 @@
+"""What the report says of each kind of run, that it is whole without a script, and that it lets nothing else in."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from hashlib import sha256
+from html.parser import HTMLParser
+
+import pytest
+
+from loadgate.report.html import html_report
+from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
+from tests.support.synthetic_run import synthetic_document
+
+TEN_MINUTES_BYTES = 400_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min 00 s.", "grew by 1.1 MiB a minute"]),
+        ("failed", ["FAIL Load test synthetic", "too high"]),
+        ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97%"]),
+        ("empty", ["INCONCLUSIVE", "No request was recorded, so there is nothing to judge", "Nothing was recorded."]),
+        ("one_request", ["INCONCLUSIVE", "There is no rule", "12.5 ms", "No request failed."]),
+        ("only_failures", ["FAIL", "not one of 40 requests succeeded", "ConnectionRefusedError", "100.0 %"]),
+        ("interrupted", ["INCONCLUSIVE", "Interrupted after 12.0 s of 1 min 00 s: what follows is of the part"]),
+        ("aborted", ["FAIL", "Ended early by a rule, after 12.0 s of 1 min 00 s.", "g: p95"]),
+        ("unfinished", ["INCONCLUSIVE", "worker w1: it went away", "no answer before the run ended"]),
+        ("measured", ["Measures", "first token", "They count in no total."]),
+    ],
+)
+def test_a_run_of_each_kind_is_told_as_it_was(kind: str, said: list[str]) -> None:
+    told = text_of(html_report(KINDS[kind]()))
+
+    assert [sentence for sentence in said if sentence not in told] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_verdict_comes_first_and_the_markup_is_whole(kind: str) -> None:
+    document = KINDS[kind]()
+    html = html_report(document)
+
+    checker = Balance()
+    checker.feed(html)
+    assert checker.wrong == []
+    assert checker.open == []
+    body = text_of(html[html.index("<main>") :])
+    parts = ("Load test", document["verdict"]["reason"], "Over time", "Failures", "Load generator", "What the numbers")
+    order = [body.index(part) for part in parts]
+    assert order == sorted(order)
+
+
+def test_a_rule_shows_limit_value_margin_and_samples() -> None:
+    html = html_report(KINDS["full"]())
+
+    (rule,) = [row for row in re.findall(r"(?s)<tr class=\"pass\">.*?</tr>", html) if "group 1: p95" in row]
+    assert re.search(r"PASS group 1: p95 &lt; 500 ms|PASS group 1: p95 < 500 ms", text_of(rule))
+    assert re.search(r"< 500 ms [\d.]+ ms [\d.]+ % to spare \d+ p95 was", text_of(rule))
+    assert "95 % confidence:" in text_of(rule)
+
+
+def test_failures_and_slow_requests_name_their_traces() -> None:
+    document = KINDS["full"]()
+    told = text_of(html_report(document))
+
+    for error in document["errors"]:
+        assert error["text"] in told
+        for example in error["examples"]:
+            assert f"trace {example['trace_id']}, request {example['request_id']}" in told
+    assert len(document["slowest"]) == 6
+    assert [slow for slow in document["slowest"] if slow["trace_id"] not in told] == []
+
+
+def test_a_measure_counts_in_no_total() -> None:
+    document = KINDS["measured"]()
+    html = html_report(document)
+
+    assert document["totals"]["overall"]["requests"] == 50
+    tables = re.findall(r"(?s)<table class=\"requests sortable\">.*?</table>\s*</div>", html)
+    assert ["first token" in table for table in tables] == [False, True]
+
+
+def test_hostile_text_stays_text() -> None:
+    html = html_report(KINDS["hostile"]())
+
+    assert HOSTILE not in html
+    assert html.count("<script") == 2
+    assert html.count("</script>") == 2
+    assert "&lt;script&gt;document.title=" in html
+    assert "\ud800" not in html
+    html.encode("utf-8")
+
+
+def test_only_its_own_style_and_script_may_run() -> None:
+    html = html_report(KINDS["full"]())
+
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    parts = dict(part.split(" ", 1) for part in policy.replace("&#39;", "'").split("; "))
+    assert parts["default-src"] == "'none'"
+    (style,) = re.findall(r"(?s)<style>(.*?)</style>", html)
+    (script,) = re.findall(r"(?s)<script>(.*?)</script>", html)
+    assert parts["style-src"] == hash_of(style)
+    assert parts["script-src"] == hash_of(script)
+    assert not re.findall(r"""(?:src|srcset)=|url\(|@import|\bstyle="|\son\w+=""", html.replace(script, ""))
+
+
+def test_a_heavy_run_of_ten_minutes_stays_small() -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=600, names=12, requests_per_s=40)))
+
+    assert len(html_report(document).encode()) < TEN_MINUTES_BYTES
+
+
+def test_the_plot_library_comes_with_its_licence() -> None:
+    html = html_report(KINDS["empty"]())
+
+    assert "Permission is hereby granted, free of charge" in html
+    assert "leeoniya/uPlot" in html
+
+
+def hash_of(content: str) -> str:
+    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
+
+
+class Balance(HTMLParser):
+    """Notes tags that are closed in another order than they were opened."""
+
+    VOID = frozenset({"meta", "path", "rect", "circle", "polyline"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Closed already."""
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self.open or self.open.pop() != tag:
+            self.wrong.append(tag)

@@ -1,0 +1,128 @@
+"""The charts' lines against the recorder's own answers, on grids of every width."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from loadgate.recorder import OVERALL, LatencySketch, Recorder, RequestName
+from loadgate.recorder.sketch import bucket_index
+from loadgate.report.html.grid import MAX_CELLS, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
+from loadgate.report.html.series import EMPTY, ChartSeries, ScopeSeries, Sketch, chart_series, merge
+from tests.loadgate.report.runs import stored
+from tests.support.synthetic_run import STARTED_S, Synthetic, synthetic_document
+
+LONG = Synthetic(duration_s=5 * 3600, names=3, requests_per_s=3)
+PLAIN = Synthetic(duration_s=400, names=6, requests_per_s=30, failure_share=0.03)
+
+
+@pytest.fixture(scope="module", params=[PLAIN, LONG], ids=["seconds", "rolled up"])
+def drawn(request: pytest.FixtureRequest) -> tuple[ChartSeries, Recorder]:
+    document = stored(synthetic_document(request.param))
+    series = chart_series(document, STARTED_S, STARTED_S + request.param.duration_s)
+    return series, Recorder.from_json(document["recording"])
+
+
+def scope_of(scope: ScopeSeries) -> Any:
+    if scope.kind == "overall":
+        return OVERALL
+    return scope.name if scope.kind == "group" else RequestName(scope.name, scope.group)
+
+
+def expected(recorder: Recorder, series: ChartSeries, scope: ScopeSeries, level: int) -> dict[int, LatencySketch]:
+    grid = series.grids[level]
+    slots: dict[int, LatencySketch] = {}
+    for found in recorder.time_slots(scope_of(scope)):
+        slot = (found.start_s - grid.start_s) // grid.width_s
+        slots.setdefault(slot, LatencySketch()).merge(found.totals.success)
+    return {slot: sketch for slot, sketch in slots.items() if sketch.count}
+
+
+@pytest.mark.parametrize("level", [0, -1])
+def test_every_slot_has_the_counts_and_percentiles_of_the_record(
+    drawn: tuple[ChartSeries, Recorder], level: int
+) -> None:
+    series, recorder = drawn
+    for scope in series.scopes:
+        line = scope.success[level]
+        wanted = expected(recorder, series, scope, level)
+        assert {slot: count for slot, count in enumerate(line.counts) if count} == {
+            slot: sketch.count for slot, sketch in wanted.items()
+        }
+        for slot, sketch in wanted.items():
+            found = [column[slot] for column in line.percentiles] + [line.largest[slot]]
+            exact = [sketch.quantile(q) or 0.0 for q in (0.5, 0.95, 0.99, 1.0)]
+            # The smallest and the largest sample are known exactly, the chart draws their bucket.
+            assert found == [bucket_index(int(value * 1000 + 1e-6)) for value in exact]
+        silent = [slot for slot, count in enumerate(line.counts) if not count]
+        assert {line.percentiles[1][slot] for slot in silent} <= {-1}
+
+
+def test_failures_are_apart_and_none_is_lost(drawn: tuple[ChartSeries, Recorder]) -> None:
+    series, recorder = drawn
+    for scope in series.scopes:
+        totals = recorder.totals(scope_of(scope))
+        for level in range(len(series.grids)):
+            assert sum(scope.failure[level].counts) == totals.failure.count
+            assert sum(scope.success[level].counts) == totals.success.count
+        assert sum(scope.success[0].total.samples) == totals.success.count
+
+
+def test_long_runs_are_drawn_in_whole_recorded_slots(drawn: tuple[ChartSeries, Recorder]) -> None:
+    series, recorder = drawn
+    widest_s = max(slot.width_s for slot in recorder.time_slots())
+    assert series.recorded_width_s == widest_s
+    assert all(grid.width_s % widest_s == 0 for grid in series.grids)
+    assert series.grids[0].start_s % widest_s == 0
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "widths", "scopes", "wanted"),
+    [
+        (60, {1}, 5, [1]),
+        (600, {1}, 17, [1, 5]),
+        (1800, {1}, 17, [1, 20]),
+        (3600, {1}, 60, [5, 30]),
+        (4 * 3600, {1, 10}, 20, [10]),
+        (24 * 3600, {1, 10, 60}, 56, [60]),
+        (7 * 24 * 3600, {1, 10, 60}, 56, [600]),
+        (0.2, set(), 1, [1]),
+    ],
+)
+def test_the_grid_is_as_fine_as_the_limits_allow(
+    duration_s: float, widths: set[int], scopes: int, wanted: list[int]
+) -> None:
+    grids = grids_for(STARTED_S + 0.4, STARTED_S + 0.4 + duration_s, widths, scopes)
+
+    assert [grid.width_s for grid in grids] == wanted
+    assert grids[0].count <= MAX_SLOTS
+    assert grids[0].count * scopes <= MAX_CELLS
+    assert grids[-1].count <= READABLE_SLOTS or grids[-1].width_s >= 10
+    for grid in grids:
+        assert grid.start_s <= STARTED_S
+        assert grid.start_s + grid.count * grid.width_s >= STARTED_S + 0.4 + duration_s
+
+
+def test_a_time_outside_the_grid_belongs_to_its_end() -> None:
+    grid = grid_for(100.0, 160.0, {1}, 1)
+
+    assert [grid.slot(at) for at in (0, 100, 101.9, 159, 1000)] == [0, 0, 1, 59, 59]
+
+
+@pytest.mark.parametrize("size", [3, 400])
+def test_merging_gives_the_sketch_of_all(size: int) -> None:
+    one = Sketch(list(range(0, 2 * size, 2)), [1] * size)
+    two = Sketch(list(range(0, 3 * size, 3)), [2] * size)
+
+    both = merge([one, two])
+
+    assert list(both.buckets) == sorted({*one.buckets, *two.buckets})
+    assert sum(both.samples) == 3 * size
+    assert both.samples[0] == 3
+    assert both.value_at(1) == 0
+    assert both.value_at(3 * size) == both.buckets[-1]
+    assert merge([one]) is one
+    assert not EMPTY.buckets
+    assert math.isclose(size, len(one.buckets))
