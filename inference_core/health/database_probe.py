@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,13 +35,18 @@ class Answer:
 
 @dataclass(slots=True)
 class DatabaseProbe:
-    """One connection, used by one question at a time, made anew after every failure."""
+    """One connection, made anew after every failure. Who asks while it is busy asks together with the others then.
+
+    Each question is a round trip of its own; what those of one moment share is the way to the driver, which for SQLite
+    is a hand-over to a thread and costs several times the round trip.
+    """
 
     database_url: str
     dialect: str
     timeout_s: float = PROBE_TIMEOUT_S
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     line: Line | None = None
+    waiting: deque[asyncio.Future[Answer]] = field(default_factory=deque)
+    asking: asyncio.Task[None] | None = None
     closing: set[asyncio.Future[Any]] = field(default_factory=set)
 
     @classmethod
@@ -52,6 +57,9 @@ class DatabaseProbe:
         try:
             yield probe
         finally:
+            if probe.asking is not None:
+                probe.asking.cancel()
+                await asyncio.wait([probe.asking])
             probe.drop()
             if probe.closing:
                 await asyncio.wait(probe.closing, timeout=probe.timeout_s)
@@ -62,26 +70,36 @@ class DatabaseProbe:
         Raises:
             DatabaseDownError: within `timeout_s`.
         """
+        turn: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        if self.asking is None or self.asking.done():
+            self.asking = asyncio.create_task(self._ask_for_all())
         try:
-            async with asyncio.timeout(self.timeout_s), self.lock:
-                return await self._ask()
+            async with asyncio.timeout(self.timeout_s):
+                return await turn
         except TimeoutError as error:
             raise DatabaseDownError from error
 
-    async def _ask(self) -> Answer:
-        try:
-            line = self.line = self.line or await connect(self.database_url)
-            start_s = time.perf_counter()
-            await line.ask()
-        except asyncio.CancelledError:
-            # A question without its answer: what arrives next on this connection would answer the wrong one.
-            self.drop()
-            raise
-        except Exception as error:
-            # Each driver has a family of errors of its own, and any of them means that the answer did not come.
-            self.drop()
-            raise DatabaseDownError from error
-        return Answer(self.dialect, line.server_version, round((time.perf_counter() - start_s) * 1000, 3))
+    async def _ask_for_all(self) -> None:
+        while self.waiting:
+            turns, self.waiting = self.waiting, deque()
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    await self._ask(turns)
+            except asyncio.CancelledError:
+                _fail(turns)
+                raise
+            except Exception as error:  # noqa: BLE001  # each driver has a family of errors of its own
+                # What arrives next on this connection would answer the wrong question.
+                self.drop()
+                _fail(turns, error)
+
+    async def _ask(self, turns: deque[asyncio.Future[Answer]]) -> None:
+        line = self.line = self.line or await connect(self.database_url)
+        async for round_trip_s in line.ask(len(turns)):
+            turn = turns.popleft()
+            if not turn.done():
+                turn.set_result(Answer(self.dialect, line.server_version, round(round_trip_s * 1000, 3)))
 
     def drop(self) -> None:
         """Close the connection, if any; the next question opens another."""
@@ -89,3 +107,11 @@ class DatabaseProbe:
         if line is not None and (closing := line.cut()) is not None:
             self.closing.add(closing)
             closing.add_done_callback(self.closing.discard)
+
+
+def _fail(turns: Iterable[asyncio.Future[Answer]], cause: Exception | None = None) -> None:
+    for turn in turns:
+        if not turn.done():
+            down = DatabaseDownError()
+            down.__cause__ = cause
+            turn.set_exception(down)

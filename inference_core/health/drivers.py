@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -26,8 +29,8 @@ class Line(Protocol):
     def server_version(self) -> str:
         """As the server tells it."""
 
-    async def ask(self) -> None:
-        """One round trip; raises whatever the driver raises."""
+    def ask(self, times: int) -> AsyncGenerator[float]:
+        """So many round trips, one after the other: the seconds each took. Raises whatever the driver raises."""
 
     def cut(self) -> asyncio.Future[Any] | None:
         """Close without waiting for the other side; what must still be waited for before the loop ends, if anything."""
@@ -40,9 +43,19 @@ class SqliteLine:
     driver: aiosqlite.Connection
     server_version: str = sqlite3.sqlite_version
 
-    async def ask(self) -> None:
+    async def ask(self, times: int) -> AsyncGenerator[float]:
         """Read the file's header; `SELECT 1` would not touch the file at all."""
-        await self.driver.execute_fetchall("PRAGMA schema_version")
+        connection = self.driver._conn  # noqa: SLF001  # used in its own thread only, as the driver does
+
+        def read() -> list[float]:
+            moments = [time.perf_counter()]
+            for _ in range(times):
+                connection.execute("PRAGMA schema_version").fetchall()
+                moments.append(time.perf_counter())
+            return [end_s - start_s for start_s, end_s in pairwise(moments)]
+
+        for round_trip_s in await self.driver._execute(read):  # type: ignore[no-untyped-call]  # noqa: SLF001
+            yield round_trip_s
 
     def cut(self) -> asyncio.Future[Any] | None:
         """Let the driver's thread close the file; it tells the event loop when it has."""
@@ -56,9 +69,12 @@ class PostgresqlLine:
     driver: Any
     server_version: str
 
-    async def ask(self) -> None:
-        """One query."""
-        await self.driver.fetchval("SELECT 1")
+    async def ask(self, times: int) -> AsyncGenerator[float]:
+        """One query each."""
+        for _ in range(times):
+            start_s = time.perf_counter()
+            await self.driver.fetchval("SELECT 1")
+            yield time.perf_counter() - start_s
 
     def cut(self) -> None:
         """Close the socket."""
@@ -72,9 +88,12 @@ class MysqlLine:
     driver: Any
     server_version: str
 
-    async def ask(self) -> None:
-        """One protocol ping."""
-        await self.driver.ping(reconnect=False)
+    async def ask(self, times: int) -> AsyncGenerator[float]:
+        """One protocol ping each."""
+        for _ in range(times):
+            start_s = time.perf_counter()
+            await self.driver.ping(reconnect=False)
+            yield time.perf_counter() - start_s
 
     def cut(self) -> None:
         """Close the socket."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from json.encoder import encode_basestring_ascii as quoted
 
 FLUSH_AFTER_S = 0.2
 FLUSH_AT_LINES = 200
@@ -22,6 +23,8 @@ class AccessLog:
     count_lost: Callable[[int], None]
     lines: list[str] = field(default_factory=list)
     flush_due: asyncio.TimerHandle | None = None
+    second: int = 0
+    second_text: str = ""
 
     def request(
         self,
@@ -36,11 +39,11 @@ class AccessLog:
         user_id: str,
     ) -> None:
         """Note one answered request; the query stays out, for people put secrets there."""
-        now = datetime.now(UTC).isoformat()
+        now = self._now()
         if self.as_json:
             # Everything but the path is ours or checked, and needs no escaping.
             self.lines.append(
-                f'{{"event": "request", "method": "{method}", "path": {json.dumps(path)}, "route": "{route}", '
+                f'{{"event": "request", "method": "{method}", "path": {quoted(path)}, "route": "{route}", '
                 f'"status": {status}, "duration_ms": {duration_s * 1000:.2f}, "request_id": "{request_id}", '
                 f'"trace_id": "{trace_id}", "user_id": "{user_id}", "level": "info", "timestamp": "{now}"}}\n'
             )
@@ -50,6 +53,15 @@ class AccessLog:
             self.flush()
         elif self.flush_due is None:
             self.flush_due = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
+
+    def _now(self) -> str:
+        """The time in ISO 8601, as `datetime.isoformat` gives it at a multiple of the cost."""
+        now_s = time.time()
+        second = int(now_s)
+        if second != self.second:
+            self.second = second
+            self.second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self.second_text}.{int((now_s - second) * 1_000_000):06d}+00:00"
 
     def flush(self) -> None:
         """Write what was collected; where that cannot be (a full disk), requests are served without being logged."""
