@@ -89,7 +89,7 @@ async def wire_server(*scripts: Script) -> AsyncIterator[WireServer]:
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, backlog=1000)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

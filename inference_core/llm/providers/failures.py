@@ -47,11 +47,10 @@ def http_failure(
     """
     word = code if isinstance(code, str) and CODE.fullmatch(code) else "none"
     kind = MEANING.get(status)
-    if kind is None and TOO_LONG.search(f"{code} {message}"):
-        kind = errors.ContextTooLongError
-    if kind is None:
-        refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-        kind = errors.ProviderBadRequestError if refused else errors.UpstreamFailedError
+    if kind is None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        too_long = TOO_LONG.search(f"{code} {message}")
+        kind = errors.ContextTooLongError if too_long else errors.ProviderBadRequestError
+    kind = kind or errors.UpstreamFailedError
     after_s = retry_after(headers) if kind in TELLS_WHEN else None
     return kind(provider, f"status {status}, code {word}", retry_after_s=after_s)
 

@@ -53,7 +53,7 @@ class OpenAICompatibleProvider:
                 if event.data == "[DONE]":
                     tally.finished = True
                     break
-                if token := tally.token(as_json(self.name, event.data)):
+                if event.data and (token := tally.token(as_json(self.name, event.data))):
                     yield token
             await _read_to_the_end(events)
         yield tally.usage()

@@ -131,15 +131,15 @@ class Wire:
 
 
 def _openai(url: str) -> Provider:
-    return OpenAICompatibleProvider("openai", f"{url}/v1", SecretStr(SECRET), connect_s=2)
+    return OpenAICompatibleProvider("openai", f"{url}/v1", SecretStr(SECRET), connect_s=20)
 
 
 def _anthropic(url: str) -> Provider:
-    return AnthropicProvider("anthropic", SecretStr(SECRET), base_url=url, connect_s=2)
+    return AnthropicProvider("anthropic", SecretStr(SECRET), base_url=url, connect_s=20)
 
 
 def _gemini(url: str) -> Provider:
-    return GeminiProvider("gemini", SecretStr(SECRET), base_url=url, connect_s=2)
+    return GeminiProvider("gemini", SecretStr(SECRET), base_url=url, connect_s=20)
 
 
 WIRES = (
