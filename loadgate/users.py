@@ -29,6 +29,7 @@ from loadgate.checks import Check, json_problem
 from loadgate.measures import Measure, measured
 from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
 from loadgate.pacer import Arrival, active
+from loadgate.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.stopwatch import Stopwatch, timed
 from loadgate.tracing import TRACEPARENT
 from loadgate.user_agent import TimedUserAgent
@@ -38,8 +39,9 @@ _CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, St
 
 @functools.lru_cache
 def _never_waits(listener: Callable[..., Any]) -> bool:
-    """Whether a listener of the request event is Locust's or ours, which only count."""
-    return getattr(listener, "__module__", "").startswith(("locust.", "loadgate."))
+    """Whether a listener of the request event is Locust's or ours, which only count, those of OpenTelemetry aside."""
+    module = getattr(listener, "__module__", "")
+    return module.startswith(("locust.", "loadgate.")) and module not in {"locust.opentelemetry", "loadgate.spans"}
 
 
 class GateResponse(ResponseContextManager):
@@ -139,10 +141,13 @@ class GateSession(FastHttpSession):
         With the default the response may be used in a `with` block or not. `catch_response=False` is Locust's own
         behaviour: recorded before it is returned, and no `with` block.
         """
+        stopwatch = Stopwatch()
         if isinstance(self.user, BaseUser):
             context = {GROUP: self.user.group_name(), **(context or {})}
+            if self.user.tracer is not None:
+                span = begin_span(self.user.tracer, method, name or self.request_name or url, self._build_url(url))
+                context[SPAN], stopwatch.traceparent = span, traceparent_of(span)
         began = time.perf_counter()
-        stopwatch = Stopwatch()
         try:
             with timed(stopwatch):
                 response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
@@ -211,6 +216,7 @@ class BaseUser(FastHttpUser):
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.client = GateSession.taking_over(self.client)
+        self.tracer = tracer_of(environment)
         self._arrival: Arrival | None = None
         self._open_model = active() is not None
         if self._open_model:

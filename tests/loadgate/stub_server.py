@@ -36,6 +36,7 @@ class StubServer(ThreadingHTTPServer):
         self.freeze_s = 0.0
         self.frozen_until = 0.0
         self.received: Counter[str] = Counter()
+        self.traceparents: list[str] = []
         self.released = threading.Event()
         self._count = itertools.count(1)
         self._connections: set[socket.socket] = set()
@@ -81,6 +82,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         stub, number = self.server, self.server.next_number()
         stub.received[self.path] += 1
+        if traceparent := self.headers["traceparent"]:
+            stub.traceparents.append(traceparent)
         if stub.die_after and number > stub.die_after:
             os._exit(3)
         if number == stub.freeze_at:
@@ -94,7 +97,9 @@ class Handler(BaseHTTPRequestHandler):
         fails = stub.fail_every and number % stub.fail_every == 0
         body = json.dumps({"status": "ok", "items": [1]}).encode()
         head = f"HTTP/1.1 {'500 Oops' if fails else '200 OK'}\r\nContent-Type: application/json\r\n"
-        self.wfile.write(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        self.wfile.write(
+            head.encode() + f"Content-Length: {len(body)}\r\nX-Request-ID: {number}\r\n\r\n".encode() + body
+        )
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""

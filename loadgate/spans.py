@@ -1,0 +1,70 @@
+"""OpenTelemetry spans of a BaseUser's requests, where Locust was started with --otel: the target's own spans join them.
+
+Locust exports by itself how long requests take, and spans of users that send with `requests`; of others it has none.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+    from opentelemetry.trace import Span, Tracer
+
+
+SPAN = "span"
+"""Key of a request's context under which its span stands until Locust's request event ends it."""
+
+
+@cache
+def tracer_of(environment: Environment) -> Tracer | None:
+    """Return what makes spans, `None` where nobody asked for any. Locust has said so where the SDK is missing."""
+    if not getattr(environment.parsed_options, "otel", False):
+        return None
+    try:
+        from opentelemetry import trace  # noqa: PLC0415 - only needed and installed where spans are wanted
+    except ImportError:
+        return None
+    environment.events.request.add_listener(end_span)  # type: ignore[no-untyped-call]  # Locust's
+    return trace.get_tracer("loadgate")
+
+
+def begin_span(tracer: Tracer, method: str, name: str, url: str) -> Span:
+    """Return the span of a request that begins now, the root of a trace of its own."""
+    from opentelemetry.context import Context  # noqa: PLC0415 - as above
+    from opentelemetry.trace import SpanKind  # noqa: PLC0415
+
+    attributes = {"http.request.method": method, "url.full": url}
+    return tracer.start_span(f"{method} {name}", Context(), SpanKind.CLIENT, attributes, start_time=time.time_ns())
+
+
+def traceparent_of(span: Span) -> str:
+    """Return the header by which the target's spans join this one."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def end_span(
+    *,
+    context: Mapping[str, Any] | None,
+    start_time: float,
+    response_time: float,
+    response: Any = None,
+    exception: Any = None,
+    **_: Any,
+) -> None:
+    """End the span of a request that Locust's request event tells of, if it has one."""
+    from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - as above
+
+    span = (context or {}).get(SPAN)
+    if span is None:
+        return
+    if status_code := getattr(response, "status_code", 0):
+        span.set_attribute("http.response.status_code", status_code)
+    if exception is not None:
+        span.set_attribute("error.type", type(exception).__name__)
+        span.set_status(Status(StatusCode.ERROR, str(exception)))
+    span.end(int((start_time + response_time / 1000) * 1e9))
