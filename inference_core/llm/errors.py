@@ -78,7 +78,7 @@ class ProviderError(LLMError):
     code = "llm_provider_failed"
     retryable: bool = False
     falls_back: ClassVar[bool] = True
-    counts: ClassVar[bool] = False
+    counts: bool = False
 
     def __init__(
         self, provider: str, diagnostic: str = "", *, retry_after_s: int | None = None, detail: str | None = None
@@ -156,12 +156,15 @@ class CircuitOpenError(UpstreamFailedError):
 
 
 class ProviderTimeoutError(ProviderError):
-    """The provider took too long; `phase` is one of connect, first_token, between_tokens, total."""
+    """The provider took too long; `phase` is one of connect, first_token, between_tokens, total.
+
+    The total counts for nothing: a client may have wanted a short one, or been slow itself.
+    """
 
     code = "llm_timeout"
     detail = "The language model took too long."
-    counts = True
 
     def __init__(self, provider: str, phase: Phase, diagnostic: str = "") -> None:
         super().__init__(provider, diagnostic or f"timeout in phase {phase}")
         self.phase = phase
+        self.counts = phase != "total"

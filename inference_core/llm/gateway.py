@@ -149,8 +149,7 @@ class Gateway:
         return replace(request, params=candidate.params, fault=fault)
 
     def _deadline(self, request: ChatRequest) -> Deadline:
-        total_s = self.config.settings.timeouts.total_s
-        return Deadline.after(total_s if request.timeout_s is None else min(total_s, request.timeout_s))
+        return Deadline.after(self.config.settings.timeouts.total_s, request.timeout_s)
 
     async def _first_that_can(
         self,

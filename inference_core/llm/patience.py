@@ -15,14 +15,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When a whole request must be over, on the clock of the event loop."""
+    """When a whole request must be over, on the clock of the event loop; `shortened` if its client wanted it so."""
 
     at: float
+    shortened: bool = False
 
     @classmethod
-    def after(cls, seconds: float) -> Deadline:
-        """That many seconds from now."""
-        return cls(asyncio.get_running_loop().time() + seconds)
+    def after(cls, limit_s: float, wanted_s: float | None = None) -> Deadline:
+        """`limit_s` from now, or `wanted_s` if that is less."""
+        shortened = wanted_s is not None and wanted_s < limit_s
+        seconds = wanted_s if wanted_s is not None and shortened else limit_s
+        return cls(asyncio.get_running_loop().time() + seconds, shortened)
 
     @property
     def passed(self) -> bool:
@@ -31,16 +34,18 @@ class Deadline:
 
     @asynccontextmanager
     async def bound(self, provider: str) -> AsyncIterator[None]:
-        """End what runs inside at the deadline.
+        """End what runs inside, which waits for nobody but the provider, at the deadline.
 
         Raises:
-            ProviderTimeoutError: of the phase `total`.
+            ProviderTimeoutError: of the phase `total`; a failure of the provider unless the deadline was shortened.
         """
         try:
             async with asyncio.timeout_at(self.at):
                 yield
         except TimeoutError:
-            raise ProviderTimeoutError(provider, "total") from None
+            error = ProviderTimeoutError(provider, "total")
+            error.counts = not self.shortened
+            raise error from None
 
 
 class Patience:

@@ -105,6 +105,31 @@ async def test_whole_answers_are_bounded_by_the_total() -> None:
         await closed(first)
 
 
+async def test_impatient_or_slow_clients_do_not_open_the_breaker() -> None:
+    """Who asks for an answer in no time, or reads for longer than the total, says nothing about the provider."""
+    slowly = Script([*openai_stream()[:4]], end="hang")
+    async with (
+        wire_server(HANGS, HANGS, slowly) as first,
+        gateway(first=first.url, failures=1, total_s=1.0) as opened,
+    ):
+        with pytest.raises(errors.ProviderTimeoutError):
+            await read(opened, question(timeout_s=0.1))
+        with pytest.raises(errors.ProviderTimeoutError):
+            await opened.complete("explain", question(timeout_s=0.1))
+        async with await opened.open_stream("explain", question()) as stream:
+            _, error = await pieces_until_broken(stream)
+        assert isinstance(error, errors.ProviderTimeoutError)
+        assert error.phase == "total"
+        assert not opened.breakers["first"].is_open
+
+
+async def test_a_provider_that_never_finishes_a_whole_answer_opens_the_breaker() -> None:
+    async with wire_server(HANGS) as first, gateway(first=first.url, failures=1, total_s=0.3) as opened:
+        with pytest.raises(errors.ProviderTimeoutError):
+            await opened.complete("explain", question())
+        assert opened.breakers["first"].is_open
+
+
 async def test_leaving_during_the_wait_for_the_first_token_ends_the_upstream_call() -> None:
     async with wire_server(HANGS) as first, gateway(first=first.url) as opened:
         waiting = asyncio.ensure_future(opened.open_stream("explain", question()))
