@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from loadgate.profile import LoadProfile, Stage
 
 if TYPE_CHECKING:
-    from loadgate.install import install
+    from loadgate.gate import install
 
 __all__ = ["LoadProfile", "Stage", "install"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "install":
-        from loadgate.install import install  # noqa: PLC0415 - see the module's docstring
+        from loadgate.gate import install  # noqa: PLC0415 - see the module's docstring
 
         return install
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
