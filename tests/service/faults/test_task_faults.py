@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +16,7 @@ from redis import Redis
 from inference_core.celery.worker_state import PARKED_KEY
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.faults.conftest import OwnRedis
+from tests.support.bounds import quick
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
@@ -114,6 +114,16 @@ def test_F19_short_task_of_a_stopped_worker_is_finished_first(
     assert (words(notes, "start"), words(notes, "effect")) == (1, 1)
 
 
+def is_refused(response: httpx2.Response) -> None:
+    assert response.status_code == 503
+    assert response.headers["content-type"] == "application/problem+json"
+    assert int(response.headers["retry-after"]) >= 1
+
+
+def is_fine(response: httpx2.Response) -> None:
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize("how", ["stopped", "frozen"])
 def test_F20_without_a_broker_submitting_is_refused_in_time(how: str, api: ApiProcess, own_redis: OwnRedis) -> None:
     assert post(api, "submit", "test.add", 1, 2).status_code == 202
@@ -123,15 +133,8 @@ def test_F20_without_a_broker_submitting_is_refused_in_time(how: str, api: ApiPr
         own_redis.process.send_signal(signal.SIGSTOP)
     try:
         for _ in range(3):
-            start_s = time.monotonic()
-            response = post(api, "submit", "test.add", 1, 2)
-            assert time.monotonic() - start_s < 2.0
-            assert response.status_code == 503
-            assert response.headers["content-type"] == "application/problem+json"
-            assert int(response.headers["retry-after"]) >= 1
-            start_s = time.monotonic()
-            assert api.get("/tasks/health").status_code == 200
-            assert time.monotonic() - start_s < 1.0
+            quick(lambda: post(api, "submit", "test.add", 1, 2), within_s=2.0, check=is_refused)
+            quick(lambda: api.get("/tasks/health"), within_s=1.0, check=is_fine)
     finally:
         own_redis.process.send_signal(signal.SIGCONT)
 

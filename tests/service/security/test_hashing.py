@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 LOGINS_AT_ONCE = 20
 PING_P99_MS = 50.0
 # The machine may be busy with other tests; a service that hashes on its event loop fails every time.
-TRIES = 5
+TRIES = 15
 
 
 async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
