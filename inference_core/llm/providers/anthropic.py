@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,9 @@ STATUS_OF_TYPE = {
     "rate_limit_error": 429,
     "overloaded_error": 529,
 }
+
+# The client writes whole requests, prompts included, to its log at the level DEBUG.
+logging.getLogger("anthropic").setLevel(logging.INFO)
 
 
 class AnthropicProvider:

@@ -300,3 +300,4 @@ async def test_neither_key_nor_prompt_nor_a_providers_words_get_out(
     assert SECRET not in everything
     assert TELLTALE not in everything
     assert "hunter2" not in everything
+    assert not any(message.content in everything for message in REQUEST.messages if len(message.content) > 5)
