@@ -72,7 +72,7 @@ def _scope(scope: ScopeSeries, document: Mapping[str, Any]) -> dict[str, Any]:
         "name": scope.name,
         "success": _outcome(scope.success, figures["success_ms"]),
         "failure": _outcome(scope.failure, figures["failure_ms"]) if scope.failure[0].total.buckets else None,
-        "limits": _limits(scope, document["verdict"]["rules"]),
+        "limits": _limits(scope, document["verdict"]["rules"], epoch_s(document["run"]["started_at"])),
         "beside": _beside(figures),
     }
     if scope.slots is not None:
@@ -134,15 +134,15 @@ def _heat(slots: Mapping[int, Sketch], count: int) -> dict[str, Any]:
     return {"used": used, "rows": rows, "samples": samples}
 
 
-def _limits(scope: ScopeSeries, rules: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The latency rules of a scope; `metric` is what they read."""
+def _limits(scope: ScopeSeries, rules: Iterable[Mapping[str, Any]], started_s: float) -> list[dict[str, Any]]:
+    """The latency rules of a scope; `worst_s` is when the worst window of one over a window began."""
     return [
         {
             "metric": rule["metric"],
             "ms": rule["limit"],
             "over_s": rule["window_s"],
             "outcome": rule["outcome"],
-            "upper": rule["operator"].startswith("<"),
+            "worst_s": None if rule["window_start_s"] is None else round(rule["window_start_s"] - started_s, 1),
         }
         for rule in rules
         if rule["unit"] == "ms" and rule["scope"] == scope.name

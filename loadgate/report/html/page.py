@@ -53,7 +53,7 @@ def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) 
             times=TIMES,
             spark=(SPARK_WIDTH, SPARK_HEIGHT),
             has_beside=any(row.cells[-1].sort >= 0 for row in rows),
-        is_open=document["totals"]["overall"]["service_ms"] is not None,
+            is_open=document["totals"]["overall"]["service_ms"] is not None,
             timeline=timeline(document, series, data["started_s"]),
             widths_s=[grid.width_s for grid in series.grids],
             readable_s=READABLE_SLOTS * series.grids[0].width_s,

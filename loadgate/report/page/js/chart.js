@@ -151,14 +151,21 @@ function makeChart(host, spec) {
       figure.remove();
     },
   };
+  const noteShown = () => {
+    box.dataset.shown = zoom.range.map((seconds) => seconds.toFixed(1)).join(" ");
+  };
   const follow = () => {
+    noteShown();
     if (zoom.level !== level) {
       level = zoom.level;
       plot.setData(dataOf(spec, level), false);
     }
     plot.setScale("x", { min: zoom.range[0], max: zoom.range[1] });
   };
-  if (spec.time) zoom.listeners.add(follow);
+  if (spec.time) {
+    noteShown();
+    zoom.listeners.add(follow);
+  }
   const observer = new ResizeObserver(() => {
     if (box.clientWidth && width() !== plot.width) plot.setSize({ width: width(), height: height() });
   });

@@ -7,7 +7,7 @@ document.getElementById("tools").append(themeButton());
 
 /** The charts over time, their toolbar and the spectrum; built anew when another scope or axis is chosen. */
 function makeCourse(host) {
-  const bar = element("div", "bar");
+  const bar = element("div", "toolbar");
   const where = element("span", "where");
   const choice = element("select");
   const log = element("button", "", "Logarithmic");
@@ -68,3 +68,4 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !zoom.isWhole) zoom.reset();
 });
 document.documentElement.dataset.ready = "true";
+performance.mark("ready");

@@ -60,13 +60,35 @@ function limitsOf(scope) {
   }));
 }
 
-const timeBase = (labelled) => ({ x: slotTimes, time: true, marks: (plot) => drawStages(plot, labelled) });
+/** Shade the worst stretch of each rule over a window that was broken. */
+function drawWorstWindows(plot, limits) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.fillStyle = colour("failures-fill");
+  for (const limit of limits.filter((item) => item.outcome === "fail" && item.worst_s !== null)) {
+    const from = plot.valToPos(limit.worst_s, "x", true);
+    ctx.fillRect(from, bbox.top, plot.valToPos(limit.worst_s + limit.over_s, "x", true) - from, bbox.height);
+  }
+  ctx.restore();
+}
+
+const timeBase = (labelled, limits = []) => ({
+  x: slotTimes,
+  time: true,
+  marks: (plot) => {
+    drawStages(plot, labelled);
+    drawWorstWindows(plot, limits);
+  },
+});
 
 function responseChart(host, scope, options) {
   const line = (label, values, more) => ({ label, colour: label, values, format: formatMs, ...more });
   const success = scope.success;
   return makeChart(host, {
-    ...timeBase(options.labelled),
+    ...timeBase(options.labelled, scope.limits),
     title: "Response time",
     unit: "ms, successful requests",
     height: options.height,
@@ -140,7 +162,7 @@ function groupsChart(host, options) {
   const texts = new Set(groups.flatMap(([raw]) => raw.limits.filter((limit) => limit.metric === "p95").map(formatLimit)));
   const same = texts.size === 1 && limits.length === groups.length;
   return makeChart(host, {
-    ...timeBase(true),
+    ...timeBase(true, groups.flatMap(([raw]) => raw.limits)),
     title: "p95 of each group",
     unit: "ms, successful requests, dashed: limits",
     height: 210,

@@ -1,0 +1,45 @@
+"""Fixtures of the report's tests: a browser for each file that wants one, and pages of runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from loadgate.report.html import html_report
+from tests.support.browser import OfflinePage, launched_browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for one file: while it runs, no test of the same process may have an event loop of its own."""
+    with launched_browser() as launched:
+        yield launched
+
+
+OpenReport = Callable[..., OfflinePage]
+
+
+@pytest.fixture
+def open_report(browser: Browser, tmp_path: Path) -> Iterator[OpenReport]:
+    """Opens the report of a document, offline, and waits until it is drawn (unless its script is off)."""
+    pages: list[OfflinePage] = []
+
+    def opened(document: dict[str, Any], *, ready: bool = True, init: str = "", **options: Any) -> OfflinePage:
+        path = tmp_path / f"report-{len(pages)}.html"
+        path.write_text(html_report(document), encoding="utf-8")
+        found = OfflinePage(browser, **options)
+        pages.append(found)
+        if init:
+            found.page.add_init_script(init)
+        found.page.goto(path.as_uri())
+        if ready:
+            found.page.wait_for_selector("html[data-ready]", timeout=60_000)
+        return found
+
+    yield opened
+    for page in pages:
+        page.close()
