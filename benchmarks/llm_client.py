@@ -20,6 +20,8 @@ class Seen:
     """What all readers have seen; times in milliseconds."""
 
     tokens: int = 0
+    all_tokens: int = 0
+    """Those before and after the others counted included."""
     streams: int = 0
     ttft_overheads_ms: list[float] = field(default_factory=list)
     itl_overheads_ms: list[float] = field(default_factory=list)
@@ -70,6 +72,7 @@ class Reader(asyncio.Protocol):
 
     def _take(self, block: bytes, at_ms: float) -> None:
         self._seen.tokens += 1
+        self._seen.all_tokens += 1
         start = block.find(PLANNED)
         if start < 0:
             return
@@ -112,6 +115,7 @@ async def read_streams(port: int, path: str, readers: int, *, ramp_s: float, hol
         await asyncio.sleep(min(WAKE_EVERY_S, left_s))
         if left_s > WAKE_EVERY_S:
             seen.own_delays_ms.append((time.perf_counter() - asleep_s - WAKE_EVERY_S) * 1000)
-    result = Seen(seen.tokens, seen.streams, [*seen.ttft_overheads_ms], [*seen.itl_overheads_ms], [*seen.own_delays_ms])
+    copies = [[*values] for values in (seen.ttft_overheads_ms, seen.itl_overheads_ms, seen.own_delays_ms)]
+    tokens, streams = seen.tokens, seen.streams
     await asyncio.gather(*running)
-    return result
+    return Seen(tokens, seen.all_tokens, streams, *copies)
