@@ -17,6 +17,27 @@ from json.encoder import encode_basestring_ascii
 
 from inference_core.llm.types import Token, Usage
 
+_TEXT, _COUNT = {"type": "string"}, {"type": "integer", "minimum": 0}
+
+
+def _shape(kind: str, optional: tuple[str, ...] = (), **properties: object) -> dict[str, object]:
+    named = {"event": {"const": kind}, **properties}
+    return {"type": "object", "properties": named, "required": [name for name in named if name not in optional]}
+
+
+_COUNTS = {"input_tokens": _COUNT, "output_tokens": _COUNT, "total_tokens": _COUNT}
+# The same for the OpenAPI document.
+EVENT_SCHEMA: dict[str, object] = {
+    "oneOf": [
+        _shape(
+            "start", ("session_id",), model=_TEXT, session_id=_TEXT, simulated={"type": "boolean"}, request_id=_TEXT
+        ),
+        _shape("token", ("planned_ms",), content=_TEXT, planned_ms={"type": "number"}),
+        _shape("usage", usage={"type": "object", "properties": _COUNTS, "required": list(_COUNTS)}),
+        _shape("error", code=_TEXT, message=_TEXT),
+        _shape("end"),
+    ]
+}
 PING = b": ping\n\n"
 END = b'data: {"event":"end"}\n\n'
 

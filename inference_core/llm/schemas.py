@@ -35,7 +35,7 @@ class AskOptions(BaseModel):
     top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
-    request_timeout: Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)] | None = Field(
+    request_timeout: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] | None = Field(
         default=None, description="Seconds for the whole answer; never more than the configured limit."
     )
     reasoning_effort: ReasoningEffort | None = None

@@ -22,7 +22,7 @@ from inference_core.errors import responses_for
 from inference_core.exceptions import DependencyUnavailableError, NotAuthenticatedError, NotPermittedError
 from inference_core.llm import errors
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, question_of
-from inference_core.llm.events import encode_start
+from inference_core.llm.events import EVENT_SCHEMA, encode_start
 from inference_core.llm.limits import Lease, LimitsUnavailableError, LLMLimitError
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.schemas import ConversationRequest, ExplainRequest
@@ -211,14 +211,21 @@ async def first_token(llm: LLMState, prepared: Prepared, lease: Lease, stream: A
 
 
 router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotAuthenticatedError, NotPermittedError))
+ITEM = {
+    "type": "object",
+    "properties": {
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": EVENT_SCHEMA},
+    },
+    "required": ["data"],
+}
 STREAM: dict[str, Any] = {
-    "response_class": EventStream,
+    "response_class": Response,
     "status_code": HTTPStatus.OK,
     "responses": {
         **REFUSALS,
         HTTPStatus.OK: {
             "description": "`data: {json}` and a blank line for each event: start, token, usage, end; or error, end.",
-            "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+            "content": {EVENT_STREAM: {"itemSchema": ITEM}},
         },
     },
 }

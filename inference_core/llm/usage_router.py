@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import date, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import BeforeValidator
 
 from inference_core.auth.dependencies import CurrentUser, get_superuser
 from inference_core.db.base import utc_now
@@ -21,6 +23,7 @@ from inference_core.llm.schemas import UsageItem, UsageOverview, UsageReport, Us
 from inference_core.llm.usage import in_usd
 from inference_core.paths import ADMIN_PREFIX, LLM_PREFIX
 
+ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 LONGEST_DAYS = 366
 DEFAULT_DAYS = 30
 TOP_USERS = 50
@@ -37,8 +40,18 @@ usage = APIRouter(
     tags=["llm"],
     responses=responses_for(NotAuthenticatedError, NotPermittedError, DatabaseUnavailableError, BadPeriodError),
 )
-FirstDay = Annotated[date | None, Query(description="UTC; 30 days before the last one if not given.")]
-LastDay = Annotated[date | None, Query(description="UTC; today if not given.")]
+
+
+def _written_out(value: object) -> object:
+    # Pydantic would take a number for the seconds since 1970.
+    if isinstance(value, str) and not ISO_DAY.fullmatch(value):
+        raise ValueError("must be a day such as 2026-01-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_out)]
+FirstDay = Annotated[Day | None, Query(description="UTC; 30 days before the last one if not given.")]
+LastDay = Annotated[Day | None, Query(description="UTC; today if not given.")]
 
 
 @usage.get(f"{LLM_PREFIX}/usage", dependencies=[Depends(get_principal)])
