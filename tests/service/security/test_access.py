@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from inference_core.celery.schedule import PURGE_EXPIRED
@@ -30,6 +32,23 @@ async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
         assert (await api.get(f"/tasks/{task_id}/status", caller)).status_code == 200
     assert (await api.get(f"/tasks/{unowned}/status")).status_code == 200
     assert (await api.call("DELETE", f"/tasks/{task_id}", own)).json()["cancelled"] is True
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S39_only_so_many_wait_for_results_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference_core.tasks.service.MAX_WAITING", 1)
+    task_id = await api.state.task_service.submit(PURGE_EXPIRED)
+    waiting = asyncio.create_task(api.get(f"/tasks/{task_id}/result?timeout=30"))
+    async with asyncio.timeout(20):
+        while api.state.task_service.waiting < 1:
+            assert not waiting.done()
+            await asyncio.sleep(0.01)
+        one_too_many = await api.get(f"/tasks/{task_id}/result?timeout=30")
+        assert (one_too_many.status_code, one_too_many.json()["status"]) == (202, "PENDING")
+        assert not waiting.done()
+        assert (await api.call("DELETE", f"/tasks/{task_id}")).json()["cancelled"] is True
+        assert (await waiting).json()["success"] is False
+    assert api.state.task_service.waiting == 0
 
 
 async def test_S36_production_shows_the_workers_to_superusers_alone(start_app: AppFactory) -> None:

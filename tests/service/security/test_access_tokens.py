@@ -6,6 +6,7 @@ import asyncio
 import base64
 import json
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -167,6 +168,15 @@ def test_S23_production_refuses_a_default_or_short_secret(tmp_path: Any, monkeyp
         load_settings(env_file)
     env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEY={'a' * 32}\n")
     assert load_settings(env_file).is_production
+
+
+def test_S23_production_refuses_debugging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "SECRET_KEYS", "ENVIRONMENT", "DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    env_file = tmp_path / ".env"
+    env_file.write_text(f"ENVIRONMENT=production\nSECRET_KEY={'a' * 32}\nDEBUG=true\n")
+    with pytest.raises(SettingsError, match="DEBUG"):
+        load_settings(env_file)
 
 
 async def test_S24_keys_rotate_without_logging_anybody_out(start_app: AppFactory) -> None:

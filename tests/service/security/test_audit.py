@@ -13,7 +13,7 @@ from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.service.conftest import running
 from tests.service.security.conftest import SentTasks
-from tests.support.accounts import Api, audit_events, new_registration
+from tests.support.accounts import Api, audit_events, new_name, new_registration
 
 pytestmark = pytest.mark.anyio
 
@@ -103,6 +103,14 @@ async def test_S40_every_change_of_credentials_and_every_refusal_is_logged(
         "all_sessions_ended",
     ):
         assert_logged_once(caplog, event, user.id)
+
+
+async def test_S40_a_request_says_nothing_of_who_came_before(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    tokens = await api.login(await api.register())
+    assert await api.me_status(tokens) == 200
+    await api.post("/auth/login", {"username": new_name(), "password": WRONG})
+    (entry,) = audit_events(caplog, "login_failed")
+    assert "user_id" not in entry
 
 
 async def test_S40_what_superusers_do_to_an_account_is_logged(api: Api, caplog: pytest.LogCaptureFixture) -> None:

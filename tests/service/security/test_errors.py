@@ -117,6 +117,17 @@ async def test_S39_a_body_that_is_too_large_is_refused(start_app: AppFactory, pa
         for content in (body, in_pieces()):
             answer = await api.client.post(f"/api/v1{path}", content=content, headers=kind)
             assert_is_problem(answer, 413, f"/api/v1{path}")
+            # An announced one is not read at all, so that the connection cannot go on.
+            assert answer.headers.get("connection") == ("close" if content is body else None)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S39_no_caller_makes_time_series_of_their_own(api: Api) -> None:
+    await api.client.request("INVENTED", "/an/invented/path")
+    metrics = (await api.client.get("/metrics")).text
+    assert 'method="OTHER"' in metrics
+    assert "INVENTED" not in metrics
+    assert "/an/invented/path" not in metrics
 
 
 async def test_S39_a_body_of_one_mebibyte_is_the_largest_by_default(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

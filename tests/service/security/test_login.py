@@ -87,6 +87,8 @@ async def test_S19_an_unknown_account_is_locked_like_a_known_one(start_app: AppF
         known = [(await api.try_login(user, WRONG)).status_code for _ in range(4)]
         unknown = [(await api.try_login(nobody, WRONG)).status_code for _ in range(4)]
         assert known == unknown == [401, 401, 429, 429]
+        kept = [key async for key in api.state.redis.client.scan_iter("auth:*")]
+        assert not [key for key in kept if nobody.username.encode() in key]
 
 
 async def test_S19_of_many_guesses_at_once_none_counts_after_the_lock(
