@@ -42,6 +42,9 @@ bench: setup
 	@.venv/bin/python benchmarks/auth_ratio.py --database sqlite
 	@.venv/bin/python benchmarks/auth_ratio.py --database postgresql
 	@.venv/bin/python benchmarks/llm_streams.py
+	@.venv/bin/python benchmarks/telemetry_cost.py
+	@.venv/bin/python benchmarks/event_loop_lag.py
+	@.venv/bin/python benchmarks/memory_growth.py
 	@.venv/bin/python benchmarks/generator_throughput.py
 	@.venv/bin/python benchmarks/loadgate_record_cost.py
 

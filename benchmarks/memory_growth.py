@@ -1,0 +1,73 @@
+"""What grows under a load profile: the resident memory of each of the stack's processes, by its trend after warm-up.
+
+    python benchmarks/memory_growth.py [--profile heavy] [--seconds 300]
+
+A cache that fills looks like a leak until it is full, and Redis keeps what the load leaves there (sessions, results)
+for as long as it is told to; what matters is whether the API and the worker go on growing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import psutil
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.profile_run import stack_under_profile
+from loadgate.leak import memory_trend
+
+MIB = 1024 * 1024
+KINDS = {"valkey-server": "redis", "redis-server": "redis", "uvicorn": "api", "celery": "worker"}
+
+
+def kind_of(process: psutil.Process) -> str:
+    command = " ".join(process.cmdline())
+    return next((kind for word, kind in KINDS.items() if word in command), "other")
+
+
+def resident_bytes(processes: list[psutil.Process]) -> dict[str, int]:
+    """The memory of each kind of process at this moment."""
+    totals: dict[str, int] = defaultdict(int)
+    for process in processes:
+        totals[kind_of(process)] += process.memory_info().rss
+    return totals
+
+
+def growth(times_s: list[float], values: list[int]) -> str:
+    trend = memory_trend(times_s, values)
+    return f"{trend.bytes_per_minute / MIB:+.2f} MiB/min" if trend else "no trend"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--profile", default="heavy")
+    parser.add_argument("--seconds", type=int, default=300)
+    options = parser.parse_args()
+    times_s: list[float] = []
+    series: dict[str, list[int]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory() as name,
+        stack_under_profile(Path(name), options.profile, options.seconds) as (stack, generator),
+    ):
+        while generator.poll() is None:
+            times_s.append(time.time())
+            for kind, rss in resident_bytes(stack.family()).items():
+                series[kind].append(rss)
+            time.sleep(1)
+    for kind, values in sorted(series.items()):
+        trend = memory_trend(times_s, values) if len(values) == len(times_s) else None
+        growth = f"{trend.bytes_per_minute / MIB:+6.2f} MiB/min" if trend else "no trend"
+        print(
+            f"{kind:8} {values[0] / MIB:7.1f} MiB at first, {values[-1] / MIB:7.1f} MiB at last, {growth} after warm-up"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What metrics and access log cost together: the throughput of a service with both as a share of one with neither.
+
+Both run under the same uvicorn on this machine; short slices alternate between them, over 16 connections. One
+process serves as many requests a second as its one core has time for, so throughput is counted as requests for each
+second of processor time that the server used: what else the machine does takes little from that. Only the ratios mean
+anything.
+
+    python benchmarks/telemetry_cost.py [--rounds 40] [--slice-s 0.25]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import uvloop
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks.connections import port_of, throughput
+from tests.support.processes import redis_server
+from tests.support.service import ApiProcess, api_process, service_env, worker_process
+
+MOST_COST = 0.15
+# Neither is a probe, whose success is not logged.
+PATHS = ("/api/v1/tasks/health", "/api/v1/health/database")
+
+
+def requests_per_cpu_s(api: ApiProcess, path: str, slice_s: float) -> float:
+    """Answers for each second of the server's processor time."""
+    server = psutil.Process(api.pid)
+    before = server.cpu_times()
+    answers = uvloop.run(throughput(port_of(api.url), path, slice_s)) * slice_s
+    after = server.cpu_times()
+    return answers / (after.user + after.system - before.user - before.system)
+
+
+def measure(with_both: ApiProcess, with_neither: ApiProcess, rounds: int, slice_s: float) -> dict[str, float]:
+    """The median over the rounds of each route's cost, as a share of the throughput without."""
+    costs: dict[str, list[float]] = {path: [] for path in PATHS}
+    for _ in range(rounds):
+        for path in PATHS:
+            before = requests_per_cpu_s(with_neither, path, slice_s)
+            value = requests_per_cpu_s(with_both, path, slice_s)
+            after = requests_per_cpu_s(with_neither, path, slice_s)
+            costs[path].append(1 - value / ((before + after) / 2))
+            print(f"  {path:26} {value:7.0f}/CPU s   without {before:7.0f}/CPU s {after:7.0f}/CPU s", flush=True)
+    return {path: statistics.median(values) for path, values in costs.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--slice-s", type=float, default=0.25)
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        redis_url, _ = stack.enter_context(redis_server(folder / "redis"))
+        env = service_env(folder, redis_url, LOG_FORMAT="json")
+        stack.enter_context(worker_process(folder, env))
+        with_both = stack.enter_context(api_process(folder, env, app="inference_core.main:app"))
+        quiet = env | {"ACCESS_LOG": "false"}
+        with_neither = stack.enter_context(api_process(folder, quiet, app="benchmarks.without_metrics:app"))
+        costs = measure(with_both, with_neither, options.rounds, options.slice_s)
+    for path, cost in costs.items():
+        print(f"{path:26} metrics and access log cost {cost:.1%} of the throughput   (at most {MOST_COST:.0%})")
+    return int(any(cost > MOST_COST for cost in costs.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
