@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from inference_core.celery.schedule import PURGE_EXPIRED
+from inference_core.celery.submissions import task_key
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 
@@ -30,8 +31,22 @@ async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
             assert foreign.json()["detail"] == unknown.json()["detail"]
     for caller in (own, admin):
         assert (await api.get(f"/tasks/{task_id}/status", caller)).status_code == 200
-    assert (await api.get(f"/tasks/{unowned}/status")).status_code == 200
+    for caller in (None, theirs):
+        assert (await api.get(f"/tasks/{unowned}/status", caller)).status_code == 200
     assert (await api.call("DELETE", f"/tasks/{task_id}", own)).json()["cancelled"] is True
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_task_that_nobody_stopped_is_not_said_to_be_cancelled(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inference_core.tasks.service.STOP_WITHIN_S", 0.1)
+    task_id = await api.state.task_service.submit(PURGE_EXPIRED)
+    # As if a worker had begun it that has been lost since.
+    await api.state.task_service.store.redis.hset(task_key(task_id), "started", "1")
+    answer = (await api.call("DELETE", f"/tasks/{task_id}")).json()
+    assert (answer["task_id"], answer["cancelled"]) == (task_id, False)
+    assert "may still run" in answer["message"]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -143,6 +143,7 @@ async def test_S39_an_unknown_host_is_refused(start_app: AppFactory) -> None:
     async with start_app(allowed_hosts=["testserver", "*.example.com"]) as api:
         for host, status in (
             ("testserver", 200),
+            ("TestServer:80", 200),
             ("api.example.com:8000", 200),
             ("evil.test", 400),
             ("example.com", 400),
