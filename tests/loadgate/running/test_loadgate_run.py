@@ -81,7 +81,7 @@ def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(tmp_p
 
 def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> None:
     project(tmp_path)
-    done = gate(tmp_path, "run", "roomy", "-u", "2", "--processes", "2")
+    done = gate(tmp_path, "run", "roomy", "-u", "2", "-t", "8s", "--processes", "2")
     assert done.returncode == PASS, done.stdout + done.stderr
     assert_artefacts(tmp_path)
     run = document(tmp_path)

@@ -26,6 +26,14 @@ def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
         "Quick - Ping": stub.received["/ping"],
         "GET /plain": stub.received["/plain"],
     }
+    slowest = run["slowest"]
+    assert len(slowest) == 10
+    assert slowest[0]["latency_ms"] == run["totals"]["overall"]["success_ms"]["max"]
+    sent = [traceparent.split("-")[1] for traceparent in stub.traceparents]
+    # Forked processes with one state of random numbers would name the same traces.
+    assert len(set(sent)) == len(sent) == stub.total
+    assert {request["trace_id"] for request in slowest} <= set(sent)
+    assert all(request["request_id"] for request in slowest)
     assert run["run"]["processes"] == 2
     assert [item["process"] for item in run["generator"]] == ["master", "worker 0", "worker 1"]
     assert done.stdout.count("exit code 0") == 1
