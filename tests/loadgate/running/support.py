@@ -39,7 +39,7 @@ def loadgate_command(*arguments: str) -> list[str]:
 def finish(command: list[str], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder` to its end."""
     return subprocess.run(
-        command, cwd=folder, env=clean_env(**env), capture_output=True, text=True, timeout=90, check=False
+        command, cwd=folder, env=clean_env(**env), capture_output=True, text=True, timeout=180, check=False
     )
 
 
