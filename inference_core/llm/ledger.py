@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database, DatabaseUnavailableError
 from inference_core.llm.config.schema import Price
-from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH, Charge
+from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
 from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import cost_nano_usd
@@ -57,20 +59,20 @@ class Answered:
     price: Price | None
     keep_answer: bool = False
 
-    def charge(self) -> Charge:
-        """As a row."""
-        return Charge(
-            id=self.charge_id,
-            owner_id=self.user_id or NOBODY,
-            model=self.model[:MODEL_LENGTH],
-            provider=self.provider[:MODEL_LENGTH],
-            simulated=self.simulated,
-            complete=self.complete,
-            input_tokens=self.usage.input_tokens,
-            output_tokens=self.usage.output_tokens,
-            cost_nano_usd=self._cost(),
-            answer=storable(self.text) if self.keep_answer else None,
-        )
+    def charge(self) -> dict[str, Any]:
+        """As the values of a row of `llm_charges`."""
+        return {
+            "id": self.charge_id,
+            "owner_id": self.user_id or NOBODY,
+            "model": self.model[:MODEL_LENGTH],
+            "provider": self.provider[:MODEL_LENGTH],
+            "simulated": self.simulated,
+            "complete": self.complete,
+            "input_tokens": self.usage.input_tokens,
+            "output_tokens": self.usage.output_tokens,
+            "cost_nano_usd": self._cost(),
+            "answer": storable(self.text) if self.keep_answer else None,
+        }
 
     def _cost(self) -> int:
         if self.price is None:
@@ -98,13 +100,22 @@ async def record(database: Database, answered: Answered) -> bool:
 
 
 async def _record_once(database: Database, answered: Answered) -> bool:
+    try:
+        await _write(database, answered)
+    except IntegrityError:
+        async with database.read() as session:
+            if not await UsageRepository(session).has_charge(answered.charge_id):
+                raise
+        return False
+    return True
+
+
+async def _write(database: Database, answered: Answered) -> None:
     async with database.write() as session:
-        if not await UsageRepository(session).charge(answered.charge(), utc_now().date()):
-            return False
+        await UsageRepository(session).charge(answered.charge(), utc_now().date())
         # An answer of which nothing has come leaves no turn: a question alone would be put a second time later.
         if answered.session is not None and answered.text:
             await _store_turns(ConversationRepository(session), answered.session, answered)
-    return True
 
 
 async def _store_turns(conversations: ConversationRepository, session: SessionRef, answered: Answered) -> None:
