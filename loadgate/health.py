@@ -99,6 +99,11 @@ class HealthSampler:
             self._greenlet.kill()
             self._greenlet = None
 
+    def recent_cpu_share(self) -> float | None:
+        """Return the share of a core used over the last `CPU_WINDOW_S`, or less at the start; `None` before that."""
+        (began, cpu_then), (now, cpu_now) = self._window[0], self._window[-1]
+        return (cpu_now - cpu_then) / (now - began) if now > began else None
+
     def health(self) -> GeneratorHealth:
         """Return what was measured so far."""
         wall, cpu = time.perf_counter(), time.process_time()

@@ -172,7 +172,7 @@ class LoadGate:
         activate(self._pacer)
         if self._worker is None:
             tell_parent_of_load()
-            self._board = LiveBoard(self._run, self._runner, self.suite.generator_limits.cpu_share)
+            self._board = LiveBoard(self._run, self._runner, self._sampler, self.suite.generator_limits.cpu_share)
             self._conductor = Conductor(
                 self._run, self._runner, self._board, workers=self._workers, pacer=self._pacer, end=self._end_load
             )

@@ -7,6 +7,7 @@ import time
 import gevent
 from locust.runners import MasterRunner, Runner
 
+from loadgate.health import HealthSampler
 from loadgate.live.rules import LiveRules
 from loadgate.live.state import LiveState, live_state
 from loadgate.run_state import Run
@@ -24,9 +25,10 @@ BREATH_S = 0.001
 class LiveBoard:
     """The state of one run, made only when asked for: it costs the process time, which may make load itself."""
 
-    def __init__(self, run: Run, runner: Runner, cpu_limit_share: float) -> None:
+    def __init__(self, run: Run, runner: Runner, own_health: HealthSampler, cpu_limit_share: float) -> None:
         self._run = run
         self._runner = runner
+        self._own_health = own_health
         self._cpu_limit_share = cpu_limit_share
         self._rules = LiveRules(run.plan.rules, run.recorder)
         self._state: LiveState | None = None
@@ -58,9 +60,8 @@ class LiveBoard:
         return self._run.user_counts[-1][1] if self._run.user_counts else 0
 
     def _cpu_share(self) -> float | None:
-        """CPU of the busiest process that makes load, as Locust measures it every few seconds."""
-        runner = self._runner
-        if not isinstance(runner, MasterRunner):
-            return runner.current_cpu_usage / 100 if runner.current_cpu_usage else None
-        busiest = max((worker.cpu_usage for worker in runner.clients.values()), default=0)
+        """CPU of the busiest process that makes load; of workers as they tell Locust every few seconds."""
+        if not isinstance(self._runner, MasterRunner):
+            return self._own_health.recent_cpu_share()
+        busiest = max((worker.cpu_usage for worker in self._runner.clients.values()), default=0)
         return busiest / 100 if busiest else None

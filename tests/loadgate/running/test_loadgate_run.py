@@ -63,17 +63,24 @@ def comparable(folder: Path) -> dict[str, Any]:
     return {"rules": rules, "code": run["verdict"]["exit_code"], "names": names, "files": files, "keys": sorted(run)}
 
 
+def job_page(folder: Path) -> dict[str, str]:
+    """The environment of a GitHub Actions job whose page is below `folder`."""
+    return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(folder / "page.md")}
+
+
 def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     plain, ours = tmp_path / "plain", tmp_path / "ours"
     plain.mkdir()
     ours.mkdir()
     project(ours)
-    first = locust(plain, "--host", stub.url, LOAD_PROFILE="tight")
-    second = gate(ours, "run", "tight", "--host", stub.url)
+    first = locust(plain, "--host", stub.url, LOAD_PROFILE="tight", **job_page(plain))
+    second = gate(ours, "run", "tight", "--host", stub.url, **job_page(ours))
     assert (first.returncode, second.returncode) == (FAIL, FAIL), second.stdout + second.stderr
     assert comparable(plain) == comparable(ours)
     assert "</html>" in (ours / "reports/performance/tight_load_report.html").read_text()
+    for folder in (plain, ours):
+        assert (folder / "page.md").read_text() == (run_folder(folder) / "summary.md").read_text()
     assert re.search(
         r"\d/3 s.* \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d < 100 ms BROKEN", second.stdout
     )
