@@ -60,12 +60,12 @@ def main() -> int:
             for kind, rss in resident_bytes(stack.family()).items():
                 series[kind].append(rss)
             time.sleep(1)
+    half = len(times_s) // 2
     for kind, values in sorted(series.items()):
-        trend = memory_trend(times_s, values) if len(values) == len(times_s) else None
-        growth = f"{trend.bytes_per_minute / MIB:+6.2f} MiB/min" if trend else "no trend"
-        print(
-            f"{kind:8} {values[0] / MIB:7.1f} MiB at first, {values[-1] / MIB:7.1f} MiB at last, {growth} after warm-up"
-        )
+        if len(values) != len(times_s):
+            continue  # not there all the time
+        whole, later = growth(times_s, values), growth(times_s[half:], values[half:])
+        print(f"{kind:8} from {values[0] / MIB:.1f} to {values[-1] / MIB:.1f} MiB: {whole}, in the second half {later}")
     return 0
 
 
