@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadgate.durations import duration_s, format_duration
+from loadgate.durations import duration_s
 
 _RATE = re.compile(
     r"(?P<first>\d+(?:\.\d+)?)(?:\s*\.\.\s*(?P<last>\d+(?:\.\d+)?))?\s*/\s*(?P<unit>s|min)"
@@ -172,12 +172,3 @@ def parse_rate(text: str) -> ArrivalSchedule:
     except ValueError as error:
         raise ValueError(f"{text!r}: {error}") from error
     return ArrivalSchedule((RateSegment(first, last, ramp_s), RateSegment(last, last, math.inf)))
-
-
-def format_rate(schedule: ArrivalSchedule) -> str:
-    """The schedule in words: `50/s`, or its segments with their lengths."""
-    parts = []
-    for segment in schedule.segments:
-        rate = f"{segment.first:g}..{segment.last:g}/s" if segment.slope else f"{segment.last:g}/s"
-        parts.append(rate if math.isinf(segment.duration_s) else f"{rate} over {format_duration(segment.duration_s)}")
-    return ", then ".join(parts)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import RUN_FILE, RunFileError, read_run
+from loadgate.artefacts import DAMAGED, RUN_FILE, RunFileError, read_run
 from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, rule_limit, rule_quantity
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -140,7 +140,7 @@ def _past_run(folder: Path) -> PastRun:
     document = read_run(folder)
     try:
         return _from_document(folder, document)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except DAMAGED as error:
         raise RunFileError(f"{RUN_FILE} is damaged: {type(error).__name__}: {error}") from error
 
 

@@ -11,21 +11,12 @@ ALL_QUEUES = (DEFAULT_QUEUE, MAIL_QUEUE, LLM_QUEUE)
 DEDICATED = {"mail.": MAIL_QUEUE, "llm.": LLM_QUEUE}
 
 
-def queue_for(task_name: str, *, dedicated: bool) -> str:
-    """The queue of a task.
+def task_routes(*, dedicated: bool) -> dict[str, dict[str, str]]:
+    """Which task goes to which queue, in the form of Celery's `task_routes`.
 
     Without `dedicated` queues everything goes to the default one, so that a single worker that consumes
     only `default` does all the work of a development service.
     """
-    if dedicated:
-        for prefix, queue in DEDICATED.items():
-            if task_name.startswith(prefix):
-                return queue
-    return DEFAULT_QUEUE
-
-
-def task_routes(*, dedicated: bool) -> dict[str, dict[str, str]]:
-    """The same rule in the form of Celery's `task_routes`."""
     if not dedicated:
         return {}
     return {f"{prefix}*": {"queue": queue} for prefix, queue in DEDICATED.items()}

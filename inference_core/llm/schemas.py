@@ -72,14 +72,6 @@ class TaskSubmitted(BaseModel):
     )
 
 
-class TokenUsage(BaseModel):
-    """Tokens of one answer."""
-
-    input_tokens: int
-    output_tokens: int
-    total_tokens: int
-
-
 class ModelList(BaseModel):
     """Every configured model and whether it can be asked."""
 

@@ -16,7 +16,6 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
-POOLS = ("read", "write")
 
 T = TypeVar("T")
 

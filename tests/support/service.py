@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
-from redis import Redis
 
-from inference_core.celery.worker_state import WORKERS_KEY
 from inference_core.db.migrate import upgrade
 from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
@@ -133,9 +131,3 @@ def _answers(api: ApiProcess) -> bool:
         return api.get("/health/live", timeout_s=2.0).status_code == 200
     except httpx2.TransportError:
         return False
-
-
-def worker_names(redis_url: str) -> set[str]:
-    """The workers that have said something, as Redis holds them."""
-    with Redis.from_url(redis_url) as redis:
-        return {name.decode() for name in redis.hkeys(WORKERS_KEY)}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import random
 from dataclasses import dataclass
-from statistics import NormalDist
 
 # The prompt for which `Speed.ttft` is given; a longer or shorter one takes `prefill_ms_per_token` more or less a token.
 REFERENCE_PROMPT_TOKENS = 128
@@ -34,12 +33,6 @@ class Spread:
         """One draw."""
         sigma = self.sigma
         return self.median * math.exp(rng.gauss(0, sigma)) if sigma else self.median
-
-    def cdf(self, value: float) -> float:
-        """The share of draws that are at most `value`."""
-        if value <= 0 or not self.sigma:
-            return float(value >= self.median)
-        return NormalDist().cdf(math.log(value / self.median) / self.sigma)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +63,6 @@ class Speed:
         """One gap between two tokens, in milliseconds."""
         stalled = self.stall_rate > 0 and rng.random() < self.stall_rate
         return (self.stall if stalled else self.gap).draw(rng)
-
-    def gap_cdf(self, value: float) -> float:
-        """The share of gaps that are at most `value` milliseconds, stalls included."""
-        return (1 - self.stall_rate) * self.gap.cdf(value) + self.stall_rate * self.stall.cdf(value)
 
 
 ANSWER = Spread(150, 60)

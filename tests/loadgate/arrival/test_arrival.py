@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare, format_rate, parse_rate
+from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare, parse_rate
 
 FOREVER = math.inf
 
@@ -167,11 +167,3 @@ def test_the_pacer_waits_catches_up_and_stops(elapsed_s: float, started: int, wa
 def test_a_worker_that_is_not_there_is_refused(worker: int, workers: int) -> None:
     with pytest.raises(ValueError, match=f"worker {worker} is not one of"):
         WorkerShare(parse_rate("1/s"), worker, workers)
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [("50/s", "50/s"), ("10..200/s over 2m", "10..200/s over 2m, then 200/s"), ("90/min", "1.5/s")],
-)
-def test_a_schedule_is_told_in_words(text: str, words: str) -> None:
-    assert format_rate(parse_rate(text)) == words
