@@ -85,6 +85,18 @@ def test_a_stream_that_breaks_its_promises_is_a_failure_and_is_not_measured(
     assert "LLM - TTFT" not in rows(document)
 
 
+def test_each_user_stops_at_its_first_answer_that_does_not_say_it_is_simulated(tmp_path: Path) -> None:
+    with stub_service(tmp_path, "--llm", "undeclared") as (url, _):
+        done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    document = run_document(tmp_path)
+    assert {item["text"] for item in document["errors"]} == {"answered by a model that may cost money"}
+    found = rows(document)
+    streams = found["LLM - Explain Stream"]["requests"] + found["LLM - Conversation Stream"]["requests"]
+    assert streams + found["LLM - Task Result"]["failures"] == 10
+    assert "LLM - Task Completion" not in found
+
+
 @pytest.mark.parametrize("arguments", [(), ("LLMTaskUser",)], ids=["profile", "class"])
 def test_a_target_that_could_spend_money_is_refused_in_one_line_before_any_request(
     tmp_path: Path, arguments: tuple[str, ...]

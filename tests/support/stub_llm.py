@@ -21,7 +21,7 @@ HEALTH = {"status": "healthy", "available_models": 1, "total_models": 1, "models
 
 class StubLLM:
     """`fault`: `live` could cost money, `late` serves each token later than planned, `miscounting` counts one token
-    more than came, `endless` leaves out the end.
+    more than came, `endless` leaves out the end, `undeclared` does not say that its answers are simulated.
     """
 
     def __init__(self, fault: str) -> None:
@@ -51,7 +51,7 @@ class StubLLM:
         if self.asked[task_id] == 1:
             return JSONResponse({"task_id": task_id, "status": "PENDING"}, 202)
         texts = {"answer": "so", "reply": "so", "session_id": "s"}
-        metadata = {"model_name": "stub", "simulated": True, "usage": {"output_tokens": 1}}
+        metadata = {"model_name": "stub", "simulated": self.fault != "undeclared", "usage": {"output_tokens": 1}}
         done = {"task_id": task_id, "status": "SUCCESS", "success": True}
         return JSONResponse(done | {"result": texts, "metadata": metadata})
 
@@ -60,7 +60,8 @@ class StubLLM:
         session_id = body.get("session_id")
         if session_id is not None and session_id not in self.sessions:
             return JSONResponse({"title": "Not Found"}, 404)
-        start: dict[str, Any] = {"event": "start", "model": "stub", "simulated": True, "request_id": "r"}
+        simulated = self.fault != "undeclared"
+        start: dict[str, Any] = {"event": "start", "model": "stub", "simulated": simulated, "request_id": "r"}
         if is_conversation:
             start["session_id"] = session_id or str(uuid.uuid4())
             self.sessions.add(start["session_id"])

@@ -1,7 +1,7 @@
 """A stand-in that answers the suite's requests as the service would, but as slowly and as wrongly as it is told.
 
 Run as `python -m tests.support.stub_service --port N [--delay-ms health=150] [--fail-every 50] [--die-after 100]
-[--llm live|late|miscounting|endless]`.
+[--llm live|late|miscounting|endless|undeclared]`.
 """
 
 from __future__ import annotations

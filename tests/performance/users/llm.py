@@ -144,7 +144,11 @@ class LLMTaskUser(LLMUser):
         self.have_answered("/llm/conversation", {"user_input": self.question()}, "LLM - Submit Conversation", "reply")
 
     def have_answered(self, path: str, request: dict[str, Any], name: str, key: str) -> None:
-        """Submit, then ask for the result until it is there."""
+        """Submit, then ask for the result until it is there.
+
+        Raises:
+            StopUser: a model answered that may cost money.
+        """
         began = time.perf_counter()
         with self.authorized("POST", path, name, json=request) as response:
             submitted = response.expect(200, {"task_id": "*", "status": "PENDING", "message": "*"})
@@ -156,7 +160,10 @@ class LLMTaskUser(LLMUser):
             waited_s = time.perf_counter() - began
             with self.authorized("GET", f"/tasks/{submitted['task_id']}/result", "LLM - Task Result") as response:
                 if response.status_code != 202:
-                    answer = response.expect(200, wanted | {"metadata.simulated": True})
+                    answer = response.expect(200, wanted)
+                    if answer is not None and answer["metadata"].get("simulated") is not True:
+                        response.failure(LIVE_MODEL)
+                        raise StopUser
                     break
                 if waited_s > TASK_LIMIT_S:
                     response.failure(f"no result after {TASK_LIMIT_S:g} s")
