@@ -6,8 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loadgate.recorder.cells import ROLL_UPS
+
 MAX_SLOTS = 2000
 """More points than this on one line cannot be told apart on a screen."""
+
+MAX_ROLLED_SLOTS = 400
+"""Of a run so long that the recorder itself keeps minutes: what keeps its report quick to make."""
 
 MAX_CELLS = 96_000
 """Slots of all lines together: what keeps the file of a long run with many names small."""
@@ -43,7 +48,8 @@ def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], sco
     slots are merged and never cut.
     """
     widest_s = max(recorded_widths_s, default=1)
-    allowed = max(1, min(MAX_SLOTS, MAX_CELLS // max(1, scopes)))
+    slots = MAX_SLOTS if widest_s < ROLL_UPS[-1].width_s else MAX_ROLLED_SLOTS
+    allowed = max(1, min(slots, MAX_CELLS // max(1, scopes)))
     fitting = [width_s for width_s in WIDTHS_S if width_s % widest_s == 0]
     for width_s in fitting:
         grid = _grid(first_s, end_s, width_s)

@@ -150,7 +150,7 @@ def _added_up(parts: Sequence[Sketch], first: int, end: int) -> Sketch:
         for bucket, samples in zip(part.buckets, part.samples, strict=True):
             dense[bucket] += samples
     used = dense[first:]
-    return Sketch(array("H", compress(range(first, end), used)), array("Q", filter(None, used)))
+    return Sketch(array("H", list(compress(range(first, end), used))), array("Q", list(filter(None, used))))
 
 
 def _scope(kind: str, figures: Mapping[str, Any], slots: tuple[Slots, Slots], grids: Sequence[Grid]) -> ScopeSeries:
@@ -212,6 +212,7 @@ def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
 def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, Sketch]]:
     """The sketch of each slot that has samples; cells that follow each other in a slot are read as one."""
     buckets, samples, ends = columns.latency.buckets, columns.latency.samples, columns.latency.ends
+    bounds = min(buckets, default=0), 1 + max(buckets, default=0)
     slots = [(start_s - grid.start_s) // grid.width_s for start_s in columns.start_s]
     first = 0
     for cell, slot in enumerate(slots, start=1):
@@ -219,5 +220,5 @@ def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, Sketch]]
             continue
         low, high = ends[first - 1] if first else 0, ends[cell - 1]
         found = Sketch(buckets[low:high], samples[low:high])
-        yield slot, found if cell - first == 1 else _added_up([found], min(found.buckets), 1 + max(found.buckets))
+        yield slot, found if cell - first == 1 else _added_up([found], *bounds)
         first = cell

@@ -187,7 +187,7 @@ function optionsOf(spec, level, width, height, writeValues) {
     width,
     height,
     legend: { show: false },
-    padding: [10, 22, 0, 0],
+    padding: [10, run.end_s >= 36000 ? 30 : 22, 0, 0],
     scales: {
       x: spec.time
         ? { time: false, auto: false, min: zoom.range[0], max: zoom.range[1] }
