@@ -154,21 +154,8 @@ class GateSession(FastHttpSession):
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
-            waited_ms = (time.perf_counter() - began) * 1000
-            if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
-                context = {LATENESS: lateness_ms, **(context or {})}
             context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
-            self.request_event.fire(
-                request_type=method,
-                name=name or self.request_name or url,
-                response_time=waited_ms,
-                response_length=0,
-                response=None,
-                context=context,
-                exception=UnansweredRequestError("no answer when the run ended"),
-                start_time=time.time() - waited_ms / 1000,
-                url=self._build_url(url),
-            )
+            self._record_unanswered(method, url, name, began, context)
             raise
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
@@ -187,6 +174,25 @@ class GateSession(FastHttpSession):
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
         return answer
+
+    def _record_unanswered(
+        self, method: str, url: str, name: str | None, began: float, context: dict[str, Any]
+    ) -> None:
+        """Count a request that is cut off as failed, with the time that it had waited."""
+        waited_ms = (time.perf_counter() - began) * 1000
+        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
+            context = {LATENESS: lateness_ms, **context}
+        self.request_event.fire(
+            request_type=method,
+            name=name or self.request_name or url,
+            response_time=waited_ms,
+            response_length=0,
+            response=None,
+            context=context,
+            exception=UnansweredRequestError("no answer when the run ended"),
+            start_time=time.time() - waited_ms / 1000,
+            url=self._build_url(url),
+        )
 
 
 class BaseUser(FastHttpUser):

@@ -24,8 +24,12 @@ def plain_line(state: LiveState) -> str:
 
 def rule_words(rule: RuleState) -> str:
     """Return a rule's name, value, limit and state, as in `auth p95 82.1 < 500 ms ok`."""
-    name = f"{rule.scope} {rule.metric}{f' over {rule.window_s} s' if rule.window_s else ''}"
-    return f"{name} {shown_value(rule)} {rule.operator} {shown_limit(rule)} {STATE_WORDS[rule.outcome]}"
+    return f"{rule_name(rule)} {shown_value(rule)} {rule.operator} {shown_limit(rule)} {STATE_WORDS[rule.outcome]}"
+
+
+def rule_name(rule: RuleState) -> str:
+    """Return what a rule is about, as in `auth p95 over 10 s`."""
+    return f"{rule.scope} {rule.metric}{f' over {rule.window_s} s' if rule.window_s else ''}"
 
 
 def shown_limit(rule: RuleState) -> str:

@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loadgate.live.plain import shown_limit, shown_value
+from loadgate.live.plain import rule_name, shown_limit, shown_value
 from loadgate.live.state import LiveState, RuleState
 from loadgate.report.text import number
 
@@ -66,7 +66,7 @@ def _figures(state: LiveState) -> RenderableType:
 
 def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> RenderableType:
     is_wide = columns >= WIDE_COLUMNS
-    rows = [(_scope(rule), shown_value(rule), f"{rule.operator} {shown_limit(rule)}") for rule in rules]
+    rows = [(rule_name(rule), shown_value(rule), f"{rule.operator} {shown_limit(rule)}") for rule in rules]
     value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
     word_width = max(map(len, words.values())) if is_wide else 1
     gauge_width = columns // 5 if is_wide else 0
@@ -79,18 +79,14 @@ def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> R
     if is_wide:
         grid.add_column()
     grid.add_column(no_wrap=True, min_width=word_width)
-    for rule, (scope, value, limit) in zip(rules, rows, strict=True):
+    for rule, (name, value, limit) in zip(rules, rows, strict=True):
         colour = COLOURS[rule.outcome]
         word = words[rule.outcome] if is_wide else words[rule.outcome][0]
-        cells: list[RenderableType] = [Text(scope), Text(value, colour), Text(limit, "dim")]
+        cells: list[RenderableType] = [Text(name), Text(value, colour), Text(limit, "dim")]
         if is_wide:
             cells.append(_gauge(rule, gauge_width))
         grid.add_row(*cells, Text(word, colour))
     return grid
-
-
-def _scope(rule: RuleState) -> str:
-    return f"{rule.scope} {rule.metric}{f' over {rule.window_s} s' if rule.window_s else ''}"
 
 
 def _gauge(rule: RuleState, width: int) -> RenderableType:

@@ -12,7 +12,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from loadgate.recorder.recorder import Recorder, RequestName, Totals
+from loadgate.recorder.recorder import Recorder
+from loadgate.recorder.scopes import RequestName, Totals
 from loadgate.recorder.sketch import LatencySketch, bucket_bounds_us
 
 _ENCODING_COOKIE = 0x1C849303 | 0x10

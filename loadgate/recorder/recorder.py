@@ -1,9 +1,9 @@
 """The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import uuid4
 
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering
@@ -11,10 +11,8 @@ from loadgate.recorder.errors import ErrorCount, ErrorLog
 from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestRequests
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
+from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals, sum_cells
 from loadgate.recorder.sketch import LatencySketch, is_latency
-
-OVERALL = "overall"
-"""The scope of all requests."""
 
 STEADY = "steady"
 """The stage of requests sent while the load was as the profile wants it, as opposed to `RAMP`."""
@@ -23,41 +21,6 @@ RAMP = "ramp"
 
 FORMAT_VERSION = 2
 """2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
-
-
-class Totals(NamedTuple):
-    """All requests of a scope: latencies by outcome, and bytes received."""
-
-    success: LatencySketch
-    failure: LatencySketch
-    response_bytes: int
-
-    @property
-    def requests(self) -> int:
-        """Requests of either outcome."""
-        return self.success.count + self.failure.count
-
-
-class RequestName(NamedTuple):
-    """A scope of one request name, within one group or (None) whatever the group."""
-
-    name: str
-    group: str | None = None
-
-
-Scope = str | RequestName
-"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which.
-
-Measures have names and groups as requests do. A scope with both holds its requests; `overall` never holds a measure.
-"""
-
-
-class TimeSlot(NamedTuple):
-    """All requests of a scope that ended in [start_s, start_s + width_s), epoch seconds."""
-
-    start_s: int
-    width_s: int
-    totals: Totals
 
 
 class Recorder:
@@ -223,7 +186,7 @@ class Recorder:
 
     def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """All requests of a scope, of all stages or the given ones."""
-        return _sum((key.outcome, series.total) for key, series in self._select(scope, stages))
+        return sum_cells((key.outcome, series.total) for key, series in self._select(scope, stages))
 
     def time_slots(
         self, scope: Scope = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
@@ -237,7 +200,7 @@ class Recorder:
         by_slot: dict[tuple[int, int], list[tuple[Outcome, Cell]]] = {}
         for outcome, slot in found:
             by_slot.setdefault(covering(slot.start_s, slot.width_s, keys), []).append((outcome, slot.cell))
-        return [TimeSlot(start_s, width_s, _sum(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
+        return [TimeSlot(start_s, width_s, sum_cells(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
     def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
         """Times from the actual sending of successful requests; empty unless the run was an open model."""
@@ -303,14 +266,6 @@ def _keep(
     group: str, name: str, start_s: float, latency_ms: float, ids: Callable[[], RequestIds] | None
 ) -> KeptRequest:
     return KeptRequest(group, name, start_s, latency_ms, *(ids() if ids is not None else NO_IDS))
-
-
-def _sum(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
-    success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
-    for outcome, cell in cells:
-        (failure if outcome is Outcome.FAILURE else success).merge(cell.latency)
-        response_bytes += cell.response_bytes
-    return Totals(success, failure, response_bytes)
 
 
 def _check_version(data: Mapping[str, Any]) -> None:
