@@ -113,8 +113,12 @@ class Resolver:
         wanted = self.config.task(task)
         return list(dict.fromkeys(filter(None, [wanted.primary, *wanted.fallback])))
 
+    def may_be_named(self, name: str) -> bool:
+        """Whether a request may ask for this model: it is configured, and not for testing only in production."""
+        return name in self.config.models and not (self.access.production and self._only_for_testing(name))
+
     def _named(self, name: str) -> str:
-        if name not in self.config.models or (self.access.production and self._only_for_testing(name)):
+        if not self.may_be_named(name):
             raise UnknownModelError
         return name
 

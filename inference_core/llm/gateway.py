@@ -91,7 +91,10 @@ class Gateway:
 
     def availability(self) -> dict[str, bool]:
         """Whether each configured model would be served now, by its provider or by the simulator in its place."""
-        return {name: self._available(model.provider) for name, model in self.config.models.items()}
+        return {
+            name: self._resolver.may_be_named(name) and self._available(model.provider)
+            for name, model in self.config.models.items()
+        }
 
     def _available(self, provider: str) -> bool:
         if not self.access.may_call(provider, self.config.providers[provider]):

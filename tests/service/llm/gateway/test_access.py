@@ -137,6 +137,7 @@ async def test_a_model_that_is_named_gets_no_other_in_its_place() -> None:
     async with gateway() as opened:
         assert who(opened.candidates("explain", "small")) == [("small", "second")]
         assert who(opened.candidates("explain", "trial")) == [("trial", "second")]
+        assert opened.availability()["trial"] is True
         with pytest.raises(errors.UnknownModelError):
             opened.candidates("explain", "nothing")
     async with gateway(NOBODY) as opened:
@@ -147,6 +148,7 @@ async def test_models_for_testing_do_not_exist_in_production() -> None:
     async with gateway(KEYS, PRODUCTION) as opened:
         with pytest.raises(errors.UnknownModelError):
             opened.candidates("explain", "trial")
+        assert opened.availability()["trial"] is False
 
 
 async def test_the_policy_holds_whoever_answers() -> None:
