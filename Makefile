@@ -14,7 +14,7 @@ help:
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
 	@echo 'make setup                 only set up .venv'
 	@echo 'make check                 lint, types, import rules'
-	@echo 'make bench                 what routes, accounts and the generator cost, as ratios measured side by side'
+	@echo 'make bench                 what routes, accounts, streams, telemetry and the generator cost; lag and memory under load'
 	@echo 'make calibrate             prove the measurement: reported against true figures (a quarter of an hour)'
 	@echo 'make clean                 remove what the commands above made, .venv included'
 
