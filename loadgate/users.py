@@ -205,6 +205,7 @@ class BaseUser(FastHttpUser):
     """
 
     abstract = True
+    client: GateSession
     connection_timeout: float = 10.0
     network_timeout: float = 30.0
     preflight: ClassVar[Sequence[Check]] = ()

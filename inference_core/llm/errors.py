@@ -158,7 +158,8 @@ class CircuitOpenError(UpstreamFailedError):
 class ProviderTimeoutError(ProviderError):
     """The provider took too long; `phase` is one of connect, first_token, between_tokens, total.
 
-    The total counts for nothing: a client may have wanted a short one, or been slow itself.
+    Of a stream the total counts for nothing: its client may have wanted a short one, or been slow itself. Whoever waits
+    for nobody but the provider may let it count.
     """
 
     code = "llm_timeout"
