@@ -4,38 +4,39 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from importlib.resources import files
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-PAGE = files("inference_core.llm").joinpath("playground.html").read_text(encoding="utf-8")
+PARTS = files("inference_core.llm") / "playground"
 
 
-def policy(page: str) -> str:
-    """The page's content security policy: its own style and script, calls to this service, and nothing else."""
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_hash_of(page, 'script')}",
-            f"style-src {_hash_of(page, 'style')}",
-            "connect-src 'self'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "frame-ancestors 'none'",
-        )
+def _part(name: str) -> str:
+    return (PARTS / name).read_text(encoding="utf-8")
+
+
+def _hash_of(content: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+
+
+STYLE, SCRIPT = _part("page.css"), _part("page.js")
+PAGE = _part("page.html").replace("{{style}}", STYLE).replace("{{script}}", SCRIPT)
+# Its own style and script, calls to this service, and nothing else.
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        f"script-src {_hash_of(SCRIPT)}",
+        f"style-src {_hash_of(STYLE)}",
+        "connect-src 'self'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
     )
-
-
-def _hash_of(page: str, tag: str) -> str:
-    (text,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
+)
 HEADERS = {
-    "Content-Security-Policy": policy(PAGE),
+    "Content-Security-Policy": POLICY,
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
