@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.documented_tests import assert_tests_exist, named_tests
 from tests.support.stack import ROOT
 
 HERE = Path(__file__).parent
@@ -19,15 +20,7 @@ def test_every_item_has_a_row() -> None:
 
 @pytest.mark.parametrize(("item", "tests"), ROWS, ids=[item for item, _ in ROWS])
 def test_its_tests_exist(item: str, tests: str) -> None:
-    named = re.findall(r"`([^`]+)`", tests)
-    assert named
+    assert_tests_exist(tests, HERE)
     own = f"test_{item}_"
-    for reference in named:
-        path, _, prefix = reference.removesuffix("…").partition("::")
-        if path.endswith("/"):
-            assert any((HERE / path).glob("test_*.py")), reference
-        else:
-            text = (HERE / path).read_text()
-            assert f"def {prefix}" in text, reference
-    files = [HERE / reference.partition("::")[0] for reference in named if ".py" in reference]
+    files = [HERE / path for path, _ in named_tests(tests) if path.endswith(".py")]
     assert any(own in file.read_text() for file in files), f"no test is named {own}…"
