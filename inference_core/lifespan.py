@@ -48,49 +48,54 @@ def lifespan_for(
             stack.push_async_callback(asyncio.to_thread, flush_reporting)
             # The first request that needs the document would make it on the event loop, and hold it up for long.
             await asyncio.to_thread(app.openapi)
-            database = await stack.enter_async_context(Database.open(settings))
-            await ensure_schema(settings, database)
-            redis = await stack.enter_async_context(RedisClient.open(settings))
-            auth = stack.enter_context(AuthState.open(settings, redis.client))
-            tasks = await stack.enter_async_context(TaskSender.open(settings))
-            results = await stack.enter_async_context(ResultStore.open(settings))
-            workers = await stack.enter_async_context(WorkerMonitor.open(settings))
-            gateway = await stack.enter_async_context(Gateway.open(settings, llm_config))
-            health = await stack.enter_async_context(
-                HealthWatch.open(settings, redis, workers, edge.traffic, partial(llm_component, gateway))
-            )
-            task_service = TaskService(tasks, results, edge.traffic)
-            llm = await stack.enter_async_context(
-                LLMState.open(
-                    settings,
-                    gateway,
-                    database=database,
-                    redis=redis,
-                    tasks=task_service,
-                    workers=workers,
-                    traffic=edge.traffic,
-                    metrics=edge.metrics,
-                )
-            )
-            await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, database, health))
+            state = await _open_state(stack, settings, edge, llm_config)
+            await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, state.database, state.health))
             stack.callback(edge.access_log.flush)
             drain_s = settings.effective_shutdown_drain_s
             stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
-            state = AppState(
-                settings=settings,
-                database=database,
-                redis=redis,
-                auth=auth,
-                tasks=tasks,
-                task_service=task_service,
-                workers=workers,
-                health=health,
-                metrics=edge.metrics,
-                llm=llm,
-            )
             # What is there by now stays; the collector need not look through it again and again under load.
             gc.collect()
             gc.freeze()
             yield {"app": state}
 
     return lifespan
+
+
+async def _open_state(stack: AsyncExitStack, settings: Settings, edge: Edge, llm_config: LLMConfig) -> AppState:
+    """Open the resources of the process, one after the other; the stack closes them in reverse order."""
+    database = await stack.enter_async_context(Database.open(settings))
+    await ensure_schema(settings, database)
+    redis = await stack.enter_async_context(RedisClient.open(settings))
+    auth = stack.enter_context(AuthState.open(settings, redis.client))
+    tasks = await stack.enter_async_context(TaskSender.open(settings))
+    results = await stack.enter_async_context(ResultStore.open(settings))
+    workers = await stack.enter_async_context(WorkerMonitor.open(settings))
+    gateway = await stack.enter_async_context(Gateway.open(settings, llm_config))
+    health = await stack.enter_async_context(
+        HealthWatch.open(settings, redis, workers, edge.traffic, partial(llm_component, gateway))
+    )
+    task_service = TaskService(tasks, results, edge.traffic)
+    llm = await stack.enter_async_context(
+        LLMState.open(
+            settings,
+            gateway,
+            database=database,
+            redis=redis,
+            tasks=task_service,
+            workers=workers,
+            traffic=edge.traffic,
+            metrics=edge.metrics,
+        )
+    )
+    return AppState(
+        settings=settings,
+        database=database,
+        redis=redis,
+        auth=auth,
+        tasks=tasks,
+        task_service=task_service,
+        workers=workers,
+        health=health,
+        metrics=edge.metrics,
+        llm=llm,
+    )
