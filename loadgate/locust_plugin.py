@@ -34,7 +34,7 @@ from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import host_under_test, make_plan, running_classes
+from loadgate.plan import host_under_test, make_plan, process_name, running_classes
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Run
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
@@ -164,9 +164,7 @@ class LoadGate:
         # Until there is a verdict, which a worker leaves to the master.
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
         self._run = Run(make_plan(self._choice, environment, self._run_time_s))
-        name = f"worker {self._runner.worker_index}" if isinstance(self._runner, WorkerRunner) else "master"
-        name = name if self._worker or self._workers else "process"
-        self._sampler = HealthSampler(name, self.suite.generator_limits)
+        self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits)
         self._sampler.start()
         self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
         activate(self._pacer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import User
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from loadgate.run_state import Plan
 from loadgate.stages import closed_steps
@@ -49,3 +49,10 @@ def running_classes(environment: Environment) -> list[type[User]]:
 def host_under_test(environment: Environment) -> str:
     """Return the base URL that is tested, "" when there is none."""
     return environment.host or next((user.host for user in environment.user_classes if user.host), None) or ""
+
+
+def process_name(runner: Runner) -> str:
+    """Return what to call this process beside the others of its run."""
+    if isinstance(runner, WorkerRunner):
+        return f"worker {runner.worker_index}"
+    return "master" if isinstance(runner, MasterRunner) else "process"
