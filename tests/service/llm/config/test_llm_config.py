@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
-from inference_core.llm.config import loader
-from inference_core.llm.config.loader import BUILT_IN_FILE, LLMConfigError, load_llm_config, parse_llm_config
+from inference_core.llm.config.loader import BUILT_IN_FILE, LLMConfigError, parse_llm_config
 from inference_core.llm.config.schema import LLMConfig, Parameter
 from inference_core.llm.types import PARAMETER_NAMES
-from inference_core.settings import Settings
 from tests.support.stack import ROOT
 
 SOUND = """
@@ -292,46 +289,3 @@ def test_a_bad_override_names_its_variable() -> None:
 def test_an_override_of_nothing_is_a_mistake(target: str) -> None:
     (found,) = mistakes(SOUND + f"settings:\n  env_overrides:\n    X: {target}\n", {"X": "1"})
     assert found == f"llm.yaml:13: settings.env_overrides.X: '{target}' is no value of this file that it could replace"
-
-
-def settings(**values: object) -> Settings:
-    return Settings.model_validate({"environment": "development", **values})
-
-
-def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(LLMConfigError, match=r"nowhere\.yaml: cannot be read \(FileNotFoundError\); LLM_CONFIG_FILE"):
-        load_llm_config(settings(llm_config_file=tmp_path / "nowhere.yaml"), {})
-
-
-def test_the_file_in_the_working_directory_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert "gpt-5-mini" in load_llm_config(settings(), {}).models
-    (tmp_path / "llm_config.yaml").write_text(SOUND)
-    assert list(load_llm_config(settings(), {}).models) == ["small", "large"]
-
-
-def test_keys_may_stand_in_the_env_file_below_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    env_file = tmp_path / ".env"
-    env_file.write_text("SOME_TEST_KEY=from-the-file\nOTHER_TEST_KEY=too\n")
-    monkeypatch.setenv("SOME_TEST_KEY", "from-the-environment")
-    environ = loader.process_environment(env_file)
-    assert (environ["SOME_TEST_KEY"], environ["OTHER_TEST_KEY"]) == ("from-the-environment", "too")
-
-
-NATIVE = "providers:\n  {kind}:\n    api_key_env: THE_KEY\n"
-
-
-@pytest.mark.parametrize(("kind", "module"), [("anthropic", "anthropic"), ("gemini", "google.genai")])
-def test_a_missing_extra_is_named_if_its_provider_may_be_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, module: str
-) -> None:
-    monkeypatch.setitem(loader.CLIENTS, kind, f"not_installed_{kind}.client")  # type: ignore[arg-type]
-    path = tmp_path / "llm.yaml"
-    path.write_text(NATIVE.format(kind=kind))
-    with pytest.raises(LLMConfigError) as raised:
-        load_llm_config(settings(llm_config_file=path), {"THE_KEY": "sk-hunter2"})
-    expected = f"{path}:2: providers.{kind}: needs a client that is not installed: pip install 'inference-core[{kind}]'"
-    assert str(raised.value) == expected
-    # Without a key, or where live calls are forbidden, nobody needs the client.
-    load_llm_config(settings(llm_config_file=path), {})
-    load_llm_config(settings(llm_config_file=path, allow_live_llm=False), {"THE_KEY": "sk-hunter2"})
