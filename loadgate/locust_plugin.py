@@ -1,4 +1,4 @@
-"""The only file that touches Locust's events: it makes a Locust process a gate, alone, as master or as worker."""
+"""Listens to Locust's events, and so makes a Locust process a gate: alone, as master or as worker."""
 
 from __future__ import annotations
 
