@@ -33,38 +33,12 @@ def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) 
     """Return the whole page for one run, from its run.json alone; `series` are its own where they are known."""
     series = series or run_series(document)
     data = embedded_data(document, series)
-    rows = request_rows(document["totals"], series)
     style, script = _style(), _script()
     html = (
         _environment()
         .get_template("report.html.j2")
         .render(
-            run=document["run"],
-            verdict=document["verdict"],
-            overall=document["totals"]["overall"],
-            peak_users=max((count for _, count in document["user_counts"]), default=None),
-            title=f"Load test {document['run']['profile']['name']}",
-            ending=facts.ending(document["run"]),
-            rules=[rule_row(rule) for rule in document["verdict"]["rules"]],
-            gauge_width=GAUGE_WIDTH,
-            totals=[row for row in rows if row.kind in {"overall", "group"}],
-            requests=[row for row in rows if row.kind == "request"],
-            measures=[row for row in rows if row.kind == "measure"],
-            times=TIMES,
-            spark=(SPARK_WIDTH, SPARK_HEIGHT),
-            has_beside=any(row.cells[-1].sort >= 0 for row in rows),
-            is_open=document["totals"]["overall"]["service_ms"] is not None,
-            timeline=timeline(document, series, data["started_s"]),
-            widths_s=[grid.width_s for grid in series.grids],
-            readable_s=READABLE_SLOTS * series.grids[0].width_s,
-            recorded_width_s=series.recorded_width_s,
-            failures=facts.failure_rows(document, data["started_s"]),
-            exceptions=document["exceptions"],
-            slowest=facts.slowest_rows(document, data["started_s"]),
-            generators=document["generator"],
-            counters=facts.counters(document),
-            target=document["target"],
-            facts=facts.facts(document),
+            **_told(document, series, data["started_s"]),
             style=style,
             script=script,
             data=packed(data),
@@ -73,6 +47,40 @@ def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) 
     )
     # A lone half of a character pair, as a broken answer may hold, cannot be written as UTF-8.
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _told(document: Mapping[str, Any], series: ChartSeries, started_s: float) -> dict[str, Any]:
+    """What the templates say, by the names that they use."""
+    run, verdict, totals = document["run"], document["verdict"], document["totals"]
+    rows = request_rows(totals, series)
+    return {
+        "run": run,
+        "verdict": verdict,
+        "overall": totals["overall"],
+        "peak_users": max((count for _, count in document["user_counts"]), default=None),
+        "title": f"Load test {run['profile']['name']}",
+        "ending": facts.ending(run),
+        "rules": [rule_row(rule) for rule in verdict["rules"]],
+        "gauge_width": GAUGE_WIDTH,
+        "totals": [row for row in rows if row.kind in {"overall", "group"}],
+        "requests": [row for row in rows if row.kind == "request"],
+        "measures": [row for row in rows if row.kind == "measure"],
+        "times": TIMES,
+        "spark": (SPARK_WIDTH, SPARK_HEIGHT),
+        "has_beside": any(row.cells[-1].sort >= 0 for row in rows),
+        "is_open": totals["overall"]["service_ms"] is not None,
+        "timeline": timeline(document, series, started_s),
+        "widths_s": [grid.width_s for grid in series.grids],
+        "readable_s": READABLE_SLOTS * series.grids[0].width_s,
+        "recorded_width_s": series.recorded_width_s,
+        "failures": facts.failure_rows(document, started_s),
+        "exceptions": document["exceptions"],
+        "slowest": facts.slowest_rows(document, started_s),
+        "generators": document["generator"],
+        "counters": facts.counters(document),
+        "target": document["target"],
+        "facts": facts.facts(document),
+    }
 
 
 @cache

@@ -63,7 +63,7 @@ def _row(index: int, scope: ScopeSeries, figures: Mapping[str, Any]) -> RequestR
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
-        received=text.mebibytes(figures["response_bytes"]),
+        received=_bytes(figures["response_bytes"]),
     )
 
 
@@ -80,6 +80,10 @@ def _times(figures: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...
         for label, times in kinds
         if times and times["max"] is not None
     )
+
+
+def _bytes(count: int) -> str:
+    return text.mebibytes(count) if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
 
 
 def _count(value: int) -> Cell:

@@ -115,32 +115,36 @@ function legendOf(spec, toggle) {
  * describe(index) for the spoken value, xRange/xSplits/xValues for other axes than time.
  */
 function makeChart(host, spec) {
-  const figure = element("figure", `chart ${spec.className || ""}`);
-  const caption = element("figcaption");
-  caption.append(element("strong", "", spec.title), element("small", "", spec.unit));
-  const box = element("div", "plot");
-  box.tabIndex = 0;
-  box.setAttribute("role", "group");
-  box.setAttribute("aria-label", `${spec.title}, ${spec.unit}: chart`);
-  const spoken = element("p", "spoken");
-  spoken.setAttribute("aria-live", "polite");
-  const { legend, values } = legendOf(spec, (index, show) => plot.setSeries(index + 1, { show }));
-  caption.append(legend);
-  figure.append(caption, box, spoken);
+  const { figure, box, spoken, values } = frameOf(spec, (index, show) => plot.setSeries(index + 1, { show }));
   host.append(figure);
-
-  const width = () => Math.max(200, box.clientWidth);
-  const height = () => spec.height || 190;
-  const writeValues = (plot) => {
-    const index = plot.cursor.idx;
+  const size = () => ({ width: Math.max(200, box.clientWidth), height: spec.height || 190 });
+  let level = spec.time ? zoom.level : 0;
+  const readout = (drawn) => {
+    const index = drawn.cursor.idx;
     values.forEach((value, number) => {
       const line = spec.series[number];
       value.textContent = index === null || index === undefined ? "" : line.format(at(line.values, level)[index] ?? null);
     });
-    if (spec.onCursor) spec.onCursor(plot);
+    if (spec.onCursor) spec.onCursor(drawn);
   };
-  let level = spec.time ? zoom.level : 0;
-  const plot = new uPlot(optionsOf(spec, level, width(), height(), writeValues), dataOf(spec, level), box);
+  const plot = new uPlot(optionsOf(spec, size(), readout), dataOf(spec, level), box);
+  const follow = () => {
+    box.dataset.shown = zoom.range.map((seconds) => seconds.toFixed(1)).join(" ");
+    if (zoom.level !== level) {
+      level = zoom.level;
+      plot.setData(dataOf(spec, level), false);
+    }
+    plot.setScale("x", { min: zoom.range[0], max: zoom.range[1] });
+  };
+  if (spec.time) {
+    follow();
+    zoom.listeners.add(follow);
+  }
+  const observer = new ResizeObserver(() => {
+    if (box.clientWidth && size().width !== plot.width) plot.setSize(size());
+  });
+  observer.observe(box);
+  box.addEventListener("keydown", (event) => chartKey(event, plot, spec, level, spoken));
   const chart = {
     redraw: () => plot.redraw(false, true),
     destroy() {
@@ -151,28 +155,25 @@ function makeChart(host, spec) {
       figure.remove();
     },
   };
-  const noteShown = () => {
-    box.dataset.shown = zoom.range.map((seconds) => seconds.toFixed(1)).join(" ");
-  };
-  const follow = () => {
-    noteShown();
-    if (zoom.level !== level) {
-      level = zoom.level;
-      plot.setData(dataOf(spec, level), false);
-    }
-    plot.setScale("x", { min: zoom.range[0], max: zoom.range[1] });
-  };
-  if (spec.time) {
-    noteShown();
-    zoom.listeners.add(follow);
-  }
-  const observer = new ResizeObserver(() => {
-    if (box.clientWidth && width() !== plot.width) plot.setSize({ width: width(), height: height() });
-  });
-  observer.observe(box);
-  box.addEventListener("keydown", (event) => chartKey(event, plot, spec, level, spoken));
   charts.add(chart);
   return chart;
+}
+
+/** What stands around the plot: title, legend, the box that takes the keyboard, and what is said aloud. */
+function frameOf(spec, toggle) {
+  const figure = element("figure", `chart ${spec.className || ""}`);
+  const caption = element("figcaption");
+  caption.append(element("strong", "", spec.title), element("small", "", spec.unit));
+  const box = element("div", "plot");
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", `${spec.title}, ${spec.unit}: chart`);
+  const spoken = element("p", "spoken");
+  spoken.setAttribute("aria-live", "polite");
+  const { legend, values } = legendOf(spec, toggle);
+  caption.append(legend);
+  figure.append(caption, box, spoken);
+  return { figure, box, spoken, values };
 }
 
 /** The array of a grid, or of the only one that there is. */
@@ -182,10 +183,9 @@ function dataOf(spec, level) {
   return [at(spec.x, level), ...spec.series.map((line) => at(line.values, level))];
 }
 
-function optionsOf(spec, level, width, height, writeValues) {
+function optionsOf(spec, size, readout) {
   return {
-    width,
-    height,
+    ...size,
     legend: { show: false },
     padding: [10, run.end_s >= 36000 ? 30 : 22, 0, 0],
     scales: {
@@ -195,21 +195,24 @@ function optionsOf(spec, level, width, height, writeValues) {
       y: yScale(spec),
     },
     axes: axesOf(spec),
-    series: [{}, ...spec.series.map((line) => seriesOf(line, level))],
+    series: [{}, ...spec.series.map(seriesOf)],
     cursor: cursorOf(spec),
     hooks: {
       drawClear: [(plot) => spec.marks && spec.marks(plot)],
       draw: [(plot) => (spec.draw && spec.draw(plot), drawLimits(plot, spec))],
-      setCursor: [writeValues],
+      setCursor: [readout],
       setSelect: [takeSelection],
     },
   };
 }
 
-function seriesOf(line, level) {
-  const values = at(line.values, level);
+/** Whether so many slots have no sample that dots must show where there are some. */
+function isSparse(values) {
   const filled = values.filter((value) => value !== null && value !== undefined).length;
-  const sparse = values.length < 2 || filled < values.length * 0.6;
+  return values.length < 2 || filled < values.length * 0.6;
+}
+
+function seriesOf(line) {
   return {
     label: line.label,
     show: !line.hidden,
@@ -217,9 +220,9 @@ function seriesOf(line, level) {
     fill: line.fill ? () => colour(`${line.colour}-fill`) : undefined,
     width: 1.75,
     dash: line.dash ? [6, 4] : undefined,
-    spanGaps: sparse || line.span === true,
+    spanGaps: line.span === true || line.values.some(isSparse),
     paths: line.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
-    points: { show: sparse && !line.span, size: 5, width: 0, fill: () => colour(line.colour) },
+    points: { show: (plot, index) => !line.span && isSparse(plot.data[index]), size: 5, width: 0, fill: () => colour(line.colour) },
   };
 }
 
