@@ -54,6 +54,13 @@ class LimitsUnavailableError(DependencyUnavailableError):
     detail = "The limits of users cannot be read at the moment. Try again shortly."
 
 
+class StatisticsUnavailableError(DependencyUnavailableError):
+    """The counts cannot be read, for Redis does not answer in time."""
+
+    code = "llm_stats_unavailable"
+    detail = "The statistics cannot be read at the moment. Try again shortly."
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """A request that was let in; `mean_task_ms` is what a task has taken on average, None if unknown."""
@@ -142,11 +149,14 @@ class UserLimits:
         """The counts.
 
         Raises:
-            SessionStoreUnavailableError: if Redis does not answer.
+            StatisticsUnavailableError: if Redis does not answer.
         """
-        with redis_unavailable_as_domain_error():
-            fields = ("requests_count", "total_tokens", "errors_count", "last_request")
-            values: Any = await self._client.hmget(STATS_KEY, fields)
+        fields = ("requests_count", "total_tokens", "errors_count", "last_request")
+        try:
+            with redis_unavailable_as_domain_error():
+                values: Any = await self._client.hmget(STATS_KEY, fields)
+        except SessionStoreUnavailableError as error:
+            raise StatisticsUnavailableError from error
         requests, tokens, errors, last = values
         last_request = datetime.fromisoformat(last.decode()) if last else None
         return Statistics(int(requests or 0), int(tokens or 0), int(errors or 0), last_request)

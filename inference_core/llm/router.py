@@ -12,6 +12,7 @@ from inference_core.exceptions import NotAuthenticatedError, NotFoundError, NotP
 from inference_core.llm.config.policies import effective_policy
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
 from inference_core.llm.errors import UnknownModelError, UnknownProviderError
+from inference_core.llm.limits import StatisticsUnavailableError
 from inference_core.llm.schemas import (
     ConversationRequest,
     ExplainRequest,
@@ -27,7 +28,6 @@ from inference_core.llm.service import LLMService, Principal, Question
 from inference_core.llm.state import gateway_status
 from inference_core.llm.stream_router import ASK_ERRORS
 from inference_core.paths import LLM_PREFIX
-from inference_core.redis.errors import SessionStoreUnavailableError
 from inference_core.tasks.idempotency import IdempotencyKey, KeyReusedError, SubmissionInProgressError
 from inference_core.tasks.store import ResultStoreUnavailableError
 
@@ -74,7 +74,7 @@ async def models(service: ServiceDep) -> ModelList:
     return ModelList(models=service.gateway.availability())
 
 
-@router.get("/stats", dependencies=[Depends(get_principal)], responses=responses_for(SessionStoreUnavailableError))
+@router.get("/stats", dependencies=[Depends(get_principal)], responses=responses_for(StatisticsUnavailableError))
 async def stats(service: ServiceDep) -> StatsAnswer:
     """What has been asked so far, of all API processes and workers together."""
     counts = await service.limits.statistics()

@@ -235,6 +235,10 @@ class LLMService:
             self.metrics.count_error(error)
             await self.limits.settle(lease, tokens=0, failed=True)
             raise
+        except BaseException:
+            # Whoever cancelled the request does not wait for the lease to end by itself.
+            await self.limits.release(lease)
+            raise
 
     async def settle_stream(self, prepared: Prepared, lease: Lease, source: OpenStream, progress: Progress) -> None:
         """Store and count what a stream was, whole or broken off; of the latter, what had been generated.

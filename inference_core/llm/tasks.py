@@ -118,18 +118,20 @@ async def answer(settings: Settings, job: Job, task_id: str) -> Outcome:
         RedisClient.open(settings) as redis,
         Gateway.open(settings) as gateway,
     ):
-        known = await _given_before(database, task_id)
-        if known is not None:
+        limits, lease = UserLimits(redis.client, gateway.config.settings.limits), Lease(task_id, job.key)
+        if known := await _given_before(database, task_id):
+            # Its worker may have died before it gave the lease back.
+            await limits.release(lease)
             return known
         started_s = time.monotonic()
         completion = await gateway.complete(job.task, await _request(settings, database, job), job.model_name)
         is_new = await record(database, _answered(gateway, job, task_id, completion))
         if not is_new and (known := await _given_before(database, task_id)):
+            await limits.release(lease)
             return known
-        limits = UserLimits(redis.client, gateway.config.settings.limits)
         task_ms = max(1, round((time.monotonic() - started_s) * 1000))
         tokens = completion.usage.total_tokens
-        await limits.settle(Lease(task_id, job.key), tokens=tokens, failed=False, task_ms=task_ms)
+        await limits.settle(lease, tokens=tokens, failed=False, task_ms=task_ms)
         return Outcome(completion.content, completion.model, completion.simulated, completion.usage, utc_now())
 
 

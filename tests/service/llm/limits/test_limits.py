@@ -10,7 +10,13 @@ import pytest
 from redis.asyncio import Redis
 
 from inference_core.llm.config.schema import Limits
-from inference_core.llm.limits import LimitsUnavailableError, LLMLimitError, UserLimits, ms_left_of_day
+from inference_core.llm.limits import (
+    LimitsUnavailableError,
+    LLMLimitError,
+    StatisticsUnavailableError,
+    UserLimits,
+    ms_left_of_day,
+)
 from inference_core.stack.ports import free_port
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
@@ -145,6 +151,8 @@ async def test_without_redis_what_could_cost_money_is_refused_and_the_simulator_
             await limits.admit("user:d", "one", tokens=1, lease_s=60, may_cost=True)
         lease = await limits.admit("user:d", "one", tokens=1, lease_s=60, may_cost=False)
         await limits.settle(lease, tokens=5, failed=False)
+        with pytest.raises(StatisticsUnavailableError):
+            await limits.statistics()
 
 
 def test_a_day_ends_at_midnight_utc() -> None:

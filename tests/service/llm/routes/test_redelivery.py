@@ -6,10 +6,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from inference_core.llm.config.schema import Limits
 from inference_core.llm.jobs import Job, Private
 from inference_core.llm.ledger import SessionRef
+from inference_core.llm.limits import UserLimits
 from inference_core.llm.tasks import answer
 from inference_core.llm.types import SamplingParams
+from inference_core.redis.client import RedisClient
 from tests.support.accounts import Api
 
 pytestmark = pytest.mark.anyio
@@ -45,6 +48,17 @@ async def test_task_delivered_twice_answers_once(api: Api) -> None:
     assert [turn["content"] for turn in conversation["turns"]] == ["Hello?", first.text]
     stats = (await api.get("/llm/stats", tokens)).json()["stats"]
     assert stats["requests_count"] == 1
+
+
+async def test_task_delivered_again_gives_back_the_lease_that_its_dead_worker_held(api: Api) -> None:
+    user = await api.register()
+    job, task_id = job_of(user.id), str(uuid4())
+    await answer(api.settings, job, task_id)
+    async with RedisClient.open(api.settings) as redis:
+        limits = UserLimits(redis.client, Limits(requests_per_minute=0, concurrent_requests=1, tokens_per_day=0))
+        await limits.admit(job.key, task_id, tokens=1, lease_s=600, may_cost=False)
+        await answer(api.settings, job, task_id)
+        await limits.admit(job.key, "another", tokens=1, lease_s=600, may_cost=False)
 
 
 def test_job_survives_its_journey() -> None:
