@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from loadgate.run_document import SCHEMA_VERSION
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
@@ -26,7 +27,7 @@ def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path,
     assert done.returncode == PASS, done.stdout + done.stderr
     assert_artefacts(tmp_path)
     run = document(tmp_path)
-    assert run["schema_version"] == 1
+    assert run["schema_version"] == SCHEMA_VERSION
     assert run["run"]["ending"] == "completed"
     assert {item["name"]: item["requests"] for item in run["totals"]["requests"]} == {
         "Quick - Ping": stub.received["/ping"],

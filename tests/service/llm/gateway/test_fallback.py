@@ -211,12 +211,15 @@ async def test_a_clients_own_mistakes_do_not_open_it() -> None:
         assert len(first.requests) == 3
 
 
-async def test_failures_are_logged_without_key_prompt_or_the_providers_words(capfd: pytest.CaptureFixture[str]) -> None:
+async def test_failures_are_logged_without_key_prompt_or_the_providers_words(
+    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
     async with wire_server(failing(401)) as first, gateway(first=first.url) as opened:
         with pytest.raises(errors.ProviderAuthError):
             await read(opened, question("a very private prompt"))
         shown = repr(opened.access) + repr(vars(opened)) + repr(opened.providers)
-    logged = "".join(capfd.readouterr())
+    # The first alone where nothing has configured the process's logging before.
+    logged = "".join(capfd.readouterr()) + caplog.text
     assert "llm_attempt_failed" in logged
     assert "status 401, code some_code" in logged
     for secret in ("hunter2", "private", "Incorrect API key"):
