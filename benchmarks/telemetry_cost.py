@@ -17,12 +17,9 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import psutil
-import uvloop
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.connections import port_of, throughput
+from benchmarks.connections import rate
 from tests.support.processes import redis_server
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
 
@@ -31,23 +28,14 @@ MOST_COST = 0.15
 PATHS = ("/api/v1/tasks/health", "/api/v1/health/database")
 
 
-def requests_per_cpu_s(api: ApiProcess, path: str, slice_s: float) -> float:
-    """Answers for each second of the server's processor time."""
-    server = psutil.Process(api.pid)
-    before = server.cpu_times()
-    answers = uvloop.run(throughput(port_of(api.url), path, slice_s)) * slice_s
-    after = server.cpu_times()
-    return answers / (after.user + after.system - before.user - before.system)
-
-
 def measure(with_both: ApiProcess, with_neither: ApiProcess, rounds: int, slice_s: float) -> dict[str, float]:
     """The median over the rounds of each route's cost, as a share of the throughput without."""
     costs: dict[str, list[float]] = {path: [] for path in PATHS}
     for _ in range(rounds):
         for path in PATHS:
-            before = requests_per_cpu_s(with_neither, path, slice_s)
-            value = requests_per_cpu_s(with_both, path, slice_s)
-            after = requests_per_cpu_s(with_neither, path, slice_s)
+            before = rate(with_neither, path, slice_s).per_cpu_s
+            value = rate(with_both, path, slice_s).per_cpu_s
+            after = rate(with_neither, path, slice_s).per_cpu_s
             costs[path].append(1 - value / ((before + after) / 2))
             print(f"  {path:26} {value:7.0f}/CPU s   without {before:7.0f}/CPU s {after:7.0f}/CPU s", flush=True)
     return {path: statistics.median(values) for path, values in costs.items()}
