@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from loadgate.recorder import OVERALL, RAMP, LatencySketch, TimeSlot, Totals
-from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, evaluate_rule, recent_view
+from loadgate.recorder import OVERALL, RAMP, LatencySketch, Recorder, TimeSlot, Totals
+from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, recent_view
 
 
 class LiveRules:
@@ -15,9 +15,9 @@ class LiveRules:
     A rule with a window is judged over the last windows only, and stays broken once it was: it must hold in each.
     """
 
-    def __init__(self, rules: Sequence[Rule], view: RecorderView) -> None:
+    def __init__(self, rules: Sequence[Rule], recorder: Recorder) -> None:
         self._rules = rules
-        self.figures = GrowingView(view)
+        self.figures = GrowingView(recorder)
         self._broken: dict[Rule, RuleResult] = {}
 
     def look(self, context: EvaluationContext, complete_until_s: int, between: Callable[[], None]) -> list[RuleResult]:
@@ -49,8 +49,8 @@ class LiveRules:
 class GrowingView:
     """A recorder's figures, of whole seconds alone, to which each look adds what has come since the last one."""
 
-    def __init__(self, view: RecorderView) -> None:
-        self._view = view
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
         self._until_s = 0
         self._sums: dict[tuple[str, str], _Sum] = {}
 
@@ -60,27 +60,30 @@ class GrowingView:
 
     def groups(self) -> list[str]:
         """See `RecorderView`."""
-        return self._view.groups()
+        return self._recorder.groups()
 
     def names(self) -> list[str]:
         """See `RecorderView`."""
-        return self._view.names()
+        return self._recorder.names()
 
     def stages(self) -> list[str]:
         """See `RecorderView`."""
-        return self._view.stages()
+        return self._recorder.stages()
 
     def span_s(self) -> tuple[int, int] | None:
         """See `RecorderView`."""
-        return self._view.span_s()
+        return self._recorder.span_s()
 
     def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """See `RecorderView`."""
+        if self._recorder.is_measure(scope):
+            # Measures may be filed under a second that was taken in before: a stream's first token is, at its end.
+            return self._recorder.totals(scope, stages)
         whole = Totals(LatencySketch(), LatencySketch(), 0)
         for stage in self.stages() if stages is None else stages:
             known = self._sums.setdefault((scope, stage), _Sum())
             if known.until_s < self._until_s:
-                for slot in self._view.time_slots(scope, [stage], known.until_s):
+                for slot in self._recorder.time_slots(scope, [stage], known.until_s):
                     if slot.start_s < self._until_s:
                         known.totals = _add(known.totals, slot.totals)
                 known.until_s = self._until_s
@@ -91,7 +94,7 @@ class GrowingView:
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
     ) -> list[TimeSlot]:
         """See `RecorderView`."""
-        return self._view.time_slots(scope, stages, since_s)
+        return self._recorder.time_slots(scope, stages, since_s)
 
 
 @dataclass(slots=True)

@@ -47,6 +47,15 @@ def test_looks_add_up_to_what_the_verdict_says() -> None:
     ]
 
 
+def test_a_measure_of_a_second_that_was_looked_at_before_counts() -> None:
+    recorder = Recorder()
+    live = LiveRules(parse_rules(["first: max < 20ms"]), recorder)
+    for value_ms in (10.0, 30.0):
+        recorder.record_measure("First", value_ms, at_s=START_S, group="first")
+        (result,) = live.look(BRIEF, START_S + 5, nothing)
+        assert result.value == value_ms
+
+
 def test_seconds_that_are_not_whole_do_not_count_yet() -> None:
     recorder = Recorder()
     live = LiveRules(parse_rules(["health: requests > 10"]), recorder)
