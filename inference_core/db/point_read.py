@@ -23,7 +23,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from inference_core.settings import Settings
 
-MOST_CONNECTIONS = 4
+MOST_CONNECTIONS = 10
 
 Converter = Callable[[Any], Any] | None
 

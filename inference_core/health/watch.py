@@ -42,8 +42,9 @@ class HealthWatch:
     redis_client: RedisClient
     workers: WorkerMonitor
     traffic: Traffic
-    llm: Callable[[], Component]
+    ask_llm: Callable[[], Component]
     database: Component = field(default_factory=_unseen)
+    llm: Component = field(default_factory=_unseen)
     redis: Component = field(default_factory=_unseen)
     redis_round_trip_s: float = 0.0
 
@@ -55,15 +56,16 @@ class HealthWatch:
         redis: RedisClient,
         workers: WorkerMonitor,
         traffic: Traffic,
-        llm: Callable[[], Component],
+        ask_llm: Callable[[], Component],
     ) -> AsyncIterator[HealthWatch]:
         """Look once at everything, then again and again until the context ends."""
         async with DatabaseProbe.open(settings.database_url) as probe:
-            watch = cls(probe, redis, workers, traffic, llm)
-            await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
+            watch = cls(probe, redis, workers, traffic, ask_llm)
+            await asyncio.gather(watch.look_at_database(), watch.look_at_redis(), watch.look_at_llm())
             async with (
                 run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
                 run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
+                run_until_cancelled(watch.look_at_llm, every_s=PROBE_EVERY_S, name="llm_probe"),
             ):
                 yield watch
 
@@ -98,8 +100,12 @@ class HealthWatch:
             application=self._application(now),
             redis=self.redis,
             tasks=Component(verdict.status, snapshot.as_of, message),
-            llm=self.llm(),
+            llm=self.llm,
         )
+
+    async def look_at_llm(self) -> None:
+        """See how the models stand; waits for nothing, but would take its time from every request."""
+        self.llm = self.ask_llm()
 
     def _application(self, now: datetime) -> Component:
         return Component("degraded", now, "Shutting down.") if self.traffic.draining else Component("healthy", now)
