@@ -132,7 +132,11 @@ tasks:
   explain: {{primary: small}}
   conversation: {{primary: small}}
 settings:
-  limits: {{requests_per_minute: {per_minute}, concurrent_requests: {at_once}, tokens_per_day: {per_day}, concurrent_streams: 0}}
+  limits:
+    requests_per_minute: {per_minute}
+    concurrent_requests: {at_once}
+    tokens_per_day: {per_day}
+    concurrent_streams: 0
 """
 
 
