@@ -139,7 +139,7 @@ async def test_silence_is_pinged_and_no_token_is_lost(start_server: ServerFactor
 
 async def test_streams_beyond_the_limit_of_the_process_are_refused(start_server: ServerFactory, tmp_path: Path) -> None:
     config = limits_config(tmp_path)
-    config.write_text(config.read_text().replace("limits: {", "limits: {concurrent_streams: 1, "))
+    config.write_text(config.read_text().replace("concurrent_streams: 0", "concurrent_streams: 1"))
     async with start_server(llm_config_file=config, llm_simulator_speed="70b-h100") as server:
         async with server.stream("/explain/stream", QUESTION) as response:
             assert response.status_code == 200
