@@ -19,6 +19,9 @@ NO_VALUE = -1
 _DENSE_FROM = 300
 """With this many buckets to add up, a list over all of them is faster than a dictionary."""
 
+_NUMBERS = list(range(1 << 16))
+"""Every bucket that an array of two bytes can name: a piece of a list is to be had for less than its numbers."""
+
 
 class Sketch(NamedTuple):
     """Samples by bucket of the latency sketch (see `loadgate.recorder.sketch`), ascending by bucket."""
@@ -150,7 +153,7 @@ def _added_up(parts: Sequence[Sketch], first: int, end: int) -> Sketch:
         for bucket, samples in zip(part.buckets, part.samples, strict=True):
             dense[bucket] += samples
     used = dense[first:]
-    return Sketch(array("H", list(compress(range(first, end), used))), array("Q", list(filter(None, used))))
+    return Sketch(array("H", list(compress(_NUMBERS[first:end], used))), array("Q", list(filter(None, used))))
 
 
 def _scope(kind: str, figures: Mapping[str, Any], slots: tuple[Slots, Slots], grids: Sequence[Grid]) -> ScopeSeries:
@@ -212,7 +215,9 @@ def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
 def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, Sketch]]:
     """The sketch of each slot that has samples; cells that follow each other in a slot are read as one."""
     buckets, samples, ends = columns.latency.buckets, columns.latency.samples, columns.latency.ends
-    bounds = min(buckets, default=0), 1 + max(buckets, default=0)
+    # The buckets of a cell ascend: its first and its last one bound it.
+    lowest = min((buckets[low] for low in (0, *ends[:-1]) if low < len(buckets)), default=0)
+    bounds = lowest, 1 + max((buckets[high - 1] for high in ends if high), default=0)
     slots = [(start_s - grid.start_s) // grid.width_s for start_s in columns.start_s]
     first = 0
     for cell, slot in enumerate(slots, start=1):
