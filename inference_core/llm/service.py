@@ -225,7 +225,7 @@ class LLMService:
         """Ask, and wait for the first piece. Whoever gets the stream closes it and settles.
 
         Raises:
-            LLMError: nothing came, and the lease is settled.
+            LLMError: nothing came, and the lease is settled; so it is when the request is cancelled.
         """
         try:
             return await self.gateway.open_stream(
@@ -237,7 +237,7 @@ class LLMService:
             raise
         except BaseException:
             # Whoever cancelled the request does not wait for the lease to end by itself.
-            await self.limits.release(lease)
+            await self.limits.settle(lease, tokens=0, failed=False)
             raise
 
     async def settle_stream(self, prepared: Prepared, lease: Lease, source: OpenStream, progress: Progress) -> None:

@@ -202,12 +202,9 @@ async def answer(request: Request, principal: Principal, question: Question) -> 
 
 async def first_token(llm: LLMState, prepared: Prepared, lease: Lease, stream: ActiveStream) -> OpenStream | None:
     """The open stream; None if it was interrupted before the first token came."""
-    source: OpenStream | None = None
     async with stream:
-        source = await llm.service.open(prepared, lease)
-    if source is None:
-        await llm.service.limits.settle(lease, tokens=0, failed=False)
-    return source
+        return await llm.service.open(prepared, lease)
+    return None
 
 
 router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotAuthenticatedError, NotPermittedError))
