@@ -13,6 +13,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from loadgate.event_parser import EventParser, ServerEvent
 from loadgate.observed import UnansweredRequestError, error_text
+from loadgate.stopwatch import last_readable
 from loadgate.users import GateResponse, GateSession
 
 BLOCK_BYTES = 16 * 1024
@@ -31,6 +32,7 @@ class EventStream:
         self.error: str | None = None
         self._response = response
         self._raw = response._response  # noqa: SLF001 - Locust gives no other way to a body that is still coming
+        self._readable = last_readable(None if self._raw is None else self._raw._sock)  # noqa: SLF001 - as above
         self._is_over = response.status_code != 200
         self._last_ms: float | None = None
         self._received_bytes = 0
@@ -60,7 +62,7 @@ class EventStream:
         parser = EventParser()
         try:
             while piece := self._read():
-                for event in parser.feed(piece, self._now_ms()):
+                for event in parser.feed(piece, self._ms(self._readable)):
                     self._last_ms = event.at_ms
                     yield event
             self._is_over = True
@@ -86,7 +88,7 @@ class EventStream:
         self._response.failure(error)
         self.error = error_text(error)
         self._is_over = True
-        self._last_ms = self._now_ms()
+        self._last_ms = self._ms(time.perf_counter())
 
     def _read(self) -> bytes:
         """Wait for the next bytes of the body; b"" at its end."""
@@ -95,7 +97,9 @@ class EventStream:
         while not raw._body_buffer:  # noqa: SLF001 - its own readers wait for whole lines or blocks
             if raw.message_complete:
                 return b""
-            received = cast("gevent.socket.socket", raw._sock).recv(BLOCK_BYTES)  # noqa: SLF001 - as above
+            connection = cast("gevent.socket.socket", raw._sock)  # noqa: SLF001 - as above
+            received = connection.recv(BLOCK_BYTES)
+            self._readable = last_readable(connection)
             raw.feed(received)
             if not received and not raw.message_complete:
                 raise HTTPConnectionClosed("connection closed in the middle of the stream")
@@ -104,8 +108,8 @@ class EventStream:
         self._received_bytes += len(piece)
         return piece
 
-    def _now_ms(self) -> float:
-        return (time.perf_counter() - self._response.began) * 1000
+    def _ms(self, at: float) -> float:
+        return (at - self._response.began) * 1000
 
     def _is_event_stream(self) -> bool:
         headers = self._response.headers

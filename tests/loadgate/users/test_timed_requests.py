@@ -49,6 +49,20 @@ def test_concurrent_requests_of_one_user_have_their_own_times() -> None:
     assert latencies_ms[0] < 400 <= latencies_ms[1]
 
 
+def test_answers_that_come_together_end_together_however_long_each_takes_to_be_worked_on() -> None:
+    first_ms, second_ms = seen("together")["latencies_ms"]
+    assert abs(first_ms - second_ms) < 200
+
+
+def test_an_answer_in_parts_ends_with_the_last_of_them() -> None:
+    (latency_ms,) = seen("in-parts")["latencies_ms"]
+    assert latency_ms >= 200
+
+
+def test_what_is_there_before_it_is_asked_for_is_read_now() -> None:
+    assert seen("already-there")["read_ms"] >= 0
+
+
 def test_cookies_are_kept_and_sent_once_there_are_some() -> None:
     assert seen("cookies")["cookies"] == ["", "session=1", "session=1"]
 

@@ -5,20 +5,31 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import gevent
+import gevent.socket
+from gevent.event import Event
 from gevent.pywsgi import WSGIServer
+from gevent.server import StreamServer
 from locust.env import Environment
 
+from loadgate.stopwatch import StampedSocket, last_readable
 from loadgate.tracing import request_ids
 from loadgate.users import BaseUser
 
 Result = dict[str, Any]
 
 
+def in_parts() -> Iterator[bytes]:
+    yield b"o"
+    gevent.sleep(0.2)
+    yield b"k"
+
+
 def application(result: Result) -> Any:
-    def answer(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         query = f"?{environ['QUERY_STRING']}" if environ["QUERY_STRING"] else ""
         result["paths"].append(environ["PATH_INFO"] + query)
         result["accepts"].append((environ["REQUEST_METHOD"], environ.get("HTTP_ACCEPT", "")))
@@ -28,6 +39,9 @@ def application(result: Result) -> Any:
             gevent.sleep(0.05)
             start_response("302 Found", [("Location", "/there"), ("Content-Length", "0")])
             return []
+        if environ["PATH_INFO"] == "/in-parts":
+            start_response("200 OK", [("Content-Length", "2")])
+            return in_parts()
         gevent.sleep({"/there": 0.05, "/slow": 0.4}.get(environ["PATH_INFO"], 0))
         names = [("X-Request-ID", f"request-{len(result['paths'])}")]
         start_response("200 OK", [("Set-Cookie", "session=1"), ("Content-Length", "2"), *names])
@@ -57,6 +71,42 @@ def slow_client(user: BaseUser, result: Result) -> None:
 
 def concurrent(user: BaseUser, _: Result) -> None:
     gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/plain")])
+
+
+def together(user: BaseUser, _: Result) -> None:
+    waiting: list[gevent.socket.socket] = []
+
+    def serve(connection: gevent.socket.socket, _: object) -> None:
+        connection.recv(10_000)
+        waiting.append(connection)
+        if len(waiting) == 2:
+            for each in waiting:
+                each.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        over.wait()
+
+    def call() -> None:
+        user.client.get(f"http://127.0.0.1:{server.server_port}/")
+        until = time.perf_counter() + 0.3
+        while time.perf_counter() < until:  # no sleep: it would give way
+            pass
+
+    over = Event()
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    gevent.joinall([gevent.spawn(call) for _ in range(2)])
+    over.set()
+    server.stop()
+
+
+def already_there(_: BaseUser, result: Result) -> None:
+    ours, theirs = gevent.socket.socketpair()
+    connection = StampedSocket(fileno=ours.detach())
+    theirs.sendall(b"x")
+    asked = time.perf_counter()
+    connection.recv(10)
+    result["read_ms"] = (last_readable(connection) - asked) * 1000
+    connection.close()
+    theirs.close()
 
 
 def cookies(user: BaseUser, _: Result) -> None:
@@ -114,6 +164,9 @@ SCENARIOS = {
     "redirect": lambda user, _: user.client.get("/redirect"),
     "refused": lambda user, _: user.client.get("http://127.0.0.1:1/"),
     "concurrent": concurrent,
+    "together": together,
+    "in-parts": lambda user, _: user.client.get("/in-parts"),
+    "already-there": already_there,
     "cookies": cookies,
     "parameters": parameters,
     "headers": headers,
