@@ -13,7 +13,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from loadgate.event_parser import EventParser, ServerEvent
 from loadgate.observed import UnansweredRequestError, error_text
-from loadgate.stopwatch import last_readable
+from loadgate.stamped_socket import last_arrival
 from loadgate.users import GateResponse, GateSession
 
 BLOCK_BYTES = 16 * 1024
@@ -32,7 +32,7 @@ class EventStream:
         self.error: str | None = None
         self._response = response
         self._raw = response._response  # noqa: SLF001 - Locust gives no other way to a body that is still coming
-        self._readable = last_readable(None if self._raw is None else self._raw._sock)  # noqa: SLF001 - as above
+        self._arrived = last_arrival(None if self._raw is None else self._raw._sock)  # noqa: SLF001 - as above
         self._is_over = response.status_code != 200
         self._last_ms: float | None = None
         self._received_bytes = 0
@@ -62,7 +62,7 @@ class EventStream:
         parser = EventParser()
         try:
             while piece := self._read():
-                for event in parser.feed(piece, self._ms(self._readable)):
+                for event in parser.feed(piece, self._ms(self._arrived)):
                     self._last_ms = event.at_ms
                     yield event
             self._is_over = True
@@ -99,7 +99,7 @@ class EventStream:
                 return b""
             connection = cast("gevent.socket.socket", raw._sock)  # noqa: SLF001 - as above
             received = connection.recv(BLOCK_BYTES)
-            self._readable = last_readable(connection)
+            self._arrived = last_arrival(connection)
             raw.feed(received)
             if not received and not raw.message_complete:
                 raise HTTPConnectionClosed("connection closed in the middle of the stream")

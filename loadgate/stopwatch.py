@@ -2,25 +2,25 @@
 
 Locust's own stamps lie around the client's preparation of the request and its care for cookies and status afterwards,
 0.1 to 0.3 ms of the generator's own work that would count as the target's. Answers that come together, as after a
-stall, are read one after the other; each ends when the event loop found it there, not when its turn came to be read.
+stall, are read one after the other; each ends when the kernel had all of it, not when its turn came to be read.
 """
 
 from __future__ import annotations
 
-import functools
 import time
-from typing import Any
 
 import gevent
 import gevent.socket
 from geventhttpclient.client import HTTPClient
 
+from loadgate.stamped_socket import StampedSocket, last_arrival
+
 
 class Stopwatch:
     """The times of one request in seconds of `time.perf_counter`, redirects included; `None` where it never got there.
 
-    `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer was there
-    to be read.
+    `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer had
+    arrived.
     `traceparent` is the header by which the request names its trace, "" until there is one.
     """
 
@@ -35,55 +35,6 @@ class Stopwatch:
     def elapsed_ms(self) -> float | None:
         """The latency, or `None` where there was no whole answer."""
         return None if self.began is None or self.ended is None else (self.ended - self.began) * 1000
-
-
-class _EventLoopTurn:
-    """When the event loop last came back from waiting for sockets, in seconds of `time.perf_counter`."""
-
-    __slots__ = ("_watcher", "began")
-
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
-        # Before what the turn found is carried out, whatever it is; it keeps no loop alive.
-        self._watcher = gevent.get_hub().loop.check(ref=False, priority=2)
-        self._watcher.start(self._begin)
-
-    def _begin(self) -> None:
-        self.began = time.perf_counter()
-
-
-@functools.cache
-def _turn_of(_hub: gevent.hub.Hub) -> _EventLoopTurn:
-    return _EventLoopTurn()
-
-
-class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
-    """A socket that knows when what it read last was there to be read, as far as the event loop can tell."""
-
-    __slots__ = ("_turn", "readable")
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._turn = _turn_of(gevent.get_hub())
-        self.readable: float | None = None
-        """In seconds of `time.perf_counter`; `None` before the request has read anything."""
-
-    def recv(self, *arguments: Any) -> bytes:
-        """Read; see `socket.socket.recv`."""
-        asked = time.perf_counter()
-        try:
-            received: bytes = super().recv(*arguments)
-        finally:
-            # The turn that ended a wait found the socket readable; without a wait it may have become so just now.
-            began = self._turn.began
-            self.readable = began if began > asked else time.perf_counter()
-        return received
-
-
-def last_readable(sock: gevent.socket.socket | None) -> float:
-    """Return when what a request read last was there to be read; now, where it read nothing or is encrypted."""
-    readable = sock.readable if isinstance(sock, StampedSocket) else None
-    return time.perf_counter() if readable is None else readable
 
 
 _running: dict[gevent.Greenlet, Stopwatch] = {}
@@ -122,15 +73,15 @@ def stamp_connections(client: HTTPClient) -> None:
             watch.began = time.perf_counter()
         sock = take()
         if isinstance(sock, StampedSocket):
-            sock.readable = None
+            sock.take()
         return sock
 
     def return_socket(sock: gevent.socket.socket) -> None:
-        _end(last_readable(sock))
+        _end(last_arrival(sock))
         give_back(sock)
 
     def release_socket(sock: gevent.socket.socket) -> None:
-        _end(last_readable(sock))
+        _end(last_arrival(sock))
         drop(sock)
 
     pool._create_tcp_socket = StampedSocket  # type: ignore[method-assign]  # noqa: SLF001 - as above

@@ -1,0 +1,60 @@
+"""A socket that knows when what it read had arrived, however long it took the generator to get to it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+from typing import Any
+
+import gevent.socket
+
+_TIMESTAMPS = 35
+"""Linux' SO_TIMESTAMPNS: with what is read comes the wall-clock time at which the kernel received the last of it."""
+
+_timespec_of = struct.Struct("qq").unpack
+_TIMESPEC_SPACE = socket.CMSG_SPACE(16)
+
+
+class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
+    """A socket that knows when what it read last had arrived: by the kernel on Linux, elsewhere when it was read."""
+
+    __slots__ = ("_reads_stamps", "_taken", "arrived")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._reads_stamps = sys.platform == "linux"
+        if self._reads_stamps:
+            self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
+        self.take()
+
+    def take(self) -> None:
+        """Begin to serve a request."""
+        self._taken = time.perf_counter()
+        self.arrived: float | None = None
+        """In seconds of `time.perf_counter`; `None` while the request has read nothing."""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """Read; see `socket.socket.recv`."""
+        notes: list[tuple[int, int, bytes]] = []
+        try:
+            if not self._reads_stamps:
+                return bytes(super().recv(size, flags))
+            received: bytes
+            received, notes, _, _ = super().recvmsg(size, _TIMESPEC_SPACE, flags)
+            return received
+        finally:
+            self.arrived = now = time.perf_counter()
+            if notes:
+                seconds, nanoseconds = _timespec_of(notes[0][2])
+                age_s = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
+                # Anything else is a wall clock that was set meanwhile.
+                if 0 < age_s < now - self._taken:
+                    self.arrived = now - age_s
+
+
+def last_arrival(sock: gevent.socket.socket | None) -> float:
+    """Return when what a request read last had arrived; now, where it read nothing or its connection is encrypted."""
+    arrived = sock.arrived if isinstance(sock, StampedSocket) else None
+    return time.perf_counter() if arrived is None else arrived
