@@ -1,10 +1,11 @@
 """How fast the health and monitoring routes answer, as a share of a bare FastAPI route's throughput.
 
 Both applications run under the same uvicorn on this machine; slices of a quarter of a second alternate between the
-routes, over 16 connections, so that whatever else the machine does falls on all of them alike. Only the ratios mean
-anything.
+routes, over 16 connections, so that whatever else the machine does falls on all of them alike. Two processes of the
+same code differ by up to a tenth for as long as they live, so the slices are spread over several pairs of processes.
+Only the ratios mean anything.
 
-    python benchmarks/health_ratio.py [--rounds 20] [--slice-s 0.25]
+    python benchmarks/health_ratio.py [--processes 7] [--rounds 5] [--slice-s 0.25]
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import statistics
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -42,13 +44,17 @@ def measure(bare: ApiProcess, service: ApiProcess, rounds: int, slice_s: float) 
                     value.per_cpu_s / ((before.per_cpu_s + after.per_cpu_s) / 2),
                 )
             )
-            print(f"  {path:26} {value.per_s:7.0f}/s   bare {before.per_s:7.0f}/s {after.per_s:7.0f}/s", flush=True)
-    return {path: Rate(*map(statistics.median, zip(*found, strict=True))) for path, found in ratios.items()}
+    return {path: median_of(found) for path, found in ratios.items()}
+
+
+def median_of(rates: Iterable[Rate]) -> Rate:
+    return Rate(*map(statistics.median, zip(*rates, strict=True)))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--processes", type=int, default=7, help="pairs of server processes, one after the other")
+    parser.add_argument("--rounds", type=int, default=5, help="for each of them")
     parser.add_argument("--slice-s", type=float, default=0.25)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     options = parser.parse_args()
@@ -57,9 +63,16 @@ def main() -> int:
         redis_url, _ = stack.enter_context(redis_server(folder / "redis"))
         env = service_env(folder, redis_url, **dict(item.split("=", 1) for item in options.set))
         stack.enter_context(worker_process(folder, env))
-        bare = stack.enter_context(api_process(folder, env, "--no-access-log", app="benchmarks.bare:app"))
-        service = stack.enter_context(api_process(folder, env, app="inference_core.main:app"))
-        ratios = measure(bare, service, options.rounds, options.slice_s)
+        pairs = []
+        for _ in range(options.processes):
+            with (
+                api_process(folder, env, "--no-access-log", app="benchmarks.bare:app") as bare,
+                api_process(folder, env, app="inference_core.main:app") as service,
+            ):
+                pairs.append(measure(bare, service, options.rounds, options.slice_s))
+            found = ", ".join(f"{path} {ratio.per_s:.2f}" for path, ratio in pairs[-1].items())
+            print(f"  {len(pairs)} of {options.processes}: {found}", flush=True)
+    ratios = {path: median_of(pair[path] for pair in pairs) for path in TARGETS}
     for path, (by_time, by_cpu) in ratios.items():
         target = f"(target {TARGETS[path]:.2f})"
         print(f"{path:26} {by_time:.2f} of a bare route's throughput   {target}, {by_cpu:.2f} by processor time")

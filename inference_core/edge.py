@@ -108,6 +108,8 @@ class EdgeMiddleware:
             await self.app(scope, receive, send)
         finally:
             slot.release()
+            # It leads back to the scope: every request would wait for the garbage collector.
+            del scope[RECEIVE_KEY]
 
 
 def route_template(scope: Scope) -> str:
