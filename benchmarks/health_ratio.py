@@ -5,7 +5,7 @@ routes, over 16 connections, so that whatever else the machine does falls on all
 same code differ by up to a tenth for as long as they live, so the slices are spread over several pairs of processes.
 Only the ratios mean anything.
 
-    python benchmarks/health_ratio.py [--processes 7] [--rounds 5] [--slice-s 0.25]
+    python benchmarks/health_ratio.py [--processes 7] [--rounds 8] [--slice-s 0.25]
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def median_of(rates: Iterable[Rate]) -> Rate:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--processes", type=int, default=7, help="pairs of server processes, one after the other")
-    parser.add_argument("--rounds", type=int, default=5, help="for each of them")
+    parser.add_argument("--rounds", type=int, default=8, help="for each of them")
     parser.add_argument("--slice-s", type=float, default=0.25)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     options = parser.parse_args()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
 
 from inference_core import root
 from inference_core.auth.admin_router import router as administration
@@ -14,21 +15,23 @@ from inference_core.llm.playground_router import router as playground
 from inference_core.llm.router import router as llm
 from inference_core.llm.stream_router import router as llm_streams
 from inference_core.llm.usage_router import usage as llm_usage
-from inference_core.paths import API_PREFIX
+from inference_core.paths import API_PREFIX, HEALTH_PREFIX, TASKS_PREFIX
 from inference_core.settings import Settings
 from inference_core.tasks.router import monitoring_router
 from inference_core.tasks.router import submitted as submitted_tasks
 from inference_core.telemetry.router import metrics_router
 
+POLLED = (f"{HEALTH_PREFIX}/ping", f"{TASKS_PREFIX}/health", f"{HEALTH_PREFIX}/", f"{HEALTH_PREFIX}/database")
+"""What monitors ask for again and again, the shortest answers first."""
+
 
 def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -> None:
-    """Mount every feature under `/api/v1`, `extra` routers of a derived service included.
-
-    Routes are matched in this order, so what is asked most often comes first.
-    """
-    # An included router costs each of its requests some ten microseconds of matching; these are asked all the time.
+    """Mount every feature under `/api/v1`, `extra` routers of a derived service included."""
+    # Routes are tried one after the other, so what is asked all the time comes first; and an included router would
+    # cost each of its requests some ten microseconds more.
     monitoring = monitoring_router(settings.effective_monitoring_access)
-    app.router.routes[:0] = [*monitoring.routes, *health.routes, *accounts.routes, *llm_streams.routes, *llm.routes]
+    often = [*health.routes, *monitoring.routes, *accounts.routes, *llm_streams.routes, *llm.routes]
+    app.router.routes[:0] = sorted(often, key=_rank)
     for router in (conversations, llm_usage):
         app.include_router(router)
     for router in (sessions, administration, submitted_tasks, *extra):
@@ -37,3 +40,8 @@ def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -
     if settings.environment == "development":
         app.include_router(playground)
     app.include_router(metrics_router(settings))
+
+
+def _rank(route: BaseRoute) -> int:
+    path = getattr(route, "path", "")
+    return POLLED.index(path) if path in POLLED else len(POLLED)

@@ -11,7 +11,7 @@ from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
 from inference_core.llm.config.loader import load_llm_config
 from inference_core.logging import configure_logging, logs_are_json
-from inference_core.middleware import AllowedHostMiddleware, BodyLimitMiddleware
+from inference_core.middleware import AllowedHostMiddleware
 from inference_core.openapi import install_openapi
 from inference_core.paths import PROBES
 from inference_core.settings import Settings, load_settings
@@ -41,6 +41,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         metrics=metrics,
         access_log=AccessLog(settings.access_log, logs_are_json(settings), metrics.log_lines_lost.inc),
         tracing=tracing,
+        max_body_bytes=settings.max_body_bytes,
     )
     public = not settings.is_production
     app = FastAPI(
@@ -64,7 +65,6 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
     install_error_handlers(app)
     install_openapi(app)
     api.mount(app, settings, routers)
-    app.add_middleware(BodyLimitMiddleware, max_bytes=settings.max_body_bytes)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

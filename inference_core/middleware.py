@@ -1,4 +1,4 @@
-"""Pure ASGI middleware: refusal of unknown hosts and of bodies that are too large."""
+"""Refusal of unknown hosts, as pure ASGI middleware, and of bodies that are too large."""
 
 from __future__ import annotations
 
@@ -32,51 +32,24 @@ class AllowedHostMiddleware:
         return "*" in self.exact or name in self.exact or name.endswith(self.suffixes)
 
 
-class BodyLimitMiddleware:
-    """Refuses bodies of more than `max_bytes` with a problem document, announced or not.
+def limited(receive: Receive, max_bytes: int, announced_bytes: int | None) -> Receive:
+    """`receive`, refusing a body of more than `max_bytes`: before any of it is read, where that was announced.
 
     FastAPI's own limit answers in plain text, and replaces whatever answer a handler has made for it.
     """
+    received = 0
+    detail = f"The body is larger than {max_bytes} bytes."
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self.app = app
-        self.max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or refuse its body."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        announced = _header(scope, b"content-length")
-        if announced is not None and announced.isdigit() and int(announced) > self.max_bytes:
+    async def receive_limited() -> Message:
+        nonlocal received
+        if announced_bytes is not None and announced_bytes > max_bytes:
             # The rest is not read, so that the connection cannot go on.
-            headers = {"Connection": "close"}
-            problem = problem_response(
-                scope["path"], HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail, code="body_too_large", headers=headers
-            )
-            await problem(scope, receive, send)
-            return
-        received = 0
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+        message = await receive()
+        if message["type"] == "http.request":
+            received += len(message.get("body", b""))
+            if received > max_bytes:
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+        return message
 
-        async def receive_counted() -> Message:
-            nonlocal received
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > self.max_bytes:
-                    raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.detail)
-            return message
-
-        await self.app(scope, receive_counted, send)
-
-    @property
-    def detail(self) -> str:
-        """The sentence for the client."""
-        return f"The body is larger than {self.max_bytes} bytes."
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes | None:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return bytes(value)
-    return None
+    return receive_limited

@@ -92,7 +92,7 @@ class HealthWatch:
     def components(self) -> Components:
         """Every part as last seen."""
         snapshot = self.workers.snapshot
-        verdict = judge(snapshot, time.monotonic())
+        verdict = judge(snapshot, snapshot.age_ms(time.monotonic()))
         now = _now()
         message = None if verdict.status == "healthy" else verdict.message
         return Components(

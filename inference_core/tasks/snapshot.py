@@ -69,9 +69,9 @@ def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
     return "unresponsive" if silent_ms > UNRESPONSIVE_AFTER_MS else "online"
 
 
-def judge(snapshot: Snapshot, now_s: float) -> Verdict:
-    """Whether tasks are being taken: the rule of `GET /tasks/health`."""
-    if snapshot.broker_available and (age_ms := snapshot.age_ms(now_s)) > STALE_AFTER_MS:
+def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
+    """Whether tasks are being taken, by a picture of that age: the rule of `GET /tasks/health`."""
+    if snapshot.broker_available and age_ms > STALE_AFTER_MS:
         return Verdict("degraded", f"The picture of the workers is {age_ms / 1000:.0f} s old.", snapshot.online())
     return _judge_fresh(snapshot)
 

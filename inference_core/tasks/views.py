@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Any
 
 from inference_core.celery.worker_state import TaskEntry
@@ -25,8 +26,13 @@ from inference_core.tasks.snapshot import Snapshot, WorkerView, judge
 
 def task_health(snapshot: Snapshot) -> TaskHealth:
     """Whether tasks are taken."""
-    now_s = time.monotonic()
-    verdict = judge(snapshot, now_s)
+    return _task_health(snapshot, snapshot.age_ms(time.monotonic()))
+
+
+# Of the many that ask within the same millisecond, under load, one has it made.
+@lru_cache(maxsize=1)
+def _task_health(snapshot: Snapshot, age_ms: int) -> TaskHealth:
+    verdict = judge(snapshot, age_ms)
     return TaskHealth(
         status=verdict.status,
         active_workers=verdict.online,
@@ -34,7 +40,7 @@ def task_health(snapshot: Snapshot) -> TaskHealth:
         celery_available=snapshot.broker_available,
         queue_depths=snapshot.queue_depths,
         as_of=snapshot.as_of,
-        age_ms=snapshot.age_ms(now_s),
+        age_ms=age_ms,
     )
 
 

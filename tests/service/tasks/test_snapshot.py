@@ -51,7 +51,7 @@ def views(*statuses: WorkerStatus) -> tuple[WorkerView, ...]:
     ],
 )
 def test_judgement(snapshot: Snapshot, age_s: float, status: str, message: str) -> None:
-    verdict = judge(snapshot, snapshot.taken_at_s + age_s)
+    verdict = judge(snapshot, snapshot.age_ms(snapshot.taken_at_s + age_s))
     assert (verdict.status, verdict.message) == (status, message)
 
 
