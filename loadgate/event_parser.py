@@ -9,7 +9,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ServerEvent(NamedTuple):
-    """One event. `kind` is its `event` field; `at_ms` is when its last byte was read, from the sending of the request.
+    """One event. `kind` is its `event` field; `at_ms` is when its last byte arrived, from the sending of the request.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
@@ -34,7 +34,7 @@ class EventParser:
         self._data: list[str] = []
 
     def feed(self, piece: bytes, at_ms: float) -> list[ServerEvent]:
-        """Return the events that end in `piece`, which was read at `at_ms`."""
+        """Return the events that end in `piece`, which arrived at `at_ms`."""
         if self._after_return:
             piece = piece.removeprefix(b"\n")
         self._after_return = piece.endswith(b"\r")

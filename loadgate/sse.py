@@ -1,4 +1,4 @@
-"""Streams of server-sent events: one request, recorded once at its end, whose events are stamped as they are read."""
+"""Streams of server-sent events: one request, recorded once at its end, whose events are stamped as they arrive."""
 
 from __future__ import annotations
 

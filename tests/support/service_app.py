@@ -1,8 +1,9 @@
-"""The service with a few routes that only tests need: submitting test tasks, being slow, blocking."""
+"""The service with a few routes that only tests need: submitting test tasks, being slow, blocking, counting garbage."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from typing import Any
 
@@ -50,6 +51,13 @@ async def block(seconds: float) -> dict[str, float]:
 async def slow(seconds: float) -> dict[str, float]:
     await asyncio.sleep(seconds)
     return {"seconds": seconds}
+
+
+@router.get("/garbage")
+async def garbage() -> int:
+    """How many objects only the collector could free, since the process began."""
+    gc.collect()
+    return sum(generation["collected"] for generation in gc.get_stats())
 
 
 @router.post("/break/{number}")

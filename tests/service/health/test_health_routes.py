@@ -111,3 +111,16 @@ def test_task_belongs_to_its_submitter(api: ApiProcess) -> None:
         assert client.get(path).status_code == 404
         assert client.delete(f"{PREFIX}/tasks/{task_id}", headers=strangers).status_code == 404
         assert client.delete(f"{PREFIX}/tasks/{task_id}", headers=owners).json()["cancelled"] is True
+
+
+@pytest.mark.parametrize("path", ["/health/ping", "/health/", "/health/database", "/tasks/health", "/no/such/route"])
+def test_a_request_leaves_nothing_for_the_garbage_collector(api: ApiProcess, path: str) -> None:
+    requests = 200
+    with api.client() as client:
+        client.get(f"{PREFIX}{path}")
+        before = client.get(f"{PREFIX}/test/garbage").json()
+        for _ in range(requests):
+            client.get(f"{PREFIX}{path}")
+        left = client.get(f"{PREFIX}/test/garbage").json() - before
+    # What runs in the background leaves some.
+    assert left < requests
