@@ -32,24 +32,33 @@ class AllowedHostMiddleware:
         return "*" in self.exact or name in self.exact or name.endswith(self.suffixes)
 
 
+class BodyTooLargeError(HTTPException):
+    """More than is read of a body; an HTTPException, because FastAPI makes a 400 of any other error while it reads."""
+
+    code = "body_too_large"
+
+    def __init__(self, max_bytes: int, headers: dict[str, str] | None = None) -> None:
+        detail = f"The body is larger than {max_bytes} bytes."
+        super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers)
+
+
 def limited(receive: Receive, max_bytes: int, announced_bytes: int | None) -> Receive:
     """`receive`, refusing a body of more than `max_bytes`: before any of it is read, where that was announced.
 
     FastAPI's own limit answers in plain text, and replaces whatever answer a handler has made for it.
     """
     received = 0
-    detail = f"The body is larger than {max_bytes} bytes."
 
     async def receive_limited() -> Message:
         nonlocal received
         if announced_bytes is not None and announced_bytes > max_bytes:
             # The rest is not read, so that the connection cannot go on.
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+            raise BodyTooLargeError(max_bytes, {"Connection": "close"})
         message = await receive()
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > max_bytes:
-                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+                raise BodyTooLargeError(max_bytes)
         return message
 
     return receive_limited

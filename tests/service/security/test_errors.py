@@ -117,6 +117,7 @@ async def test_S39_a_body_that_is_too_large_is_refused(start_app: AppFactory, pa
         for content in (body, in_pieces()):
             answer = await api.client.post(f"/api/v1{path}", content=content, headers=kind)
             assert_is_problem(answer, 413, f"/api/v1{path}")
+            assert answer.json()["code"] == "body_too_large"
             # An announced one is not read at all, so that the connection cannot go on.
             assert answer.headers.get("connection") == ("close" if content is body else None)
 
