@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -35,7 +36,8 @@ def resident_bytes(processes: list[psutil.Process]) -> dict[str, int]:
     """The memory of each kind of process at this moment."""
     totals: dict[str, int] = defaultdict(int)
     for process in processes:
-        totals[kind_of(process)] += process.memory_info().rss
+        with suppress(psutil.NoSuchProcess):  # ended since it was listed
+            totals[kind_of(process)] += process.memory_info().rss
     return totals
 
 
