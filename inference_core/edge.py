@@ -91,20 +91,14 @@ class EdgeMiddleware:
                 slot.release()
                 # It leads back to the scope: every request would wait for the garbage collector.
                 del scope[RECEIVE_KEY]
-            answered = Answered(
-                time(),
-                scope["method"] if scope["method"] in METHODS else "OTHER",
-                scope["path"],
-                route,
-                status,
-                perf_counter() - start_s,
-                request_id,
-                trace_id,
-                user_id_var.get(),
-            )
-            self.edge.metrics.observe_request(answered.method, route, status, answered.duration_s)
+            duration_s = perf_counter() - start_s
+            method = scope["method"] if scope["method"] in METHODS else "OTHER"
+            self.edge.metrics.observe_request(method, route, status, duration_s)
             if self.edge.access_log.enabled and not (is_probe and status == 200):
-                self.edge.access_log.note(answered)
+                user_id = user_id_var.get()
+                self.edge.access_log.note(
+                    Answered(time(), method, scope["path"], route, status, duration_s, request_id, trace_id, user_id)
+                )
 
     async def _waited_its_turn(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Whether a busy process has a slot for a request in the end; one that gets none is answered."""

@@ -6,10 +6,12 @@ import socket
 import struct
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import gevent.socket
 
+_HAS_STAMPS = sys.platform == "linux" and sys.maxsize > 2**32
 _TIMESTAMPS = 35
 """Linux' SO_TIMESTAMPNS: with what is read comes the wall-clock time at which the kernel received the last of it."""
 
@@ -20,13 +22,13 @@ _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
     """A socket that knows when what it read last had arrived: by the kernel on Linux, elsewhere when it was read."""
 
-    __slots__ = ("_reads_stamps", "_taken", "arrived")
+    __slots__ = ("_taken", "arrived")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._reads_stamps = sys.platform == "linux"
-        if self._reads_stamps:
-            self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
+        if _HAS_STAMPS:
+            with suppress(OSError):  # a kernel that knows no stamps gives none
+                self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self.take()
 
     def take(self) -> None:
@@ -39,7 +41,7 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
         """Read; see `socket.socket.recv`."""
         notes: list[tuple[int, int, bytes]] = []
         try:
-            if not self._reads_stamps:
+            if not _HAS_STAMPS:
                 return bytes(super().recv(size, flags))
             received: bytes
             received, notes, _, _ = super().recvmsg(size, _TIMESPEC_SPACE, flags)

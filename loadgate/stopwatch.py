@@ -19,8 +19,7 @@ from loadgate.stamped_socket import StampedSocket, last_arrival
 class Stopwatch:
     """The times of one request in seconds of `time.perf_counter`, redirects included; `None` where it never got there.
 
-    `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer had
-    arrived.
+    `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer was there.
     `traceparent` is the header by which the request names its trace, "" until there is one.
     """
 
