@@ -58,6 +58,8 @@ def main() -> int:
     parser.add_argument("--slice-s", type=float, default=0.25)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     options = parser.parse_args()
+    if options.processes < 1 or options.rounds < 1:
+        parser.error("--processes and --rounds take a number from 1 on")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis_url, _ = stack.enter_context(redis_server(folder / "redis"))
