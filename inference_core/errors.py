@@ -151,8 +151,9 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """Log in full, answer with nothing of it."""
     log.error("unhandled_exception", path=request.url.path, method=request.method, exc_info=error)
-    # This answer leaves outside of every middleware, so that nobody else adds the id.
-    headers = {"X-Request-ID": current_request_id()}
+    # This answer leaves outside of every middleware, so that nobody else adds the id. The error goes on to the server,
+    # which closes the connection: a caller who is not told sends its next request into the closing.
+    headers = {"X-Request-ID": current_request_id(), "Connection": "close"}
     detail = "The request could not be served."
     return problem_response(request.url.path, 500, detail, code="internal_error", headers=headers)
 

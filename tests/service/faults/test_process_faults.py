@@ -52,6 +52,13 @@ def test_F13_sigterm_under_load_fails_no_request(folder: Path, own_redis: OwnRed
     assert set(balancer.outcomes) == {"200"}, balancer.outcomes
 
 
+def test_an_unexpected_error_costs_its_own_request_and_not_the_next(folder: Path, own_redis: OwnRedis) -> None:
+    with api_process(folder, service_env(folder, own_redis.url)) as api, api.client() as client:
+        for _ in range(100):
+            assert client.post(f"{PREFIX}/test/break/1", json={}).status_code == 500
+            assert client.get(f"{PREFIX}/health/ping").status_code == 200
+
+
 def test_F15_rolling_restart_under_load_fails_no_request(
     folder: Path, own_redis: OwnRedis, record_property: Callable[[str, object], None]
 ) -> None:

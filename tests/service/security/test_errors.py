@@ -84,6 +84,7 @@ async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: 
     async with running(create_application(settings, (broken,)), settings) as api:
         answer = await api.get("/broken")
         assert_is_problem(answer, 500, "/api/v1/broken")
+        assert answer.headers["connection"] == "close", "the server closes it, and the caller must know"
         assert "secret" not in answer.text
         assert "example" not in answer.text
         odd = await api.get("/teapot")
