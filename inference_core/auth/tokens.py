@@ -17,6 +17,8 @@ from inference_core.settings import Settings
 ALGORITHM = "HS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type
 MOST_VERIFIED = 10_000
+# How far another machine's clock may be ahead before its tokens count as not valid yet.
+CLOCK_SKEW_S = 10
 REQUIRED_CLAIMS = ["exp", "iat", "nbf", "iss", "aud", "sub", "sid", "gen", "ver"]
 # A header that would tell where a key is to be found has no place here.
 KNOWN_HEADERS = {"alg", "typ", "kid"}
@@ -56,7 +58,7 @@ class AccessTokens:
         self._active = key_id(secrets[0])
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
-        # A signature that was good stays good: what it says is kept until it expires, by the whole token.
+        # A signature that was good stays good: what it says is kept, by the whole token.
         self._verified: dict[str, AccessClaims] = {}
         self.lifetime_s = settings.access_token_expire_minutes * 60
 
@@ -83,13 +85,15 @@ class AccessTokens:
         Raises:
             NotAuthenticatedError: if it is not one of ours, not valid now, or not an access token.
         """
-        known = self._verified.get(token)
-        if known is not None and time.time() < known.expires_at:
-            return known
-        claims = self._decode(token)
-        if len(self._verified) >= MOST_VERIFIED:
-            del self._verified[next(iter(self._verified))]
-        self._verified[token] = claims
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._decode(token)
+            if len(self._verified) >= MOST_VERIFIED:
+                del self._verified[next(iter(self._verified))]
+            self._verified[token] = claims
+        # The skew is for the beginning of a token's life alone.
+        if claims.expires_at <= time.time():
+            raise NotAuthenticatedError
         return claims
 
     def _decode(self, token: str) -> AccessClaims:
@@ -104,6 +108,7 @@ class AccessTokens:
                 algorithms=[ALGORITHM],
                 issuer=self._issuer,
                 audience=self._audience,
+                leeway=CLOCK_SKEW_S,
                 options={"require": REQUIRED_CLAIMS, "strict_aud": True},
             )
             numbers = (int(payload[name]) for name in ("gen", "ver", "exp"))

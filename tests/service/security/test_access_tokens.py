@@ -18,7 +18,7 @@ from sqlalchemy import text
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.refresh_tokens import RefreshTokens
 from inference_core.auth.repository import UserRepository
-from inference_core.auth.tokens import ALGORITHM, AccessClaims, AccessTokens, derive_key, key_id
+from inference_core.auth.tokens import ALGORITHM, CLOCK_SKEW_S, AccessClaims, AccessTokens, derive_key, key_id
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
@@ -86,6 +86,13 @@ async def test_S22_a_token_for_another_time_or_place_is_refused(api: Api) -> Non
     wrong |= {f"no {name}": {k: v for k, v in payload.items() if k != name} for name in payload}
     accepted = {name for name, claims in wrong.items() if not await refused(api, signed(api, header, claims))}
     assert accepted == set()
+
+
+async def test_S22_a_token_of_a_machine_whose_clock_is_ahead_counts_at_once(api: Api) -> None:
+    header, payload = parts((await api.login(await api.register())).access)
+    now = int(time.time())
+    ahead = payload | {"iat": now + CLOCK_SKEW_S, "nbf": now + CLOCK_SKEW_S}
+    assert await api.me_status(signed(api, header, ahead)) == 200
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
