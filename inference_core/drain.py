@@ -33,9 +33,17 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
     stop_server = previous
     loop = asyncio.get_running_loop()
 
+    def stop() -> None:
+        # uvicorn's handler would have it end by the signal; told by its flag it ends with 0, as after a clean stop.
+        server = getattr(stop_server, "__self__", None)
+        if server is not None and hasattr(server, "should_exit"):
+            server.should_exit = True
+        else:
+            stop_server(signal.SIGTERM, None)
+
     def schedule() -> None:
         log.info("draining", drain_s=drain_s, grace_s=grace_s)
-        loop.call_later(drain_s, stop_server, signal.SIGTERM, None)
+        loop.call_later(drain_s, stop)
         # To a server that is stopping already, a SIGINT says not to wait any longer.
         loop.call_later(drain_s + grace_s, stop_server, signal.SIGINT, None)
 

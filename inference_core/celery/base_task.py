@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from itertools import chain, repeat
 from typing import Any, cast
+from uuid import uuid4
 
 import structlog
 from celery import Task
 from celery.exceptions import Ignore
 from redis import Redis
+from redis.exceptions import RedisError
 
 from inference_core.celery.submissions import CLAIM_SCRIPT, Claim, task_key
 
 log = structlog.get_logger(__name__)
+
+FIRST_WAITS_S = (0.1, 0.2, 0.5, 1.0)
+LONGEST_WAIT_S = 2.0
 
 
 class TaskFailedError(Exception):
@@ -32,13 +39,31 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         """
         request = self.request
         redelivered = bool((request.delivery_info or {}).get("redelivered"))
-        claim = claim_task(self.backend.client, task_id, request.retries, redelivered=redelivered)
+        keep_s = self.app.settings.celery_result_expires_s
+        claim = claim_task(self.backend.client, task_id, request.retries, redelivered=redelivered, keep_s=keep_s)
         if claim != "run":
             log.info("task_not_started", task=self.name, task_id=task_id, because=claim)
             raise Ignore(claim)
 
+    def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
+        """As Celery's, but sooner where the broker would take a task that waits so long for a lost one."""
+        if countdown is not None:
+            countdown = min(countdown, self.app.settings.celery_visibility_timeout_s / 2)
+        return super().retry(*args, countdown=countdown, **options)
 
-def claim_task(redis: Redis, task_id: str, retries: int, *, redelivered: bool) -> Claim:
-    """Whether this delivery of the task is the one to run."""
-    answer = redis.eval(CLAIM_SCRIPT, 1, task_key(task_id), retries, int(redelivered))
+
+def claim_task(redis: Redis, task_id: str, retries: int, *, redelivered: bool, keep_s: int) -> Claim:
+    """Whether this delivery of the task is the one to run.
+
+    Waits for a store that does not answer or is full, at most until the task's time limit: there is nothing better to
+    do, and going on would fail a task that was never tried.
+    """
+    asker = uuid4().hex
+    for wait_s in chain(FIRST_WAITS_S, repeat(LONGEST_WAIT_S)):
+        try:
+            answer = redis.eval(CLAIM_SCRIPT, 1, task_key(task_id), retries, int(redelivered), asker, keep_s)
+            break
+        except RedisError as error:
+            log.warning("task_waits_for_the_store", task_id=task_id, error=type(error).__name__)
+            time.sleep(wait_s)
     return cast("Claim", answer.decode() if isinstance(answer, bytes) else answer)

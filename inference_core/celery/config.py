@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,8 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
     # retry policy says; a worker may wait, a request may not.
     bounds = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
     return {
+        # A broker that refuses to write (a full disk, a replica after a failover) is away like any other.
+        "broker_channel_error_retry": is_worker,
         "broker_connection_timeout": settings.redis_connect_timeout_s,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None if is_worker else 1,
@@ -92,8 +95,13 @@ def _delivery(settings: Settings) -> Mapping[str, Any]:
 def _results(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
     return {
         "result_expires": settings.celery_result_expires_s,
+        # A worker waits with a result until the store takes it, at most until the task's time limit: given up it would
+        # make a failure of a task that has done its work.
         "result_backend_always_retry": is_worker,
-        "result_backend_max_retries": 10 if is_worker else 0,
+        "result_backend_max_retries": math.inf if is_worker else 0,
+        "result_backend_transport_options": {
+            "additional_connection_errors": ["redis.exceptions.ResponseError"],
+        },
     }
 
 

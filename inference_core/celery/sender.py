@@ -56,10 +56,17 @@ class TaskSender:
             await asyncio.to_thread(celery.close)
 
     async def send(
-        self, name: str, *args: Any, queue: str | None = None, task_id: str | None = None, **kwargs: Any
+        self,
+        name: str,
+        *args: Any,
+        queue: str | None = None,
+        task_id: str | None = None,
+        expires_s: float | None = None,
+        **kwargs: Any,
     ) -> str:
         """Send the task `name` with JSON arguments, to the queue its name is routed to unless one is given.
 
+        One that has not started after `expires_s` never does.
         Gives the task's id. The message may have been sent nevertheless when this raises: a caller who sends
         again with the same `task_id` has one effect, for tasks are idempotent by their id.
 
@@ -67,7 +74,9 @@ class TaskSender:
             BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
         """
         task_id = task_id or str(uuid4())
-        options = {"task_id": task_id, "headers": trace_headers(), **({"queue": queue} if queue else {})}
+        options = {"task_id": task_id, "headers": trace_headers(), "expires": expires_s}
+        if queue:
+            options["queue"] = queue
         await self._in_thread(lambda: self._publish(name, args, kwargs, options), task=name, task_id=task_id)
         return task_id
 

@@ -7,6 +7,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+import structlog
 from celery import shared_task
 
 from inference_core.auth.repository import UserRepository
@@ -17,6 +18,8 @@ from inference_core.db.engine import Database
 from inference_core.llm.repository import UsageRepository
 from inference_core.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 DAY_S = 24 * 3600
 
 
@@ -24,8 +27,9 @@ DAY_S = 24 * 3600
 def purge_expired(self: ServiceTask) -> dict[str, int]:
     """Delete what has outlived its use; running it twice does no harm. Gives how many of each kind went."""
     settings = self.app.settings
+    database_rows = asyncio.run(purge_database(settings))
     outbox_mails = purge_outbox(settings.mail_outbox_dir, older_than_s=settings.mail_outbox_keep_days * DAY_S)
-    return {"outbox_mails": outbox_mails, "database_rows": asyncio.run(purge_database(settings))}
+    return {"outbox_mails": outbox_mails, "database_rows": database_rows}
 
 
 async def purge_database(settings: Settings) -> int:
@@ -39,11 +43,19 @@ async def purge_database(settings: Settings) -> int:
 
 
 def purge_outbox(folder: Path, *, older_than_s: float) -> int:
-    """Delete the mails of the development outbox that are older than that; gives how many."""
+    """Delete the mails of the development outbox that are older than that; gives how many.
+
+    What is no mail, or cannot be deleted, stays.
+    """
     if not folder.is_dir():
         return 0
     limit = time.time() - older_than_s
-    stale = [path for path in folder.glob("*.eml") if path.stat().st_mtime < limit]
-    for path in stale:
-        path.unlink(missing_ok=True)
-    return len(stale)
+    deleted = 0
+    for path in folder.glob("*.eml"):
+        try:
+            if path.is_file() and path.stat().st_mtime < limit:
+                path.unlink()
+                deleted += 1
+        except OSError as error:
+            log.warning("mail_not_deleted", name=path.name, error=type(error).__name__)
+    return deleted

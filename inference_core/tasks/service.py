@@ -70,7 +70,8 @@ class TaskService:
         """
         task_id = task_id or str(uuid4())
         await self.store.register(task_id, name, owner)
-        return await self.sender.send(name, *args, task_id=task_id, **kwargs)
+        # Of a task that is not remembered any more nobody can say whether it was cancelled.
+        return await self.sender.send(name, *args, task_id=task_id, expires_s=self.store.expires_s, **kwargs)
 
     async def submit_once(
         self,

@@ -18,6 +18,9 @@ from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
+# A message is discarded by the worker's clock, a registration by Redis': what was cancelled must outlive its message.
+CLOCK_MARGIN_S = 600
+
 
 class ResultStoreUnavailableError(DependencyUnavailableError):
     """The store of task results does not answer in time; try again in `retry_after_s` seconds."""
@@ -63,7 +66,7 @@ class ResultStore:
         with as_domain_error():
             pipeline = self.redis.pipeline(transaction=True)
             pipeline.hset(key, mapping={"name": name, "owner": owner or ""})
-            pipeline.expire(key, self.expires_s)
+            pipeline.expire(key, self.expires_s + CLOCK_MARGIN_S)
             await pipeline.execute()
 
     async def forget(self, task_id: str) -> None:

@@ -42,6 +42,24 @@ def slow(self: ServiceTask, seconds: float, notes: str) -> str:
     return "done"
 
 
+@celery_app.task(name="test.held", bind=True)
+def held(self: ServiceTask, release: str, notes: str) -> str:
+    """Note the start, and go on until the file `release` is there."""
+    _note(notes, f"start {self.request.id}")
+    while not Path(release).exists():
+        time.sleep(0.02)
+    return "done"
+
+
+@celery_app.task(name="test.later", bind=True)
+def later(self: ServiceTask, notes: str) -> str:
+    """Note the try, and ask for the second in five minutes."""
+    _note(notes, f"try {self.request.retries}")
+    if not self.request.retries:
+        raise self.retry(countdown=300)
+    return "done"
+
+
 @celery_app.task(name="test.crash", bind=True)
 def crash(self: ServiceTask, notes: str) -> None:
     _note(notes, f"try {self.request.retries}")

@@ -21,8 +21,11 @@ def test_outbox_keeps_recent_mail_and_other_files(tmp_path: Path) -> None:
         path = tmp_path / name
         path.write_text(name)
         os.utime(path, (time.time() - age_days * DAY_S,) * 2)
+    (tmp_path / "folder.eml").mkdir()
+    os.utime(tmp_path / "folder.eml", (0, 0))
+    (tmp_path / "link.eml").symlink_to(tmp_path / "nowhere")
     assert purge_outbox(tmp_path, older_than_s=7 * DAY_S) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"new.eml", "old.txt"}
+    assert {path.name for path in tmp_path.iterdir()} == {"new.eml", "old.txt", "folder.eml", "link.eml"}
     assert purge_outbox(tmp_path / "never-made", older_than_s=1) == 0
 
 

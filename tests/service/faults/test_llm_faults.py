@@ -196,7 +196,7 @@ def test_F14_streams_at_a_shutdown_finish_or_say_why_not(folder: Path, own_redis
         api.process.send_signal(signal.SIGTERM)
         for thread in threads:
             thread.join(30)
-        assert api.process.wait(20) in {0, -signal.SIGTERM}
+        assert api.process.wait(20) == 0
         assert time.monotonic() - start_s < 15
     finished, *cut, refused = (one for (one,) in found)
     assert kinds(parse_events(finished)) == ["start", "token", "usage", "end"]

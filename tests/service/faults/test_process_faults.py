@@ -46,7 +46,7 @@ def test_F13_sigterm_under_load_fails_no_request(folder: Path, own_redis: OwnRed
             one.process.terminate()
             wait_until(lambda: not balancer.ready[one.url])
             assert one.process.poll() is None, "unready before it stops"
-            assert one.process.wait(30) in {0, -signal.SIGTERM}
+            assert one.process.wait(30) == 0
             served = balancer.outcomes["200"]
             wait_until(lambda: balancer.outcomes["200"] > served + 200)
     assert set(balancer.outcomes) == {"200"}, balancer.outcomes
@@ -75,7 +75,7 @@ def test_F15_rolling_restart_under_load_fails_no_request(
             restart_s = time.monotonic()
             for replica in replicas:
                 replica.process.terminate()
-                assert replica.process.wait(30) in {0, -signal.SIGTERM}
+                assert replica.process.wait(30) == 0
                 assert not balancer.ready[replica.url]
                 stack.enter_context(api_process(folder, env, port=replica.port))
                 wait_until(lambda url=replica.url: balancer.ready[url], within_s=30)  # type: ignore[misc]

@@ -185,6 +185,15 @@ def once(api: ApiProcess, key: str, *args: Any) -> httpx2.Response:
     return post(api, "submit-once", "test.slow", *args, **{"Idempotency-Key": key})
 
 
+def test_F22_a_try_is_not_put_off_until_its_task_counts_as_lost(
+    api: ApiProcess, folder: Path, env: dict[str, str], tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    with worker_process(folder, env):
+        assert result(api, submit(api, "test.later", str(notes)))["result"] == "done"
+    assert notes.read_text().splitlines() == ["try 0", "try 1"]
+
+
 def test_F23_repeated_submission_is_answered_with_the_same_task(
     api: ApiProcess, folder: Path, env: dict[str, str], tmp_path: Path
 ) -> None:

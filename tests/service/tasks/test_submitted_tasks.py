@@ -121,12 +121,13 @@ def test_running_task_is_really_stopped(api: ApiProcess, tmp_path: Path) -> None
 
 
 def test_waiting_task_is_cancelled_and_never_starts(api: ApiProcess, tmp_path: Path) -> None:
-    notes = tmp_path / "notes"
-    blocking = [submit(api, "test.slow", 2.5, str(notes)) for _ in range(2)]
+    notes, release = tmp_path / "notes", tmp_path / "release"
+    blocking = [submit(api, "test.held", str(release), str(notes)) for _ in range(2)]
     wait_until(lambda: all(started(notes, task_id) for task_id in blocking), what="both processes busy")
     waiting = submit(api, "test.slow", 0, str(notes))
     answer = delete(api, waiting).json()
     assert answer["cancelled"] is True, answer
+    release.touch()
     for task_id in blocking:
         assert api.get(f"/tasks/{task_id}/result?timeout=20", timeout_s=30).json()["success"] is True
     last = submit(api, "test.add", 1, 1)
