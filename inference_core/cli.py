@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +23,13 @@ from inference_core.llm.simulator.speeds import SPEEDS
 from inference_core.settings import SettingsError, load_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
-from inference_core.stack.up import StackError, StackOptions, run_stack, worker_command
+from inference_core.stack.up import StackError, StackOptions, run_stack
+from inference_core.stack.worker import NameTakenError, require_free_name, worker_command
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
+
+WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # What a user can mend; the text of each says how.
 MENDABLE = (
@@ -35,6 +39,7 @@ MENDABLE = (
     StackError,
     NoRedisServerError,
     ChildDiedError,
+    NameTakenError,
     BadFaultError,
     CannotListenError,
 )
@@ -71,12 +76,16 @@ def up(
 @app.command()
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
+    name: Annotated[str, typer.Option(help="Of its own for each worker of a machine.")] = "celery",
     beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; in one worker of all only.")] = False,
 ) -> None:
     """Run a Celery worker for every queue of the service."""
+    if not WORKER_NAME.fullmatch(name):
+        raise typer.BadParameter(f"'{name}' is not of letters, digits, '.', '_' and '-'", param_hint="--name")
     with one_line_errors():
-        load_settings()
-    command = worker_command(concurrency)
+        settings = load_settings()
+        require_free_name(settings, name)
+    command = worker_command(settings, concurrency, name)
     if beat:
         command.append("--beat")
     os.execv(sys.executable, command)  # noqa: S606  # the worker takes this process's place and its signals

@@ -16,6 +16,7 @@ from inference_core.settings import Settings
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 user_id_var: ContextVar[str] = ContextVar("user_id", default="")
 trace_id_var: ContextVar[str] = ContextVar("trace_id", default="")
+task_id_var: ContextVar[str] = ContextVar("task_id", default="")
 
 
 def current_request_id() -> str:
@@ -24,7 +25,7 @@ def current_request_id() -> str:
 
 
 def _add_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for variable in (request_id_var, user_id_var, trace_id_var):
+    for variable in (request_id_var, user_id_var, trace_id_var, task_id_var):
         if value := variable.get():
             event.setdefault(variable.name, value)
     return event
@@ -35,14 +36,15 @@ def logs_are_json(settings: Settings) -> bool:
     return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
-def configure_logging(settings: Settings) -> None:
-    """Send structlog's and the standard library's records to stderr in one format."""
-    as_json = logs_are_json(settings)
-    shared: list[structlog.typing.Processor] = [
-        _add_ids,
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+SHARED: list[structlog.typing.Processor] = [
+    _add_ids,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def log_formatter(*, as_json: bool) -> logging.Formatter:
+    """Makes lines of structlog's and the standard library's records."""
     # Without the values of local variables, which both would show by default: passwords and tokens are among them.
     final: list[structlog.typing.Processor] = (
         [
@@ -52,12 +54,16 @@ def configure_logging(settings: Settings) -> None:
         if as_json
         else [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[structlog.stdlib.add_logger_name, *SHARED],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
     )
+
+
+def configure_logging(settings: Settings) -> None:
+    """Send structlog's and the standard library's records to stderr in one format."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(log_formatter(as_json=logs_are_json(settings)))
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(settings.log_level)
@@ -67,10 +73,15 @@ def configure_logging(settings: Settings) -> None:
     # The service writes an access log of its own; a logger without handlers tells the server not to.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
+    configure_structlog()
+
+
+def configure_structlog() -> None:
+    """Hand structlog's records to the standard library's loggers."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
-            *shared,
+            *SHARED,
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -1,9 +1,10 @@
 """What `fastapi dev`, `fastapi run` and uvicorn serve: `inference_core.main:app`."""
 
-from inference_core.main_factory import create_application
 from inference_core.settings import SettingsError
 
 try:
+    from inference_core.main_factory import create_application  # the folder of the metrics is made when it is imported
+
     app = create_application()
 except SettingsError as error:
     raise SystemExit(str(error)) from None

@@ -1,7 +1,8 @@
-"""Refusal of unknown hosts, as pure ASGI middleware, and of bodies that are too large."""
+"""Refusal of unknown hosts, as pure ASGI middleware, and of bodies that are too large or too slow."""
 
 from __future__ import annotations
 
+import asyncio
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -9,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference_core.errors import problem_response
+
+BODY_WITHIN_S = 20.0
 
 
 class AllowedHostMiddleware:
@@ -42,19 +45,42 @@ class BodyTooLargeError(HTTPException):
         super().__init__(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, headers)
 
 
+class BodyTooSlowError(HTTPException):
+    """The rest of a body did not come in time."""
+
+    code = "body_too_slow"
+
+    def __init__(self) -> None:
+        detail = f"The body did not come within {BODY_WITHIN_S:.0f} s."
+        super().__init__(HTTPStatus.REQUEST_TIMEOUT, detail, {"Connection": "close"})
+
+
 def limited(receive: Receive, max_bytes: int, announced_bytes: int | None) -> Receive:
     """`receive`, refusing a body of more than `max_bytes`: before any of it is read, where that was announced.
+
+    One that does not come in time is refused as well, for it holds a slot that others wait for.
 
     FastAPI's own limit answers in plain text, and replaces whatever answer a handler has made for it.
     """
     received = 0
+    deadline_s: float | None = None
+    is_complete = False
 
     async def receive_limited() -> Message:
-        nonlocal received
+        nonlocal received, deadline_s, is_complete
+        if is_complete:
+            return await receive()
         if announced_bytes is not None and announced_bytes > max_bytes:
             # The rest is not read, so that the connection cannot go on.
             raise BodyTooLargeError(max_bytes, {"Connection": "close"})
-        message = await receive()
+        if deadline_s is None:
+            deadline_s = asyncio.get_running_loop().time() + BODY_WITHIN_S
+        try:
+            async with asyncio.timeout_at(deadline_s):
+                message = await receive()
+        except TimeoutError:
+            raise BodyTooSlowError from None
+        is_complete = not message.get("more_body", False)
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > max_bytes:

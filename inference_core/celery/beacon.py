@@ -1,12 +1,15 @@
 """The worker's side of the monitor: a timer in its main loop that writes the worker's state to Redis every second.
 
-In the main loop, so that the beat stops when the loop does: a hung worker must not look alive.
+In the main loop, so that the beat stops when the loop does: a hung worker must not look alive. A worker that is
+stopping has no loop any more, so that a thread beats for as long as the process lives.
 """
 
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from celery import bootsteps, signals
@@ -62,8 +65,9 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
     def beat(self, consumer: Any) -> None:
         """Write the state once; an unreachable broker is the consumer's to mend, not this step's."""
         phase: WorkerPhase = "running" if worker_state.should_stop is None else "stopping"
+        consumer.last_report = describe(consumer, phase)
         try:
-            write_report(self.redis, consumer.hostname, describe(consumer, phase))
+            write_report(self.redis, consumer.hostname, consumer.last_report)
         except RedisError as error:
             log.warning("worker state not written: %s", type(error).__name__)
 
@@ -82,13 +86,17 @@ def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
         "phase": phase,
         "queues": sorted(queue.name for queue in task_consumer.queues) if task_consumer else [],
         "registered": sorted(name for name in consumer.app.tasks if not name.startswith("celery.")),
-        "active": [_entry(request) for request in list(worker_state.active_requests)],
+        "active": _active(),
         "reserved": [
             _entry(request) for request in set(worker_state.reserved_requests) - set(worker_state.active_requests)
         ],
         "scheduled": [_entry(request) for request in list(worker_state.scheduled_requests)],
         "stats": stats,
     }
+
+
+def _active() -> list[TaskEntry]:
+    return [_entry(request) for request in list(worker_state.active_requests)]
 
 
 def _entry(request: Any) -> TaskEntry:
@@ -105,22 +113,52 @@ def _entry(request: Any) -> TaskEntry:
 def install(app: ServiceCelery) -> None:
     """Give the application's workers the beacon, and let them say at once when they stop and when they are gone."""
     app.steps["consumer"].add(Beacon)
-    last_report: dict[str, WorkerReport] = {}
+    consumers: dict[str, Any] = {}
+    farewell = Farewell(app.settings)
 
     def remember(sender: Any, **_: Any) -> None:
-        last_report[sender.hostname] = describe(sender, "stopping")
+        consumers[sender.hostname] = sender
 
     def say_stopping(sender: str, **_: Any) -> None:
-        # Runs inside the signal handler, which may have interrupted a beat: so with a connection of its own.
-        if report := last_report.get(sender):
-            _try(app.settings, lambda redis: write_report(redis, sender, report))
+        if consumer := consumers.get(sender):
+            farewell.begin(sender, consumer.last_report)
 
     def say_gone(sender: Any, **_: Any) -> None:
+        farewell.end()
         _try(app.settings, lambda redis: redis.hdel(WORKERS_KEY, sender.hostname))
 
     signals.worker_ready.connect(remember, weak=False)
     signals.worker_shutting_down.connect(say_stopping, weak=False)
     signals.worker_shutdown.connect(say_gone, weak=False)
+
+
+class Farewell:
+    """Beats for a worker that is stopping, in a thread and with a connection of its own: a signal handler begins it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.over = threading.Event()
+        self.thread: threading.Thread | None = None
+
+    def begin(self, worker: str, report: WorkerReport) -> None:
+        """Say at once, and every second from now on, that `worker` is stopping; a second signal changes nothing."""
+        if self.thread is None:
+            self.thread = threading.Thread(target=self._beat, args=(worker, report), name="farewell", daemon=True)
+            self.thread.start()
+
+    def end(self) -> None:
+        """No beat comes after this."""
+        self.over.set()
+        if self.thread is not None:
+            self.thread.join()
+
+    def _beat(self, worker: str, report: WorkerReport) -> None:
+        report = {**report, "phase": "stopping"}
+        while not self.over.is_set():
+            with suppress(RuntimeError):  # the main thread changed the set meanwhile: the next second will tell
+                report["active"] = _active()
+            _try(self.settings, lambda redis: write_report(redis, worker, report))
+            self.over.wait(BEAT_S)
 
 
 def _try(settings: Settings, action: Callable[[Redis], object]) -> None:

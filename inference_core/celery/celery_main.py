@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from inference_core.celery import beacon, parking, shutdown, tracing, transport
+from inference_core.celery import beacon, logs, parking, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.llm.config.loader import load_llm_config
 from inference_core.settings import SettingsError, load_settings
@@ -18,6 +18,7 @@ def worker_app() -> ServiceCelery:
         tracing.install(app)
     except SettingsError as error:
         sys.exit(str(error))
+    logs.install(app)
     transport.install()
     beacon.install(app)
     shutdown.install(app)

@@ -16,6 +16,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.celery.logs import id_headers
 from inference_core.celery.tracing import trace_headers
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
@@ -74,7 +75,7 @@ class TaskSender:
             BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
         """
         task_id = task_id or str(uuid4())
-        options = {"task_id": task_id, "headers": trace_headers(), "expires": expires_s}
+        options = {"task_id": task_id, "headers": {**trace_headers(), **id_headers()}, "expires": expires_s}
         if queue:
             options["queue"] = queue
         await self._in_thread(lambda: self._publish(name, args, kwargs, options), task=name, task_id=task_id)

@@ -24,6 +24,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from inference_core.db.broken_connections import drop_broken_connections
 from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
+from inference_core.db.pool import TimedPool
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
 
@@ -177,6 +178,7 @@ def _timed_out(error: DBAPIError) -> bool:
 
 def _pool(settings: Settings) -> dict[str, Any]:
     return {
+        "poolclass": TimedPool,
         "pool_size": settings.database_pool_size,
         "max_overflow": settings.database_max_overflow,
         "pool_timeout": settings.database_pool_timeout_s,
@@ -201,6 +203,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
     writes = create_async_engine(
         url,
         connect_args=arguments,
+        poolclass=TimedPool,
         pool_size=1,
         max_overflow=0,
         pool_timeout=settings.database_statement_timeout_s,

@@ -7,7 +7,6 @@ open is embedded: SQLite and a private Redis, their data in one folder.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import sys
@@ -18,6 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TextIO
 
@@ -30,10 +30,11 @@ from inference_core.stack.children import Children
 from inference_core.stack.ports import LOOPBACK, free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
 from inference_core.stack.stop_signals import StopSignals
+from inference_core.stack.worker import worker_command, workers_running
+from inference_core.tasks.monitor import READ_EVERY_S
 
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
-ALL_QUEUES = "default,mail,llm_tasks"
 
 
 class StackError(Exception):
@@ -51,12 +52,6 @@ class StackOptions:
     workers: int
     data: Path | None
     logs: Path | None = None
-
-
-def worker_command(concurrency: int) -> list[str]:
-    """The command line of a Celery worker for every queue of the service."""
-    celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
-    return [*celery, "--loglevel=info", f"--queues={ALL_QUEUES}", f"--concurrency={concurrency}"]
 
 
 def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
@@ -97,12 +92,20 @@ def _start(options: StackOptions, port: int, data: Path, children: Children, sto
 
     python = sys.executable
     beat = ["--beat", "--schedule", str(data / "celerybeat-schedule")]
-    children.start("worker", [*worker_command(concurrency=2), *beat], env)
+    command = worker_command(load_settings(), concurrency=2, name=f"stack-{port}")
+    worker = children.start("worker", [*command, *beat], env)
     api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
     children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
 
     url = f"http://{LOOPBACK}:{port}"
-    _wait_ready(url, children)
+    _wait_for(
+        lambda: worker.process.pid in workers_running(load_settings()).values(),
+        children,
+        f"the worker is not ready; see {worker.log}",
+    )
+    # Every API process has looked at the workers again when this is over.
+    time.sleep(2 * READ_EVERY_S)
+    _wait_for(lambda: _answers(f"{url}/api/v1/health/ready"), children, "the API is not ready; see its log")
     return url
 
 
@@ -152,21 +155,12 @@ def _start_redis(data: Path, children: Children) -> str:
     return f"redis://{LOOPBACK}:{port}/0"
 
 
-def _wait_ready(url: str, children: Children) -> None:
-    def ready() -> bool:
-        tasks = _get_json(f"{url}/api/v1/tasks/health")
-        return _get_json(f"{url}/api/v1/health/ready") is not None and bool(tasks and tasks.get("active_workers"))
-
-    _wait_for(ready, children, "the API or the worker is not ready; see their logs")
-
-
-def _get_json(url: str) -> dict[str, object] | None:
+def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  # a loopback URL of our own
-            body = json.load(response)
-            return body if isinstance(body, dict) else None
-    except (urllib.error.URLError, OSError, ValueError):
-        return None
+            return bool(response.status == HTTPStatus.OK)
+    except (urllib.error.URLError, OSError):
+        return False
 
 
 def _wait_for(condition: Callable[[], bool], children: Children, failure: str) -> None:

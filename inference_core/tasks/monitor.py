@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -37,27 +37,33 @@ class WorkerMonitor:
     """Keeps `snapshot` fresh. Reading it costs nothing and never waits."""
 
     redis: Redis
+    results: Redis  # the store of results, most often the broker too
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(broker_available=False))
     last_answer_s: float = float("-inf")
+    last_results_s: float = float("-inf")
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[WorkerMonitor]:
         """Take the first picture, then keep taking them until the context ends."""
-        redis = Redis.from_url(
-            settings.broker_url,
-            socket_connect_timeout=settings.redis_connect_timeout_s,
-            socket_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), retries=0),
-            max_connections=4,
-        )
-        monitor = cls(redis)
+        monitor = cls(_client(settings.broker_url, settings), _client(settings.result_backend, settings))
         try:
+            await monitor.look_at_results()
             await monitor.look()
-            async with run_until_cancelled(monitor.look, every_s=READ_EVERY_S, name="worker_monitor"):
+            async with (
+                run_until_cancelled(monitor.look, every_s=READ_EVERY_S, name="worker_monitor"),
+                run_until_cancelled(monitor.look_at_results, every_s=READ_EVERY_S, name="result_store_monitor"),
+            ):
                 yield monitor
         finally:
-            await redis.aclose()
+            await monitor.redis.aclose()
+            await monitor.results.aclose()
+
+    async def look_at_results(self) -> None:
+        """Ask the store of results whether it is there."""
+        with suppress(RedisError, OSError):
+            await self.results.ping()
+            self.last_results_s = time.monotonic()
 
     async def look(self) -> None:
         """Take one picture; without an answer the workers are shown as they were last seen."""
@@ -82,6 +88,7 @@ class WorkerMonitor:
             broker_available=True,
             workers=tuple(view for view in workers if view.name not in forgotten),
             parked=parked,
+            results_available=time.monotonic() - self.last_results_s < BROKER_LOST_AFTER_S,
             queue_depths=dict(zip(ALL_QUEUES, depths, strict=True)),
         )
 
@@ -94,6 +101,16 @@ class WorkerMonitor:
             pipeline.llen(queue)
         now, entries, parked, *depths = await pipeline.execute()
         return now, entries, parked, depths
+
+
+def _client(url: str, settings: Settings) -> Redis:
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), retries=0),
+        max_connections=4,
+    )
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:

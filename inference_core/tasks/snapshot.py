@@ -13,8 +13,6 @@ from inference_core.celery.worker_state import WorkerReport
 # A worker beats every second. Silent for longer than this it is unresponsive, which with the monitor's own
 # half second of delay keeps the promise of five seconds with one to spare.
 UNRESPONSIVE_AFTER_MS = 3_500
-# A stopping worker's beat may end before its last task does.
-STOPPING_FOR_MS = 60_000
 # A picture older than this is not one to act on.
 STALE_AFTER_MS = 5_000
 
@@ -35,12 +33,13 @@ class WorkerView:
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
     """All workers at one moment; `queue_depths` counts the messages that wait
-    in each queue, `parked` the tasks set aside."""
+    in each queue, `parked` the tasks set aside. `results_available` is about the store of results."""
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
     queue_depths: dict[str, int] = field(default_factory=dict)
     parked: int = 0
+    results_available: bool = True
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     taken_at_s: float = field(default_factory=time.monotonic)
 
@@ -64,9 +63,9 @@ class Verdict:
 
 def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
     """How a worker stands, by its last word and how long ago that was."""
-    if phase == "stopping" and silent_ms < STOPPING_FOR_MS:
-        return "stopping"
-    return "unresponsive" if silent_ms > UNRESPONSIVE_AFTER_MS else "online"
+    if silent_ms > UNRESPONSIVE_AFTER_MS:
+        return "unresponsive"
+    return "stopping" if phase == "stopping" else "online"
 
 
 def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
@@ -82,6 +81,8 @@ def _judge_fresh(snapshot: Snapshot) -> Verdict:
     if not snapshot.broker_available:
         return Verdict("unhealthy", "The broker does not answer.")
     online = snapshot.online()
+    if not snapshot.results_available:
+        return Verdict("unhealthy", "The store of task results does not answer.", online)
     silent = sum(worker.status == "unresponsive" for worker in snapshot.workers)
     note = f" {silent} unresponsive." if silent else ""
     if not online:

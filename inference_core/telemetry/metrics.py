@@ -32,6 +32,7 @@ class Metrics:
     requests_refused: Counter = field(init=False)
     log_lines_lost: Counter = field(init=False)
     pool: Gauge = field(init=False)
+    pool_wait: Histogram = field(init=False)
     up: Gauge = field(init=False)
     redis_round_trip: Gauge = field(init=False)
     workers: Gauge = field(init=False)
@@ -73,6 +74,13 @@ class Metrics:
         self.pool = self._gauge(
             "database_pool_connections", "Connections of the database pools.", "livesum", ("pool", "state")
         )
+        self.pool_wait = Histogram(
+            "database_pool_wait_seconds",
+            "How long requests waited for a connection of the database pools, in vain too.",
+            ("pool",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
         self.up = self._gauge("dependency_up", "Whether a dependency answers.", "livemin", ("dependency",))
         self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Of the last probe of Redis.", "livemax")
         self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
@@ -104,6 +112,8 @@ class Metrics:
         encoder, content_type = choose_encoder(accept)
         registry = self.registry
         if multiprocess.VARIABLE in os.environ:
+            for pid in multiprocess.processes_gone():
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return encoder(registry), content_type

@@ -12,31 +12,46 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from inference_core.processes import process_lives
+from inference_core.settings import SettingsError
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "inference-core-metrics-"
 
 
 def prepare() -> None:
-    """Name the folder if this process is one of several, and make it."""
-    if VARIABLE not in os.environ:
+    """Name the folder if this process is one of several, and make it.
+
+    Raises:
+        SettingsError: if the folder that is named cannot be made.
+    """
+    if not os.environ.get(VARIABLE):
+        os.environ.pop(VARIABLE, None)  # prometheus_client asks whether it is there, not what it says
         parent = multiprocessing.parent_process()
         if parent is None:
             return
         folder = Path(tempfile.gettempdir()) / f"{PREFIX}{os.getuid()}-{parent.pid}"
         _remove_left_over(folder.parent)
         os.environ[VARIABLE] = str(folder)
-    Path(os.environ[VARIABLE]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        Path(os.environ[VARIABLE]).mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        folder_name = os.environ[VARIABLE]
+        raise SettingsError(f"settings: {VARIABLE} is {folder_name}, no folder for metrics: {error.strerror}") from None
+
+
+def processes_gone() -> set[int]:
+    """The processes that left gauges in the folder and are not there any more, as after a crash."""
+    files = Path(os.environ[VARIABLE]).glob("gauge_live*_*.db")
+    return {pid for path in files if not process_lives(pid := int(path.stem.rpartition("_")[2]))}
 
 
 def _remove_left_over(folder: Path) -> None:
     """Remove the folders of servers that are gone."""
     for path in folder.glob(f"{PREFIX}{os.getuid()}-*"):
-        try:
-            os.kill(int(path.name.rpartition("-")[2]), 0)
-        except ProcessLookupError:
+        pid = path.name.rpartition("-")[2]
+        if pid.isdecimal() and not process_lives(int(pid)):
             shutil.rmtree(path, ignore_errors=True)
-        except (PermissionError, ValueError):
-            continue
 
 
 prepare()

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+from sqlalchemy.pool import Pool
+
 from inference_core.background import run_until_cancelled
 from inference_core.db.engine import Database
+from inference_core.db.pool import TimedPool
 from inference_core.health.pool import pool_numbers
 from inference_core.health.watch import HealthWatch
 from inference_core.telemetry.metrics import Metrics
@@ -29,6 +32,7 @@ async def keep_metrics(
         set_dependencies(metrics, health)
 
     await set_gauges()
+    time_pools(metrics, database)
     with measure_loop_lag(metrics):
         async with run_until_cancelled(set_gauges, every_s=GAUGES_EVERY_S, name="gauges"):
             yield
@@ -64,15 +68,25 @@ def set_traffic(metrics: Metrics, traffic: Traffic) -> None:
     metrics.requests_waiting.set(len(traffic.waiting))
 
 
+def pools_of(database: Database) -> dict[str, Pool]:
+    """The pools by name; a database with one for both has it once."""
+    pools = {"read": database.engine.pool, "write": database.write_engine.pool}
+    if pools["read"] is pools["write"]:
+        del pools["write"]
+    return pools
+
+
+def time_pools(metrics: Metrics, database: Database) -> None:
+    """Have the pools tell from now on how long connections are waited for."""
+    for name, pool in pools_of(database).items():
+        if isinstance(pool, TimedPool):
+            pool.on_wait = metrics.pool_wait.labels(name).observe
+
+
 def set_pools(metrics: Metrics, database: Database) -> None:
-    """Connections of the pools; a database with one pool for both shows it once."""
-    engines = {"read": database.engine, "write": database.write_engine}
-    seen: set[int] = set()
-    for name, engine in engines.items():
-        if id(engine.pool) in seen:
-            continue
-        seen.add(id(engine.pool))
-        numbers = pool_numbers(engine.pool)
+    """Connections of the pools."""
+    for name, pool in pools_of(database).items():
+        numbers = pool_numbers(pool)
         metrics.pool.labels(name, "size").set(numbers["pool_size"] or 0)
         metrics.pool.labels(name, "checked_out").set(numbers["checked_out"] or 0)
         metrics.pool.labels(name, "overflow").set(numbers["overflow"] or 0)

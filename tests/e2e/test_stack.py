@@ -12,7 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
+from inference_core.celery.worker_state import WORKERS_KEY
 from tests.support.processes import wait_until
 from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
 
@@ -36,6 +38,24 @@ def test_ready_stack_serves_health_and_has_a_worker_and_ctrl_c_ends_all_of_it(tm
         assert stack.end(signal.SIGINT) == 0
         wait_until(lambda: gone(family), what="the stack's processes gone")
     assert (tmp_path / "data" / "inference_core.db").exists()
+
+
+def test_a_stack_with_closed_monitoring_is_ready_too_and_a_second_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
+    closed = clean_environment(MONITORING_ACCESS="user")
+    with running_stack(tmp_path, "--port", "0", env=closed) as stack:
+        redis = next(line.split()[1] for line in stack.text.splitlines() if line.startswith("redis "))
+        command = [str(BIN / "inference-core"), "worker", "--name"]
+        env = clean_environment(REDIS_URL=redis)
+        taken = subprocess.run(
+            [*command, f"stack-{stack.url.rpartition(':')[2]}"], env=env, capture_output=True, text=True, check=False
+        )
+        assert taken.returncode == 1
+        assert "runs already (process " in taken.stderr
+        assert len(taken.stderr.splitlines()) == 1
+        with Redis.from_url(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
+            wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
+            second.terminate()
+            assert second.wait(30) == 0
 
 
 def test_second_run_on_the_same_data_keeps_accounts(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import shows
 from tests.support.fault_proxy import Toxic, fault_proxy
 from tests.support.processes import redis_server, wait_until
-from tests.support.service import ApiProcess, ServiceProcess, api_process, service_env, worker_process
+from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
 # The bounds of the contract.
 DEATH_SEEN_S = 5.0
@@ -28,7 +29,7 @@ StartWorker = Callable[[str], ServiceProcess]
 
 @pytest.fixture
 def env(tmp_path: Path, own_redis: OwnRedis) -> dict[str, str]:
-    return service_env(tmp_path / "service", own_redis.url)
+    return service_env(tmp_path / "service", own_redis.url, CELERY_SOFT_SHUTDOWN_S="30")
 
 
 @pytest.fixture
@@ -99,6 +100,35 @@ def test_stopped_worker_is_gone_within_a_second(api: ApiProcess, start_worker: S
     )
     assert health(api)["status"] == "degraded"
     wait_until(lambda: states(api) == {}, what="a worker that said goodbye leaves the list")
+
+
+def test_worker_that_is_killed_while_it_stops_is_unresponsive(
+    api: ApiProcess, start_worker: StartWorker, tmp_path: Path
+) -> None:
+    worker = start_worker("one")
+    with api.client() as client:
+        body = {"task": "test.held", "args": [str(tmp_path / "never"), str(tmp_path / "notes")]}
+        assert client.post(f"{PREFIX}/test/submit", json=body).status_code == 202
+    wait_until((tmp_path / "notes").exists)
+    worker.process.terminate()
+    wait_until(lambda: states(api) == {"celery@one": "stopping"})
+    time.sleep(2 * DEATH_SEEN_S)  # longer than one that says nothing is believed, shorter than it takes to stop
+    assert states(api) == {"celery@one": "stopping"}
+    worker.process.kill()
+    wait_until(lambda: states(api) == {"celery@one": "unresponsive"}, within_s=DEATH_SEEN_S)
+
+
+def test_a_store_of_results_of_its_own_is_looked_at_too(tmp_path: Path, env: dict[str, str]) -> None:
+    with (
+        redis_server(tmp_path / "results") as (url, process),
+        api_process(tmp_path / "service", env | {"CELERY_RESULT_BACKEND": url}) as api,
+    ):
+        assert health(api)["status"] == "degraded", "no worker runs"
+        os.kill(process.pid, signal.SIGSTOP)
+        wait_until(lambda: health(api)["status"] == "unhealthy", within_s=OUTAGE_SEEN_S)
+        assert health(api)["message"] == "The store of task results does not answer."
+        os.kill(process.pid, signal.SIGCONT)
+        wait_until(lambda: health(api)["status"] == "degraded", within_s=OUTAGE_SEEN_S)
 
 
 def test_frozen_worker_is_unresponsive_and_comes_back(api: ApiProcess, start_worker: StartWorker) -> None:

@@ -25,8 +25,8 @@ REPORT: WorkerReport = {
         ("running", 0, "online"),
         ("running", 3_500, "online"),
         ("running", 3_501, "unresponsive"),
-        ("stopping", 59_999, "stopping"),
-        ("stopping", 60_000, "unresponsive"),
+        ("stopping", 3_500, "stopping"),
+        ("stopping", 3_501, "unresponsive"),
     ],
 )
 def test_worker_status(phase: str, silent_ms: int, status: str) -> None:
@@ -47,6 +47,12 @@ def views(*statuses: WorkerStatus) -> tuple[WorkerView, ...]:
         (Snapshot(True, views("stopping")), 0, "degraded", "No worker is running."),
         (Snapshot(True), 0, "degraded", "No worker is running."),
         (Snapshot(True, views("online")), 7, "degraded", "The picture of the workers is 7 s old."),
+        (
+            Snapshot(True, views("online"), results_available=False),
+            0,
+            "unhealthy",
+            "The store of task results does not answer.",
+        ),
         (Snapshot(False, views("unresponsive")), 0, "unhealthy", "The broker does not answer."),
     ],
 )

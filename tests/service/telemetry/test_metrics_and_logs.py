@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from inference_core.settings import Settings, SettingsError
 from inference_core.telemetry.reporting import configure_reporting
 from tests.support.processes import wait_until
-from tests.support.service import PREFIX, ApiProcess, api_process, service_env
+from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,7 @@ def test_metrics_speak_both_dialects_and_tell_of_every_part(api: ApiProcess) -> 
     assert open_metrics.text.endswith("# EOF\n")
     for name in (
         "database_pool_connections",
+        'database_pool_wait_seconds_count{pool="read"}',
         "event_loop_lag_seconds_bucket",
         "dependency_up",
         "celery_queue_depth",
@@ -75,6 +79,47 @@ def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> Non
             api.get("/health/")
         # Which process answers each call is chance; the sum is not.
         assert [requests_to(api, "/api/v1/health/") - before for _ in range(6)] == [30] * 6
+
+
+def test_a_process_that_was_killed_leaves_no_gauges(tmp_path: Path, redis_url: str) -> None:
+    with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
+        started = "Application startup complete"
+        wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
+        size = 'database_pool_connections{pool="read",state="size"}'
+        wait_until(lambda: f"{size} 20.0" in metrics(api))
+        served = [child for child in psutil.Process(api.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+        served[0].kill()
+        wait_until(lambda: api.log.read_text().count(started) == 3, within_s=60, what="another started in its place")
+        wait_until(lambda: f"{size} 20.0" in metrics(api))
+
+
+@pytest.mark.parametrize(("folder", "refused"), [("", False), ("/dev/null", True), ("/proc/nothing", True)])
+def test_a_folder_for_metrics_that_cannot_be_is_one_line(
+    folder: str, refused: bool, tmp_path: Path, redis_url: str
+) -> None:
+    env = service_env(tmp_path, redis_url) | {"PROMETHEUS_MULTIPROC_DIR": folder}
+    if refused:
+        command = [sys.executable, "-c", "import inference_core.main"]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"settings: PROMETHEUS_MULTIPROC_DIR is {folder}, ")
+        assert len(done.stderr.splitlines()) == 1
+        return
+    with api_process(tmp_path, env) as api:
+        assert "http_request_duration_seconds" in metrics(api)
+
+
+def test_a_task_logs_in_json_with_the_ids_of_the_request_that_sent_it(tmp_path: Path, redis_url: str) -> None:
+    env = service_env(tmp_path, redis_url, LOG_FORMAT="json")
+    with api_process(tmp_path, env) as api, worker_process(tmp_path, env, "logs") as worker, api.client() as client:
+        headers = {"X-Request-ID": "asked-for-it", "traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01"}
+        body = {"task": "test.add", "args": [1, 2]}
+        task_id = client.post(f"{PREFIX}/test/submit", json=body, headers=headers).json()["task_id"]
+        wait_until(lambda: "succeeded" in worker.log.read_text())
+        lines = worker.log.read_text().splitlines()
+        records = [json.loads(line) for line in lines if line.startswith("{")]
+        (done,) = [record for record in records if "succeeded" in record["event"] and task_id in record["event"]]
+        assert (done["task_id"], done["request_id"], done["trace_id"]) == (task_id, "asked-for-it", "ab" * 16)
 
 
 def test_access_log_has_one_json_line_for_each_request(api: ApiProcess) -> None:

@@ -1,0 +1,57 @@
+"""The Celery worker as a command line, and what the broker knows of those that run."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+
+from celery.utils.nodenames import default_nodename
+from redis import Redis
+from redis.exceptions import RedisError
+
+from inference_core.celery.queues import ALL_QUEUES
+from inference_core.celery.worker_state import WORKERS_KEY, decode_entry
+from inference_core.processes import process_lives
+from inference_core.settings import Settings
+
+TIMEOUT_S = 2.0
+
+
+class NameTakenError(Exception):
+    """A worker of this name runs on this machine; the text says which, and what to do."""
+
+
+def worker_command(settings: Settings, concurrency: int, name: str = "celery") -> list[str]:
+    """The command line of a worker for every queue of the service, called `name@host` among the workers."""
+    celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
+    options = [f"--queues={','.join(ALL_QUEUES)}", f"--concurrency={concurrency}", f"--hostname={name}@%h"]
+    return [*celery, f"--loglevel={settings.log_level}", *options]
+
+
+def workers_running(settings: Settings) -> dict[str, int]:
+    """The workers that take tasks by their last word, with their process; none if the broker does not answer."""
+    running: dict[str, int] = {}
+    with (
+        suppress(RedisError),
+        Redis.from_url(settings.broker_url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S) as redis,
+    ):
+        for name, value in redis.hgetall(WORKERS_KEY).items():
+            with suppress(ValueError):  # of another version
+                _, report = decode_entry(value)
+                if report["phase"] == "running":
+                    running[name.decode()] = int(report["stats"].get("pid", 0))
+    return running
+
+
+def require_free_name(settings: Settings, name: str) -> None:
+    """Two workers of one name would be seen as one.
+
+    Raises:
+        NameTakenError: if a worker of this name runs on this machine.
+    """
+    node = default_nodename(f"{name}@")
+    pid = workers_running(settings).get(node)
+    if pid and process_lives(pid):
+        raise NameTakenError(
+            f"a worker {node} runs already (process {pid}); give this one a name of its own, such as --name second"
+        )
