@@ -37,6 +37,7 @@ from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan, process_name, running_classes
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Run
+from loadgate.streams import use_views
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
@@ -99,6 +100,8 @@ class LoadGate:
             refuse(str(error), ExitCode.USAGE)
 
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
+        # The `loadgate run` that shares its output with this process says it itself.
+        use_views(tell=LIVE_VARIABLE not in os.environ)
         self._environment = environment
         self._runner = runner
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
