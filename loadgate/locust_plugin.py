@@ -44,6 +44,9 @@ from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
 
+OTHER_END_S = 60.0
+"""Longer than any end of the process takes."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -270,6 +273,9 @@ class LoadGate:
             self._sampler = None
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
+        if self._quitting:
+            # SIGTERM makes Locust end the process beside an end that goes on, which ends it for both.
+            gevent.sleep(OTHER_END_S)
         self._quitting = True
         self._ctrl_c.is_ending = True
         run = self._run
@@ -301,5 +307,5 @@ class LoadGate:
 
     def _on_quit(self, **_: Any) -> None:
         if self._conclusion is not None and self._options.headless:
-            write_missing_html(self._environment)
             print(self._conclusion.text, flush=True)
+            write_missing_html(self._environment)
