@@ -21,6 +21,7 @@ from loadgate.live.display import display_on
 from loadgate.locust_child import run_locust
 from loadgate.places import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
+from loadgate.report.text import target_end
 from loadgate.signals import Signals
 from loadgate.target import ManagedTarget, managed_target
 
@@ -171,12 +172,11 @@ def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, A
     """Return the document with its target; a target that died under the load has failed, whatever was measured."""
     document = document | {"target": target}
     if target["ended"]:
-        first_line = target["ended"].splitlines()[0].removesuffix("; its last lines:")
         verdict = document["verdict"]
         document["verdict"] = verdict | {
             "outcome": "fail",
             "exit_code": int(ExitCode.FAIL),
-            "reason": f"{first_line} during the run",
+            "reason": f"{target_end(target['ended'])} during the run",
             # It was ended because of the target, not by anybody.
             "notes": [verdict["reason"], *(note for note in verdict["notes"] if not note.startswith(INTERRUPTED))],
         }
