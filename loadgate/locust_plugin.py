@@ -22,7 +22,7 @@ from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
-from loadgate.interrupts import CtrlC
+from loadgate.interrupts import CtrlC, leave_to_the_other_end
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
@@ -43,9 +43,6 @@ from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
-
-OTHER_END_S = 60.0
-"""Longer than any end of the process takes."""
 
 logger = logging.getLogger(__name__)
 
@@ -274,8 +271,7 @@ class LoadGate:
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
         if self._quitting:
-            # SIGTERM makes Locust end the process beside an end that goes on, which ends it for both.
-            gevent.sleep(OTHER_END_S)
+            leave_to_the_other_end()
         self._quitting = True
         self._ctrl_c.is_ending = True
         run = self._run
