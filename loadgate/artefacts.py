@@ -26,37 +26,76 @@ class RunFileError(Exception):
     """A run.json cannot be read; the message is one line for the user."""
 
 
+class UnwrittenError(OSError):
+    """Files of a run could not be written; the message is one line that names them and says why."""
+
+
 DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
 """What a document that is not as its schema says may raise where it is read."""
 
 
 def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
-    """Write run.json and all that is made from it into `folder`, which is made; return the report's path."""
-    write_whole(folder / RUN_FILE, json.dumps(document, separators=(",", ":"), ensure_ascii=False))
-    return rebuild_artefacts(document, folder)
+    """Write run.json and all that is made from it into `folder`, which is made; return the report's path.
+
+    Raises:
+        UnwrittenError: some of them could not be written; all others are there.
+    """
+    run_json = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
+    # At once, whatever becomes of the others.
+    failed = _write_each({RUN_FILE: run_json}, folder)
+    _complain_of(failed | _write_each(_made_from(document), folder))
+    return folder / REPORT_FILE
 
 
 def rebuild_artefacts(document: dict[str, Any], folder: Path) -> Path:
-    """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made."""
+    """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made.
+
+    Raises:
+        UnwrittenError: some of them could not be written; all others are there.
+    """
+    _complain_of(_write_each(_made_from(document), folder))
+    return folder / REPORT_FILE
+
+
+def _made_from(document: dict[str, Any]) -> dict[str, str]:
     series = run_series(document)
-    texts = {
+    return {
         REPORT_FILE: html_report(document, series),
         "series.csv": series_csv(document, series),
         "junit.xml": junit_xml(document),
         SUMMARY_FILE: markdown_summary(document),
         "metrics.prom": prometheus_text(document),
     }
+
+
+def _write_each(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
+    """Write the files, and return for each that cannot be written why."""
+    failed = {}
     for name, text in texts.items():
-        write_whole(folder / name, text)
-    return folder / REPORT_FILE
+        try:
+            write_whole(folder / name, text)
+        except OSError as error:
+            failed[name] = error.strerror or str(error)
+    return failed
 
 
-def append_job_summary(document: Mapping[str, Any]) -> None:
-    """Show the verdict on the page of a GitHub Actions job, where this is one."""
+def _complain_of(failed: Mapping[str, str]) -> None:
+    if failed:
+        reasons = dict.fromkeys(failed.values())
+        names = {reason: ", ".join(name for name in failed if failed[name] == reason) for reason in reasons}
+        raise UnwrittenError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
+
+
+def append_job_summary(document: Mapping[str, Any]) -> list[str]:
+    """Show the verdict on the page of a GitHub Actions job, where this is one; return what went wrong, a line each."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page and os.environ.get("GITHUB_ACTIONS") == "true":
-        with Path(page).open("a", encoding="utf-8") as file:
-            file.write(markdown_summary(dict(document)))
+        try:
+            with Path(page).open("a", encoding="utf-8", errors="replace") as file:
+                file.write(markdown_summary(dict(document)))
+        except OSError as error:
+            return [f"the job's summary cannot be written: {page}: {error.strerror or error}"]
+    return []
 
 
 def publish(folder: Path, path: Path) -> None:
@@ -95,7 +134,7 @@ def write_whole(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
             file.write(text)
         umask = os.umask(0)
         os.umask(umask)

@@ -19,6 +19,7 @@ from loadgate.history import history_json, history_text, past_runs
 from loadgate.places import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
 from loadgate.run import RunError, RunRequest, run, suite_file
+from loadgate.streams import use_views
 from loadgate.target import TargetError
 
 _cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -28,6 +29,7 @@ _Locustfile = Annotated[Path | None, typer.Option("--locustfile", "-f", help="In
 
 def app() -> None:
     """Run the command line; every mistake of its user is a line or two on standard error, never a traceback."""
+    use_views()
     try:
         code = typer.main.get_command(_cli).main(standalone_mode=False)
     except typer.TyperException as error:

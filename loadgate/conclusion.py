@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import append_job_summary, write_artefacts
+from loadgate.artefacts import REPORT_FILE, RUN_FILE, UnwrittenError, append_job_summary, write_artefacts
 from loadgate.console import verdict_text
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import exit_code, judge
-from loadgate.places import RUN_FOLDER_VARIABLE, run_folder, shown_path
+from loadgate.places import RUN_FOLDER_VARIABLE, PlaceError, run_folder, shown_path
 from loadgate.project import Project
 from loadgate.run_document import run_document
 from loadgate.run_state import Run
@@ -25,20 +25,40 @@ class Conclusion:
 
     code: ExitCode
     text: str
-    folder: Path
+    report: Path | None
+    """`None` where it could not be written."""
     verdict: Mapping[str, Any]
     """As in run.json."""
 
 
 def conclude(run: Run, project: Project) -> Conclusion:
-    """Judge a run that is over and write what it leaves behind."""
+    """Judge a run that is over and write what it leaves behind; what cannot be written is said below the verdict."""
     run.ended_s = time.time()
     verdict = judge(run.plan.rules, run.recorder, run.facts())
-    folder = run_folder(project, run.plan.profile.name, run.started_s)
+    code = exit_code(verdict.outcome)
     document = run_document(run, verdict, project.root)
-    report = write_artefacts(document, folder)
+    folder, problems = _leave(document, project, run)
     if RUN_FOLDER_VARIABLE not in os.environ:
         # `loadgate run` may yet change the verdict, and does it itself.
-        append_job_summary(document)
-    text = verdict_text(document, shown_path(report))
-    return Conclusion(exit_code(verdict.outcome), text, folder, document["verdict"])
+        problems += append_job_summary(document)
+    if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
+        code = ExitCode.ERROR
+        problems.append(f"there is no {RUN_FILE} to show that the run has passed: exit code {code}")
+    report = folder / REPORT_FILE if folder is not None and (folder / REPORT_FILE).is_file() else None
+    text = verdict_text(document, None if report is None else shown_path(report))
+    text += "".join(f"loadgate: {problem}\n" for problem in problems)
+    return Conclusion(code, text, report, document["verdict"])
+
+
+def _leave(document: dict[str, Any], project: Project, run: Run) -> tuple[Path | None, list[str]]:
+    """Write the run's files; return their folder, if there is one, and what could not be written, a line each."""
+    try:
+        folder = run_folder(project, run.plan.profile.name, run.started_s)
+    except PlaceError as error:
+        return None, [str(error)]
+    try:
+        write_artefacts(document, folder)
+    except UnwrittenError as error:
+        later = f"; make them later: loadgate report {shown_path(folder)}" if (folder / RUN_FILE).is_file() else ""
+        return folder, [f"not written: {error}{later}"]
+    return folder, []

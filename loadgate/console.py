@@ -18,7 +18,7 @@ from loadgate.report.text import (
 )
 
 
-def verdict_text(document: Mapping[str, Any], report: Path) -> str:
+def verdict_text(document: Mapping[str, Any], report: Path | None) -> str:
     """Return the verdict with a line for each rule: limit, measured value, samples, outcome, reason."""
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
     rows = [("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME", "")]
@@ -34,12 +34,13 @@ def verdict_text(document: Mapping[str, Any], report: Path) -> str:
         for rule in verdict["rules"]
     ]
     measured = f"{number(overall['requests'])} requests in {duration(run['duration_s'])}"
+    where = f"; report: {report}" if report is not None else ""
     lines = [
         "",
         *aligned(rows, right={2, 3}),
         "",
         *(f"! {note}" for note in verdict["notes"]),
-        f"{measured}, {percent(overall['failure_rate'])} failed; report: {report}",
+        f"{measured}, {percent(overall['failure_rate'])} failed{where}",
         f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']} (exit code {verdict['exit_code']})",
         "",
     ]

@@ -14,7 +14,10 @@ class ExitCode(IntEnum):
     """Every rule was measured and held."""
 
     ERROR = 1
-    """The run could not be carried out: the target was unreachable, died before the load, or loadgate failed."""
+    """The run could not be carried out: the target was unreachable, died before the load, or loadgate failed.
+
+    So is a pass that nothing shows, since its run.json could not be written.
+    """
 
     USAGE = 2
     """The command line, a profile, a rule or the project's settings are wrong; nothing was started."""

@@ -1,4 +1,4 @@
-"""Ctrl-C in a Locust process: once to end the run, again to wait for nothing."""
+"""Ctrl-C in a Locust process: once to end the run, again to wait for nothing; and SIGTERM while it ends."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import signal
 from collections.abc import Callable
 
 import gevent
+
+OTHER_END_S = 60.0
+"""Longer than any end of the process takes."""
 
 
 class CtrlC:
@@ -29,3 +32,8 @@ class CtrlC:
         else:
             self.is_ending = True
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
+
+
+def leave_to_the_other_end() -> None:
+    """Wait for the end of the process: SIGTERM makes Locust end it a second time, beside an end that goes on."""
+    gevent.sleep(OTHER_END_S)

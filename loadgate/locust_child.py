@@ -45,7 +45,7 @@ def run_locust(
         PARENT_VARIABLE: f"{os.getpid()} {tell_started}",
     }
     if display.draws:
-        variables["PYTHONUNBUFFERED"] = "1"
+        variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
     child = subprocess.Popen(
         command,

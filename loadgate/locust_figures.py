@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from locust.env import Environment
 from locust.html import get_html_report, process_html_filename
 
 from loadgate.artefacts import write_whole
+
+logger = logging.getLogger(__name__)
 
 
 def fine_bucket(response_time: float) -> float:
@@ -30,4 +33,7 @@ def write_missing_html(environment: Environment) -> None:
     path = Path(options.html_file)
     if not path.exists() or path.stat().st_mtime < environment.stats.start_time:
         report = get_html_report(environment, show_download_link=False)  # type: ignore[no-untyped-call]
-        write_whole(path, report)
+        try:
+            write_whole(path, report)
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", path, error.strerror or error)

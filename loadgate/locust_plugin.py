@@ -22,7 +22,7 @@ from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
-from loadgate.interrupts import CtrlC
+from loadgate.interrupts import CtrlC, leave_to_the_other_end
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
@@ -37,6 +37,7 @@ from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan, process_name, running_classes
 from loadgate.project import ProjectError, load_project
 from loadgate.run_state import Run
+from loadgate.streams import use_views
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
@@ -99,6 +100,8 @@ class LoadGate:
             refuse(str(error), ExitCode.USAGE)
 
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
+        # The `loadgate run` that shares its output with this process says it itself.
+        use_views(tell=LIVE_VARIABLE not in os.environ)
         self._environment = environment
         self._runner = runner
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
@@ -267,6 +270,8 @@ class LoadGate:
             self._sampler = None
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
+        if self._quitting:
+            leave_to_the_other_end()
         self._quitting = True
         self._ctrl_c.is_ending = True
         run = self._run
@@ -298,5 +303,5 @@ class LoadGate:
 
     def _on_quit(self, **_: Any) -> None:
         if self._conclusion is not None and self._options.headless:
-            write_missing_html(self._environment)
             print(self._conclusion.text, flush=True)
+            write_missing_html(self._environment)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import RUN_FILE, append_job_summary, publish, read_run, write_artefacts
+from loadgate.artefacts import RUN_FILE, UnwrittenError, append_job_summary, publish, read_run, write_artefacts
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import INTERRUPTED
@@ -21,6 +21,7 @@ from loadgate.live.display import display_on
 from loadgate.locust_child import run_locust
 from loadgate.places import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
+from loadgate.report.text import target_end
 from loadgate.signals import Signals
 from loadgate.target import ManagedTarget, managed_target
 
@@ -105,14 +106,21 @@ class _Launch:
         if target is not None and self.project.target is not None:
             ended = target.died()
             document = with_target(document, target_json(target, self.project.target, ended))
-            write_artefacts(document, self.folder)
+            try:
+                write_artefacts(document, self.folder)
+            except UnwrittenError as error:
+                self.say(f"loadgate: not written with what is known of the target: {error}")
         verdict = document["verdict"]
         if ended:
             self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
         report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
-        publish(self.folder, report)
-        append_job_summary(document)
-        self.say(f"report: {shown_path(report)}")
+        try:
+            publish(self.folder, report)
+            self.say(f"report: {shown_path(report)}")
+        except OSError as error:
+            self.say(f"loadgate: not written: {shown_path(report)}: {error.strerror or error}")
+        for problem in append_job_summary(document):
+            self.say(f"loadgate: {problem}")
         if code != verdict["exit_code"] and not ended and not self.signals.any():
             self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
             return ExitCode.ERROR
@@ -126,6 +134,8 @@ class _Launch:
         return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
 
     def _without_run(self, code: int) -> ExitCode:
+        if code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}:
+            return ExitCode(code)  # it was judged; that it could not be written down has been said
         if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
             return ExitCode(code)
         if self.signals.any():
@@ -162,12 +172,11 @@ def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, A
     """Return the document with its target; a target that died under the load has failed, whatever was measured."""
     document = document | {"target": target}
     if target["ended"]:
-        first_line = target["ended"].splitlines()[0].removesuffix("; its last lines:")
         verdict = document["verdict"]
         document["verdict"] = verdict | {
             "outcome": "fail",
             "exit_code": int(ExitCode.FAIL),
-            "reason": f"{first_line} during the run",
+            "reason": f"{target_end(target['ended'])} during the run",
             # It was ended because of the target, not by anybody.
             "notes": [verdict["reason"], *(note for note in verdict["notes"] if not note.startswith(INTERRUPTED))],
         }

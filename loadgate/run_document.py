@@ -19,7 +19,7 @@ from loadgate.judgement import exit_code
 from loadgate.profile import LoadProfile
 from loadgate.recorder import OVERALL, RAMP, LatencySketch, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import RuleResult, Verdict
-from loadgate.run_state import Run
+from loadgate.run_state import Run, whole_text
 
 SCHEMA_VERSION = 2
 """Raised when a reader of older documents would misread a newer one. See `loadgate/report/run.schema.json`."""
@@ -45,7 +45,7 @@ def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
             "ended_at": iso_time(ended_s),
             "duration_s": round(run.elapsed_s, 3),
             "ending": run.ending.value,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "command": [whole_text(part) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
         },
         "verdict": verdict_json(verdict),
         "totals": totals_json(run),
@@ -208,7 +208,12 @@ def _plain(value: Any) -> Any:
 def _git(folder: Path, *arguments: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=5, check=False
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=5,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -112,14 +112,14 @@ class Run:
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it began."""
         self.recorder.record(
-            request.name,
+            whole_text(request.name),
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
             start_s=request.start_s,
             latency_ms=request.latency_ms,
             response_bytes=request.response_bytes,
-            error=request.error,
+            error=None if request.error is None else whole_text(request.error),
             stage=self.stage_at(request.start_s),
-            group=request.group,
+            group=whole_text(request.group),
             service_ms=request.service_ms,
             ids=request.ids,
         )
@@ -127,17 +127,17 @@ class Run:
     def record_measure(self, measure: Measure) -> None:
         """Record a measure in the stage in which it was taken."""
         self.recorder.record_measure(
-            measure.name,
+            whole_text(measure.name),
             measure.value_ms,
             at_s=measure.at_s,
             stage=self.stage_at(measure.at_s),
-            group=measure.group,
+            group=whole_text(measure.group),
         )
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
         """Count an exception that a task let go."""
         text = f"{type(exception).__name__}: {exception}".rstrip(": ")
-        self._add_exception(text, "".join(traceback.format_tb(tb)), 1)
+        self._add_exception(whole_text(text), "".join(traceback.format_tb(tb)), 1)
 
     def stage_at(self, start_s: float) -> str:
         """Return the stage of a request that began at `start_s`."""
@@ -191,3 +191,8 @@ class Run:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:
             text, tb = "(other exceptions)", ""
         self.exceptions.setdefault(text, UserException(text, tb)).count += count
+
+
+def whole_text(text: str) -> str:
+    """Return the text without halves of characters, as a cut JSON string or an argument has: no file can hold them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

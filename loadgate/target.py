@@ -52,7 +52,8 @@ class ManagedTarget:
         self._url_found = threading.Event()
         self._stopping = threading.Event()
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        self._log = log_path.open("w", encoding="utf-8")
+        # Without a buffer, so that a full disk costs lines and nothing else.
+        self._log = log_path.open("wb", buffering=0)
         try:
             # A session of its own: one signal reaches the whole tree, and a Ctrl-C in the terminal does not reach it
             # before the run has been judged.
@@ -144,8 +145,8 @@ class ManagedTarget:
             return
         with stream:
             for line in stream:
-                self._log.write(line)
-                self._log.flush()
+                with contextlib.suppress(OSError):
+                    self._log.write(line.encode("utf-8", "replace"))
                 self._last_lines.append(line.rstrip()[:LAST_LINES_WIDTH])
                 if self._ready_line and not self._url_found.is_set():
                     self._look_for_url(self._ready_line, line)

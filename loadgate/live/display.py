@@ -73,12 +73,10 @@ class DrawnDisplay:
 
     def __init__(self, out: TextIO) -> None:
         self._screen = Screen(out)
-        encoding = out.encoding or "ascii"
-        self._is_unicode = encoding.lower().replace("-", "") == "utf8"
 
     def show(self, state: LiveState) -> None:
         """Draw the state."""
-        self._screen.show(lambda columns, lines: live_view(state, columns, lines, is_unicode=self._is_unicode))
+        self._screen.show(lambda columns, lines: live_view(state, columns, lines))
 
     def say(self, text: str) -> None:
         """Print the text above the view."""

@@ -15,19 +15,17 @@ from loadgate.report.text import number
 
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 WORDS = {"pass": "✔ ok", "fail": "✘ broken", "inconclusive": "… open"}
-PLAIN_WORDS = {"pass": "+ ok", "fail": "! broken", "inconclusive": "? open"}
 WIDE_COLUMNS = 64
 """From this width on a rule has columns for its limit and a gauge."""
 
 
-def live_view(state: LiveState, columns: int, lines: int, *, is_unicode: bool = True) -> RenderableType:
+def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     """Return what to show on `columns` by `lines`; rules that do not fit are counted."""
     room = max(1, lines - 6)
     shown = list(state.rules)
     if len(shown) > room:
         shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
-    words = WORDS if is_unicode else PLAIN_WORDS
-    parts: list[RenderableType] = [_progress(state, columns), _figures(state), _rules(shown, columns, words)]
+    parts: list[RenderableType] = [_progress(state, columns), _figures(state), _rules(shown, columns)]
     if len(shown) < len(state.rules):
         parts.append(Text(f"and {len(state.rules) - len(shown)} more rules", style="dim"))
     return Group(*parts)
@@ -64,11 +62,11 @@ def _figures(state: LiveState) -> RenderableType:
     return text
 
 
-def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> RenderableType:
+def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
     is_wide = columns >= WIDE_COLUMNS
     rows = [(rule_name(rule), shown_value(rule), f"{rule.operator} {shown_limit(rule)}") for rule in rules]
     value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
-    word_width = max(map(len, words.values())) if is_wide else 1
+    word_width = max(map(len, WORDS.values())) if is_wide else 1
     gauge_width = columns // 5 if is_wide else 0
     # Where it is narrow, names give way to figures.
     name_width = max(4, columns - value_width - limit_width - word_width - gauge_width - (4 if is_wide else 3))
@@ -81,7 +79,7 @@ def _rules(rules: Sequence[RuleState], columns: int, words: dict[str, str]) -> R
     grid.add_column(no_wrap=True, min_width=word_width)
     for rule, (name, value, limit) in zip(rules, rows, strict=True):
         colour = COLOURS[rule.outcome]
-        word = words[rule.outcome] if is_wide else words[rule.outcome][0]
+        word = WORDS[rule.outcome] if is_wide else WORDS[rule.outcome][0]
         cells: list[RenderableType] = [Text(name), Text(value, colour), Text(limit, "dim")]
         if is_wide:
             cells.append(_gauge(rule, gauge_width))

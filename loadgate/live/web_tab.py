@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from flask import Response, jsonify, request, send_file
 from locust.web import WebUI
 
-from loadgate.artefacts import REPORT_FILE
 from loadgate.conclusion import Conclusion
 from loadgate.live.state import LiveState, RuleState
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
@@ -55,9 +54,9 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
 
     def report() -> Response:
         conclusion = watched.last_conclusion()
-        if conclusion is None:
+        if conclusion is None or conclusion.report is None:
             return Response("There is a report once a run has ended.\n", 404, mimetype="text/plain")
-        return send_file((conclusion.folder / REPORT_FILE).resolve(), as_attachment=True)
+        return send_file(conclusion.report.resolve(), as_attachment=True)
 
     def add_rules(response: Response) -> Response:
         # Locust's page looks for the rows of other tables than its own in this answer.

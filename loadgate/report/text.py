@@ -63,6 +63,11 @@ def rule_reason(rule: Mapping[str, Any]) -> str:
     return f"{rule['reason']} ({note})" if (note := ramp_note(rule)) else str(rule["reason"])
 
 
+def target_end(ended: str) -> str:
+    """Write how a managed target ended, without its last lines: `the target ended with exit code 3`."""
+    return ended.splitlines()[0].removesuffix("; its last lines:")
+
+
 def duration(seconds: float | None) -> str:
     """Write a length of time: `58.2 s`, `5 min 03 s`, `1 h 02 min`."""
     if seconds is None:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -129,6 +130,7 @@ class Terminal:
         _set_size(slave, columns, lines)
         self._before = termios.tcgetattr(slave)
         self._slave = slave
+        self._closed = False
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -149,9 +151,15 @@ class Terminal:
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
-        os.close(self._slave)
-        self._reader.join(10)
-        os.close(self._master)
+        self.close()
+
+    def close(self) -> None:
+        """Close the window: whoever is left on the terminal gets SIGHUP, and an error for what it writes."""
+        if not self._closed:
+            self._closed = True
+            os.close(self._slave)
+            self._reader.join(10)
+            os.close(self._master)
 
     def rows(self) -> list[str]:
         """What is on the screen now."""
@@ -198,7 +206,10 @@ class Terminal:
 
     def _read(self) -> None:
         rest = ""
-        while True:
+        # A read that waits would keep the terminal open.
+        while not self._closed:
+            if not select.select([self._master], [], [], 0.05)[0]:
+                continue
             try:
                 data = os.read(self._master, 65_536)
             except OSError as error:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import Any
 
 from loadgate.recorder.sketch import nearest_rank
+from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series
 
@@ -42,7 +43,7 @@ def embedded_data(document: Mapping[str, Any], series: ChartSeries) -> dict[str,
         "started_s": started_s,
         "duration_s": run["duration_s"],
         "end_s": round(max(ended_s - started_s, run["duration_s"], 1.0), 3),
-        "ending": run["ending"],
+        "ending": "target ended" if cut_short_by_target(document) else run["ending"],
         "grids": [
             {"offset_s": round(grid.start_s - started_s, 3), "width_s": grid.width_s, "count": grid.count}
             for grid in series.grids

@@ -50,15 +50,25 @@ class FailureRow:
     examples: tuple[Example, ...]
 
 
-def ending(run: Mapping[str, Any]) -> str:
+def ending(document: Mapping[str, Any]) -> str:
     """Say how the run ended and after how much of its time."""
+    run = document["run"]
     planned = f" of {text.duration(run['planned_s'])}" if run["planned_s"] else ""
     lasted = text.duration(run["duration_s"])
+    if how := cut_short_by_target(document):
+        return f"Cut short after {lasted}{planned}, since {how}: what follows is of the part that ran."
     return {
         "completed": f"Ran its full time, {lasted}.",
         "interrupted": f"Interrupted after {lasted}{planned}: what follows is of the part that ran.",
         "aborted": f"Ended early by a rule, after {lasted}{planned}.",
     }.get(run["ending"], f"Ended ({run['ending']}) after {lasted}{planned}.")
+
+
+def cut_short_by_target(document: Mapping[str, Any]) -> str:
+    """Return how the managed target ended if that ended the run, else ""; to Locust the run was interrupted then."""
+    target = document["target"]
+    died = document["run"]["ending"] == "interrupted" and target and target["ended"]
+    return text.target_end(target["ended"]) if died else ""
 
 
 def failure_rows(document: Mapping[str, Any], started_s: float) -> list[FailureRow]:
@@ -95,6 +105,7 @@ def facts(document: Mapping[str, Any]) -> dict[str, str]:
     """Return what the run was made with, by name."""
     run, made_on = document["run"], document["made_on"]
     git, machine, profile = made_on["git"], made_on["machine"], run["profile"]
+    how = cut_short_by_target(document)
     changed = ", with local changes" if git and git["changed"] else ""
     found = {
         "Target": run["host"],
@@ -103,7 +114,7 @@ def facts(document: Mapping[str, Any]) -> dict[str, str]:
         "User classes": ", ".join(f"{name} {weight}" for name, weight in run["user_classes"].items()),
         "Stages": "; ".join(_stage(stage) for stage in profile.get("stages") or ()),
         "Started": run["started_at"],
-        "Ended": f"{run['ended_at']} ({run['ending']}, load for {text.duration(run['duration_s'])})",
+        "Ended": f"{run['ended_at']} ({how or run['ending']}, load for {text.duration(run['duration_s'])})",
         "Processes": f"{run['processes']}, stopped within {text.duration(run['stop_timeout_s'])}",
         "Commit": f"{git['commit']} on {git['branch']}{changed}" if git else "not a repository",
         "Machine": f"{machine['name']}: {machine['system']}, {machine['processor']}, {machine['cores']} cores, "

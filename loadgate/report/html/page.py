@@ -59,7 +59,7 @@ def _told(document: Mapping[str, Any], series: ChartSeries, started_s: float) ->
         "overall": totals["overall"],
         "peak_users": max((count for _, count in document["user_counts"]), default=None),
         "title": f"Load test {run['profile']['name']}",
-        "ending": facts.ending(run),
+        "ending": facts.ending(document),
         "rules": [rule_row(rule) for rule in verdict["rules"]],
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],

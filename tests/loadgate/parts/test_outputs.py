@@ -15,7 +15,7 @@ import pytest
 import xmlschema
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadgate.artefacts import append_job_summary, read_run, rebuild_artefacts, write_artefacts
+from loadgate.artefacts import UnwrittenError, append_job_summary, read_run, rebuild_artefacts, write_artefacts
 from loadgate.judgement import Ending, judge
 from loadgate.recorder import Outcome
 from loadgate.report.junit import junit_xml
@@ -168,5 +168,20 @@ def test_the_job_summary_is_added_to_only_in_a_github_job(tmp_path: Path, monkey
     append_job_summary(document)
     assert page.read_text() == "before\n"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    append_job_summary(document)
+    assert append_job_summary(document) == []
     assert page.read_text().startswith("before\n## Load test synthetic: PASS\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
+    assert append_job_summary(document) == [f"the job's summary cannot be written: {tmp_path}: Is a directory"]
+
+
+def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+    for name in ("report.html", "metrics.prom"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UnwrittenError, match=r"^report\.html, metrics\.prom: Is a directory$"):
+        write_artefacts(synthetic_document(SMALL), tmp_path)
+    assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
+        "run.json",
+        "series.csv",
+        "junit.xml",
+        "summary.md",
+    }

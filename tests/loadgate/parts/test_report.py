@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,17 +15,20 @@ from loadgate.judgement import Ending, judge
 from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.report.html import html_report
-from loadgate.rules import parse_rules
+from loadgate.rules import Rule, parse_rules
 from loadgate.run_document import run_document, totals_json
-from loadgate.run_state import Plan, Run
+from loadgate.run_state import FinishedRequest, Plan, Run
 
 HOSTILE = '<script>alert(1)</script> | \x00 `x` & "quoted"'
 
 
+def plan_for(name: str, rules: tuple[Rule, ...] = ()) -> Plan:
+    return Plan(LoadProfile(name=name), rules, "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
+
+
 def run_with(name: str, error: str | None) -> dict[str, Any]:
     rules = tuple(parse_rules([f"{name}: p95 < 100ms", "overall: failures < 1%", "absent: p95 < 1s"]))
-    plan = Plan(LoadProfile(name=name), rules, "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
-    run = Run(plan, started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
+    run = Run(plan_for(name, rules), started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
     for index in range(100):
         run.recorder.record(name, Outcome.SUCCESS, start_s=1000 + index / 2, latency_ms=5 + index % 7, group="g")
     if error:
@@ -59,8 +64,7 @@ def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
     assert document["totals"]["overall"]["corrected_ms"] is None  # no user was ever counted
     assert document["totals"]["overall"]["service_ms"] is None
     assert "p95 corrected" not in html_report(document)  # a column without a value
-    plan = Plan(LoadProfile(name="x"), (), "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
-    run = Run(plan, started_s=1000.0, stopping_s=1060.0)
+    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
     run.user_seconds["g"] = 10.0
     for second in range(50):
         latency_ms = 2000 if second == 25 else 10
@@ -84,8 +88,29 @@ def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> No
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
-    write_whole(path, "first")
-    with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "second \ud800")
-    assert path.read_text() == "first"
+    write_whole(path, "first \ud800")
+    assert path.read_text() == "first ?"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole(path, "second")
     assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = "half \ud83d"
+    monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
+    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
+    run.record_request(FinishedRequest(half, half, 1000.5, 5.0, None, 0, None))
+    run.record_request(FinishedRequest(half, half, 1001.5, 5.0, None, 0, half))
+    measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)
+    run.record_measure(measure)
+    run.record_exception(RuntimeError(half), None)
+    document = run_document(run, judge((), run.recorder, run.facts()), Path("/"))
+    write_artefacts(document, tmp_path)
+    assert read_run(tmp_path) == json.loads(json.dumps(document))
+    assert document["run"]["command"] == ["locust", "--tags", "?"]
+    assert [error["text"] for error in document["errors"]] == ["half ?"]
+    json.dumps(run.take_report(final=False), ensure_ascii=False).encode()  # as a worker sends it

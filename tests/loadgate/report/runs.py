@@ -12,6 +12,7 @@ from loadgate.judgement import Ending, judge
 from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
+from loadgate.run import with_target
 from loadgate.run_document import run_document
 from loadgate.run_state import Plan, Run
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
@@ -159,6 +160,14 @@ def full() -> dict[str, Any]:
     return document
 
 
+def target_died() -> dict[str, Any]:
+    """The managed target was killed in the middle, which ended the run."""
+    document = full()
+    document["run"]["ending"] = "interrupted"
+    how = "the target ended with signal SIGKILL; its last lines:\n    serving"
+    return with_target(document, document["target"] | {"ended": how})
+
+
 def saturated() -> dict[str, Any]:
     """The load generator was too busy to measure."""
     return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, saturated=True)))
@@ -179,6 +188,7 @@ KINDS = {
         one_request,
         only_failures,
         interrupted,
+        target_died,
         aborted,
         unfinished,
         hostile,

@@ -26,6 +26,14 @@ TEN_MINUTES_BYTES = 400_000
         ("one_request", ["INCONCLUSIVE", "There is no rule", "12.5 ms", "No request failed."]),
         ("only_failures", ["FAIL", "not one of 40 requests succeeded", "ConnectionRefusedError", "100.0 %"]),
         ("interrupted", ["INCONCLUSIVE", "Interrupted after 12.0 s of 1 min 00 s: what follows is of the part"]),
+        (
+            "target_died",
+            [
+                "FAIL Load test synthetic the target ended with signal SIGKILL during the run",
+                "Cut short after 1 min 00 s of 1 min 00 s, since the target ended with signal SIGKILL: what follows",
+                "(the target ended with signal SIGKILL, load for 1 min 00 s)",
+            ],
+        ),
         ("aborted", ["FAIL", "Ended early by a rule, after 12.0 s of 1 min 00 s.", "g: p95"]),
         ("unfinished", ["INCONCLUSIVE", "worker w1: it went away", "no answer before the run ended"]),
         ("measured", ["Measures", "first token", "They count in no total."]),

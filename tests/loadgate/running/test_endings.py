@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -9,15 +10,21 @@ import psutil
 import pytest
 
 from tests.loadgate.running.support import (
+    ERROR,
     FAIL,
     INCONCLUSIVE,
+    PASS,
     Started,
     assert_artefacts,
     document,
+    finish,
+    loadgate_command,
     locust_command,
     master_ports,
+    run_folder,
     wait_until,
 )
+from tests.loadgate.running.test_loadgate_run import project
 from tests.loadgate.stub_server import StubServer
 
 
@@ -58,6 +65,17 @@ def test_requests_in_flight_count_when_a_run_is_interrupted_twice(tmp_path: Path
     assert document(tmp_path)["totals"]["overall"]["requests"] == stub.total
 
 
+def test_sigterm_while_a_run_is_ending_asks_for_nothing_new(tmp_path: Path, stub: StubServer) -> None:
+    with Started(locust_command("--host", stub.url, "-t", "60s"), tmp_path, LOAD_PROFILE="hanging") as run:
+        wait_until(lambda: stub.received["/hang"] == 1 and stub.total > 40, "a request that hangs")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+            run.signal(number)
+        assert run.wait() == FAIL, run.output
+        assert "Traceback" not in run.output
+        assert run.output.count("FAIL: 1 of 1 rule failed") == 1
+    assert_artefacts(tmp_path)
+
+
 def test_a_target_that_dies_under_load_fails_and_the_verdict_says_so(tmp_path: Path, stub: StubServer) -> None:
     with Started(locust_command("--host", stub.url, "-t", "7s"), tmp_path, LOAD_PROFILE="roomy") as run:
         wait_until(lambda: stub.total > 40, "some requests")
@@ -94,3 +112,35 @@ def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer
     written = document(tmp_path)
     assert written["totals"]["overall"]["requests"] <= stub.total
     assert any("was lost during the run" in note for note in written["verdict"]["notes"])
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(("limit_kib", "code"), [(100, PASS), (4, ERROR)])
+def test_what_cannot_be_written_is_said_below_the_verdict(
+    tmp_path: Path, stub: StubServer, ours: bool, limit_kib: int, code: int
+) -> None:
+    project(tmp_path)
+    options = ["--host", stub.url, "-t", "2s"]
+    command = loadgate_command("run", "roomy", *options) if ours else locust_command(*options)
+    done = finish(
+        ["bash", "-c", f'ulimit -f {limit_kib}; exec "$@"', "bash", *command],
+        tmp_path,
+        LOAD_PROFILE="roomy",
+        GITHUB_ACTIONS="true",
+        GITHUB_STEP_SUMMARY="/nowhere/page.md",
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert "PASS: all 2 rules held" in done.stdout
+    folder = run_folder(tmp_path)
+    assert (folder / "junit.xml").exists()
+    if code == PASS:
+        here = folder.relative_to(tmp_path)
+        assert f"not written: report.html: File too large; make them later: loadgate report {here}\n" in done.stdout
+        page = "loadgate: the job's summary cannot be written: /nowhere/page.md: No such file or directory\n"
+        assert done.stdout.count(page) == 1
+        assert finish(loadgate_command("report", str(folder)), tmp_path).returncode == PASS
+        assert_artefacts(tmp_path)
+    else:
+        assert re.search(r"^loadgate: not written: run.json, report.html.*: File too large$", done.stdout, re.MULTILINE)
+        assert "there is no run.json to show that the run has passed: exit code 1\n" in done.stdout

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.loadgate.running.support import FAIL, INCONCLUSIVE, Started, clean_env, loadgate_command
+from tests.loadgate.running.support import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    Started,
+    assert_artefacts,
+    clean_env,
+    document,
+    loadgate_command,
+    locust,
+)
 from tests.loadgate.running.test_loadgate_run import project
 from tests.loadgate.stub_server import StubServer
 from tests.support.terminal import Terminal
@@ -16,7 +27,7 @@ from tests.support.terminal import Terminal
 def terminal(folder: Path, *arguments: str, columns: int = 80, lines: int = 24, **env: str) -> Terminal:
     """`loadgate run` on a terminal."""
     project(folder)
-    environment = clean_env(TERM="xterm-256color", **env)
+    environment = clean_env(**{"TERM": "xterm-256color"} | env)
     for name in {"CI", "NO_COLOR"} - set(env):
         environment.pop(name, None)
     return Terminal(loadgate_command("run", *arguments), folder, environment, columns, lines)
@@ -111,3 +122,66 @@ def test_without_a_terminal_there_are_lines_now_and_then(tmp_path: Path, stub: S
         assert run.wait() == 0
         assert len(re.findall(r"^\d/5 s \| steady \| 4 users", run.output, re.MULTILINE)) == 1
         assert "\x1b" not in run.output
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+def test_a_terminal_that_is_closed_ends_the_run_and_costs_none_of_it(
+    tmp_path: Path, stub: StubServer, kind: str
+) -> None:
+    with terminal(tmp_path, "roomy", "-t", "60s", "--host", stub.url, TERM=kind) as shown:
+        shown.wait_for(lambda rows: re.search(r"4 users.* \d\d+ requests", "\n".join(rows)), "the load")
+        shown.close()
+        assert shown.process.wait(30) == INCONCLUSIVE
+    assert_artefacts(tmp_path)
+    written = document(tmp_path)
+    assert written["run"]["ending"] == "interrupted"
+    assert written["totals"]["overall"]["requests"] == stub.total
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_unicode_shows_the_same_in_its_own_characters(
+    tmp_path: Path, stub: StubServer, encoding: str
+) -> None:
+    stub.delay_s = 0.15
+    with terminal(tmp_path, "tight", "-t", "5s", "--host", stub.url, PYTHONIOENCODING=encoding) as shown:
+        rows = shown.wait_for(lambda rows: any("! broken" in row for row in rows), "the rules")
+        assert any(re.search(r"tight \w+ +-+ .* left", row) for row in rows)
+        assert shown.wait() == FAIL
+        assert "FAIL: 1 of 2 rules failed (exit code 99)" in shown.everything()
+
+
+@pytest.mark.parametrize(
+    ("shell", "said"),
+    [
+        ('"$@" | head -1', "Broken pipe"),
+        ('"$@" > /dev/full', "No space left on device"),
+        ('"$@" >&-', ""),
+        ('"$@" >&- 2>&- <&-', ""),
+    ],
+)
+def test_an_output_that_cannot_be_written_costs_the_run_nothing(
+    tmp_path: Path, stub: StubServer, shell: str, said: str
+) -> None:
+    project(tmp_path)
+    run = loadgate_command("run", "roomy", "-t", "5s", "--host", stub.url)
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", shell, "bash", *run],
+        cwd=tmp_path,
+        env=clean_env(),
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == PASS, done.stderr
+    assert_artefacts(tmp_path)
+    lost = f"loadgate: standard output cannot be written, nothing more is shown: {said}\n"
+    assert done.stderr == (lost if said else "")
+
+
+def test_the_verdict_is_shown_in_any_encoding(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-t", "2s", LOAD_PROFILE="garbled", PYTHONIOENCODING="ascii")
+    assert done.returncode == FAIL, done.stderr
+    assert "requests succeeded (last error: wrong? ?)" in done.stdout
+    assert [error["text"] for error in document(tmp_path)["errors"]] == ["wrong… ?"]
+    assert "FAIL: 1 of 1 rule failed (exit code 99)" in done.stdout

@@ -13,6 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
+from loadgate.project import TargetSettings
+from loadgate.target import managed_target
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
@@ -109,7 +111,16 @@ def test_a_managed_target_that_dies_under_load_fails(tmp_path: Path) -> None:
     verdict = document(tmp_path)["verdict"]
     assert verdict["reason"] == "the target ended with exit code 3 during the run"
     assert verdict["exit_code"] == FAIL
+    report = (run_folder(tmp_path) / "report.html").read_text()
+    assert re.search(r"Cut short after \S+ s of 40.0 s, since the target ended with exit code 3:", report)
     assert done.stdout.count("the target ended with exit code 3; its last lines:") == 1
+
+
+def test_a_target_whose_log_cannot_be_written_runs_all_the_same(tmp_path: Path) -> None:
+    settings = TargetSettings(command=[sys.executable, str(STUB)], ready_line=r"http://\S+")
+    with managed_target(settings, tmp_path, Path("/dev/full")) as target:
+        assert target.url.startswith("http://127.0.0.1:")
+        assert target.died() is None
 
 
 @pytest.mark.parametrize(

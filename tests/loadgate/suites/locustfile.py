@@ -61,6 +61,22 @@ class RaisingUser(BaseUser):
         raise RuntimeError("the scenario is broken")
 
 
+class GarbledUser(BaseUser):
+    """What it says holds half of a character, as of a JSON string that was cut in the middle of one."""
+
+    wait_time = constant(0.1)
+
+    @task
+    def inside(self) -> None:
+        with self.client.get("/inside") as response:
+            response.failure("wrong… \ud83d")
+
+    @task
+    def outside(self) -> None:
+        self.measure("Half \ud83d", 5)
+        raise RuntimeError("broken \ud83d")
+
+
 class MeasuringUser(BaseUser):
     group = "quick"
     wait_time = constant(0.05)
@@ -94,6 +110,7 @@ PROFILES = {
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
+        profile("garbled", {"GarbledUser": 1}, rules=["overall: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
@@ -122,7 +139,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
+    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, GarbledUser, MeasuringUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
