@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import DAMAGED, RUN_FILE, RunFileError, read_run
-from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, rule_limit, rule_quantity
+from loadgate.artefacts import RUN_FILE, RunFileError, read_run
+from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, printable, rule_limit, rule_quantity
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "12345678"
@@ -82,7 +82,7 @@ def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str
 
 def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
     """Return the history for people; `can_show` says whether the terminal knows some characters."""
-    lines = [f"{one.folder}: {one.problem}" for one in unread]
+    lines = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
         return "\n".join([*lines, "no run was found"])
     rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
@@ -135,20 +135,17 @@ def _age(folder: Path) -> tuple[str, int, str]:
 
 
 def _past_run(folder: Path) -> PastRun:
-    if not (folder / RUN_FILE).is_file():
-        raise RunFileError(f"has no {RUN_FILE}: the run is going on, or ended before it was judged")
-    document = read_run(folder)
     try:
-        return _from_document(folder, document)
-    except DAMAGED as error:
-        raise RunFileError(f"{RUN_FILE} is damaged: {type(error).__name__}: {error}") from error
+        return _from_document(folder, read_run(folder))
+    except RunFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise RunFileError(f"has no {RUN_FILE}: the run is going on, or ended before it was judged") from error
+        raise
 
 
 def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
     git = document["made_on"]["git"]
-    if verdict["outcome"] not in OUTCOME_WORDS:
-        raise ValueError(f"no outcome is called {verdict['outcome']!r}")
     keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "value", "samples", "outcome")
     return PastRun(
         folder=folder.name,

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
+from loadgate.artefacts import write_artefacts, write_whole
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
@@ -32,6 +33,7 @@ from tests.loadgate.running.support import (
     wait_until,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
 def project(folder: Path, *target: str, extra: str = "", timeout: float = 30) -> None:
@@ -256,3 +258,26 @@ def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
     rebuilt = gate(tmp_path, "report", str(folder))
     assert rebuilt.returncode == PASS, rebuilt.stderr
     assert before == {name: (folder / name).read_text() for name in before}
+
+
+def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> None:
+    project(tmp_path)
+    nested, taken = tmp_path / "nested", tmp_path / "taken"
+    write_whole(nested / "run.json", "[" * 100_000)
+    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=1)), taken)
+    (taken / "report.html").unlink()
+    (taken / "report.html").mkdir()
+    unread, unwritten = gate(tmp_path, "report", "nested"), gate(tmp_path, "report", "taken")
+    assert (unread.returncode, unwritten.returncode) == (USAGE, ERROR)
+    assert re.fullmatch(r"loadgate: nested/run.json: not JSON: .*\n", unread.stderr)
+    assert unwritten.stderr == "loadgate: taken: the files cannot be written: taken/report.html: Is a directory\n"
+
+
+def test_a_history_is_shown_whatever_the_terminal_can_write(tmp_path: Path) -> None:
+    project(tmp_path)
+    document = synthetic_document(Synthetic(duration_s=5, names=1))
+    document["run"]["profile"]["name"] = "h\u00e9"
+    write_artefacts(document, tmp_path / "reports/performance/runs/20260501T120000Z-h")
+    done = gate(tmp_path, "history", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == PASS, done.stderr
+    assert "h\\xe9" in done.stdout
