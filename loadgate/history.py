@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -163,21 +164,28 @@ def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
     )
 
 
-def _by_rule(found: Iterable[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Each rule's results, oldest first, by profile and what it asks; the newest run's rules come first.
 
-    What a rule asks is its scope and metric: a limit that was changed does not break the line.
+    What a rule asks is its scope and metric: a limit that was changed does not break the line. Where a run has several
+    limits for the same, each is a line of its own.
     """
+    asked = [Counter((run.profile, _question(rule)) for rule in run.rules) for run in found]
+    several = {question for count in asked for question, times in count.items() if times > 1}
     points: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for run in found:
         for rule in run.rules:
-            window = f" over {rule['window_s']} s" if rule["window_s"] else ""
-            key = run.profile, f"{rule['scope']}: {rule['metric']}{window}"
-            known = points.setdefault(key, [])
-            # A rule may be there twice, with two limits; one value for each run is enough.
+            key = run.profile, _question(rule)
+            known = points.setdefault((run.profile, rule["rule"]) if key in several else key, [])
+            # Runs of older versions may have the very same rule twice.
             if not known or known[-1]["folder"] != run.folder:
                 known.append(rule | {"folder": run.folder})
     return {key: rules[::-1] for key, rules in points.items()}
+
+
+def _question(rule: Mapping[str, Any]) -> str:
+    window = f" over {rule['window_s']} s" if rule["window_s"] else ""
+    return f"{rule['scope']}: {rule['metric']}{window}"
 
 
 def _counted(points: Sequence[Mapping[str, Any]]) -> str:

@@ -53,6 +53,23 @@ def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, docum
     assert "11-81" in history_text(found, unread, lambda _: False)
 
 
+def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+    first = document["verdict"]["rules"][0]
+    limits = {"p95 < 5000ms": "pass", "p95 < 1ms": "fail", "p95 < 1ms abort": "fail"}
+    rules = [
+        first | {"rule": f"group 0: {asked}", "limit": 5000 if outcome == "pass" else 1, "outcome": outcome}
+        for asked, outcome in limits.items()
+    ]
+    verdict = document["verdict"] | {"rules": [*rules, rules[0]], "outcome": "fail"}
+    write_whole(tmp_path / "20260502T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    found, unread = past_runs(tmp_path, None, 20)
+    lines = history_json(found, unread)["rules"]
+    assert [(line["rule"], line["outcomes"]) for line in lines] == [
+        (f"group 0: {asked}", [outcome]) for asked, outcome in limits.items()
+    ]
+    assert history_text(found, unread, lambda _: True).count("1 fail") == 2
+
+
 def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, Any]) -> None:
     for day in range(1, 7):
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")

@@ -38,6 +38,14 @@ def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path,
     assert 'tests="2" failures="0" errors="0"' in (run_folder(tmp_path) / "junit.xml").read_text()
 
 
+def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="repeating")
+    assert "all 2 rules held" in done.stdout, done.stdout + done.stderr
+    metrics = [line.split("} ")[0] for line in (run_folder(tmp_path) / "metrics.prom").read_text().splitlines()]
+    assert 'loadgate_rule_limit{profile="repeating",rule="quick: p95 < 5000ms"' in metrics
+    assert len([line for line in metrics if "{" in line]) == len({line for line in metrics if "{" in line})
+
+
 @pytest.mark.parametrize("delay_s", [0.15, 0.104])
 def test_a_slow_target_fails_its_limit(tmp_path: Path, stub: StubServer, delay_s: float) -> None:
     stub.delay_s = delay_s

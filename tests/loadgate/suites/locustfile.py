@@ -91,6 +91,7 @@ PROFILES = {
     for item in [
         profile("roomy", {"QuickUser": 1}),
         profile("tight", {"QuickUser": 1}, 100),
+        profile("repeating", {"QuickUser": 1}, run_time="1s", rules=["quick: p95 < 5000ms", "quick: p95 < 5s"]),
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
