@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,24 @@ start = "start the queue"
     assert refused.returncode == ERROR
     assert "loadgate: worker: " in refused.stderr
     assert set(stub.received) == {"/status"}
+
+
+def test_a_password_in_the_host_is_sent_but_neither_written_nor_shown(tmp_path: Path, stub: StubServer) -> None:
+    check = "[[tool.loadgate.doctor]]\nname = 'API'\nkind = 'http-json'\nwhere = '/status'\nexpect = {status = 'ok'}\n"
+    project(tmp_path, extra=check)
+    host = stub.url.replace("://", "://ann:s3cr%40t@")
+    done = gate(tmp_path, "run", "roomy", "-t", "2s", "--host", host)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert set(stub.authorizations) == {f"Basic {b64encode(b'ann:s3cr@t').decode()}"}
+    said = [done.stdout, done.stderr, *(path.read_text() for path in tmp_path.rglob("*") if path.is_file())]
+    assert not [text for text in said if "s3cr" in text]
+    run = document(tmp_path)["run"]
+    assert (run["host"], run["command"][-1]) == (stub.url, "2s")
+    assert stub.url in run["command"]
+    stub.die()
+    refused = gate(tmp_path, "run", "roomy", "--host", host)
+    assert refused.returncode == ERROR
+    assert f"target: {stub.url} is not reachable" in refused.stderr
 
 
 def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
