@@ -46,6 +46,21 @@ def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer
     assert len([line for line in metrics if "{" in line]) == len({line for line in metrics if "{" in line})
 
 
+def test_requests_of_plain_locust_users_name_their_traces_too(tmp_path: Path, stub: StubServer) -> None:
+    stub.fail_every = 2
+    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="plain")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    sent = {header.split("-")[1] for header in stub.traceparents}
+    assert len(stub.traceparents) == stub.total
+    own = "0af7651916cd43dd8448eb211c80319c"
+    assert len(sent) == stub.received["/ping"] + 1
+    kept = [*run["slowest"], *(example for error in run["errors"] for example in error["examples"])]
+    assert {request["name"] for request in kept} >= {"requests", "fast"}
+    assert {request["trace_id"] for request in kept} <= sent
+    assert all((request["trace_id"] == own) == (request["name"] == "GET /own") for request in kept)
+
+
 @pytest.mark.parametrize("delay_s", [0.15, 0.104])
 def test_a_slow_target_fails_its_limit(tmp_path: Path, stub: StubServer, delay_s: float) -> None:
     stub.delay_s = delay_s
