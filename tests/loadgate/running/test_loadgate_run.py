@@ -250,7 +250,7 @@ def test_a_password_in_the_host_is_sent_but_neither_written_nor_shown(tmp_path: 
     project(tmp_path, extra=check)
     host = stub.url.replace("://", "://ann:s3cr%40t@")
     done = gate(tmp_path, "run", "roomy", "-t", "2s", "--host", host)
-    assert done.returncode == PASS, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
     assert set(stub.authorizations) == {f"Basic {b64encode(b'ann:s3cr@t').decode()}"}
     said = [done.stdout, done.stderr, *(path.read_text() for path in tmp_path.rglob("*") if path.is_file())]
     assert not [text for text in said if "s3cr" in text]
