@@ -7,12 +7,13 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from loadgate.recorder import Recorder, histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
+from loadgate.report.schema import run_problem
 from loadgate.report.series_csv import series_csv
 from loadgate.report.summary import markdown_summary
 from loadgate.run_document import SCHEMA_VERSION
@@ -30,8 +31,8 @@ class UnwrittenError(OSError):
     """Files of a run could not be written; the message is one line that names them and says why."""
 
 
-DAMAGED = (KeyError, TypeError, ValueError, IndexError, AttributeError)
-"""What a document that is not as its schema says may raise where it is read."""
+DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What a document may raise whose parts are as its schema says, but do not fit together or lie beyond all reason."""
 
 
 def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
@@ -118,15 +119,21 @@ def read_run(path: Path) -> dict[str, Any]:
     """
     file = path / RUN_FILE if path.is_dir() else path
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise RunFileError(f"{file}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunFileError(f"{file}: not JSON: {error}") from error
     version = document.get("schema_version") if isinstance(document, dict) else None
     if version != SCHEMA_VERSION:
         raise RunFileError(f"{file}: not a run of schema version {SCHEMA_VERSION} (found {version!r})")
+    if problem := run_problem(document):
+        raise RunFileError(f"{file}: damaged: {problem}")
     return dict(document)
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number")
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from loadgate.credentials import basic_authorization, without_credentials
+
 TIMEOUT_S = 5.0
 """How long one check waits for an answer."""
 
@@ -40,7 +42,7 @@ class CheckResult:
     def line(self) -> str:
         """Return the result as one line for the user."""
         hint = f"; start it with: {self.start}" if self.start and self.known and not self.ok else ""
-        return f"{self.name}: {self.detail}{hint}"
+        return without_credentials(f"{self.name}: {self.detail}{hint}")
 
 
 class Check(Protocol):
@@ -177,7 +179,10 @@ def _tcp(name: str, address: str, start: str, shown: str = "") -> CheckResult:
 def _get(url: str, timeout_s: float) -> tuple[int, bytes]:
     if urlsplit(url).scheme not in {"http", "https"}:
         raise ValueError("not an http:// or https:// address")
-    request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - scheme checked above
+    request = urllib.request.Request(without_credentials(url))  # noqa: S310 - scheme checked above
+    request.add_header("Accept", "application/json")
+    if authorization := basic_authorization(url):
+        request.add_unredirected_header("Authorization", authorization)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(request, timeout=timeout_s) as response:

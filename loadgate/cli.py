@@ -38,6 +38,8 @@ def app() -> None:
         code = _complain(str(error), ExitCode.USAGE)
     except (TargetError, PlaceError) as error:
         code = _complain(str(error), ExitCode.ERROR)
+    except OSError as error:
+        code = _complain(_told(error), ExitCode.ERROR)
     except (KeyboardInterrupt, typer.Abort):
         code = _complain("interrupted before there was anything to judge", ExitCode.ERROR)
     sys.exit(code)
@@ -108,11 +110,15 @@ def report(
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
     try:
-        _say(str(shown_path(rebuild_artefacts(document, folder))))
+        written = [rebuild_artefacts(document, folder)]
         if hdr:
-            _say(str(shown_path(write_latency_log(document, folder))))
+            written.append(write_latency_log(document, folder))
     except DAMAGED as error:
         raise RunFileError(f"{run_path}: damaged: {type(error).__name__}: {error}") from error
+    except OSError as error:
+        raise PlaceError(f"{shown_path(folder)}: the files cannot be written: {_told(error)}") from error
+    for path in written:
+        _say(str(shown_path(path)))
     return ExitCode.PASS
 
 
@@ -141,7 +147,14 @@ def _can_show(characters: str) -> bool:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def _told(error: OSError) -> str:
+    """Say what the system refused and where."""
+    place = error.filename2 or error.filename
+    return f"{place}: {error.strerror}" if place else error.strerror or str(error)
 
 
 def _complain(message: str, code: ExitCode) -> ExitCode:

@@ -88,12 +88,18 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
 def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str]) -> tuple[Rule, ...]:
     """Return the rules that a run of a valid profile is judged by: its own where it has some, else the suite's.
 
+    The same rule twice is one.
+
     Raises:
         SuiteError: some cannot be read, with all problems.
     """
-    own = profile.own_rules()
-    if own is not None:
-        return tuple(own)
+    rules = profile.own_rules()
+    if rules is None:
+        rules = _suite_rules(thresholds, lines)
+    return tuple({str(rule): rule for rule in rules}.values())
+
+
+def _suite_rules(thresholds: Mapping[str, float], lines: Sequence[str]) -> list[Rule]:
     problems: list[str] = []
     rules: list[Rule] = []
     try:
@@ -106,7 +112,7 @@ def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Seque
         problems += str(error).splitlines()
     if problems:
         raise SuiteError("\n".join(problems))
-    return tuple(rules)
+    return rules
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import locust
-from locust import User
+from locust import FastHttpUser, HttpUser, User
 
 from loadgate.checks import Check
 from loadgate.health import HealthLimits
 from loadgate.locust_plugin import LoadGate
 from loadgate.profile import LoadProfile
 from loadgate.suite import Suite
+from loadgate.tracing import traced
+from loadgate.users import BaseUser
 
 
 def install(
@@ -34,4 +38,22 @@ def install(
     default = default_profile or next(iter(profiles), "")
     gate = LoadGate(Suite(profiles, user_classes, thresholds or {}, rules, preflight, default, generator_limits))
     gate.attach(locust.events)
+    for user_class in user_classes:
+        if issubclass(user_class, HttpUser | FastHttpUser) and not issubclass(user_class, BaseUser):
+            _trace_requests(user_class)
     return gate
+
+
+def _trace_requests(user_class: type[User]) -> None:
+    """Have the class's requests carry a trace, as a BaseUser's do: Locust makes the session of each user with it."""
+    begin = user_class.__init__
+
+    @functools.wraps(begin)
+    def with_traces(user: Any, *arguments: Any, **options: Any) -> None:
+        begin(user, *arguments, **options)
+        # A base class may be among the user classes as well.
+        if "request" not in vars(user.client):
+            common = user.client.headers if isinstance(user, HttpUser) else user.default_headers or {}
+            user.client.request = traced(user.client.request, common)
+
+    user_class.__init__ = with_traces  # type: ignore[method-assign,assignment]

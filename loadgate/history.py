@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import DAMAGED, RUN_FILE, RunFileError, read_run
-from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, rule_limit, rule_quantity
+from loadgate.artefacts import RUN_FILE, RunFileError, read_run
+from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, printable, rule_limit, rule_quantity
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "12345678"
@@ -82,7 +83,7 @@ def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str
 
 def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
     """Return the history for people; `can_show` says whether the terminal knows some characters."""
-    lines = [f"{one.folder}: {one.problem}" for one in unread]
+    lines = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
         return "\n".join([*lines, "no run was found"])
     rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
@@ -135,20 +136,17 @@ def _age(folder: Path) -> tuple[str, int, str]:
 
 
 def _past_run(folder: Path) -> PastRun:
-    if not (folder / RUN_FILE).is_file():
-        raise RunFileError(f"has no {RUN_FILE}: the run is going on, or ended before it was judged")
-    document = read_run(folder)
     try:
-        return _from_document(folder, document)
-    except DAMAGED as error:
-        raise RunFileError(f"{RUN_FILE} is damaged: {type(error).__name__}: {error}") from error
+        return _from_document(folder, read_run(folder))
+    except RunFileError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise RunFileError(f"has no {RUN_FILE}: the run is going on, or ended before it was judged") from error
+        raise
 
 
 def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
     git = document["made_on"]["git"]
-    if verdict["outcome"] not in OUTCOME_WORDS:
-        raise ValueError(f"no outcome is called {verdict['outcome']!r}")
     keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "value", "samples", "outcome")
     return PastRun(
         folder=folder.name,
@@ -166,21 +164,28 @@ def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
     )
 
 
-def _by_rule(found: Iterable[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
     """Each rule's results, oldest first, by profile and what it asks; the newest run's rules come first.
 
-    What a rule asks is its scope and metric: a limit that was changed does not break the line.
+    What a rule asks is its scope and metric: a limit that was changed does not break the line. Where a run has several
+    limits for the same, each is a line of its own.
     """
+    asked = [Counter((run.profile, _question(rule)) for rule in run.rules) for run in found]
+    several = {question for count in asked for question, times in count.items() if times > 1}
     points: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for run in found:
         for rule in run.rules:
-            window = f" over {rule['window_s']} s" if rule["window_s"] else ""
-            key = run.profile, f"{rule['scope']}: {rule['metric']}{window}"
-            known = points.setdefault(key, [])
-            # A rule may be there twice, with two limits; one value for each run is enough.
+            key = run.profile, _question(rule)
+            known = points.setdefault((run.profile, rule["rule"]) if key in several else key, [])
+            # Runs of older versions may have the very same rule twice.
             if not known or known[-1]["folder"] != run.folder:
                 known.append(rule | {"folder": run.folder})
     return {key: rules[::-1] for key, rules in points.items()}
+
+
+def _question(rule: Mapping[str, Any]) -> str:
+    window = f" over {rule['window_s']} s" if rule["window_s"] else ""
+    return f"{rule['scope']}: {rule['metric']}{window}"
 
 
 def _counted(points: Sequence[Mapping[str, Any]]) -> str:

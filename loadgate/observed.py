@@ -10,6 +10,7 @@ from typing import Any
 from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import CatchResponseError
 
+from loadgate.credentials import without_credentials
 from loadgate.run_state import FinishedRequest
 from loadgate.tracing import request_ids
 
@@ -47,14 +48,14 @@ def finished_request(
         latency_ms=service_ms + (lateness_ms or 0.0),
         service_ms=None if lateness_ms is None else service_ms,
         response_bytes=response_length or 0,
-        error=error_text(exception, response) if exception else None,
+        error=without_credentials(error_text(exception, response)) if exception else None,
         ids=partial(request_ids, context, response),
     )
 
 
 def request_name(request_type: str, name: str) -> str:
     """Return the name in the record: the suite's own, or method and path where the suite gave none."""
-    return f"{request_type} {name}" if name.startswith("/") or "://" in name else name
+    return without_credentials(f"{request_type} {name}") if name.startswith("/") or "://" in name else name
 
 
 def error_text(exception: Any, response: Any = None) -> str:

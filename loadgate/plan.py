@@ -6,6 +6,7 @@ from locust import User
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
+from loadgate.credentials import without_credentials
 from loadgate.run_state import Plan
 from loadgate.stages import closed_steps
 from loadgate.suite import Choice
@@ -25,7 +26,7 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
     return Plan(
         profile=profile,
         rules=choice.rules,
-        host=host_under_test(environment),
+        host=without_credentials(host_under_test(environment)),
         users=options.num_users,
         spawn_rate=options.spawn_rate,
         run_time_s=options.run_time if run_time_s is None else run_time_s,

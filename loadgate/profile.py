@@ -116,6 +116,8 @@ def find_profile(name: str, profiles: Mapping[str, LoadProfile]) -> LoadProfile:
 
 def _level_problems(profile: LoadProfile) -> list[str]:
     problems = []
+    if not isinstance(profile.description, str):
+        problems.append(f"description must be text, not {profile.description!r}")
     if not _is_whole(profile.users) or profile.users < 1:
         problems.append(f"users must be a whole number of at least 1, not {profile.users!r}")
     if not _is_positive(profile.spawn_rate):
@@ -176,6 +178,8 @@ def _stage_problems(stage: Stage) -> list[str]:
         problems.append(f"rate must be a number of arrivals per second of at least 0, not {stage.rate!r}")
     if stage.spawn_rate is not None and not _is_positive(stage.spawn_rate):
         problems.append(f"spawn_rate must be above 0, not {stage.spawn_rate!r}")
+    if not isinstance(stage.name, str):
+        problems.append(f"name must be text, not {stage.name!r}")
     if stage.name == RAMP:
         problems.append(f"the name {RAMP!r} is taken by the requests on the way to a level; choose another")
     if stage.spawn_rate is not None and stage.ramp is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgate.artefacts import RUN_FILE, UnwrittenError, append_job_summary, publish, read_run, write_artefacts
+from loadgate.credentials import without_credentials
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import INTERRUPTED
@@ -62,9 +63,9 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
             launch = _Launch(request, project, locustfile, folder, signals, say)
             if host or settings is None:
                 return launch.run_against(host or "")
-            say(f"starting the target: {' '.join(settings.command)}")
+            say(f"starting the target: {without_credentials(' '.join(settings.command))}")
             with managed_target(settings.within(folder), project.root, folder / "target.log", signals.any) as target:
-                say(f"the target is ready at {target.url}")
+                say(f"the target is ready at {without_credentials(target.url)}")
                 return launch.run_against(target.url, target)
     finally:
         with contextlib.suppress(OSError):
@@ -160,8 +161,8 @@ def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | No
     """Return what is known of the managed target, its memory over time included."""
     trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
     return {
-        "command": list(settings.command),
-        "url": target.url,
+        "command": [without_credentials(part) for part in settings.command],
+        "url": without_credentials(target.url),
         "ended": ended,
         "rss_bytes": asdict(target.memory),
         "memory_trend": asdict(trend) if trend else None,

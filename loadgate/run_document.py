@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from loadgate.credentials import without_credentials
 from loadgate.judgement import exit_code
 from loadgate.profile import LoadProfile
 from loadgate.recorder import OVERALL, RAMP, LatencySketch, Scope, Totals, corrected, expected_interval_ms
@@ -45,7 +46,7 @@ def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
             "ended_at": iso_time(ended_s),
             "duration_s": round(run.elapsed_s, 3),
             "ending": run.ending.value,
-            "command": [whole_text(part) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
+            "command": [whole_text(without_credentials(part)) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
         },
         "verdict": verdict_json(verdict),
         "totals": totals_json(run),

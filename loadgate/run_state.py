@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loadgate.arrival import ArrivalSchedule
+from loadgate.credentials import without_credentials
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
@@ -32,6 +33,7 @@ class Plan:
     profile: LoadProfile
     rules: tuple[Rule, ...]
     host: str
+    """Without the user and password that it may have been given with."""
     users: int | None
     spawn_rate: float | None
     run_time_s: float | None
@@ -136,7 +138,7 @@ class Run:
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
         """Count an exception that a task let go."""
-        text = f"{type(exception).__name__}: {exception}".rstrip(": ")
+        text = without_credentials(f"{type(exception).__name__}: {exception}".rstrip(": "))
         self._add_exception(whole_text(text), "".join(traceback.format_tb(tb)), 1)
 
     def stage_at(self, start_s: float) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from loadgate.credentials import without_credentials
+
 if TYPE_CHECKING:
     from locust.env import Environment
     from opentelemetry.trace import Span, Tracer
@@ -37,7 +39,7 @@ def begin_span(tracer: Tracer, method: str, name: str, url: str) -> Span:
     from opentelemetry.context import Context  # noqa: PLC0415 - as above
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
-    attributes = {"http.request.method": method, "url.full": url}
+    attributes = {"http.request.method": method, "url.full": without_credentials(url)}
     return tracer.start_span(f"{method} {name}", Context(), SpanKind.CLIENT, attributes, start_time=time.time_ns())
 
 

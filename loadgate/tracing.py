@@ -1,11 +1,11 @@
-"""W3C trace context: each request of a BaseUser carries a trace id of its own, by which the target's logs name it."""
+"""W3C trace context: each request carries a trace id of its own, by which the target's logs name it."""
 
 from __future__ import annotations
 
 import os
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from loadgate.recorder import RequestIds
@@ -44,9 +44,27 @@ def with_traceparent(head: str, traceparent: str) -> str:
     return f"{head[:-2]}traceparent: {traceparent}\r\n\r\n"
 
 
+def traced(send: Callable[..., Any], common: Collection[str]) -> Callable[..., Any]:
+    """Return Locust's `session.request` with a trace for each request, unless it or the `common` headers have one."""
+
+    def request(method: Any, url: Any, *arguments: Any, headers: Any = None, **options: Any) -> Any:
+        # FastHttpSession takes headers by position as well, as its fifth.
+        if len(arguments) < 5 and not any(name.lower() == TRACEPARENT for name in (*common, *(headers or ()))):
+            headers = {**(headers or {}), TRACEPARENT: new_traceparent()}
+        if headers is not None:
+            options["headers"] = headers
+        return send(method, url, *arguments, **options)
+
+    return request
+
+
 def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:
-    """Return what names a finished request: its trace's id from its context, and the id that its answer gave it."""
-    parts = str((context or {}).get(TRACEPARENT, "")).split("-")
+    """Return what names a finished request: its trace's id, and the id that its answer gave it.
+
+    The trace of a BaseUser's request stands in its context, that of others in the headers that were sent.
+    """
+    sent = getattr(getattr(response, "request", None), "headers", None) or {}
+    parts = str((context or {}).get(TRACEPARENT) or sent.get(TRACEPARENT) or "").split("-")
     trace_id = parts[1] if len(parts) >= 4 else ""
     headers = getattr(response, "headers", None) or {}
     given = next((value for name in REQUEST_ID_HEADERS if (value := headers.get(name))), "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from loadgate.report.text import (
@@ -16,6 +17,12 @@ from loadgate.report.text import (
 )
 
 MAX_ERRORS = 10
+
+_ANYWHERE = re.compile(r"[\\`*_~$|\[\]]")
+"""What Markdown, as GitHub reads it, may take for the beginning or end of something: code, stress, links, formulas."""
+
+_AT_THE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>+=-]))")
+"""What makes a heading, a quotation or an item of a list of a line that begins so."""
 
 
 def markdown_summary(document: dict[str, Any]) -> str:
@@ -68,5 +75,6 @@ def _errors(errors: list[dict[str, Any]]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Keep text from the target from ending a cell or becoming markup."""
-    return str(text).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+    """Keep text from the target from ending a cell or becoming markup, wherever in a line it stands."""
+    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
+    return _AT_THE_START.sub(r"\1\\", _ANYWHERE.sub(r"\\\g<0>", line))

@@ -78,8 +78,14 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def printable(value: str) -> str:
+    """Write text from elsewhere in one line that moves no cursor and has no half of a character pair."""
+    return "".join(char if char.isprintable() else " " if char.isspace() else "?" for char in value)
+
+
 def aligned(rows: Sequence[tuple[str, ...]], right: Collection[int]) -> list[str]:
     """Write a table, a line each row; `right` are the columns that are set to the right. The last one may be long."""
+    rows = [tuple(map(printable, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     lines = []
     for row in rows:

@@ -37,6 +37,7 @@ class StubServer(ThreadingHTTPServer):
         self.frozen_until = 0.0
         self.received: Counter[str] = Counter()
         self.traceparents: list[str] = []
+        self.authorizations: Counter[str] = Counter()
         self.released = threading.Event()
         self._count = itertools.count(1)
         self._connections: set[socket.socket] = set()
@@ -82,6 +83,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         stub, number = self.server, self.server.next_number()
         stub.received[self.path] += 1
+        stub.authorizations[self.headers["authorization"] or ""] += 1
         if traceparent := self.headers["traceparent"]:
             stub.traceparents.append(traceparent)
         if stub.die_after and number > stub.die_after:

@@ -15,7 +15,7 @@ from typing import Any
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
-from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series
+from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series, names_grid, widened
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
@@ -25,8 +25,8 @@ HEAT_SHIFT = 5
 
 MAX_MEMORY_POINTS = 1500
 
-# The next level takes twice the time for a twentieth of the size.
-_ZLIB_LEVEL = 5
+# From here on each level takes half as long again for a hundredth of the size.
+_ZLIB_LEVEL = 6
 
 
 def run_series(document: Mapping[str, Any]) -> ChartSeries:
@@ -39,6 +39,7 @@ def embedded_data(document: Mapping[str, Any], series: ChartSeries) -> dict[str,
     """Return what the script draws."""
     run = document["run"]
     started_s, ended_s = epoch_s(run["started_at"]), epoch_s(run["ended_at"])
+    names_from = names_grid(series)
     return {
         "started_s": started_s,
         "duration_s": run["duration_s"],
@@ -51,9 +52,10 @@ def embedded_data(document: Mapping[str, Any], series: ChartSeries) -> dict[str,
         "readable_slots": READABLE_SLOTS,
         "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document["stages"]],
         "users": _users(document["user_counts"], series.grids[0]),
+        "heat_grid": names_from,
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,
-        "scopes": [_scope(scope, document) for scope in series.scopes],
+        "scopes": [_scope(scope, document, series.grids, names_from) for scope in series.scopes],
         "memory": _memory(document["target"], started_s),
     }
 
@@ -69,18 +71,21 @@ def epoch_s(iso_time: str) -> float:
     return datetime.fromisoformat(iso_time).timestamp()
 
 
-def _scope(scope: ScopeSeries, document: Mapping[str, Any]) -> dict[str, Any]:
+def _scope(scope: ScopeSeries, document: Mapping[str, Any], grids: Sequence[Grid], names_from: int) -> dict[str, Any]:
     figures = _figures(scope, document["totals"])
+    first = names_from if scope.slots is None else 0
+    success, failure = scope.success[first:], scope.failure[first:]
     data = {
         "kind": scope.kind,
         "name": scope.name,
-        "success": _outcome(scope.success, figures["success_ms"]),
-        "failure": _outcome(scope.failure, figures["failure_ms"]) if scope.failure[0].total.buckets else None,
+        "success": _outcome(success, figures["success_ms"]),
+        "failure": _outcome(failure, figures["failure_ms"]) if failure[0].total.buckets else None,
         "limits": _limits(scope, document["verdict"]["rules"], epoch_s(document["run"]["started_at"])),
         "beside": _beside(figures),
     }
     if scope.slots is not None:
-        data["heat"] = _heat(scope.slots, len(scope.success[0].counts))
+        of = grids[names_from]
+        data["heat"] = _heat(widened(scope.slots, grids[0], of), of.count)
     return data
 
 
@@ -95,7 +100,7 @@ def _figures(scope: ScopeSeries, totals: Mapping[str, Any]) -> Mapping[str, Any]
 
 
 def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> dict[str, Any]:
-    """The lines on each grid and the spectrum; percentiles are buckets of the sketch, -1 where there is no sample."""
+    """The lines on their grids and the spectrum; percentiles are buckets of the sketch, -1 where there is no sample."""
     return {
         "lines": [
             {

@@ -17,6 +17,10 @@ MAX_ROLLED_SLOTS = 400
 MAX_CELLS = 96_000
 """Slots of all lines together: what keeps the file of a long run with many names small."""
 
+MAX_FINE_NAMES = 20
+"""With more names than this, their lines and the heat map are drawn on the coarser grid alone: each name has few
+requests in a slot of the finest one, and the file would be large."""
+
 READABLE_SLOTS = 240
 """With more slots than this in view, charts show the coarser grid."""
 

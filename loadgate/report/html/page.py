@@ -18,7 +18,7 @@ from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.page_values import span
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
-from loadgate.report.html.series import ChartSeries
+from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 
 PAGE = files("loadgate.report") / "page"
@@ -71,6 +71,7 @@ def _told(document: Mapping[str, Any], series: ChartSeries, started_s: float) ->
         "is_open": totals["overall"]["service_ms"] is not None,
         "timeline": timeline(document, series, started_s),
         "widths_s": [grid.width_s for grid in series.grids],
+        "names_width_s": series.grids[names_grid(series)].width_s,
         "readable_s": READABLE_SLOTS * series.grids[0].width_s,
         "recorded_width_s": series.recorded_width_s,
         "failures": facts.failure_rows(document, started_s),

@@ -12,7 +12,7 @@ from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
 
 TIMES = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
 SPARK_WIDTH, SPARK_HEIGHT = 96, 22
-_SPARK_POINTS = 48
+_SPARK_POINTS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def _row(index: int, scope: ScopeSeries, figures: Mapping[str, Any]) -> RequestR
     cells = (
         _count(figures["requests"]),
         Cell(f"{text.number(failed)} ({text.percent(figures['failure_rate'])})" if failed else "0", failed),
-        Cell(text.number(figures["requests_per_s"], 2), figures["requests_per_s"] or 0.0),
+        Cell(text.number(figures["requests_per_s"], 2), round(figures["requests_per_s"] or 0.0, 4)),
         *(_time(success_ms[key]) for key in ("mean", "p50", "p95", "p99", "max")),
         _time(beside["p95"] if beside else None),
     )
@@ -91,7 +91,7 @@ def _count(value: int) -> Cell:
 
 
 def _time(value_ms: float | None) -> Cell:
-    return Cell(text.milliseconds(value_ms), -1.0 if value_ms is None else value_ms)
+    return Cell(text.milliseconds(value_ms), -1.0 if value_ms is None else round(value_ms, 3))
 
 
 def _spark(line: Line) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from loadgate.recorder.cells import Outcome
 from loadgate.recorder.packed import CellColumns, unpack
-from loadgate.report.html.grid import Grid, grids_for
+from loadgate.report.html.grid import MAX_FINE_NAMES, Grid, grids_for
 
 PERCENTS = (50, 95, 99)
 NO_VALUE = -1
@@ -130,6 +130,20 @@ def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> C
     return ChartSeries(grids, max(widths, default=1), [overall, *groups, *names])
 
 
+def names_grid(series: ChartSeries) -> int:
+    """The first grid on which names are drawn, and the heat map: of many names, the coarser alone."""
+    names = sum(scope.slots is None for scope in series.scopes)
+    return 0 if names <= MAX_FINE_NAMES else len(series.grids) - 1
+
+
+def widened(slots: Mapping[int, Sketch], fine: Grid, coarse: Grid) -> Slots:
+    """The sketches of the slots of a coarser grid, of those of a finer one."""
+    wide: dict[int, list[Sketch]] = {}
+    for slot, sketch in slots.items():
+        wide.setdefault(slot * fine.width_s // coarse.width_s, []).append(sketch)
+    return {slot: merge(parts) for slot, parts in wide.items()}
+
+
 def merge(sketches: Sequence[Sketch]) -> Sketch:
     """The sketch of all samples of the others."""
     if len(sketches) == 1:
@@ -167,13 +181,7 @@ def _scope(kind: str, figures: Mapping[str, Any], slots: tuple[Slots, Slots], gr
 
 def _lines(slots: Slots, grids: Sequence[Grid], total: Sketch) -> list[Line]:
     """The line on each grid, of the sketches of the slots of the first one."""
-    lines = [Line.of(slots, grids[0].count, total)]
-    for grid in grids[1:]:
-        wide: dict[int, list[Sketch]] = {}
-        for slot, sketch in slots.items():
-            wide.setdefault(slot * grids[0].width_s // grid.width_s, []).append(sketch)
-        lines.append(Line.of({slot: merge(parts) for slot, parts in wide.items()}, grid.count, total))
-    return lines
+    return [Line.of(slots if grid is grids[0] else widened(slots, grids[0], grid), grid.count, total) for grid in grids]
 
 
 def _summed(parts: Sequence[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from loadgate.checks import HttpCheck, TcpCheck, diagnose, json_problem, reachable, run_checks
+from loadgate.credentials import without_credentials
 from tests.loadgate.stub_server import StubServer, stub_server
 
 
@@ -66,3 +67,24 @@ def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer
         assert [result.known for result in results] == [True, False, False]
         assert not any(result.ok for result in results)
         assert results[1].line() == "worker: cannot be told while API is missing"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("http://ann:s3cret@host:80/x", "http://host:80/x"),
+        ("--host=https://ann@host", "--host=https://host"),
+        ("for url: http://a:p@ss@[::1]/ and redis://:pw@r/0", "for url: http://[::1]/ and redis://r/0"),
+        ("http://host/@ann?mail=x@y", "http://host/@ann?mail=x@y"),
+        ('{"url":"http://host","mail":"x@y"}', '{"url":"http://host","mail":"x@y"}'),
+        ("ann@host", "ann@host"),
+    ],
+)
+def test_users_and_passwords_of_urls_are_left_out(text: str, left: str) -> None:
+    assert without_credentials(text) == left
+
+
+def test_a_check_sends_a_password_and_says_nothing_of_it(stub: StubServer) -> None:
+    result = HttpCheck("API", "/x", status=418).run(stub.url.replace("://", "://ann:s3cret@"))
+    assert result.line() == f"API: {stub.url}/x answered 200, expected 418"
+    assert "Basic YW5uOnMzY3JldA==" in stub.authorizations

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,6 +53,23 @@ def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, docum
     assert "11-81" in history_text(found, unread, lambda _: False)
 
 
+def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+    first = document["verdict"]["rules"][0]
+    limits = {"p95 < 5000ms": "pass", "p95 < 1ms": "fail", "p95 < 1ms abort": "fail"}
+    rules = [
+        first | {"rule": f"group 0: {asked}", "limit": 5000 if outcome == "pass" else 1, "outcome": outcome}
+        for asked, outcome in limits.items()
+    ]
+    verdict = document["verdict"] | {"rules": [*rules, rules[0]], "outcome": "fail"}
+    write_whole(tmp_path / "20260502T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    found, unread = past_runs(tmp_path, None, 20)
+    lines = history_json(found, unread)["rules"]
+    assert [(line["rule"], line["outcomes"]) for line in lines] == [
+        (f"group 0: {asked}", [outcome]) for asked, outcome in limits.items()
+    ]
+    assert history_text(found, unread, lambda _: True).count("1 fail") == 2
+
+
 def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, Any]) -> None:
     for day in range(1, 7):
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
@@ -80,6 +99,70 @@ def test_broken_and_unfinished_runs_are_a_line_each(tmp_path: Path, document: di
     assert all(line.startswith(one.folder) for line, one in zip(lines, unread, strict=True))
     assert "unknown" not in lines[0]
     assert "schema version 99" in "\n".join(lines) or "found 99" in "\n".join(lines)
+
+
+def damaged(document: dict[str, Any], *path: str | int, value: Any) -> str:
+    copy = json.loads(json.dumps(document))
+    inside = copy
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return json.dumps(copy)
+
+
+def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, document: dict[str, Any]) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    texts = [
+        damaged(document, "verdict", "rules", 0, "value", value="x"),
+        damaged(document, "verdict", "rules", 0, "unit", value=None),
+        damaged(document, "verdict", "reason", value=None),
+        damaged(document, "verdict", "outcome", value=["pass"]),
+        damaged(document, "totals", "overall", "failure_rate", value="x"),
+        damaged(document, "totals", "overall", "requests", value=float("inf")),
+        damaged(document, "totals", "overall", "requests", value=10**400),
+        damaged(document, "run", "profile", "name", value={}),
+        "[" * 100_000,
+        "\x00",
+        "",
+    ]
+    for number, text in enumerate(texts):
+        write_whole(tmp_path / f"20260502T1200{number:02d}Z-light" / "run.json", text)
+    (tmp_path / "20260503T120000Z-light" / "run.json").mkdir(parents=True)
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert len(unread) == len(texts) + 1
+    assert ": Is a directory" in f": {unread[0].problem}"
+    lines = history_text(found, unread, lambda _: True).splitlines()
+    assert [line.partition(":")[0] for line in lines[: len(unread)]] == [one.folder for one in unread]
+    assert any(line.endswith(": damaged: .verdict.reason is not of type string") for line in lines)
+
+
+def test_a_run_of_somebody_else_is_a_line(
+    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    keep(tmp_path, "20260502T120000Z-light", document)
+
+    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+            if self.parent.name == "20260502T120000Z-light":
+                raise PermissionError(errno.EACCES, "Permission denied", str(self))
+            return method(self, *arguments, **options)
+
+        return refuse
+
+    for name in ("stat", "open"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert [(one.folder, one.problem) for one in unread] == [("20260502T120000Z-light", "Permission denied")]
+
+
+def test_text_of_a_run_stays_in_its_line(tmp_path: Path, document: dict[str, Any]) -> None:
+    verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred \ud800 half"}
+    write_whole(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
+    assert "two lines ?[31mred ? half" in text.splitlines()[1]
 
 
 def test_a_sparkline_shows_rises_falls_and_gaps() -> None:

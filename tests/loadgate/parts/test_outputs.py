@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import math
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -15,17 +18,27 @@ import pytest
 import xmlschema
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadgate.artefacts import UnwrittenError, append_job_summary, read_run, rebuild_artefacts, write_artefacts
+from loadgate.artefacts import (
+    DAMAGED,
+    RunFileError,
+    UnwrittenError,
+    append_job_summary,
+    read_run,
+    rebuild_artefacts,
+    write_artefacts,
+)
 from loadgate.judgement import Ending, judge
 from loadgate.recorder import Outcome
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
+from loadgate.report.schema import run_problem
 from loadgate.rules import RuleOutcome, RuleResult
 from loadgate.run_document import run_document
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
 SMALL = Synthetic(duration_s=40, names=4)
 HOSTILE = 'a "quoted" \\ <b>| \x00\x1b[31m\nnext & \ud800'
+LEFT_OUT = object()
 SCHEMA = json.loads((Path(__file__).parents[3] / "loadgate/report/run.schema.json").read_text())
 
 
@@ -83,6 +96,60 @@ def test_the_schema_refuses_what_is_not_a_run(document: dict[str, Any]) -> None:
     assert not validator.is_valid(document | {"run": document["run"] | {"surprise": 1}})
     for key in document:
         assert not validator.is_valid({name: value for name, value in document.items() if name != key}), key
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each value within a document; of a list, to the first two."""
+    inside = value.items() if isinstance(value, dict) else list(enumerate(value))[:2] if isinstance(value, list) else ()
+    for key, item in inside:
+        yield (*at, key)
+        yield from places(item, (*at, key))
+
+
+def changed(document: dict[str, Any], at: tuple[Any, ...], new: Any) -> dict[str, Any]:
+    """A copy in which one value is another, or is left out."""
+    copy: dict[str, Any] = json.loads(json.dumps(document))
+    inside: Any = copy
+    for key in at[:-1]:
+        inside = inside[key]
+    if new is LEFT_OUT:
+        del inside[at[-1]]
+    else:
+        inside[at[-1]] = new
+    return copy
+
+
+def test_a_document_is_checked_against_the_schema_as_by_jsonschema() -> None:
+    document = json.loads(json.dumps(everything()))
+    assert run_problem(document) is None
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    every = [(at, new) for at in places(document) for new in (None, "x", -1, 0.5, True, {}, [], LEFT_OUT)]
+    for at, new in random.Random(6).sample(every, 150):
+        wrong = changed(document, at, new)
+        assert (run_problem(wrong) is None) == validator.is_valid(wrong), (at, new)
+
+
+def test_keys_of_a_newer_version_are_no_damage() -> None:
+    document = synthetic_document(SMALL)
+    document["run"]["newer"] = document["verdict"]["rules"][0]["newer"] = {"any": "thing"}
+    assert run_problem(json.loads(json.dumps(document))) is None
+
+
+def test_a_damaged_document_is_refused_or_drawn_but_breaks_nothing(tmp_path: Path) -> None:
+    document = json.loads(json.dumps(everything()))
+    every = [(at, new) for at in places(document) for new in ("x", None, -1, 1e300, 10**400, math.inf, [], LEFT_OUT)]
+    refused = 0
+    for at, new in random.Random(6).sample(every, 300):
+        (tmp_path / "run.json").write_text(json.dumps(changed(document, at, new)))
+        try:
+            read = read_run(tmp_path)
+        except RunFileError as error:
+            refused += 1
+            assert len(str(error).splitlines()) == 1  # noqa: PT017 - both ways are right
+            continue
+        with contextlib.suppress(*DAMAGED):
+            rebuild_artefacts(read, tmp_path)
+    assert refused > 200
 
 
 def test_junit_holds_to_both_common_schemas(document: dict[str, Any], junit_schema: xmlschema.XMLSchema) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from markdown_it import MarkdownIt
 
 from loadgate.artefacts import RunFileError, read_run, write_artefacts, write_latency_log, write_whole
 from loadgate.judgement import Ending, judge
 from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.report.html import html_report
+from loadgate.report.summary import markdown_summary
 from loadgate.rules import Rule, parse_rules
 from loadgate.run_document import run_document, totals_json
 from loadgate.run_state import FinishedRequest, Plan, Run
@@ -44,6 +48,46 @@ def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
     rows = [line for line in (tmp_path / "summary.md").read_text().splitlines() if "alert" in line]
     assert rows
     assert not [row for row in rows if "<script" in row]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[l](http://e)",
+        "![l](http://e)",
+        "[l]: http://e",
+        "`x` and ``y``",
+        "*a* __b__ ~~c~~ $d$",
+        "a | b \\| c \\",
+        "<b>c</b> &lt; &amp;",
+        "# heading",
+        "> said",
+        "- item",
+        "+ item",
+        "1. item",
+        "12.5 ms",
+        "---",
+        "```",
+        "    code",
+        "first_event - 5 > 3",
+    ],
+)
+def test_text_of_the_target_is_shown_as_it_is_in_a_summary(text: str) -> None:
+    document = run_with("ping", text)
+    document["run"]["profile"]["name"] = document["totals"]["requests"][0]["name"] = text
+    document["verdict"]["rules"][0]["scope"] = text
+    document["verdict"] |= {"reason": text, "notes": [text]}
+    document["run"]["host"] = text
+    html = MarkdownIt("commonmark").enable("table").render(markdown_summary(document))
+    assert set(re.findall(r"<(/?\w+)", html)) <= {
+        *("p", "/p", "h2", "/h2", "blockquote", "/blockquote"),
+        *("table", "/table", "thead", "/thead", "tbody", "/tbody", "tr", "/tr", "th", "/th", "td", "/td"),
+    }
+    shown = unescape(re.sub(r"<[^>]*>", "\n", html)).splitlines()
+    line = text.strip()
+    word = document["verdict"]["outcome"].upper()
+    assert {f"Load test {line}: {word}", line, f"{line}: p95"} <= set(shown)
+    assert any(part.startswith(f"{line}. 101 requests in 1 min 00 s against {line}, ") for part in shown)
 
 
 def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:

@@ -172,6 +172,22 @@ def test_rows_sort_and_open_their_own_charts(open_report: OpenReport) -> None:
     assert detail.locator("canvas").count() == 0
 
 
+def test_many_names_are_drawn_in_wider_steps_however_far_one_zooms_in(open_report: OpenReport) -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=300, names=21, requests_per_s=60)))
+    opened = open_report(document)
+    page = opened.page
+    assert "5 s a column" in page.locator(".chart.heat").inner_text()
+    page.locator("tbody.sorted button.opener").first.click()
+    page.locator("tbody.sums button.opener").first.click()
+    charts = page.locator("tr.detail.open .chart", has_text="Response time")
+    before = [chart.locator("canvas").evaluate("one => one.toDataURL()") for chart in charts.all()]
+    page.get_by_role("button", name="Zoom in").click()
+    assert "1 s a point" in page.locator("output.shown").inner_text()
+    after = [chart.locator("canvas").evaluate("one => one.toDataURL()") for chart in charts.all()]
+    assert len({*before, *after}) == 4
+    assert opened.errors == []
+
+
 def test_another_group_and_axis_can_be_chosen(open_report: OpenReport) -> None:
     opened = open_report(KINDS["full"]())
     page = opened.page

@@ -114,10 +114,18 @@ def test_only_its_own_style_and_script_may_run() -> None:
     assert not re.findall(r"""(?:src|srcset)=|url\(|@import|\bstyle="|\son\w+=""", html.replace(script, ""))
 
 
-def test_a_heavy_run_of_ten_minutes_stays_small() -> None:
-    document = stored(synthetic_document(Synthetic(duration_s=600, names=12, requests_per_s=40)))
+@pytest.mark.parametrize(("names", "per_s", "coarse"), [(12, 40, False), (20, 100, False), (50, 100, True)])
+def test_a_heavy_run_of_ten_minutes_stays_small_and_says_what_it_merged(names: int, per_s: int, coarse: bool) -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=600, names=names, requests_per_s=per_s)))
+    html = html_report(document)
 
-    assert len(html_report(document).encode()) < TEN_MINUTES_BYTES
+    assert len(html.encode()) < TEN_MINUTES_BYTES
+    said = "Each point covers 5 s; zoomed in to less than 4 min, one second."
+    told = text_of(html)
+    assert said in told
+    assert ("in the charts that the row of a request opens, it always covers 5 s." in told) is coarse
+    for figures in document["totals"]["requests"]:
+        assert f"{figures['requests']:,}" in told
 
 
 def test_the_plot_library_comes_with_its_licence() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from loadgate.recorder import OVERALL, LatencySketch, Recorder, RequestName
 from loadgate.recorder.sketch import bucket_index
-from loadgate.report.html.grid import MAX_CELLS, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
+from loadgate.report.html import run_series
+from loadgate.report.html.embedded import embedded_data
+from loadgate.report.html.grid import MAX_CELLS, MAX_FINE_NAMES, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
 from loadgate.report.html.series import EMPTY, ChartSeries, ScopeSeries, Sketch, chart_series, merge
 from tests.loadgate.report.runs import stored
 from tests.support.synthetic_run import STARTED_S, Synthetic, synthetic_document
@@ -104,6 +106,22 @@ def test_the_grid_is_as_fine_as_the_limits_allow(
     for grid in grids:
         assert grid.start_s <= STARTED_S
         assert grid.start_s + grid.count * grid.width_s >= STARTED_S + 0.4 + duration_s
+
+
+@pytest.mark.parametrize(("names", "grids"), [(MAX_FINE_NAMES, 2), (MAX_FINE_NAMES + 1, 1)])
+def test_many_names_are_drawn_on_the_coarser_grid_alone(names: int, grids: int) -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=300, names=names, requests_per_s=60)))
+    data = embedded_data(document, run_series(document))
+
+    drawn_on = {scope["kind"]: len(scope["success"]["lines"]) for scope in data["scopes"]}
+    assert drawn_on == {"overall": 2, "group": 2, "request": grids}
+    heat_grid = data["grids"][2 - grids]
+    assert data["heat_grid"] == 2 - grids
+    for scope in data["scopes"]:
+        assert sum(scope["success"]["lines"][-1]["counts"]) == scope["success"]["samples"]
+        if scope["kind"] != "request":
+            assert len(scope["heat"]["used"]) == heat_grid["count"]
+            assert sum(scope["heat"]["samples"]) == scope["success"]["samples"]
 
 
 def test_a_time_outside_the_grid_belongs_to_its_end() -> None:

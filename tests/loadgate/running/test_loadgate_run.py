@@ -7,12 +7,14 @@ import re
 import signal
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
+from loadgate.artefacts import write_artefacts, write_whole
 from loadgate.project import TargetSettings
 from loadgate.target import managed_target
 from tests.loadgate.running.support import (
@@ -34,6 +36,7 @@ from tests.loadgate.running.support import (
     wait_until,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
 def project(folder: Path, *target: str, extra: str = "", timeout: float = 30) -> None:
@@ -253,6 +256,24 @@ start = "start the queue"
     assert set(stub.received) == {"/status"}
 
 
+def test_a_password_in_the_host_is_sent_but_neither_written_nor_shown(tmp_path: Path, stub: StubServer) -> None:
+    check = "[[tool.loadgate.doctor]]\nname = 'API'\nkind = 'http-json'\nwhere = '/status'\nexpect = {status = 'ok'}\n"
+    project(tmp_path, extra=check)
+    host = stub.url.replace("://", "://ann:s3cr%40t@")
+    done = gate(tmp_path, "run", "roomy", "-t", "2s", "--host", host)
+    assert_artefacts(tmp_path)
+    assert set(stub.authorizations) == {f"Basic {b64encode(b'ann:s3cr@t').decode()}"}
+    said = [done.stdout, done.stderr, *(path.read_text() for path in tmp_path.rglob("*") if path.is_file())]
+    assert not [text for text in said if "s3cr" in text]
+    run = document(tmp_path)["run"]
+    assert (run["host"], run["command"][-1]) == (stub.url, "2s")
+    assert stub.url in run["command"]
+    stub.die()
+    refused = gate(tmp_path, "run", "roomy", "--host", host)
+    assert refused.returncode == ERROR
+    assert f"target: {stub.url} is not reachable" in refused.stderr
+
+
 def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
     project(tmp_path)
     listed = gate(tmp_path, "profiles")
@@ -267,3 +288,26 @@ def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
     rebuilt = gate(tmp_path, "report", str(folder))
     assert rebuilt.returncode == PASS, rebuilt.stderr
     assert before == {name: (folder / name).read_text() for name in before}
+
+
+def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> None:
+    project(tmp_path)
+    nested, taken = tmp_path / "nested", tmp_path / "taken"
+    write_whole(nested / "run.json", "[" * 100_000)
+    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=1)), taken)
+    (taken / "report.html").unlink()
+    (taken / "report.html").mkdir()
+    unread, unwritten = gate(tmp_path, "report", "nested"), gate(tmp_path, "report", "taken")
+    assert (unread.returncode, unwritten.returncode) == (USAGE, ERROR)
+    assert re.fullmatch(r"loadgate: nested/run.json: not JSON: .*\n", unread.stderr)
+    assert unwritten.stderr == "loadgate: taken: the files cannot be written: taken/report.html: Is a directory\n"
+
+
+def test_a_history_is_shown_whatever_the_terminal_can_write(tmp_path: Path) -> None:
+    project(tmp_path)
+    document = synthetic_document(Synthetic(duration_s=5, names=1))
+    document["run"]["profile"]["name"] = "h\u00e9"
+    write_artefacts(document, tmp_path / "reports/performance/runs/20260501T120000Z-h")
+    done = gate(tmp_path, "history", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == PASS, done.stderr
+    assert "h\\xe9" in done.stdout

@@ -38,6 +38,34 @@ def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path,
     assert 'tests="2" failures="0" errors="0"' in (run_folder(tmp_path) / "junit.xml").read_text()
 
 
+def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer) -> None:
+    locust(tmp_path, "--host", stub.url, LOAD_PROFILE="repeating")
+    rules = [rule["rule"] for rule in document(tmp_path)["verdict"]["rules"]]
+    assert rules == ["quick: p95 < 5000ms", "overall: failures < 1%"]
+    metrics = [line.split("} ")[0] for line in (run_folder(tmp_path) / "metrics.prom").read_text().splitlines()]
+    assert 'loadgate_rule_limit{profile="repeating",rule="quick: p95 < 5000ms"' in metrics
+    assert len([line for line in metrics if "{" in line]) == len({line for line in metrics if "{" in line})
+
+
+@pytest.mark.parametrize("fail_every", [0, 1])
+def test_requests_of_plain_locust_users_name_their_traces_too(
+    tmp_path: Path, stub: StubServer, fail_every: int
+) -> None:
+    stub.fail_every = fail_every
+    locust(tmp_path, "--host", stub.url, LOAD_PROFILE="plain")
+    run = document(tmp_path)
+    sent = {header.split("-")[1] for header in stub.traceparents}
+    assert len(stub.traceparents) == stub.total
+    own = "0af7651916cd43dd8448eb211c80319c"
+    assert len(sent) == stub.received["/ping"] + 1
+    kept = [*run["slowest"], *(example for error in run["errors"] for example in error["examples"])]
+    # Of each name's failures some are kept, of successes the slowest alone.
+    assert {request["name"] for request in kept} == {"requests", "fast", "GET /own"} or not fail_every
+    assert kept
+    assert {request["trace_id"] for request in kept} <= sent
+    assert all((request["trace_id"] == own) == (request["name"] == "GET /own") for request in kept)
+
+
 @pytest.mark.parametrize("delay_s", [0.15, 0.104])
 def test_a_slow_target_fails_its_limit(tmp_path: Path, stub: StubServer, delay_s: float) -> None:
     stub.delay_s = delay_s

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from locust import TaskSet, constant, events, task
+from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
 
 import loadgate
 from loadgate import LoadProfile, Stage
 from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
+
+OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class QuickUser(BaseUser):
@@ -88,6 +90,24 @@ class MeasuringUser(BaseUser):
         self.measure("Quick - Early", -1)
 
 
+class PlainUser(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def ping(self) -> None:
+        self.client.get("/ping", name="requests")
+        self.client.get("/own", headers={"Traceparent": OWN_TRACE})
+
+
+class PlainFastUser(FastHttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def ping(self) -> None:
+        self.client.get("/ping", name="fast")
+        self.client.get("/own", headers={"Traceparent": OWN_TRACE})
+
+
 class NestedUser(BaseUser):
     @task
     class Inner(TaskSet):
@@ -107,11 +127,13 @@ PROFILES = {
     for item in [
         profile("roomy", {"QuickUser": 1}),
         profile("tight", {"QuickUser": 1}, 100),
+        profile("repeating", {"QuickUser": 1}, run_time="1s", rules=["quick: p95 < 5000ms", "quick: p95 < 5s"]),
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("garbled", {"GarbledUser": 1}, rules=["overall: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
+        profile("plain", {"PlainUser": 1, "PlainFastUser": 1}, run_time="2s", rules=["overall: requests > 0"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
@@ -139,7 +161,17 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, GarbledUser, MeasuringUser, NestedUser],
+    user_classes=[
+        QuickUser,
+        SlowUser,
+        HangingUser,
+        RaisingUser,
+        GarbledUser,
+        MeasuringUser,
+        NestedUser,
+        PlainUser,
+        PlainFastUser,
+    ],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),

@@ -9,7 +9,7 @@ async function readRun() {
 
 const run = await readRun();
 
-/** The finest time grid; the heat map and the readout go by it. */
+/** The finest time grid; the readout goes by it. */
 const grid = run.grids[0];
 
 /** The lower end of a bucket of the latency sketch, in ms; up to 256 us a bucket is 1 us, then 128 to a doubling. */
@@ -33,8 +33,8 @@ function slotStart(slot, of = grid) {
 }
 
 /** The slot that holds a time, or the nearest. */
-function slotAt(seconds) {
-  return Math.min(grid.count - 1, Math.max(0, Math.floor((seconds - grid.offset_s) / grid.width_s)));
+function slotAt(seconds, of = grid) {
+  return Math.min(of.count - 1, Math.max(0, Math.floor((seconds - of.offset_s) / of.width_s)));
 }
 
 const slotsOf = (of) => Array.from({ length: of.count }, (_, slot) => slot);
@@ -47,10 +47,13 @@ const slotSeconds = run.grids.map((of) =>
   slotsOf(of).map((slot) => Math.min(slotStart(slot + 1, of), run.end_s) - Math.max(slotStart(slot, of), 0)),
 );
 
-/** Counts as rates; null for the ends of a run, where less than half of a slot lies inside and nothing much is known. */
-function rates(count) {
-  return slotSeconds.map((all, level) => {
-    const { width_s: width } = run.grids[level];
+/**
+ * Counts as rates, on the grids from that one on; null for the ends of a run, where less than half of a slot lies
+ * inside and nothing much is known.
+ */
+function rates(from, count) {
+  return slotSeconds.slice(from).map((all, level) => {
+    const { width_s: width } = run.grids[from + level];
     return all.map((seconds, slot) => {
       if (seconds < width / 2 && count(level, slot) < 2) return null;
       return count(level, slot) / (width === 1 ? 1 : Math.max(1, seconds));
@@ -58,7 +61,7 @@ function rates(count) {
   });
 }
 
-/** The series of one outcome of a scope, on each grid; null without samples. */
+/** The series of one outcome of a scope, on each grid that it is drawn on; null without samples. */
 function outcomeData(raw) {
   if (!raw) return null;
   const on = (name) => raw.lines.map((line) => latencies(line[name]));
@@ -67,20 +70,22 @@ function outcomeData(raw) {
 
 const unpacked = new Map();
 
-/** A scope of the run with its series. */
+/** A scope of the run with its series; of many names, they are there on the coarser grid alone. */
 function scopeData(index) {
   if (!unpacked.has(index)) {
     const raw = run.scopes[index];
     const success = outcomeData(raw.success);
     const failure = outcomeData(raw.failure);
+    const from = run.grids.length - raw.success.lines.length;
     const failed = (level, slot) => (failure ? failure.counts[level][slot] : 0);
     unpacked.set(index, {
       raw,
       limits: raw.limits,
+      times: slotTimes.slice(from),
       success,
       failure,
-      requestRate: rates((level, slot) => success.counts[level][slot] + failed(level, slot)),
-      failureRate: rates(failed),
+      requestRate: rates(from, (level, slot) => success.counts[level][slot] + failed(level, slot)),
+      failureRate: rates(from, failed),
     });
   }
   return unpacked.get(index);

@@ -6,6 +6,9 @@ const heatStops = {
 };
 const heatLevels = 24;
 
+/** The finest grid, or of many names the coarser. */
+const heatGrid = run.grids[run.heat_grid];
+
 /** The colours of `heatLevels` steps from few to many. */
 function heatPalette() {
   const stops = heatStops[isDark() ? "dark" : "light"];
@@ -20,8 +23,8 @@ function heatPalette() {
 /** The cells of a scope: row and requests of each, and where each slot's cells begin. */
 function heatCells(raw) {
   const { used, rows, samples } = raw.heat;
-  const begins = new Uint32Array(grid.count + 1);
-  for (let slot = 0; slot < grid.count; slot += 1) begins[slot + 1] = begins[slot] + used[slot];
+  const begins = new Uint32Array(heatGrid.count + 1);
+  for (let slot = 0; slot < heatGrid.count; slot += 1) begins[slot + 1] = begins[slot] + used[slot];
   return { rows, samples, begins };
 }
 
@@ -45,9 +48,9 @@ function heatChart(host, scope, options) {
   const scale = heatScale(most);
   const chart = makeChart(host, {
     ...timeBase(false),
-    x: [slotTimes[0]],
+    x: [slotTimes[run.heat_grid]],
     title: "Latency heat map",
-    unit: `ms, successful requests, ${formatWidth(grid.width_s)} a column`,
+    unit: `ms, successful requests, ${formatWidth(heatGrid.width_s)} a column`,
     className: "heat",
     height: 230,
     log: true,
@@ -59,7 +62,7 @@ function heatChart(host, scope, options) {
       drawHeat(plot, cells, most);
       scale.paint();
     },
-    describe: (slot) => `${formatOffset(slotStart(slot))}: ${describeSlot(cells, slot)}`,
+    describe: (slot) => `${formatOffset(slotStart(slot, heatGrid))}: ${describeSlot(cells, slot)}`,
     onCursor: (plot) => {
       note.textContent = cellUnder(plot, cells);
       if (options.onCursor) options.onCursor(plot);
@@ -72,7 +75,7 @@ function heatChart(host, scope, options) {
 
 /** Requests of each slot; never drawn, but what a cursor rests on. */
 function slotRequests(cells) {
-  return Array.from({ length: grid.count }, (_, slot) => {
+  return Array.from({ length: heatGrid.count }, (_, slot) => {
     let sum = 0;
     for (let at = cells.begins[slot]; at < cells.begins[slot + 1]; at += 1) sum += cells.samples[at];
     return sum || null;
@@ -83,10 +86,10 @@ function drawHeat(plot, cells, most) {
   const { ctx, bbox } = plot;
   const palette = heatPalette();
   const rects = palette.map(() => []);
-  const [from, to] = [slotAt(plot.scales.x.min), slotAt(plot.scales.x.max)];
+  const [from, to] = [slotAt(plot.scales.x.min, heatGrid), slotAt(plot.scales.x.max, heatGrid)];
   for (let slot = from; slot <= to; slot += 1) {
-    const left = Math.round(plot.valToPos(slotStart(slot), "x", true));
-    const right = Math.max(left + 1, Math.round(plot.valToPos(slotStart(slot + 1), "x", true)));
+    const left = Math.round(plot.valToPos(slotStart(slot, heatGrid), "x", true));
+    const right = Math.max(left + 1, Math.round(plot.valToPos(slotStart(slot + 1, heatGrid), "x", true)));
     for (let at = cells.begins[slot]; at < cells.begins[slot + 1]; at += 1) {
       rects[heatLevel(cells.samples[at], most)].push([left, right, cells.rows[at]]);
     }
@@ -112,7 +115,7 @@ function cellUnder(plot, cells) {
   const { left, top } = plot.cursor;
   if (left === undefined || left < 0 || top < 0) return "";
   const ms = plot.posToVal(top, "y");
-  const slot = slotAt(plot.posToVal(left, "x"));
+  const slot = slotAt(plot.posToVal(left, "x"), heatGrid);
   for (let at = cells.begins[slot]; at < cells.begins[slot + 1]; at += 1) {
     const [low, high] = [rowLowMs(cells.rows[at]), rowLowMs(cells.rows[at] + 1)];
     if (ms >= low && ms < high) return `${formatMs(low)} – ${formatMs(high)}: ${formatCount(cells.samples[at])}`;

@@ -75,8 +75,8 @@ function drawWorstWindows(plot, limits) {
   ctx.restore();
 }
 
-const timeBase = (labelled, limits = []) => ({
-  x: slotTimes,
+const timeBase = (labelled, limits = [], times = slotTimes) => ({
+  x: times,
   time: true,
   marks: (plot) => {
     drawStages(plot, labelled);
@@ -88,7 +88,7 @@ function responseChart(host, scope, options) {
   const line = (label, values, more) => ({ label, colour: label, values, format: formatMs, ...more });
   const success = scope.success;
   return makeChart(host, {
-    ...timeBase(options.labelled, scope.limits),
+    ...timeBase(options.labelled, scope.limits, scope.times),
     title: "Response time",
     unit: "ms, successful requests",
     height: options.height,
@@ -107,7 +107,7 @@ function responseChart(host, scope, options) {
 function failureTimeChart(host, scope, options) {
   const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatMs });
   return makeChart(host, {
-    ...timeBase(false),
+    ...timeBase(false, [], scope.times),
     title: "Time until failure",
     unit: "ms, failed requests",
     height: options.height,
@@ -119,7 +119,7 @@ function failureTimeChart(host, scope, options) {
 function rateChart(host, scope, options) {
   const line = (label, values, colourName) => ({ label, colour: colourName, values, format: formatRate, fill: true });
   return makeChart(host, {
-    ...timeBase(false),
+    ...timeBase(false, [], scope.times),
     title: "Requests and failures",
     unit: "per second",
     height: options.height,
