@@ -22,6 +22,7 @@ from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
+from loadgate.in_flight import follow_clients, settle
 from loadgate.interrupts import CtrlC
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
@@ -88,6 +89,7 @@ class LoadGate:
                 hook.remove_listener(getattr(previous, listener.__name__))
             hook.add_listener(listener)
         LoadGate.attached = self
+        follow_clients()
         locust.stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
 
     # Before the run
@@ -238,7 +240,11 @@ class LoadGate:
     def _on_test_stop(self, **_: Any) -> None:
         with self._concluding:
             run = self._run
-            if run is None or self._worker is not None:
+            if run is None:
+                return
+            since_s = run.stopping_s or 0.0
+            settle(lambda: self._ctrl_c.came_again or time.time() >= since_s + self._environment.stop_timeout)
+            if self._worker is not None:
                 return
             self._run = None
             if self._conductor is not None:

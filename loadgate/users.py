@@ -26,8 +26,9 @@ from locust.exception import (
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import Check, json_problem
+from loadgate.in_flight import in_flight, record_unanswered
 from loadgate.measures import Measure, measured
-from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
+from loadgate.observed import GROUP, LATENESS
 from loadgate.pacer import Arrival, active
 from loadgate.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.stopwatch import Stopwatch, timed
@@ -66,13 +67,13 @@ class GateResponse(ResponseContextManager):
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Record the request; an exception that left the block makes it a failure, and goes on to the task."""
-        if exc is None or self._manual_result is not None or isinstance(value, ResponseError):
-            return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
-        if isinstance(value, Exception) and not isinstance(value, _CONTROL_FLOW):
-            self.request_meta["exception"] = value
-        # Anything else ended the user's task, not the request: its status decides.
-        self._report_request()
-        return False
+        if value is not None and (not isinstance(value, Exception) or isinstance(value, _CONTROL_FLOW)):
+            # It ended the user's task, not the request: its status decides, unless the block has.
+            super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            return False
+        if isinstance(value, Exception) and self._manual_result is None and not isinstance(value, ResponseError):
+            self.failure(value)
+        return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
 
     def success(self) -> None:
         """Mark the request as good, whatever its status."""
@@ -147,16 +148,11 @@ class GateSession(FastHttpSession):
             if self.user.tracer is not None:
                 span = begin_span(self.user.tracer, method, name or self.request_name or url, self._build_url(url))
                 context[SPAN], stopwatch.traceparent = span, traceparent_of(span)
-        began = time.perf_counter()
-        try:
-            with timed(stopwatch):
-                response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
-        except Exception:
-            raise  # a mistake in the task's code, which Locust reports as such
-        except BaseException:
-            context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
-            self._record_unanswered(method, url, name, began, context)
-            raise
+        cut_off = functools.partial(
+            self._record_unanswered, stopwatch, method=method, url=url, name=name, context=context or {}
+        )
+        with in_flight(cut_off) as began, timed(stopwatch):
+            response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
         response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
@@ -176,23 +172,12 @@ class GateSession(FastHttpSession):
         return answer
 
     def _record_unanswered(
-        self, method: str, url: str, name: str | None, began: float, context: dict[str, Any]
+        self, stopwatch: Stopwatch, began: float, *, context: dict[str, Any], **request: Any
     ) -> None:
-        """Count a request that is cut off as failed, with the time that it had waited."""
-        waited_ms = (time.perf_counter() - began) * 1000
+        context = {TRACEPARENT: stopwatch.traceparent, **context}
         if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
             context = {LATENESS: lateness_ms, **context}
-        self.request_event.fire(
-            request_type=method,
-            name=name or self.request_name or url,
-            response_time=waited_ms,
-            response_length=0,
-            response=None,
-            context=context,
-            exception=UnansweredRequestError("no answer when the run ended"),
-            start_time=time.time() - waited_ms / 1000,
-            url=self._build_url(url),
-        )
+        record_unanswered(self, began, context=context, **request)
 
 
 class BaseUser(FastHttpUser):

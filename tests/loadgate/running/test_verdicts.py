@@ -16,6 +16,7 @@ from tests.loadgate.running.support import (
     document,
     free_port,
     locust,
+    master_ports,
     rule_of,
     run_folder,
 )
@@ -91,6 +92,27 @@ def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tm
     assert (hanging["requests"], hanging["failures"]) == (1, 1)
     assert hanging["failure_ms"]["min"] >= 2500
     assert "no answer when the run ended" in {error["text"] for error in run["errors"]}
+
+
+@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
+    tmp_path: Path, stub: StubServer, processes: list[str]
+) -> None:
+    more = [*processes, *(master_ports() if processes else [])]
+    done = locust(tmp_path, "--host", stub.url, "--stop-timeout", "4", *more, LOAD_PROFILE="left")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert {item["name"]: (item["requests"], item["failures"]) for item in run["totals"]["requests"]} == {
+        "requests": (1, 1),
+        "GET /hang": (1, 1),
+        "GET /pondered": (1, 0),
+        "spawned": (1, 1),
+        "spawned and slow": (1, 0),
+        "spawned and pondered": (1, 0),
+    }
+    assert run["totals"]["overall"]["requests"] == stub.total
+    assert run["totals"]["overall"]["failure_ms"]["min"] >= 4000
+    assert {error["text"] for error in run["errors"]} == {"no answer when the run ended"}
 
 
 def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:

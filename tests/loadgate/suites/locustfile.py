@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from locust import TaskSet, constant, events, task
+import gevent
+from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
 
 import loadgate
 from loadgate import LoadProfile, Stage
@@ -72,6 +73,49 @@ class MeasuringUser(BaseUser):
         self.measure("Quick - Early", -1)
 
 
+class RequestsUser(HttpUser):
+    """Locust's own, as the next two."""
+
+    wait_time = constant(30)
+
+    @task
+    def hang(self) -> None:
+        self.client.get("/hang", name="requests")
+
+
+class PlainUser(FastHttpUser):
+    wait_time = constant(30)
+
+    @task
+    def hang(self) -> None:
+        self.client.get("/hang")
+
+
+class PonderingUser(FastHttpUser):
+    wait_time = constant(30)
+
+    @task
+    def ponder(self) -> None:
+        with self.client.get("/pondered", catch_response=True):
+            gevent.sleep(60)
+
+
+class SpawningUser(BaseUser):
+    """Does not wait for what it has begun."""
+
+    wait_time = constant(30)
+
+    @task
+    def spawn(self) -> None:
+        gevent.spawn(self.client.get, "/hang", name="spawned")
+        gevent.spawn(self.client.get, "/slow", name="spawned and slow")
+        gevent.spawn(self.ponder)
+
+    def ponder(self) -> None:
+        with self.client.get("/pondered", name="spawned and pondered"):
+            gevent.sleep(60)
+
+
 class NestedUser(BaseUser):
     @task
     class Inner(TaskSet):
@@ -93,6 +137,12 @@ PROFILES = {
         profile("tight", {"QuickUser": 1}, 100),
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
+        profile(
+            "left",
+            {"RequestsUser": 1, "PlainUser": 1, "PonderingUser": 1, "SpawningUser": 1},
+            run_time="2s",
+            rules=["overall: failures <= 3"],
+        ),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
@@ -122,7 +172,18 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
+    user_classes=[
+        QuickUser,
+        SlowUser,
+        HangingUser,
+        RaisingUser,
+        MeasuringUser,
+        NestedUser,
+        RequestsUser,
+        PlainUser,
+        PonderingUser,
+        SpawningUser,
+    ],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),

@@ -1,0 +1,127 @@
+"""Requests in flight, of every user with a client of Locust's: none is lost when its user or its run ends.
+
+Locust records a request when its answer is there and its `with` block is left. One that is cut off before that is
+recorded here.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import gevent
+from locust import clients
+from locust.clients import HttpSession
+from locust.contrib import fasthttp
+from locust.contrib.fasthttp import FastHttpSession
+
+from loadgate.observed import UnansweredRequestError
+from loadgate.stopwatch import running
+
+POLL_S = 0.02
+
+_open: dict[object, gevent.Greenlet] = {}
+"""By request, or response whose `with` block is being carried out: the greenlet that is at it."""
+
+
+class in_flight:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
+    """Follow the request that the block makes, from now (perf_counter) on; `cut_off` is told when, if that happens."""
+
+    __slots__ = ("_began", "_cut_off")
+
+    def __init__(self, cut_off: Callable[[float], None]) -> None:
+        self._cut_off = cut_off
+
+    def __enter__(self) -> float:
+        self._began = time.perf_counter()
+        _open[self] = gevent.getcurrent()
+        return self._began
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        del _open[self]
+        # An Exception is a mistake in the task's code, which Locust reports as such.
+        if kind is not None and not issubclass(kind, Exception):
+            self._cut_off(self._began)
+
+
+def settle(is_over: Callable[[], bool]) -> None:
+    """Wait for the requests that are in flight now until `is_over`, then cut off those that are left.
+
+    Their users are stopped; what is left is of greenlets that their tasks started, and did not wait for.
+    """
+    here = gevent.getcurrent()
+    left = {request for request, greenlet in _open.items() if greenlet is not here}
+    while left := left & _open.keys():
+        if is_over():
+            gevent.killall([_open[request] for request in left], timeout=1)
+            break
+        gevent.sleep(POLL_S)
+    # The answer of a BaseUser's request may be about to record itself, once its greenlet has given way.
+    gevent.sleep(0)
+
+
+def record_unanswered(
+    session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
+) -> None:
+    """Count a session's request that is cut off as failed, with the time that it had waited."""
+    waited_ms = (time.perf_counter() - began) * 1000
+    session.request_event.fire(
+        request_type=method,
+        name=name or session.request_name or url,
+        response_time=waited_ms,
+        response_length=0,
+        response=None,
+        context=context,
+        exception=UnansweredRequestError("no answer when the run ended"),
+        start_time=time.time() - waited_ms / 1000,
+        url=session._build_url(url),  # noqa: SLF001 - no public way to it
+    )
+
+
+@functools.cache
+def follow_clients() -> None:
+    """Have Locust's own clients follow their requests, those of a BaseUser aside, which does so itself."""
+    for session_class in (HttpSession, FastHttpSession):
+        session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
+    for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
+        _follow_blocks(response_class)
+
+
+def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(request)
+    def follow(session: Any, method: str, url: str, name: str | None = None, *more: Any, **options: Any) -> Any:
+        if session.user is None or running() is not None:
+            return request(session, method, url, name, *more, **options)
+
+        def cut_off(began: float) -> None:
+            context = {**session.user.context(), **(options.get("context") or {})}
+            record_unanswered(session, began, method=method, url=url, name=name, context=context)
+
+        with in_flight(cut_off):
+            return request(session, method, url, name, *more, **options)
+
+    return follow
+
+
+def _follow_blocks(response_class: Any) -> None:
+    """Have a response be recorded whose block is cut off: the status decides, unless the block has."""
+    enter, leave = response_class.__enter__, response_class.__exit__
+
+    def follow(response: Any) -> Any:
+        entered = enter(response)
+        _open[response] = gevent.getcurrent()
+        return entered
+
+    def record(
+        response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        _open.pop(response, None)
+        if value is None or isinstance(value, Exception):
+            return bool(leave(response, kind, value, traceback))
+        leave(response, None, None, None)
+        return False
+
+    response_class.__enter__, response_class.__exit__ = follow, record
