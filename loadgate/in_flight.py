@@ -19,32 +19,15 @@ from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
 
 from loadgate.observed import UnansweredRequestError
-from loadgate.stopwatch import running
+from loadgate.stopwatch import Stopwatch, timed, under_way
 
 POLL_S = 0.02
 
-_open: dict[object, gevent.Greenlet] = {}
-"""By request, or response whose `with` block is being carried out: the greenlet that is at it."""
+fast_request = FastHttpSession.request
+"""Locust's own, for who follows the request already."""
 
-
-class in_flight:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
-    """Follow the request that the block makes, from now (perf_counter) on; `cut_off` is told when, if that happens."""
-
-    __slots__ = ("_began", "_cut_off")
-
-    def __init__(self, cut_off: Callable[[float], None]) -> None:
-        self._cut_off = cut_off
-
-    def __enter__(self) -> float:
-        self._began = time.perf_counter()
-        _open[self] = gevent.getcurrent()
-        return self._began
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        del _open[self]
-        # An Exception is a mistake in the task's code, which Locust reports as such.
-        if kind is not None and not issubclass(kind, Exception):
-            self._cut_off(self._began)
+_blocks: dict[object, gevent.Greenlet] = {}
+"""By response whose `with` block is being carried out: the greenlet that is at it."""
 
 
 def settle(is_over: Callable[[], bool]) -> None:
@@ -53,14 +36,19 @@ def settle(is_over: Callable[[], bool]) -> None:
     Their users are stopped; what is left is of greenlets that their tasks started, and did not wait for.
     """
     here = gevent.getcurrent()
-    left = {request for request, greenlet in _open.items() if greenlet is not here}
-    while left := left & _open.keys():
+    left = {request for request, greenlet in _open().items() if greenlet is not here}
+    while left := left & _open().keys():
         if is_over():
-            gevent.killall([_open[request] for request in left], timeout=1)
+            gevent.killall([greenlet for request, greenlet in _open().items() if request in left], timeout=1)
             break
         gevent.sleep(POLL_S)
     # The answer of a BaseUser's request may be about to record itself, once its greenlet has given way.
     gevent.sleep(0)
+
+
+def _open() -> dict[object, gevent.Greenlet]:
+    """What has begun and not ended, and the greenlet that is at it."""
+    return {watch: greenlet for greenlet, watch in under_way().items()} | _blocks
 
 
 def record_unanswered(
@@ -83,7 +71,7 @@ def record_unanswered(
 
 @functools.cache
 def follow_clients() -> None:
-    """Have Locust's own clients follow their requests, those of a BaseUser aside, which does so itself."""
+    """Have Locust's own clients follow their requests as those of a BaseUser do."""
     for session_class in (HttpSession, FastHttpSession):
         session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
     for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
@@ -93,15 +81,18 @@ def follow_clients() -> None:
 def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(request)
     def follow(session: Any, method: str, url: str, name: str | None = None, *more: Any, **options: Any) -> Any:
-        if session.user is None or running() is not None:
+        if session.user is None:
             return request(session, method, url, name, *more, **options)
-
-        def cut_off(began: float) -> None:
+        began = time.perf_counter()
+        try:
+            with timed(Stopwatch()):
+                return request(session, method, url, name, *more, **options)
+        except Exception:
+            raise  # a mistake in the task's code, which Locust reports as such
+        except BaseException:
             context = {**session.user.context(), **(options.get("context") or {})}
             record_unanswered(session, began, method=method, url=url, name=name, context=context)
-
-        with in_flight(cut_off):
-            return request(session, method, url, name, *more, **options)
+            raise
 
     return follow
 
@@ -112,13 +103,13 @@ def _follow_blocks(response_class: Any) -> None:
 
     def follow(response: Any) -> Any:
         entered = enter(response)
-        _open[response] = gevent.getcurrent()
+        _blocks[response] = gevent.getcurrent()
         return entered
 
     def record(
         response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        _open.pop(response, None)
+        _blocks.pop(response, None)
         if value is None or isinstance(value, Exception):
             return bool(leave(response, kind, value, traceback))
         leave(response, None, None, None)

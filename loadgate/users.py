@@ -26,7 +26,7 @@ from locust.exception import (
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import Check, json_problem
-from loadgate.in_flight import in_flight, record_unanswered
+from loadgate.in_flight import fast_request, record_unanswered
 from loadgate.measures import Measure, measured
 from loadgate.observed import GROUP, LATENESS
 from loadgate.pacer import Arrival, active
@@ -148,11 +148,20 @@ class GateSession(FastHttpSession):
             if self.user.tracer is not None:
                 span = begin_span(self.user.tracer, method, name or self.request_name or url, self._build_url(url))
                 context[SPAN], stopwatch.traceparent = span, traceparent_of(span)
-        cut_off = functools.partial(
-            self._record_unanswered, stopwatch, method=method, url=url, name=name, context=context or {}
-        )
-        with in_flight(cut_off) as began, timed(stopwatch):
-            response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
+        began = time.perf_counter()
+        try:
+            with timed(stopwatch):
+                response = fast_request(
+                    self, method, url, name=name, catch_response=True, context=context or {}, **kwargs
+                )
+        except Exception:
+            raise  # a mistake in the task's code, which Locust reports as such
+        except BaseException:
+            context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
+            if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
+                context = {LATENESS: lateness_ms, **context}
+            record_unanswered(self, began, method=method, url=url, name=name, context=context)
+            raise
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
         response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
@@ -170,14 +179,6 @@ class GateSession(FastHttpSession):
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
         return answer
-
-    def _record_unanswered(
-        self, stopwatch: Stopwatch, began: float, *, context: dict[str, Any], **request: Any
-    ) -> None:
-        context = {TRACEPARENT: stopwatch.traceparent, **context}
-        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
-            context = {LATENESS: lateness_ms, **context}
-        record_unanswered(self, began, context=context, **request)
 
 
 class BaseUser(FastHttpUser):
