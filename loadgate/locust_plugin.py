@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
 import gevent
-import locust
-import locust.stats
 from gevent.lock import RLock
 from locust import User
 from locust.argument_parser import LocustArgumentParser
@@ -29,7 +27,7 @@ from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.live.web_tab import add_tab
-from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.locust_figures import show_fine_figures, write_missing_html
 from loadgate.measures import Measure, measured
 from loadgate.observed import finished_request
 from loadgate.pacer import Pacer, activate
@@ -90,7 +88,7 @@ class LoadGate:
             hook.add_listener(listener)
         LoadGate.attached = self
         follow_clients()
-        locust.stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
+        show_fine_figures()
 
     # Before the run
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,26 @@ def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Pat
     assert "</html>" in (tmp_path / "out/a/report.html").read_text()
     for name in ("results_stats.csv", "results_stats_history.csv", "results_failures.csv"):
         assert (tmp_path / "out/b" / name).exists()
+
+
+def test_locusts_own_tables_show_times_as_they_were_measured(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--csv", "results", LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    rows = list(csv.DictReader((tmp_path / "results_stats.csv").read_text().splitlines()))
+    assert [row["Name"] for row in rows] == ["/plain", "Quick - Ping", "Aggregated"]
+    for row in rows:
+        times = [text for column, text in row.items() if column.endswith(("Time", "%"))]
+        assert all("." in text for text in times), row
+    # Of the table of all requests the last one printed; percentiles are printed once.
+    *_, totals, percentiles = [line for line in done.stderr.splitlines() if " Aggregated " in line]
+    counts, times, rates = (part.split() for part in totals.partition("Aggregated")[2].split("|"))
+    assert len(counts) == len(rates) == 2
+    assert len(times) == 4
+    assert all("." in text for text in times), totals
+    *times, requests = percentiles.split()[1:]
+    assert len(times) == 11
+    assert all("." in text for text in times), percentiles
+    assert int(requests) == int(counts[0]) == stub.total
 
 
 def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub: StubServer) -> None:
