@@ -29,7 +29,7 @@ from loadgate.live.state import LiveState
 from loadgate.live.web_tab import add_tab
 from loadgate.locust_figures import show_fine_figures, write_missing_html
 from loadgate.measures import Measure, measured
-from loadgate.observed import finished_request
+from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
@@ -190,11 +190,11 @@ class LoadGate:
 
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
-            self._run.record_request(finished_request(**event))
+            record_request(self._run, event)
 
     def _on_measure(self, measure: Measure) -> None:
         if self._run is not None:
-            self._run.record_measure(measure)
+            record_measure(self._run, measure)
 
     def _on_user_error(self, exception: BaseException, tb: TracebackType | None, **_: Any) -> None:
         if self._run is not None:

@@ -10,7 +10,8 @@ from typing import Any
 from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import CatchResponseError
 
-from loadgate.run_state import FinishedRequest
+from loadgate.measures import Measure
+from loadgate.run_state import FinishedRequest, Run
 from loadgate.tracing import request_ids
 
 GROUP = "group"
@@ -20,8 +21,28 @@ LATENESS = "lateness_ms"
 """Key of a request's context, in an open model: how long after its intended time it began."""
 
 
+SENSELESS = (ArithmeticError, AttributeError, TypeError, ValueError)
+"""What comes of values of the wrong type or size, wherever they are met."""
+
+
 class UnansweredRequestError(Exception):
     """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
+
+
+def record_request(run: Run, event: Mapping[str, Any]) -> None:
+    """Record what Locust's request event says; what makes no sense is left out, and the verdict says so."""
+    try:
+        run.record_request(finished_request(**event))
+    except SENSELESS as error:
+        run.leave_out(event.get("name"), error)
+
+
+def record_measure(run: Run, measure: Measure) -> None:
+    """Record a measure; what makes no sense is left out, and the verdict says so."""
+    try:
+        run.record_measure(measure)
+    except SENSELESS as error:
+        run.leave_out(measure.name, error)
 
 
 def finished_request(
@@ -46,7 +67,7 @@ def finished_request(
         start_s=began_s - (lateness_ms or 0.0) / 1000,
         latency_ms=service_ms + (lateness_ms or 0.0),
         service_ms=None if lateness_ms is None else service_ms,
-        response_bytes=response_length or 0,
+        response_bytes=int(response_length or 0),
         error=error_text(exception, response) if exception else None,
         ids=partial(request_ids, context, response),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections import defaultdict
@@ -15,6 +16,7 @@ from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder.errors import shorten
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from loadgate.measures import Measure
 
 MAX_EXCEPTION_KINDS = 50
+
+CLOCK_SLACK_S = 60.0
+"""How far outside the run a record may end: clocks are set, and a suite may have its times from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,19 @@ class UserException:
     count: int = 0
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """Records that made no sense: how many, and what was wrong with the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, count: int, first: str) -> None:
+        """Count some more."""
+        self.count += count
+        self.first = self.first or first
+
+
 @dataclass
 class Run:
     """One run in one process: from the start of the load to the verdict. A worker's is emptied by its reports."""
@@ -98,6 +116,8 @@ class Run:
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
     finished_workers: set[str] = field(default_factory=set)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    _made_s: float = field(default_factory=time.time)
 
     @property
     def elapsed_s(self) -> float:
@@ -110,7 +130,8 @@ class Run:
         return planned_s is not None and self.elapsed_s < planned_s - min(1.0, planned_s / 4)
 
     def record_request(self, request: FinishedRequest) -> None:
-        """Record a request in the stage in which it began."""
+        """Record a request in the stage in which it began. Raises ValueError for one that makes no sense."""
+        self._check_moment(request.start_s + request.latency_ms / 1000)
         self.recorder.record(
             request.name,
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
@@ -125,7 +146,8 @@ class Run:
         )
 
     def record_measure(self, measure: Measure) -> None:
-        """Record a measure in the stage in which it was taken."""
+        """Record a measure in the stage in which it was taken. Raises ValueError for one that makes no sense."""
+        self._check_moment(measure.at_s)
         self.recorder.record_measure(
             measure.name,
             measure.value_ms,
@@ -138,6 +160,19 @@ class Run:
         """Count an exception that a task let go."""
         text = f"{type(exception).__name__}: {exception}".rstrip(": ")
         self._add_exception(text, "".join(traceback.format_tb(tb)), 1)
+
+    def leave_out(self, name: object, error: Exception) -> None:
+        """Count a record that makes no sense."""
+        self.left_out.add(1, shorten(f"{name}: {error}"))
+
+    def _check_moment(self, end_s: float) -> None:
+        """Windows of rules go from the first to the last second with a record: a stray one would have them cover it."""
+        now_s = time.time()
+        if math.isfinite(end_s) and not self._made_s - CLOCK_SLACK_S <= end_s <= now_s + CLOCK_SLACK_S:
+            raise ValueError(
+                f"it ended at {end_s!r}, which is not within this run ({self._made_s:.0f} to {now_s:.0f}); "
+                "times of day are epoch seconds, as time.time() gives them"
+            )
 
     def stage_at(self, start_s: float) -> str:
         """Return the stage of a request that began at `start_s`."""
@@ -157,7 +192,9 @@ class Run:
         exceptions = [[e.text, e.traceback, e.count] for e in self.exceptions.values()]
         self.exceptions = {}
         health = {process: health.to_json() for process, health in self.health.items()}
-        return {"delta": self.recorder.take_delta(final=final), "exceptions": exceptions, "health": health}
+        left_out, self.left_out = [self.left_out.count, self.left_out.first], LeftOut()
+        delta = self.recorder.take_delta(final=final)
+        return {"delta": delta, "exceptions": exceptions, "health": health, "left_out": left_out}
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
         """Add a worker's report; one that was already there changes nothing."""
@@ -165,6 +202,7 @@ class Run:
             return
         for text, tb, count in report["exceptions"]:
             self._add_exception(text, tb, count)
+        self.left_out.add(*report["left_out"])
         for process, health in report["health"].items():
             self.health[process] = GeneratorHealth.from_json(health)
         if report["delta"]["final"]:
@@ -182,6 +220,8 @@ class Run:
             planned_s=self.plan.run_time_s,
             exceptions=sum(exception.count for exception in self.exceptions.values()),
             first_exception=first.text if first else "",
+            left_out=self.left_out.count,
+            first_left_out=self.left_out.first,
             incomplete=tuple(lost[worker] for worker in sorted(lost)),
             saturated="; ".join(problems) or None,
             aborted_by=self.aborted_by,

@@ -129,6 +129,24 @@ def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stu
     assert inside["failures"] == inside["requests"] == stub.received["/inside"]
 
 
+@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged(
+    tmp_path: Path, stub: StubServer, processes: list[str]
+) -> None:
+    more = [*processes, *(master_ports() if processes else [])]
+    done = locust(tmp_path, "--host", stub.url, *more, LOAD_PROFILE="senseless")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    (rule,) = run["verdict"]["rules"]
+    assert (rule["outcome"], rule["value"]) == ("pass", 0)
+    (ping,) = run["totals"]["requests"]
+    assert (ping["name"], ping["requests"]) == ("GET /ping", stub.total)
+    (note,) = run["verdict"]["notes"]
+    assert note.startswith(f"{4 * stub.total} records were left out (first: too long: times must be finite")
+    assert note in run["verdict"]["reason"]
+
+
 def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Path, stub: StubServer) -> None:
     options = ("--html", "out/a/report.html", "--csv", "out/b/results")
     done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="roomy")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import gevent
@@ -71,6 +72,24 @@ class MeasuringUser(BaseUser):
         self.client.get("/ping", name="Quick - Ping")
         self.measure("Quick - Late", 250, "late")
         self.measure("Quick - Early", -1)
+
+
+class SenselessUser(BaseUser):
+    """Has faults in what it records beside its good request."""
+
+    wait_time = constant(0.1)
+
+    @task
+    def record(self) -> None:
+        self.client.get("/ping")
+        self.measure("too long", 1e14)
+        self.measure("in milliseconds", 5, at_s=time.time() * 1000)
+        self.fire("monotonic", start_time=time.perf_counter())
+        self.fire("negative", response_length=-1)
+
+    def fire(self, name: str, **fault: Any) -> None:
+        event = {"request_type": "X", "response_time": 5.0, "response_length": 0, "exception": None, "context": {}}
+        self.environment.events.request.fire(name=name, **event | fault)
 
 
 class RequestsUser(HttpUser):
@@ -145,6 +164,7 @@ PROFILES = {
         ),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
+        profile("senseless", {"SenselessUser": 1}, rules=["overall: failures < 1% over 2s"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
@@ -179,6 +199,7 @@ loadgate.install(
         RaisingUser,
         MeasuringUser,
         NestedUser,
+        SenselessUser,
         RequestsUser,
         PlainUser,
         PonderingUser,
