@@ -56,6 +56,9 @@ def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
     rules: list[Rule] = []
     errors: list[RuleError] = []
     for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
+        if not isinstance(line, str):
+            errors.append(RuleError(number, 1, "a rule is a text, such as 'auth: p95 < 500ms'", repr(line)))
+            continue
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parser = _LineParser(line.rstrip(), number)

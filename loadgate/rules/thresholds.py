@@ -22,6 +22,8 @@ def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
     A value must stay below its limit; where the limit of failures is 0, it must be 0. Times are in milliseconds,
     a failure rate is a fraction (0.01 is 1 %). Raises ThresholdError that names all keys which cannot be read.
     """
+    if not isinstance(thresholds, Mapping):
+        raise ThresholdError(f"thresholds must map keys to limits, such as {{'auth_p95_ms': 500}}, not {thresholds!r}")
     rules, problems = [], []
     for key, limit in thresholds.items():
         try:

@@ -185,6 +185,7 @@ PROFILES = {
         ),
         profile("abort", {"QuickUser": 1}, run_time="60s", thresholds={}, rules=["quick: p95 < 100ms over 2s abort"]),
         profile("unknown-class", {"QuickUser": 1, "NoSuchUser": 1}),
+        profile("bad-time", {"QuickUser": 1}, run_time="1 minute"),
         profile("bad-rule", {"QuickUser": 1}, rules=["quick: p95 < 100", "quick: speed < 1s"]),
         profile("bad-threshold", {"QuickUser": 1}, thresholds={"quick_p95": 100}),
     ]
