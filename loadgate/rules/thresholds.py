@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 
 _KEY = re.compile(
-    r"(?P<scope>.+)_(?:p(?P<percent>\d{1,2}(?:[._]\d+)?)_ms|(?P<time>mean|min|max)_ms|(?P<rate>failure_rate))"
+    r"(?P<scope>.+)_(?:p(?P<percent>\d{1,2}(?:[._]\d{1,4})?)_ms|(?P<time>mean|min|max)_ms|(?P<rate>failure_rate))"
 )
 KNOWN_FORMS = "<group>_p<NN>_ms, <group>_mean_ms, <group>_max_ms, <group>_failure_rate, with 'overall' for all requests"
 
