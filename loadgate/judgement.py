@@ -43,7 +43,7 @@ class RunFacts:
     """Records that made no sense."""
     first_left_out: str = ""
     incomplete: tuple[str, ...] = ()
-    """One sentence for each worker whose figures are not whole."""
+    """Sentences on workers whose load or figures are not whole."""
     saturated: str | None = None
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""

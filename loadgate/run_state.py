@@ -115,6 +115,11 @@ class Run:
     """Time that users were running, summed over the users of each group."""
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
+    away: list[str] = field(default_factory=list)
+    """A sentence for each time that a worker was not heard of and came back."""
+    heard_s: dict[str, float] = field(default_factory=dict)
+    """When a worker was heard of last, in seconds of the run."""
+    away_since_s: dict[str, float] = field(default_factory=dict)
     finished_workers: set[str] = field(default_factory=set)
     left_out: LeftOut = field(default_factory=LeftOut)
     _made_s: float = field(default_factory=time.time)
@@ -208,6 +213,26 @@ class Run:
         if report["delta"]["final"]:
             self.finished_workers.add(worker_id)
 
+    def note_away(self, worker: str) -> None:
+        """Note that a worker is not heard of any more."""
+        self.away_since_s.setdefault(worker, self.heard_s.get(worker, 0.0))
+        self.lost_workers[worker] = (
+            f"worker {worker} was lost during the run: it made no load from then on, and its last requests are "
+            "missing from the figures"
+        )
+
+    def note_here(self, worker: str, *, is_heard: bool) -> None:
+        """Note that a worker is there, and whether it was heard of just now."""
+        since_s = self.away_since_s.pop(worker, None)
+        if since_s is not None:
+            del self.lost_workers[worker]
+            self.away.append(
+                f"worker {worker} was away from {since_s:.0f} to {self.elapsed_s:.0f} s into the run: the load "
+                "may have been less than asked for meanwhile"
+            )
+        if is_heard:
+            self.heard_s[worker] = self.elapsed_s
+
     def facts(self) -> RunFacts:
         """What the verdict needs to know beside the requests."""
         first = next(iter(self.exceptions.values()), None)
@@ -222,7 +247,7 @@ class Run:
             first_exception=first.text if first else "",
             left_out=self.left_out.count,
             first_left_out=self.left_out.first,
-            incomplete=tuple(lost[worker] for worker in sorted(lost)),
+            incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
             saturated="; ".join(problems) or None,
             aborted_by=self.aborted_by,
         )
