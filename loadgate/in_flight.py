@@ -17,11 +17,14 @@ from locust import clients
 from locust.clients import HttpSession
 from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from loadgate.observed import UnansweredRequestError
 from loadgate.stopwatch import Stopwatch, timed, under_way
 
 POLL_S = 0.02
+
+_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 
 fast_request = FastHttpSession.request
 """Locust's own, for who follows the request already."""
@@ -69,6 +72,11 @@ def record_unanswered(
     )
 
 
+def ends_task(left_by: BaseException | None) -> bool:
+    """Whether what left a `with` block ended its user's task, not the request, whose status decides then."""
+    return isinstance(left_by, _CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+
+
 @functools.cache
 def follow_clients() -> None:
     """Have Locust's own clients follow their requests as those of a BaseUser do."""
@@ -110,9 +118,9 @@ def _follow_blocks(response_class: Any) -> None:
         response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         _blocks.pop(response, None)
-        if value is None or isinstance(value, Exception):
-            return bool(leave(response, kind, value, traceback))
-        leave(response, None, None, None)
-        return False
+        if ends_task(value):
+            leave(response, None, None, None)
+            return False
+        return bool(leave(response, kind, value, traceback))
 
     response_class.__enter__, response_class.__exit__ = follow, record

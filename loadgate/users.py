@@ -14,19 +14,11 @@ import gevent
 from locust import FastHttpUser, User
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
-from locust.exception import (
-    InterruptTaskSet,
-    LocustError,
-    RescheduleTask,
-    RescheduleTaskImmediately,
-    ResponseError,
-    StopTest,
-    StopUser,
-)
+from locust.exception import LocustError, ResponseError, StopUser
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import Check, json_problem
-from loadgate.in_flight import fast_request, record_unanswered
+from loadgate.in_flight import ends_task, fast_request, record_unanswered
 from loadgate.measures import Measure, measured
 from loadgate.observed import GROUP, LATENESS
 from loadgate.pacer import Arrival, active
@@ -34,8 +26,6 @@ from loadgate.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.stopwatch import Stopwatch, timed
 from loadgate.tracing import TRACEPARENT
 from loadgate.user_agent import TimedUserAgent
-
-_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 
 
 @functools.lru_cache
@@ -67,8 +57,7 @@ class GateResponse(ResponseContextManager):
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Record the request; an exception that left the block makes it a failure, and goes on to the task."""
-        if value is not None and (not isinstance(value, Exception) or isinstance(value, _CONTROL_FLOW)):
-            # It ended the user's task, not the request: its status decides, unless the block has.
+        if ends_task(value):
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return False
         if isinstance(value, Exception) and self._manual_result is None and not isinstance(value, ResponseError):

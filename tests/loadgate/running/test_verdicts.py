@@ -106,6 +106,7 @@ def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
     assert {item["name"]: (item["requests"], item["failures"]) for item in run["totals"]["requests"]} == {
         "requests": (1, 1),
         "GET /hang": (1, 1),
+        "GET /again": (1, 0),
         "GET /pondered": (1, 0),
         "spawned": (1, 1),
         "spawned and slow": (1, 0),

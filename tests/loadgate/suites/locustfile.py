@@ -8,6 +8,7 @@ from typing import Any
 
 import gevent
 from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
+from locust.exception import RescheduleTaskImmediately
 
 import loadgate
 from loadgate import LoadProfile, Stage
@@ -113,8 +114,14 @@ class PlainUser(FastHttpUser):
 class PonderingUser(FastHttpUser):
     wait_time = constant(30)
 
+    has_begun = False
+
     @task
     def ponder(self) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            with self.client.get("/again", catch_response=True):
+                raise RescheduleTaskImmediately
         with self.client.get("/pondered", catch_response=True):
             gevent.sleep(60)
 
