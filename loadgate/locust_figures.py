@@ -33,7 +33,7 @@ def fine_bucket(response_time: float) -> float:
     return round(response_time) if response_time < 10_000 else round(response_time, -1)
 
 
-_row, _dict = StatsEntry.to_string, StatsEntry.to_dict
+_dict = StatsEntry.to_dict
 
 
 def _time(value_ms: float | None) -> str:
@@ -43,12 +43,16 @@ def _time(value_ms: float | None) -> str:
 
 
 def _fine_row(entry: StatsEntry, current: bool = True) -> str:
-    """Return Locust's row with other times."""
-    left, _, rates = _row(entry, current).rpartition(" | ")
-    counts, _, _ = left.rpartition("|")
+    rates = (entry.current_rps, entry.current_fail_per_sec) if current else (entry.total_rps, entry.total_fail_per_sec)
     times = (entry.avg_response_time, entry.min_response_time, entry.max_response_time, entry.median_response_time)
     average, shortest, longest, median = map(_time, times)
-    return f"{counts}|{average:>7} {shortest:>7} {longest:>7}{median:>7} | {rates}"
+    name_width = stats.STATS_NAME_WIDTH - stats.STATS_TYPE_WIDTH + 4
+    failures = f"{entry.num_failures}({entry.fail_ratio:.2%})"
+    return (
+        f"{entry.method or '':<{stats.STATS_TYPE_WIDTH}} {entry.name:<{name_width}} "
+        f"{entry.num_requests:>7} {failures:>12} "
+        f"|{average:>7} {shortest:>7} {longest:>7}{median:>7} | {rates[0]:>7.2f} {rates[1]:>11.2f}"
+    )
 
 
 def _fine_percentiles(entry: StatsEntry) -> str:

@@ -58,7 +58,7 @@ def finished_request(
     **_: Any,
 ) -> FinishedRequest:
     """Read the arguments of Locust's request event. A request without a time (None) counts with 0 ms."""
-    service_ms = max(0.0, response_time or 0.0)
+    service_ms = max(response_time or 0.0, 0.0)  # in this order NaN stays, and is refused
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
     return FinishedRequest(
