@@ -153,7 +153,7 @@ def parse_rate(text: str) -> ArrivalSchedule:
 
     Raises ValueError with one line that says what is wrong.
     """
-    match = _RATE.fullmatch(text.strip())
+    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is not an arrival rate; write it {EXAMPLES}")
     scale = _PER_SECOND[match["unit"].lower()]

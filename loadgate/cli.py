@@ -95,9 +95,10 @@ def profiles(locustfile: _Locustfile = None) -> int:
     declared = describe(suite_file(locustfile, load_project()))
     width = max((len(profile["name"]) for profile in declared["profiles"]), default=0)
     for profile in declared["profiles"]:
-        size = f"{profile['users']} users, {profile['spawn_rate']:g}/s, {profile['run_time']}"
         mark = " (default)" if profile["name"] == declared["default"] else ""
-        _say(f"{profile['name']:<{width}}  {size:<24}  {profile['description']}{mark}")
+        _say(f"{profile['name']:<{width}}  {profile['load']:<24}  {profile['description']}{mark}".rstrip())
+        for problem in profile["problems"]:
+            _say(f"{'':<{width}}  {problem}")
     return ExitCode.PASS
 
 

@@ -13,7 +13,7 @@ from locust.argument_parser import LocustArgumentParser
 
 from loadgate.arrival import EXAMPLES
 from loadgate.profile import LoadProfile, ProfileError, find_profile
-from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
+from loadgate.rules import LimitError, Rule, read_limits
 from loadgate.stages import closed_steps
 from loadgate.users import BaseUser
 
@@ -95,24 +95,11 @@ def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Seque
     """
     rules = profile.own_rules()
     if rules is None:
-        rules = _suite_rules(thresholds, lines)
+        try:
+            rules = read_limits(thresholds, lines)
+        except LimitError as error:
+            raise SuiteError(str(error)) from error
     return tuple({str(rule): rule for rule in rules}.values())
-
-
-def _suite_rules(thresholds: Mapping[str, float], lines: Sequence[str]) -> list[Rule]:
-    problems: list[str] = []
-    rules: list[Rule] = []
-    try:
-        rules += from_thresholds(thresholds)
-    except ThresholdError as error:
-        problems += str(error).splitlines()
-    try:
-        rules += parse_rules(lines)
-    except RuleErrors as error:
-        problems += str(error).splitlines()
-    if problems:
-        raise SuiteError("\n".join(problems))
-    return rules
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:

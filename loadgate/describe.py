@@ -23,7 +23,9 @@ class DescribeError(Exception):
 
 
 def describe(locustfile: Path, profile: str = "", options: Sequence[str] = ()) -> dict[str, Any]:
-    """Return `{"default": name, "profiles": [{name, description, users, spawn_rate, run_time}]}` of a locustfile.
+    """Return `{"default": name, "profiles": [{name, description, load, problems}]}` of a locustfile.
+
+    `load` is a text, "" where a profile has problems, which keep no other one from being run.
 
     Raises:
         DescribeError: it cannot be imported, declares nothing, or `profile` or an option cannot be used.
@@ -56,13 +58,13 @@ def _main(path: str, profile: str, options: Sequence[str]) -> None:
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
         _check_options(["-f", path, "--headless", "--load-profile", profile, *options])
+    classes = [user.__name__ for user in suite.user_classes]
     profiles = [
         {
             "name": name,
             "description": item.description,
-            "users": max((stage.users or 0 for stage in item.stages), default=item.users),
-            "spawn_rate": item.spawn_rate,
-            "run_time": item.run_time_text,
+            "load": "" if (problems := item.problems(classes)) else item.load_text,
+            "problems": problems,
         }
         for name, item in suite.profiles.items()
     ]

@@ -39,8 +39,11 @@ class RunFacts:
     exceptions: int = 0
     """Exceptions that user code raised outside of any request."""
     first_exception: str = ""
+    left_out: int = 0
+    """Records that made no sense."""
+    first_left_out: str = ""
     incomplete: tuple[str, ...] = ()
-    """One sentence for each worker whose figures are not whole."""
+    """Sentences on workers whose load or figures are not whole."""
     saturated: str | None = None
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""
@@ -125,4 +128,7 @@ def _spoilers(facts: RunFacts) -> list[str]:
     if facts.exceptions:
         times = "once" if facts.exceptions == 1 else f"{facts.exceptions} times"
         found.append(f"user code raised an exception {times} (first: {facts.first_exception})")
+    if facts.left_out:
+        records = "record was" if facts.left_out == 1 else "records were"
+        found.append(f"{facts.left_out} {records} left out (first: {facts.first_left_out})")
     return [*found, *facts.incomplete]

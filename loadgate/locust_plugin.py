@@ -9,8 +9,6 @@ from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
 import gevent
-import locust
-import locust.stats
 from gevent.lock import RLock
 from locust import User
 from locust.argument_parser import LocustArgumentParser
@@ -22,15 +20,16 @@ from loadgate.conductor import Conductor
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
+from loadgate.in_flight import follow_clients, settle
 from loadgate.interrupts import CtrlC, leave_to_the_other_end
 from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.live.web_tab import add_tab
-from loadgate.locust_figures import fine_bucket, write_missing_html
+from loadgate.locust_figures import show_fine_figures, write_missing_html
 from loadgate.measures import Measure, measured
-from loadgate.observed import finished_request
+from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
@@ -89,7 +88,8 @@ class LoadGate:
                 hook.remove_listener(getattr(previous, listener.__name__))
             hook.add_listener(listener)
         LoadGate.attached = self
-        locust.stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
+        follow_clients()
+        show_fine_figures()
 
     # Before the run
 
@@ -193,11 +193,11 @@ class LoadGate:
 
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
-            self._run.record_request(finished_request(**event))
+            record_request(self._run, event)
 
     def _on_measure(self, measure: Measure) -> None:
         if self._run is not None:
-            self._run.record_measure(measure)
+            record_measure(self._run, measure)
 
     def _on_user_error(self, exception: BaseException, tb: TracebackType | None, **_: Any) -> None:
         if self._run is not None:
@@ -241,7 +241,11 @@ class LoadGate:
     def _on_test_stop(self, **_: Any) -> None:
         with self._concluding:
             run = self._run
-            if run is None or self._worker is not None:
+            if run is None:
+                return
+            since_s = run.stopping_s or 0.0
+            settle(lambda: self._ctrl_c.came_again or time.time() >= since_s + self._environment.stop_timeout)
+            if self._worker is not None:
                 return
             self._run = None
             if self._conductor is not None:

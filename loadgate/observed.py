@@ -11,7 +11,8 @@ from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
-from loadgate.run_state import FinishedRequest
+from loadgate.measures import Measure
+from loadgate.run_state import FinishedRequest, Run
 from loadgate.tracing import request_ids
 
 GROUP = "group"
@@ -21,8 +22,28 @@ LATENESS = "lateness_ms"
 """Key of a request's context, in an open model: how long after its intended time it began."""
 
 
+SENSELESS = (ArithmeticError, AttributeError, TypeError, ValueError)
+"""What comes of values of the wrong type or size, wherever they are met."""
+
+
 class UnansweredRequestError(Exception):
     """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
+
+
+def record_request(run: Run, event: Mapping[str, Any]) -> None:
+    """Record what Locust's request event says; what makes no sense is left out, and the verdict says so."""
+    try:
+        run.record_request(finished_request(**event))
+    except SENSELESS as error:
+        run.leave_out(event.get("name"), error)
+
+
+def record_measure(run: Run, measure: Measure) -> None:
+    """Record a measure; what makes no sense is left out, and the verdict says so."""
+    try:
+        run.record_measure(measure)
+    except SENSELESS as error:
+        run.leave_out(measure.name, error)
 
 
 def finished_request(
@@ -38,7 +59,7 @@ def finished_request(
     **_: Any,
 ) -> FinishedRequest:
     """Read the arguments of Locust's request event. A request without a time (None) counts with 0 ms."""
-    service_ms = max(0.0, response_time or 0.0)
+    service_ms = max(response_time or 0.0, 0.0)  # in this order NaN stays, and is refused
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
     return FinishedRequest(
@@ -47,7 +68,7 @@ def finished_request(
         start_s=began_s - (lateness_ms or 0.0) / 1000,
         latency_ms=service_ms + (lateness_ms or 0.0),
         service_ms=None if lateness_ms is None else service_ms,
-        response_bytes=response_length or 0,
+        response_bytes=int(response_length or 0),
         error=without_credentials(error_text(exception, response)) if exception else None,
         ids=partial(request_ids, context, response),
     )

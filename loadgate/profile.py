@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from loadgate.arrival import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.durations import duration_s, format_duration
 from loadgate.recorder import RAMP
-from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
+from loadgate.rules import LimitError, Rule, read_limits
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
@@ -75,6 +75,15 @@ class LoadProfile:
         """The length as Locust's command line takes it."""
         return format_duration(self.run_time_s)
 
+    @property
+    def load_text(self) -> str:
+        """The load in a few words: `10 users, 1/s, 1m`; `up to 200 arrivals/s, 2m` for an open model."""
+        if (schedule := self.arrivals()) is not None:
+            rates = {rate for segment in schedule.segments for rate in (segment.first, segment.last)}
+            return f"{'up to ' if len(rates) > 1 else ''}{schedule.peak_rate:g} arrivals/s, {self.run_time_text}"
+        users = max((stage.users or 0 for stage in self.stages), default=self.users)
+        return f"{users} users, {self.spawn_rate:g}/s, {self.run_time_text}"
+
     def arrivals(self) -> ArrivalSchedule | None:
         """The schedule of an open model, None for a closed one. Raises ValueError when `rate` cannot be read."""
         if self.rate is not None:
@@ -84,10 +93,10 @@ class LoadProfile:
         return _stage_arrivals(self.stages)
 
     def own_rules(self) -> list[Rule] | None:
-        """The rules of this profile's `thresholds` and `rules`, None when it has neither. Raises as their parsers."""
+        """The rules of this profile's `thresholds` and `rules`, None when it has neither. Raises LimitError."""
         if self.thresholds is None and self.rules is None:
             return None
-        return [*from_thresholds(self.thresholds or {}), *parse_rules(self.rules or ())]
+        return read_limits(self.thresholds or {}, self.rules or ())
 
     def problems(self, known_classes: Collection[str] | None = None) -> list[str]:
         """What keeps this profile from being run, each as one line; empty when it is sound."""
@@ -126,9 +135,18 @@ def _level_problems(profile: LoadProfile) -> list[str]:
         duration_s(profile.run_time)
     except ValueError as error:
         problems.append(f"run_time: {error}")
+    if not isinstance(profile.stages, list | tuple):
+        problems.append(f"stages must be a list of Stage(...), not {profile.stages!r}")
+        return problems
     for number, stage in enumerate(profile.stages, start=1):
         problems += [f"stage {number}: {problem}" for problem in _stage_problems(stage)]
     return problems
+
+
+def _stages(profile: LoadProfile) -> list[Stage]:
+    """The stages of a profile that are some."""
+    given = profile.stages
+    return [stage for stage in given if isinstance(stage, Stage)] if isinstance(given, list | tuple) else []
 
 
 def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
@@ -154,7 +172,7 @@ def _rate_problems(profile: LoadProfile) -> list[str]:
             parse_rate(profile.rate)
         except ValueError as error:
             problems.append(f"rate: {error}")
-    with_rate = [stage.rate is not None for stage in profile.stages]
+    with_rate = [stage.rate is not None for stage in _stages(profile)]
     if any(with_rate) and not all(with_rate):
         problems.append("either every stage has a rate or none; a run is of one model")
     return problems
@@ -163,12 +181,14 @@ def _rate_problems(profile: LoadProfile) -> list[str]:
 def _rule_problems(profile: LoadProfile) -> list[str]:
     try:
         profile.own_rules()
-    except (RuleErrors, ThresholdError) as error:
+    except LimitError as error:
         return str(error).splitlines()
     return []
 
 
 def _stage_problems(stage: Stage) -> list[str]:
+    if not isinstance(stage, Stage):
+        return [f"must be a Stage(...), not {stage!r}"]
     problems = []
     if (stage.users is None) == (stage.rate is None):
         problems.append("give either users or rate")
@@ -193,6 +213,8 @@ def _stage_problems(stage: Stage) -> list[str]:
 
 
 def _weight_problems(weights: Mapping[str, int], known_classes: Collection[str] | None) -> list[str]:
+    if not isinstance(weights, Mapping):
+        return [f"weight_config must map class names to weights, such as {{'AUser': 1}}, not {weights!r}"]
     problems = [
         f"the weight of {name} must be a whole number of at least 0, not {weight!r}"
         for name, weight in weights.items()
@@ -201,7 +223,7 @@ def _weight_problems(weights: Mapping[str, int], known_classes: Collection[str] 
     if weights and not problems and not any(weights.values()):
         problems.append("every class has weight 0, so nothing would run; give at least one a weight")
     if known_classes is not None:
-        unknown = [name for name in weights if name not in known_classes]
+        unknown = [str(name) for name in weights if name not in known_classes]
         if unknown:
             known = ", ".join(sorted(known_classes)) or "none"
             problems.append(f"unknown user class {', '.join(unknown)} in weight_config; known classes: {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections import defaultdict
@@ -16,6 +17,7 @@ from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder.errors import shorten
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from loadgate.measures import Measure
 
 MAX_EXCEPTION_KINDS = 50
+
+CLOCK_SLACK_S = 60.0
+"""How far outside the run a record may end: clocks are set, and a suite may have its times from elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +82,19 @@ class UserException:
     count: int = 0
 
 
+@dataclass(slots=True)
+class LeftOut:
+    """Records that made no sense: how many, and what was wrong with the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, count: int, first: str) -> None:
+        """Count some more."""
+        self.count += count
+        self.first = self.first or first
+
+
 @dataclass
 class Run:
     """One run in one process: from the start of the load to the verdict. A worker's is emptied by its reports."""
@@ -99,7 +117,14 @@ class Run:
     """Time that users were running, summed over the users of each group."""
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
+    away: list[str] = field(default_factory=list)
+    """A sentence for each time that a worker was not heard of and came back."""
+    heard_s: dict[str, float] = field(default_factory=dict)
+    """When a worker was heard of last, in seconds of the run."""
+    away_since_s: dict[str, float] = field(default_factory=dict)
     finished_workers: set[str] = field(default_factory=set)
+    left_out: LeftOut = field(default_factory=LeftOut)
+    _made_s: float = field(default_factory=time.time)
 
     @property
     def elapsed_s(self) -> float:
@@ -112,7 +137,8 @@ class Run:
         return planned_s is not None and self.elapsed_s < planned_s - min(1.0, planned_s / 4)
 
     def record_request(self, request: FinishedRequest) -> None:
-        """Record a request in the stage in which it began."""
+        """Record a request in the stage in which it began. Raises ValueError for one that makes no sense."""
+        self._check_moment(request.start_s + request.latency_ms / 1000)
         self.recorder.record(
             whole_text(request.name),
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
@@ -127,7 +153,8 @@ class Run:
         )
 
     def record_measure(self, measure: Measure) -> None:
-        """Record a measure in the stage in which it was taken."""
+        """Record a measure in the stage in which it was taken. Raises ValueError for one that makes no sense."""
+        self._check_moment(measure.at_s)
         self.recorder.record_measure(
             whole_text(measure.name),
             measure.value_ms,
@@ -141,9 +168,22 @@ class Run:
         text = without_credentials(f"{type(exception).__name__}: {exception}".rstrip(": "))
         self._add_exception(whole_text(text), "".join(traceback.format_tb(tb)), 1)
 
+    def leave_out(self, name: object, error: Exception) -> None:
+        """Count a record that makes no sense."""
+        self.left_out.add(1, shorten(f"{name}: {error}"))
+
+    def _check_moment(self, end_s: float) -> None:
+        """Windows of rules go from the first to the last second with a record: a stray one would have them cover it."""
+        now_s = time.time()
+        if math.isfinite(end_s) and not self._made_s - CLOCK_SLACK_S <= end_s <= now_s + CLOCK_SLACK_S:
+            raise ValueError(
+                f"it ended at {end_s!r}, which is not within this run ({self._made_s:.0f} to {now_s:.0f}); "
+                "times of day are epoch seconds, as time.time() gives them"
+            )
+
     def stage_at(self, start_s: float) -> str:
         """Return the stage of a request that began at `start_s`."""
-        return next(stage for since_s, stage in reversed(self.stages) if start_s >= since_s)
+        return next((stage for since_s, stage in reversed(self.stages) if start_s >= since_s), RAMP)
 
     def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
         """Mark requests that begin so many seconds after now."""
@@ -159,7 +199,9 @@ class Run:
         exceptions = [[e.text, e.traceback, e.count] for e in self.exceptions.values()]
         self.exceptions = {}
         health = {process: health.to_json() for process, health in self.health.items()}
-        return {"delta": self.recorder.take_delta(final=final), "exceptions": exceptions, "health": health}
+        left_out, self.left_out = [self.left_out.count, self.left_out.first], LeftOut()
+        delta = self.recorder.take_delta(final=final)
+        return {"delta": delta, "exceptions": exceptions, "health": health, "left_out": left_out}
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
         """Add a worker's report; one that was already there changes nothing."""
@@ -167,10 +209,31 @@ class Run:
             return
         for text, tb, count in report["exceptions"]:
             self._add_exception(text, tb, count)
+        self.left_out.add(*report["left_out"])
         for process, health in report["health"].items():
             self.health[process] = GeneratorHealth.from_json(health)
         if report["delta"]["final"]:
             self.finished_workers.add(worker_id)
+
+    def note_away(self, worker: str) -> None:
+        """Note that a worker is not heard of any more."""
+        self.away_since_s.setdefault(worker, self.heard_s.get(worker, 0.0))
+        self.lost_workers[worker] = (
+            f"worker {worker} was lost during the run: it made no load from then on, and its last requests are "
+            "missing from the figures"
+        )
+
+    def note_here(self, worker: str, *, is_heard: bool) -> None:
+        """Note that a worker is there, and whether it was heard of just now."""
+        since_s = self.away_since_s.pop(worker, None)
+        if since_s is not None:
+            del self.lost_workers[worker]
+            self.away.append(
+                f"worker {worker} was away from {since_s:.0f} to {self.elapsed_s:.0f} s into the run: the load "
+                "may have been less than asked for meanwhile"
+            )
+        if is_heard:
+            self.heard_s[worker] = self.elapsed_s
 
     def facts(self) -> RunFacts:
         """What the verdict needs to know beside the requests."""
@@ -184,7 +247,9 @@ class Run:
             planned_s=self.plan.run_time_s,
             exceptions=sum(exception.count for exception in self.exceptions.values()),
             first_exception=first.text if first else "",
-            incomplete=tuple(lost[worker] for worker in sorted(lost)),
+            left_out=self.left_out.count,
+            first_left_out=self.left_out.first,
+            incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
             saturated="; ".join(problems) or None,
             aborted_by=self.aborted_by,
         )

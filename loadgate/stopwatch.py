@@ -8,6 +8,7 @@ stall, are read one after the other; each ends when the kernel had all of it, no
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import gevent
 import gevent.socket
@@ -43,22 +44,32 @@ _running: dict[gevent.Greenlet, Stopwatch] = {}
 class timed:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
     """Time the request that the block makes with a stopwatch."""
 
-    __slots__ = ("_greenlet", "_watch")
+    __slots__ = ("_greenlet", "_outer", "_watch")
 
     def __init__(self, watch: Stopwatch) -> None:
         self._watch = watch
 
     def __enter__(self) -> None:
         self._greenlet = gevent.getcurrent()
+        # Who listens to Locust's request event may make a request in the middle of one.
+        self._outer = _running.get(self._greenlet)
         _running[self._greenlet] = self._watch
 
     def __exit__(self, *_: object) -> None:
-        del _running[self._greenlet]
+        if self._outer is None:
+            del _running[self._greenlet]
+        else:
+            _running[self._greenlet] = self._outer
 
 
 def running() -> Stopwatch | None:
     """Return the stopwatch of the request that this greenlet is making."""
     return _running.get(gevent.getcurrent())
+
+
+def under_way() -> Mapping[gevent.Greenlet, Stopwatch]:
+    """Return every request that is being made, by its greenlet."""
+    return _running
 
 
 def stamp_connections(client: HTTPClient) -> None:

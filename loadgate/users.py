@@ -14,27 +14,18 @@ import gevent
 from locust import FastHttpUser, User
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
-from locust.exception import (
-    InterruptTaskSet,
-    LocustError,
-    RescheduleTask,
-    RescheduleTaskImmediately,
-    ResponseError,
-    StopTest,
-    StopUser,
-)
+from locust.exception import LocustError, ResponseError, StopUser
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import Check, json_problem
+from loadgate.in_flight import ends_task, fast_request, record_unanswered
 from loadgate.measures import Measure, measured
-from loadgate.observed import GROUP, LATENESS, UnansweredRequestError
+from loadgate.observed import GROUP, LATENESS
 from loadgate.pacer import Arrival, active
 from loadgate.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.stopwatch import Stopwatch, timed
 from loadgate.tracing import TRACEPARENT
 from loadgate.user_agent import TimedUserAgent
-
-_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 
 
 @functools.lru_cache
@@ -66,13 +57,12 @@ class GateResponse(ResponseContextManager):
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Record the request; an exception that left the block makes it a failure, and goes on to the task."""
-        if exc is None or self._manual_result is not None or isinstance(value, ResponseError):
-            return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
-        if isinstance(value, Exception) and not isinstance(value, _CONTROL_FLOW):
-            self.request_meta["exception"] = value
-        # Anything else ended the user's task, not the request: its status decides.
-        self._report_request()
-        return False
+        if ends_task(value):
+            super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
+            return False
+        if isinstance(value, Exception) and self._manual_result is None and not isinstance(value, ResponseError):
+            self.failure(value)
+        return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
 
     def success(self) -> None:
         """Mark the request as good, whatever its status."""
@@ -150,12 +140,16 @@ class GateSession(FastHttpSession):
         began = time.perf_counter()
         try:
             with timed(stopwatch):
-                response = super().request(method, url, name=name, catch_response=True, context=context or {}, **kwargs)
+                response = fast_request(
+                    self, method, url, name=name, catch_response=True, context=context or {}, **kwargs
+                )
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
             context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
-            self._record_unanswered(method, url, name, began, context)
+            if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
+                context = {LATENESS: lateness_ms, **context}
+            record_unanswered(self, began, method=method, url=url, name=name, context=context)
             raise
         if (elapsed_ms := stopwatch.elapsed_ms) is not None:
             response.request_meta["response_time"] = elapsed_ms
@@ -174,25 +168,6 @@ class GateSession(FastHttpSession):
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
         return answer
-
-    def _record_unanswered(
-        self, method: str, url: str, name: str | None, began: float, context: dict[str, Any]
-    ) -> None:
-        """Count a request that is cut off as failed, with the time that it had waited."""
-        waited_ms = (time.perf_counter() - began) * 1000
-        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
-            context = {LATENESS: lateness_ms, **context}
-        self.request_event.fire(
-            request_type=method,
-            name=name or self.request_name or url,
-            response_time=waited_ms,
-            response_length=0,
-            response=None,
-            context=context,
-            exception=UnansweredRequestError("no answer when the run ended"),
-            start_time=time.time() - waited_ms / 1000,
-            url=self._build_url(url),
-        )
 
 
 class BaseUser(FastHttpUser):

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
 from loadgate.pacer import Pacer
@@ -128,13 +128,13 @@ class MasterSide:
             gevent.sleep(0.01)
 
     def note_missing(self, run: Run) -> None:
-        """Remember workers that Locust has given up."""
-        for client in self._runner.clients.missing:
+        """Remember workers that Locust has given up, and those that came back. Call it every second."""
+        for client in self._runner.clients.all:
             worker = self._label(client.id)
-            run.lost_workers[worker] = (
-                f"worker {worker} was lost during the run: it made no load from then on, and its last requests are "
-                "missing from the figures"
-            )
+            if client.state == STATE_MISSING:
+                run.note_away(worker)
+            else:
+                run.note_here(worker, is_heard=client.heartbeat >= HEARTBEAT_LIVENESS - 1)
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Tell the workers to finish and wait for their last reports, no longer than they may take."""
@@ -158,6 +158,7 @@ class MasterSide:
         run = self._current_run()
         if run is not None and run.stopping_s is None:
             worker = self._label(msg.node_id)
+            run.away_since_s.pop(worker, None)
             run.lost_workers[worker] = f"worker {worker} left during the run: it made no load from then on"
         self._merge(msg.node_id, msg.data)
 

@@ -12,12 +12,18 @@ from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestReque
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals, sum_cells
-from loadgate.recorder.sketch import LatencySketch, is_latency
+from loadgate.recorder.sketch import LatencySketch
 
 STEADY = "steady"
 """The stage of requests sent while the load was as the profile wants it, as opposed to `RAMP`."""
 
 RAMP = "ramp"
+
+MAX_MS = 24 * 3600 * 1000.0
+"""The longest time that is kept. What is longer is no measurement, and many of it could not be summed up."""
+
+MAX_END_S = 2**32
+MAX_BYTES = 2**48
 
 FORMAT_VERSION = 2
 """2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
@@ -63,12 +69,18 @@ class Recorder:
         time from the actual sending, given only in an open model. `error` is kept for a failure. `ids` is asked for
         the ids of the few requests that are kept one by one.
 
-        Raises ValueError for a time that is negative or not finite: a fault of the clock, not a measurement.
+        Raises ValueError for what cannot be kept: a fault of a clock or of whoever measured, not a measurement.
         """
-        # Before anything is kept, so that a refused request leaves no trace.
-        if not is_latency(latency_ms) or not (service_ms is None or is_latency(service_ms)):
-            raise ValueError(f"{name}: times must be finite and at least 0 ms; got {latency_ms!r}, {service_ms!r}")
         end_s = start_s + latency_ms / 1000
+        # Before anything is kept, so that a refused request leaves no trace.
+        if not 0.0 <= latency_ms <= MAX_MS or not (service_ms is None or 0.0 <= service_ms <= MAX_MS):
+            raise ValueError(
+                f"times must be finite, at least 0 ms and at most a day; got {latency_ms!r}, {service_ms!r}"
+            )
+        if not 0.0 <= end_s < MAX_END_S:
+            raise ValueError(f"times of day are epoch seconds, as time.time() gives them; it ended at {end_s!r}")
+        if not (isinstance(name, str) and isinstance(group, str) and 0 <= response_bytes <= MAX_BYTES):
+            raise ValueError(f"name and group are texts, sizes at least 0; got {name!r}, {group!r}, {response_bytes!r}")
         second = int(end_s)
         key = SeriesKey(group, name, outcome, stage)
         series = self._series.get(key)
@@ -87,7 +99,7 @@ class Recorder:
         """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
 
         It is read as the latencies of successful requests are, but under its own name and group alone. Raises
-        ValueError for a value that is not finite.
+        ValueError as `record`.
         """
         value_ms = 0.0 if value_ms < 0 else value_ms
         self.record(

@@ -41,6 +41,8 @@ def rule_quantity(rule: Mapping[str, Any], value: float | None) -> str:
         return milliseconds(value)
     if rule["unit"] == "%":
         return percent(value / 100)
+    if rule["unit"] == "/s":
+        return f"{number(value, 2 if value < 10 else 1 if value < 100 else 0)}/s"
     return f"{value:,.10g}{rule['unit']}"
 
 

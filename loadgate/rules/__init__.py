@@ -2,6 +2,7 @@
 
 from loadgate.rules.abort import abort_result, recent_view
 from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
+from loadgate.rules.limits import LimitError, read_limits
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.readings import format_value
 from loadgate.rules.thresholds import ThresholdError, from_thresholds
@@ -20,6 +21,7 @@ from loadgate.rules.types import (
 __all__ = [
     "EvaluationContext",
     "Interval",
+    "LimitError",
     "Metric",
     "MetricKind",
     "Operator",
@@ -38,5 +40,6 @@ __all__ = [
     "format_value",
     "from_thresholds",
     "parse_rules",
+    "read_limits",
     "recent_view",
 ]

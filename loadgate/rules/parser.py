@@ -4,9 +4,9 @@
     line      ::= scope ":" metric operator limit [ "over" duration ] [ "abort" ]
     scope     ::= any text; the last ":" of the line ends it, so that a request name may hold ":"
     metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
-    percentile::= "p" number                     above 0 and below 100: p50, p95, p99.9
+    percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
     operator  ::= "<" | "<=" | ">" | ">="
-    limit     ::= number [ unit ]
+    limit     ::= number [ unit ]                at most 1e15
     unit      ::= "us" | "ms" | "s" | "min"      for percentiles, mean, min and max; must be given
                 | "%"                            for failures; without it a count of failures is meant
                 | "/s"                           for throughput; must be given
@@ -25,6 +25,9 @@ from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 
 _TIME_UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
 _METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"
+MAX_PERCENTILE_DECIMALS = 4
+"""With more, it could not be told from 100 in what is printed and stored."""
+MAX_LIMIT = 1e15
 _WORD = re.compile(r"[^\s<>=]+")
 _OPERATOR = re.compile(r"[<>=!]+")
 _LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|min|s|%|/\s*s)?(?![\w.%/])", re.IGNORECASE)
@@ -56,6 +59,9 @@ def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
     rules: list[Rule] = []
     errors: list[RuleError] = []
     for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
+        if not isinstance(line, str):
+            errors.append(RuleError(number, 1, "a rule is a text, such as 'auth: p95 < 500ms'", repr(line)))
+            continue
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         parser = _LineParser(line.rstrip(), number)
@@ -129,9 +135,12 @@ class _LineParser:
         if word in set(MetricKind) - {MetricKind.PERCENTILE}:
             return Metric(MetricKind(word))
         if re.fullmatch(r"p\d+(\.\d+)?", word):
-            if 0 < float(word[1:]) < 100:
+            if not 0 < float(word[1:]) < 100:
+                self._error(at, f"a percentile lies above 0 and below 100, {match[0]!r} does not; write min or max")
+            elif len(word.partition(".")[2]) > MAX_PERCENTILE_DECIMALS:
+                self._error(at, f"a percentile has at most {MAX_PERCENTILE_DECIMALS} decimals, {match[0]!r} has more")
+            else:
                 return Metric(MetricKind.PERCENTILE, float(word[1:]))
-            self._error(at, f"a percentile lies above 0 and below 100, {match[0]!r} does not; write min or max")
             return None
         self._error(at, f"unknown metric {match[0]!r}, expected {_METRICS}")
         return None
@@ -159,6 +168,8 @@ class _LineParser:
             self._error(at, f"expected a limit, such as 500ms, 1.5s, 1%, 100 or 50/s{found}")
             return None
         self._at = match.end()
+        if float(match["number"]) > MAX_LIMIT:
+            self._error(at, f"a limit is at most {MAX_LIMIT:g}")
         number, unit = float(match["number"]), re.sub(r"\s", "", match["unit"] or "").lower()
         if metric is None:
             return number, Unit.COUNT

@@ -74,4 +74,6 @@ def format_value(value: float, unit: Unit) -> str:
         return f"{value / 1000:.4g} s" if value >= 1000 else f"{value:.4g} ms"
     if unit is Unit.PERCENT:
         return f"{value:.4g} %"
-    return f"{value:.15g}" if unit is Unit.COUNT else f"{value:.4g}/s"
+    if unit is Unit.COUNT:
+        return f"{value:.15g}"
+    return f"{value:.4g}/s" if value < 1000 else f"{value:.0f}/s"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 
 _KEY = re.compile(
-    r"(?P<scope>.+)_(?:p(?P<percent>\d{1,2}(?:[._]\d+)?)_ms|(?P<time>mean|min|max)_ms|(?P<rate>failure_rate))"
+    r"(?P<scope>.+)_(?:p(?P<percent>\d{1,2}(?:[._]\d{1,4})?)_ms|(?P<time>mean|min|max)_ms|(?P<rate>failure_rate))"
 )
 KNOWN_FORMS = "<group>_p<NN>_ms, <group>_mean_ms, <group>_max_ms, <group>_failure_rate, with 'overall' for all requests"
 
@@ -22,6 +22,8 @@ def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
     A value must stay below its limit; where the limit of failures is 0, it must be 0. Times are in milliseconds,
     a failure rate is a fraction (0.01 is 1 %). Raises ThresholdError that names all keys which cannot be read.
     """
+    if not isinstance(thresholds, Mapping):
+        raise ThresholdError(f"thresholds must map keys to limits, such as {{'auth_p95_ms': 500}}, not {thresholds!r}")
     rules, problems = [], []
     for key, limit in thresholds.items():
         try:

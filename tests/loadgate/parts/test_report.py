@@ -19,7 +19,8 @@ from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
-from loadgate.rules import Rule, parse_rules
+from loadgate.report.text import rule_quantity
+from loadgate.rules import Rule, Unit, format_value, parse_rules
 from loadgate.run_document import run_document, totals_json
 from loadgate.run_state import FinishedRequest, Plan, Run
 
@@ -116,6 +117,15 @@ def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
     figures = totals_json(run)["groups"]["g"]
     assert figures["corrected_ms"]["p99"] == pytest.approx(2000, rel=0.01)
     assert figures["success_ms"]["mean"] < figures["corrected_ms"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.00/s"), (0.4261920683, "0.43/s"), (42.61920683, "42.6/s"), (426.1920683, "426/s"), (42619.2, "42,619/s")],
+)
+def test_a_throughput_has_as_many_digits_as_it_needs(value: float, text: str) -> None:
+    assert rule_quantity({"unit": "/s"}, value) == text
+    assert "e+" not in format_value(value, Unit.PER_SECOND)
 
 
 def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> None:

@@ -60,6 +60,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"weight_config": {"AuthUserFlow": 1.5}}, "not 1.5"),
         ({"weight_config": {"AuthUserFlow": 0}}, "every class has weight 0"),
         ({"rate": "fast"}, "rate: 'fast' is not an arrival rate"),
+        ({"rate": 50}, "rate: 50 is not an arrival rate"),
         ({"rate": "5/s", "stages": [Stage("1m", rate=5)]}, "give either rate or stages"),
         ({"rules": ["auth: p95 < 500"]}, "rule 1, column 16: p95 is a time"),
         ({"thresholds": {"auth": 1}}, "threshold 'auth' is not known"),
@@ -75,6 +76,12 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"stages": [Stage("1m", users=1, name="ramp")]}, "the name 'ramp' is taken"),
         ({"stages": [Stage("1m", users=1, name=1)]}, "stage 1: name must be text, not 1"),  # type: ignore[arg-type]
         ({"description": None}, "description must be text, not None"),
+        ({"stages": [Stage("1m", users=1), "1m"]}, "stage 2: must be a Stage(...), not '1m'"),
+        ({"stages": Stage("1m", users=1)}, "stages must be a list of Stage(...), not Stage("),
+        ({"weight_config": ["AuthUserFlow"]}, "weight_config must map class names to weights"),
+        ({"weight_config": {Stage: 1}}, "unknown user class <class "),
+        ({"thresholds": ["auth_p95_ms"]}, "thresholds must map keys to limits"),
+        ({"rules": [7]}, "rule 1, column 1: a rule is a text, such as 'auth: p95 < 500ms': 7"),
     ],
 )
 def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict[str, Any], part: str) -> None:
@@ -87,9 +94,10 @@ def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict
 
 
 def test_all_problems_come_at_once() -> None:
-    problems = profile(users=0, spawn_rate=0, run_time="x", weight_config={"A": 1}).problems(CLASSES)
+    limits: dict[str, Any] = {"thresholds": {"auth": 1}, "rules": ["auth: p95 < 500", "auth: speed < 1s"]}
+    problems = profile(users=0, spawn_rate=0, run_time="x", weight_config={"A": 1}, stages="1m", **limits)
 
-    assert len(problems) == 4
+    assert len(problems.problems(CLASSES)) == 8
 
 
 def test_classes_are_not_checked_before_they_are_known() -> None:
@@ -102,6 +110,20 @@ def test_stages_replace_the_run_time() -> None:
     spike.validate(CLASSES)
     assert (spike.run_time_s, spike.run_time_text) == (120, "2m")
     assert spike.arrivals() is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"users": 10, "spawn_rate": 2, "run_time": "90s"}, "10 users, 2/s, 1m30s"),
+        ({"rate": "50/s", "run_time": "1m"}, "50 arrivals/s, 1m"),
+        ({"rate": "10..200/s over 2m", "run_time": "5m"}, "up to 200 arrivals/s, 5m"),
+        ({"stages": [Stage("1m", rate=10), Stage("30s", rate=40)]}, "up to 40 arrivals/s, 1m30s"),
+        ({"stages": [Stage("1m", users=10), Stage("30s", users=40)], "spawn_rate": 1}, "40 users, 1/s, 1m30s"),
+    ],
+)
+def test_a_load_is_said_in_a_few_words(changes: dict[str, Any], text: str) -> None:
+    assert profile(**changes).load_text == text
 
 
 def test_a_rate_makes_an_open_model() -> None:

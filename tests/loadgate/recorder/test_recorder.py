@@ -236,11 +236,22 @@ def test_what_was_seen_is_listed() -> None:
     assert recorder.stages() == ["ramp", "steady"]
 
 
-@pytest.mark.parametrize(("latency_ms", "service_ms"), [(-1, None), (math.nan, None), (1, -1), (math.inf, 1)])
-def test_an_impossible_time_is_refused_and_leaves_no_trace(latency_ms: float, service_ms: float | None) -> None:
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        *[({"latency_ms": value}, "times must be finite") for value in (-1, math.nan, math.inf, 1e14)],
+        *[({"service_ms": value}, "times must be finite") for value in (-1, math.nan, math.inf, 1e14)],
+        *[({"start_s": value}, "times of day are epoch seconds") for value in (-5, math.nan, math.inf, 1e12)],
+        ({"name": None}, "name and group are texts"),
+        ({"group": 5}, "name and group are texts"),
+        ({"response_bytes": -1}, "sizes at least 0"),
+    ],
+)
+def test_an_impossible_record_is_refused_and_leaves_no_trace(fault: dict[str, Any], says: str) -> None:
     recorder = Recorder()
+    sound = {"name": "ping", "outcome": Outcome.SUCCESS, "start_s": START_S, "latency_ms": 1}
 
-    with pytest.raises(ValueError, match="ping: times must be finite and at least 0 ms"):
-        recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=latency_ms, service_ms=service_ms)
+    with pytest.raises(ValueError, match=says):
+        recorder.record(**(sound | fault))
 
     assert comparable(recorder) == comparable(Recorder())

@@ -28,6 +28,7 @@ GOOD = [
         Rule("overall", Metric(MetricKind.THROUGHPUT), Operator.GE, 50, Unit.PER_SECOND, 60, abort=True),
     ),
     ("over: p50 < 1ms", Rule("over", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
+    ("a: p99.9999 < 1ms", Rule("a", Metric(MetricKind.PERCENTILE, 99.9999), Operator.LT, 1, Unit.MS)),
     ("größe/äöü: p95 < 1ms", Rule("größe/äöü", P95, Operator.LT, 1, Unit.MS)),
 ]
 
@@ -51,6 +52,10 @@ BAD = [
     ("auth: percentile < 5ms", [(7, "unknown metric 'percentile'")]),
     ("auth: p100 < 5ms", [(7, "above 0 and below 100")]),
     ("auth: p0 < 5ms", [(7, "above 0 and below 100")]),
+    ("auth: p99.99999 < 5ms", [(7, "at most 4 decimals")]),
+    ("auth: p99.99999999999999 < 5ms", [(7, "at most 4 decimals")]),
+    (f"auth: p95 < {'9' * 400}ms", [(13, "a limit is at most 1e+15")]),
+    (f"auth: requests < {'9' * 20}", [(18, "a limit is at most 1e+15")]),
     ("auth: p95", [(10, "expected '<'")]),
     ("auth: p95 500ms", [(11, "expected '<'")]),
     ("auth: p95 == 500ms", [(11, "unknown comparison '=='")]),

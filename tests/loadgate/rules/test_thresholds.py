@@ -35,6 +35,7 @@ def test_other_groups_and_percentiles_work_alike(key: str, limit: float, rule: s
     [
         ("healht", 1, "not known; the known forms are <group>_p<NN>_ms"),
         ("health_p95", 1, "not known"),
+        ("health_p99.99999999999999_ms", 1, "not known"),
         ("_p95_ms", 1, "not known"),
         (7, 1, "threshold 7 is not known"),
         ("health_p95_ms", "100", "must be a number of at least 0, not '100'"),

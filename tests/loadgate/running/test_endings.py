@@ -144,3 +144,25 @@ def test_what_cannot_be_written_is_said_below_the_verdict(
     else:
         assert re.search(r"^loadgate: not written: run.json, report.html.*: File too large$", done.stdout, re.MULTILINE)
         assert "there is no run.json to show that the run has passed: exit code 1\n" in done.stdout
+
+
+def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missing(
+    tmp_path: Path, stub: StubServer
+) -> None:
+    command = locust_command("--host", stub.url, "-t", "60s", "--processes", "2", *master_ports())
+    with Started([*command, "--loglevel", "INFO"], tmp_path, LOAD_PROFILE="roomy") as run:
+        wait_until(lambda: stub.total > 40, "some requests")
+        worker = psutil.Process(run.process.pid).children()[0]
+        worker.suspend()
+        wait_until(lambda: "failed to send heartbeat" in run.output, "the master misses it")
+        seen = stub.total
+        # Four users that pause for 50 ms need more than 2 s for it, so that the master has looked.
+        wait_until(lambda: stub.total > seen + 200, "requests of the other worker")
+        worker.resume()
+        wait_until(lambda: "self-healed" in run.output, "the master hears of it again")
+        run.signal(signal.SIGINT)
+        assert run.wait() == INCONCLUSIVE, run.output
+    written = document(tmp_path)
+    assert written["totals"]["overall"]["requests"] == stub.total
+    (note,) = [note for note in written["verdict"]["notes"] if "worker" in note]
+    assert re.fullmatch(r"worker \d was away from \d+ to \d+ s into the run: the load may have been less .*", note)

@@ -279,6 +279,9 @@ def test_profiles_and_report(tmp_path: Path, stub: StubServer) -> None:
     listed = gate(tmp_path, "profiles")
     assert listed.returncode == PASS
     assert re.search(r"^roomy +4 users, 20/s, 3s +the roomy profile \(default\)$", listed.stdout, re.MULTILINE)
+    assert re.search(r"^rates +up to 60 arrivals/s, 4s +the rates profile$", listed.stdout, re.MULTILINE)
+    # It keeps none of the others from being run.
+    assert "profile 'bad-time': run_time: '1 minute' is not a duration" in listed.stdout
 
     assert gate(tmp_path, "run", "roomy", "-t", "2s", "--host", stub.url).returncode == PASS
     folder = run_folder(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.loadgate.running.support import (
     document,
     free_port,
     locust,
+    master_ports,
     rule_of,
     run_folder,
 )
@@ -121,6 +123,28 @@ def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tm
     assert "no answer when the run ended" in {error["text"] for error in run["errors"]}
 
 
+@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
+    tmp_path: Path, stub: StubServer, processes: list[str]
+) -> None:
+    more = [*processes, *(master_ports() if processes else [])]
+    done = locust(tmp_path, "--host", stub.url, "--stop-timeout", "4", *more, LOAD_PROFILE="left")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    run = document(tmp_path)
+    assert {item["name"]: (item["requests"], item["failures"]) for item in run["totals"]["requests"]} == {
+        "requests": (1, 1),
+        "GET /hang": (1, 1),
+        "GET /again": (1, 0),
+        "GET /pondered": (1, 0),
+        "spawned": (1, 1),
+        "spawned and slow": (1, 0),
+        "spawned and pondered": (1, 0),
+    }
+    assert run["totals"]["overall"]["requests"] == stub.total
+    assert run["totals"]["overall"]["failure_ms"]["min"] >= 4000
+    assert {error["text"] for error in run["errors"]} == {"no answer when the run ended"}
+
+
 def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="raising")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
@@ -134,6 +158,24 @@ def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stu
     assert inside["failures"] == inside["requests"] == stub.received["/inside"]
 
 
+@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged(
+    tmp_path: Path, stub: StubServer, processes: list[str]
+) -> None:
+    more = [*processes, *(master_ports() if processes else [])]
+    done = locust(tmp_path, "--host", stub.url, *more, LOAD_PROFILE="senseless")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    (rule,) = run["verdict"]["rules"]
+    assert (rule["outcome"], rule["value"]) == ("pass", 0)
+    (ping,) = run["totals"]["requests"]
+    assert (ping["name"], ping["requests"]) == ("GET /ping", stub.total)
+    (note,) = run["verdict"]["notes"]
+    assert note.startswith(f"{6 * stub.total} records were left out (first: too long: times must be finite")
+    assert note in run["verdict"]["reason"]
+
+
 def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Path, stub: StubServer) -> None:
     options = ("--html", "out/a/report.html", "--csv", "out/b/results")
     done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="roomy")
@@ -141,6 +183,26 @@ def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Pat
     assert "</html>" in (tmp_path / "out/a/report.html").read_text()
     for name in ("results_stats.csv", "results_stats_history.csv", "results_failures.csv"):
         assert (tmp_path / "out/b" / name).exists()
+
+
+def test_locusts_own_tables_show_times_as_they_were_measured(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--csv", "results", LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    rows = list(csv.DictReader((tmp_path / "results_stats.csv").read_text().splitlines()))
+    assert [row["Name"] for row in rows] == ["/plain", "Quick - Ping", "Aggregated"]
+    for row in rows:
+        times = [text for column, text in row.items() if column.endswith(("Time", "%"))]
+        assert all("." in text for text in times), row
+    # Of the table of all requests the last one printed; percentiles are printed once.
+    *_, totals, percentiles = [line for line in done.stderr.splitlines() if " Aggregated " in line]
+    counts, times, rates = (part.split() for part in totals.partition("Aggregated")[2].split("|"))
+    assert len(counts) == len(rates) == 2
+    assert len(times) == 4
+    assert all("." in text for text in times), totals
+    *times, requests = percentiles.split()[1:]
+    assert len(times) == 11
+    assert all("." in text for text in times), percentiles
+    assert int(requests) == int(counts[0]) == stub.total
 
 
 def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub: StubServer) -> None:

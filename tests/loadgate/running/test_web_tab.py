@@ -21,6 +21,12 @@ def rows(ui: WebUi) -> list[dict[str, Any]]:
     return list(table["data"])
 
 
+def total(ui: WebUi) -> dict[str, Any]:
+    """Locust's own figures of all requests."""
+    (found,) = [row for row in json.loads(ui.get("/stats/requests"))["stats"] if row["name"] == "Aggregated"]
+    return dict(found)
+
+
 def state(ui: WebUi) -> dict[str, Any]:
     return dict(json.loads(ui.get("/loadgate/state")))
 
@@ -41,6 +47,9 @@ def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: S
         assert broken["measured"].endswith(" ms")
         running = state(ui)["running"]
         assert (running["profile"], running["users"]) == ("tight", 4)
+        wait_until(lambda: total(ui)["max_response_time"], "Locust's own figures")
+        assert total(ui)["min_response_time"] % 1
+        assert total(ui)["max_response_time"] % 1
         ui.stop()
         wait_until(lambda: state(ui)["verdict"], "the verdict")
         assert rows(ui)[0]["outcome"] == "FAIL"

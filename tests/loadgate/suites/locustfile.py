@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
+from locust.exception import RescheduleTaskImmediately
 
 import loadgate
 from loadgate import LoadProfile, Stage
@@ -108,6 +111,75 @@ class PlainFastUser(FastHttpUser):
         self.client.get("/own", headers={"Traceparent": OWN_TRACE})
 
 
+class SenselessUser(BaseUser):
+    """Has faults in what it records beside its good request."""
+
+    wait_time = constant(0.1)
+
+    @task
+    def record(self) -> None:
+        self.client.get("/ping")
+        self.measure("too long", 1e14)
+        self.measure("in milliseconds", 5, at_s=time.time() * 1000)
+        self.fire("monotonic", start_time=time.perf_counter())
+        self.fire("negative", response_length=-1)
+        self.fire("infinite", response_time=float("inf"))
+        self.fire("no number", response_time=float("nan"))
+
+    def fire(self, name: str, **fault: Any) -> None:
+        event = {"request_type": "X", "response_time": 5.0, "response_length": 0, "exception": None, "context": {}}
+        self.environment.events.request.fire(name=name, **event | fault)
+
+
+class RequestsUser(HttpUser):
+    """Locust's own, as the next two."""
+
+    wait_time = constant(30)
+
+    @task
+    def hang(self) -> None:
+        self.client.get("/hang", name="requests")
+
+
+class HangingFastUser(FastHttpUser):
+    wait_time = constant(30)
+
+    @task
+    def hang(self) -> None:
+        self.client.get("/hang")
+
+
+class PonderingUser(FastHttpUser):
+    wait_time = constant(30)
+
+    has_begun = False
+
+    @task
+    def ponder(self) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            with self.client.get("/again", catch_response=True):
+                raise RescheduleTaskImmediately
+        with self.client.get("/pondered", catch_response=True):
+            gevent.sleep(60)
+
+
+class SpawningUser(BaseUser):
+    """Does not wait for what it has begun."""
+
+    wait_time = constant(30)
+
+    @task
+    def spawn(self) -> None:
+        gevent.spawn(self.client.get, "/hang", name="spawned")
+        gevent.spawn(self.client.get, "/slow", name="spawned and slow")
+        gevent.spawn(self.ponder)
+
+    def ponder(self) -> None:
+        with self.client.get("/pondered", name="spawned and pondered"):
+            gevent.sleep(60)
+
+
 class NestedUser(BaseUser):
     @task
     class Inner(TaskSet):
@@ -130,10 +202,17 @@ PROFILES = {
         profile("repeating", {"QuickUser": 1}, run_time="1s", rules=["quick: p95 < 5000ms", "quick: p95 < 5s"]),
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures < 1%"]),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
+        profile(
+            "left",
+            {"RequestsUser": 1, "HangingFastUser": 1, "PonderingUser": 1, "SpawningUser": 1},
+            run_time="2s",
+            rules=["overall: failures <= 3"],
+        ),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("garbled", {"GarbledUser": 1}, rules=["overall: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("plain", {"PlainUser": 1, "PlainFastUser": 1}, run_time="2s", rules=["overall: requests > 0"]),
+        profile("senseless", {"SenselessUser": 1}, run_time="6s", rules=["overall: failures < 1% over 1s"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
@@ -154,6 +233,7 @@ PROFILES = {
         ),
         profile("abort", {"QuickUser": 1}, run_time="60s", thresholds={}, rules=["quick: p95 < 100ms over 2s abort"]),
         profile("unknown-class", {"QuickUser": 1, "NoSuchUser": 1}),
+        profile("bad-time", {"QuickUser": 1}, run_time="1 minute"),
         profile("bad-rule", {"QuickUser": 1}, rules=["quick: p95 < 100", "quick: speed < 1s"]),
         profile("bad-threshold", {"QuickUser": 1}, thresholds={"quick_p95": 100}),
     ]
@@ -171,6 +251,11 @@ loadgate.install(
         NestedUser,
         PlainUser,
         PlainFastUser,
+        SenselessUser,
+        RequestsUser,
+        HangingFastUser,
+        PonderingUser,
+        SpawningUser,
     ],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.

@@ -89,6 +89,12 @@ def test_a_listener_that_waits_is_called_outside_the_event_loop() -> None:
     assert len(result["latencies_ms"]) == 1
 
 
+def test_a_request_in_the_middle_of_another_leaves_neither_in_flight() -> None:
+    result = seen("nested")
+    assert len(result["latencies_ms"]) == len(result["paths"]) == 3
+    assert result["open"] == 0
+
+
 def test_every_request_names_a_trace_of_its_own_and_keeps_the_ids() -> None:
     result = seen("traces")
     sent = result["traceparents"]

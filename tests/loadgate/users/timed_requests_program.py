@@ -13,9 +13,12 @@ import gevent
 from gevent.event import Event
 from gevent.pywsgi import WSGIServer
 from gevent.server import StreamServer
+from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
 
+from loadgate.in_flight import follow_clients
 from loadgate.stamped_socket import StampedSocket, last_arrival
+from loadgate.stopwatch import under_way
 from loadgate.tracing import request_ids
 from loadgate.users import BaseUser
 
@@ -171,6 +174,20 @@ def waiting_listener(user: BaseUser, result: Result) -> None:
     user.client.get("/plain")
 
 
+def nested(user: BaseUser, result: Result) -> None:
+    """Locust's own client fires its event in the middle of the request, where a listener may make another one."""
+    follow_clients()
+    client = FastHttpSession(user.host, user.environment.events.request, user)
+
+    def ask_again(**_: Any) -> None:
+        if len(result["paths"]) < 3:
+            client.get("/plain")
+
+    user.environment.events.request.add_listener(ask_again)
+    client.get("/plain")
+    result["open"] = len(under_way())
+
+
 OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 SCENARIOS = {
@@ -189,6 +206,7 @@ SCENARIOS = {
     "parameters": parameters,
     "headers": headers,
     "waiting-listener": waiting_listener,
+    "nested": nested,
 }
 
 

@@ -1,0 +1,126 @@
+"""Requests in flight, of every user with a client of Locust's: none is lost when its user or its run ends.
+
+Locust records a request when its answer is there and its `with` block is left. One that is cut off before that is
+recorded here.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import gevent
+from locust import clients
+from locust.clients import HttpSession
+from locust.contrib import fasthttp
+from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+
+from loadgate.observed import UnansweredRequestError
+from loadgate.stopwatch import Stopwatch, timed, under_way
+
+POLL_S = 0.02
+
+_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
+
+fast_request = FastHttpSession.request
+"""Locust's own, for who follows the request already."""
+
+_blocks: dict[object, gevent.Greenlet] = {}
+"""By response whose `with` block is being carried out: the greenlet that is at it."""
+
+
+def settle(is_over: Callable[[], bool]) -> None:
+    """Wait for the requests that are in flight now until `is_over`, then cut off those that are left.
+
+    Their users are stopped; what is left is of greenlets that their tasks started, and did not wait for.
+    """
+    here = gevent.getcurrent()
+    left = {request for request, greenlet in _open().items() if greenlet is not here}
+    while left := left & _open().keys():
+        if is_over():
+            gevent.killall([greenlet for request, greenlet in _open().items() if request in left], timeout=1)
+            break
+        gevent.sleep(POLL_S)
+    # The answer of a BaseUser's request may be about to record itself, once its greenlet has given way.
+    gevent.sleep(0)
+
+
+def _open() -> dict[object, gevent.Greenlet]:
+    """What has begun and not ended, and the greenlet that is at it."""
+    return {watch: greenlet for greenlet, watch in under_way().items()} | _blocks
+
+
+def record_unanswered(
+    session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
+) -> None:
+    """Count a session's request that is cut off as failed, with the time that it had waited."""
+    waited_ms = (time.perf_counter() - began) * 1000
+    session.request_event.fire(
+        request_type=method,
+        name=name or session.request_name or url,
+        response_time=waited_ms,
+        response_length=0,
+        response=None,
+        context=context,
+        exception=UnansweredRequestError("no answer when the run ended"),
+        start_time=time.time() - waited_ms / 1000,
+        url=session._build_url(url),  # noqa: SLF001 - no public way to it
+    )
+
+
+def ends_task(left_by: BaseException | None) -> bool:
+    """Whether what left a `with` block ended its user's task, not the request, whose status decides then."""
+    return isinstance(left_by, _CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+
+
+@functools.cache
+def follow_clients() -> None:
+    """Have Locust's own clients follow their requests as those of a BaseUser do."""
+    for session_class in (HttpSession, FastHttpSession):
+        session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
+    for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
+        _follow_blocks(response_class)
+
+
+def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(request)
+    def follow(session: Any, method: str, url: str, name: str | None = None, *more: Any, **options: Any) -> Any:
+        if session.user is None:
+            return request(session, method, url, name, *more, **options)
+        began = time.perf_counter()
+        try:
+            with timed(Stopwatch()):
+                return request(session, method, url, name, *more, **options)
+        except Exception:
+            raise  # a mistake in the task's code, which Locust reports as such
+        except BaseException:
+            context = {**session.user.context(), **(options.get("context") or {})}
+            record_unanswered(session, began, method=method, url=url, name=name, context=context)
+            raise
+
+    return follow
+
+
+def _follow_blocks(response_class: Any) -> None:
+    """Have a response be recorded whose block is cut off: the status decides, unless the block has."""
+    enter, leave = response_class.__enter__, response_class.__exit__
+
+    def follow(response: Any) -> Any:
+        entered = enter(response)
+        _blocks[response] = gevent.getcurrent()
+        return entered
+
+    def record(
+        response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        _blocks.pop(response, None)
+        if ends_task(value):
+            leave(response, None, None, None)
+            return False
+        return bool(leave(response, kind, value, traceback))
+
+    response_class.__enter__, response_class.__exit__ = follow, record
