@@ -116,7 +116,9 @@ class Pacer:
     def _arrive_next(self) -> None:
         user_class = next(self._order, None)
         start_s = None if self._share is None else self._share.start_s(self._brought)
-        if user_class is not None and start_s is not None:
+        if user_class is None:
+            self._count(ArrivalEvent.NEVER_STARTED)
+        elif start_s is not None:
             self._arrive(user_class, self._began + start_s)
         self._brought += 1
 

@@ -45,6 +45,16 @@ def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, st
     assert stages["base"] == pytest.approx(40, abs=10)
 
 
+def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, stub: StubServer) -> None:
+    options = ["-u", "1", "-t", "2s", "--processes", "2", *master_ports()]
+    done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="open")
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    unserved = document(tmp_path)["counters"].get("arrivals_never_started", 0)
+    # The one user may have been busy with the last ones.
+    assert stub.total + unserved == 80
+    assert stub.total > 40
+
+
 def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
     # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
     stub.freeze_at, stub.freeze_s = 40, 1.5
