@@ -17,7 +17,7 @@ from loadgate.pacer import Pacer
 from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import EvaluationContext, abort_result
 from loadgate.run_state import Run
-from loadgate.stages import Step, flat_names, open_marks
+from loadgate.stages import Step, open_marks
 from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
@@ -79,7 +79,7 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None:
             return
-        marks = open_marks(schedule, flat_names(run.plan.profile))
+        marks = open_marks(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         if self._workers is not None:
             self._workers.start_arrivals(schedule, marks, run.plan.user_classes, until_s)

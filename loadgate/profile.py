@@ -133,12 +133,13 @@ def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
     """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
     segments = []
     rate_before = 0.0
-    for stage in stages:
+    for number, stage in enumerate(stages, start=1):
         rate = stage.rate or 0.0
-        if stage.ramp_s:
-            segments.append(RateSegment(rate_before, rate, stage.ramp_s))
-        if stage.duration_s > stage.ramp_s:
-            segments.append(RateSegment(rate, rate, stage.duration_s - stage.ramp_s))
+        ramp_s = stage.ramp_s if rate != rate_before else 0.0
+        if ramp_s:
+            segments.append(RateSegment(rate_before, rate, ramp_s))
+        if stage.duration_s > ramp_s:
+            segments.append(RateSegment(rate, rate, stage.duration_s - ramp_s, stage.name or f"stage {number}"))
         rate_before = rate
     return ArrivalSchedule(tuple(segments))
 
