@@ -62,6 +62,11 @@ class Conductor:
         """Conduct no more."""
         self._greenlet.kill()
 
+    def load_changes(self) -> None:
+        """The number of users begins to change: a stage begins, or somebody asked for it in the web UI."""
+        if self._run.plan.arrivals is None and self._run.stopping_s is None:
+            self._mark(RAMP)
+
     def load_is_up(self) -> None:
         """The users that were wanted are there: begin with the arrivals, or mark requests from now on."""
         run, schedule = self._run, self._run.plan.arrivals
@@ -125,7 +130,6 @@ class Conductor:
             return
         step = self._steps.pop(0)
         self._label = step.label
-        self._mark(RAMP)
         # The master's start returns only when the ramp is over.
         gevent.spawn(self._runner.start, step.users, step.spawn_rate)
 

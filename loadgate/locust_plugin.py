@@ -153,7 +153,7 @@ class LoadGate:
         return self._environment.parsed_options
 
     def _new_dispatcher(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
-        self._dispatcher = GateDispatcher(worker_nodes, user_classes)
+        self._dispatcher = GateDispatcher(worker_nodes, user_classes, self._on_change)
         return self._dispatcher
 
     # The run
@@ -183,6 +183,10 @@ class LoadGate:
             self._runner.log_exception("loadgate", f"no load was made: {problem}", problem)
         # Ends the greenlet in which Locust was about to spawn users.
         raise gevent.GreenletExit
+
+    def _on_change(self) -> None:
+        if self._conductor is not None:
+            self._conductor.load_changes()
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self._conductor is not None:

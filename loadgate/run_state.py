@@ -150,7 +150,8 @@ class Run:
 
     def enter_stage(self, stage: str = STEADY) -> None:
         """Mark requests that begin from now on; `STEADY` is the full load."""
-        self.stages.append((time.time(), stage))
+        if stage != self.stages[-1][1]:
+            self.stages.append((time.time(), stage))
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
         """Everything since the last report, for the master."""
