@@ -15,7 +15,7 @@ from loadgate.live.board import LiveBoard
 from loadgate.live.channel import StateWriter
 from loadgate.pacer import Pacer
 from loadgate.recorder import RAMP, STEADY
-from loadgate.rules import EvaluationContext, abort_result
+from loadgate.rules import abort_result
 from loadgate.run_state import Run
 from loadgate.stages import Step, open_marks
 from loadgate.users import group_of
@@ -137,10 +137,8 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
             return
-        context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
-        broken = abort_result(
-            run.plan.rules, run.recorder, context, complete_until_s=int(time.time()) - self._board.behind_s
-        )
+        complete_until_s = int(time.time()) - self._board.behind_s
+        broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
         if broken is not None:
             run.ending = Ending.ABORTED
             run.aborted_by = broken

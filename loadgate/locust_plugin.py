@@ -36,6 +36,7 @@ from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan, process_name, running_classes
 from loadgate.project import ProjectError, load_project
+from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
@@ -168,6 +169,8 @@ class LoadGate:
         self._sampler.start()
         self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
         activate(self._pacer)
+        if self._pacer is not None:
+            self._run.enter_stage(OUTSIDE)
         if self._worker is None:
             tell_parent_of_load()
             self._board = LiveBoard(self._run, self._runner, self._sampler, self.suite.generator_limits.cpu_share)

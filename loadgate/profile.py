@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.durations import duration_s, format_duration
-from loadgate.recorder import RAMP
+from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import Rule, RuleErrors, ThresholdError, from_thresholds, parse_rules
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
@@ -177,8 +177,8 @@ def _stage_problems(stage: Stage) -> list[str]:
         problems.append(f"rate must be a number of arrivals per second of at least 0, not {stage.rate!r}")
     if stage.spawn_rate is not None and not _is_positive(stage.spawn_rate):
         problems.append(f"spawn_rate must be above 0, not {stage.spawn_rate!r}")
-    if stage.name == RAMP:
-        problems.append(f"the name {RAMP!r} is taken by the requests on the way to a level; choose another")
+    if stage.name in {RAMP, OUTSIDE}:
+        problems.append(f"the name {stage.name!r} is taken by requests that belong to no stage; choose another")
     if stage.spawn_rate is not None and stage.ramp is not None:
         problems.append("give either spawn_rate or ramp")
     try:

@@ -14,7 +14,7 @@ from loadgate.arrival import ArrivalSchedule
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
-from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder import OUTSIDE, RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
 
@@ -101,8 +101,12 @@ class Run:
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the start, or until the users were told to stop."""
-        return (self.stopping_s or time.time()) - self.started_s
+        """Seconds since the start, or until the load ended."""
+        elapsed_s = (self.stopping_s or time.time()) - self.started_s
+        if self.plan.timed_by_gate and self.plan.run_time_s is not None:
+            # Its users are stopped a little after the last arrival.
+            return min(elapsed_s, self.plan.run_time_s)
+        return elapsed_s
 
     def is_early(self) -> bool:
         """Whether the run's time is not over yet; Locust's timer may be a little ahead of the run."""
@@ -111,6 +115,7 @@ class Run:
 
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it began."""
+        is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
         self.recorder.record(
             request.name,
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
@@ -118,7 +123,7 @@ class Run:
             latency_ms=request.latency_ms,
             response_bytes=request.response_bytes,
             error=request.error,
-            stage=self.stage_at(request.start_s),
+            stage=OUTSIDE if is_outside else self.stage_at(request.start_s),
             group=request.group,
             service_ms=request.service_ms,
             ids=request.ids,
@@ -179,7 +184,7 @@ class Run:
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,
-            duration_s=self.elapsed_s,
+            load_s=(self.started_s, self.started_s + self.elapsed_s),
             planned_s=self.plan.run_time_s,
             exceptions=sum(exception.count for exception in self.exceptions.values()),
             first_exception=first.text if first else "",

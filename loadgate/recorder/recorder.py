@@ -19,6 +19,10 @@ STEADY = "steady"
 
 RAMP = "ramp"
 
+OUTSIDE = "outside"
+"""The stage of requests sent while no load was made: before an open model's first arrival, when its users set out, and
+after the users were told to stop."""
+
 FORMAT_VERSION = 2
 """2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
 

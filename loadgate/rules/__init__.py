@@ -1,7 +1,15 @@
 """Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
 
 from loadgate.rules.abort import abort_result, recent_view
-from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
+from loadgate.rules.evaluate import (
+    EvaluationContext,
+    RecorderView,
+    evaluate,
+    evaluate_rule,
+    is_steady,
+    loaded_stages,
+    steady_stages,
+)
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.readings import format_value
 from loadgate.rules.thresholds import ThresholdError, from_thresholds
@@ -37,6 +45,9 @@ __all__ = [
     "evaluate_rule",
     "format_value",
     "from_thresholds",
+    "is_steady",
+    "loaded_stages",
     "parse_rules",
     "recent_view",
+    "steady_stages",
 ]

@@ -67,8 +67,7 @@ class _Recent:
 
     def span_s(self) -> tuple[int, int] | None:
         span_s = self.view.span_s()
-        # One second more than is complete: rules that count requests leave out the last as not whole.
-        return None if span_s is None else (span_s[0], self.until_s + 1)
+        return None if span_s is None else (span_s[0], self.until_s)
 
     def time_slots(
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0

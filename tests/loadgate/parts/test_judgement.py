@@ -10,9 +10,11 @@ from loadgate.exit_codes import ExitCode
 from loadgate.judgement import Ending, RunFacts, exit_code, judge, target_silence
 from loadgate.recorder import Outcome, Recorder
 from loadgate.rules import RuleOutcome, parse_rules
+from loadgate.run_state import FinishedRequest
+from tests.loadgate.report.runs import STARTED_S, bare_run
 
 RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
-SOUND = RunFacts(ending=Ending.COMPLETED, duration_s=60, planned_s=60)
+SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
 
 def recorder(latency_ms: float = 10, count: int = 200) -> Recorder:
@@ -31,7 +33,7 @@ def test_a_sound_run_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"ending": Ending.INTERRUPTED, "duration_s": 12.0}, "interrupted after 12 s of 60 s"),
+        ({"ending": Ending.INTERRUPTED, "load_s": (1000.0, 1012.0)}, "interrupted after 12 s of 60 s"),
         ({"exceptions": 2, "first_exception": "KeyError: 'id'"}, "raised an exception 2 times (first: KeyError: 'id')"),
         ({"incomplete": ("worker 1 was lost",)}, "worker 1 was lost"),
     ],
@@ -66,6 +68,16 @@ def test_a_few_failures_at_the_end_are_no_silence() -> None:
     made = recorder()
     made.record("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500")
     assert target_silence(made) is None
+
+
+def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
+    run = bare_run(rules=[], lasted_s=60)
+    for start_s in (59.9, 60.1):
+        run.record_request(FinishedRequest("ping", "", STARTED_S + start_s, 500, None, 0, None))
+    assert {stage: run.recorder.totals(stages=[stage]).requests for stage in run.recorder.stages()} == {
+        "outside": 1,
+        "steady": 1,
+    }
 
 
 def test_exit_codes() -> None:

@@ -74,6 +74,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"stages": [Stage("1m", users=1, ramp="2m")]}, "stage 1: the ramp (2m) is longer than the stage (1m)"),
         ({"stages": [Stage("1m", users=1), Stage("x", users=1)]}, "stage 2: 'x' is not a duration"),
         ({"stages": [Stage("1m", users=1, name="ramp")]}, "the name 'ramp' is taken"),
+        ({"stages": [Stage("1m", users=1, name="outside")]}, "the name 'outside' is taken"),
     ],
 )
 def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict[str, Any], part: str) -> None:

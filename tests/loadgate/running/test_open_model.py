@@ -55,6 +55,17 @@ def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, st
     assert stub.total > 40
 
 
+def test_what_users_send_before_the_first_arrival_is_in_no_rate(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-t", "2s", LOAD_PROFILE="open-starting")
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    run = document(tmp_path)
+    overall, before = run["totals"]["overall"], requests_by_stage(run)["outside"]
+    assert overall["requests"] == stub.total
+    assert before >= 40
+    assert run["run"]["duration_s"] == 2
+    assert overall["requests_per_s"] == (stub.total - before) / 2
+
+
 def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
     # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
     stub.freeze_at, stub.freeze_s = 40, 1.5

@@ -30,6 +30,19 @@ class QuickUser(BaseUser):
         self.client.get("/plain")
 
 
+class StartingUser(BaseUser):
+    group = "starting"
+    wait_time = constant(0.05)
+
+    def on_start(self) -> None:
+        for _ in range(5):
+            self.client.get("/sign-up")
+
+    @task
+    def ping(self) -> None:
+        self.client.get("/ping")
+
+
 class SlowUser(BaseUser):
     wait_time = constant(30)
 
@@ -96,6 +109,7 @@ PROFILES = {
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
+        profile("open-starting", {"StartingUser": 1}, rate="20/s", rules=["starting: requests > 0"]),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
         profile("open-nested", {"NestedUser": 1}, rate="10/s"),
@@ -122,7 +136,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
+    user_classes=[QuickUser, StartingUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
