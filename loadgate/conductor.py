@@ -108,6 +108,7 @@ class Conductor:
     def _conduct(self) -> None:
         while True:
             self._count_users()
+            self._board.note_health()
             if self._workers is not None:
                 self._workers.note_missing(self._run)
             if self._listener is not None:

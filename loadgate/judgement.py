@@ -42,6 +42,8 @@ class RunFacts:
     incomplete: tuple[str, ...] = ()
     """One sentence for each worker whose figures are not whole."""
     saturated: str | None = None
+    lags: Recorder | None = None
+    """How late the load generator was at what it had to do."""
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""
 
@@ -52,7 +54,7 @@ class RunFacts:
 
     def context(self, notes: tuple[str, ...] = ()) -> EvaluationContext:
         """Return what the rules need to know of them."""
-        return EvaluationContext(load_s=self.load_s, saturated=self.saturated, notes=notes)
+        return EvaluationContext(load_s=self.load_s, saturated=self.saturated, lags=self.lags, notes=notes)
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
@@ -63,9 +65,10 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     spoilers += [arrivals] if arrivals else []
     notes = (*spoilers, *([silence] if silence else []))
     verdict = evaluate(rules, recorder, facts.context(notes))
-    if facts.aborted_by is not None and verdict.outcome is not RuleOutcome.FAIL:
+    aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
+    if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
         # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
-        results = tuple(facts.aborted_by if item.rule == facts.aborted_by.rule else item for item in verdict.results)
+        results = tuple(aborted_by if item.rule == aborted_by.rule else item for item in verdict.results)
         return replace(verdict, outcome=RuleOutcome.FAIL, results=results, reason=facts.abort_reason)
     if spoilers and verdict.outcome is RuleOutcome.PASS:
         return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {spoilers[0]}")

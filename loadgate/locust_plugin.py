@@ -165,9 +165,11 @@ class LoadGate:
         # Until there is a verdict, which a worker leaves to the master.
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
         self._run = Run(make_plan(self._choice, environment, self._run_time_s))
-        self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits)
+        # A master's requests are made elsewhere.
+        record_lag = None if self._workers is not None else self._run.record_lag
+        self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits, record_lag)
         self._sampler.start()
-        self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
+        self._pacer = Pacer(self._run.recorder.count, self._run.record_lag) if self._options.open_model else None
         activate(self._pacer)
         if self._pacer is not None:
             self._run.enter_stage(OUTSIDE)

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from loadgate.measures import Measure
 
 MAX_EXCEPTION_KINDS = 50
+CLOCKS_S = 0.05
+"""How much too early an arrival's start may read, which is reckoned back by another clock than the marks'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ class Run:
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
     finished_workers: set[str] = field(default_factory=set)
+    lags: Recorder = field(default_factory=Recorder)
+    """How late the processes that make load were, whatever the target did; by what was late."""
 
     @property
     def elapsed_s(self) -> float:
@@ -139,6 +143,12 @@ class Run:
             group=measure.group,
         )
 
+    def record_lag(self, name: str, late_ms: float) -> None:
+        """Record how late this process was at something that it had to do now."""
+        now_s = time.time()
+        start_s = now_s - late_ms / 1000
+        self.lags.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=late_ms, stage=self.stage_at(now_s))
+
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
         """Count an exception that a task let go."""
         text = f"{type(exception).__name__}: {exception}".rstrip(": ")
@@ -149,8 +159,8 @@ class Run:
         return next(stage for since_s, stage in reversed(self.stages) if start_s >= since_s)
 
     def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
-        """Mark requests that begin so many seconds after now."""
-        now_s = time.time()
+        """Mark requests that begin so many seconds after now, when an open model's first arrival is due."""
+        now_s = time.time() - CLOCKS_S
         self.stages += [(now_s + after_s, stage) for after_s, stage in marks]
 
     def enter_stage(self, stage: str = STEADY) -> None:
@@ -163,12 +173,14 @@ class Run:
         exceptions = [[e.text, e.traceback, e.count] for e in self.exceptions.values()]
         self.exceptions = {}
         health = {process: health.to_json() for process, health in self.health.items()}
-        return {"delta": self.recorder.take_delta(final=final), "exceptions": exceptions, "health": health}
+        delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
+        return {"delta": delta, "lags": lags, "exceptions": exceptions, "health": health}
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
         """Add a worker's report; one that was already there changes nothing."""
         if not self.recorder.merge_delta(report["delta"], worker_id):
             return
+        self.lags.merge_delta(report["lags"], worker_id)
         for text, tb, count in report["exceptions"]:
             self._add_exception(text, tb, count)
         for process, health in report["health"].items():
@@ -190,6 +202,7 @@ class Run:
             first_exception=first.text if first else "",
             incomplete=tuple(lost[worker] for worker in sorted(lost)),
             saturated="; ".join(problems) or None,
+            lags=self.lags,
             aborted_by=self.aborted_by,
         )
 

@@ -3,7 +3,6 @@
 from loadgate.rules.abort import abort_result, recent_view
 from loadgate.rules.evaluate import (
     EvaluationContext,
-    RecorderView,
     evaluate,
     evaluate_rule,
     is_steady,
@@ -24,6 +23,7 @@ from loadgate.rules.types import (
     Unit,
     Verdict,
 )
+from loadgate.rules.view import RecorderView
 
 __all__ = [
     "EvaluationContext",

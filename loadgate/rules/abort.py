@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.recorder import OVERALL, TimeSlot, Totals
-from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate_rule
+from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Unit
+from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import merged
 
 LOOK_BACK_S = 30

@@ -3,39 +3,16 @@
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from loadgate.durations import format_duration
-from loadgate.recorder import OUTSIDE, OVERALL, RAMP, TimeSlot, Totals
+from loadgate.recorder import OUTSIDE, RAMP, LatencySketch, TimeSlot, Totals
+from loadgate.rules.lag import LagSlots, all_lags, least_value
 from loadgate.rules.readings import Reading, confidence_interval, format_value, read
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
+from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
 
 __all__ = ["EvaluationContext", "RecorderView", "evaluate", "evaluate_rule"]
-
-
-class RecorderView(Protocol):
-    """What the rules read of a recorder."""
-
-    def groups(self) -> list[str]:
-        """Groups with requests."""
-
-    def names(self) -> list[str]:
-        """Request names."""
-
-    def stages(self) -> list[str]:
-        """Stages with requests."""
-
-    def span_s(self) -> tuple[int, int] | None:
-        """[first, end) of the seconds with requests."""
-
-    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
-        """All requests of a scope."""
-
-    def time_slots(
-        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
-    ) -> list[TimeSlot]:
-        """The requests of a scope per second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +20,15 @@ class EvaluationContext:
     """What is known of the run beside its requests.
 
     `load_s` are the epoch seconds from the start of the load to its end (None: those of the first and last request).
-    `saturated` says in a clause how the load generator itself was overloaded, None when it was not. With
-    `prefer_steady`, latency rules leave out the ramp where enough requests are left. Without `intervals`, results have
-    no confidence interval, which takes most of the time of a judgement. `notes` go into the verdict.
+    `saturated` says in a clause how the load generator itself was overloaded, None when it was not; `lags` holds how
+    late it was at what it had to do, under a name for each way of watching it. With `prefer_steady`, latency rules
+    leave out the ramp where enough requests are left. Without `intervals`, results have no confidence interval, which
+    takes most of the time of a judgement. `notes` go into the verdict.
     """
 
     load_s: tuple[float, float] | None = None
     saturated: str | None = None
+    lags: RecorderView | None = None
     prefer_steady: bool = True
     intervals: bool = True
     notes: tuple[str, ...] = ()
@@ -90,7 +69,7 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
     result = replace(result, value_all_stages=whole.value)
     if context.saturated and result.value is not None:
         reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
-        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
+        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
     return result
 
 
@@ -119,13 +98,15 @@ def _counts_in_time(rule: Rule) -> bool:
 def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None) -> RuleResult:
     if rule.window_s is not None:
         slots, run_start_s = _judged_slots(rule, view, context, stages), (view.span_s() or (0, 0))[0]
-        return _judge_windows(rule, slots, run_start_s, context)
+        lags = LagSlots(context.lags, stages, slots[0].start_s if slots else run_start_s)
+        return _judge_windows(rule, slots, run_start_s, context, lags)
     totals = view.totals(rule.scope, stages)
     load_s = _load_s(view, context)
     reading = read(rule, totals, load_s[1] - load_s[0])
     if reading.value is None:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.lack, samples=reading.samples)
-    return _compare(rule, reading, _interval(rule, totals, context))
+    result = _compare(rule, reading, _interval(rule, totals, context))
+    return _doubted(result, totals, all_lags(context.lags, stages))
 
 
 def _interval(rule: Rule, totals: Totals, context: EvaluationContext) -> Interval | None:
@@ -153,9 +134,12 @@ def _judged_slots(
     return fill_gaps(slots, first_s, end_s)
 
 
-def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, context: EvaluationContext) -> RuleResult:
+def _judge_windows(
+    rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, context: EvaluationContext, lags: LagSlots
+) -> RuleResult:
     length_s = rule.window_s or 0
     worst: tuple[Reading, Window] | None = None
+    proven: tuple[Reading, Window] | None = None
     judged = unjudged = 0
     lack = ""
     for window in full_windows(slots, length_s):
@@ -166,15 +150,43 @@ def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, cont
         judged += 1
         if worst is None or _is_worse(rule, reading.value, worst[0].value or 0.0):
             worst = reading, window
+        if _is_proven(rule, reading.value, window, lags) and (
+            proven is None or _is_worse(rule, reading.value, proven[0].value or 0.0)
+        ):
+            proven = reading, window
     text = format_duration(length_s)
     if worst is None:
         reason = f"no window of {text} could be judged: {lack}" if unjudged else f"there is no full window of {text}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
-    reading, window = worst
+    # The worst one may be the generator's doing, and another one not.
+    reading, window = proven or worst
     skipped = f" ({unjudged} more had too few requests)" if unjudged else ""
     where = f" in the worst of {judged} windows of {text}{skipped}, {window.start_s - run_start_s} s into the run"
     result = _compare(rule, reading, _interval(rule, window.totals, context), where)
+    result = _doubted(result, window.totals, lags.within(window))
     return replace(result, window_start_s=window.start_s)
+
+
+def _is_proven(rule: Rule, value: float, window: Window, lags: LagSlots) -> bool:
+    """Whether a window breaks the rule, and would have done so without the load generator's lag."""
+    if rule.operator.holds(value, rule.limit):
+        return False
+    return not rule.operator.holds(least_value(rule, window.totals, value, lags.within(window)), rule.limit)
+
+
+def _doubted(result: RuleResult, totals: Totals, lags: Collection[LatencySketch]) -> RuleResult:
+    """The result, inconclusive where it might be another without the load generator's lag."""
+    rule, value = result.rule, result.value or 0.0
+    if rule.operator.bounds_from_above == rule.operator.holds(value, rule.limit):
+        return result  # a lower value would change nothing
+    least = least_value(rule, totals, value, lags)
+    if rule.operator.holds(least, rule.limit) == rule.operator.holds(value, rule.limit):
+        return result
+    reason = (
+        f"{result.reason}; but the load generator was late itself, and without that it may have been as low as "
+        f"{format_value(least, rule.unit)}"
+    )
+    return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
 
 
 def _is_worse(rule: Rule, value: float, than: float) -> bool:

@@ -9,7 +9,7 @@ import pytest
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import Ending, RunFacts, exit_code, judge, target_silence
 from loadgate.recorder import Outcome, Recorder
-from loadgate.rules import RuleOutcome, parse_rules
+from loadgate.rules import RuleOutcome, evaluate, parse_rules
 from loadgate.run_state import FinishedRequest
 from tests.loadgate.report.runs import STARTED_S, bare_run
 
@@ -51,6 +51,17 @@ def test_a_spoiled_run_is_inconclusive_but_a_broken_rule_still_fails(change: dic
 def test_a_saturated_generator_makes_latencies_inconclusive_only() -> None:
     verdict = judge(RULES, recorder(latency_ms=200), replace(SOUND, saturated="it used 99 % of one core"))
     assert [result.outcome for result in verdict.results] == [RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS]
+
+
+def test_what_stopped_early_with_a_saturated_generator_is_inconclusive() -> None:
+    (broken,) = evaluate(RULES[:1], recorder(latency_ms=200)).results
+    facts = replace(SOUND, ending=Ending.ABORTED, aborted_by=broken)
+    assert judge(RULES, recorder(latency_ms=200), facts).outcome is RuleOutcome.FAIL
+    assert judge(RULES, recorder(latency_ms=20), facts).outcome is RuleOutcome.FAIL
+    for spoiled in ({"saturated": "it used 99 % of one core"}, {"lags": recorder(latency_ms=500)}):
+        verdict = judge(RULES, recorder(latency_ms=200), replace(facts, **spoiled))  # type: ignore[arg-type]
+        assert verdict.outcome is RuleOutcome.INCONCLUSIVE
+        assert facts.abort_reason in verdict.notes
 
 
 def test_a_target_that_went_away_is_noticed() -> None:

@@ -80,6 +80,20 @@ def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_p
     assert overall["requests"] == stub.total
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_generator_that_stalls_does_not_make_the_target_slow(
+    tmp_path: Path, stub: StubServer, processes: int
+) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="open-blocked")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    run = document(tmp_path)
+    rule = rule_of(run, "quick")
+    assert rule["value"] > 50
+    assert rule["outcome"] == "inconclusive"
+    assert "the load generator was late itself" in rule["reason"]
+
+
 def test_arrivals_that_never_start_are_counted_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, "-u", "2", LOAD_PROFILE="open-slow")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
@@ -138,3 +152,10 @@ def test_an_abort_rule_ends_the_run_early_with_its_verdict(tmp_path: Path, stub:
     assert rule_of(run, "quick")["outcome"] == "fail"
     assert any("the run was stopped early" in note for note in run["verdict"]["notes"])
     assert re.search(r"FAIL: .*exit code 99", done.stdout)
+
+
+def test_an_abort_by_latency_needs_a_generator_that_is_healthy_then(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    done = locust(tmp_path, "--host", stub.url, "-t", "6s", LOAD_PROFILE="abort", TEST_LAG_LIMIT_MS="0")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert document(tmp_path)["run"]["ending"] == "completed"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from gevent.monkey import get_original
 from locust import TaskSet, constant, events, task
 
 import loadgate
 from loadgate import LoadProfile, Stage
 from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
+
+really_sleep = get_original("time", "sleep")
 
 
 class QuickUser(BaseUser):
@@ -28,6 +31,16 @@ class QuickUser(BaseUser):
     @task
     def plain(self) -> None:
         self.client.get("/plain")
+
+
+class BlockingUser(BaseUser):
+    """Keeps its whole process from doing anything else for much of the time."""
+
+    wait_time = constant(0.2)
+
+    @task
+    def block(self) -> None:
+        really_sleep(0.3)
 
 
 class StartingUser(BaseUser):
@@ -109,6 +122,7 @@ PROFILES = {
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures < 1%"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
+        profile("open-blocked", {"QuickUser": 19, "BlockingUser": 1}, 50, rate="30/s"),
         profile("open-starting", {"StartingUser": 1}, rate="20/s", rules=["starting: requests > 0"]),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
@@ -136,7 +150,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[QuickUser, StartingUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
+    user_classes=[QuickUser, BlockingUser, StartingUser, SlowUser, HangingUser, RaisingUser, MeasuringUser, NestedUser],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
