@@ -35,16 +35,20 @@ class ArrivalEvent(StrEnum):
     """Given up, because so many were waiting already."""
 
     NEVER_STARTED = "arrivals_never_started"
-    """Still waiting when the run ended."""
+    """Still waiting when the run ended, or come to a process without users."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateSegment:
-    """The rate goes linearly from `first` to `last` (arrivals per second) in `duration_s`, which may be infinite."""
+    """The rate goes linearly from `first` to `last` (arrivals per second) in `duration_s`, which may be infinite.
+
+    `name` is that of the stage which holds the rate, where there is one.
+    """
 
     first: float
     last: float
     duration_s: float
+    name: str = ""
 
     @property
     def expected(self) -> float:

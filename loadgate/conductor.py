@@ -15,9 +15,9 @@ from loadgate.live.board import LiveBoard
 from loadgate.live.channel import StateWriter
 from loadgate.pacer import Pacer
 from loadgate.recorder import RAMP, STEADY
-from loadgate.rules import EvaluationContext, abort_result
+from loadgate.rules import abort_result
 from loadgate.run_state import Run
-from loadgate.stages import Step, flat_names, open_marks
+from loadgate.stages import Step, open_marks
 from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
@@ -62,6 +62,11 @@ class Conductor:
         """Conduct no more."""
         self._greenlet.kill()
 
+    def load_changes(self) -> None:
+        """The number of users begins to change: a stage begins, or somebody asked for it in the web UI."""
+        if self._run.plan.arrivals is None and self._run.stopping_s is None:
+            self._mark(RAMP)
+
     def load_is_up(self) -> None:
         """The users that were wanted are there: begin with the arrivals, or mark requests from now on."""
         run, schedule = self._run, self._run.plan.arrivals
@@ -79,7 +84,7 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None:
             return
-        marks = open_marks(schedule, flat_names(run.plan.profile))
+        marks = open_marks(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         if self._workers is not None:
             self._workers.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
@@ -103,6 +108,7 @@ class Conductor:
     def _conduct(self) -> None:
         while True:
             self._count_users()
+            self._board.note_health()
             if self._workers is not None:
                 self._workers.note_missing(self._run)
             if self._listener is not None:
@@ -125,7 +131,6 @@ class Conductor:
             return
         step = self._steps.pop(0)
         self._label = step.label
-        self._mark(RAMP)
         # The master's start returns only when the ramp is over.
         gevent.spawn(self._runner.start, step.users, step.spawn_rate)
 
@@ -133,10 +138,8 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
             return
-        context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated)
-        broken = abort_result(
-            run.plan.rules, run.recorder, context, complete_until_s=int(time.time()) - self._board.behind_s
-        )
+        complete_until_s = int(time.time()) - self._board.behind_s
+        broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
         if broken is not None:
             run.ending = Ending.ABORTED
             run.aborted_by = broken

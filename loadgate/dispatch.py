@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from locust import User
 from locust.dispatch import UsersDispatcher
@@ -16,11 +16,22 @@ class GateDispatcher(UsersDispatcher):
 
     Locust's own order starves light classes while few users run: with weights 28/2/50/2 the first eighteen users
     belong to two classes. And its master goes on with a ramp after a run was stopped, which starts users anew.
+    `on_change` is called when the number of users begins to change, whoever asked for it.
     """
 
-    def __init__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> None:
+    def __init__(
+        self, worker_nodes: list[WorkerNode], user_classes: list[type[User]], on_change: Callable[[], None]
+    ) -> None:
         self._halted = False
+        self._on_change = on_change
         super().__init__(worker_nodes, user_classes)
+
+    def new_dispatch(
+        self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
+    ) -> None:
+        """Begin to go to another number of users."""
+        super().new_dispatch(target_user_count, spawn_rate, user_classes)
+        self._on_change()
 
     def halt(self) -> None:
         """Dispatch nothing any more."""

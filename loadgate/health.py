@@ -4,9 +4,11 @@ What makes a process count as saturated, and why the limits do not cry wolf on a
 
 - CPU: it used more than 90 % of one core, its own time only, averaged over any 10 s. A generator is one thread; at
   90 % requests queue inside it. What the target burns beside it does not enter.
-- Lag: one in a hundred timer wake-ups came 250 ms late or more. Lag adds to a measured latency only where a wake-up
-  is late, so up to that point a p95 is moved by nothing and a p99 by less than that; a machine that merely switches
-  between busy processes shows 5 to 50 ms.
+- Lag: one in a hundred timer wake-ups came 250 ms late or more, so that it was often not there to make the load. A
+  machine that merely switches between busy processes shows 5 to 50 ms.
+
+Less lag than that makes latencies longer all the same. Whether it can have broken a rule is asked of each rule, by how
+late the process was and how often (`loadgate.rules.lag`).
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +26,8 @@ from loadgate.recorder import LatencySketch
 
 LAG_INTERVAL_S = 0.05
 CPU_WINDOW_S = 10.0
+WAKE_UP = "wake-up"
+"""What the stalls of the event loop are recorded as: for each interval, how long the stall was that it lay in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +82,10 @@ class GeneratorHealth:
 class HealthSampler:
     """Samples this process from a greenlet of its own between `start` and `stop`."""
 
-    def __init__(self, process: str, limits: HealthLimits) -> None:
+    def __init__(self, process: str, limits: HealthLimits, record_lag: Callable[[str, float], None] | None) -> None:
         self.process = process
         self._limits = limits
+        self._record_lag = record_lag
         self._lags = LatencySketch()
         self._cpu_peak = 0.0
         self._began = (time.perf_counter(), time.process_time())
@@ -125,9 +131,19 @@ class HealthSampler:
             asleep = time.perf_counter()
             gevent.sleep(LAG_INTERVAL_S)
             now = time.perf_counter()
-            self._lags.record(max(0.0, now - asleep - LAG_INTERVAL_S) * 1000)
+            self._note_lag(max(0.0, now - asleep - LAG_INTERVAL_S))
             if now - self._window[-1][0] >= 1:
                 self._note_cpu(now)
+
+    def _note_lag(self, late_s: float) -> None:
+        self._lags.record(late_s * 1000)
+        if self._record_lag is None:
+            return
+        # What held it up may have begun up to one interval before, and cannot be expected to have begun earlier than by
+        # its own length. Each moment of a stall counts, not each stall: further wake-ups would have been due in it.
+        stall_ms = (late_s + min(late_s, LAG_INTERVAL_S)) * 1000
+        for _ in range(1 + int(late_s / LAG_INTERVAL_S)):
+            self._record_lag(WAKE_UP, stall_ms)
 
     def _note_cpu(self, now: float) -> None:
         self._window.append((now, time.process_time()))

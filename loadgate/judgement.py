@@ -33,8 +33,8 @@ class RunFacts:
     """What is known of a finished run beside its requests."""
 
     ending: Ending
-    duration_s: float
-    """From the start until the users were told to stop."""
+    load_s: tuple[float, float]
+    """The epoch seconds from the start of the load until its end."""
     planned_s: float | None
     exceptions: int = 0
     """Exceptions that user code raised outside of any request."""
@@ -45,6 +45,8 @@ class RunFacts:
     incomplete: tuple[str, ...] = ()
     """Sentences on workers whose load or figures are not whole."""
     saturated: str | None = None
+    lags: Recorder | None = None
+    """How late the load generator was at what it had to do."""
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""
 
@@ -52,6 +54,10 @@ class RunFacts:
     def abort_reason(self) -> str:
         """Which rule ended the run, and why, in a sentence."""
         return f"{self.aborted_by.rule}: {self.aborted_by.reason}" if self.aborted_by is not None else ""
+
+    def context(self, notes: tuple[str, ...] = ()) -> EvaluationContext:
+        """Return what the rules need to know of them."""
+        return EvaluationContext(load_s=self.load_s, saturated=self.saturated, lags=self.lags, notes=notes)
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
@@ -61,11 +67,11 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     arrivals = arrival_note(recorder.counters())
     spoilers += [arrivals] if arrivals else []
     notes = (*spoilers, *([silence] if silence else []))
-    context = EvaluationContext(duration_s=facts.duration_s, saturated=facts.saturated, notes=notes)
-    verdict = evaluate(rules, recorder, context)
-    if facts.aborted_by is not None and verdict.outcome is not RuleOutcome.FAIL:
+    verdict = evaluate(rules, recorder, facts.context(notes))
+    aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
+    if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
         # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
-        results = tuple(facts.aborted_by if item.rule == facts.aborted_by.rule else item for item in verdict.results)
+        results = tuple(aborted_by if item.rule == aborted_by.rule else item for item in verdict.results)
         return replace(verdict, outcome=RuleOutcome.FAIL, results=results, reason=facts.abort_reason)
     if spoilers and verdict.outcome is RuleOutcome.PASS:
         return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {spoilers[0]}")
@@ -122,7 +128,7 @@ def _spoilers(facts: RunFacts) -> list[str]:
     found = []
     if facts.ending is Ending.INTERRUPTED:
         planned = f" of {facts.planned_s:.0f} s" if facts.planned_s else ""
-        found.append(f"{INTERRUPTED} after {facts.duration_s:.0f} s{planned}")
+        found.append(f"{INTERRUPTED} after {facts.load_s[1] - facts.load_s[0]:.0f} s{planned}")
     if facts.ending is Ending.ABORTED:
         found.append(facts.abort_reason)
     if facts.exceptions:

@@ -35,6 +35,7 @@ from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
 from loadgate.plan import host_under_test, make_plan, process_name, running_classes
 from loadgate.project import ProjectError, load_project
+from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
 from loadgate.streams import use_views
 from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
@@ -156,7 +157,7 @@ class LoadGate:
         return self._environment.parsed_options
 
     def _new_dispatcher(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
-        self._dispatcher = GateDispatcher(worker_nodes, user_classes)
+        self._dispatcher = GateDispatcher(worker_nodes, user_classes, self._on_change)
         return self._dispatcher
 
     # The run
@@ -167,10 +168,14 @@ class LoadGate:
         # Until there is a verdict, which a worker leaves to the master.
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
         self._run = Run(make_plan(self._choice, environment, self._run_time_s))
-        self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits)
+        # A master's requests are made elsewhere.
+        record_lag = None if self._workers is not None else self._run.record_lag
+        self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits, record_lag)
         self._sampler.start()
-        self._pacer = Pacer(self._run.recorder.count) if self._options.open_model else None
+        self._pacer = Pacer(self._run.recorder.count, self._run.record_lag) if self._options.open_model else None
         activate(self._pacer)
+        if self._pacer is not None:
+            self._run.enter_stage(OUTSIDE)
         if self._worker is None:
             tell_parent_of_load()
             self._board = LiveBoard(self._run, self._runner, self._sampler, self.suite.generator_limits.cpu_share)
@@ -186,6 +191,10 @@ class LoadGate:
             self._runner.log_exception("loadgate", f"no load was made: {problem}", problem)
         # Ends the greenlet in which Locust was about to spawn users.
         raise gevent.GreenletExit
+
+    def _on_change(self) -> None:
+        if self._conductor is not None:
+            self._conductor.load_changes()
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self._conductor is not None:

@@ -25,6 +25,9 @@ OWN_SLACK_S = 0.005
 """What a timer and the client need to send an arrival that a user was free for. Up to this the generator's own time is
 not counted as the target's; beyond it, it is counted and shows in the generator's health too."""
 
+ARRIVAL = "arrival"
+"""What the lateness of an arrival that a user was free for is recorded as: the generator's own."""
+
 GIVE_WAY_EVERY = 10
 MAX_WAITING = 1000
 """Arrivals that wait for a free user in one process; a further one is dropped, and counted."""
@@ -45,8 +48,9 @@ class Arrival(NamedTuple):
 class Pacer:
     """One process's part of the arrivals; tasks `take` theirs, and get `None` when it is over."""
 
-    def __init__(self, count: Callable[[ArrivalEvent], None]) -> None:
+    def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
         self._count = count
+        self._record_lag = record_lag
         self._waiting: dict[str, deque[float]] = {}
         self._free: dict[str, deque[AsyncResult[Arrival | None]]] = {}
         self._greenlet: gevent.Greenlet | None = None
@@ -116,7 +120,9 @@ class Pacer:
     def _arrive_next(self) -> None:
         user_class = next(self._order, None)
         start_s = None if self._share is None else self._share.start_s(self._brought)
-        if user_class is not None and start_s is not None:
+        if user_class is None:
+            self._count(ArrivalEvent.NEVER_STARTED)
+        elif start_s is not None:
             self._arrive(user_class, self._began + start_s)
         self._brought += 1
 
@@ -130,8 +136,11 @@ class Pacer:
             self._count(ArrivalEvent.DROPPED)
 
     def _started(self, arrival: Arrival) -> Arrival:
-        if time.perf_counter() - arrival.intended > LATE_S:
+        now = time.perf_counter()
+        if now - arrival.intended > LATE_S:
             self._count(ArrivalEvent.LATE)
+        if not arrival.waited:
+            self._record_lag(ARRIVAL, arrival.lateness_s(now) * 1000)
         return arrival
 
     def _give_back(self, user_class: str, ticket: AsyncResult[Arrival | None]) -> None:

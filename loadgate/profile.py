@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.durations import duration_s, format_duration
-from loadgate.recorder import RAMP
+from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import LimitError, Rule, read_limits
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
@@ -153,12 +153,13 @@ def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
     """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
     segments = []
     rate_before = 0.0
-    for stage in stages:
+    for number, stage in enumerate(stages, start=1):
         rate = stage.rate or 0.0
-        if stage.ramp_s:
-            segments.append(RateSegment(rate_before, rate, stage.ramp_s))
-        if stage.duration_s > stage.ramp_s:
-            segments.append(RateSegment(rate, rate, stage.duration_s - stage.ramp_s))
+        ramp_s = stage.ramp_s if rate != rate_before else 0.0
+        if ramp_s:
+            segments.append(RateSegment(rate_before, rate, ramp_s))
+        if stage.duration_s > ramp_s:
+            segments.append(RateSegment(rate, rate, stage.duration_s - ramp_s, stage.name or f"stage {number}"))
         rate_before = rate
     return ArrivalSchedule(tuple(segments))
 
@@ -189,7 +190,7 @@ def _rule_problems(profile: LoadProfile) -> list[str]:
 def _stage_problems(stage: Stage) -> list[str]:
     if not isinstance(stage, Stage):
         return [f"must be a Stage(...), not {stage!r}"]
-    problems = []
+    problems = _stage_name_problems(stage.name)
     if (stage.users is None) == (stage.rate is None):
         problems.append("give either users or rate")
     if stage.users is not None and (not _is_whole(stage.users) or stage.users < 0):
@@ -198,10 +199,6 @@ def _stage_problems(stage: Stage) -> list[str]:
         problems.append(f"rate must be a number of arrivals per second of at least 0, not {stage.rate!r}")
     if stage.spawn_rate is not None and not _is_positive(stage.spawn_rate):
         problems.append(f"spawn_rate must be above 0, not {stage.spawn_rate!r}")
-    if not isinstance(stage.name, str):
-        problems.append(f"name must be text, not {stage.name!r}")
-    if stage.name == RAMP:
-        problems.append(f"the name {RAMP!r} is taken by the requests on the way to a level; choose another")
     if stage.spawn_rate is not None and stage.ramp is not None:
         problems.append("give either spawn_rate or ramp")
     try:
@@ -210,6 +207,14 @@ def _stage_problems(stage: Stage) -> list[str]:
     except ValueError as error:
         problems.append(str(error))
     return problems
+
+
+def _stage_name_problems(name: object) -> list[str]:
+    if not isinstance(name, str):
+        return [f"name must be text, not {name!r}"]
+    if name in (RAMP, OUTSIDE):
+        return [f"the name {name!r} is taken by requests that belong to no stage; choose another"]
+    return []
 
 
 def _weight_problems(weights: Mapping[str, int], known_classes: Collection[str] | None) -> list[str]:

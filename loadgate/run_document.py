@@ -18,8 +18,8 @@ import psutil
 from loadgate.credentials import without_credentials
 from loadgate.judgement import exit_code
 from loadgate.profile import LoadProfile
-from loadgate.recorder import OVERALL, RAMP, LatencySketch, Scope, Totals, corrected, expected_interval_ms
-from loadgate.rules import RuleResult, Verdict
+from loadgate.recorder import OVERALL, LatencySketch, Scope, Totals, corrected, expected_interval_ms
+from loadgate.rules import RuleResult, Verdict, loaded_stages, steady_stages
 from loadgate.run_state import Run, whole_text
 
 SCHEMA_VERSION = 2
@@ -77,19 +77,20 @@ def verdict_json(verdict: Verdict) -> dict[str, Any]:
 def totals_json(run: Run) -> dict[str, Any]:
     """Return the figures of all requests, of each group and of each name, with and without the ramp.
 
-    `kind` tells requests from measures; a measure's `requests` are how often it was taken, its `success_ms` its values.
+    `requests_per_s` is of the requests that were sent while load was made. `kind` tells requests from measures; a
+    measure's `requests` are how often it was taken, its `success_ms` its values.
     `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
     `corrected_ms`, of groups in a closed model, is what their users would have seen had they not waited for slow
     answers (see `loadgate.recorder.omission`); rules do not read it.
     """
     recorder = run.recorder
-    steady = set(recorder.stages()) - {RAMP}
+    steady, loaded = steady_stages(recorder), loaded_stages(recorder)
 
     def figures(scope: Scope) -> dict[str, Any]:
         service = recorder.service_times(scope)
         return {
             "kind": "measure" if recorder.is_measure(scope) else "request",
-            **_figures(recorder.totals(scope), run.elapsed_s),
+            **_figures(recorder.totals(scope), recorder.totals(scope, loaded).requests, run.elapsed_s),
             "steady_success_ms": _latency(recorder.totals(scope, steady).success),
             "service_ms": _latency(service) if service.count else None,
         }
@@ -169,13 +170,13 @@ def _rule_json(result: RuleResult) -> dict[str, Any]:
     }
 
 
-def _figures(totals: Totals, duration_s: float) -> dict[str, Any]:
+def _figures(totals: Totals, sent_under_load: int, duration_s: float) -> dict[str, Any]:
     requests = totals.requests
     return {
         "requests": requests,
         "failures": totals.failure.count,
         "failure_rate": totals.failure.count / requests if requests else None,
-        "requests_per_s": requests / duration_s if duration_s > 0 else None,
+        "requests_per_s": sent_under_load / duration_s if duration_s > 0 else None,
         "response_bytes": totals.response_bytes,
         "success_ms": _latency(totals.success),
         "failure_ms": _latency(totals.failure),

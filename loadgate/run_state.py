@@ -16,7 +16,7 @@ from loadgate.credentials import without_credentials
 from loadgate.health import GeneratorHealth
 from loadgate.judgement import Ending, RunFacts
 from loadgate.profile import LoadProfile
-from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder import OUTSIDE, RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.recorder.errors import shorten
 from loadgate.rules import Rule, RuleResult
 from loadgate.stages import Step
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from loadgate.measures import Measure
 
 MAX_EXCEPTION_KINDS = 50
+CLOCKS_S = 0.05
+"""How much too early an arrival's start may read, which is reckoned back by another clock than the marks'."""
 
 CLOCK_SLACK_S = 60.0
 """How far outside the run a record may end: clocks are set, and a suite may have its times from elsewhere."""
@@ -124,12 +126,18 @@ class Run:
     away_since_s: dict[str, float] = field(default_factory=dict)
     finished_workers: set[str] = field(default_factory=set)
     left_out: LeftOut = field(default_factory=LeftOut)
+    lags: Recorder = field(default_factory=Recorder)
+    """How late the processes that make load were, whatever the target did; by what was late."""
     _made_s: float = field(default_factory=time.time)
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the start, or until the users were told to stop."""
-        return (self.stopping_s or time.time()) - self.started_s
+        """Seconds since the start, or until the load ended."""
+        elapsed_s = (self.stopping_s or time.time()) - self.started_s
+        if self.plan.timed_by_gate and self.plan.run_time_s is not None:
+            # Its users are stopped a little after the last arrival.
+            return min(elapsed_s, self.plan.run_time_s)
+        return elapsed_s
 
     def is_early(self) -> bool:
         """Whether the run's time is not over yet; Locust's timer may be a little ahead of the run."""
@@ -139,6 +147,7 @@ class Run:
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it began. Raises ValueError for one that makes no sense."""
         self._check_moment(request.start_s + request.latency_ms / 1000)
+        is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
         self.recorder.record(
             whole_text(request.name),
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
@@ -146,7 +155,7 @@ class Run:
             latency_ms=request.latency_ms,
             response_bytes=request.response_bytes,
             error=None if request.error is None else whole_text(request.error),
-            stage=self.stage_at(request.start_s),
+            stage=OUTSIDE if is_outside else self.stage_at(request.start_s),
             group=whole_text(request.group),
             service_ms=request.service_ms,
             ids=request.ids,
@@ -162,6 +171,12 @@ class Run:
             stage=self.stage_at(measure.at_s),
             group=whole_text(measure.group),
         )
+
+    def record_lag(self, name: str, late_ms: float) -> None:
+        """Record how late this process was at something that it had to do now."""
+        now_s = time.time()
+        start_s = now_s - late_ms / 1000
+        self.lags.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=late_ms, stage=self.stage_at(now_s))
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
         """Count an exception that a task let go."""
@@ -186,13 +201,14 @@ class Run:
         return next((stage for since_s, stage in reversed(self.stages) if start_s >= since_s), RAMP)
 
     def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
-        """Mark requests that begin so many seconds after now."""
-        now_s = time.time()
+        """Mark requests that begin so many seconds after now, when an open model's first arrival is due."""
+        now_s = time.time() - CLOCKS_S
         self.stages += [(now_s + after_s, stage) for after_s, stage in marks]
 
     def enter_stage(self, stage: str = STEADY) -> None:
         """Mark requests that begin from now on; `STEADY` is the full load."""
-        self.stages.append((time.time(), stage))
+        if stage != self.stages[-1][1]:
+            self.stages.append((time.time(), stage))
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
         """Everything since the last report, for the master."""
@@ -200,13 +216,14 @@ class Run:
         self.exceptions = {}
         health = {process: health.to_json() for process, health in self.health.items()}
         left_out, self.left_out = [self.left_out.count, self.left_out.first], LeftOut()
-        delta = self.recorder.take_delta(final=final)
-        return {"delta": delta, "exceptions": exceptions, "health": health, "left_out": left_out}
+        delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
+        return {"delta": delta, "lags": lags, "exceptions": exceptions, "health": health, "left_out": left_out}
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
         """Add a worker's report; one that was already there changes nothing."""
         if not self.recorder.merge_delta(report["delta"], worker_id):
             return
+        self.lags.merge_delta(report["lags"], worker_id)
         for text, tb, count in report["exceptions"]:
             self._add_exception(text, tb, count)
         self.left_out.add(*report["left_out"])
@@ -243,7 +260,7 @@ class Run:
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,
-            duration_s=self.elapsed_s,
+            load_s=(self.started_s, self.started_s + self.elapsed_s),
             planned_s=self.plan.run_time_s,
             exceptions=sum(exception.count for exception in self.exceptions.values()),
             first_exception=first.text if first else "",
@@ -251,6 +268,7 @@ class Run:
             first_left_out=self.left_out.first,
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
             saturated="; ".join(problems) or None,
+            lags=self.lags,
             aborted_by=self.aborted_by,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgate.arrival import ArrivalSchedule
@@ -36,27 +35,11 @@ def closed_steps(profile: LoadProfile) -> list[Step]:
     return steps
 
 
-def open_marks(schedule: ArrivalSchedule, names: Sequence[str] = ()) -> list[tuple[float, str]]:
-    """Return (seconds after the start, mark) for each segment: ramp while the rate changes, else a stage's name.
-
-    `names` are those of the flat segments in order; a missing one is the steady load.
-    """
+def open_marks(schedule: ArrivalSchedule) -> list[tuple[float, str]]:
+    """Return (seconds after the start, mark) for each segment: ramp while the rate changes, else its stage's name."""
     marks: list[tuple[float, str]] = []
-    at_s, flat = 0.0, 0
+    at_s = 0.0
     for segment in schedule.segments:
-        if segment.slope:
-            marks.append((at_s, RAMP))
-        else:
-            marks.append((at_s, names[flat] if flat < len(names) else STEADY))
-            flat += 1
+        marks.append((at_s, RAMP if segment.slope else segment.name or STEADY))
         at_s += segment.duration_s
     return marks
-
-
-def flat_names(profile: LoadProfile) -> list[str]:
-    """Return the names of the stages that hold a rate for a while, as `open_marks` takes them."""
-    return [
-        stage.name or f"stage {number}"
-        for number, stage in enumerate(profile.stages, start=1)
-        if stage.duration_s > stage.ramp_s
-    ]

@@ -108,7 +108,7 @@ class MasterSide:
         until_s: float | None,
     ) -> None:
         """Have the workers begin with the arrivals, each with its share, and wait until all have begun."""
-        clients = sorted(client.id for client in self._runner.clients.all if client.state != STATE_MISSING)
+        clients = self._serving()
         segments = [
             [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
             for item in schedule.segments
@@ -126,6 +126,11 @@ class MasterSide:
         deadline = time.monotonic() + GRACE_S
         while not self._arriving.issuperset(clients) and time.monotonic() < deadline:
             gevent.sleep(0.01)
+
+    def _serving(self) -> list[str]:
+        """Return the workers that have users, since only they can serve arrivals; all where none has said so."""
+        there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
+        return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
     def note_missing(self, run: Run) -> None:
         """Remember workers that Locust has given up, and those that came back. Call it every second."""

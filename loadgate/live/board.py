@@ -51,6 +51,10 @@ class LiveBoard:
             )
         return self._state
 
+    def note_health(self) -> None:
+        """Note this process's health of the moment, which what is judged during the run depends on."""
+        self._run.health[self._own_health.process] = self._own_health.health()
+
     @property
     def behind_s(self) -> int:
         """How many of the last seconds are not known to be whole."""

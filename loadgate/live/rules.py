@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from loadgate.recorder import OVERALL, RAMP, LatencySketch, Recorder, TimeSlot, Totals
-from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, recent_view
+from loadgate.recorder import OVERALL, LatencySketch, Recorder, TimeSlot, Totals
+from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, is_steady, recent_view
 
 
 class LiveRules:
@@ -40,7 +40,7 @@ class LiveRules:
             return evaluate_rule(rule, view, context)
         result = evaluate_rule(rule, recent_view(rule, view, complete_until_s), context)
         # A latency that was broken in the ramp alone is not judged in the end.
-        lasts = not rule.metric.kind.is_latency or result.stages != "all" or RAMP not in view.stages()
+        lasts = not rule.metric.kind.is_latency or result.stages != "all" or is_steady(view)
         if result.outcome is RuleOutcome.FAIL and lasts:
             self._broken[rule] = result
         return result

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from loadgate.live.rules import LiveRules
-from loadgate.rules import EvaluationContext, RuleResult
+from loadgate.rules import RuleResult
 from loadgate.run_state import Run
 
 RATE_WINDOW_S = 5
@@ -78,7 +78,7 @@ def live_state(
     """
     now_s = time.time()
     complete_until_s = int(now_s) - behind_s
-    context = EvaluationContext(duration_s=run.elapsed_s, saturated=run.facts().saturated, intervals=False)
+    context = replace(run.facts().context(), intervals=False)
     results = rules.look(context, complete_until_s, between)
     totals = rules.figures.totals()
     since_s = max(complete_until_s - RATE_WINDOW_S, int(run.started_s))

@@ -19,6 +19,10 @@ STEADY = "steady"
 
 RAMP = "ramp"
 
+OUTSIDE = "outside"
+"""The stage of requests sent while no load was made: before an open model's first arrival, when its users set out, and
+after the users were told to stop."""
+
 MAX_MS = 24 * 3600 * 1000.0
 """The longest time that is kept. What is longer is no measurement, and many of it could not be summed up."""
 

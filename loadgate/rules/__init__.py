@@ -1,7 +1,14 @@
 """Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
 
 from loadgate.rules.abort import abort_result, recent_view
-from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate, evaluate_rule
+from loadgate.rules.evaluate import (
+    EvaluationContext,
+    evaluate,
+    evaluate_rule,
+    is_steady,
+    loaded_stages,
+    steady_stages,
+)
 from loadgate.rules.limits import LimitError, read_limits
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.readings import format_value
@@ -17,6 +24,7 @@ from loadgate.rules.types import (
     Unit,
     Verdict,
 )
+from loadgate.rules.view import RecorderView
 
 __all__ = [
     "EvaluationContext",
@@ -39,7 +47,10 @@ __all__ = [
     "evaluate_rule",
     "format_value",
     "from_thresholds",
+    "is_steady",
+    "loaded_stages",
     "parse_rules",
     "read_limits",
     "recent_view",
+    "steady_stages",
 ]

@@ -4,8 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.recorder import OVERALL, TimeSlot, Totals
-from loadgate.rules.evaluate import EvaluationContext, RecorderView, evaluate_rule
+from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Unit
+from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import merged
 
 LOOK_BACK_S = 30
@@ -67,8 +68,7 @@ class _Recent:
 
     def span_s(self) -> tuple[int, int] | None:
         span_s = self.view.span_s()
-        # One second more than is complete: rules that count requests leave out the last as not whole.
-        return None if span_s is None else (span_s[0], self.until_s + 1)
+        return None if span_s is None else (span_s[0], self.until_s)
 
     def time_slots(
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0

@@ -1,54 +1,34 @@
 """Judging a run: each rule becomes pass, fail or inconclusive with a sentence that says why."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from loadgate.durations import format_duration
-from loadgate.recorder import OVERALL, RAMP, TimeSlot, Totals
+from loadgate.recorder import OUTSIDE, RAMP, LatencySketch, TimeSlot, Totals
+from loadgate.rules.lag import LagSlots, all_lags, least_value
 from loadgate.rules.readings import Reading, confidence_interval, format_value, read
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
+from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
 
 __all__ = ["EvaluationContext", "RecorderView", "evaluate", "evaluate_rule"]
-
-
-class RecorderView(Protocol):
-    """What the rules read of a recorder."""
-
-    def groups(self) -> list[str]:
-        """Groups with requests."""
-
-    def names(self) -> list[str]:
-        """Request names."""
-
-    def stages(self) -> list[str]:
-        """Stages with requests."""
-
-    def span_s(self) -> tuple[int, int] | None:
-        """[first, end) of the seconds with requests."""
-
-    def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
-        """All requests of a scope."""
-
-    def time_slots(
-        self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
-    ) -> list[TimeSlot]:
-        """The requests of a scope per second."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
     """What is known of the run beside its requests.
 
-    `duration_s` is the time during which load was made (None: from the first to the last second with a request).
-    `saturated` says in a clause how the load generator itself was overloaded, None when it was not. With
-    `prefer_steady`, latency rules leave out the ramp where enough requests are left. Without `intervals`, results have
-    no confidence interval, which takes most of the time of a judgement. `notes` go into the verdict.
+    `load_s` are the epoch seconds from the start of the load to its end (None: those of the first and last request).
+    `saturated` says in a clause how the load generator itself was overloaded, None when it was not; `lags` holds how
+    late it was at what it had to do, under a name for each way of watching it. With `prefer_steady`, latency rules
+    leave out the ramp where enough requests are left. Without `intervals`, results have no confidence interval, which
+    takes most of the time of a judgement. `notes` go into the verdict.
     """
 
-    duration_s: float | None = None
+    load_s: tuple[float, float] | None = None
     saturated: str | None = None
+    lags: RecorderView | None = None
     prefer_steady: bool = True
     intervals: bool = True
     notes: tuple[str, ...] = ()
@@ -79,63 +59,87 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
     if not view.totals(rule.scope).requests:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule.scope, view))
     if not rule.metric.kind.is_latency:
-        return _judge(rule, view, context, None)
+        return _judge(rule, view, context, loaded_stages(view) if _counts_in_time(rule) else None)
     whole = _judge(rule, view, context, None)
-    stages = steady_stages(view)
     result = whole
-    if context.prefer_steady and stages != set(view.stages()):
-        steady = _judge(rule, view, context, stages)
+    if context.prefer_steady and not is_steady(view):
+        steady = _judge(rule, view, context, steady_stages(view))
         if steady.value is not None:
             result = replace(steady, stages="steady")
     result = replace(result, value_all_stages=whole.value)
     if context.saturated and result.value is not None:
         reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
-        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
+        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
     return result
 
 
 def steady_stages(view: RecorderView) -> set[str]:
-    """All stages but the ramp."""
-    return set(view.stages()) - {RAMP}
+    """All stages but the ramp, and what was sent outside the load."""
+    return loaded_stages(view) - {RAMP}
+
+
+def loaded_stages(view: RecorderView) -> set[str]:
+    """The stages whose requests were sent while load was made: what a rate is taken of."""
+    return set(view.stages()) - {OUTSIDE}
+
+
+def is_steady(view: RecorderView) -> bool:
+    """Whether all requests are of the steady stages."""
+    return steady_stages(view) == set(view.stages())
+
+
+def _counts_in_time(rule: Rule) -> bool:
+    """Whether the rule asks how many requests a time had; of the whole run `requests` are simply all."""
+    return rule.metric.kind is MetricKind.THROUGHPUT or (
+        rule.metric.kind is MetricKind.REQUESTS and rule.window_s is not None
+    )
 
 
 def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None) -> RuleResult:
     if rule.window_s is not None:
-        slots, run_start_s = _judged_slots(rule, view, stages), (view.span_s() or (0, 0))[0]
-        return _judge_windows(rule, slots, run_start_s, context)
+        slots, run_start_s = _judged_slots(rule, view, context, stages), (view.span_s() or (0, 0))[0]
+        lags = LagSlots(context.lags, stages, slots[0].start_s if slots else run_start_s)
+        return _judge_windows(rule, slots, run_start_s, context, lags)
     totals = view.totals(rule.scope, stages)
-    reading = read(rule, totals, _duration_s(view, context))
+    load_s = _load_s(view, context)
+    reading = read(rule, totals, load_s[1] - load_s[0])
     if reading.value is None:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.lack, samples=reading.samples)
-    return _compare(rule, reading, _interval(rule, totals, context))
+    result = _compare(rule, reading, _interval(rule, totals, context))
+    return _doubted(result, totals, all_lags(context.lags, stages))
 
 
 def _interval(rule: Rule, totals: Totals, context: EvaluationContext) -> Interval | None:
     return confidence_interval(rule, totals) if context.intervals else None
 
 
-def _duration_s(view: RecorderView, context: EvaluationContext) -> float:
-    if context.duration_s is not None:
-        return context.duration_s
-    span_s = view.span_s()
-    return float(span_s[1] - span_s[0]) if span_s else 0.0
+def _load_s(view: RecorderView, context: EvaluationContext) -> tuple[float, float]:
+    return context.load_s or view.span_s() or (0.0, 0.0)
 
 
-def _judged_slots(rule: Rule, view: RecorderView, stages: Collection[str] | None) -> list[TimeSlot]:
+def _judged_slots(
+    rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None
+) -> list[TimeSlot]:
     """The slots that a rule with a window looks at, without gaps, from the scope's first to the run's last second."""
     slots, span_s = view.time_slots(rule.scope, stages), view.span_s()
     if not slots or span_s is None:
         return []
     first_s, end_s = slots[0].start_s, span_s[1]
-    if not rule.metric.kind.is_latency:
-        # The first and the last second are rarely whole, which would read as few requests.
-        first_s, end_s = first_s + slots[0].width_s, end_s - 1
+    if _counts_in_time(rule):
+        # Seconds in which load was not made from end to end, or only the last answers were waited for, would read as
+        # few requests.
+        began_s, ended_s = context.load_s or (first_s, end_s - 1)
+        first_s = max(first_s + slots[0].width_s, math.ceil(began_s))
+        end_s = min(end_s, math.floor(ended_s))
     return fill_gaps(slots, first_s, end_s)
 
 
-def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, context: EvaluationContext) -> RuleResult:
+def _judge_windows(
+    rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, context: EvaluationContext, lags: LagSlots
+) -> RuleResult:
     length_s = rule.window_s or 0
     worst: tuple[Reading, Window] | None = None
+    proven: tuple[Reading, Window] | None = None
     judged = unjudged = 0
     lack = ""
     for window in full_windows(slots, length_s):
@@ -146,15 +150,43 @@ def _judge_windows(rule: Rule, slots: Sequence[TimeSlot], run_start_s: int, cont
         judged += 1
         if worst is None or _is_worse(rule, reading.value, worst[0].value or 0.0):
             worst = reading, window
+        if _is_proven(rule, reading.value, window, lags) and (
+            proven is None or _is_worse(rule, reading.value, proven[0].value or 0.0)
+        ):
+            proven = reading, window
     text = format_duration(length_s)
     if worst is None:
         reason = f"no window of {text} could be judged: {lack}" if unjudged else f"there is no full window of {text}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
-    reading, window = worst
+    # The worst one may be the generator's doing, and another one not.
+    reading, window = proven or worst
     skipped = f" ({unjudged} more had too few requests)" if unjudged else ""
     where = f" in the worst of {judged} windows of {text}{skipped}, {window.start_s - run_start_s} s into the run"
     result = _compare(rule, reading, _interval(rule, window.totals, context), where)
+    result = _doubted(result, window.totals, lags.within(window))
     return replace(result, window_start_s=window.start_s)
+
+
+def _is_proven(rule: Rule, value: float, window: Window, lags: LagSlots) -> bool:
+    """Whether a window breaks the rule, and would have done so without the load generator's lag."""
+    if rule.operator.holds(value, rule.limit):
+        return False
+    return not rule.operator.holds(least_value(rule, window.totals, value, lags.within(window)), rule.limit)
+
+
+def _doubted(result: RuleResult, totals: Totals, lags: Collection[LatencySketch]) -> RuleResult:
+    """The result, inconclusive where it might be another without the load generator's lag."""
+    rule, value = result.rule, result.value or 0.0
+    if rule.operator.bounds_from_above == rule.operator.holds(value, rule.limit):
+        return result  # a lower value would change nothing
+    least = least_value(rule, totals, value, lags)
+    if rule.operator.holds(least, rule.limit) == rule.operator.holds(value, rule.limit):
+        return result
+    reason = (
+        f"{result.reason}; but the load generator was late itself, and without that it may have been as low as "
+        f"{format_value(least, rule.unit)}"
+    )
+    return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
 
 
 def _is_worse(rule: Rule, value: float, than: float) -> bool:

@@ -48,10 +48,11 @@ def _read_latency(metric: Metric, totals: Totals) -> Reading:
             lack = f"{metric} needs at least {needed} successful requests and there were {sketch.count}"
             return Reading(None, sketch.count, lack)
         return Reading(sketch.quantile(metric.quantile), sketch.count)
-    return Reading(_moment(metric.kind, sketch), sketch.count)
+    return Reading(moment(metric.kind, sketch), sketch.count)
 
 
-def _moment(kind: MetricKind, sketch: LatencySketch) -> float | None:
+def moment(kind: MetricKind, sketch: LatencySketch) -> float | None:
+    """The mean, minimum or maximum in ms, None without samples."""
     return {
         MetricKind.MEAN: sketch.mean_ms,
         MetricKind.MIN: sketch.min_ms,

@@ -120,8 +120,8 @@ class RuleResult:
     `value` is in the rule's unit (of the worst window, where there is one), None when it cannot be known; `samples`
     are the requests it was computed from. `margin` is the distance to the limit as a share of the limit: positive
     when the rule held. `stages` is `steady` when the ramp was left out and `all` otherwise; `value_all_stages` is the
-    value with the ramp, for latencies. `window_start_s` is the epoch second in which the worst window began. `reason`
-    is one sentence.
+    value with the ramp, for latencies. `window_start_s` is the epoch second in which the worst window began. It is
+    `doubted` when it is inconclusive because the load generator may have made the value. `reason` is one sentence.
     """
 
     rule: Rule
@@ -133,6 +133,7 @@ class RuleResult:
     stages: str = "all"
     value_all_stages: float | None = None
     window_start_s: int | None = None
+    doubted: bool = False
 
     @property
     def limit(self) -> float:

@@ -9,10 +9,12 @@ import pytest
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import Ending, RunFacts, exit_code, judge, target_silence
 from loadgate.recorder import Outcome, Recorder
-from loadgate.rules import RuleOutcome, parse_rules
+from loadgate.rules import RuleOutcome, evaluate, parse_rules
+from loadgate.run_state import FinishedRequest
+from tests.loadgate.report.runs import STARTED_S, bare_run
 
 RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
-SOUND = RunFacts(ending=Ending.COMPLETED, duration_s=60, planned_s=60)
+SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
 
 def recorder(latency_ms: float = 10, count: int = 200) -> Recorder:
@@ -31,7 +33,7 @@ def test_a_sound_run_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"ending": Ending.INTERRUPTED, "duration_s": 12.0}, "interrupted after 12 s of 60 s"),
+        ({"ending": Ending.INTERRUPTED, "load_s": (1000.0, 1012.0)}, "interrupted after 12 s of 60 s"),
         ({"exceptions": 2, "first_exception": "KeyError: 'id'"}, "raised an exception 2 times (first: KeyError: 'id')"),
         ({"incomplete": ("worker 1 was lost",)}, "worker 1 was lost"),
     ],
@@ -51,6 +53,17 @@ def test_a_saturated_generator_makes_latencies_inconclusive_only() -> None:
     assert [result.outcome for result in verdict.results] == [RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS]
 
 
+def test_what_stopped_early_with_a_saturated_generator_is_inconclusive() -> None:
+    (broken,) = evaluate(RULES[:1], recorder(latency_ms=200)).results
+    facts = replace(SOUND, ending=Ending.ABORTED, aborted_by=broken)
+    assert judge(RULES, recorder(latency_ms=200), facts).outcome is RuleOutcome.FAIL
+    assert judge(RULES, recorder(latency_ms=20), facts).outcome is RuleOutcome.FAIL
+    for spoiled in ({"saturated": "it used 99 % of one core"}, {"lags": recorder(latency_ms=500)}):
+        verdict = judge(RULES, recorder(latency_ms=200), replace(facts, **spoiled))  # type: ignore[arg-type]
+        assert verdict.outcome is RuleOutcome.INCONCLUSIVE
+        assert facts.abort_reason in verdict.notes
+
+
 def test_a_target_that_went_away_is_noticed() -> None:
     made = recorder()
     assert target_silence(made) is None
@@ -66,6 +79,16 @@ def test_a_few_failures_at_the_end_are_no_silence() -> None:
     made = recorder()
     made.record("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500")
     assert target_silence(made) is None
+
+
+def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
+    run = bare_run(rules=[], lasted_s=60)
+    for start_s in (59.9, 60.1):
+        run.record_request(FinishedRequest("ping", "", STARTED_S + start_s, 500, None, 0, None))
+    assert {stage: run.recorder.totals(stages=[stage]).requests for stage in run.recorder.stages()} == {
+        "outside": 1,
+        "steady": 1,
+    }
 
 
 def test_exit_codes() -> None:

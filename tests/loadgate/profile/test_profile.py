@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from loadgate.arrival import RateSegment
+from loadgate.arrival import RateSegment, parse_rate
 from loadgate.profile import LoadProfile, ProfileError, Stage, find_profile
 from loadgate.rules import parse_rules
+from loadgate.stages import open_marks
 
 CLASSES = ["HealthCheckUser", "HealthCheckFullUser", "AuthUserFlow", "TasksMonitoringUser"]
 WEIGHTS = {"HealthCheckUser": 10, "HealthCheckFullUser": 1, "AuthUserFlow": 15, "TasksMonitoringUser": 1}
@@ -82,6 +83,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"weight_config": {Stage: 1}}, "unknown user class <class "),
         ({"thresholds": ["auth_p95_ms"]}, "thresholds must map keys to limits"),
         ({"rules": [7]}, "rule 1, column 1: a rule is a text, such as 'auth: p95 < 500ms': 7"),
+        ({"stages": [Stage("1m", users=1, name="outside")]}, "the name 'outside' is taken"),
     ],
 )
 def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict[str, Any], part: str) -> None:
@@ -140,11 +142,30 @@ def test_stages_with_rates_ramp_from_one_level_to_the_next() -> None:
     assert arrivals is not None
     assert arrivals.segments == (
         RateSegment(0, 10, 10),
-        RateSegment(10, 10, 20),
-        RateSegment(50, 50, 20),
+        RateSegment(10, 10, 20, "stage 1"),
+        RateSegment(50, 50, 20, "stage 2"),
         RateSegment(50, 0, 5),
     )
     assert arrivals.start_s(50 + 200 + 1000 + 125) is None
+
+
+def test_each_stage_marks_the_requests_of_its_own_time() -> None:
+    stages = [
+        Stage("3s", rate=10, name="a"),
+        Stage("4s", rate=10, ramp="1s", name="b"),
+        Stage("5s", rate=20, ramp="1s", name="c"),
+        Stage("2s", rate=0, ramp="2s", name="down"),
+        Stage("2s", rate=0, ramp="2s", name="off"),
+    ]
+    arrivals = profile(stages=stages).arrivals()
+
+    assert arrivals is not None
+    assert open_marks(arrivals) == [(0, "a"), (3, "b"), (7, "ramp"), (8, "c"), (12, "ramp"), (14, "off")]
+
+
+def test_a_rate_marks_its_ramp_and_then_the_steady_load() -> None:
+    assert open_marks(parse_rate("10..20/s over 30s")) == [(0, "ramp"), (30, "steady")]
+    assert open_marks(parse_rate("10/s")) == [(0, "steady")]
 
 
 def test_a_profile_may_bring_its_own_rules() -> None:

@@ -94,7 +94,8 @@ def aborted() -> dict[str, Any]:
         run.recorder.record(
             "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 50, latency_ms=5 + number % 7, group="g"
         )
-    (run.aborted_by,) = evaluate(run.plan.rules, run.recorder, EvaluationContext(duration_s=12.0)).results
+    context = EvaluationContext(load_s=(STARTED_S, STARTED_S + 12.0))
+    (run.aborted_by,) = evaluate(run.plan.rules, run.recorder, context).results
     return judged(run)
 
 

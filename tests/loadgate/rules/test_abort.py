@@ -8,7 +8,7 @@ from loadgate.recorder import Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, abort_result, evaluate, parse_rules
 
 START_S = 1_700_000_000
-CONTEXT = EvaluationContext()
+CONTEXT = EvaluationContext(load_s=(START_S, START_S + 10_000))
 
 
 def fill(recorder: Recorder, seconds: range, latency_ms: float, failures: int = 0, count: int = 10) -> Recorder:
@@ -97,6 +97,13 @@ def test_seconds_that_are_not_yet_complete_are_not_looked_at() -> None:
 
     assert ask("health: throughput >= 10/s over 5s abort", recorder, until=20) is None
     assert ask("health: throughput >= 10/s over 5s abort", recorder, until=25) is not None
+
+
+def test_only_a_window_whose_seconds_are_all_complete_stops_a_run() -> None:
+    recorder = fill(Recorder(), range(4), 20.0)
+    fill(recorder, range(4, 6), 150.0)
+
+    assert ask("health: p50 < 100ms over 4s abort", recorder, until=6) is None
 
 
 def test_a_standstill_stops_a_run_though_nothing_is_recorded() -> None:

@@ -70,7 +70,7 @@ def judge(line: str, recorder: Recorder, context: EvaluationContext | None = Non
 def test_each_metric_is_compared_as_written(line: str, outcome: RuleOutcome, value: float) -> None:
     recorder = run([104.0] * 198, failures=2)
 
-    result = judge(line, recorder, EvaluationContext(duration_s=20))
+    result = judge(line, recorder, EvaluationContext(load_s=(START_S, START_S + 20)))
 
     assert (result.outcome, result.value) == (outcome, pytest.approx(value))
     assert result.limit == result.rule.limit
@@ -186,6 +186,17 @@ class TestRamp:
         run([30.0] * 50, recorder=recorder, stage="spike", start_s=START_S + 5)
 
         assert judge("health: max < 1s", recorder).samples == 100
+
+
+def test_a_rate_is_of_what_was_sent_in_the_time_of_the_load() -> None:
+    recorder = run([20.0] * 200, stage="outside", per_second=100)
+    run([20.0] * 60, recorder=recorder, start_s=START_S + 3)
+    context = EvaluationContext(load_s=(START_S + 3, START_S + 9))
+
+    assert judge("health: throughput <= 10/s", recorder, context).value == 10.0
+    assert judge("health: throughput > 5/s over 2s", recorder, context).outcome is PASS
+    assert judge("health: requests > 0", recorder, context).value == 260
+    assert judge("health: p95 < 1s", recorder, context).samples == 60
 
 
 class TestVerdict:

@@ -118,11 +118,24 @@ def test_a_standstill_breaks_a_throughput_rule() -> None:
         if number not in range(30, 40):
             second(recorder, number, 20.0)
 
-    fine = judge("health: throughput >= 10/s", recorder, EvaluationContext(duration_s=50))
+    fine = judge("health: throughput >= 10/s", recorder, EvaluationContext(load_s=(START_S, START_S + 50)))
     windowed = judge("health: throughput > 1/s over 10s", recorder)
 
     assert fine.outcome is RuleOutcome.PASS
     assert (windowed.outcome, windowed.value, windowed.window_start_s) == (RuleOutcome.FAIL, 0.0, START_S + 30)
+
+
+@pytest.mark.parametrize("line", ["health: requests >= 20 over 2s", "health: throughput >= 10/s over 2s"])
+def test_windows_of_counts_lie_within_the_time_of_the_load(line: str) -> None:
+    recorder = Recorder()
+    for number in range(20):
+        second(recorder, number, 20.0)
+    second(recorder, 26, 6500.0, count=1)  # it was waited for after the load had ended
+    context = EvaluationContext(load_s=(START_S + 0.3, START_S + 20.1))
+
+    assert judge(line, recorder, context).outcome is RuleOutcome.PASS
+    broken = judge(line, recorder, EvaluationContext(load_s=(START_S + 0.3, START_S + 24.1)))
+    assert (broken.outcome, broken.value, broken.window_start_s) == (RuleOutcome.FAIL, 0.0, START_S + 20)
 
 
 def test_the_partial_seconds_at_both_ends_do_not_count_as_low_throughput() -> None:

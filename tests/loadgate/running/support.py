@@ -87,8 +87,10 @@ class WebUi:
         with urllib.request.urlopen(self.base + path, timeout=10) as response:
             return str(response.read().decode())
 
-    def start(self, host: str) -> None:
-        form = urllib.parse.urlencode({"user_count": 4, "spawn_rate": 20, "host": host, "run_time": "1m"})
+    def start(self, host: str, users: int = 4, spawn_rate: float = 20) -> None:
+        """Start a run, or edit the one that goes on."""
+        fields = {"user_count": users, "spawn_rate": spawn_rate, "host": host, "run_time": "1m"}
+        form = urllib.parse.urlencode(fields)
         with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
             assert json.loads(response.read())["success"]
 

@@ -45,6 +45,27 @@ def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, st
     assert stages["base"] == pytest.approx(40, abs=10)
 
 
+def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, stub: StubServer) -> None:
+    options = ["-u", "1", "-t", "2s", "--processes", "2", *master_ports()]
+    done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="open")
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    unserved = document(tmp_path)["counters"].get("arrivals_never_started", 0)
+    # The one user may have been busy with the last ones.
+    assert stub.total + unserved == 80
+    assert stub.total > 40
+
+
+def test_what_users_send_before_the_first_arrival_is_in_no_rate(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-t", "2s", LOAD_PROFILE="open-starting")
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    run = document(tmp_path)
+    overall, before = run["totals"]["overall"], requests_by_stage(run)["outside"]
+    assert overall["requests"] == stub.total
+    assert before >= 40
+    assert run["run"]["duration_s"] == 2
+    assert overall["requests_per_s"] == (stub.total - before) / 2
+
+
 def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
     # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
     stub.freeze_at, stub.freeze_s = 40, 1.5
@@ -57,6 +78,20 @@ def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_p
     assert overall["service_ms"]["max"] >= 1400
     assert run["counters"]["arrivals_late"] >= 30
     assert overall["requests"] == stub.total
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_generator_that_stalls_does_not_make_the_target_slow(
+    tmp_path: Path, stub: StubServer, processes: int
+) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="open-blocked")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    run = document(tmp_path)
+    rule = rule_of(run, "quick")
+    assert rule["value"] > 50
+    assert rule["outcome"] == "inconclusive"
+    assert "the load generator was late itself" in rule["reason"]
 
 
 def test_arrivals_that_never_start_are_counted_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
@@ -117,3 +152,10 @@ def test_an_abort_rule_ends_the_run_early_with_its_verdict(tmp_path: Path, stub:
     assert rule_of(run, "quick")["outcome"] == "fail"
     assert any("the run was stopped early" in note for note in run["verdict"]["notes"])
     assert re.search(r"FAIL: .*exit code 99", done.stdout)
+
+
+def test_an_abort_by_latency_needs_a_generator_that_is_healthy_then(tmp_path: Path, stub: StubServer) -> None:
+    stub.delay_s = 0.15
+    done = locust(tmp_path, "--host", stub.url, "-t", "6s", LOAD_PROFILE="abort", TEST_LAG_LIMIT_MS="0")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert document(tmp_path)["run"]["ending"] == "completed"

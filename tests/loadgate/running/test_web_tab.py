@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.loadgate.running.support import WebUi, wait_until, web_ui
+from tests.loadgate.running.support import WebUi, document, master_ports, wait_until, web_ui
 from tests.loadgate.stub_server import StubServer
 from tests.support.browser import launched_browser
 
@@ -58,6 +58,24 @@ def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: S
         assert "</html>" in ui.get("/loadgate/report")
         ui.start(stub.url)
         wait_until(lambda: rows(ui) and rows(ui)[-1]["rule"] != "the run", "the next run")
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_edit_marks_the_requests_on_the_way_as_ramp(tmp_path: Path, stub: StubServer, processes: int) -> None:
+    several = ["--processes", "2", *master_ports()] if processes == 2 else []
+    with web_ui(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="roomy") as (ui, _):
+
+        def is_steady_with(users: int) -> bool:
+            running = state(ui)["running"]
+            return running is not None and (running["users"], running["stage"]) == (users, "steady")
+
+        ui.start(stub.url)
+        wait_until(lambda: is_steady_with(4), "the load")
+        ui.start(stub.url, users=10, spawn_rate=3)
+        wait_until(lambda: is_steady_with(10), "the load that was asked for then")
+        ui.stop()
+        wait_until(lambda: state(ui)["verdict"], "the verdict")
+    assert [stage for _, stage in document(tmp_path)["stages"]] == ["ramp", "steady", "ramp", "steady"]
 
 
 def test_a_browser_shows_the_tab(tmp_path: Path, stub: StubServer) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import gevent
+from gevent.monkey import get_original
 from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
 from locust.exception import RescheduleTaskImmediately
 
@@ -16,6 +17,8 @@ from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
 
 OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+really_sleep = get_original("time", "sleep")
 
 
 class QuickUser(BaseUser):
@@ -33,6 +36,29 @@ class QuickUser(BaseUser):
     @task
     def plain(self) -> None:
         self.client.get("/plain")
+
+
+class BlockingUser(BaseUser):
+    """Keeps its whole process from doing anything else for much of the time."""
+
+    wait_time = constant(0.2)
+
+    @task
+    def block(self) -> None:
+        really_sleep(0.3)
+
+
+class StartingUser(BaseUser):
+    group = "starting"
+    wait_time = constant(0.05)
+
+    def on_start(self) -> None:
+        for _ in range(5):
+            self.client.get("/sign-up")
+
+    @task
+    def ping(self) -> None:
+        self.client.get("/ping")
 
 
 class SlowUser(BaseUser):
@@ -214,6 +240,8 @@ PROFILES = {
         profile("plain", {"PlainUser": 1, "PlainFastUser": 1}, run_time="2s", rules=["overall: requests > 0"]),
         profile("senseless", {"SenselessUser": 1}, run_time="6s", rules=["overall: failures < 1% over 1s"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
+        profile("open-blocked", {"QuickUser": 19, "BlockingUser": 1}, 50, rate="30/s"),
+        profile("open-starting", {"StartingUser": 1}, rate="20/s", rules=["starting: requests > 0"]),
         profile("open-slow", {"SlowUser": 1}, users=2, rate="4/s", rules=["SlowUser: requests >= 1"]),
         profile("open-raising", {"RaisingUser": 3, "QuickUser": 1}, rate="10/s"),
         profile("open-nested", {"NestedUser": 1}, rate="10/s"),
@@ -243,6 +271,8 @@ loadgate.install(
     profiles=PROFILES,
     user_classes=[
         QuickUser,
+        BlockingUser,
+        StartingUser,
         SlowUser,
         HangingUser,
         RaisingUser,
