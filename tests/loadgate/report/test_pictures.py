@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from tests.loadgate.running.support import FAIL, PASS, document, finish, loadgate_command, run_folder
+from tests.loadgate.running.support import FAIL, INCONCLUSIVE, PASS, document, finish, loadgate_command, run_folder
 from tests.support.browser import OfflinePage
 from tests.support.png import with_palette
 
@@ -37,7 +37,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"[tool.loadgate.target]\ncommand = {json.dumps(command)}\nready_line = 'http://\\S+'\n"
     )
     done = finish(loadgate_command("run", "peak"), folder, TEST_PICTURE_S=str(SECONDS))
-    assert done.returncode in {PASS, FAIL}, done.stdout + done.stderr
+    # On a busy machine the generator may have stalled so long that nobody can say whether the target was slow.
+    assert done.returncode in {PASS, FAIL, INCONCLUSIVE}, done.stdout + done.stderr
     assert document(folder)["totals"]["overall"]["requests"] > 20
     return run_folder(folder) / "report.html"
 
