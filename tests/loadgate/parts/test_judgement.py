@@ -83,6 +83,7 @@ def test_a_few_failures_at_the_end_are_no_silence() -> None:
 
 def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
     run = bare_run(rules=[], lasted_s=60)
+    run._made_s = STARTED_S
     for start_s in (59.9, 60.1):
         run.record_request(FinishedRequest("ping", "", STARTED_S + start_s, 500, None, 0, None))
     assert {stage: run.recorder.totals(stages=[stage]).requests for stage in run.recorder.stages()} == {

@@ -156,7 +156,7 @@ def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
 ) -> None:
     half = "half \ud83d"
     monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
-    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
+    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0, _made_s=1000.0)
     run.record_request(FinishedRequest(half, half, 1000.5, 5.0, None, 0, None))
     run.record_request(FinishedRequest(half, half, 1001.5, 5.0, None, 0, half))
     measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)

@@ -303,7 +303,7 @@ def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> No
     unread, unwritten = gate(tmp_path, "report", "nested"), gate(tmp_path, "report", "taken")
     assert (unread.returncode, unwritten.returncode) == (USAGE, ERROR)
     assert re.fullmatch(r"loadgate: nested/run.json: not JSON: .*\n", unread.stderr)
-    assert unwritten.stderr == "loadgate: taken: the files cannot be written: taken/report.html: Is a directory\n"
+    assert unwritten.stderr == "loadgate: taken: the files cannot be written: report.html: Is a directory\n"
 
 
 def test_a_history_is_shown_whatever_the_terminal_can_write(tmp_path: Path) -> None:
