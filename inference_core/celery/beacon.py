@@ -25,20 +25,12 @@ from inference_core.celery.worker_state import (
     TaskEntry,
     WorkerPhase,
     WorkerReport,
+    connect,
     encode_report,
 )
 from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
-
-
-def connect(settings: Settings) -> Redis:
-    """A client of the broker that never waits long: the worker's loop stands still meanwhile."""
-    return Redis.from_url(
-        settings.broker_url,
-        socket_connect_timeout=settings.redis_connect_timeout_s,
-        socket_timeout=settings.redis_timeout_s,
-    )
 
 
 class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types

@@ -12,8 +12,7 @@ from celery.exceptions import WorkerLostError
 from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery
-from inference_core.celery.beacon import connect
-from inference_core.celery.worker_state import PARKED_KEY
+from inference_core.celery.worker_state import PARKED_KEY, connect
 
 log = logging.getLogger(__name__)
 

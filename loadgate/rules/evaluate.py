@@ -12,7 +12,7 @@ from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleRe
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
 
-__all__ = ["EvaluationContext", "RecorderView", "evaluate", "evaluate_rule"]
+__all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,8 @@ def _judge_windows(
         judged += 1
         if worst is None or _is_worse(rule, reading.value, worst[0].value or 0.0):
             worst = reading, window
-        if _is_proven(rule, reading.value, window, lags) and (
-            proven is None or _is_worse(rule, reading.value, proven[0].value or 0.0)
-        ):
+        is_worse = proven is None or _is_worse(rule, reading.value, proven[0].value or 0.0)
+        if is_worse and _is_proven(rule, reading.value, window, lags):
             proven = reading, window
     text = format_duration(length_s)
     if worst is None:

@@ -168,9 +168,10 @@ class _LineParser:
             self._error(at, f"expected a limit, such as 500ms, 1.5s, 1%, 100 or 50/s{found}")
             return None
         self._at = match.end()
-        if float(match["number"]) > MAX_LIMIT:
+        number = float(match["number"])
+        if number > MAX_LIMIT:
             self._error(at, f"a limit is at most {MAX_LIMIT:g}")
-        number, unit = float(match["number"]), re.sub(r"\s", "", match["unit"] or "").lower()
+        unit = re.sub(r"\s", "", match["unit"] or "").lower()
         if metric is None:
             return number, Unit.COUNT
         unit_at = match.start("unit") if unit else match.end("number")
