@@ -1,4 +1,6 @@
-"""One user class of the three that are compared, named by GENERATOR; prints requests and CPU seconds at the end.
+"""One user class of the three that are compared, named by GENERATOR.
+
+Prints requests and CPU seconds when its users run, and on SIGUSR1.
 
 Only with BaseUser is loadgate installed: what it costs to record a request is part of the comparison.
 """
@@ -7,9 +9,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import time
 from typing import Any
 
+import gevent
 from locust import FastHttpUser, HttpUser, User, constant, events, task
 from locust.env import Environment
 
@@ -50,31 +54,22 @@ class Plain(HttpUser):
 _CLASSES: dict[str, type[User]] = {"BaseUser": Base, "FastHttpUser": Fast, "HttpUser": Plain}
 chosen = _CLASSES[os.environ["GENERATOR"]]
 del Base, Fast, Plain  # Locust runs every class that it finds in a locustfile
-_began: tuple[int, float] = (0, 0.0)
-
-
-def _so_far(environment: Environment) -> tuple[int, float]:
-    return environment.stats.total.num_requests, time.process_time()
 
 
 @events.init.add_listener
 def on_init(environment: Environment, **_: Any) -> None:
-    def begin(**_: Any) -> None:
-        global _began  # noqa: PLW0603 - a locustfile's listeners share nothing else
-        _began = _so_far(environment)
+    def tell(*_: Any, **__: Any) -> None:
+        total = environment.stats.total
+        figures = {"requests": total.num_requests, "cpu_s": time.process_time(), "failures": total.num_failures}
+        print(json.dumps(figures), flush=True)
 
-    def end(**_: Any) -> None:
-        requests, cpu_s = _so_far(environment)
-        failures = environment.stats.total.num_failures
-        print(json.dumps({"requests": requests - _began[0], "cpu_s": cpu_s - _began[1], "failures": failures}))
-
-    environment.events.spawning_complete.add_listener(begin)
-    environment.events.test_stopping.add_listener(end)
+    environment.events.spawning_complete.add_listener(tell)
+    gevent.signal_handler(signal.SIGUSR1, tell)
 
 
 if issubclass(chosen, BaseUser):
     install(
-        profiles={"throughput": LoadProfile("throughput")},
+        profiles={"throughput": LoadProfile("throughput", run_time="1h")},
         user_classes=[chosen],
         rules=["overall: requests > 0"],
         preflight=(),
