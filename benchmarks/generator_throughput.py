@@ -1,8 +1,8 @@
 """Requests that one core of the load generator makes: BaseUser beside plain FastHttpUser and plain HttpUser.
 
-    python -m benchmarks.generator_throughput [--rounds 5] [--turns 20]
+    python -m benchmarks.generator_throughput [--rounds 5] [--turns 100]
 
-All three ask the same stub server, which answers at once. They take turns of a quarter of a second, one running while
+All three ask the same stub server, which answers at once. They take turns of 50 ms, one running while
 the others are stopped (SIGSTOP), so that a machine which is now faster and now slower is so for all of them. Counted
 is the CPU time of the Locust process alone; the ratio is the median of the rounds' own. The exit code is 1 below a bar.
 """
@@ -28,7 +28,7 @@ from benchmarks.calibrate.runs import ROOT, stub_server
 GENERATORS = ("BaseUser", "FastHttpUser", "HttpUser")
 BARS = {"FastHttpUser": 0.95, "HttpUser": 3.0}
 """The least that BaseUser makes, as a multiple of the other."""
-TURN_S = 0.25
+TURN_S = 0.05
 
 
 class Made(NamedTuple):
@@ -110,7 +110,7 @@ def requests_per_cpu_s(generators: list[Generator], turns: int) -> list[float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=20, help="turns that each generator has in a round")
+    parser.add_argument("--turns", type=int, default=100, help="turns that each generator has in a round")
     options = parser.parse_args()
     rounds = []
     with stub_server("constant") as url, contextlib.ExitStack() as running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -74,6 +75,7 @@ def finished_request(
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def request_name(request_type: str, name: str) -> str:
     """Return the name in the record: the suite's own, or method and path where the suite gave none."""
     return without_credentials(f"{request_type} {name}") if name.startswith("/") or "://" in name else name

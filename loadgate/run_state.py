@@ -198,7 +198,10 @@ class Run:
 
     def stage_at(self, start_s: float) -> str:
         """Return the stage of a request that began at `start_s`."""
-        return next((stage for since_s, stage in reversed(self.stages) if start_s >= since_s), RAMP)
+        for since_s, stage in reversed(self.stages):
+            if start_s >= since_s:
+                return stage
+        return RAMP
 
     def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
         """Mark requests that begin so many seconds after now, when an open model's first arrival is due."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import sys
@@ -10,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import gevent.socket
+from gevent.monkey import get_original
 
 _HAS_STAMPS = sys.platform == "linux" and sys.maxsize > 2**32
 _TIMESTAMPS = 35
@@ -22,13 +24,15 @@ _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
     """A socket that knows when what it read last had arrived: by the kernel on Linux, elsewhere when it was read."""
 
-    __slots__ = ("_taken", "arrived")
+    __slots__ = ("_news", "_taken", "arrived")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if _HAS_STAMPS:
             with suppress(OSError):  # a kernel that knows no stamps gives none
                 self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
+        self._news = get_original("select", "poll")()
+        self._news.register(self.fileno(), select.POLLIN)
         self.take()
 
     def take(self) -> None:
@@ -36,6 +40,10 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
         self._taken = time.perf_counter()
         self.arrived: float | None = None
         """In seconds of `time.perf_counter`; `None` while the request has read nothing."""
+
+    def is_quiet(self) -> bool:
+        """Whether it is open and has nothing to read, not even its end: an idle connection that can be used again."""
+        return self.fileno() >= 0 and not self._news.poll(0)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; see `socket.socket.recv`."""

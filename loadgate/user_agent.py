@@ -78,51 +78,50 @@ class TimedUserAgent(LocustUserAgent):
         client = self.clientpool.get_client(request.url_split)
         if "get_socket" not in client._connection_pool.__dict__:  # noqa: SLF001 - no public way to a client's pool
             stamp_connections(client)
-            _remember_heads(client)
-            _trace(client)
+            _write_heads(client)
         # As Locust's, which would look up the client once more.
         url = request.url_split
         answer = client.request(request.method, url.quoted_uri, body=request.payload, headers=request.headers)
         return FastResponse(answer, request=request, sent_request=answer._sent_request)  # noqa: SLF001 - as Locust
 
 
-def _remember_heads(client: HTTPClient) -> None:
-    """Keep the last few request heads that were built: a user sends the same again and again."""
+def _write_heads(client: HTTPClient) -> None:
+    """Put the trace of the running request into its head, unless its user has set one.
+
+    The last few heads that were built are kept, without it: a user sends the same again and again.
+    """
     build = client._build_request  # noqa: SLF001 - the client has no public place for it
-    heads: dict[tuple[Any, ...], str] = {}
+    known: dict[tuple[Any, ...], tuple[str, str | None]] = {}
+
+    def built(method: str, request_uri: str, body: Any, headers: Any, chunked: bool | None) -> tuple[str, str | None]:
+        head = build(method, request_uri, body=body, headers=headers, chunked=chunked)
+        return head, own_traceparent(head)
+
+    def remembered(method: str, request_uri: str, headers: Headers, chunked: bool | None) -> tuple[str, str | None]:
+        # The items as they are stored.
+        defaults = client.default_headers
+        key = (method, request_uri, chunked, len(defaults), *dict.items(defaults), *dict.items(headers))
+        try:
+            head = known.get(key)
+        except TypeError:  # a field of several lines is stored as a list
+            return built(method, request_uri, b"", headers, chunked)
+        if head is None:
+            if len(known) >= MAX_HEADS:
+                known.clear()
+            head = known[key] = built(method, request_uri, b"", headers, chunked)
+        return head
 
     def build_request(
         method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: bool | None = None
     ) -> str:
         if body or chunked or not isinstance(headers, Headers):
-            return build(method, request_uri, body=body, headers=headers, chunked=chunked)
-        # The stored items, of which a field of several lines is a list.
-        fields = (*dict.items(client.default_headers), *dict.items(headers))
-        if any(type(field) is list for _, field in fields):
-            return build(method, request_uri, body=body, headers=headers, chunked=chunked)
-        key = (method, request_uri, chunked, len(client.default_headers), *fields)
-        head = heads.get(key)
-        if head is None:
-            if len(heads) >= MAX_HEADS:
-                heads.clear()
-            head = heads[key] = build(method, request_uri, body=body, headers=headers, chunked=chunked)
-        return head
-
-    client._build_request = build_request  # type: ignore[method-assign]  # noqa: SLF001 - as above
-
-
-def _trace(client: HTTPClient) -> None:
-    """Put the trace of the running request into its head, behind what is remembered, unless its user has set one."""
-    build = client._build_request  # noqa: SLF001 - as above
-
-    def build_request(
-        method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: bool | None = None
-    ) -> str:
-        head = build(method, request_uri, body=body, headers=headers, chunked=chunked)
+            head, own = built(method, request_uri, body, headers, chunked)
+        else:
+            head, own = remembered(method, request_uri, headers, chunked)
         watch = running()
         if watch is None:
             return head
-        if own := own_traceparent(head):
+        if own:
             watch.traceparent = own
             return head
         # One that is redirected stays in its trace.

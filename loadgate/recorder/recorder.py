@@ -49,7 +49,6 @@ class Recorder:
         self._reports = ReportBook()
         self._recorder_id = uuid4().hex
         self._next_sequence = 0
-        self._span_s: tuple[int, int] | None = None
 
     def record(
         self,
@@ -85,15 +84,11 @@ class Recorder:
             raise ValueError(f"times of day are epoch seconds, as time.time() gives them; it ended at {end_s!r}")
         if not (isinstance(name, str) and isinstance(group, str) and 0 <= response_bytes <= MAX_BYTES):
             raise ValueError(f"name and group are texts, sizes at least 0; got {name!r}, {group!r}, {response_bytes!r}")
-        second = int(end_s)
-        key = SeriesKey(group, name, outcome, stage)
+        key = group, name, outcome, stage
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = CellSeries()
-        series.second(second).record(latency_ms, response_bytes, service_ms)
-        # Kept beside the seconds, so that a live view costs the same at the end of a long run as at its start.
-        series.total.record(latency_ms, response_bytes, service_ms)
-        self._note_span(second, second + 1)
+            series = self._series[SeriesKey(*key)] = CellSeries()
+        series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
             self._errors.record(name, error, end_s, partial(_keep, group, name, start_s, latency_ms, ids))
         elif outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
@@ -124,7 +119,6 @@ class Recorder:
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters = Counter()
-        self._span_s = None
         return delta
 
     def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
@@ -198,7 +192,8 @@ class Recorder:
 
     def span_s(self) -> tuple[int, int] | None:
         """[first, end) of the epoch seconds in which requests ended, or None without any."""
-        return self._span_s
+        spans = [series.span_s for series in self._series.values()]
+        return (min(first_s for first_s, _ in spans), max(end_s for _, end_s in spans)) if spans else None
 
     def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """All requests of a scope, of all stages or the given ones."""
@@ -266,16 +261,9 @@ class Recorder:
             series = self._series.setdefault(key, CellSeries())
             for slot in iter_slots(unpack(row["cells"])):
                 series.add(slot)
-                self._note_span(slot.start_s, slot.start_s + slot.width_s)
         self._errors.merge_json(data["errors"])
         self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
-
-    def _note_span(self, first_s: int, end_s: int) -> None:
-        if self._span_s is None:
-            self._span_s = first_s, end_s
-        elif first_s < self._span_s[0] or end_s > self._span_s[1]:
-            self._span_s = min(first_s, self._span_s[0]), max(end_s, self._span_s[1])
 
 
 def _keep(

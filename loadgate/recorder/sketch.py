@@ -44,11 +44,6 @@ def bucket_bounds_us(index: int) -> tuple[int, int]:
     return low, low + (1 << shift)
 
 
-def is_latency(value_ms: float) -> bool:
-    """Whether a number can be a latency: 0 or more, and finite."""
-    return 0.0 <= value_ms < math.inf
-
-
 def nearest_rank(quantile: float, count: int) -> int:
     """The rank (1-based) of the smallest of `count` samples that has at least `quantile * count` samples up to it."""
     # Rounding first: 0.07 * 100 is 7.000000000000001 in binary, and its rank is 7.
@@ -76,16 +71,18 @@ class LatencySketch:
 
         Raises ValueError for a negative value or one that is not finite: such a latency is a fault of the clock.
         """
-        if not is_latency(value_ms):
+        if not 0.0 <= value_ms < math.inf:
             raise ValueError(f"a latency is a finite number of milliseconds, 0 or more; got {value_ms!r}")
         value_ns = int(value_ms * _NS_PER_MS + 0.5)
         index = bucket_index(value_ns // 1000)
         self.buckets[index] = self.buckets.get(index, 0) + times
         self.sum_ns += value_ns * times
         self.count += times
-        if self.max_ms is None or value_ms > self.max_ms:
+        if self.max_ms is None or self.min_ms is None:
+            self.min_ms = self.max_ms = value_ms
+        elif value_ms > self.max_ms:
             self.max_ms = value_ms
-        if self.min_ms is None or value_ms < self.min_ms:
+        elif value_ms < self.min_ms:
             self.min_ms = value_ms
 
     def merge(self, other: "LatencySketch") -> None:

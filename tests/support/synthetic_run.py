@@ -105,7 +105,6 @@ def _fill(recorder: Recorder, wanted: Synthetic, number: int, rnd: random.Random
         if made.latency.count:
             slot = Slot(STARTED_S + start_s, width_s, made)
             _series(recorder, SeriesKey(group, name, Outcome.SUCCESS, stage)).add(slot)
-            recorder._note_span(slot.start_s, slot.start_s + width_s)
     failures = round(wanted.requests_per_s * wanted.duration_s * wanted.failure_share / wanted.names)
     for failure in range(min(failures, 2000)):
         trace_id = f"{rnd.getrandbits(128):032x}"
