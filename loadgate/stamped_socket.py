@@ -48,6 +48,9 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; see `socket.socket.recv`."""
         notes: list[tuple[int, int, bytes]] = []
+        if self.arrived is None and self.timeout != 0.0:
+            # The request has just been sent, and asking now would be in vain.
+            self._wait(self._read_event)
         try:
             if not _HAS_STAMPS:
                 return bytes(super().recv(size, flags))
