@@ -84,10 +84,10 @@ class Recorder:
             raise ValueError(f"times of day are epoch seconds, as time.time() gives them; it ended at {end_s!r}")
         if not (isinstance(name, str) and isinstance(group, str) and 0 <= response_bytes <= MAX_BYTES):
             raise ValueError(f"name and group are texts, sizes at least 0; got {name!r}, {group!r}, {response_bytes!r}")
-        key = group, name, outcome, stage
+        key = SeriesKey(group, name, outcome, stage)
         series = self._series.get(key)
         if series is None:
-            series = self._series[SeriesKey(*key)] = CellSeries()
+            series = self._series[key] = CellSeries()
         series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
             self._errors.record(name, error, end_s, partial(_keep, group, name, start_s, latency_ms, ids))
