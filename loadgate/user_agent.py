@@ -98,9 +98,9 @@ def _write_heads(client: HTTPClient) -> None:
         return head, own_traceparent(head)
 
     def remembered(method: str, request_uri: str, headers: Headers, chunked: bool | None) -> tuple[str, str | None]:
-        # The items as they are stored.
+        # The items as they are stored, past what Headers makes of them.
         defaults = client.default_headers
-        key = (method, request_uri, chunked, len(defaults), *dict.items(defaults), *dict.items(headers))
+        key = (method, request_uri, chunked, dict.__len__(defaults), *dict.items(defaults), *dict.items(headers))
         try:
             head = known.get(key)
         except TypeError:  # a field of several lines is stored as a list
