@@ -29,6 +29,9 @@ GENERATORS = ("BaseUser", "FastHttpUser", "HttpUser")
 BARS = {"FastHttpUser": 0.95, "HttpUser": 3.0}
 """The least that BaseUser makes, as a multiple of the other."""
 TURN_S = 0.05
+"""Short beside the moods of a machine, long beside what it takes to stop and to go on."""
+LIMIT = "15m"
+"""The longest that a generator lives, should this process be killed."""
 
 
 class Made(NamedTuple):
@@ -56,7 +59,7 @@ class Generator:
         with tempfile.TemporaryDirectory() as folder:
             environment = {**os.environ, "PYTHONPATH": str(ROOT), "GENERATOR": name}
             process = subprocess.Popen(
-                [*command, "-u", "10", "-r", "10", "--host", url],
+                [*command, "-u", "10", "-r", "10", "-t", LIMIT, "--host", url],
                 cwd=folder,
                 env=environment,
                 stdout=subprocess.PIPE,
@@ -102,9 +105,13 @@ def requests_per_cpu_s(generators: list[Generator], turns: int) -> list[float]:
         for generator in generators:
             generator.turn()
     after = [generator.made() for generator in generators]
-    return [
+    rates = [
         (end.requests - begin.requests) / (end.cpu_s - begin.cpu_s) for begin, end in zip(before, after, strict=True)
     ]
+    for name, rate in zip(GENERATORS, rates, strict=True):
+        if not rate:
+            raise SystemExit(f"{name} made no request")
+    return rates
 
 
 def main() -> int:
@@ -112,6 +119,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--turns", type=int, default=100, help="turns that each generator has in a round")
     options = parser.parse_args()
+    # So that what is stopped does not stay behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rounds = []
     with stub_server("constant") as url, contextlib.ExitStack() as running:
         generators = [running.enter_context(Generator.started(name, url)) for name in GENERATORS]

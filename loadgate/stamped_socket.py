@@ -17,6 +17,8 @@ _HAS_STAMPS = sys.platform == "linux" and sys.maxsize > 2**32
 _TIMESTAMPS = 35
 """Linux' SO_TIMESTAMPNS: with what is read comes the wall-clock time at which the kernel received the last of it."""
 
+_poll = get_original("select", "poll")
+
 _timespec_of = struct.Struct("qq").unpack
 _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 
@@ -24,15 +26,15 @@ _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
     """A socket that knows when what it read last had arrived: by the kernel on Linux, elsewhere when it was read."""
 
-    __slots__ = ("_news", "_taken", "arrived")
+    __slots__ = ("_poller", "_taken", "arrived")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if _HAS_STAMPS:
             with suppress(OSError):  # a kernel that knows no stamps gives none
                 self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
-        self._news = get_original("select", "poll")()
-        self._news.register(self.fileno(), select.POLLIN)
+        self._poller = _poll()
+        self._poller.register(self.fileno(), select.POLLIN)
         self.take()
 
     def take(self) -> None:
@@ -41,14 +43,14 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
         self.arrived: float | None = None
         """In seconds of `time.perf_counter`; `None` while the request has read nothing."""
 
-    def is_quiet(self) -> bool:
-        """Whether it is open and has nothing to read, not even its end: an idle connection that can be used again."""
-        return self.fileno() >= 0 and not self._news.poll(0)
+    def is_reusable(self) -> bool:
+        """Whether it is open and has nothing to read, not even its end, as an idle connection should be."""
+        return self.fileno() >= 0 and not self._poller.poll(0)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; see `socket.socket.recv`."""
         notes: list[tuple[int, int, bytes]] = []
-        if self.arrived is None and self.timeout != 0.0:
+        if self.arrived is None and self.timeout != 0.0 and self.fileno() >= 0:
             # The request has just been sent, and asking now would be in vain.
             self._wait(self._read_event)
         try:

@@ -58,13 +58,13 @@ del Base, Fast, Plain  # Locust runs every class that it finds in a locustfile
 
 @events.init.add_listener
 def on_init(environment: Environment, **_: Any) -> None:
-    def tell(*_: Any, **__: Any) -> None:
+    def print_figures(*_: Any, **__: Any) -> None:
         total = environment.stats.total
         figures = {"requests": total.num_requests, "cpu_s": time.process_time(), "failures": total.num_failures}
         print(json.dumps(figures), flush=True)
 
-    environment.events.spawning_complete.add_listener(tell)
-    gevent.signal_handler(signal.SIGUSR1, tell)
+    environment.events.spawning_complete.add_listener(print_figures)
+    gevent.signal_handler(signal.SIGUSR1, print_figures)
 
 
 if issubclass(chosen, BaseUser):

@@ -1,6 +1,5 @@
 """What is kept per time slot, and how old slots are rolled up so that a day-long run stays small."""
 
-import sys
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,71 +81,67 @@ class Slot(NamedTuple):
 class CellSeries:
     """The cells of one series by width and start in epoch seconds, and the sum of all.
 
-    Requests are gathered by the second in which they end; a second is filed when another one begins or somebody reads,
-    so that recording a request adds to one cell alone.
+    The requests of one second are pending until another one begins or somebody reads, so that recording a request adds
+    to one cell alone.
     """
 
-    __slots__ = ("_by_width", "_end_s", "_first_s", "_gathered", "_gathered_s", "_newest_s", "_rolled_to_s", "_total")
+    __slots__ = ("_by_width", "_newest_s", "_pending", "_pending_s", "_rolled_to_s", "_span_s", "_total")
 
     def __init__(self) -> None:
         self._total = Cell()
         self._by_width: dict[int, dict[int, Cell]] = {width_s: {} for width_s in WIDTHS_S}
-        self._gathered = Cell()
-        self._gathered_s = 0
+        self._pending = Cell()
+        self._pending_s = 0
         self._newest_s = 0
-        self._first_s, self._end_s = sys.maxsize, 0
+        self._span_s: tuple[int, int] | None = None
         self._rolled_to_s = dict.fromkeys(WIDTHS_S, 0)
 
     def __len__(self) -> int:
-        self._file()
+        self._flush()
         return sum(map(len, self._by_width.values()))
 
     @property
     def total(self) -> Cell:
         """All requests of the series. To be read, not changed."""
-        self._file()
+        self._flush()
         return self._total
 
     @property
-    def span_s(self) -> tuple[int, int]:
-        """[first, end) of the epoch seconds with a request."""
-        self._file()
-        return self._first_s, self._end_s
+    def span_s(self) -> tuple[int, int] | None:
+        """[first, end) of the epoch seconds in which requests ended, or None without any."""
+        self._flush()
+        return self._span_s
 
     def record(self, second: int, latency_ms: float, response_bytes: int, service_ms: float | None) -> None:
         """Add a request that ended in an epoch second."""
-        if second != self._gathered_s:
-            self._file()
-            self._gathered_s = second
-        self._gathered.record(latency_ms, response_bytes, service_ms)
+        if second != self._pending_s:
+            self._flush()
+            self._pending_s = second
+        self._pending.record(latency_ms, response_bytes, service_ms)
 
     def add(self, slot: Slot) -> None:
         """Merge a slot that comes from elsewhere; the cell is copied in."""
         self._total.merge(slot.cell)
-        self._cell(slot.start_s, slot.width_s).merge(slot.cell)
-        self._note(slot.start_s, slot.width_s)
+        self._put(slot.start_s, slot.width_s, slot.cell)
 
-    def _file(self) -> None:
-        """File what is gathered under its second."""
-        gathered = self._gathered
-        if not gathered.latency.count:
-            return
-        self._gathered = Cell()
-        self._total.merge(gathered)
-        self._cell(self._gathered_s, 1).merge(gathered)
-        self._note(self._gathered_s, 1)
+    def _flush(self) -> None:
+        if self._pending.latency.count:
+            cell, self._pending = self._pending, Cell()
+            self._total.merge(cell)
+            self._put(self._pending_s, 1, cell)
 
-    def _note(self, start_s: int, width_s: int) -> None:
-        """Note that a slot has got requests; a new one rolls up what has become old enough."""
-        self._first_s = min(self._first_s, start_s)
-        self._end_s = max(self._end_s, start_s + width_s)
+    def _put(self, start_s: int, width_s: int, cell: Cell) -> None:
+        """Merge a cell into a slot; a slot that is newer than all rolls up what has become old enough."""
+        self._cell(start_s, width_s).merge(cell)
+        first_s, end_s = self._span_s or (start_s, start_s + width_s)
+        self._span_s = min(first_s, start_s), max(end_s, start_s + width_s)
         if start_s > self._newest_s:
             self._newest_s = start_s
             self._roll_up()
 
     def slots(self, since_s: int = 0) -> list[Slot]:
         """The slots that start at `since_s` or later, in order of their start."""
-        self._file()
+        self._flush()
         found = []
         for width_s, cells in self._by_width.items():
             starts: Iterable[int] = cells

@@ -192,7 +192,7 @@ class Recorder:
 
     def span_s(self) -> tuple[int, int] | None:
         """[first, end) of the epoch seconds in which requests ended, or None without any."""
-        spans = [series.span_s for series in self._series.values()]
+        spans = [span_s for series in self._series.values() if (span_s := series.span_s) is not None]
         return (min(first_s for first_s, _ in spans), max(end_s for _, end_s in spans)) if spans else None
 
     def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:

@@ -52,6 +52,24 @@ def test_a_request_belongs_to_the_second_in_which_it_ended() -> None:
     assert recorder.span_s() == (START_S, START_S + 4)
 
 
+def test_reading_between_requests_changes_nothing() -> None:
+    left_alone, read, reported = Recorder(), Recorder(), Recorder()
+    worker = Recorder()
+    for sequence, call in enumerate(fill(left_alone)):
+        read.record(**call)
+        worker.record(**call)
+        if sequence % 3 == 0:
+            assert read.totals().requests == sum(slot.totals.requests for slot in read.time_slots()) == sequence + 1
+        if sequence % 7 == 0:
+            reported.merge_delta(worker.take_delta(), "worker")
+    reported.merge_delta(worker.take_delta(final=True), "worker")
+
+    for recorder in (read, reported):
+        assert recorder.time_slots() == left_alone.time_slots()
+        assert recorder.totals() == left_alone.totals()
+        assert recorder.span_s() == left_alone.span_s()
+
+
 @pytest.mark.parametrize(
     ("scope", "chosen"),
     [

@@ -59,6 +59,25 @@ def test_an_answer_in_parts_ends_with_the_last_of_them() -> None:
     assert latency_ms >= 200
 
 
+def test_an_interim_answer_ends_nothing() -> None:
+    result = seen("early-hints")
+    assert result["bodies"] == ["ok", "ok"]
+    assert min(result["latencies_ms"]) >= 400
+    assert len(set(result["paths"])) == 1, "the connection is used again"
+
+
+@pytest.mark.parametrize("scenario", ["closed-by-server", "unasked-for"])
+def test_a_connection_that_went_stale_is_not_used_again(scenario: str) -> None:
+    result = seen(scenario)
+    assert (result["bodies"], result["errors"]) == (["ok"] * 3, [])
+
+
+def test_a_request_without_an_answer_fails_after_its_time() -> None:
+    result = seen("unanswered")
+    assert len(result["errors"]) == 1
+    assert result["latencies_ms"][0] >= 2000
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a socket received what is read")
 def test_an_answer_ends_when_it_arrived_not_when_it_was_read() -> None:
     assert seen("arrived-before")["read_ms"] < -100

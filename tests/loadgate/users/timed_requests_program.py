@@ -6,7 +6,7 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gevent
@@ -56,6 +56,8 @@ def application(result: Result) -> Any:
 class Caller(BaseUser):
     """Calls by hand."""
 
+    network_timeout = 2
+
 
 def slow_client(user: BaseUser, result: Result) -> None:
     urlopen = user.client.client.urlopen
@@ -74,6 +76,65 @@ def slow_client(user: BaseUser, result: Result) -> None:
 
 def concurrent(user: BaseUser, _: Result) -> None:
     gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/plain")])
+
+
+def serve_raw(answer: Callable[[socket.socket], None]) -> StreamServer:
+    """A server that reads a request whole and answers it as told, again and again on one connection."""
+
+    def serve(connection: socket.socket, _: object) -> None:
+        while connection.recv(10_000):
+            answer(connection)
+
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    return server
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+def early_hints(user: BaseUser, result: Result) -> None:
+    def answer(connection: socket.socket) -> None:
+        result["paths"].append(connection.fileno())
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n")
+        gevent.sleep(0.2)
+        connection.sendall(OK[:-1])
+        gevent.sleep(0.2)
+        connection.sendall(OK[-1:])
+
+    server = serve_raw(answer)
+    for _ in range(2):
+        result["bodies"].append(user.client.get(f"http://127.0.0.1:{server.server_port}/").text)
+    server.stop()
+
+
+def stale(user: BaseUser, result: Result, after: Callable[[socket.socket], None]) -> None:
+    """Asks three times, where an idle connection goes stale each time."""
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(OK)
+        after(connection)
+
+    server = serve_raw(answer)
+    for _ in range(3):
+        result["bodies"].append(user.client.get(f"http://127.0.0.1:{server.server_port}/").text)
+        gevent.sleep(0.05)
+    server.stop()
+
+
+def close(connection: socket.socket) -> None:
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def send_more(connection: socket.socket) -> None:
+    gevent.sleep(0.02)
+    connection.sendall(OK)
+
+
+def unanswered(user: BaseUser, _: Result) -> None:
+    server = serve_raw(lambda _: gevent.sleep(5))
+    user.client.get(f"http://127.0.0.1:{server.server_port}/")
+    server.stop()
 
 
 def together(user: BaseUser, _: Result) -> None:
@@ -198,6 +259,12 @@ SCENARIOS = {
     "refused": lambda user, _: user.client.get("http://127.0.0.1:1/"),
     "concurrent": concurrent,
     "together": together,
+    "early-hints": early_hints,
+    "closed-by-server": lambda user, result: stale(
+        user, result, lambda connection: connection.shutdown(socket.SHUT_RDWR)
+    ),
+    "unasked-for": lambda user, result: stale(user, result, send_more),
+    "unanswered": unanswered,
     "in-parts": lambda user, _: user.client.get("/in-parts"),
     "arrived-before": lambda _, result: arrived_before_it_was_read(result),
     "clock-set-on": lambda _, result: clock_is_set(result, 3600),
@@ -211,7 +278,7 @@ SCENARIOS = {
 
 
 def main() -> None:
-    lists = ("latencies_ms", "errors", "paths", "cookies", "accepts", "traceparents", "ids")
+    lists = ("latencies_ms", "errors", "paths", "cookies", "accepts", "traceparents", "ids", "bodies")
     result: Result = {name: [] for name in lists} | {"waited": 0}
 
     def on_request(response_time: float, exception: BaseException | None, **event: Any) -> None:
