@@ -13,14 +13,16 @@ from types import TracebackType
 from typing import Any
 
 import gevent
-from locust import clients
+from locust import User, clients
 from locust.clients import HttpSession
 from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.observed import UnansweredRequestError
 from loadgate.stopwatch import Stopwatch, timed, under_way
+from loadgate.tracing import TRACEPARENT, traceparent_in
 
 POLL_S = 0.02
 
@@ -79,11 +81,28 @@ def ends_task(left_by: BaseException | None) -> bool:
 
 @functools.cache
 def follow_clients() -> None:
-    """Have Locust's own clients follow their requests as those of a BaseUser do."""
+    """Have Locust's own clients follow their requests as those of a BaseUser do, and no user begin one as it stops."""
+    User.stop = _stop  # type: ignore[method-assign,assignment]
     for session_class in (HttpSession, FastHttpSession):
         session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
     for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
         _follow_blocks(response_class)
+
+
+_locust_stop = User.stop
+
+
+def _stop(user: User, force: bool = False) -> bool:
+    """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
+
+    Locust kills a pausing user from the event loop's next turn; until then its pause may end and its next request
+    begin, which would be cut off and count as unanswered.
+    """
+    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public way to it
+        user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
+        user.group.killone(user.greenlet)
+        return True
+    return bool(_locust_stop(user, force))
 
 
 def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,7 +117,8 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
-            context = {**session.user.context(), **(options.get("context") or {})}
+            sent = {TRACEPARENT: traceparent_in(options.get("headers"))}
+            context = {**sent, **session.user.context(), **(options.get("context") or {})}
             record_unanswered(session, began, method=method, url=url, name=name, context=context)
             raise
 

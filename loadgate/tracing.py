@@ -44,6 +44,11 @@ def with_traceparent(head: str, traceparent: str) -> str:
     return f"{head[:-2]}traceparent: {traceparent}\r\n\r\n"
 
 
+def traceparent_in(headers: Mapping[str, Any] | None) -> str:
+    """Return the traceparent among the headers of a request, "" where it has none."""
+    return next((str(value) for name, value in (headers or {}).items() if name.lower() == TRACEPARENT), "")
+
+
 def traced(send: Callable[..., Any], common: Collection[str]) -> Callable[..., Any]:
     """Return Locust's `session.request` with a trace for each request, unless it or the `common` headers have one."""
 

@@ -15,7 +15,6 @@ from locust import FastHttpUser, User
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
 from locust.exception import LocustError, ResponseError, StopUser
-from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.checks import Check, json_problem
 from loadgate.in_flight import ends_task, fast_request, record_unanswered
@@ -235,18 +234,6 @@ class BaseUser(FastHttpUser):
             raise ValueError(f"{name}: a measure must be finite; got {value_ms!r} ms")
         taken = Measure(name, group, value_ms, time.time() if at_s is None else at_s)
         measured.fire(measure=taken)  # type: ignore[no-untyped-call]
-
-    def stop(self, force: bool = False) -> bool:
-        """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
-
-        Locust kills a pausing user from the event loop's next turn; until then its pause may end and its next request
-        begin, which would be cut off and count as unanswered.
-        """
-        if not force and self._state == LOCUST_STATE_WAITING:
-            self._state = LOCUST_STATE_STOPPING
-            self._group.killone(self._greenlet)
-            return True
-        return bool(super().stop(force))
 
     @classmethod
     def group_name(cls) -> str:

@@ -143,6 +143,10 @@ def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
     assert run["totals"]["overall"]["requests"] == stub.total
     assert run["totals"]["overall"]["failure_ms"]["min"] >= 4000
     assert {error["text"] for error in run["errors"]} == {"no answer when the run ended"}
+    sent = {header.split("-")[1] for header in stub.traceparents}
+    examples = [example for error in run["errors"] for example in error["examples"]]
+    assert {example["name"] for example in examples} == {"requests", "GET /hang", "spawned"}
+    assert {example["trace_id"] for example in examples} <= sent
 
 
 def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:

@@ -114,6 +114,11 @@ def test_a_request_in_the_middle_of_another_leaves_neither_in_flight() -> None:
     assert result["open"] == 0
 
 
+def test_a_user_that_is_stopped_as_its_pause_ends_begins_no_request() -> None:
+    result = seen("stopped-in-pause")
+    assert (result["paths"], result["errors"], result["open"]) == (["/plain"], [], 0)
+
+
 def test_every_request_names_a_trace_of_its_own_and_keeps_the_ids() -> None:
     result = seen("traces")
     sent = result["traceparents"]

@@ -11,8 +11,10 @@ from typing import Any
 
 import gevent
 from gevent.event import Event
+from gevent.pool import Group
 from gevent.pywsgi import WSGIServer
 from gevent.server import StreamServer
+from locust import FastHttpUser, constant, task
 from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
 
@@ -76,6 +78,13 @@ def slow_client(user: BaseUser, result: Result) -> None:
 
 def concurrent(user: BaseUser, _: Result) -> None:
     gevent.joinall([gevent.spawn(user.client.get, path) for path in ("/slow", "/plain")])
+
+
+def be_busy(for_s: float) -> None:
+    """Without a sleep, which would give way."""
+    until = time.perf_counter() + for_s
+    while time.perf_counter() < until:
+        pass
 
 
 def serve_raw(answer: Callable[[socket.socket], None]) -> StreamServer:
@@ -150,9 +159,7 @@ def together(user: BaseUser, _: Result) -> None:
 
     def call() -> None:
         user.client.get(f"http://127.0.0.1:{server.server_port}/")
-        until = time.perf_counter() + 0.3
-        while time.perf_counter() < until:  # no sleep: it would give way
-            pass
+        be_busy(0.3)
 
     over = Event()
     server = StreamServer(("127.0.0.1", 0), serve)
@@ -249,6 +256,32 @@ def nested(user: BaseUser, result: Result) -> None:
     result["open"] = len(under_way())
 
 
+class Pausing(FastHttpUser):
+    """A plain user of Locust's that asks, pauses and asks again."""
+
+    wait_time = constant(0.1)
+
+    @task
+    def ask(self) -> None:
+        self.client.get("/plain")
+
+
+def stopped_in_pause(user: BaseUser, result: Result) -> None:
+    """Stops a user in the turn of the event loop in which its pause ends, too."""
+    follow_clients()
+    Pausing.host = user.host
+    pausing = Pausing(user.environment)
+    greenlets = Group()
+    pausing.start(greenlets)
+    while not result["latencies_ms"]:
+        gevent.sleep(0.01)
+    gevent.spawn_later(0.01, be_busy, 0.3)
+    gevent.sleep(0.05)
+    pausing.stop()
+    greenlets.join(timeout=5)
+    result["open"] = len(greenlets)
+
+
 OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 SCENARIOS = {
@@ -274,6 +307,7 @@ SCENARIOS = {
     "headers": headers,
     "waiting-listener": waiting_listener,
     "nested": nested,
+    "stopped-in-pause": stopped_in_pause,
 }
 
 
