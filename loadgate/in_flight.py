@@ -100,7 +100,7 @@ def _stop(user: User, force: bool = False) -> bool:
     """
     if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public way to it
         user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
-        user.group.killone(user.greenlet)
+        user._group.killone(user._greenlet)  # noqa: SLF001 - as above; `group` may be the suite's own
         return True
     return bool(_locust_stop(user, force))
 
