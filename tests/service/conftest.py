@@ -46,15 +46,25 @@ def mariadb() -> Iterator[str]:
         skip_or_fail(error)
 
 
+@pytest.fixture(scope="session")
+def databases() -> dict[str, str]:
+    """What `database_url` made, by kind: it is set up anew each time that its parameter comes back."""
+    return {}
+
+
 @pytest.fixture(scope="session", params=DATABASES)
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
+def database_url(
+    request: pytest.FixtureRequest, databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> str:
     """A migrated database on each kind of server; tests share it and keep apart by using accounts of their own."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'service.db'}"
-    else:
-        url = create_database(request.getfixturevalue(request.param), "service")
-    upgrade(Settings(_env_file=None, database_url=url))
-    return url
+    if request.param not in databases:
+        if request.param == "sqlite":
+            url = f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'service.db'}"
+        else:
+            url = create_database(request.getfixturevalue(request.param), "service")
+        upgrade(Settings(_env_file=None, database_url=url))
+        databases[request.param] = url
+    return databases[request.param]
 
 
 @pytest.fixture
