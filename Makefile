@@ -26,7 +26,7 @@ perf: setup-run
 	@.venv/bin/loadgate run $(PROFILE)
 
 test: setup
-	@.venv/bin/python -m pytest -n auto -q
+	@.venv/bin/python -m pytest -n auto --dist loadgroup -q
 
 up: setup-run
 	@.venv/bin/inference-core up --port $(PORT)

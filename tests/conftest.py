@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
 from tests.support.processes import redis_server
-from tests.support.scheduling import SharingModules
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> SharingModules:
-    return SharingModules(config, log)
 
 
 @pytest.fixture(scope="session")
