@@ -293,9 +293,7 @@ SCENARIOS = {
     "concurrent": concurrent,
     "together": together,
     "early-hints": early_hints,
-    "closed-by-server": lambda user, result: stale(
-        user, result, lambda connection: connection.shutdown(socket.SHUT_RDWR)
-    ),
+    "closed-by-server": lambda user, result: stale(user, result, close),
     "unasked-for": lambda user, result: stale(user, result, send_more),
     "unanswered": unanswered,
     "in-parts": lambda user, _: user.client.get("/in-parts"),
