@@ -45,7 +45,11 @@ _dict = StatsEntry.to_dict
 def _time(value_ms: float | None) -> str:
     """Write a time as narrow as Locust's columns are: `0.84`, `104.9`, `1625`."""
     value_ms = value_ms or 0.0
-    return f"{value_ms:.{2 if value_ms < 10 else 1 if value_ms < 1000 else 0}f}"
+    return f"{value_ms:.{_decimals(value_ms)}f}"
+
+
+def _decimals(value_ms: float) -> int:
+    return 2 if value_ms < 10 else 1 if value_ms < 1000 else 0
 
 
 def _fine_row(entry: StatsEntry, current: bool = True) -> str:
@@ -55,22 +59,32 @@ def _fine_row(entry: StatsEntry, current: bool = True) -> str:
     name_width = stats.STATS_NAME_WIDTH - stats.STATS_TYPE_WIDTH + 4
     failures = f"{entry.num_failures}({entry.fail_ratio:.2%})"
     return (
-        f"{entry.method or '':<{stats.STATS_TYPE_WIDTH}} {entry.name:<{name_width}} "
+        f"{_padded(entry.method, stats.STATS_TYPE_WIDTH)} {_padded(entry.name, name_width)} "
         f"{entry.num_requests:>7} {failures:>12} "
         f"|{average:>7} {shortest:>7} {longest:>7}{median:>7} | {rates[0]:>7.2f} {rates[1]:>11.2f}"
     )
 
 
+def _padded(text: str | None, width: int) -> str:
+    """Fill the text up with blanks; Locust's width for names is negative on a terminal of less than 84 columns."""
+    return (text or "").ljust(width)
+
+
 def _fine_percentiles(entry: StatsEntry) -> str:
     times = [_time(entry.get_response_time_percentile(percent)) for percent in stats.PERCENTILES_TO_REPORT]
     cells = " ".join(f"{cell:>6}" for cell in [*times[1:], entry.num_requests])
-    names = f"{entry.method or '':<{stats.STATS_TYPE_WIDTH}} {entry.name:<{stats.STATS_NAME_WIDTH}}"
+    names = f"{_padded(entry.method, stats.STATS_TYPE_WIDTH)} {_padded(entry.name, stats.STATS_NAME_WIDTH)}"
     return f"{names} {times[0]:>8} {cells}"
 
 
 def _fine_dict(entry: StatsEntry, escape_string_values: bool = False) -> dict[str, int | float | str]:
-    extremes = {"min_response_time": entry.min_response_time or 0, "max_response_time": entry.max_response_time}
-    return {**_dict(entry, escape_string_values), **extremes}
+    extremes = {"min_response_time": entry.min_response_time, "max_response_time": entry.max_response_time}
+    return {**_dict(entry, escape_string_values), **{name: _rounded(value or 0) for name, value in extremes.items()}}
+
+
+def _rounded(value_ms: float) -> float:
+    """Return the time with the digits of the tables; the web UI and the HTML report show every digit they get."""
+    return round(value_ms, _decimals(value_ms) or None)
 
 
 def _fine_fields(table: StatsCSV, entry: StatsEntry, use_current: bool = False) -> Sequence[float | str]:

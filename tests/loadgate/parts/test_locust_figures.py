@@ -1,0 +1,40 @@
+"""What Locust shows with our figures: its tables on terminals of any width, its web UI's and HTML report's digits."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).with_name("locust_figures_program.py")
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, Any]:
+    done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_tables_are_made_for_a_terminal_of_any_width(shown: dict[str, Any]) -> None:
+    assert {"0", "20", "40", "80", "84", "200"} <= set(shown["tables"])
+    for columns, rows in shown["tables"].items():
+        named = [row for row in rows if row.startswith("GET") and "/api/v1/health/database" in row]
+        assert len(named) == 3, (columns, rows)
+        assert "12346" in named[0]
+        assert any("Failed: 404" in row for row in rows), columns
+
+
+def test_the_web_ui_and_the_html_report_have_no_digits_of_the_clock(shown: dict[str, Any]) -> None:
+    rows = {row["name"]: (row["min_response_time"], row["max_response_time"]) for row in shown["html"]}
+    assert rows["/api/v1/health/database"] == (0.12, 12346)
+    assert rows["Aggregated"] == (0.12, 12346)
+
+
+def test_an_entry_without_requests_has_extremes_of_zero(shown: dict[str, Any]) -> None:
+    assert (shown["empty"]["min_response_time"], shown["empty"]["max_response_time"]) == (0, 0)
