@@ -9,7 +9,7 @@ from enum import StrEnum
 from loadgate.arrival import ArrivalEvent
 from loadgate.exit_codes import ExitCode
 from loadgate.recorder import Recorder
-from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, Verdict, evaluate
+from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
 
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
@@ -49,6 +49,10 @@ class RunFacts:
     """How late the load generator was at what it had to do."""
     aborted_by: RuleResult | None = None
     """The failed result that ended the run."""
+    fewer_users: str = ""
+    """Says how many users the run had, where it was asked to have fewer than its profile."""
+    groups_left_out: frozenset[str] = frozenset()
+    """Groups that had no user because of what the run was asked for."""
 
     @property
     def abort_reason(self) -> str:
@@ -57,7 +61,17 @@ class RunFacts:
 
     def context(self, notes: tuple[str, ...] = ()) -> EvaluationContext:
         """Return what the rules need to know of them."""
-        return EvaluationContext(load_s=self.load_s, saturated=self.saturated, lags=self.lags, notes=notes)
+        return EvaluationContext(
+            load_s=self.load_s,
+            saturated=self.saturated,
+            lags=self.lags,
+            every_request_decides=bool(self.fewer_users),
+            notes=notes,
+        )
+
+    def asked_for(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
+        """Return the rules that the run can be asked for: all but those of groups that were left out of it."""
+        return [rule for rule in rules if rule.scope not in self.groups_left_out or view.totals(rule.scope).requests]
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
@@ -66,8 +80,9 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     silence = target_silence(recorder)
     arrivals = arrival_note(recorder.counters())
     spoilers += [arrivals] if arrivals else []
-    notes = (*spoilers, *([silence] if silence else []))
-    verdict = evaluate(rules, recorder, facts.context(notes))
+    asked_for = facts.asked_for(rules, recorder)
+    notes = (*spoilers, *([silence] if silence else []), *_smaller_run(rules, asked_for, facts))
+    verdict = evaluate(asked_for, recorder, facts.context(notes))
     aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
     if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
         # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
@@ -117,6 +132,16 @@ def arrival_note(counters: Mapping[str, int]) -> str | None:
         f"{never} arrivals never started and {dropped} were dropped, because no user was free: "
         "the load was less than asked for; give more --users if the target was not the reason"
     )
+
+
+def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFacts) -> list[str]:
+    """Say how a run that was asked to be smaller than its profile is judged."""
+    fewer = f"{facts.fewer_users}: a limit with too few requests holds if each of them keeps it"
+    left_out = [rule for rule in rules if rule not in asked_for]
+    return [
+        *([fewer] if facts.fewer_users else []),
+        *(f"not asked for: {rule} (this run has no user for {rule.scope})" for rule in left_out),
+    ]
 
 
 def _last_error(recorder: Recorder) -> str:

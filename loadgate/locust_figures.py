@@ -1,19 +1,11 @@
-"""What Locust itself shows and writes: its figures in fine steps, and its HTML report where it forgets to write it."""
+"""What Locust itself shows: its figures in fine steps."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from locust import stats
-from locust.env import Environment
-from locust.html import get_html_report, process_html_filename
 from locust.stats import StatsCSV, StatsEntry
-
-from loadgate.artefacts import write_whole
-
-logger = logging.getLogger(__name__)
 
 
 def show_fine_figures() -> None:
@@ -93,18 +85,3 @@ def _fine_fields(table: StatsCSV, entry: StatsEntry, use_current: bool = False) 
     is_current = use_current and entry.use_response_times_cache
     read = entry.get_current_response_time_percentile if is_current else entry.get_response_time_percentile
     return [read(percent) or 0 for percent in table.percentiles_to_report]
-
-
-def write_missing_html(environment: Environment) -> None:
-    """Write the file of --html if Locust did not, as after SIGTERM."""
-    options = environment.parsed_options
-    if options is None or not options.html_file or environment.stats.start_time is None:
-        return
-    process_html_filename(options)
-    path = Path(options.html_file)
-    if not path.exists() or path.stat().st_mtime < environment.stats.start_time:
-        report = get_html_report(environment, show_download_link=False)  # type: ignore[no-untyped-call]
-        try:
-            write_whole(path, report)
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", path, error.strerror or error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import time
@@ -27,13 +28,14 @@ from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.live.web_tab import add_tab
-from loadgate.locust_figures import show_fine_figures, write_missing_html
+from loadgate.locust_figures import show_fine_figures
+from loadgate.locust_files import ProjectCopies, write_missing_html
 from loadgate.measures import Measure, measured
 from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import host_under_test, make_plan, process_name, running_classes
+from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name
 from loadgate.project import ProjectError, load_project
 from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
@@ -124,6 +126,8 @@ class LoadGate:
             self._project = load_project()
         except ProjectError as error:
             refuse(str(error), ExitCode.USAGE)
+        # Locust closes its CSV files after its last event.
+        atexit.register(ProjectCopies(self._options, self._project).make)
         if self._options.headless:
             self._check_headless()
 
@@ -149,8 +153,8 @@ class LoadGate:
         return self._conclusion
 
     def _preflight(self) -> list[str]:
-        running = running_classes(self._environment)
-        return preflight_problems(self.suite, self._project, host_under_test(self._environment), running)
+        user_classes = classes_with_users(self._choice, self._environment)
+        return preflight_problems(self.suite, self._project, host_under_test(self._environment), user_classes)
 
     @property
     def _options(self) -> Any:

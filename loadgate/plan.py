@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice, repeat
+
 from locust import User
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from loadgate.credentials import without_credentials
 from loadgate.run_state import Plan
-from loadgate.stages import closed_steps
+from loadgate.stages import Step, closed_steps
 from loadgate.suite import Choice
+from loadgate.users import group_of
+from loadgate.weighted import weighted_order
 
 
 def make_plan(choice: Choice, environment: Environment, run_time_s: float | None) -> Plan:
@@ -22,7 +26,6 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
     if options is None or runner is None:
         raise RuntimeError("Locust has not been set up")
     profile = choice.profile
-    steps = closed_steps(profile)
     return Plan(
         profile=profile,
         rules=choice.rules,
@@ -34,17 +37,48 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
         stop_timeout_s=environment.stop_timeout,
         processes=runner.worker_count if isinstance(runner, MasterRunner) else 1,
         user_classes={user.__name__: user.weight for user in environment.user_classes},
-        # Whoever asks for another number of users does not want the stages'.
-        steps=tuple(steps if options.num_users == steps[0].users else steps[:1]),
+        steps=_steps(choice, options.num_users),
         arrivals=profile.arrivals() if options.open_model else None,
+        fewer_users=_fewer_users(choice, environment),
+        groups_left_out=_groups_left_out(choice, environment),
     )
 
 
-def running_classes(environment: Environment) -> list[type[User]]:
-    """Return the user classes that get users."""
+def classes_with_users(choice: Choice, environment: Environment) -> list[type[User]]:
+    """Return the user classes that get at least one user, which few users are not enough for."""
     options = environment.parsed_options
     everyone = options is not None and options.equal_weights
-    return [user for user in environment.user_classes if everyone or user.weight > 0 or user.fixed_count > 0]
+    running = [user for user in environment.user_classes if everyone or user.weight > 0 or user.fixed_count > 0]
+    if options is None or options.num_users is None or environment.shape_class is not None:
+        return running
+    fixed = chain.from_iterable(repeat(user.__name__, user.fixed_count) for user in running)
+    weights = ((user.__name__, 1 if everyone else user.weight) for user in running if not user.fixed_count)
+    users = max(options.num_users, *(step.users for step in _steps(choice, options.num_users)[1:]), 0)
+    chosen = set(islice(chain(fixed, weighted_order(weights)), users))
+    return [user for user in running if user.__name__ in chosen]
+
+
+def _steps(choice: Choice, users: int | None) -> tuple[Step, ...]:
+    steps = closed_steps(choice.profile)
+    # Whoever asks for another number of users does not want the stages'.
+    return tuple(steps if users == steps[0].users else steps[:1])
+
+
+def _fewer_users(choice: Choice, environment: Environment) -> str:
+    """Say how many users there are where the run was asked to have fewer than its profile, else nothing."""
+    options, users = environment.parsed_options, closed_steps(choice.profile)[0].users
+    if options is None or options.num_users is None or options.open_model or environment.shape_class is not None:
+        return ""
+    return f"{options.num_users} users instead of the profile's {users}" if options.num_users < users else ""
+
+
+def _groups_left_out(choice: Choice, environment: Environment) -> frozenset[str]:
+    """Return the profile's groups that have no user because of what was asked for: few users, or some classes only."""
+    options = environment.parsed_options
+    if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):
+        return frozenset()
+    present = {group_of(user) for user in classes_with_users(choice, environment)}
+    return frozenset(group_of(user) for user in choice.user_classes) - present
 
 
 def host_under_test(environment: Environment) -> str:

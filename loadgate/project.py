@@ -75,7 +75,8 @@ class CheckSettings(_Table):
     needs: tuple[_Text, ...] = ()
     """Names of checks without which this one cannot tell anything; when one of them fails, this one is not asked."""
     preflight: bool = True
-    """Whether a run is refused when the check fails (a check of another address is only for `loadgate doctor`)."""
+    """Whether every run is refused when the check fails; if not, only one with users of a class that names the check
+    in its `preflight`."""
 
     def to_check(self) -> Check:
         """Return the check itself, ready to be carried out."""

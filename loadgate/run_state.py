@@ -55,6 +55,10 @@ class Plan:
     """When tasks are meant to start, in an open model."""
     timed_by_gate: bool = False
     """Whether the gate ends the run, since Locust would count the making of an open model's users."""
+    fewer_users: str = ""
+    """Says how many users there are, where the run was asked to have fewer than its profile."""
+    groups_left_out: frozenset[str] = frozenset()
+    """The profile's groups that get no user because of what the run was asked for."""
 
 
 class FinishedRequest(NamedTuple):
@@ -273,6 +277,8 @@ class Run:
             saturated="; ".join(problems) or None,
             lags=self.lags,
             aborted_by=self.aborted_by,
+            fewer_users=self.plan.fewer_users,
+            groups_left_out=self.plan.groups_left_out,
         )
 
     def _add_exception(self, text: str, tb: str, count: int) -> None:

@@ -46,6 +46,8 @@ class Choice:
 
     profile: LoadProfile
     rules: tuple[Rule, ...]
+    user_classes: tuple[type[User], ...]
+    """Those that the profile gives a weight."""
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
@@ -72,14 +74,22 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     if rate:
         profile = replace(profile, rate=rate, stages=())
     validate_profile(profile, suite.user_classes)
-    return Choice(profile, rules_of(profile, suite.thresholds, suite.rules))
+    weights = profile.weight_config
+    user_classes = tuple(user for user in suite.user_classes if not weights or weights.get(user.__name__))
+    return Choice(profile, rules_of(profile, suite.thresholds, suite.rules), user_classes)
 
 
 def preflight_problems(suite: Suite, project: Project, host: str, user_classes: Iterable[type[User]] = ()) -> list[str]:
-    """Return what keeps load from being made, one line each; `user_classes` are those that will run."""
+    """Return what keeps load from being made, one line each; `user_classes` are those that will have users."""
     checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
-    for user_class in user_classes:
-        checks += [check for check in getattr(user_class, "preflight", ()) if check not in checks]
+    wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]
+    declared = {settings.name: settings.to_check() for settings in project.doctor}
+    for user, check in wanted:
+        if isinstance(check, str) and check not in declared and declared:
+            return [f"{user}.preflight names {check!r}, which no [[tool.loadgate.doctor]] declares"]
+        # The suite may be run from outside of its project, which declares the checks.
+        found = declared.get(check) if isinstance(check, str) else check
+        checks += [found] if found is not None and found not in checks else []
     results = run_checks(checks, host) if checks else [reachable(host)]
     return [result.line() for result in results if not result.ok and result.known]
 

@@ -174,15 +174,15 @@ class BaseUser(FastHttpUser):
 
     A class says with `group = "health"` to which group its requests belong, for rules such as `health: p95 < 100ms`;
     its subclasses inherit that. A class without one is a group of its own, by its class name. `preflight` are checks
-    that must hold before a run in which the class takes part. Both timeouts are finite, so that a target that hangs
-    shows as failures.
+    that must hold before a run in which the class has users: a `Check`, or the name of one that the project declares
+    in `[[tool.loadgate.doctor]]`. Both timeouts are finite, so that a target that hangs shows as failures.
     """
 
     abstract = True
     client: GateSession
     connection_timeout: float = 10.0
     network_timeout: float = 30.0
-    preflight: ClassVar[Sequence[Check]] = ()
+    preflight: ClassVar[Sequence[Check | str]] = ()
 
     _scope_group = ""
 

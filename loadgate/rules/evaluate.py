@@ -8,6 +8,7 @@ from loadgate.durations import format_duration
 from loadgate.recorder import OUTSIDE, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, least_value
 from loadgate.rules.readings import Reading, confidence_interval, format_value, read
+from loadgate.rules.smoke import by_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
@@ -23,7 +24,8 @@ class EvaluationContext:
     `saturated` says in a clause how the load generator itself was overloaded, None when it was not; `lags` holds how
     late it was at what it had to do, under a name for each way of watching it. With `prefer_steady`, latency rules
     leave out the ramp where enough requests are left. Without `intervals`, results have no confidence interval, which
-    takes most of the time of a judgement. `notes` go into the verdict.
+    takes most of the time of a judgement. With `every_request_decides`, as in a smoke test, a limit that has too few
+    requests holds if each of them keeps it. `notes` go into the verdict.
     """
 
     load_s: tuple[float, float] | None = None
@@ -31,6 +33,7 @@ class EvaluationContext:
     lags: RecorderView | None = None
     prefer_steady: bool = True
     intervals: bool = True
+    every_request_decides: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -56,6 +59,14 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
 
 def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
     """The result of one rule. Latencies are read from successful requests only."""
+    result = _evaluate_rule(rule, view, context)
+    if not context.every_request_decides or context.saturated or result.outcome is not RuleOutcome.INCONCLUSIVE:
+        return result
+    steady = view.totals(rule.scope, steady_stages(view)) if context.prefer_steady else None
+    return by_each_request(result, steady if steady and steady.success.count else view.totals(rule.scope))
+
+
+def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
     if not view.totals(rule.scope).requests:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule.scope, view))
     if not rule.metric.kind.is_latency:

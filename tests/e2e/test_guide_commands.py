@@ -17,6 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from inference_core.stack.ports import free_port, is_listening
 from tests.support.processes import wait_until
@@ -202,7 +203,41 @@ def test_csv_and_relative_locustfile_from_the_suites_folder(project: Path, stack
     assert done.returncode in JUDGED, done.stdout + done.stderr
     for name in ("ci_report.html", "ci_results_stats.csv", "ci_results_stats_history.csv", "ci_results_failures.csv"):
         assert (folder / "reports" / "performance" / name).exists(), name
-    assert (folder / "reports" / "performance" / "ci_results_stats.csv").read_text().count("\n") > 3
+        assert (project / "reports" / "performance" / name).exists(), name
+    table = (folder / "reports" / "performance" / "ci_results_stats.csv").read_text()
+    assert table.count("\n") > 3
+    assert (project / "reports" / "performance" / "ci_results_stats.csv").read_text() == table
+
+
+def test_the_printed_workflow_is_green_without_a_worker(project: Path, redis_url: str) -> None:
+    """Its steps as printed, but for what GitHub does, the installation, the ports, and how the start is waited for."""
+    workflow = yaml.safe_load(Path(__file__).with_name("guide_workflow.yml").read_text())
+    steps = {step["name"]: step for step in workflow["jobs"]["performance-smoke"]["steps"] if "name" in step}
+    assert list(steps)[2:] == ["Setup environment", "Start application", "Run smoke test", "Upload report"]
+    port = free_port()
+
+    def run_step(name: str) -> str:
+        text: str = steps[name]["run"]
+        assert name == "Setup environment" or "8000" in text
+        return f"set -e\n{text}".replace("8000", str(port)).replace("0.0.0.0", "127.0.0.1")  # noqa: S104
+
+    prepared = shell(project, run_step("Setup environment"))
+    assert prepared.returncode == 0, prepared.stderr
+    start, ampersand, waiting = run_step("Start application").rstrip().partition(" &\n")
+    assert (ampersand, waiting) == (" &\n", "sleep 10")
+    with background(project, start.removeprefix("set -e\n"), REDIS_URL=redis_url) as log:
+        wait_until(lambda: is_listening(port), within_s=60, what=f"the API: {log.read_text()}")
+        done = shell(project, run_step("Run smoke test"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    artifact = project / steps["Upload report"]["with"]["path"]
+    assert "</html>" in artifact.read_text()
+    beside_the_suite = project / "tests" / "performance" / steps["Upload report"]["with"]["path"]
+    assert beside_the_suite.read_bytes() == artifact.read_bytes()
+    verdict = run_document(project)["verdict"]
+    assert {rule["scope"] for rule in verdict["rules"]} == {"health", "auth", "overall"}
+    assert {rule["outcome"] for rule in verdict["rules"]} == {"pass"}
+    assert "not asked for: tasks: p95 < 200ms (this run has no user for tasks)" in verdict["notes"]
+    assert any(note.startswith("2 users instead of the profile's 10") for note in verdict["notes"])
 
 
 def test_target_host_and_debug_log(project: Path, stack: Stack) -> None:

@@ -117,6 +117,37 @@ def _reachable(url: str) -> str:
     return reachable(url).detail
 
 
+def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Path) -> None:
+    from loadgate.project import load_project
+
+    declared = {check.name for check in load_project(ROOT).doctor}
+    assert "worker" in declared
+    with stub_service(tmp_path, "--workers", "0") as (url, _):
+        full = locust(ROOT, "--host", url, "-t", "2s")
+        few = locust(tmp_path, "--host", url, "-u", "2", "-r", "2", "-t", "3s")
+        shutil.copy(ROOT / "pyproject.toml", tmp_path)
+        named = locust(tmp_path, "--host", url, "-r", "10", "-t", "4s", "HealthCheckUser")
+    assert full.returncode == ERROR, full.stdout + full.stderr
+    (line,) = [line for line in full.stderr.splitlines() if line.startswith("loadgate:")]
+    assert line.startswith("loadgate: worker: ")
+    assert "active_workers = 0" in line
+    assert few.returncode == 0, few.stdout + few.stderr
+    assert named.returncode == 0, named.stdout + named.stderr
+    for scope in ("auth", "tasks"):
+        assert f"not asked for: {scope}: p95" in named.stdout
+
+
+def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
+    text = (ROOT / "pyproject.toml").read_text().replace('name = "worker"', 'name = "workers"')
+    (tmp_path / "pyproject.toml").write_text(text)
+    with stub_service(tmp_path) as (url, _):
+        done = locust(tmp_path, "--host", url, "-t", "2s")
+    assert done.returncode == ERROR
+    assert "loadgate: TasksMonitoringUser.preflight names 'worker', which no [[tool.loadgate.doctor]] declares" in (
+        done.stderr
+    )
+
+
 def test_target_that_dies_leaves_a_report_that_says_so(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--die-after", "80") as (url, _):
         done = locust(tmp_path, "--host", url, *MANY_USERS)

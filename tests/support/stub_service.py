@@ -1,7 +1,7 @@
 """A stand-in that answers the suite's requests as the service would, but as slowly and as wrongly as it is told.
 
 Run as `python -m tests.support.stub_service --port N [--delay-ms health=150] [--fail-every 50] [--die-after 100]
-[--llm live|late|miscounting|endless|undeclared]`.
+[--workers 0] [--llm live|late|miscounting|endless|undeclared]`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,10 @@ HEALTHY = {"status": "healthy", "checked_at": NOW}
 class Stub:
     """The answers, the misbehaviour, and the accounts that have signed up."""
 
-    def __init__(self, delays_ms: dict[str, float], fail_every: int, die_after: int, llm: str = "") -> None:
+    def __init__(
+        self, delays_ms: dict[str, float], fail_every: int, die_after: int, llm: str = "", workers: int = 1
+    ) -> None:
+        self.fixed = FIXED | {"/api/v1/tasks/health": FIXED["/api/v1/tasks/health"] | {"active_workers": workers}}
         self.llm = StubLLM(llm)
         self.delays_ms = delays_ms
         self.fail_every = fail_every
@@ -61,7 +64,7 @@ class Stub:
             return HTMLResponse("<title>Swagger UI</title>")
         if group == "auth":
             return await self.auth(request, path.rsplit("/", 1)[1])
-        return JSONResponse(FIXED[path])
+        return JSONResponse(self.fixed[path])
 
     async def auth(self, request: Request, call: str) -> Response:
         body = await request.json() if request.method in {"POST", "PUT"} else {}
@@ -127,9 +130,10 @@ def main() -> None:
     parser.add_argument("--fail-every", type=int, default=0)
     parser.add_argument("--die-after", type=int, default=0)
     parser.add_argument("--llm", default="")
+    parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     delays = {group: float(ms) for group, _, ms in (text.partition("=") for text in options.delay_ms)}
-    stub = Stub(delays, options.fail_every, options.die_after, options.llm)
+    stub = Stub(delays, options.fail_every, options.die_after, options.llm, options.workers)
     app = Starlette(routes=[Route("/{path:path}", stub.answer, methods=["GET", "POST", "PUT"])])
     uvicorn.run(app, host="127.0.0.1", port=options.port, access_log=False, log_level="warning")
 

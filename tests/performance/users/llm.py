@@ -132,6 +132,7 @@ class LLMTaskUser(LLMUser):
 
     weight = 1
     group = "llm_tasks"
+    preflight = (NO_LIVE_CALLS, "worker")
 
     @task(2)
     def explain(self) -> None:

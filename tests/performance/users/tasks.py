@@ -10,6 +10,7 @@ class TasksMonitoringUser(BaseUser):
 
     weight = 1
     group = "tasks"
+    preflight = ("worker",)
     wait_time = between(0.3, 0.9)  # often enough that one such user yields a bounded p95 in a minute
 
     @task(3)

@@ -1,0 +1,29 @@
+"""Limits of a smoke test: where there are too few requests to estimate a value, each single one must keep the limit."""
+
+from dataclasses import replace
+
+from loadgate.recorder import Totals
+from loadgate.rules.readings import format_value
+from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult, Unit
+
+
+def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
+    """Return an inconclusive result as a pass where no request of `totals` speaks against it, else as it is.
+
+    This is stricter than the limit itself, which a few slow or failed requests may exceed. It says nothing of what a
+    longer run would measure, so it is for runs that were asked to be small.
+    """
+    rule = result.rule
+    if result.doubted or not rule.operator.bounds_from_above:
+        return result
+    if rule.metric.kind is MetricKind.PERCENTILE:
+        slowest, count = totals.success.max_ms, totals.success.count
+        if slowest is not None and rule.operator.holds(slowest, rule.limit):
+            limit = f"{rule.operator.value} {format_value(rule.limit, Unit.MS)}"
+            reason = f"too few requests for a {rule.metric}, but each took {limit}: the slowest of {count} "
+            reason += f"took {format_value(slowest, Unit.MS)}"
+            return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=count)
+    if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failure.count:
+        reason = f"too few requests to bound the share of failures, but none of {totals.requests} failed"
+        return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=0.0, samples=totals.requests)
+    return result
