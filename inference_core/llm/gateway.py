@@ -14,7 +14,7 @@ import structlog
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
 from inference_core.llm.config.loader import load_llm_config, process_environment
-from inference_core.llm.config.schema import LLMConfig, TaskName
+from inference_core.llm.config.schema import LLMConfig, Price, TaskName
 from inference_core.llm.errors import ProviderError
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.patience import Deadline
@@ -83,6 +83,11 @@ class Gateway:
             UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError
         """
         return self._resolver.candidates(task, model_name, params or SamplingParams())
+
+    def price_of(self, model: str, *, simulated: bool) -> Price | None:
+        """The price of a model's answer; None if it costs nothing."""
+        configured = self.config.models.get(model)
+        return None if simulated or configured is None else configured.price
 
     @property
     def live_calls_possible(self) -> bool:

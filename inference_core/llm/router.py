@@ -13,6 +13,7 @@ from inference_core.llm.config.policies import effective_policy
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
 from inference_core.llm.errors import UnknownModelError, UnknownProviderError
 from inference_core.llm.limits import StatisticsUnavailableError
+from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.schemas import (
     ConversationRequest,
     ExplainRequest,
@@ -24,7 +25,7 @@ from inference_core.llm.schemas import (
     StatsAnswer,
     TaskSubmitted,
 )
-from inference_core.llm.service import LLMService, Principal, Question
+from inference_core.llm.service import LLMService
 from inference_core.llm.state import gateway_status
 from inference_core.llm.stream_router import ASK_ERRORS
 from inference_core.paths import LLM_PREFIX

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from inference_core.celery.queues import DEFAULT_QUEUE, LLM_QUEUE
 from inference_core.db.engine import Database
-from inference_core.exceptions import InvalidInputError, NotFoundError, ServiceError
-from inference_core.llm.config.schema import Price, TaskName
+from inference_core.exceptions import InvalidInputError, NotFoundError
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.jobs import TASK_NAMES, Job
-from inference_core.llm.ledger import Answered, SessionRef, record
+from inference_core.llm.ledger import SessionRef
 from inference_core.llm.limits import Lease, UserLimits
-from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.prepared import Prepared, Principal, Question
 from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, SessionRow
 from inference_core.llm.simulator.plan import count_input_tokens
-from inference_core.llm.streaming import Progress
+from inference_core.llm.spending import Spending
 from inference_core.llm.telemetry import LLMMetrics
-from inference_core.llm.types import ChatRequest, Message, SamplingParams, Usage
+from inference_core.llm.types import Message
 from inference_core.settings import Settings
 from inference_core.tasks.idempotency import fingerprint
 from inference_core.tasks.monitor import WorkerMonitor
@@ -43,50 +44,6 @@ class PromptTooLongError(InvalidInputError):
     """The text is longer than the configuration allows."""
 
     code = "prompt_too_long"
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks: `key` counts their limits; `user_id` is None for somebody without an account."""
-
-    key: str
-    user_id: UUID | None = None
-
-    def owns(self, session: SessionRow) -> bool:
-        """A conversation is its user's alone; one that was begun without an account is whose knows its id."""
-        return session.user_id is None or session.user_id == self.user_id
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a client asks."""
-
-    task: TaskName
-    text: str
-    params: SamplingParams
-    model_name: str | None
-    timeout_s: float | None
-    session_id: str | None = None
-    fault: str | None = None
-    request_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A question that nothing stands against, as far as can be known before it is asked."""
-
-    question: Question
-    principal: Principal
-    messages: tuple[Message, ...]
-    session: SessionRef | None
-    reserve_tokens: int
-    may_cost: bool
-
-    @property
-    def request(self) -> ChatRequest:
-        """As the gateway takes it."""
-        question = self.question
-        return ChatRequest(self.messages, question.params, question.request_id, question.timeout_s, question.fault)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,64 +170,19 @@ class LLMService:
             may_cost=prepared.may_cost,
         )
 
-    async def admit_stream(self, prepared: Prepared) -> Lease:
-        """Let a stream begin.
+    @asynccontextmanager
+    async def stream(self, prepared: Prepared) -> AsyncIterator[Spending]:
+        """Let a stream begin, and account for it until the context ends.
 
         Raises:
             LLMLimitError, LimitsUnavailableError.
         """
-        return await self._admit(prepared, str(uuid4()), self.gateway.config.settings.timeouts.total_s + LEASE_MARGIN_S)
-
-    async def open(self, prepared: Prepared, lease: Lease) -> OpenStream:
-        """Ask, and wait for the first piece. Whoever gets the stream closes it and settles.
-
-        Raises:
-            LLMError: nothing came, and the lease is settled; so it is when the request is cancelled.
-        """
-        try:
-            return await self.gateway.open_stream(
-                prepared.question.task, prepared.request, prepared.question.model_name
-            )
-        except ServiceError as error:
-            self.metrics.count_error(error)
-            await self.limits.settle(lease, tokens=0, failed=True)
-            raise
-        except BaseException:
-            # Whoever cancelled the request does not wait for the lease to end by itself.
-            await self.limits.settle(lease, tokens=0, failed=False)
-            raise
-
-    async def settle_stream(self, prepared: Prepared, lease: Lease, source: OpenStream, progress: Progress) -> None:
-        """Store and count what a stream was, whole or broken off; of the latter, what had been generated.
-
-        Raises:
-            DatabaseUnavailableError: it could not be stored.
-        """
-        usage = progress.usage or Usage(count_input_tokens(prepared.messages), progress.tokens, estimated=True)
-        self.metrics.count_tokens(source.provider, source.model, usage)
-        if progress.error is not None:
-            self.metrics.count_error(progress.error)
-        answered = Answered(
-            charge_id=lease.id,
-            user_id=prepared.principal.user_id,
-            question=prepared.question.text,
-            session=prepared.session,
-            text="".join(progress.pieces),
-            complete=progress.complete,
-            model=source.model,
-            provider=source.provider,
-            simulated=source.simulated,
-            usage=usage,
-            price=price_of(self.gateway, source.model, simulated=source.simulated),
-        )
-        await self.limits.settle(lease, tokens=usage.total_tokens, failed=progress.error is not None)
-        await record(self.database, answered)
-
-
-def price_of(gateway: Gateway, model: str, *, simulated: bool) -> Price | None:
-    """The price of a model's answer; None if it costs nothing."""
-    configured = gateway.config.models.get(model)
-    return None if simulated or configured is None else configured.price
+        lease_s = self.gateway.config.settings.timeouts.total_s + LEASE_MARGIN_S
+        lease = await self._admit(prepared, str(uuid4()), lease_s)
+        async with Spending(
+            prepared, lease, self.gateway, self.limits, self.database, self.metrics
+        ).counted() as spending:
+            yield spending
 
 
 def processes_on(snapshot: Snapshot, queue: str) -> int:

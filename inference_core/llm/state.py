@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ from inference_core.health.components import Component, Status
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.limits import UserLimits
 from inference_core.llm.service import LLMService
-from inference_core.llm.streams import Streams
+from inference_core.llm.streams import ActiveStream, Streams
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
@@ -72,6 +72,24 @@ class LLMState:
             await state.look_at_breakers()
             async with run_until_cancelled(state.look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"):
                 yield state
+
+    @contextmanager
+    def place(self) -> Iterator[ActiveStream]:
+        """The place of one stream, which the metrics know of.
+
+        Raises:
+            OverloadedError: if there are too many.
+        """
+        try:
+            with self.streams.place() as stream:
+                self.metrics.set_active(len(self.streams.active))
+                try:
+                    yield stream
+                finally:
+                    if stream.interrupted is not None:
+                        self.metrics.count_interruption(stream.interrupted)
+        finally:
+            self.metrics.set_active(len(self.streams.active))
 
     async def look_at_breakers(self) -> None:
         """Let the metrics know who is left alone."""

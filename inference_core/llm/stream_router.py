@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from inference_core.db.engine import DatabaseUnavailableError
 from inference_core.errors import responses_for
@@ -23,11 +23,12 @@ from inference_core.exceptions import DependencyUnavailableError, NotAuthenticat
 from inference_core.llm import errors
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, question_of
 from inference_core.llm.events import EVENT_SCHEMA, encode_start
-from inference_core.llm.limits import Lease, LimitsUnavailableError, LLMLimitError
+from inference_core.llm.limits import LimitsUnavailableError, LLMLimitError
 from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.schemas import ConversationRequest, ExplainRequest
-from inference_core.llm.service import ConversationNotFoundError, Prepared, Principal, PromptTooLongError, Question
-from inference_core.llm.state import LLMState
+from inference_core.llm.service import ConversationNotFoundError, PromptTooLongError
+from inference_core.llm.spending import Spending
 from inference_core.llm.streaming import finish, pump
 from inference_core.llm.streams import ActiveStream
 from inference_core.paths import LLM_PREFIX
@@ -75,135 +76,137 @@ REFUSALS = responses_for(
 )
 
 
-@dataclass(slots=True)
-class Serving:
-    """One stream being served: what the route began and the response ends."""
-
-    llm: LLMState
-    stream: ActiveStream
-    watcher: asyncio.Task[None]
-
-    async def end(self) -> None:
-        """Nothing of it is left."""
-        self.watcher.cancel()
-        await asyncio.wait({self.watcher})
-        self.llm.streams.leave(self.stream)
-        self.llm.metrics.set_active(len(self.llm.streams.active))
-        if self.stream.interrupted is not None:
-            self.llm.metrics.count_interruption(self.stream.interrupted)
-
-
 class EventStream(Response):
-    """The answer of an open stream, sent event by event."""
+    """One stream, from the check of its request to its end.
+
+    All of it happens while the response is served: what a stream holds (its place, its lease, the call to the
+    provider) belongs to contexts of this one coroutine, so that no way out of it leaves anything behind. Errors raised
+    before the first event become problem documents, as a route's own do.
+    """
 
     media_type = EVENT_STREAM
 
-    def __init__(self, serving: Serving, prepared: Prepared, lease: Lease, source: OpenStream) -> None:
+    def __init__(self, request: Request, principal: Principal, question: Question) -> None:
         # Not the base's: it would announce the length of an empty body.
         self.status_code = HTTPStatus.OK
         self.background = None
         self.init_headers(HEADERS)
-        self._serving = serving
-        self._prepared = prepared
-        self._lease = lease
-        self._source = source
+        self._request = request
+        self._llm = state_of(request).llm
+        self._principal = principal
+        self._question = question
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # the watcher receives
-        """Send it, store it, and leave nothing behind."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve it."""
+        arrived_s = perf_counter()
+        llm = self._llm
+        prepared = await llm.service.prepare(self._principal, self._question)
+        release_slot(self._request)
+        with llm.place() as stream:
+            client = Client(scope, send, stream)
+            async with watched(receive, stream) as watcher, llm.service.stream(prepared) as spending:
+                source = await first_token(spending, stream)
+                if source is None:
+                    if stream.interrupted == "shutting_down":
+                        raise ShuttingDownError
+                    await Response(status_code=CLIENT_GONE)(scope, receive, client.send)
+                    return
+                llm.metrics.observe_first_token(source.provider, source.model, perf_counter() - arrived_s)
+                if await self._serve(client, stream, spending, source):
+                    await client.write(b"", more=False)
+                else:
+                    client.cut()
+                    await asyncio.wait({watcher}, timeout=NOTICE_S)
 
-        async def write(data: bytes) -> None:
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-
-        serving = self._serving
-        hold_back(scope)
-        try:
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if await self._serve(write):
-                await send({"type": "http.response.body", "body": b"", "more_body": False})
-            else:
-                await cut(scope, serving.watcher)
-        finally:
-            await serving.end()
-
-    async def _serve(self, write: Any) -> bool:
-        llm, prepared, source = self._serving.llm, self._prepared, self._source
+    async def _serve(self, client: Client, stream: ActiveStream, spending: Spending, source: OpenStream) -> bool:
+        session = spending.prepared.session
         start = encode_start(
             model=source.model,
-            session_id=str(prepared.session.id) if prepared.session else None,
+            session_id=str(session.id) if session else None,
             simulated=source.simulated,
-            request_id=prepared.question.request_id,
+            request_id=self._question.request_id,
         )
-        progress = await pump(self._serving.stream, source, write, start, keep_text=prepared.session is not None)
+        client.hold_back()
+        await client.send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await pump(stream, source, client.write, start, spending.progress, keep_text=session is not None)
+        stored = await finish(
+            spending.progress, client.write, spending.settle, write_timeout_s=self._llm.streams.stall_after_s
+        )
+        return stored and stream.interrupted != "gone"
 
-        async def store() -> None:
-            await llm.service.settle_stream(prepared, self._lease, source, progress)
 
-        return await finish(progress, write, store, write_timeout_s=llm.streams.stall_after_s)
+class Client:
+    """The connection of a stream's client.
 
-
-def transport_of(scope: Scope) -> Any:
-    """The connection of a request: from the server's own object for it, where that shows it as uvicorn's does.
-
-    Any other server keeps its own buffers, and closes the connection by itself when an answer is left unfinished.
+    A connection that turns out to be closed interrupts the stream, whichever way its server says so: uvloop's
+    transports raise RuntimeError from every method between their end and the moment the server is told.
     """
-    return getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
+
+    def __init__(self, scope: Scope, send: Send, stream: ActiveStream) -> None:
+        self._send = send
+        self._stream = stream
+        # From the server's own object for the request, where that shows it as uvicorn's does. Any other server keeps
+        # its own buffers, and closes the connection by itself when an answer is left unfinished.
+        self._transport: Any = getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the answer, unless the client has gone."""
+        with self._interrupting():
+            await self._send(message)
+
+    async def write(self, data: bytes, *, more: bool = True) -> None:
+        """Send a piece of the body."""
+        await self.send({"type": "http.response.body", "body": data, "more_body": more})
+
+    def hold_back(self) -> None:
+        """Keep the connection from taking more than a reader that is slow will soon read."""
+        if self._transport is None:
+            return
+        with self._interrupting():
+            self._transport.set_write_buffer_limits(high=BUFFER_BYTES)
+            connection = self._transport.get_extra_info("socket")
+            if connection is not None:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+
+    def cut(self) -> None:
+        """Close the connection of a client that has gone or does not read, whatever it still has to get."""
+        if self._transport is not None:
+            with self._interrupting():
+                self._transport.abort()
+
+    @contextmanager
+    def _interrupting(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError:
+            self._stream.interrupt("gone")
+        except RuntimeError:
+            if self._transport is None or not self._transport.is_closing():
+                raise
+            self._stream.interrupt("gone")
 
 
-def hold_back(scope: Scope) -> None:
-    """Keep the connection from taking more than a reader that is slow will soon read."""
-    transport = transport_of(scope)
-    if transport is None:
-        return
-    transport.set_write_buffer_limits(high=BUFFER_BYTES)
-    connection = transport.get_extra_info("socket")
-    if connection is not None:
-        with suppress(OSError):  # it is closed already, which the watcher sees too
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
+@asynccontextmanager
+async def watched(receive: Receive, stream: ActiveStream) -> AsyncIterator[asyncio.Task[None]]:
+    """Interrupt the stream when its client goes away; gives the task that watches."""
 
+    async def watch() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        stream.interrupt("gone")
 
-async def cut(scope: Scope, watcher: asyncio.Task[None]) -> None:
-    """Close the connection of a client that has gone or does not read, whatever it still has to get."""
-    transport = transport_of(scope)
-    if transport is not None:
-        transport.abort()
-        await asyncio.wait({watcher}, timeout=NOTICE_S)
-
-
-async def watch(request: Request, stream: ActiveStream) -> None:
-    """Interrupt the stream when its client goes away."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    stream.interrupt("gone")
-
-
-async def answer(request: Request, principal: Principal, question: Question) -> Response:
-    """Serve one stream up to its first token; the response serves the rest."""
-    arrived_s = perf_counter()
-    llm = state_of(request).llm
-    prepared = await llm.service.prepare(principal, question)
-    release_slot(request)
-    stream = llm.streams.enter()
-    llm.metrics.set_active(len(llm.streams.active))
-    serving = Serving(llm, stream, asyncio.create_task(watch(request, stream), name="llm_client"))
+    watcher = asyncio.create_task(watch(), name="llm_client")
     try:
-        lease = await llm.service.admit_stream(prepared)
-        source = await first_token(llm, prepared, lease, stream)
-    except BaseException:
-        await serving.end()
-        raise
-    if source is None:
-        await serving.end()
-        if stream.interrupted == "shutting_down":
-            raise ShuttingDownError
-        return Response(status_code=CLIENT_GONE)
-    llm.metrics.observe_first_token(source.provider, source.model, perf_counter() - arrived_s)
-    return EventStream(serving, prepared, lease, source)
+        yield watcher
+    finally:
+        watcher.cancel()
+        await asyncio.wait({watcher})
 
 
-async def first_token(llm: LLMState, prepared: Prepared, lease: Lease, stream: ActiveStream) -> OpenStream | None:
+async def first_token(spending: Spending, stream: ActiveStream) -> OpenStream | None:
     """The open stream; None if it was interrupted before the first token came."""
     async with stream:
-        return await llm.service.open(prepared, lease)
+        return await spending.open()
     return None
 
 
@@ -233,7 +236,7 @@ async def explain_stream(
     body: ExplainRequest, request: Request, principal: PrincipalDep, fault: FaultHeader = None
 ) -> Response:
     """Explain something, token by token."""
-    return await answer(request, principal, question_of(body, fault))
+    return EventStream(request, principal, question_of(body, fault))
 
 
 @router.post("/conversation/stream", **STREAM)
@@ -241,4 +244,4 @@ async def conversation_stream(
     body: ConversationRequest, request: Request, principal: PrincipalDep, fault: FaultHeader = None
 ) -> Response:
     """Take the next turn of a conversation, token by token."""
-    return await answer(request, principal, question_of(body, fault))
+    return EventStream(request, principal, question_of(body, fault))

@@ -40,12 +40,13 @@ class Progress:
         return self.usage is not None
 
 
-async def pump(stream: ActiveStream, source: OpenStream, write: Write, start: bytes, *, keep_text: bool) -> Progress:
+async def pump(
+    stream: ActiveStream, source: OpenStream, write: Write, start: bytes, progress: Progress, *, keep_text: bool
+) -> None:
     """Send `start` and every token, each once and in order, until the answer ends or something ends it.
 
-    The call to the provider is closed when this returns, whatever happened.
+    `progress` follows it. The call to the provider is closed when this returns, whatever happened.
     """
-    progress = Progress()
     now = asyncio.get_running_loop().time
     async with stream:
         try:
@@ -70,7 +71,6 @@ async def pump(stream: ActiveStream, source: OpenStream, write: Write, start: by
         finally:
             stream.writing = False
     progress.interrupted = stream.interrupted
-    return progress
 
 
 async def finish(

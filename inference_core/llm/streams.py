@@ -8,8 +8,8 @@ streams, so that a token costs no timer of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
@@ -145,8 +145,9 @@ class Streams:
             else:
                 stream.look(now_s, ping_every_s=self.ping_every_s, stall_after_s=self.stall_after_s)
 
-    def enter(self) -> ActiveStream:
-        """One more stream; whoever enters leaves.
+    @contextmanager
+    def place(self) -> Iterator[ActiveStream]:
+        """One more stream, for as long as the context lasts.
 
         Raises:
             OverloadedError: if there are too many.
@@ -155,8 +156,7 @@ class Streams:
             raise OverloadedError
         stream = ActiveStream()
         self.active.add(stream)
-        return stream
-
-    def leave(self, stream: ActiveStream) -> None:
-        """One less."""
-        self.active.discard(stream)
+        try:
+            yield stream
+        finally:
+            self.active.discard(stream)

@@ -22,7 +22,6 @@ from inference_core.llm.ledger import Answered, record
 from inference_core.llm.limits import Lease, UserLimits
 from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, UsageRepository
-from inference_core.llm.service import price_of
 from inference_core.llm.types import ChatRequest, Completion, Usage
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
@@ -166,6 +165,6 @@ def _answered(gateway: Gateway, job: Job, task_id: str, completion: Completion) 
         provider=completion.provider,
         simulated=completion.simulated,
         usage=completion.usage,
-        price=price_of(gateway, completion.model, simulated=completion.simulated),
+        price=gateway.price_of(completion.model, simulated=completion.simulated),
         keep_answer=True,
     )

@@ -1,0 +1,55 @@
+"""A question and who asks it: as the client gives it, and as it may be asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from inference_core.llm.config.schema import TaskName
+from inference_core.llm.ledger import SessionRef
+from inference_core.llm.repository import SessionRow
+from inference_core.llm.types import ChatRequest, Message, SamplingParams
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: `key` counts their limits; `user_id` is None for somebody without an account."""
+
+    key: str
+    user_id: UUID | None = None
+
+    def owns(self, session: SessionRow) -> bool:
+        """A conversation is its user's alone; one that was begun without an account is whose knows its id."""
+        return session.user_id is None or session.user_id == self.user_id
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks."""
+
+    task: TaskName
+    text: str
+    params: SamplingParams
+    model_name: str | None
+    timeout_s: float | None
+    session_id: str | None = None
+    fault: str | None = None
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question that nothing stands against, as far as can be known before it is asked."""
+
+    question: Question
+    principal: Principal
+    messages: tuple[Message, ...]
+    session: SessionRef | None
+    reserve_tokens: int
+    may_cost: bool
+
+    @property
+    def request(self) -> ChatRequest:
+        """As the gateway takes it."""
+        question = self.question
+        return ChatRequest(self.messages, question.params, question.request_id, question.timeout_s, question.fault)
