@@ -6,6 +6,7 @@ import sys
 
 from inference_core.celery import beacon, logs, parking, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.llm import ended_tasks
 from inference_core.llm.config.loader import load_llm_config
 from inference_core.settings import SettingsError, load_settings
 
@@ -23,6 +24,7 @@ def worker_app() -> ServiceCelery:
     beacon.install(app)
     shutdown.install(app)
     parking.install(app)
+    ended_tasks.install(app)
     return app
 
 

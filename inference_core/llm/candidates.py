@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import SecretStr
@@ -15,15 +15,23 @@ from inference_core.llm.types import ModelCall, SamplingParams
 from inference_core.settings import Settings
 
 SIMULATED = "simulated"
+# The longest answer where neither the request nor the model's defaults say, and the tokens of a day are bounded.
+ANSWER_TOKENS = 2048
+# Of a model's room at most this share is promised to an answer of which nobody said how long it may be.
+ANSWER_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may serve a request: at which provider, and with which parameters."""
+    """A model that may serve a request: at which provider, and with which parameters.
+
+    `output_tokens` is how long its answer may be: what it is told as `max_tokens`, unless its policy forbids that.
+    """
 
     provider: str
     call: ModelCall
     params: SamplingParams
+    output_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +101,9 @@ class Resolver:
         if not self.access.may_stand_in:
             raise LLMNotConfiguredError
         if not names:
-            return [Candidate(SIMULATED, ModelCall(SIMULATED, SIMULATED), params)]
-        return [Candidate(SIMULATED, first.call, first.params)]
+            bounded = self._bounded(params, ANSWER_TOKENS)
+            return [Candidate(SIMULATED, ModelCall(SIMULATED, SIMULATED), bounded, bounded.max_tokens or ANSWER_TOKENS)]
+        return [replace(first, provider=SIMULATED)]
 
     def _allowed(self, usable: list[str], params: SamplingParams) -> list[Candidate]:
         found = []
@@ -136,8 +145,29 @@ class Resolver:
         wanted = merged(params, model.defaults.params())
         _check_length(name, model, wanted)
         policy = effective_policy(self.config, model.provider, name)
+        longest = _answer_tokens(model)
+        if policy["max_tokens"].action in ("allow", "rename"):
+            wanted = self._bounded(wanted, longest)
         kept, sent = apply_policy(policy, wanted, name)
-        return Candidate(model.provider, ModelCall(name, model.model or name, sent, model.context_tokens), kept)
+        call = ModelCall(name, model.model or name, sent, model.context_tokens)
+        # Of a model that may not be told its limit the longest answer is only known where the configuration says it.
+        unbounded = model.max_output_tokens or longest
+        return Candidate(model.provider, call, kept, kept.max_tokens or unbounded)
+
+    def _bounded(self, params: SamplingParams, longest: int) -> SamplingParams:
+        """With a `max_tokens`: what is reserved of a day's tokens must be what the answer can take."""
+        if params.max_tokens is not None or not self.config.settings.limits.tokens_per_day:
+            return params
+        return replace(params, max_tokens=longest)
+
+
+def _answer_tokens(model: ModelConfig) -> int:
+    limits = [ANSWER_TOKENS]
+    if model.max_output_tokens is not None:
+        limits.append(model.max_output_tokens)
+    if model.context_tokens is not None:
+        limits.append(max(1, model.context_tokens // ANSWER_SHARE))
+    return min(limits)
 
 
 def _check_length(name: str, model: ModelConfig, params: SamplingParams) -> None:

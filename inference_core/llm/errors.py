@@ -72,13 +72,15 @@ class ProviderError(LLMError):
     """A provider did not answer as it should.
 
     `retryable`: the same provider may do better at once. `falls_back`: another one may. `counts`: it is a failure of
-    the provider itself, of which too many open its circuit breaker.
+    the provider itself, of which too many open its circuit breaker. `took_prompt`: it may have worked on the prompt,
+    and charge for it; a provider that refuses or cannot be reached does not.
     """
 
     code = "llm_provider_failed"
     retryable: bool = False
     falls_back: ClassVar[bool] = True
     counts: bool = False
+    took_prompt: bool = False
 
     def __init__(
         self, provider: str, diagnostic: str = "", *, retry_after_s: int | None = None, detail: str | None = None
@@ -136,6 +138,7 @@ class UpstreamFailedError(ProviderError):
     detail = "The language model failed. Try again."
     retryable = True
     counts = True
+    took_prompt = True
 
 
 class UpstreamUnavailableError(UpstreamFailedError):
@@ -144,6 +147,7 @@ class UpstreamUnavailableError(UpstreamFailedError):
     code = "llm_upstream_unavailable"
     detail = "The language model is not available at the moment. Try again later."
     retry_after_s = 5
+    took_prompt = False
 
 
 class CircuitOpenError(UpstreamFailedError):
@@ -153,6 +157,7 @@ class CircuitOpenError(UpstreamFailedError):
     detail = "The language model is not available at the moment. Try again later."
     retryable = False
     counts = False
+    took_prompt = False
 
 
 class ProviderTimeoutError(ProviderError):
@@ -169,3 +174,4 @@ class ProviderTimeoutError(ProviderError):
         super().__init__(provider, diagnostic or f"timeout in phase {phase}")
         self.phase = phase
         self.counts = phase != "total"
+        self.took_prompt = phase != "connect"

@@ -107,10 +107,19 @@ class Gateway:
         breaker = self.breakers.get(provider)
         return breaker is None or not breaker.is_open
 
-    async def open_stream(self, task: TaskName, request: ChatRequest, model_name: str | None = None) -> OpenStream:
+    async def open_stream(
+        self,
+        task: TaskName,
+        request: ChatRequest,
+        model_name: str | None = None,
+        sent_to: list[Candidate] | None = None,
+    ) -> OpenStream:
         """Begin an answer; returns when its first piece is there, so that every refusal comes before.
 
         Whoever gets the stream closes it. Cancelling the task that awaits this ends the upstream call at once.
+
+        Args:
+            sent_to: gets everybody who took the prompt, however this ends; the last of them gives the answer.
 
         Raises:
             LLMError: nothing came. After fallbacks it is the error of the first that was asked.
@@ -125,10 +134,16 @@ class Gateway:
             await stream.begin(self.config.settings.timeouts)
             return stream
 
-        return await self._first_that_can(candidates, request, deadline, attempt)
+        return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
 
-    async def complete(self, task: TaskName, request: ChatRequest, model_name: str | None = None) -> Completion:
-        """The whole answer.
+    async def complete(
+        self,
+        task: TaskName,
+        request: ChatRequest,
+        model_name: str | None = None,
+        sent_to: list[Candidate] | None = None,
+    ) -> Completion:
+        """The whole answer; the arguments are those of `open_stream`.
 
         Raises:
             LLMError: there is none. After fallbacks it is the error of the first that was asked.
@@ -150,7 +165,7 @@ class Gateway:
                 breaker.succeeded()
             return Completion(reply.content, reply.usage, candidate.call.name, provider.name, provider.simulated)
 
-        return await self._first_that_can(candidates, request, deadline, attempt)
+        return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
 
     def _for(self, candidate: Candidate, request: ChatRequest) -> ChatRequest:
         fault = None if self.access.production else request.fault
@@ -165,15 +180,20 @@ class Gateway:
         request: ChatRequest,
         deadline: Deadline,
         attempt: Callable[[Candidate], Awaitable[T]],
+        sent_to: list[Candidate],
     ) -> T:
         """Ask one after the other; a provider that may do better at once is asked a second time, once in all."""
         retries = self.config.settings.max_retries
         first_error: ProviderError | None = None
         for candidate in candidates:
             while True:
+                # Before it is sent: a call that is cancelled has taken the prompt as well.
+                sent_to.append(candidate)
                 try:
                     return await self._through_breaker(candidate, attempt)
                 except ProviderError as error:
+                    if not error.took_prompt:
+                        sent_to.pop()
                     _log_failure(candidate, request, error)
                     first_error = first_error or error
                     if not error.falls_back or deadline.passed:

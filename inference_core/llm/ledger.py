@@ -1,19 +1,27 @@
-"""Stores what an answer was and took: its turns, its charge and the sums of the day, in one transaction, once."""
+"""Stores what an answer was and took: its turns, its charge and the sums of the day, in one transaction, once.
+
+A prompt that was sent and got no answer has a charge of its own: what its provider takes for it can only be estimated.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database, DatabaseUnavailableError
+from inference_core.exceptions import ServiceError
+from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Price
+from inference_core.llm.gateway import Gateway
 from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
 from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
 from inference_core.llm.types import Usage
@@ -23,6 +31,13 @@ log = structlog.get_logger(__name__)
 
 TRIES = 3
 PAUSE_S = 0.5
+
+
+class AnswerNotStoredError(ServiceError):
+    """The database refuses an answer: it is charged for, and its text is in no conversation."""
+
+    code = "answer_not_stored"
+    detail = "The answer could not be stored."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +59,7 @@ class Answered:
         session: of a conversation; None if nothing of it is to be kept.
         price: None for a simulated answer, which costs nothing.
         keep_answer: so that a task that is delivered again gives the same.
+        at: when; its day is the one it is counted to.
     """
 
     charge_id: str
@@ -58,6 +74,7 @@ class Answered:
     usage: Usage
     price: Price | None
     keep_answer: bool = False
+    at: datetime = field(default_factory=utc_now)
 
     def charge(self) -> dict[str, Any]:
         """As the values of a row of `llm_charges`."""
@@ -82,40 +99,85 @@ class Answered:
         return cost_nano_usd(self.usage, *(Decimal(str(price)) for price in prices))
 
 
-async def record(database: Database, answered: Answered) -> bool:
-    """Store an answer; False if it was stored before, under the same id.
+def prompt_alone(user_id: UUID | None, candidate: Candidate, tokens: int, gateway: Gateway) -> Answered:
+    """A prompt of about so many tokens that a provider took and gave nothing for."""
+    simulated = gateway.providers[candidate.provider].simulated
+    return Answered(
+        charge_id=str(uuid4()),
+        user_id=user_id,
+        question="",
+        session=None,
+        text="",
+        complete=False,
+        model=candidate.call.name,
+        provider=candidate.provider,
+        simulated=simulated,
+        usage=Usage(tokens, 0, estimated=True),
+        price=gateway.price_of(candidate.call.name, simulated=simulated),
+    )
+
+
+async def record(database: Database, answered: Sequence[Answered], *, in_place_of: Answered | None = None) -> bool:
+    """Store answers, the last one's turns among them; False if the last was stored before, under the same id.
+
+    Args:
+        answered: all of one request, in one transaction.
+        in_place_of: a charge that was stored before the request was sent, and is taken back.
 
     Raises:
         DatabaseUnavailableError: if the database does not take it in several tries.
+        AnswerNotStoredError: if it refuses it; what it costs is stored without its text where possible.
     """
+    if not answered and in_place_of is None:
+        return True
     for attempt in range(1, TRIES + 1):
         try:
-            return await _record_once(database, answered)
+            return await _record_once(database, answered, in_place_of)
         except DatabaseUnavailableError:
             if attempt == TRIES:
-                log.error("llm_answer_not_stored", **_numbers(answered))  # noqa: TRY400  # the cause is logged already
+                for one in answered:
+                    log.error("llm_answer_not_stored", **_numbers(one))  # noqa: TRY400  # the cause is logged already
                 raise
             await asyncio.sleep(PAUSE_S * attempt)
+        except Exception as error:  # each database has words of its own for what it cannot store
+            await _record_cost_alone(database, answered, in_place_of, error)
+            raise AnswerNotStoredError from error
     raise AssertionError("unreachable")
 
 
-async def _record_once(database: Database, answered: Answered) -> bool:
+async def _record_cost_alone(
+    database: Database, answered: Sequence[Answered], in_place_of: Answered | None, refused: Exception
+) -> None:
+    # Its text may be part of the error's.
+    log.error("llm_answer_refused", error=type(refused).__name__, answers=[_numbers(one) for one in answered])
+    costs = [replace(one, session=None, keep_answer=False) for one in answered]
     try:
-        await _write(database, answered)
+        await _record_once(database, costs, in_place_of)
+    except Exception as error:  # noqa: BLE001  # the numbers are in the log
+        log.error("llm_cost_not_stored", error=type(error).__name__)  # noqa: TRY400  # as above
+
+
+async def _record_once(database: Database, answered: Sequence[Answered], in_place_of: Answered | None) -> bool:
+    try:
+        await _write(database, answered, in_place_of)
     except IntegrityError:
         async with database.read() as session:
-            if not await UsageRepository(session).has_charge(answered.charge_id):
+            if not await UsageRepository(session).has_charge(answered[-1].charge_id):
                 raise
         return False
     return True
 
 
-async def _write(database: Database, answered: Answered) -> None:
+async def _write(database: Database, answered: Sequence[Answered], in_place_of: Answered | None) -> None:
     async with database.write() as session:
-        await UsageRepository(session).charge(answered.charge(), utc_now().date())
-        # An answer of which nothing has come leaves no turn: a question alone would be put a second time later.
-        if answered.session is not None and answered.text:
-            await _store_turns(ConversationRepository(session), answered.session, answered)
+        usage = UsageRepository(session)
+        if in_place_of is not None:
+            await usage.take_back(in_place_of.charge(), in_place_of.at.date())
+        for one in answered:
+            await usage.charge(one.charge(), one.at.date())
+            # An answer of which nothing has come leaves no turn: a question alone would be put a second time later.
+            if one.session is not None and one.text:
+                await _store_turns(ConversationRepository(session), one.session, one)
 
 
 async def _store_turns(conversations: ConversationRepository, session: SessionRef, answered: Answered) -> None:

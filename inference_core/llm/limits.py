@@ -1,8 +1,10 @@
 """What one user may ask for: requests a minute, requests at once, tokens a day; and the service's counts beside it.
 
 All of it is in Redis, one atomic step at the beginning of a request and one at its end, so that it holds over all API
-processes and workers. A request reserves the tokens it may take and settles with those it took. The reservation ends
-by itself if its process dies.
+processes and workers. A request reserves the tokens it may take, counts its prompt before that is sent, and settles
+with what it took. The reservation ends by itself if its process dies; the prompt stays counted.
+
+What Redis did not take in time is kept and tried again, so that an outage that has ended leaves no lease behind.
 
 Without Redis nothing that could cost money begins (503); the simulator, which costs nothing, goes on without limits.
 """
@@ -10,8 +12,10 @@ Without Redis nothing that could cost money begins (503); the simulator, which c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+import time
+from collections import deque
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -31,6 +35,9 @@ STATS_KEY = "llm:stats"
 DAY_MS = 24 * 3600 * 1000
 # A key per day is of use until the last request that began in it has ended.
 KEEP_DAY_MS = 2 * DAY_MS
+# Ends of requests that Redis did not take; beyond this many the oldest are left to end by themselves.
+MOST_UNSETTLED = 10_000
+UNSETTLED_KEEP_S = 900.0
 
 DETAILS = {
     "requests": "You ask too often. Try again later.",
@@ -63,11 +70,33 @@ class StatisticsUnavailableError(DependencyUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A request that was let in; `mean_task_ms` is what a task has taken on average, None if unknown."""
+    """A request that was let in.
+
+    Attributes:
+        day: whose tokens it counts to.
+        counted: tokens of it that count already.
+        admitted: false while, or because, Redis does not know of it.
+        mean_task_ms: what a task has taken on average, None if unknown.
+    """
 
     id: str
     key: str
+    day: date = field(default_factory=lambda: datetime.now(UTC).date())
+    counted: int = 0
+    admitted: bool = True
     mean_task_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """What one run of `end.lua` does; of no use after `until_s` (by the monotonic clock), when its lease has ended."""
+
+    lease: Lease
+    tokens: int
+    requests: int = 0
+    errors: int = 0
+    task_ms: int = 0
+    until_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +109,13 @@ class Statistics:
     last_request: datetime | None
 
 
-def _keys(key: str) -> tuple[str, str]:
+def lease_keys(key: str) -> tuple[str, str]:
+    """Where the leases of `key` are, by their end, and what each has reserved."""
     return f"llm:leases:{key}", f"llm:reserved:{key}"
 
 
-def _day_key(key: str, now: datetime) -> str:
-    return f"llm:tokens:{key}:{now.date().isoformat()}"
+def _day_key(key: str, day: date) -> str:
+    return f"llm:tokens:{key}:{day.isoformat()}"
 
 
 def ms_left_of_day(now: datetime) -> int:
@@ -101,49 +131,90 @@ class UserLimits:
         self._client = client
         self._limits = limits
         self._admit = LuaScript(client, PACKAGE, "admit")
-        self._settle = LuaScript(client, PACKAGE, "settle")
+        self._count_prompt = LuaScript(client, PACKAGE, "count_prompt")
+        self._end = LuaScript(client, PACKAGE, "end")
+        self._unsettled: deque[_End] = deque(maxlen=MOST_UNSETTLED)
 
-    async def admit(self, key: str, lease_id: str, *, tokens: int, lease_s: float, may_cost: bool) -> Lease:
-        """Let a request begin and reserve `tokens` for it, for `lease_s` at most.
+    async def admit(
+        self, key: str, lease_id: str, *, tokens: int, prompt: int = 0, lease_s: float, may_cost: bool
+    ) -> Lease:
+        """Let a request begin and reserve `tokens` for it, for `lease_s` at most; `prompt` of them count at once.
 
         Raises:
             LLMLimitError: if a limit is reached.
             LimitsUnavailableError: if Redis does not answer and the request `may_cost` money.
         """
         now = datetime.now(UTC)
+        lease = Lease(lease_id, key, now.date(), counted=prompt)
         limits = self._limits
-        keys = [f"llm:requests:{key}", *_keys(key), _day_key(key, now), STATS_KEY]
+        keys = [f"llm:requests:{key}", *lease_keys(key), _day_key(key, lease.day), STATS_KEY]
         bounds = (limits.requests_per_minute, limits.concurrent_requests, limits.tokens_per_day)
+        times = (int(lease_s * 1000), ms_left_of_day(now), now.isoformat(), KEEP_DAY_MS)
         try:
-            answer = await self._admit(keys, lease_id, *bounds, tokens, int(lease_s * 1000), ms_left_of_day(now))
-        except SessionStoreUnavailableError as error:
+            answer = await self._admit(keys, lease_id, *bounds, tokens, prompt, *times)
+        except BaseException as error:
+            # Redis may do it nevertheless, when it comes to it.
+            self._unsettled.append(_End(lease, -prompt, requests=-1, until_s=time.monotonic() + lease_s))
+            if not isinstance(error, SessionStoreUnavailableError):
+                raise
             if may_cost:
                 raise LimitsUnavailableError from error
-            return Lease(lease_id, key)
+            return replace(lease, counted=0, admitted=False)
         word, number = answer[0].decode(), int(answer[1])
         if word != "ok":
             raise LLMLimitError(word, number)
-        return Lease(lease_id, key, number if number >= 0 else None)
+        return replace(lease, mean_task_ms=number if number >= 0 else None)
+
+    async def count_prompt(self, lease: Lease, prompt: int, lease_s: float) -> Lease:
+        """Count the prompt of a task, which is sent next; the lease lasts `lease_s` from now."""
+        keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
+        try:
+            await self._count_prompt(keys, lease.id, prompt, int(lease_s * 1000), KEEP_DAY_MS)
+        except SessionStoreUnavailableError:
+            return lease
+        return replace(lease, counted=lease.counted + prompt)
 
     async def release(self, lease: Lease) -> None:
-        """End a request that took nothing and is not to be counted."""
-        await self._end(lease, counted=False)
+        """End a request of which nothing more is to be counted."""
+        await self._finish(_End(lease, 0))
+
+    async def withdraw(self, lease: Lease) -> None:
+        """End a request that could not be begun, as if it had never been asked."""
+        await self._finish(_End(lease, -lease.counted, requests=-1))
 
     async def settle(self, lease: Lease, *, tokens: int, failed: bool, task_ms: int = 0) -> None:
-        """End a request and count it."""
-        await self._end(lease, counted=True, tokens=tokens, failed=failed, task_ms=task_ms)
+        """End a request that took `tokens` in all."""
+        await self._finish(
+            _End(lease, tokens - lease.counted, requests=int(not lease.admitted), errors=int(failed), task_ms=task_ms)
+        )
 
-    async def _end(
-        self, lease: Lease, *, counted: bool, tokens: int = 0, failed: bool = False, task_ms: int = 0
-    ) -> None:
-        now = datetime.now(UTC)
-        keys = [*_keys(lease.key), _day_key(lease.key, now), STATS_KEY]
-        arguments = (int(counted), tokens, int(failed), now.isoformat(), task_ms, KEEP_DAY_MS)
+    async def _finish(self, end: _End) -> None:
         try:
-            await self._settle(keys, lease.id, *arguments)
+            await self._run(end, "any")
         except SessionStoreUnavailableError:
-            # The answer has been given; what it took is in the database, and the lease ends by itself.
-            log.warning("llm_request_not_counted", lease_id=lease.id, tokens=tokens)
+            log.warning("llm_request_not_settled", lease_id=end.lease.id, tokens=end.tokens)
+            if end.lease.admitted:
+                self._unsettled.append(replace(end, until_s=time.monotonic() + UNSETTLED_KEEP_S))
+
+    async def _run(self, end: _End, lease_is: str) -> None:
+        lease = end.lease
+        keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
+        await self._end(keys, lease.id, end.tokens, end.requests, end.errors, end.task_ms, KEEP_DAY_MS, lease_is)
+
+    async def settle_again(self) -> bool:
+        """Try again what Redis did not take; False if it still does not answer.
+
+        Each counts once: if Redis had done it after all, the lease is gone.
+        """
+        for _ in range(len(self._unsettled)):
+            end = self._unsettled[0]
+            if time.monotonic() < end.until_s:
+                try:
+                    await self._run(end, "held")
+                except SessionStoreUnavailableError:
+                    return False
+            self._unsettled.popleft()
+        return True
 
     async def statistics(self) -> Statistics:
         """The counts.

@@ -39,13 +39,19 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A question that nothing stands against, as far as can be known before it is asked."""
+    """A question that nothing stands against, as far as can be known before it is asked.
+
+    Attributes:
+        prompt_tokens: what the messages may take, estimated.
+        output_tokens: what the answer may take at most.
+    """
 
     question: Question
     principal: Principal
     messages: tuple[Message, ...]
     session: SessionRef | None
-    reserve_tokens: int
+    prompt_tokens: int
+    output_tokens: int
     may_cost: bool
 
     @property

@@ -35,7 +35,7 @@ ADD_USAGE = (
     update(USAGE)
     .where(USAGE.c.owner_id == bindparam("at_owner"), USAGE.c.day == bindparam("at_day"))
     .where(USAGE.c.model == bindparam("at_model"), USAGE.c.simulated == bindparam("at_simulated"))
-    .values(requests=USAGE.c.requests + 1, **{name: USAGE.c[name] + bindparam(f"more_{name}") for name in SUMMED})
+    .values({name: USAGE.c[name] + bindparam(f"more_{name}") for name in ("requests", *SUMMED)})
 )
 
 
@@ -185,6 +185,7 @@ class UsageRepository:
         await self._session.execute(INSERT_CHARGE, charge)
         added = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
         added |= {"at_simulated": charge["simulated"], **{f"more_{name}": charge[name] for name in SUMMED}}
+        added["more_requests"] = 1
         if await _count(self._session, ADD_USAGE, added):
             return
         first = {"day": day, "requests": 1, **{name: charge[name] for name in (*KEYS, *SUMMED)}}
@@ -194,6 +195,14 @@ class UsageRepository:
         except IntegrityError:
             await self._session.execute(ADD_USAGE, added)  # somebody was quicker with the first of the day
 
+    async def take_back(self, charge: dict[str, Any], day: date) -> None:
+        """Undo `charge` for the same values, if it was done."""
+        if not await _count(self._session, delete(CHARGES).where(CHARGES.c.id == charge["id"])):
+            return
+        less = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
+        less |= {"at_simulated": charge["simulated"], **{f"more_{name}": -charge[name] for name in SUMMED}}
+        await self._session.execute(ADD_USAGE, {**less, "more_requests": -1})
+
     async def has_charge(self, charge_id: str) -> bool:
         """Whether something was stored under this id."""
         return (await self._session.execute(select(Charge.id).where(Charge.id == charge_id))).one_or_none() is not None
@@ -201,7 +210,7 @@ class UsageRepository:
     async def sums(self, first: date, last: date, owner_id: UUID | None = None) -> list[UsageSum]:
         """Sums by day and model from `first` to `last`, both included; of one user, or of all together."""
         keys = (DailyUsage.day, DailyUsage.model, DailyUsage.simulated)
-        conditions: list[ColumnElement[bool]] = [DailyUsage.day.between(first, last)]
+        conditions: list[ColumnElement[bool]] = [DailyUsage.day.between(first, last), DailyUsage.requests > 0]
         if owner_id is not None:
             conditions.append(DailyUsage.owner_id == owner_id)
         values = (
@@ -222,7 +231,7 @@ class UsageRepository:
         cost = func.sum(DailyUsage.cost_nano_usd)
         statement = (
             select(DailyUsage.owner_id, func.sum(DailyUsage.requests), tokens, cost)
-            .where(DailyUsage.day.between(first, last))
+            .where(DailyUsage.day.between(first, last), DailyUsage.requests > 0)
             .group_by(DailyUsage.owner_id)
             .order_by(cost.desc(), tokens.desc(), DailyUsage.owner_id)
             .limit(limit)

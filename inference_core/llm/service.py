@@ -17,18 +17,17 @@ from inference_core.llm.limits import Lease, UserLimits
 from inference_core.llm.prepared import Prepared, Principal, Question
 from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, SessionRow
-from inference_core.llm.simulator.plan import count_input_tokens
 from inference_core.llm.spending import Spending
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Message
+from inference_core.llm.usage import estimate_prompt
 from inference_core.settings import Settings
 from inference_core.tasks.idempotency import fingerprint
 from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.record import TaskRecord
 from inference_core.tasks.service import TaskService
 from inference_core.tasks.snapshot import Snapshot
 
-# What an answer may take where neither the request nor the model's defaults say.
-RESERVED_TOKENS = 1024
 # Beyond the longest answer, for what comes before and after it.
 LEASE_MARGIN_S = 60.0
 
@@ -79,13 +78,13 @@ class LLMService:
         candidates = self.gateway.candidates(question.task, question.model_name, question.params)
         session, history = await self._conversation(principal, question)
         messages = build_messages(question.task, history, question.text, self.settings.llm_history_characters)
-        output = max(candidate.params.max_tokens or RESERVED_TOKENS for candidate in candidates)
         return Prepared(
             question=question,
             principal=principal,
             messages=messages,
             session=session,
-            reserve_tokens=count_input_tokens(messages) + output,
+            prompt_tokens=estimate_prompt(messages),
+            output_tokens=max(candidate.output_tokens for candidate in candidates),
             may_cost=any(self._may_cost(candidate.provider) for candidate in candidates),
         )
 
@@ -118,25 +117,31 @@ class LLMService:
 
         async def admit(task_id: str) -> None:
             nonlocal lease
-            lease = await self._admit(prepared, task_id, float(self.settings.celery_visibility_timeout_s))
+            lease_s = float(self.settings.celery_visibility_timeout_s)
+            lease = await self._admit(prepared, task_id, lease_s, sent_now=False)
 
         try:
             if idempotency_key is None:
                 task_id = str(uuid4())
                 await admit(task_id)
-                await self.tasks.submit(name, job.as_json(), owner=owner, task_id=task_id)
+                await self.tasks.submit(name, job.as_json(), owner=owner, task_id=task_id, tag=job.key)
             else:
                 mark = fingerprint(
                     name, {**job.as_json(), "session_id": prepared.question.session_id, "request_id": ""}
                 )
                 task_id = await self.tasks.submit_once(
-                    idempotency_key, mark, name, job.as_json(), owner=owner, admit=admit
+                    idempotency_key, mark, name, job.as_json(), owner=owner, admit=admit, tag=job.key
                 )
         except BaseException:
             if lease is not None:
-                await self.limits.release(lease)
+                await self.limits.withdraw(lease)
             raise
         return Submitted(UUID(task_id), self._estimate(lease))
+
+    async def task_cancelled(self, record: TaskRecord) -> None:
+        """Give back what a task holds that somebody called off."""
+        if record.name in TASK_NAMES.values() and record.tag is not None:
+            await self.limits.release(Lease(record.task_id, record.tag))
 
     def _job(self, prepared: Prepared) -> Job:
         question = prepared.question
@@ -161,11 +166,12 @@ class LLMService:
         ahead = snapshot.queue_depths.get(queue, 0) / max(1, processes_on(snapshot, queue))
         return round(lease.mean_task_ms / 1000 * (1 + ahead), 1)
 
-    async def _admit(self, prepared: Prepared, lease_id: str, lease_s: float) -> Lease:
+    async def _admit(self, prepared: Prepared, lease_id: str, lease_s: float, *, sent_now: bool) -> Lease:
         return await self.limits.admit(
             prepared.principal.key,
             lease_id,
-            tokens=prepared.reserve_tokens,
+            tokens=prepared.prompt_tokens + prepared.output_tokens,
+            prompt=prepared.prompt_tokens if sent_now else 0,
             lease_s=lease_s,
             may_cost=prepared.may_cost,
         )
@@ -178,7 +184,7 @@ class LLMService:
             LLMLimitError, LimitsUnavailableError.
         """
         lease_s = self.gateway.config.settings.timeouts.total_s + LEASE_MARGIN_S
-        lease = await self._admit(prepared, str(uuid4()), lease_s)
+        lease = await self._admit(prepared, str(uuid4()), lease_s, sent_now=True)
         async with Spending(
             prepared, lease, self.gateway, self.limits, self.database, self.metrics
         ).counted() as spending:

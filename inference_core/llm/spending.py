@@ -10,15 +10,16 @@ import structlog
 
 from inference_core.db.engine import Database
 from inference_core.exceptions import ServiceError
+from inference_core.llm.candidates import Candidate
 from inference_core.llm.gateway import Gateway
-from inference_core.llm.ledger import Answered, record
+from inference_core.llm.ledger import Answered, prompt_alone, record
 from inference_core.llm.limits import Lease, UserLimits
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.prepared import Prepared
-from inference_core.llm.simulator.plan import count_input_tokens
 from inference_core.llm.streaming import Progress
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Usage
+from inference_core.llm.usage import tokens_of_bytes
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +29,7 @@ class Spending:
     """The account of one stream.
 
     Attributes:
+        sent_to: everybody who took the prompt.
         source: the provider's answer, once its first piece has come.
         progress: how far it was sent.
         error: why there is no `source`.
@@ -39,6 +41,7 @@ class Spending:
     limits: UserLimits
     database: Database
     metrics: LLMMetrics
+    sent_to: list[Candidate] = field(default_factory=list)
     source: OpenStream | None = None
     progress: Progress = field(default_factory=Progress)
     error: ServiceError | None = None
@@ -64,7 +67,9 @@ class Spending:
         """
         question = self.prepared.question
         try:
-            self.source = await self.gateway.open_stream(question.task, self.prepared.request, question.model_name)
+            self.source = await self.gateway.open_stream(
+                question.task, self.prepared.request, question.model_name, self.sent_to
+            )
         except ServiceError as error:
             self.error = error
             raise
@@ -84,19 +89,34 @@ class Spending:
         error = self.error or self.progress.error
         if error is not None:
             self.metrics.count_error(error)
-        if self.source is None:
-            await self.limits.settle(self.lease, tokens=0, failed=error is not None)
-            return
-        usage = self._usage()
-        self.metrics.count_tokens(self.source.provider, self.source.model, usage)
-        await self.limits.settle(self.lease, tokens=usage.total_tokens, failed=error is not None)
-        await record(self.database, self._answered(self.source, usage))
+        answered = self._answered()
+        tokens = sum(one.usage.total_tokens for one in answered)
+        await self.limits.settle(self.lease, tokens=tokens, failed=error is not None)
+        await record(self.database, answered)
 
-    def _usage(self) -> Usage:
+    def _answered(self) -> list[Answered]:
+        """The prompts that got no answer, and the answer; each is charged for."""
+        prepared, source = self.prepared, self.source
+        lost = self.sent_to if source is None else self.sent_to[:-1]
+        answered = [
+            prompt_alone(prepared.principal.user_id, candidate, prepared.prompt_tokens, self.gateway)
+            for candidate in lost
+        ]
+        if source is not None:
+            answered.append(self._answer(source))
+        for one in answered:
+            self.metrics.count_tokens(one.provider, one.model, one.usage)
+        return answered
+
+    def _usage(self, source: OpenStream) -> Usage:
         progress = self.progress
-        return progress.usage or Usage(count_input_tokens(self.prepared.messages), progress.tokens, estimated=True)
+        if progress.usage is not None:
+            return progress.usage
+        # A piece is one token of the simulator's; of others it may be many.
+        output = progress.tokens if source.simulated else max(progress.tokens, tokens_of_bytes(progress.text_bytes))
+        return Usage(self.prepared.prompt_tokens, output, estimated=True)
 
-    def _answered(self, source: OpenStream, usage: Usage) -> Answered:
+    def _answer(self, source: OpenStream) -> Answered:
         return Answered(
             charge_id=self.lease.id,
             user_id=self.prepared.principal.user_id,
@@ -107,6 +127,6 @@ class Spending:
             model=source.model,
             provider=source.provider,
             simulated=source.simulated,
-            usage=usage,
+            usage=self._usage(source),
             price=self.gateway.price_of(source.model, simulated=source.simulated),
         )

@@ -23,6 +23,7 @@ from inference_core.telemetry.metrics import Metrics
 from inference_core.traffic import Traffic
 
 BREAKERS_EVERY_S = 1.0
+SETTLE_AGAIN_EVERY_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class LLMState:
             workers=workers,
             metrics=own,
         )
+        tasks.when_cancelled.append(service.task_cancelled)
         shutdown_s = settings.effective_shutdown_drain_s + settings.shutdown_grace_s
         async with Streams.open(
             traffic,
@@ -70,7 +72,10 @@ class LLMState:
         ) as streams:
             state = cls(service, streams, own, gateway)
             await state.look_at_breakers()
-            async with run_until_cancelled(state.look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"):
+            async with (
+                run_until_cancelled(state.look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"),
+                run_until_cancelled(state.settle_again, every_s=SETTLE_AGAIN_EVERY_S, name="llm_unsettled"),
+            ):
                 yield state
 
     @contextmanager
@@ -90,6 +95,10 @@ class LLMState:
                         self.metrics.count_interruption(stream.interrupted)
         finally:
             self.metrics.set_active(len(self.streams.active))
+
+    async def settle_again(self) -> None:
+        """Settle the requests whose end Redis did not take."""
+        await self.service.limits.settle_again()
 
     async def look_at_breakers(self) -> None:
         """Let the metrics know who is left alone."""

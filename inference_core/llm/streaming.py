@@ -23,6 +23,7 @@ class Progress:
     Attributes:
         pieces: the text, if it is to be kept.
         tokens: token events sent.
+        text_bytes: of their text, in UTF-8.
         usage: of the whole answer; None while, or because, it is not whole.
         error: what broke it off from the provider's side.
         interrupted: what broke it off from this side.
@@ -30,6 +31,7 @@ class Progress:
 
     pieces: list[str] = field(default_factory=list)
     tokens: int = 0
+    text_bytes: int = 0
     usage: Usage | None = None
     error: ServiceError | None = None
     interrupted: Interruption | None = None
@@ -59,9 +61,11 @@ async def pump(
                     if not isinstance(item, Token):
                         progress.usage = item
                         continue
+                    text = item.content
                     progress.tokens += 1
+                    progress.text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
                     if keep_text:
-                        progress.pieces.append(item.content)
+                        progress.pieces.append(text)
                     stream.moved_at_s = now()
                     stream.writing = True
                     await write(encode_token(item))

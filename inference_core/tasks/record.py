@@ -29,7 +29,7 @@ class TaskProblem:
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One task; `result` is JSON and only there on success, `problem` only on failure.
+    """One task; `result` is JSON and only there on success, `problem` only on failure. `tag` is its feature's own.
 
     A task that gives `{"result": ..., "metadata": {...}}` and nothing beside has said what is which.
     """
@@ -41,6 +41,7 @@ class TaskRecord:
     result: Any = None
     problem: TaskProblem | None = None
     metadata: dict[str, Any] | None = None
+    tag: str | None = None
 
     @property
     def finished(self) -> bool:
@@ -61,6 +62,7 @@ class TaskRecord:
             result=result,
             problem=problem_of(stored.get("result")) if status == "FAILURE" else None,
             metadata=metadata,
+            tag=registered.get(b"tag", b"").decode() or None,
         )
 
 

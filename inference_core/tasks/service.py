@@ -59,17 +59,25 @@ class TaskService:
     store: ResultStore
     traffic: Traffic
     waiting: int = field(default=0)
+    # Told of each task that was called off, so that its feature gives back what it holds for it.
+    when_cancelled: list[Callable[[TaskRecord], Awaitable[None]]] = field(default_factory=list)
 
     async def submit(
-        self, name: str, *args: Any, owner: str | None = None, task_id: str | None = None, **kwargs: Any
+        self,
+        name: str,
+        *args: Any,
+        owner: str | None = None,
+        task_id: str | None = None,
+        tag: str | None = None,
+        **kwargs: Any,
     ) -> str:
-        """Send a task that can be followed, and give its id.
+        """Send a task that can be followed, and give its id; `tag` comes back in its record.
 
         Raises:
             DependencyUnavailableError: if the broker or the result store does not take it in time.
         """
         task_id = task_id or str(uuid4())
-        await self.store.register(task_id, name, owner)
+        await self.store.register(task_id, name, owner, tag)
         # Of a task that is not remembered any more nobody can say whether it was cancelled.
         return await self.sender.send(name, *args, task_id=task_id, expires_s=self.store.expires_s, **kwargs)
 
@@ -81,6 +89,7 @@ class TaskService:
         *args: Any,
         owner: str | None = None,
         admit: Callable[[str], Awaitable[None]] | None = None,
+        tag: str | None = None,
         **kwargs: Any,
     ) -> str:
         """As `submit`, but once for each `Idempotency-Key` of an owner: a repetition gives the same task's id.
@@ -100,7 +109,7 @@ class TaskService:
         try:
             if admit is not None:
                 await admit(reservation.task_id)
-            await self.submit(name, *args, owner=owner, task_id=reservation.task_id, **kwargs)
+            await self.submit(name, *args, owner=owner, task_id=reservation.task_id, tag=tag, **kwargs)
         except ServiceError:
             with as_domain_error():
                 await idempotency.mark_retryable(redis, reservation)
@@ -152,14 +161,20 @@ class TaskService:
             return Cancellation(cancelled=False, message="The task has finished.")
         outcome = await self.store.cancel(record.task_id)
         if outcome == "cancelled":
+            await self._tell(record)
             return Cancellation(cancelled=True, message="The task was cancelled before it started.")
         await self.sender.stop(record.task_id)
         record = await self._poll(record, STOP_WITHIN_S)
         if record.status == "REVOKED":
+            await self._tell(record)
             return Cancellation(cancelled=True, message="The task was stopped while it ran.")
         if record.finished:
             return Cancellation(cancelled=False, message="The task finished before it could be stopped.")
         return Cancellation(cancelled=False, message="No worker has stopped the task; it may still run.")
+
+    async def _tell(self, record: TaskRecord) -> None:
+        for told in self.when_cancelled:
+            await told(record)
 
     async def _poll(self, record: TaskRecord, timeout_s: float) -> TaskRecord:
         deadline_s = time.monotonic() + timeout_s

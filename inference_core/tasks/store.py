@@ -60,12 +60,15 @@ class ResultStore:
         finally:
             await redis.aclose()
 
-    async def register(self, task_id: str, name: str, owner: str | None) -> None:
-        """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent."""
+    async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> None:
+        """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent.
+
+        `tag` is a word that the task's feature wants to find again in its record.
+        """
         key = task_key(task_id)
         with as_domain_error():
             pipeline = self.redis.pipeline(transaction=True)
-            pipeline.hset(key, mapping={"name": name, "owner": owner or ""})
+            pipeline.hset(key, mapping={"name": name, "owner": owner or "", "tag": tag or ""})
             pipeline.expire(key, self.expires_s + CLOCK_MARGIN_S)
             await pipeline.execute()
 

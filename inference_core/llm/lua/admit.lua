@@ -1,18 +1,19 @@
 -- Lets a request of a user begin, or says why not and when to come back; one step, so that two at once cannot both
 -- take what is left for one.
 -- KEYS requests of this minute, leases (set by their end), tokens each lease has reserved, tokens of this day, stats.
--- ARGV lease id, requests a minute, leases at once, tokens a day (0: no limit), tokens to reserve, lease ms,
--- ms to the end of the day.
+-- ARGV lease id, requests a minute, leases at once, tokens a day (0: no limit), tokens to reserve, how many of them
+-- count already (the prompt of a stream, which is sent next), lease ms, ms to the end of the day, time (ISO 8601), ms
+-- for which the day's tokens are kept.
 -- Returns {word, ms}: 'ok' with what a task has taken on average (-1: none yet), else the limit and the time to wait.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local per_minute, at_once, per_day = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
-local estimate, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6])
+local estimate, prompt, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 
 if per_minute > 0 and tonumber(redis.call('GET', KEYS[1]) or '0') >= per_minute then
   return {'requests', math.max(1, redis.call('PTTL', KEYS[1]))}
 end
--- Leases of processes that died.
+-- Leases of processes that died. What their prompts took has been counted.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
   redis.call('ZREM', KEYS[2], id)
   redis.call('HDEL', KEYS[3], id)
@@ -23,7 +24,7 @@ end
 if per_day > 0 then
   local used = tonumber(redis.call('GET', KEYS[4]) or '0')
   if used + estimate > per_day then
-    return {'tokens', tonumber(ARGV[7])}
+    return {'tokens', tonumber(ARGV[8])}
   end
   local reserved = 0
   for _, tokens in ipairs(redis.call('HVALS', KEYS[3])) do
@@ -37,10 +38,17 @@ if redis.call('INCR', KEYS[1]) == 1 then
   redis.call('PEXPIRE', KEYS[1], 60000)
 end
 redis.call('ZADD', KEYS[2], now + lease_ms, ARGV[1])
-redis.call('HSET', KEYS[3], ARGV[1], estimate)
+redis.call('HSET', KEYS[3], ARGV[1], estimate - prompt)
 for _, key in ipairs({KEYS[2], KEYS[3]}) do
   redis.call('PEXPIRE', key, math.max(lease_ms, redis.call('PTTL', key)))
 end
+if prompt > 0 then
+  redis.call('INCRBY', KEYS[4], prompt)
+  redis.call('PEXPIRE', KEYS[4], ARGV[10])
+  redis.call('HINCRBY', KEYS[5], 'total_tokens', prompt)
+end
+redis.call('HINCRBY', KEYS[5], 'requests_count', 1)
+redis.call('HSET', KEYS[5], 'last_request', ARGV[9])
 local done = redis.call('HMGET', KEYS[5], 'task_ms', 'task_count')
 if done[1] and done[2] and tonumber(done[2]) > 0 then
   return {'ok', math.floor(done[1] / done[2])}

@@ -52,7 +52,9 @@ def http_failure(
         kind = errors.ContextTooLongError if too_long else errors.ProviderBadRequestError
     kind = kind or errors.UpstreamFailedError
     after_s = retry_after(headers) if kind in TELLS_WHEN else None
-    return kind(provider, f"status {status}, code {word}", retry_after_s=after_s)
+    error = kind(provider, f"status {status}, code {word}", retry_after_s=after_s)
+    error.took_prompt = False
+    return error
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> int | None:

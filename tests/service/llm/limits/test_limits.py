@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +18,14 @@ from inference_core.llm.limits import (
     UserLimits,
     ms_left_of_day,
 )
+from inference_core.llm.prepared import Principal, Question
+from inference_core.llm.types import Message, SamplingParams
+from inference_core.llm.usage import estimate_prompt
 from inference_core.stack.ports import free_port
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX, Api, Tokens
-from tests.support.llm import limits_config, parse_events, until
+from tests.support.llm import config_file, limits_config, parse_events, until
 
 pytestmark = pytest.mark.anyio
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -97,6 +101,68 @@ async def test_tokens_of_a_day_are_bounded_by_prompt_max_tokens_and_use(start_ap
         assert used > 0
 
 
+UNBOUNDED = """
+providers:
+  local: {kind: simulated}
+models:
+  plain: {provider: local}
+  short: {provider: local, max_output_tokens: 30}
+  narrow: {provider: local, context_tokens: 400}
+  chatty: {provider: local, defaults: {max_tokens: 70}}
+  deaf: {provider: local, max_output_tokens: 500}
+tasks:
+  explain: {primary: plain}
+settings:
+  limits: {requests_per_minute: 0, concurrent_requests: 0, tokens_per_day: DAY, concurrent_streams: 0}
+param_policies:
+  models:
+    deaf: {drop: [max_tokens]}
+"""
+
+
+@on_sqlite
+async def test_answer_can_be_no_longer_than_what_was_reserved_for_it(start_app: AppFactory, tmp_path: Path) -> None:
+    config = config_file(tmp_path, UNBOUNDED.replace("DAY", "100000"))
+    async with start_app(llm_config_file=config) as api:
+        prepare, asked = api.state.llm.service.prepare, Question("explain", "Why?", SamplingParams(), None, None)
+        for model, told in {"plain": 2048, "short": 30, "narrow": 100, "chatty": 70, "deaf": None}.items():
+            question = replace(asked, model_name=model)
+            (candidate,) = api.state.llm.gateway.candidates("explain", model, question.params)
+            assert candidate.call.parameters.get("max_tokens") == told
+            prepared = await prepare(Principal("user:e"), question)
+            assert prepared.output_tokens == (told or 500)
+        response = await api.post(STREAM, {"question": "Why?", "model_name": "short"})
+        assert parse_events(response.text)[-2]["usage"]["output_tokens"] <= 30
+
+
+@on_sqlite
+async def test_without_a_bound_on_tokens_the_provider_decides_how_long_an_answer_is(
+    start_app: AppFactory, tmp_path: Path
+) -> None:
+    async with start_app(llm_config_file=config_file(tmp_path, UNBOUNDED.replace("DAY", "0"))) as api:
+        (candidate,) = api.state.llm.gateway.candidates("explain", "plain", SamplingParams())
+        assert "max_tokens" not in candidate.call.parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [("", 0), ("x" * 15_000, 5_000), ("字" * 15_000, 15_000), ("🦉" * 300, 400), ("\ud83d" * 3, 1)],
+)
+def test_prompt_is_reserved_by_its_bytes(text: str, tokens: int) -> None:
+    assert estimate_prompt((Message("user", text),)) == 4 + tokens
+
+
+@on_sqlite
+async def test_of_many_at_once_a_day_takes_no_more_than_it_has(start_server: ServerFactory, tmp_path: Path) -> None:
+    config = config_file(tmp_path, UNBOUNDED.replace("DAY", "5000"))
+    async with start_server(llm_config_file=config, llm_simulator_speed="instant") as server:
+        body = {"question": "字" * 700}
+        answers = await asyncio.gather(*(server.client.post(PREFIX + STREAM, json=body) for _ in range(20)))
+        assert {answer.status_code for answer in answers} == {200, 429}
+        used = [parse_events(answer.text)[-2]["usage"] for answer in answers if answer.status_code == 200]
+        assert sum(usage["total_tokens"] for usage in used) <= 5000
+
+
 @pytest.fixture
 async def redis(redis_url: str):  # type: ignore[no-untyped-def]
     client = Redis.from_url(redis_url)
@@ -128,6 +194,24 @@ async def test_reserved_tokens_hold_others_back_until_they_are_settled(redis: Re
     assert refused.value.retry_after_s == 1
     await limits.settle(lease, tokens=10, failed=False)
     await limits.admit("user:b", "two", tokens=80, lease_s=60, may_cost=False)
+
+
+async def test_prompt_counts_from_its_admission_and_what_was_too_much_is_given_back(redis: Redis) -> None:
+    limits = limits_of(redis, per_day=100)
+    for number in range(2):
+        dead = await limits.admit("user:f", f"dead{number}", tokens=40, prompt=30, lease_s=0.001, may_cost=False)
+        assert dead.counted == 30
+    await asyncio.sleep(0.01)
+    # The leases of both have ended, and nobody has settled: 60 of 100 are gone.
+    with pytest.raises(LLMLimitError) as refused:
+        await limits.admit("user:f", "three", tokens=41, lease_s=60, may_cost=False)
+    assert refused.value.code == "llm_tokens_limit"
+    lease = await limits.admit("user:f", "three", tokens=40, prompt=30, lease_s=60, may_cost=False)
+    await limits.settle(lease, tokens=5, failed=False)
+    other = await limits.admit("user:f", "four", tokens=35, prompt=5, lease_s=60, may_cost=False)
+    await limits.withdraw(other)
+    await limits.admit("user:f", "five", tokens=35, prompt=5, lease_s=60, may_cost=False)
+    assert (await limits.statistics()).requests_count == 4
 
 
 async def test_lease_of_a_process_that_died_ends_by_itself(redis: Redis) -> None:

@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from inference_core.llm.answering import answer
 from inference_core.llm.config.schema import Limits
 from inference_core.llm.jobs import Job, Private
 from inference_core.llm.ledger import SessionRef
 from inference_core.llm.limits import UserLimits
-from inference_core.llm.tasks import answer
 from inference_core.llm.types import SamplingParams
 from inference_core.redis.client import RedisClient
 from tests.support.accounts import Api
@@ -38,6 +38,7 @@ async def test_task_delivered_twice_answers_once(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
     job, task_id = job_of(user.id), str(uuid4())
+    await api.state.llm.service.limits.admit(job.key, task_id, tokens=1, lease_s=600, may_cost=False)
     first = await answer(api.settings, job, task_id)
     # Were the model asked again, this fault would show.
     again = await answer(api.settings, job_of(user.id, session=job.session, fault="server_error"), task_id)

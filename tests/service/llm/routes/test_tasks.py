@@ -13,8 +13,10 @@ import httpx2
 import pytest
 from redis import Redis
 
+from inference_core.llm.limits import lease_keys
 from inference_core.stack.ports import free_port
 from tests.support.accounts import PASSWORD, new_registration
+from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
 SECRET_QUESTION = "What does the zebra-quartz-protocol say?"
@@ -122,6 +124,30 @@ def test_repeated_submission_is_one_task_and_one_charge(api: ApiProcess) -> None
     assert call(api, "GET", "/llm/usage", mine).json()["totals"]["requests"] == 1
     other = call(api, "POST", "/llm/conversation", headers, {**body, "user_input": "Twice"})
     assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+
+
+def test_task_that_is_stopped_while_it_runs_counts_its_prompt_and_gives_its_lease_back(
+    api: ApiProcess, redis_url: str
+) -> None:
+    mine = bearer(api)
+    user_id = call(api, "GET", "/auth/me", mine).json()["id"]
+    headers = {**mine, "X-LLM-Fault": "slow_first_token:60"}
+    task_id = submit(api, "/llm/explain", {"question": "Why? " * 100}, headers)
+
+    def books() -> dict[str, Any]:
+        totals: dict[str, Any] = call(api, "GET", "/llm/usage", mine).json()["totals"]
+        return totals
+
+    wait_until(lambda: books()["requests"] == 1, what="the prompt counted")
+    with Redis.from_url(redis_url) as redis:
+        leases, _ = lease_keys(f"user:{user_id}")
+        assert redis.zcard(leases) == 1
+        assert call(api, "DELETE", f"/tasks/{task_id}", mine).json()["cancelled"] is True
+        wait_until(lambda: redis.zcard(leases) == 0, within_s=5, what="the lease given back")
+        (day,) = redis.keys(f"llm:tokens:user:{user_id}:*")
+        assert int(redis.get(day) or 0) == books()["total_tokens"] >= 100  # type: ignore[arg-type]  # not awaitable
+    assert books()["requests"] == 1
+    result(api, submit(api, "/llm/explain", {"question": "Why?"}, mine), mine)  # the worker goes on
 
 
 def test_failure_of_the_provider_is_the_tasks_result(api: ApiProcess) -> None:

@@ -67,9 +67,9 @@ async def test_answers_of_one_day_add_up_however_many_come_at_once(api: Api) -> 
     user = await api.register()
     tokens = await api.login(user)
     charges = [answered(UUID(user.id)) for _ in range(12)]
-    assert await asyncio.gather(*(record(api.state.database, charge) for charge in charges)) == [True] * 12
+    assert await asyncio.gather(*(record(api.state.database, [charge]) for charge in charges)) == [True] * 12
     # The same ones again are the same.
-    assert await asyncio.gather(*(record(api.state.database, charge) for charge in charges)) == [False] * 12
+    assert await asyncio.gather(*(record(api.state.database, [charge]) for charge in charges)) == [False] * 12
     usage = (await api.get("/llm/usage", tokens)).json()
     (item,) = usage["items"]
     assert (item["model_name"], item["simulated"], item["requests"]) == ("paid", False, 12)
@@ -83,10 +83,10 @@ async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
     user = await api.register()
     session = SessionRef(uuid4(), is_new=True)
     first = answered(UUID(user.id), session=session, keep_answer=True)
-    assert await record(api.state.database, first) is True
-    assert await record(api.state.database, first) is False
+    assert await record(api.state.database, [first]) is True
+    assert await record(api.state.database, [first]) is False
     more = [answered(UUID(user.id), session=SessionRef(session.id, is_new=False)) for _ in range(6)]
-    await asyncio.gather(*(record(api.state.database, item) for item in more))
+    await asyncio.gather(*(record(api.state.database, [item]) for item in more))
     async with api.state.database.read() as reading:
         turns = await ConversationRepository(reading).turns(session.id, 0, 100)
         kept = await UsageRepository(reading).answer_of(first.charge_id)
@@ -97,7 +97,7 @@ async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
 
 async def test_answer_of_a_deleted_conversation_is_counted_and_not_kept(api: Api) -> None:
     user = await api.register()
-    assert await record(api.state.database, answered(UUID(user.id), session=SessionRef(uuid4(), is_new=False)))
+    assert await record(api.state.database, [answered(UUID(user.id), session=SessionRef(uuid4(), is_new=False))])
     usage = (await api.get("/llm/usage", await api.login(user))).json()
     assert usage["totals"]["requests"] == 1
 
@@ -123,9 +123,9 @@ async def test_superusers_see_the_sum_of_all_and_who_spent_most(api: Api) -> Non
     small, large = await api.register(), await api.register()
     admin = await api.login(await api.register_superuser())
     before = (await api.get("/admin/llm/usage", admin)).json()["totals"]
-    await record(api.state.database, answered(UUID(small.id)))
-    await record(api.state.database, answered(UUID(large.id), usage=Usage(10**9, 10**9)))
-    await record(api.state.database, answered(None))
+    await record(api.state.database, [answered(UUID(small.id))])
+    await record(api.state.database, [answered(UUID(large.id), usage=Usage(10**9, 10**9))])
+    await record(api.state.database, [answered(None)])
     overview = (await api.get("/admin/llm/usage", admin)).json()
     assert overview["totals"]["requests"] == before["requests"] + 3
     assert overview["users"][0]["user_id"] == large.id
@@ -149,7 +149,7 @@ async def test_periods_are_bounded(api: Api) -> None:
 async def test_old_charges_are_purged_and_their_sums_stay(api: Api) -> None:
     user = await api.register()
     old = answered(UUID(user.id))
-    await record(api.state.database, old)
+    await record(api.state.database, [old])
     long_ago = utc_now() - timedelta(days=api.settings.llm_charge_keep_days + 1)
     async with api.state.database.write() as session:
         charge = await session.get(Charge, old.charge_id)

@@ -1,0 +1,57 @@
+"""Gives back what a task holds of its user's limits when the worker ends it: revoked, expired, stopped, killed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from celery import signals
+from redis import Redis
+from redis.exceptions import RedisError
+
+from inference_core.celery.app import ServiceCelery
+from inference_core.llm.jobs import TASK_NAMES
+from inference_core.llm.limits import lease_keys
+from inference_core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseReleaser:
+    """Receives what the worker says of tasks that did not come to their own end."""
+
+    settings: Settings
+
+    def revoked(self, sender: Any, request: Any, **_: Any) -> None:
+        """A task was revoked before it started, has expired, or was stopped while it ran."""
+        self._release(sender.name, request.id, request.args)
+
+    def failed(self, sender: Any, task_id: str, args: Any, **_: Any) -> None:
+        """A task failed, or its process died or was killed at the time limit, for the last time."""
+        self._release(sender.name, task_id, args)
+
+    def _release(self, name: str, task_id: str, args: Any) -> None:
+        if name not in TASK_NAMES.values():
+            return
+        settings = self.settings
+        try:
+            leases, reserved = lease_keys(args[0]["key"])
+            with Redis.from_url(
+                settings.redis_url,
+                socket_connect_timeout=settings.redis_connect_timeout_s,
+                socket_timeout=settings.redis_timeout_s,
+            ) as redis:
+                redis.zrem(leases, task_id)
+                redis.hdel(reserved, task_id)
+        except (RedisError, OSError, LookupError, TypeError) as error:
+            # It ends by itself, later.
+            log.warning("lease of a task not given back: %s[%s]: %s", name, task_id, type(error).__name__)
+
+
+def install(app: ServiceCelery) -> None:
+    """Listen in every process of the worker."""
+    releaser = LeaseReleaser(app.settings)
+    signals.task_revoked.connect(releaser.revoked, weak=False)
+    signals.task_failure.connect(releaser.failed, weak=False)
