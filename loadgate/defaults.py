@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 import os
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from locust import User
 from locust.argument_parser import LocustArgumentParser
 
 from loadgate.arrival import EXAMPLES
 from loadgate.profile import LoadProfile, ProfileError, find_profile
-from loadgate.rules import LimitError, Rule, read_limits
+from loadgate.recorder import OVERALL, RAMP, STEADY
+from loadgate.rules import LimitError, Rule, from_thresholds, read_limits
 from loadgate.stages import closed_steps
-from loadgate.users import BaseUser
+from loadgate.users import BaseUser, group_of
 
 STOP_TIMEOUT_S = 10
 """How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
@@ -85,13 +87,16 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
         )
 
 
-def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str]) -> tuple[Rule, ...]:
+def rules_of(
+    profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str], user_classes: Sequence[type[User]]
+) -> tuple[Rule, ...]:
     """Return the rules that a run of a valid profile is judged by: its own where it has some, else the suite's.
 
     The same rule twice is one.
 
     Raises:
-        SuiteError: some cannot be read, with all problems.
+        SuiteError: some cannot be read, or name a misspelt group or a stage that the profile does not have; with all
+            problems.
     """
     rules = profile.own_rules()
     if rules is None:
@@ -99,7 +104,49 @@ def rules_of(profile: LoadProfile, thresholds: Mapping[str, float], lines: Seque
             rules = read_limits(thresholds, lines)
         except LimitError as error:
             raise SuiteError(str(error)) from error
+    keys = (profile.thresholds or {}) if profile.own_rules() is not None else thresholds
+    problems = [*_misspelt_groups(from_thresholds(keys), user_classes), *_unknown_stages(rules, profile)]
+    if problems:
+        raise SuiteError("\n".join(problems))
     return tuple({str(rule): rule for rule in rules}.values())
+
+
+def unknown_scopes(rules: Iterable[Rule], user_classes: Sequence[type[User]]) -> list[str]:
+    """Return a warning for each rule whose scope is no group: only a request or a measure may have that name."""
+    groups = _groups(user_classes)
+    return [
+        f"rule '{rule}': no user class has the group {rule.scope!r} (groups: {', '.join(sorted(groups))}); "
+        "it is judged only if a request or a measure has that name"
+        for rule in rules
+        if rule.scope != OVERALL and rule.scope not in groups
+    ]
+
+
+def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) -> list[str]:
+    known = [OVERALL, *_groups(user_classes)]
+    problems = []
+    for rule in rules:
+        close = difflib.get_close_matches(rule.scope, known, 1, 0.8)
+        if close and rule.scope not in known:
+            problems.append(
+                f"threshold for {rule.scope!r}: no user class has that group; did you mean {close[0]!r}? "
+                f"If a request has that name, write it as a rule: '{rule}'"
+            )
+    return problems
+
+
+def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
+    named = [stage.name or f"stage {number}" for number, stage in enumerate(profile.stages, start=1)]
+    known = [RAMP, *(named or [STEADY])]
+    return [
+        f"profile {profile.name!r}: rule '{rule}' names the stage {rule.stage!r}; its stages are {', '.join(known)}"
+        for rule in rules
+        if rule.stage is not None and rule.stage not in known
+    ]
+
+
+def _groups(user_classes: Sequence[type[User]]) -> set[str]:
+    return {group for user_class in user_classes if (group := group_of(user_class))}
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:

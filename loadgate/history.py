@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from loadgate.artefacts import RUN_FILE, RunFileError, read_run
-from loadgate.report.text import OUTCOME_WORDS, aligned, duration, number, percent, printable, rule_limit, rule_quantity
+from loadgate.report.text import (
+    OUTCOME_WORDS,
+    aligned,
+    duration,
+    number,
+    percent,
+    printable,
+    rule_conditions,
+    rule_limit,
+    rule_quantity,
+)
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "12345678"
@@ -147,7 +157,7 @@ def _past_run(folder: Path) -> PastRun:
 def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
     git = document["made_on"]["git"]
-    keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "value", "samples", "outcome")
+    keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
     return PastRun(
         folder=folder.name,
         profile=run["profile"]["name"],
@@ -160,7 +170,7 @@ def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
         requests=int(overall["requests"]),
         failure_rate=overall["failure_rate"],
         commit=git["commit"] if git else None,
-        rules=tuple({key: rule[key] for key in keys} for rule in verdict["rules"]),
+        rules=tuple({key: rule.get(key) for key in keys} for rule in verdict["rules"]),
     )
 
 
@@ -184,8 +194,7 @@ def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, A
 
 
 def _question(rule: Mapping[str, Any]) -> str:
-    window = f" over {rule['window_s']} s" if rule["window_s"] else ""
-    return f"{rule['scope']}: {rule['metric']}{window}"
+    return f"{rule['scope']}: {rule['metric']}{rule_conditions(rule['window_s'], rule.get('stage'))}"
 
 
 def _counted(points: Sequence[Mapping[str, Any]]) -> str:

@@ -8,11 +8,14 @@ from enum import StrEnum
 
 from loadgate.arrival import ArrivalEvent
 from loadgate.exit_codes import ExitCode
-from loadgate.recorder import Recorder
+from loadgate.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
 
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
+
+MANY_NAMES = 200
+"""With more request names, some are most likely made of ids or query strings."""
 
 INTERRUPTED = "the run was interrupted"
 """How the note on an interrupted run begins."""
@@ -81,7 +84,8 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     arrivals = arrival_note(recorder.counters())
     spoilers += [arrivals] if arrivals else []
     asked_for = facts.asked_for(rules, recorder)
-    notes = (*spoilers, *([silence] if silence else []), *_smaller_run(rules, asked_for, facts))
+    remarks = (note for note in (silence, names_note(recorder)) if note)
+    notes = (*spoilers, *remarks, *_smaller_run(rules, asked_for, facts))
     verdict = evaluate(asked_for, recorder, facts.context(notes))
     aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
     if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
@@ -142,6 +146,18 @@ def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFac
         *([fewer] if facts.fewer_users else []),
         *(f"not asked for: {rule} (this run has no user for {rule.scope})" for rule in left_out),
     ]
+
+
+def names_note(recorder: Recorder) -> str | None:
+    """Say that there are more request names than a report can show, `None` where there are not."""
+    names = recorder.names()
+    if len(names) <= MANY_NAMES:
+        return None
+    folded = f"; those after the first {MAX_NAMES} count as {OTHER_NAMES!r}" if OTHER_NAMES in names else ""
+    return (
+        f"there are {len(names)} request names{folded}: give requests of one kind one name, "
+        "such as self.client.get(url, name='/item/[id]')"
+    )
 
 
 def _last_error(recorder: Recorder) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import time
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn
@@ -35,7 +36,7 @@ from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name
+from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name, unusable_options
 from loadgate.project import ProjectError, load_project
 from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
@@ -135,6 +136,10 @@ class LoadGate:
         """Refuse what the web UI lets its user put right; the gate ends an open model's run itself."""
         if not host_under_test(self._environment):
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+        if problems := unusable_options(self._options):
+            refuse("\n".join(problems), ExitCode.USAGE)
+        for warning in self._choice.warnings:
+            print(f"loadgate: {warning}", file=sys.stderr, flush=True)
         if problems := self._preflight():
             refuse("\n".join(problems), ExitCode.ERROR)
         try:

@@ -158,6 +158,7 @@ def _rule_json(result: RuleResult) -> dict[str, Any]:
         "unit": rule.unit.value,
         "window_s": rule.window_s,
         "abort": rule.abort,
+        "stage": rule.stage,
         "outcome": result.outcome.value,
         "value": result.value,
         "samples": result.samples,

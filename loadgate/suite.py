@@ -18,6 +18,7 @@ from loadgate.defaults import (
     rules_of,
     set_defaults,
     set_weights,
+    unknown_scopes,
     validate_profile,
 )
 from loadgate.exit_codes import ExitCode
@@ -48,6 +49,8 @@ class Choice:
     rules: tuple[Rule, ...]
     user_classes: tuple[type[User], ...]
     """Those that the profile gives a weight."""
+    warnings: tuple[str, ...] = ()
+    """One line each, to be said before load is made."""
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
@@ -76,7 +79,8 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     validate_profile(profile, suite.user_classes)
     weights = profile.weight_config
     user_classes = tuple(user for user in suite.user_classes if not weights or weights.get(user.__name__))
-    return Choice(profile, rules_of(profile, suite.thresholds, suite.rules), user_classes)
+    rules = rules_of(profile, suite.thresholds, suite.rules, suite.user_classes)
+    return Choice(profile, rules, user_classes, tuple(unknown_scopes(rules, suite.user_classes)))
 
 
 def preflight_problems(suite: Suite, project: Project, host: str, user_classes: Iterable[type[User]] = ()) -> list[str]:

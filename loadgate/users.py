@@ -71,29 +71,31 @@ class GateResponse(ResponseContextManager):
         """Mark the request as failed; the text is counted in the report."""
         super().failure(exc)  # type: ignore[no-untyped-call]
 
-    def expect(
-        self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None
-    ) -> dict[str, Any] | None:
-        """Inside a `with` block: mark the request by status and JSON content, and return the JSON object.
+    def expect(self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None) -> Any:
+        """Inside a `with` block: mark the request by its status and, if `content` is given, by its JSON document.
 
-        `content` maps dotted paths to expected values, as in `loadgate.checks.HttpCheck`. Returns `None` after a
-        failure.
+        `content` maps dotted paths (`components.redis.status`, `items.0.id`) to expected values, as in
+        `loadgate.checks.HttpCheck`. Returns the JSON document; `None` after a failure, and where no `content` was
+        asked for and the body is not JSON.
         """
         allowed = {status} if isinstance(status, int) else set(status)
         if self.status_code not in allowed:
             self.failure(f"answered {self.status_code}, expected {' or '.join(map(str, sorted(allowed)))}")
             return None
-        try:
-            document = json.loads(self.text or "")
-        except ValueError:
-            self.failure("did not answer with JSON")
-            return None
-        problem = json_problem(document, content or {})
-        if problem or not isinstance(document, dict):
-            self.failure(problem or "did not answer with a JSON object")
+        document, problem = self._document(content)
+        if problem:
+            self.failure(problem)
             return None
         self.success()
         return document
+
+    def _document(self, content: Mapping[str, Any] | None) -> tuple[Any, str | None]:
+        """Return the JSON document of the body, and what is wrong with it."""
+        try:
+            document = json.loads(self.text or "")
+        except ValueError:
+            return None, None if content is None else "did not answer with JSON"
+        return document, json_problem(document, content or {})
 
     def report_unless_entered(self) -> None:
         """Record by status a response that no `with` block took over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadgate.live.state import LiveState, RuleState
-from loadgate.report.text import milliseconds, rule_quantity
+from loadgate.report.text import milliseconds, rule_conditions, rule_quantity
 
 STATE_WORDS = {"pass": "ok", "fail": "BROKEN", "inconclusive": "open"}
 
@@ -29,7 +29,7 @@ def rule_words(rule: RuleState) -> str:
 
 def rule_name(rule: RuleState) -> str:
     """Return what a rule is about, as in `auth p95 over 10 s`."""
-    return f"{rule.scope} {rule.metric}{f' over {rule.window_s} s' if rule.window_s else ''}"
+    return f"{rule.scope} {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"
 
 
 def shown_limit(rule: RuleState) -> str:

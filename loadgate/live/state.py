@@ -25,6 +25,7 @@ class RuleState:
     operator: str
     unit: str
     window_s: int | None
+    stage: str | None
     limit: float
     value: float | None
     samples: int
@@ -111,6 +112,7 @@ def _rule_state(result: RuleResult) -> RuleState:
         operator=rule.operator.value,
         unit=rule.unit.value,
         window_s=rule.window_s,
+        stage=rule.stage,
         limit=rule.limit,
         value=result.value,
         samples=result.samples,

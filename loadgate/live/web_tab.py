@@ -87,7 +87,7 @@ def _structure() -> Sequence[Mapping[str, str]]:
 
 def _live_row(rule: RuleState) -> dict[str, Any]:
     words = {"pass": "holds", "fail": "BROKEN", "inconclusive": "open"}
-    values = {"operator": rule.operator, "limit": rule.limit, "unit": rule.unit, "window_s": rule.window_s}
+    values = {key: getattr(rule, key) for key in ("operator", "limit", "unit", "window_s", "stage")}
     return {
         "rule": f"{rule.scope}: {rule.metric}",
         "limit": rule_limit(values),

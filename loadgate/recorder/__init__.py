@@ -5,12 +5,14 @@ from loadgate.recorder.errors import ErrorCount
 from loadgate.recorder.hdr import histogram_log
 from loadgate.recorder.kept import KeptRequest, RequestIds
 from loadgate.recorder.omission import corrected, expected_interval_ms
-from loadgate.recorder.recorder import OUTSIDE, RAMP, STEADY, Recorder
+from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, OUTSIDE, RAMP, STEADY, Recorder
 from loadgate.recorder.reports import LostReports
 from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals
 from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
 
 __all__ = [
+    "MAX_NAMES",
+    "OTHER_NAMES",
     "OUTSIDE",
     "OVERALL",
     "RAMP",

@@ -1,7 +1,7 @@
 """The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -29,6 +29,11 @@ MAX_MS = 24 * 3600 * 1000.0
 MAX_END_S = 2**32
 MAX_BYTES = 2**48
 
+MAX_NAMES = 2000
+"""Request names that are kept apart; requests of further ones count under OTHER_NAMES of their group."""
+
+OTHER_NAMES = "(other names)"
+
 FORMAT_VERSION = 2
 """2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
 
@@ -43,6 +48,8 @@ class Recorder:
 
     def __init__(self) -> None:
         self._series: dict[SeriesKey, CellSeries] = {}
+        self._names: set[str] = set()
+        self._index = _Index(())
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
@@ -87,7 +94,7 @@ class Recorder:
         key = SeriesKey(group, name, outcome, stage)
         series = self._series.get(key)
         if series is None:
-            series = self._series[key] = CellSeries()
+            series = self._new_series(key)
         series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
             self._errors.record(name, error, end_s, partial(_keep, group, name, start_s, latency_ms, ids))
@@ -116,6 +123,7 @@ class Recorder:
         delta = self.to_json() | {"recorder": self._recorder_id, "sequence": self._next_sequence, "final": final}
         self._next_sequence += 1
         self._series = {}
+        self._index = _Index(())
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters = Counter()
@@ -245,25 +253,45 @@ class Recorder:
 
     def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
         """Every series of a scope, measures beside requests."""
-        every = list(self._series.items())
+        if len(self._index.every) != len(self._series):  # series are only ever added
+            self._index = _Index(self._series.items())
+        index = self._index
         if scope == OVERALL:
-            return every
+            return index.every
         if isinstance(scope, RequestName):
             name, group = scope
-            return [item for item in every if item[0].name == name and group in {None, item[0].group}]
-        if any(key.group == scope for key, _ in every):
-            return [item for item in every if item[0].group == scope]
-        return [item for item in every if item[0].name == scope]
+            return [item for item in index.by_name.get(name, []) if group in {None, item[0].group}]
+        return index.by_group.get(scope) or index.by_name.get(scope, [])
+
+    def _new_series(self, key: SeriesKey) -> CellSeries:
+        """The series of a key that has none yet; of a name too many, that of the other names."""
+        if key.name not in self._names and len(self._names) >= MAX_NAMES:
+            key = key._replace(name=OTHER_NAMES)
+        self._names.add(key.name)
+        return self._series.setdefault(key, CellSeries())
 
     def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
             key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"])
-            series = self._series.setdefault(key, CellSeries())
+            series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
                 series.add(slot)
         self._errors.merge_json(data["errors"])
         self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
+
+
+class _Index:
+    """The series by group and by name, so that a question about one of many names does not look at all of them."""
+
+    def __init__(self, series: Iterable[tuple[SeriesKey, CellSeries]]) -> None:
+        self.every = list(series)
+        self.by_group: dict[str, list[tuple[SeriesKey, CellSeries]]] = {}
+        self.by_name: dict[str, list[tuple[SeriesKey, CellSeries]]] = {}
+        for key, one in self.every:
+            if key.group:
+                self.by_group.setdefault(key.group, []).append((key, one))
+            self.by_name.setdefault(key.name, []).append((key, one))
 
 
 def _keep(

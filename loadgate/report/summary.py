@@ -17,6 +17,7 @@ from loadgate.report.text import (
 )
 
 MAX_ERRORS = 10
+MAX_REQUESTS = 100
 
 _ANYWHERE = re.compile(r"[\\`*_~$|\[\]]")
 """What Markdown, as GitHub reads it, may take for the beginning or end of something: code, stress, links, formulas."""
@@ -45,7 +46,7 @@ def markdown_summary(document: dict[str, Any]) -> str:
         "",
         "| Request | Requests | Failed | p50 | p95 | p99 | Max |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *(_request_row(figures) for figures in document["totals"]["requests"]),
+        *_requests(document["totals"]["requests"]),
         *_errors(document["errors"]),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
@@ -57,6 +58,12 @@ def _rule_row(rule: dict[str, Any]) -> str:
         f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule['value'])} | {number(rule['samples'])} "
         f"| {OUTCOME_WORDS[rule['outcome']]} | {_cell(rule_reason(rule))} |"
     )
+
+
+def _requests(names: list[dict[str, Any]]) -> list[str]:
+    rows = [_request_row(figures) for figures in names[:MAX_REQUESTS]]
+    more = len(names) - MAX_REQUESTS
+    return [*rows, f"\n{number(more)} more request names are in series.csv and run.json."] if more > 0 else rows
 
 
 def _request_row(figures: dict[str, Any]) -> str:

@@ -49,8 +49,12 @@ def rule_quantity(rule: Mapping[str, Any], value: float | None) -> str:
 def rule_limit(rule: Mapping[str, Any]) -> str:
     """Write what a rule requires, as in `< 100.0 ms`."""
     limit = f"{rule['limit']:,.10g} {rule['unit']}".strip()
-    window = f" over {rule['window_s']} s" if rule["window_s"] else ""
-    return f"{rule['operator']} {limit}{window}"
+    return f"{rule['operator']} {limit}{rule_conditions(rule['window_s'], rule.get('stage'))}"
+
+
+def rule_conditions(window_s: int | None, stage: str | None) -> str:
+    """Write which part of the run a rule reads, as in ` over 10 s in ramp`; nothing for a rule on the whole run."""
+    return (f" over {window_s} s" if window_s else "") + (f" in {stage}" if stage else "")
 
 
 def ramp_note(rule: Mapping[str, Any]) -> str:

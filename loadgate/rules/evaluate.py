@@ -40,7 +40,7 @@ class EvaluationContext:
 def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
     """The verdict on a run."""
     context = context or EvaluationContext()
-    results = tuple(evaluate_rule(rule, view, context) for rule in rules)
+    results = tuple(_with_ramp(evaluate_rule(rule, view, context), rules, view, context) for rule in rules)
     outcome, reason = _overall_outcome(results, view.totals().requests)
     return Verdict(outcome, results, reason, context.notes)
 
@@ -62,26 +62,60 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
     result = _evaluate_rule(rule, view, context)
     if not context.every_request_decides or context.saturated or result.outcome is not RuleOutcome.INCONCLUSIVE:
         return result
-    steady = view.totals(rule.scope, steady_stages(view)) if context.prefer_steady else None
-    return by_each_request(result, steady if steady and steady.success.count else view.totals(rule.scope))
+    stages = steady_stages(view) if context.prefer_steady and rule.stage is None else _stages_of(rule)
+    judged = view.totals(rule.scope, stages)
+    return by_each_request(result, judged if judged.success.count else view.totals(rule.scope, _stages_of(rule)))
 
 
 def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
-    if not view.totals(rule.scope).requests:
-        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule.scope, view))
+    if not view.totals(rule.scope, _stages_of(rule)).requests:
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _nothing_recorded(rule, view))
     if not rule.metric.kind.is_latency:
-        return _judge(rule, view, context, loaded_stages(view) if _counts_in_time(rule) else None)
-    whole = _judge(rule, view, context, None)
+        return _judge(rule, view, context, _stages_of(rule) or (loaded_stages(view) if _counts_in_time(rule) else None))
+    whole = _judge(rule, view, context, _stages_of(rule))
     result = whole
-    if context.prefer_steady and not is_steady(view):
-        steady = _judge(rule, view, context, steady_stages(view))
-        if steady.value is not None:
-            result = replace(steady, stages="steady")
-    result = replace(result, value_all_stages=whole.value)
+    if rule.stage is None:
+        if context.prefer_steady and not is_steady(view):
+            steady = _judge(rule, view, context, steady_stages(view))
+            if steady.value is not None:
+                result = replace(steady, stages="steady")
+        result = replace(result, value_all_stages=whole.value)
     if context.saturated and result.value is not None:
         reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
     return result
+
+
+def _stages_of(rule: Rule) -> set[str] | None:
+    return {rule.stage} if rule.stage else None
+
+
+def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
+    """The result of a rule that held without the ramp, with what the ramp says of it.
+
+    A limit that is broken once the ramp counts has not been shown to hold, unless the rules ask for something else of
+    the ramp: a rush may be all ramp. Where only the ramp by itself breaks it, the reason says so.
+    """
+    rule = result.rule
+    if result.outcome is not RuleOutcome.PASS or result.stages != "steady" or _has_own_ramp_rule(rule, rules):
+        return result
+    quick = replace(context, intervals=False)
+    if rule.window_s is None and (whole := _judge(rule, view, quick, None)).outcome is RuleOutcome.FAIL:
+        reason = (
+            f"{rule.metric} was {format_value(result.value or 0.0, rule.unit)} without the ramp, but "
+            f"{format_value(whole.value or 0.0, rule.unit)} with it; judge the ramp by a rule of its own, "
+            f"such as '{replace(rule, stage=RAMP)}'"
+        )
+        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
+    ramp = _judge(rule, view, quick, {RAMP})
+    if ramp.outcome is RuleOutcome.FAIL:
+        value = format_value(ramp.value or 0.0, rule.unit)
+        return replace(result, reason=f"{result.reason}; in the ramp alone it was {value} ({ramp.samples} requests)")
+    return result
+
+
+def _has_own_ramp_rule(rule: Rule, rules: Sequence[Rule]) -> bool:
+    return any(other.stage == RAMP and (other.scope, other.metric) == (rule.scope, rule.metric) for other in rules)
 
 
 def steady_stages(view: RecorderView) -> set[str]:
@@ -225,7 +259,11 @@ def _doubt(rule: Rule, interval: Interval | None) -> str:
     return f"; the limit lies inside the {confidence} confidence interval ({low} to {high}), so another run may differ"
 
 
-def _nothing_recorded(scope: str, view: RecorderView) -> str:
+def _nothing_recorded(rule: Rule, view: RecorderView) -> str:
+    scope = rule.scope
+    if rule.stage and view.totals(scope).requests:
+        stages = ", ".join(view.stages())
+        return f"no request of {scope!r} was recorded in the stage {rule.stage!r}; stages with requests: {stages}"
     groups, names = ", ".join(view.groups()), view.names()
     if not names:
         return "no request was recorded"

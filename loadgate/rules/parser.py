@@ -1,7 +1,7 @@
 """The grammar of rule lines, and its parser.
 
     rules     ::= { line }                       one rule a line; blank lines and lines that begin with "#" are skipped
-    line      ::= scope ":" metric operator limit [ "over" duration ] [ "abort" ]
+    line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
     scope     ::= any text; the last ":" of the line ends it, so that a request name may hold ":"
     metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
     percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
@@ -11,6 +11,7 @@
                 | "%"                            for failures; without it a count of failures is meant
                 | "/s"                           for throughput; must be given
     duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
+    stage     ::= any text to the end of the line, or to "abort"; not for throughput
     number    ::= digit { digit } [ "." digit { digit } ]
 
 Keywords and units may be written in capitals; spaces between the parts are free.
@@ -97,11 +98,12 @@ class _LineParser:
         if limit is None:  # what follows cannot be told apart any more
             return None
         window_s = self._window()
+        stage = self._stage(metric)
         abort, abort_at = self._abort()
         self._end()
         if metric is None or operator is None:
             return None
-        rule = Rule(scope, metric, operator, limit[0], limit[1], window_s, abort)
+        rule = Rule(scope, metric, operator, limit[0], limit[1], window_s, abort, stage)
         if abort and window_s is None and not can_be_known_early(rule):
             self._error(
                 abort_at, f"'{metric} {operator.value}' is known only at the end; abort needs 'over <duration>'"
@@ -175,7 +177,11 @@ class _LineParser:
         if metric is None:
             return number, Unit.COUNT
         unit_at = match.start("unit") if unit else match.end("number")
-        return self._in_unit(metric, number, unit, unit_at)
+        limit = self._in_unit(metric, number, unit, unit_at)
+        if limit[1] is Unit.COUNT and not unit and number != int(number):
+            share = f"; write {number:g}% for a share" if metric.kind is MetricKind.FAILURES else ""
+            self._error(at, f"{metric} without a unit are counted in whole numbers, not {number:g}{share}")
+        return limit
 
     def _in_unit(self, metric: Metric, number: float, unit: str, at: int) -> tuple[float, Unit]:
         if metric.kind.is_latency:
@@ -215,6 +221,20 @@ class _LineParser:
             return None
         return int(seconds)
 
+    def _stage(self, metric: Metric | None) -> str | None:
+        self._skip_spaces()
+        at = self._at
+        if not self._keyword("in"):
+            return None
+        match = re.compile(r"\s*(?P<stage>.*?)\s*(?=$|(?<=\s)abort\s*$)", re.IGNORECASE).match(self._text, self._at)
+        stage = match["stage"] if match else ""
+        self._at = match.end() if match else len(self._text)
+        if not stage:
+            self._error(self._at, "expected a stage after 'in', such as ramp")
+        elif metric is not None and metric.kind is MetricKind.THROUGHPUT:
+            self._error(at, "throughput takes no stage; write 'throughput over <duration>' or 'requests … in <stage>'")
+        return stage or None
+
     def _abort(self) -> tuple[bool, int]:
         self._skip_spaces()
         at = self._at
@@ -223,7 +243,10 @@ class _LineParser:
     def _end(self) -> None:
         self._skip_spaces()
         if self._at < len(self._text):
-            self._error(self._at, f"expected 'over <duration>', 'abort' or the end, not {self._text[self._at :]!r}")
+            self._error(
+                self._at,
+                f"expected 'over <duration>', 'in <stage>', 'abort' or the end, not {self._text[self._at :]!r}",
+            )
 
     def _keyword(self, word: str) -> bool:
         self._skip_spaces()

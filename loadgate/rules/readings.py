@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from loadgate.recorder import LatencySketch, Totals
-from loadgate.rules.statistics import min_samples, quantile_interval, share_interval
+from loadgate.rules.statistics import min_requests_for_share, min_samples, quantile_interval, share_interval
 from loadgate.rules.types import Interval, Metric, MetricKind, Rule, Unit
 
 
@@ -21,7 +21,7 @@ def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
     if rule.metric.kind.is_latency:
         return _read_latency(rule.metric, totals)
     if rule.metric.kind is MetricKind.FAILURES:
-        return _read_failures(rule.unit, totals)
+        return _read_failures(rule, totals)
     if rule.metric.kind is MetricKind.REQUESTS:
         return Reading(float(totals.requests), totals.requests)
     if duration_s <= 0:
@@ -29,12 +29,17 @@ def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
     return Reading(totals.requests / duration_s, totals.requests)
 
 
-def _read_failures(unit: Unit, totals: Totals) -> Reading:
-    if unit is Unit.COUNT:
-        return Reading(float(totals.failure.count), totals.requests)
-    if not totals.requests:
+def _read_failures(rule: Rule, totals: Totals) -> Reading:
+    failures, requests = totals.failure.count, totals.requests
+    if rule.unit is Unit.COUNT:
+        return Reading(float(failures), requests)
+    if not requests:
         return Reading(None, 0, "no request was recorded")
-    return Reading(100 * totals.failure.count / totals.requests, totals.requests)
+    needed = min_requests_for_share(rule.limit / 100)
+    if not failures and requests < needed and rule.operator.bounds_from_above:
+        lack = f"a limit of {rule.limit:.4g} % needs at least {needed} requests and there were {requests}"
+        return Reading(None, requests, lack)
+    return Reading(100 * failures / requests, requests)
 
 
 def _read_latency(metric: Metric, totals: Totals) -> Reading:

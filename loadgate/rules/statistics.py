@@ -20,6 +20,15 @@ def min_samples(quantile: float) -> int:
     return max(MIN_SAMPLES_FLOOR, math.ceil(round(1 / tail, 6)))
 
 
+def min_requests_for_share(limit: float) -> int:
+    """Return the fewest requests without a failure that show a share of failures below `limit`, a fraction.
+
+    From 1 / limit requests on, one failure is expected at the limit; with fewer, a target that fails more often than
+    the limit allows is likely to show none. A limit of 0 asks for no failure among any number of requests.
+    """
+    return math.ceil(round(1 / limit, 6)) if limit else 1
+
+
 def quantile_interval(sketch: LatencySketch, quantile: float, confidence: float = CONFIDENCE) -> Interval | None:
     """A confidence interval of a quantile in ms, or None without samples.
 

@@ -75,7 +75,11 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One requirement. `limit` is in `unit`; with `window_s` it must hold in every full window of that length."""
+    """One requirement. `limit` is in `unit`.
+
+    With `window_s` it must hold in every full window of that length (seconds). With `stage` it is asked of the
+    requests of that stage only: `ramp`, or a stage of the profile by its name.
+    """
 
     scope: str
     metric: Metric
@@ -84,12 +88,15 @@ class Rule:
     unit: Unit
     window_s: int | None = None
     abort: bool = False
+    stage: str | None = None
 
     def __str__(self) -> str:
         """The rule in its own grammar; parsing it again gives an equal rule."""
         window = f" over {format_duration(self.window_s)}" if self.window_s else ""
         limit = f"{self.limit:.9f}".rstrip("0").rstrip(".") + self.unit.value
-        return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{' abort' if self.abort else ''}"
+        stage = f" in {self.stage}" if self.stage else ""
+        abort = " abort" if self.abort else ""
+        return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{stage}{abort}"
 
 
 class RuleOutcome(StrEnum):
@@ -120,8 +127,9 @@ class RuleResult:
     `value` is in the rule's unit (of the worst window, where there is one), None when it cannot be known; `samples`
     are the requests it was computed from. `margin` is the distance to the limit as a share of the limit: positive
     when the rule held. `stages` is `steady` when the ramp was left out and `all` otherwise; `value_all_stages` is the
-    value with the ramp, for latencies. `window_start_s` is the epoch second in which the worst window began. It is
-    `doubted` when it is inconclusive because the load generator may have made the value. `reason` is one sentence.
+    value with the ramp, for latencies without a stage of their own. `window_start_s` is the epoch second in which the
+    worst window began. It is `doubted` when it is inconclusive because the load generator may have made the value.
+    `reason` is one sentence.
     """
 
     rule: Rule

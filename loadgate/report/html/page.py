@@ -13,6 +13,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from loadgate.report import text
 from loadgate.report.html import facts
+from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.page_values import span
@@ -31,7 +32,7 @@ SCRIPTS = (
 
 def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) -> str:
     """Return the whole page for one run, from its run.json alone; `series` are its own where they are known."""
-    series = series or run_series(document)
+    document, series, hidden_names = bounded(document, series or run_series(document))
     data = embedded_data(document, series)
     style, script = _style(), _script()
     html = (
@@ -39,6 +40,7 @@ def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) 
         .get_template("report.html.j2")
         .render(
             **_told(document, series, data["started_s"]),
+            hidden_names=hidden_names,
             style=style,
             script=script,
             data=packed(data),

@@ -104,6 +104,9 @@ def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> C
     totals, rows = document["totals"], document["recording"]["series"]
     first_s, end_s, widths = _span(rows, first_s, end_s)
     grids = grids_for(first_s, end_s, widths, 1 + len(totals["groups"]) + len(totals["requests"]))
+    rows_of: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        rows_of.setdefault((row["group"], row["name"]), []).append(row)
     groups: list[ScopeSeries] = []
     names: list[ScopeSeries] = []
     requests: list[tuple[Slots, Slots]] = []
@@ -111,9 +114,7 @@ def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> C
         members = [figures for figures in totals["requests"] if figures["group"] == group]
         by_kind: dict[str, list[tuple[Slots, Slots]]] = {}
         for figures in members:
-            slots = _name_slots(
-                [row for row in rows if (row["group"], row["name"]) == (group, figures["name"])], grids[0]
-            )
+            slots = _name_slots(rows_of.get((group, figures["name"]), []), grids[0])
             kind = figures.get("kind", "request")
             by_kind.setdefault(kind, []).append(slots)
             names.append(_scope(kind, figures, slots, grids))

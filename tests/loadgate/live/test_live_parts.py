@@ -98,7 +98,7 @@ STATE = LiveState(
     cpu_share=0.42,
     cpu_limit_share=0.9,
     rules=tuple(
-        RuleState(f"{scope}: p95 < 100ms", scope, "p95", "<", "ms", None, 100.0, value, 500, outcome, "why")
+        RuleState(f"{scope}: p95 < 100ms", scope, "p95", "<", "ms", None, None, 100.0, value, 500, outcome, "why")
         for scope, value, outcome in [
             ("health", 52.4, "pass"),
             ("auth with a long name", 1625.0, "fail"),

@@ -14,6 +14,7 @@ from loadgate.run_state import FinishedRequest
 from tests.loadgate.report.runs import STARTED_S, bare_run
 
 RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
+OTHER = "those after the first 2000 count as '(other names)'"
 SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
 
@@ -95,3 +96,14 @@ def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
 def test_exit_codes() -> None:
     assert [int(exit_code(outcome)) for outcome in RuleOutcome] == [0, 99, 98]
     assert [code.value for code in ExitCode] == [0, 1, 2, 98, 99]
+
+
+@pytest.mark.parametrize(("names", "says"), [(200, None), (201, "there are 201 request names: give"), (2500, OTHER)])
+def test_names_without_end_are_said_and_spoil_nothing(names: int, says: str | None) -> None:
+    made = Recorder()
+    for number in range(names):
+        made.record(f"/item?id={number}", Outcome.SUCCESS, start_s=1000 + number / 50, latency_ms=10)
+    verdict = judge(RULES, made, SOUND)
+    assert verdict.outcome is RuleOutcome.PASS
+    assert [note for note in verdict.notes if says is None or says not in note] == []
+    assert bool(verdict.notes) is (says is not None)

@@ -8,7 +8,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from loadgate.recorder import LatencySketch, Outcome, Recorder, RequestName
+from loadgate.recorder import MAX_NAMES, OTHER_NAMES, LatencySketch, Outcome, Recorder, RequestName
 
 START_S = 1_700_000_000
 
@@ -273,3 +273,40 @@ def test_an_impossible_record_is_refused_and_leaves_no_trace(fault: dict[str, An
         recorder.record(**(sound | fault))
 
     assert comparable(recorder) == comparable(Recorder())
+
+
+def test_names_beyond_the_limit_count_together_and_nothing_is_lost() -> None:
+    recorder, more = Recorder(), MAX_NAMES + 500
+    for number in range(more):
+        recorder.record(f"/item?id={number}", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="shop")
+    recorder.record(f"/item?id={more}", Outcome.FAILURE, start_s=1000, latency_ms=5, group="shop", error="HTTP 500")
+    recorder.record("/item?id=1", Outcome.SUCCESS, start_s=1001, latency_ms=7, group="shop")
+
+    assert len(recorder.names()) == MAX_NAMES + 1
+    assert recorder.totals().requests == recorder.totals("shop").requests == more + 2
+    assert recorder.totals(OTHER_NAMES).requests == 501
+    assert recorder.totals(OTHER_NAMES).failure.count == 1
+    assert recorder.totals("/item?id=1").requests == 2
+
+
+def test_the_names_of_many_workers_are_bounded_too() -> None:
+    master = Recorder()
+    for worker in range(3):
+        recorder = Recorder()
+        for number in range(MAX_NAMES):
+            recorder.record(f"/{worker}/{number}", Outcome.SUCCESS, start_s=1000, latency_ms=5)
+        assert master.merge_delta(recorder.take_delta(final=True), f"worker {worker}")
+
+    assert len(master.names()) == MAX_NAMES + 1
+    assert master.totals().requests == 3 * MAX_NAMES
+    assert master.totals(OTHER_NAMES).requests == 2 * MAX_NAMES
+
+
+def test_a_scope_that_comes_later_is_found() -> None:
+    recorder = Recorder()
+    recorder.record("first", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="a")
+    assert recorder.totals("b").requests == 0
+    recorder.record("second", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="b")
+    assert (recorder.totals("b").requests, recorder.totals("second").requests) == (1, 1)
+    recorder.take_delta()
+    assert recorder.totals("b").requests == 0

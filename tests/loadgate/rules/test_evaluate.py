@@ -105,6 +105,35 @@ def test_a_percentile_with_too_few_samples_is_inconclusive(samples: int, outcome
         assert f"needs at least 20 successful requests and there were {samples}" in result.reason
 
 
+@pytest.mark.parametrize(
+    ("line", "requests", "outcome"),
+    [
+        ("health: failures < 1%", 3, INCONCLUSIVE),
+        ("health: failures < 1%", 99, INCONCLUSIVE),
+        ("health: failures < 1%", 100, PASS),
+        ("health: failures <= 0.1%", 999, INCONCLUSIVE),
+        ("health: failures <= 0.1%", 1000, PASS),
+        ("health: failures < 50%", 2, PASS),
+        ("health: failures <= 0%", 1, PASS),
+        ("health: failures <= 0", 1, PASS),
+        ("health: failures >= 0%", 1, PASS),
+        ("health: failures < 1% over 2s", 99, INCONCLUSIVE),
+        ("health: failures < 10% over 2s", 99, PASS),
+    ],
+)
+def test_a_few_requests_without_a_failure_show_no_small_share(line: str, requests: int, outcome: RuleOutcome) -> None:
+    result = judge(line, run([10.0] * requests))
+
+    assert result.outcome is outcome
+    if outcome is INCONCLUSIVE and "over" not in line:
+        assert result.reason.endswith(f"requests and there were {requests}")
+        assert (result.value, result.samples) == (None, requests)
+
+
+def test_a_failure_among_a_few_requests_breaks_the_limit() -> None:
+    assert judge("health: failures < 1%", run([10.0] * 18, failures=1)).outcome is FAIL
+
+
 def test_a_limit_inside_the_confidence_interval_is_said_to_be_so() -> None:
     latencies = [50.0 + number / 4 for number in range(200)]  # p95 is 97.25 ms
 
@@ -158,13 +187,60 @@ class TestRamp:
     """Latency rules leave out the ramp where enough is left."""
 
     def test_the_ramp_is_left_out(self) -> None:
-        recorder = run([500.0] * 50, stage="ramp")
+        recorder = run([90.0] * 50, stage="ramp")
         run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
 
         result = judge("health: p95 < 100ms", recorder)
 
         assert (result.outcome, result.value, result.samples, result.stages) == (PASS, 20.0, 100, "steady")
-        assert result.value_all_stages == pytest.approx(500.0, rel=0.005)
+        assert result.value_all_stages == pytest.approx(90.0, rel=0.005)
+        assert "ramp" not in result.reason
+
+    def test_a_limit_that_holds_only_without_the_ramp_is_not_a_pass(self) -> None:
+        recorder = run([512.0] * 50, stage="ramp")
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
+
+        result = judge("health: p95 < 100ms", recorder)
+
+        assert (result.outcome, result.value, result.stages) == (INCONCLUSIVE, 20.0, "steady")
+        assert result.reason == (
+            "p95 was 20 ms without the ramp, but 512 ms with it; judge the ramp by a rule of its own, "
+            "such as 'health: p95 < 100ms in ramp'"
+        )
+
+    @pytest.mark.parametrize(("limit", "outcome"), [("400ms", FAIL), ("600ms", PASS)])
+    def test_a_rule_for_the_ramp_judges_the_rush(self, limit: str, outcome: RuleOutcome) -> None:
+        recorder = run([512.0] * 50, stage="ramp")
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
+        rules = parse_rules(["health: p95 < 100ms", f"health: p95 < {limit} in ramp"])
+
+        steady, ramp = evaluate(rules, recorder).results
+
+        assert (steady.outcome, steady.value, "ramp" in steady.reason) == (PASS, 20.0, False)
+        assert (ramp.outcome, ramp.value, ramp.samples, ramp.stages) == (
+            outcome,
+            pytest.approx(512, rel=0.005),
+            50,
+            "all",
+        )
+
+    def test_a_short_rush_in_a_long_run_is_said(self) -> None:
+        recorder = run([1500.0] * 40, stage="ramp")
+        run([20.0] * 1000, recorder=recorder, start_s=START_S + 5)
+
+        result = judge("health: p95 < 100ms", recorder)
+
+        assert result.outcome is PASS
+        assert result.reason.endswith("; in the ramp alone it was 1.5 s (40 requests)")
+
+    def test_a_rush_that_breaks_windows_of_the_ramp_only_is_said(self) -> None:
+        recorder = run([512.0] * 50, stage="ramp")
+        run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
+
+        result = judge("health: p95 < 100ms over 3s", recorder)
+
+        assert result.outcome is PASS
+        assert "in the ramp alone it was 51" in result.reason
 
     def test_it_counts_where_too_little_is_left_without_it(self) -> None:
         recorder = run([20.0] * 50, stage="ramp")
@@ -180,6 +256,31 @@ class TestRamp:
 
         assert judge("health: failures < 1%", recorder).outcome is FAIL
         assert judge("health: p95 < 1s", recorder, EvaluationContext(prefer_steady=False)).samples == 100
+
+    @pytest.mark.parametrize(
+        ("line", "outcome", "value"),
+        [
+            ("health: p95 < 100ms in spike", FAIL, 300.0),
+            ("health: p95 < 100ms over 2s in spike", FAIL, 300.0),
+            ("health: p95 < 100ms in base", PASS, 20.0),
+            ("health: failures < 5% in spike", PASS, 0.0),
+            ("health: failures < 5% in base", FAIL, 100 / 11),
+            ("health: requests >= 50 in base", PASS, 55.0),
+            ("health: requests > 50 in spike", FAIL, 50.0),
+            ("health: p95 < 100ms in after", INCONCLUSIVE, None),
+        ],
+    )
+    def test_a_rule_may_ask_for_one_stage(self, line: str, outcome: RuleOutcome, value: float | None) -> None:
+        recorder = run([20.0] * 50, failures=5, stage="base")
+        run([300.0] * 50, recorder=recorder, stage="spike", start_s=START_S + 5)
+
+        result = judge(line, recorder)
+
+        assert (result.outcome, result.value) == (outcome, pytest.approx(value, rel=0.005) if value else value)
+        if value is None:
+            assert result.reason == (
+                "no request of 'health' was recorded in the stage 'after'; stages with requests: base, spike"
+            )
 
     def test_named_stages_are_steady(self) -> None:
         recorder = run([20.0] * 50, stage="base")

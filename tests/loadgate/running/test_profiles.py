@@ -45,6 +45,13 @@ def test_defaults_and_what_wins_over_them(
         ("unknown-class", ["profile 'unknown-class': unknown user class NoSuchUser in weight_config; known classes:"]),
         ("bad-rule", ["rule 1, column ", "rule 2, column "]),
         ("bad-threshold", ["threshold 'quick_p95' is not known; the known forms are"]),
+        (
+            "misspelt",
+            [
+                "threshold for 'quik': no user class has that group; did you mean 'quick'?",
+                "profile 'misspelt': rule 'quick: p95 < 1000ms in rush' names the stage 'rush'; its stages are",
+            ],
+        ),
     ],
 )
 def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
@@ -58,6 +65,16 @@ def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
         assert line.startswith("loadgate: ")
         assert expected in line
     assert stub.total == 0
+
+
+def test_a_load_of_nothing_is_refused(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, "-t", "0s", "-u", "0", "-r", "0")
+    assert (done.returncode, stub.total) == (USAGE, 0)
+    assert [line.split(":")[1] for line in done.stderr.splitlines() if line.startswith("loadgate: ")] == [
+        " -t, --run-time",
+        " -u, --users",
+        " -r, --spawn-rate",
+    ]
 
 
 def test_no_host_is_a_line(tmp_path: Path) -> None:

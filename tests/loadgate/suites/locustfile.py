@@ -263,6 +263,7 @@ PROFILES = {
         profile("unknown-class", {"QuickUser": 1, "NoSuchUser": 1}),
         profile("bad-time", {"QuickUser": 1}, run_time="1 minute"),
         profile("bad-rule", {"QuickUser": 1}, rules=["quick: p95 < 100", "quick: speed < 1s"]),
+        profile("misspelt", {"QuickUser": 1}, thresholds={"quik_p95_ms": 100}, rules=["quick: p95 < 1s in rush"]),
         profile("bad-threshold", {"QuickUser": 1}, thresholds={"quick_p95": 100}),
     ]
 }

@@ -88,6 +88,27 @@ def test_a_clock_that_is_set_while_an_answer_arrives_lets_it_end_when_it_is_read
     assert seen(scenario)["read_ms"] >= 0
 
 
+def test_an_answer_is_expected_by_status_and_only_where_asked_for_by_its_json() -> None:
+    seven, nothing = [{"id": 7}], None
+    assert seen("expectations")["bodies"] == [
+        ["/list", None, seven, False],
+        ["/list", 0, seven, False],
+        ["/list", 1, seven, False],
+        ["/page", None, nothing, False],
+        ["/page", 0, nothing, True],
+        ["/page", 1, nothing, True],
+        ["/nothing", None, nothing, False],
+        ["/nothing", 0, nothing, True],
+        ["/nothing", 1, nothing, True],
+        ["/number", None, 12, False],
+        ["/number", 0, 12, False],
+        ["/number", 1, nothing, True],
+        ["/cut", None, nothing, False],
+        ["/cut", 0, nothing, True],
+        ["/cut", 1, nothing, True],
+    ]
+
+
 def test_cookies_are_kept_and_sent_once_there_are_some() -> None:
     assert seen("cookies")["cookies"] == ["", "session=1", "session=1"]
 

@@ -102,6 +102,29 @@ def serve_raw(answer: Callable[[socket.socket], None]) -> StreamServer:
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
+BODIES = {"/list": b'[{"id": 7}]', "/page": b"<h1>hello</h1>", "/nothing": b"", "/number": b"12", "/cut": b'{"a": '}
+
+
+def expectations(user: BaseUser, result: Result) -> None:
+    """Ask for each body with each expectation; a line says what came of it."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        body = BODIES[environ["PATH_INFO"]]
+        start_response("200 OK" if body else "204 No Content", [("Content-Length", str(len(body)))] if body else [])
+        return [body]
+
+    server = WSGIServer(("127.0.0.1", 0), answer, log=None)
+    server.start()
+    for path in BODIES:
+        for content in (None, {}, {"0.id": ">= 7"}):
+            before = len(result["errors"])
+            with user.client.get(f"http://127.0.0.1:{server.server_port}{path}") as response:
+                document = response.expect({200, 204}, content)
+            failed = len(result["errors"]) > before
+            result["bodies"].append([path, None if content is None else len(content), document, failed])
+    server.stop()
+
+
 def early_hints(user: BaseUser, result: Result) -> None:
     def answer(connection: socket.socket) -> None:
         result["paths"].append(connection.fileno())
@@ -305,6 +328,7 @@ SCENARIOS = {
     "headers": headers,
     "waiting-listener": waiting_listener,
     "nested": nested,
+    "expectations": expectations,
     "stopped-in-pause": stopped_in_pause,
 }
 
