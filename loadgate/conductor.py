@@ -110,6 +110,7 @@ class Conductor:
             self._count_users()
             self._board.note_health()
             if self._workers is not None:
+                self._workers.ask_clocks()
                 self._workers.note_missing(self._run)
             if self._listener is not None:
                 self._listener.write(self._board.state())

@@ -18,6 +18,7 @@ from locust.clients import HttpSession
 from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+from locust.runners import CPU_MONITOR_INTERVAL, Runner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.observed import UnansweredRequestError
@@ -83,13 +84,45 @@ def ends_task(left_by: BaseException | None) -> bool:
 def follow_clients() -> None:
     """Have Locust's own clients follow their requests as those of a BaseUser do, and no user begin one as it stops."""
     User.stop = _stop  # type: ignore[method-assign,assignment]
+    User.start = _start  # type: ignore[method-assign,assignment]
+    Runner.monitor_cpu_and_memory = _monitor_cpu  # type: ignore[method-assign,assignment]
     for session_class in (HttpSession, FastHttpSession):
         session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
     for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
         _follow_blocks(response_class)
 
 
+_locust_monitor_cpu = Runner.monitor_cpu_and_memory
+_locust_start = User.start
 _locust_stop = User.stop
+
+
+def _monitor_cpu(runner: Runner) -> None:
+    """Watch the CPU as Locust does, also after a moment without a free file descriptor, which would end the run."""
+    while True:
+        try:
+            _locust_monitor_cpu(runner)
+        except OSError:
+            gevent.sleep(CPU_MONITOR_INTERVAL)
+
+
+def _start(user: User, group: Any) -> gevent.Greenlet:
+    """Start as Locust does; the user's idle connections are closed when it has ended."""
+    greenlet: gevent.Greenlet = _locust_start(user, group)
+    greenlet.rawlink(lambda _: _close_idle(user))
+    return greenlet
+
+
+def _close_idle(user: User) -> None:
+    """Close what nothing uses; a request that a greenlet of the user's has in flight goes on."""
+    client = getattr(user, "client", None)
+    if isinstance(client, HttpSession):
+        client.close()
+    elif isinstance(client, FastHttpSession):
+        for connections in client.client.clientpool.clients.values():
+            idle = connections._connection_pool._socket_queue  # noqa: SLF001 - `close` refuses what is in flight
+            while not idle.empty():
+                idle.get(block=False).close()
 
 
 def _stop(user: User, force: bool = False) -> bool:

@@ -14,6 +14,9 @@ from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, R
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
 
+UNSENT = "unsent: "
+"""How the counters of requests begin that were never sent, because the load generator had run out of something."""
+
 MANY_NAMES = 200
 """With more request names, some are most likely made of ids or query strings."""
 
@@ -47,6 +50,8 @@ class RunFacts:
     first_left_out: str = ""
     incomplete: tuple[str, ...] = ()
     """Sentences on workers whose load or figures are not whole."""
+    remarks: tuple[str, ...] = ()
+    """Sentences that a reader of the figures should know, and that spoil nothing."""
     saturated: str | None = None
     lags: Recorder | None = None
     """How late the load generator was at what it had to do."""
@@ -83,8 +88,9 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     silence = target_silence(recorder)
     arrivals = arrival_note(recorder.counters())
     spoilers += [arrivals] if arrivals else []
+    spoilers += unsent_notes(recorder.counters())
     asked_for = facts.asked_for(rules, recorder)
-    remarks = (note for note in (silence, names_note(recorder)) if note)
+    remarks = (note for note in (silence, names_note(recorder), *facts.remarks) if note)
     notes = (*spoilers, *remarks, *_smaller_run(rules, asked_for, facts))
     verdict = evaluate(asked_for, recorder, facts.context(notes))
     aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
@@ -145,6 +151,15 @@ def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFac
     return [
         *([fewer] if facts.fewer_users else []),
         *(f"not asked for: {rule} (this run has no user for {rule.scope})" for rule in left_out),
+    ]
+
+
+def unsent_notes(counters: Mapping[str, int]) -> list[str]:
+    """Say how many requests the load generator could not send, a line for each limit of its own."""
+    return [
+        f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count} requests were never sent"
+        for counter, count in counters.items()
+        if counter.startswith(UNSENT)
     ]
 
 

@@ -19,6 +19,7 @@ from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
 from loadgate.conclusion import Conclusion, conclude
 from loadgate.conductor import Conductor
+from loadgate.descriptors import Reserve
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
 from loadgate.health import HealthSampler
@@ -36,7 +37,7 @@ from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name, unusable_options
+from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name
 from loadgate.project import ProjectError, load_project
 from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
@@ -67,6 +68,7 @@ class LoadGate:
         self._worker: WorkerSide | None = None
         self._conclusion: Conclusion | None = None
         self._run_time_s: float | None = None
+        self._reserve = Reserve()
         self._quitting = False
         self._concluding = RLock()
 
@@ -136,8 +138,9 @@ class LoadGate:
         """Refuse what the web UI lets its user put right; the gate ends an open model's run itself."""
         if not host_under_test(self._environment):
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
-        if problems := unusable_options(self._options):
-            refuse("\n".join(problems), ExitCode.USAGE)
+        if self._options.run_time is not None and self._options.run_time <= 0:
+            # Locust takes 0 for a run without end.
+            refuse("-t, --run-time: a run time must be above 0, such as 30s", ExitCode.USAGE)
         for warning in self._choice.warnings:
             print(f"loadgate: {warning}", file=sys.stderr, flush=True)
         if problems := self._preflight():
@@ -176,6 +179,7 @@ class LoadGate:
             self._refuse_start(environment, problems)
         # Until there is a verdict, which a worker leaves to the master.
         environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
+        self._reserve.hold()
         self._run = Run(make_plan(self._choice, environment, self._run_time_s))
         # A master's requests are made elsewhere.
         record_lag = None if self._workers is not None else self._run.record_lag
@@ -271,6 +275,7 @@ class LoadGate:
                 self._conductor = None
             self._note_health(run)
             self._end_sampling()
+            self._reserve.release()
             self._conclusion = conclude(run, self._project)
             self._environment.process_exit_code = self._conclusion.code
         if not self._options.headless:

@@ -12,6 +12,8 @@ from locust.contrib.fasthttp import LocustBadStatusCode
 from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
+from loadgate.descriptors import own_limit
+from loadgate.judgement import UNSENT
 from loadgate.measures import Measure
 from loadgate.run_state import FinishedRequest, Run
 from loadgate.tracing import request_ids
@@ -32,7 +34,14 @@ class UnansweredRequestError(Exception):
 
 
 def record_request(run: Run, event: Mapping[str, Any]) -> None:
-    """Record what Locust's request event says; what makes no sense is left out, and the verdict says so."""
+    """Record what Locust's request event says; what makes no sense is left out, and the verdict says so.
+
+    A request that the load generator's own machine refused to send says nothing of the target: it is only counted.
+    """
+    exception = event.get("exception")
+    if exception is not None and (limit := own_limit(exception)) is not None:
+        run.recorder.count(UNSENT + limit)
+        return
     try:
         run.record_request(finished_request(**event))
     except SENSELESS as error:

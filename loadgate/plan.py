@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from argparse import Namespace
 from itertools import chain, islice, repeat
 
 from locust import User
@@ -44,18 +42,6 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
         fewer_users=_fewer_users(choice, environment),
         groups_left_out=_groups_left_out(choice, environment),
     )
-
-
-def unusable_options(options: Namespace) -> list[str]:
-    """Return what is wrong with the load that the command line asks for, one line each."""
-    problems = []
-    if options.run_time is not None and options.run_time <= 0:
-        problems.append("-t, --run-time: a run time must be above 0, such as 30s")
-    if options.num_users is not None and options.num_users < 1:
-        problems.append(f"-u, --users: a run needs at least 1 user, not {options.num_users}")
-    if options.spawn_rate is not None and not 0 < options.spawn_rate < math.inf:
-        problems.append(f"-r, --spawn-rate: users must come at a rate above 0, not {options.spawn_rate}")
-    return problems
 
 
 def classes_with_users(choice: Choice, environment: Environment) -> list[type[User]]:

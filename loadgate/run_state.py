@@ -130,6 +130,8 @@ class Run:
     away_since_s: dict[str, float] = field(default_factory=dict)
     finished_workers: set[str] = field(default_factory=set)
     left_out: LeftOut = field(default_factory=LeftOut)
+    remarks: tuple[str, ...] = ()
+    """Sentences that a reader of the figures should know, and that spoil nothing."""
     lags: Recorder = field(default_factory=Recorder)
     """How late the processes that make load were, whatever the target did; by what was late."""
     _made_s: float = field(default_factory=time.time)
@@ -274,6 +276,7 @@ class Run:
             left_out=self.left_out.count,
             first_left_out=self.left_out.first,
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
+            remarks=self.remarks,
             saturated="; ".join(problems) or None,
             lags=self.lags,
             aborted_by=self.aborted_by,

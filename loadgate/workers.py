@@ -13,6 +13,7 @@ from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
+from loadgate.clocks import WorkerClocks, moved
 from loadgate.pacer import Pacer
 from loadgate.run_state import Run
 
@@ -26,6 +27,8 @@ ARRIVALS = "loadgate_arrivals"
 """Master to worker: begin with your part of the arrivals. Data: see `MasterSide.start_arrivals`."""
 ARRIVING = "loadgate_arriving"
 """Worker to master: it has begun."""
+CLOCK = "loadgate_clock"
+"""Master to worker: {"sent_s"}, its time. Worker to master: the same with "worker_s", its own."""
 REPORT = "loadgate"
 """Key of a report within Locust's own periodic one."""
 
@@ -48,6 +51,7 @@ class WorkerSide:
         runner.register_message(FINISH, self._on_finish, concurrent=True)
         runner.register_message(STAGE, self._on_stage)
         runner.register_message(ARRIVALS, self._on_arrivals)
+        runner.register_message(CLOCK, self._on_clock)
 
     def finish(self, stop_timeout_s: float) -> None:
         """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
@@ -66,6 +70,9 @@ class WorkerSide:
         run, _ = self._current()
         if run is not None:
             run.enter_stage(msg.data["label"])
+
+    def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        self._runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
 
     def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         run, pacer = self._current()
@@ -88,6 +95,8 @@ class MasterSide:
         self._runner = runner
         self._current_run = current_run
         self._arriving: set[str] = set()
+        self._clocks = WorkerClocks()
+        runner.register_message(CLOCK, self._on_clock)
         runner.register_message(FINAL, self._on_final)
         runner.register_message(ARRIVING, self._on_arriving)
 
@@ -132,6 +141,12 @@ class MasterSide:
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
+    def ask_clocks(self) -> None:
+        """Ask the workers for their time. Call it every second."""
+        for client in self._runner.clients.all:
+            if client.state != STATE_MISSING:
+                self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
+
     def note_missing(self, run: Run) -> None:
         """Remember workers that Locust has given up, and those that came back. Call it every second."""
         for client in self._runner.clients.all:
@@ -159,6 +174,10 @@ class MasterSide:
     def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         self._arriving.add(msg.node_id)
 
+    def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        times = {name: msg.data[name] for name in ("sent_s", "worker_s")}
+        self._clocks.learn(self._label(msg.node_id), **times, received_s=time.time())
+
     def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run = self._current_run()
         if run is not None and run.stopping_s is None:
@@ -169,8 +188,13 @@ class MasterSide:
 
     def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:
         run = self._current_run()
-        if run is not None:
-            run.merge_report(report, self._label(client_id))
+        if run is None:
+            return
+        worker = self._label(client_id)
+        if shift_s := self._clocks.shift_s(worker):
+            report = {**report, **{part: moved(report[part], shift_s) for part in ("delta", "lags")}}
+        run.remarks = tuple(self._clocks.remarks())
+        run.merge_report(report, worker)
 
     def _label(self, client_id: str) -> str:
         return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]

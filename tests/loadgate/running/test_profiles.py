@@ -67,14 +67,11 @@ def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
     assert stub.total == 0
 
 
-def test_a_load_of_nothing_is_refused(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, "-t", "0s", "-u", "0", "-r", "0")
-    assert (done.returncode, stub.total) == (USAGE, 0)
-    assert [line.split(":")[1] for line in done.stderr.splitlines() if line.startswith("loadgate: ")] == [
-        " -t, --run-time",
-        " -u, --users",
-        " -r, --spawn-rate",
-    ]
+@pytest.mark.parametrize("env", [{}, {"LOCUST_RUN_TIME": "0"}])
+def test_a_run_time_of_nothing_is_refused(tmp_path: Path, stub: StubServer, env: dict[str, str]) -> None:
+    done = locust(tmp_path, "--host", stub.url, *([] if env else ["-t", "0s"]), **env)
+    assert (done.returncode, stub.total) == (USAGE, 0), done.stderr
+    assert "loadgate: -t, --run-time: a run time must be above 0, such as 30s" in done.stderr.splitlines()
 
 
 def test_no_host_is_a_line(tmp_path: Path) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import time
 from pathlib import Path
 
+import pytest
+
+from loadgate.recorder import Recorder
 from tests.loadgate.running.support import (
     PASS,
     SUITE,
@@ -58,6 +63,31 @@ def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: Stub
     done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="slow")
     assert done.returncode == PASS, done.stdout + done.stderr
     assert document(tmp_path)["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
+
+
+@pytest.mark.parametrize("skew_s", [-200, 7])
+def test_a_worker_whose_clock_is_off_counts_in_its_masters_time(tmp_path: Path, stub: StubServer, skew_s: int) -> None:
+    bind_host, host, bind, port, _, _ = master_ports()
+    for name in ("one", "two", "master"):
+        (tmp_path / name).mkdir()
+    worker = [sys.executable, "-m", "locust", "-f", str(SUITE), "--worker", "--master-port", port]
+    master = locust_command("--host", stub.url, "--master", bind_host, host, bind, port, "--expect-workers", "2")
+    began_s = time.time()
+    with (
+        Started(master, tmp_path / "master", LOAD_PROFILE="windowed") as judge,
+        Started(worker, tmp_path / "one") as first,
+        Started(worker, tmp_path / "two", TEST_CLOCK_SKEW_S=str(skew_s)) as second,
+    ):
+        assert judge.wait() == PASS, judge.output
+        assert (first.wait(), second.wait()) == (0, 0)
+    run = document(tmp_path / "master")
+    first_s, end_s = Recorder.from_json(run["recording"]).span_s() or (0, 0)
+    assert began_s - 2 <= first_s < end_s <= time.time() + 2
+    assert run["totals"]["overall"]["requests"] == stub.total
+    assert all(began_s - 2 <= request["start_s"] <= time.time() + 2 for request in run["slowest"])
+    (note,) = [note for note in run["verdict"]["notes"] if "clock" in note]
+    assert re.fullmatch(r"the clock of worker \d was \d+\.\d s (behind|ahead of) the master's; .*", note)
+    assert ("behind" in note) is (skew_s < 0)
 
 
 def test_a_master_with_two_workers_judges_alone(tmp_path: Path, stub: StubServer) -> None:
