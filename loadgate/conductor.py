@@ -22,8 +22,9 @@ from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
 CALM_S = 0.5
-"""How long after the last user came the arrivals begin: what Locust does then, 10 to 60 ms in one piece, would make the
-first ones late."""
+"""How long after the last user came the steady load or the arrivals of an open model begin. Locust then works for 10 to
+60 ms in one piece, and users that came together send their first requests, on new connections, in one burst: both make
+the load generator late."""
 
 LAST_ARRIVAL_S = 0.1
 """How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
@@ -52,6 +53,7 @@ class Conductor:
         self._pacer = pacer
         self._end = end
         self._arriving = False
+        self._settling = gevent.Greenlet()
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
         self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
@@ -60,10 +62,12 @@ class Conductor:
 
     def stop(self) -> None:
         """Conduct no more."""
+        self._settling.kill()
         self._greenlet.kill()
 
     def load_changes(self) -> None:
         """The number of users begins to change: a stage begins, or somebody asked for it in the web UI."""
+        self._settling.kill(block=False)
         if self._run.plan.arrivals is None and self._run.stopping_s is None:
             self._mark(RAMP)
 
@@ -73,12 +77,17 @@ class Conductor:
         if run.stopping_s is not None:
             return
         if schedule is None:
-            self._mark(self._label)
+            self._settling.kill(block=False)
+            self._settling = gevent.spawn_later(CALM_S, self._load_is_steady)
             return
         if self._arriving:
             return
         self._arriving = True
         gevent.spawn_later(CALM_S, self._begin_arrivals, schedule)
+
+    def _load_is_steady(self) -> None:
+        if self._run.stopping_s is None:
+            self._mark(self._label)
 
     def _begin_arrivals(self, schedule: ArrivalSchedule) -> None:
         run = self._run

@@ -39,9 +39,12 @@ def record_request(run: Run, event: Mapping[str, Any]) -> None:
     A request that the load generator's own machine refused to send says nothing of the target: it is only counted.
     """
     exception = event.get("exception")
-    if exception is not None and (limit := own_limit(exception)) is not None:
-        run.recorder.count(UNSENT + limit)
-        return
+    if exception is not None:
+        # Where a `with` block has marked the request as failed, the client's own error stands in the response.
+        limit = own_limit(exception) or own_limit(getattr(event.get("response"), "error", None))
+        if limit is not None:
+            run.recorder.count(UNSENT + limit)
+            return
     try:
         run.record_request(finished_request(**event))
     except SENSELESS as error:

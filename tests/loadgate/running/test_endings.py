@@ -166,3 +166,33 @@ def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missi
     assert written["totals"]["overall"]["requests"] == stub.total
     (note,) = [note for note in written["verdict"]["notes"] if "worker" in note]
     assert re.fullmatch(r"worker \d was away from \d+ to \d+ s into the run: the load may have been less .*", note)
+
+
+def test_a_generator_without_free_descriptors_names_its_limit_and_leaves_its_files(
+    tmp_path: Path, stub: StubServer
+) -> None:
+    command = ["bash", "-c", 'ulimit -n 90; exec "$@"', "-", *locust_command("--host", stub.url)]
+    done = finish(command, tmp_path, LOAD_PROFILE="crowded")
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    overall = run["totals"]["overall"]
+    assert (run["run"]["ending"], overall["failures"], overall["requests"]) == ("completed", 0, stub.total)
+    assert re.search(
+        r"ran out of open files \(raise the limit: ulimit -n\): \d+ requests were", run["verdict"]["reason"]
+    )
+
+
+def test_connections_go_with_their_users(tmp_path: Path, stub: StubServer) -> None:
+    with Started(locust_command("--host", stub.url), tmp_path, LOAD_PROFILE="leaving") as run:
+        locust = psutil.Process(run.process.pid)
+
+        def connections() -> int:
+            return sum(connection.status == psutil.CONN_ESTABLISHED for connection in locust.net_connections("tcp"))
+
+        wait_until(lambda: connections() >= 40, "a connection for each user")
+        wait_until(lambda: connections() <= 4, "only those of the users that are left")
+        run.signal(signal.SIGINT)
+        assert run.wait() == INCONCLUSIVE, run.output
+    assert document(tmp_path)["totals"]["overall"]["failures"] == 0

@@ -233,6 +233,21 @@ PROFILES = {
         profile("repeating", {"QuickUser": 1}, run_time="1s", rules=["quick: p95 < 5000ms", "quick: p95 < 5s"]),
         profile("slow", {"SlowUser": 1}, run_time="2s", rules=["SlowUser: requests >= 1", "overall: failures <= 0"]),
         profile("windowed", {"QuickUser": 1}, run_time="6s", thresholds={}, rules=["quick: requests >= 1 over 3s"]),
+        profile(
+            "crowded",
+            {"QuickUser": 1, "PlainFastUser": 1},
+            users=150,
+            spawn_rate=100.0,
+            rules=["overall: failures < 90%"],
+            thresholds={},
+        ),
+        profile(
+            "leaving",
+            {"QuickUser": 2, "PlainUser": 1, "PlainFastUser": 1},
+            stages=[Stage(users=40, duration="2s"), Stage(users=4, spawn_rate=100, duration="60s")],
+            thresholds={},
+            rules=["overall: requests > 0"],
+        ),
         profile("hanging", {"QuickUser": 3, "HangingUser": 1}, run_time="2s", thresholds={"overall_failure_rate": 0}),
         profile(
             "left",
