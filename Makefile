@@ -10,7 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, judge, report'
-	@echo 'make test                  set up, run the tests'
+	@echo 'make test                  set up, run the tests (about 20 minutes on two cores)'
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
 	@echo 'make setup                 only set up .venv'
 	@echo 'make check                 lint, types, import rules'

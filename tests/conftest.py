@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import pytest
 
 from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
 from tests.support.processes import redis_server
+
+# A line for each request that a test makes would bury the reason of a failure.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
+
+_PACKAGE = re.compile(r"apt-get install ([\w.+-]+)")
+
+
+def missing_packages(reasons: Iterable[str]) -> str:
+    """Return one line that installs all that skipped tests need, "" where they need nothing."""
+    found = [match[1] for reason in reasons if (match := _PACKAGE.search(reason))]
+    packages = " ".join(sorted(set(found)))
+    return f"{len(found)} tests were skipped; to run them: apt-get install {packages}" if found else ""
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line how to run what was skipped, instead of in one for each test."""
+    reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
+    if line := missing_packages(reasons):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
