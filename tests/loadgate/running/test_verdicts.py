@@ -43,7 +43,7 @@ def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path,
 def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer) -> None:
     locust(tmp_path, "--host", stub.url, LOAD_PROFILE="repeating")
     rules = [rule["rule"] for rule in document(tmp_path)["verdict"]["rules"]]
-    assert rules == ["quick: p95 < 5000ms", "overall: failures < 1%"]
+    assert rules == ["quick: p95 < 5000ms", "overall: failures < 10%"]
     metrics = [line.split("} ")[0] for line in (run_folder(tmp_path) / "metrics.prom").read_text().splitlines()]
     assert 'loadgate_rule_limit{profile="repeating",rule="quick: p95 < 5000ms"' in metrics
     assert len([line for line in metrics if "{" in line]) == len({line for line in metrics if "{" in line})
