@@ -7,6 +7,7 @@ synchronization, 1989). The error is at most half of that round trip.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,10 @@ class WorkerClocks:
         round_trip_s = received_s - sent_s
         if round_trip_s >= 0 and round_trip_s <= self._best.get(worker, (round_trip_s, 0.0))[0]:
             self._best[worker] = round_trip_s, (sent_s + received_s) / 2 - worker_s
+
+    def assume(self, worker: str, *, worker_s: float, received_s: float) -> None:
+        """Take the time of a report for the worker's until an answer of its has come; the way counts as nothing."""
+        self._best.setdefault(worker, (math.inf, received_s - worker_s))
 
     def shift_s(self, worker: str) -> int:
         """Return by how many whole seconds the worker's times have to be moved; 0 while that is not known."""

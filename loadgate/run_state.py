@@ -226,7 +226,14 @@ class Run:
         health = {process: health.to_json() for process, health in self.health.items()}
         left_out, self.left_out = [self.left_out.count, self.left_out.first], LeftOut()
         delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
-        return {"delta": delta, "lags": lags, "exceptions": exceptions, "health": health, "left_out": left_out}
+        return {
+            "sent_s": time.time(),
+            "delta": delta,
+            "lags": lags,
+            "exceptions": exceptions,
+            "health": health,
+            "left_out": left_out,
+        }
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
         """Add a worker's report; one that was already there changes nothing."""

@@ -191,6 +191,7 @@ class MasterSide:
         if run is None:
             return
         worker = self._label(client_id)
+        self._clocks.assume(worker, worker_s=report["sent_s"], received_s=time.time())
         if shift_s := self._clocks.shift_s(worker):
             report = {**report, **{part: moved(report[part], shift_s) for part in ("delta", "lags")}}
         run.remarks = tuple(self._clocks.remarks())
