@@ -3,7 +3,9 @@
 start   {"event": "start", "model", "session_id"?, "simulated", "request_id"}
 token   {"event": "token", "content", "planned_ms"?}      planned_ms: when the simulator meant it to leave, counted
                                                           from the arrival of the request at the provider
-usage   {"event": "usage", "usage": {"input_tokens", "output_tokens", "total_tokens"}}
+usage   {"event": "usage", "usage": {"input_tokens", "output_tokens", "total_tokens", "estimated"?}}
+                                                          estimated: true where the provider did not say, or nothing
+                                                          that can be true
 error   {"event": "error", "code", "message"}             instead of what was still to come; `end` follows
 end     {"event": "end"}                                  always the last
 
@@ -33,7 +35,14 @@ EVENT_SCHEMA: dict[str, object] = {
             "start", ("session_id",), model=_TEXT, session_id=_TEXT, simulated={"type": "boolean"}, request_id=_TEXT
         ),
         _shape("token", ("planned_ms",), content=_TEXT, planned_ms={"type": "number"}),
-        _shape("usage", usage={"type": "object", "properties": _COUNTS, "required": list(_COUNTS)}),
+        _shape(
+            "usage",
+            usage={
+                "type": "object",
+                "properties": {**_COUNTS, "estimated": {"type": "boolean"}},
+                "required": list(_COUNTS),
+            },
+        ),
         _shape("error", code=_TEXT, message=_TEXT),
         _shape("end"),
     ]
@@ -60,8 +69,7 @@ def encode_token(token: Token) -> bytes:
 
 def encode_usage(usage: Usage) -> bytes:
     """What the answer has taken."""
-    counts = {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    return _event({"event": "usage", "usage": {**counts, "total_tokens": sum(counts.values())}})
+    return _event({"event": "usage", "usage": usage.as_json()})
 
 
 def encode_error(code: str, message: str) -> bytes:

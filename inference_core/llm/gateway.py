@@ -15,12 +15,14 @@ from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
 from inference_core.llm.config.loader import load_llm_config, process_environment
 from inference_core.llm.config.schema import LLMConfig, Price, TaskName
-from inference_core.llm.errors import ProviderError
+from inference_core.llm.errors import ProviderError, UpstreamFailedError
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.patience import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
+from inference_core.llm.usage import MOST_BYTES, believable
 from inference_core.settings import Settings
+from inference_core.text import clean
 
 log = structlog.get_logger(__name__)
 
@@ -130,7 +132,8 @@ class Gateway:
         async def attempt(candidate: Candidate) -> OpenStream:
             provider = self.providers[candidate.provider]
             items = provider.stream(self._for(candidate, request), candidate.call)
-            stream = OpenStream(candidate, provider, items, deadline, self.breakers.get(candidate.provider))
+            breaker = self.breakers.get(candidate.provider)
+            stream = OpenStream(candidate, provider, items, deadline, breaker, messages=request.messages)
             await stream.begin(self.config.settings.timeouts)
             return stream
 
@@ -163,7 +166,12 @@ class Gateway:
                 raise
             if breaker:
                 breaker.succeeded()
-            return Completion(reply.content, reply.usage, candidate.call.name, provider.name, provider.simulated)
+            content = clean(reply.content)
+            text_bytes = len(content.encode())
+            if text_bytes > MOST_BYTES:
+                raise UpstreamFailedError(provider.name, "an answer that is too long")
+            usage = believable(reply.usage, request.messages, text_bytes)
+            return Completion(content, usage, candidate.call.name, provider.name, provider.simulated)
 
         return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
 

@@ -88,7 +88,7 @@ class Answered:
             "input_tokens": self.usage.input_tokens,
             "output_tokens": self.usage.output_tokens,
             "cost_nano_usd": self._cost(),
-            "answer": storable(self.text) if self.keep_answer else None,
+            "answer": self.text if self.keep_answer else None,
         }
 
     def _cost(self) -> int:
@@ -185,7 +185,7 @@ async def _store_turns(conversations: ConversationRepository, session: SessionRe
         title = " ".join(answered.question.split())[:TITLE_LENGTH]
         await conversations.create(session.id, answered.user_id, title)
     question = NewTurn("user", answered.question)
-    answer = NewTurn("assistant", storable(answered.text), answered.complete, answered.model)
+    answer = NewTurn("assistant", answered.text, answered.complete, answered.model)
     if not await conversations.append(session.id, (question, answer)):
         log.info("llm_session_gone", session_id=str(session.id))
 
@@ -200,8 +200,3 @@ def _numbers(answered: Answered) -> dict[str, object]:
         "input_tokens": answered.usage.input_tokens,
         "output_tokens": answered.usage.output_tokens,
     }
-
-
-def storable(text: str) -> str:
-    """Text as every database takes it: without NUL, and without halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

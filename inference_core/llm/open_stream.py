@@ -8,9 +8,11 @@ from typing import Self
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
-from inference_core.llm.errors import Phase, ProviderError
+from inference_core.llm.errors import Phase, ProviderError, UpstreamFailedError
 from inference_core.llm.patience import Deadline, Patience
-from inference_core.llm.types import Provider, StreamItem, Usage
+from inference_core.llm.types import Message, Provider, StreamItem, Token, Usage
+from inference_core.llm.usage import MOST_BYTES, believable
+from inference_core.text import PieceCleaner
 
 
 class OpenStream:
@@ -18,10 +20,12 @@ class OpenStream:
 
     Attributes:
         model: as configured. provider: who answers. simulated: whether it is made up.
+        text_bytes: of the text so far, in UTF-8.
 
-    Iterating raises ProviderError if the provider breaks off or is too slow. Nothing is generated ahead: the next item
-    is asked for when the reader wants it. Close it with `aclose` or as a context manager, at the latest when the
-    client has gone.
+    The text is clean (see `inference_core.text`), and the usage believable.
+    Iterating raises ProviderError if the provider breaks off, is too slow, or does not end. Nothing is generated ahead:
+    the next item is asked for when the reader wants it. Close it with `aclose` or as a context manager, at the latest
+    when the client has gone.
     """
 
     def __init__(
@@ -31,6 +35,8 @@ class OpenStream:
         items: AsyncGenerator[StreamItem, None],
         deadline: Deadline,
         breaker: CircuitBreaker | None,
+        *,
+        messages: tuple[Message, ...],
     ) -> None:
         self.model = candidate.call.name
         self.provider = provider.name
@@ -39,12 +45,16 @@ class OpenStream:
         self._patience = Patience(provider.name, deadline)
         self._breaker = breaker
         self._between_tokens_s = 0.0
-        self._first: StreamItem | None = None
+        # Read already, and not given out.
+        self._ahead: StreamItem | None = None
+        self._messages = messages
+        self._text = PieceCleaner()
+        self.text_bytes = 0
 
     async def begin(self, timeouts: Timeouts) -> None:
         """Wait for the first item; on any failure, and when cancelled, the provider's call is over."""
         self._between_tokens_s = timeouts.between_tokens_s
-        self._first = await self._next(timeouts.first_token_s, "first_token")
+        self._ahead = await self._next(timeouts.first_token_s, "first_token")
         if self._breaker:
             self._breaker.answered()
 
@@ -52,10 +62,27 @@ class OpenStream:
         return self
 
     async def __anext__(self) -> StreamItem:
-        if self._first is not None:
-            item, self._first = self._first, None
-            return item
-        return await self._next(self._between_tokens_s, "between_tokens")
+        while True:
+            if self._ahead is not None:
+                item, self._ahead = self._ahead, None
+            else:
+                item = await self._next(self._between_tokens_s, "between_tokens")
+            if isinstance(item, Usage):
+                if not (rest := self._text.end()):
+                    return believable(item, self._messages, self.text_bytes)
+                self._ahead = item
+                item = Token(rest)
+                text = rest
+            else:
+                text = self._text.feed(item.content)
+            if text:
+                self._count(text)
+                return item if text is item.content else Token(text, item.planned_ms)
+
+    def _count(self, text: str) -> None:
+        self.text_bytes += len(text) if text.isascii() else len(text.encode())
+        if self.text_bytes > MOST_BYTES:
+            raise UpstreamFailedError(self.provider, "an answer that does not end")
 
     async def _next(self, limit_s: float, phase: Phase) -> StreamItem:
         # However this ends but with an item, the provider's generator has ended too, and with it its connection.

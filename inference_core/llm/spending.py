@@ -57,7 +57,7 @@ class Spending:
                 if self.source is not None:
                     await self.source.aclose()
             finally:
-                await self.settle()
+                await self._settle_at_last()
 
     async def open(self) -> OpenStream:
         """Ask the model, and wait for the first piece of its answer.
@@ -75,13 +75,19 @@ class Spending:
             raise
         return self.source
 
+    async def _settle_at_last(self) -> None:
+        try:
+            await self.settle()
+        except Exception as error:  # noqa: BLE001  # what ended the stream is what its client is told
+            log.warning("llm_stream_not_stored", lease_id=self.lease.id, error=type(error).__name__)
+
     async def settle(self) -> None:
         """Count and store what the stream was, whole or broken off; of the latter, what had been generated.
 
         The first call does it, later ones find it done.
 
         Raises:
-            DatabaseUnavailableError: it is counted but could not be stored.
+            DatabaseUnavailableError, AnswerNotStoredError: it is counted but could not be stored.
         """
         if self.settled:
             return
@@ -113,7 +119,7 @@ class Spending:
         if progress.usage is not None:
             return progress.usage
         # A piece is one token of the simulator's; of others it may be many.
-        output = progress.tokens if source.simulated else max(progress.tokens, tokens_of_bytes(progress.text_bytes))
+        output = progress.tokens if source.simulated else max(progress.tokens, tokens_of_bytes(source.text_bytes))
         return Usage(self.prepared.prompt_tokens, output, estimated=True)
 
     def _answer(self, source: OpenStream) -> Answered:

@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from inference_core.exceptions import DependencyUnavailableError, ServiceError
+import structlog
+
+from inference_core.exceptions import ServiceError
 from inference_core.llm.events import END, encode_error, encode_token, encode_usage
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.streams import ActiveStream, Interruption, Write
 from inference_core.llm.types import Token, Usage
+
+log = structlog.get_logger(__name__)
 
 NOT_STORED = "The answer could not be stored. It is complete, but the conversation does not know it."
 SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Ask again.")
@@ -23,7 +27,6 @@ class Progress:
     Attributes:
         pieces: the text, if it is to be kept.
         tokens: token events sent.
-        text_bytes: of their text, in UTF-8.
         usage: of the whole answer; None while, or because, it is not whole.
         error: what broke it off from the provider's side.
         interrupted: what broke it off from this side.
@@ -31,7 +34,6 @@ class Progress:
 
     pieces: list[str] = field(default_factory=list)
     tokens: int = 0
-    text_bytes: int = 0
     usage: Usage | None = None
     error: ServiceError | None = None
     interrupted: Interruption | None = None
@@ -61,11 +63,9 @@ async def pump(
                     if not isinstance(item, Token):
                         progress.usage = item
                         continue
-                    text = item.content
                     progress.tokens += 1
-                    progress.text_bytes += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
                     if keep_text:
-                        progress.pieces.append(text)
+                        progress.pieces.append(item.content)
                     stream.moved_at_s = now()
                     stream.writing = True
                     await write(encode_token(item))
@@ -113,6 +113,10 @@ async def finish(
 async def _stored(store: Callable[[], Awaitable[None]]) -> ServiceError | None:
     try:
         await store()
-    except DependencyUnavailableError as error:
+    except ServiceError as error:
         return error
+    except Exception:
+        # Whatever it is, the client is owed an end.
+        log.exception("llm_stream_not_stored")
+        return ServiceError()
     return None

@@ -42,11 +42,7 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
     return {
         "model_name": outcome.model,
         "timestamp": outcome.at.isoformat(),
-        "usage": {
-            "input_tokens": outcome.usage.input_tokens,
-            "output_tokens": outcome.usage.output_tokens,
-            "total_tokens": outcome.usage.total_tokens,
-        },
+        "usage": outcome.usage.as_json(),
         "simulated": outcome.simulated,
         **({} if outcome.stored else {"stored": False}),
     }

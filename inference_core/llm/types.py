@@ -81,7 +81,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of the whole answer; `estimated` if the provider did not say and they were counted here."""
+    """Tokens of the whole answer; `estimated` if the provider did not say, or said what cannot be true."""
 
     input_tokens: int
     output_tokens: int
@@ -91,6 +91,15 @@ class Usage:
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+    def as_json(self) -> dict[str, int | bool]:
+        """As clients see it; an estimate is marked."""
+        counts: dict[str, int | bool] = {
+            "input_tokens": self.input_tokens,
+            "output_tokens": self.output_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        return counts | {"estimated": True} if self.estimated else counts
 
 
 StreamItem = Token | Usage

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from inference_core.text import clean_json, finite
 
 TaskStatus = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 FINISHED: tuple[TaskStatus, ...] = ("SUCCESS", "FAILURE", "REVOKED")
@@ -16,7 +19,9 @@ KNOWN_TYPES = {
     "SoftTimeLimitExceeded": "The task took too long.",
     "TimeLimitExceeded": "The task took too long.",
     "WorkerLostError": "The process that ran the task died.",
+    "UnreadableResult": "The result of the task cannot be read.",
 }
+NEEDS_CLEANING = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +56,7 @@ class TaskRecord:
     @classmethod
     def parse(cls, task_id: str, registered: Mapping[bytes, bytes], meta: bytes | None) -> TaskRecord:
         """From the task's hash and its result as Celery stores it."""
-        stored: dict[str, Any] = json.loads(meta) if meta else {}
+        stored = _decoded(meta) if meta else {}
         status = _status(registered, stored.get("status"))
         result, metadata = _parts(stored.get("result")) if status == "SUCCESS" else (None, None)
         return cls(
@@ -64,6 +69,18 @@ class TaskRecord:
             metadata=metadata,
             tag=registered.get(b"tag", b"").decode() or None,
         )
+
+
+def _decoded(meta: bytes) -> dict[str, Any]:
+    """What Celery stored; a task may have given anything that its worker could write and this service cannot."""
+    try:
+        stored = json.loads(meta, parse_float=finite, parse_constant=lambda _: None)
+        if isinstance(stored, dict):
+            # Halves of surrogate pairs and NUL come as escapes: to look for them is cheaper than to clean everything.
+            return clean_json(stored) if NEEDS_CLEANING.search(meta) else stored
+    except (ValueError, RecursionError):
+        pass
+    return {"status": "FAILURE", "result": {"exc_type": "UnreadableResult"}}
 
 
 def _parts(value: Any) -> tuple[Any, dict[str, Any] | None]:

@@ -13,7 +13,7 @@ import pytest
 from inference_core.celery.tasks import purge_database
 from inference_core.db.base import utc_now
 from inference_core.llm.config.schema import Price
-from inference_core.llm.ledger import Answered, SessionRef, record, storable
+from inference_core.llm.ledger import Answered, SessionRef, record
 from inference_core.llm.models import Charge
 from inference_core.llm.repository import ConversationRepository, UsageRepository
 from inference_core.llm.types import Usage
@@ -159,7 +159,3 @@ async def test_old_charges_are_purged_and_their_sums_stay(api: Api) -> None:
     async with api.state.database.read() as session:
         assert await session.get(Charge, old.charge_id) is None
     assert (await api.get("/llm/usage", await api.login(user))).json()["totals"]["requests"] == 1
-
-
-def test_text_is_made_fit_for_every_database() -> None:
-    assert storable("a\0b\ud800c ☃ 🦉") == "ab?c ☃ 🦉"

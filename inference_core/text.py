@@ -1,0 +1,65 @@
+"""Text as JSON, every database and Redis can carry it: without NUL, and without halves of surrogate pairs.
+
+A language model's token may end in the middle of a character that UTF-16 writes as two units; its server then sends the
+halves one by one, as escapes that JSON allows and UTF-8 cannot write. They are joined; what has no other half becomes
+U+FFFD. Everything else, noncharacters among them, is text and stays as it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def clean(text: str) -> str:
+    """The text without what cannot be carried; the same object if there is nothing of that."""
+    if "\0" in text:
+        text = text.replace("\0", "")
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def clean_json(value: Any) -> Any:
+    """A JSON value all of whose texts are clean."""
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [clean_json(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(name): clean_json(item) for name, item in value.items()}
+    return value
+
+
+def finite(number: str) -> float | None:
+    """A number of a JSON text; None for one that is beyond what JSON can write again."""
+    value = float(number)
+    return value if math.isfinite(value) else None
+
+
+class PieceCleaner:
+    """Cleans a text that comes in pieces; a character may be split between two of them."""
+
+    __slots__ = ("_half",)
+
+    def __init__(self) -> None:
+        self._half = ""
+
+    def feed(self, piece: str) -> str:
+        """What of the text is complete with this piece; empty if only half a character is."""
+        if self._half:
+            piece, self._half = self._half + piece, ""
+        if "\ud800" <= piece[-1:] <= "\udbff":
+            piece, self._half = piece[:-1], piece[-1]
+        return clean(piece)
+
+    def end(self) -> str:
+        """What remains when no piece follows."""
+        half, self._half = self._half, ""
+        return clean(half)
