@@ -6,6 +6,7 @@ Every field is documented in `.env.example` under its upper-case name. A bad val
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -21,6 +22,9 @@ ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_METRICS_TOKEN_BYTES = 16
+# Of what stands before keys in Redis: nothing that has a meaning in patterns or separates parts of a key.
+NOT_IN_PREFIX = re.compile(r"[^A-Za-z0-9._-]+")
+LONGEST_PREFIX = 64
 
 # The drivers the service is built and tested with, by the scheme a user may write.
 DATABASE_DRIVERS = {
@@ -74,6 +78,7 @@ class Settings(BaseSettings):
     database_statement_timeout_s: float = Field(default=5.0, gt=0, le=300)
 
     redis_url: str = "redis://localhost:6379/0"
+    redis_prefix: str = ""
     redis_connect_timeout_s: float = Field(default=0.5, gt=0, le=30)
     redis_timeout_s: float = Field(default=1.0, gt=0, le=30)
     celery_broker_url: str = ""
@@ -169,6 +174,16 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
+    def _usable_prefix(self) -> Self:
+        if NOT_IN_PREFIX.search(self.redis_prefix) or len(self.redis_prefix) > LONGEST_PREFIX:
+            raise ValueError(
+                f"REDIS_PREFIX must be of letters, digits, '.', '_' and '-', {LONGEST_PREFIX} characters at most"
+            )
+        if not any(character.isalnum() for character in self.key_prefix):
+            raise ValueError("APP_NAME has neither letter nor digit; name the service's keys in Redis by REDIS_PREFIX")
+        return self
+
+    @model_validator(mode="after")
     def _redelivered_only_when_lost(self) -> Self:
         if self.celery_task_time_limit_s >= self.celery_visibility_timeout_s:
             raise ValueError(
@@ -208,6 +223,11 @@ class Settings(BaseSettings):
     def signing_secrets(self) -> list[str]:
         """What tokens are signed with: the active secret first, then those that are still accepted."""
         return [secret.get_secret_value() for secret in self.secret_keys or [self.secret_key]]
+
+    @property
+    def key_prefix(self) -> str:
+        """What every key, queue and channel in Redis begins with: `REDIS_PREFIX`, else `APP_NAME`, and a colon."""
+        return f"{self.redis_prefix or NOT_IN_PREFIX.sub('-', self.app_name)}:"
 
     @property
     def broker_url(self) -> str:

@@ -107,9 +107,9 @@ class RefreshSessions:
         """
         token = self._tokens.first()
         locked_ms = await self._create(
-            [SESSION_KEY + token.session_id, INDEX_KEY + str(user_id), *attempt.keys],
+            [SESSION_KEY + token.session_id, INDEX_KEY + str(user_id), *attempt.keys, SESSION_KEY],
             *(token.session_id, str(user_id), token.hash),
-            *(self._absolute_ms, self._idle_ms, MOST_SESSIONS_PER_USER, SESSION_KEY),
+            *(self._absolute_ms, self._idle_ms, MOST_SESSIONS_PER_USER),
             *(client.address, client.user_agent[:USER_AGENT_LENGTH], version),
         )
         if locked_ms:
@@ -128,8 +128,8 @@ class RefreshSessions:
             raise InvalidRefreshTokenError
         successors = self._tokens.successors(token)
         outcome, *rest = await self._refresh(
-            [SESSION_KEY + token.session_id],
-            *(token.hash, successors[0].hash, self._grace_ms, self._idle_ms, INDEX_KEY, token.session_id),
+            [SESSION_KEY + token.session_id, INDEX_KEY],
+            *(token.hash, successors[0].hash, self._grace_ms, self._idle_ms, token.session_id),
         )
         if outcome == b"gone":
             raise InvalidRefreshTokenError
@@ -162,12 +162,12 @@ class RefreshSessions:
 
     async def end(self, session_id: str, owner: UUID | None = None) -> UUID | None:
         """End a session, only if it is the owner's where one is given; its user, or None when there was none."""
-        user = await self._end([SESSION_KEY + session_id], session_id, INDEX_KEY, str(owner or ""))
+        user = await self._end([SESSION_KEY + session_id, INDEX_KEY], session_id, str(owner or ""))
         return UUID(user.decode()) if user else None
 
     async def end_all(self, user_id: UUID, keep: str = "") -> int:
         """End a user's sessions but the one to keep; how many were ended."""
-        return int(await self._end_all([INDEX_KEY + str(user_id)], SESSION_KEY, keep))
+        return int(await self._end_all([INDEX_KEY + str(user_id), SESSION_KEY], keep))
 
     async def list(self, user_id: UUID) -> list[SessionInfo]:
         """A user's live sessions, the latest used first."""

@@ -39,8 +39,11 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         """
         request = self.request
         redelivered = bool((request.delivery_info or {}).get("redelivered"))
-        keep_s = self.app.settings.celery_result_expires_s
-        claim = claim_task(self.backend.client, task_id, request.retries, redelivered=redelivered, keep_s=keep_s)
+        settings = self.app.settings
+        # Celery's client, which is connected already, knows no prefix.
+        key = settings.key_prefix + task_key(task_id)
+        keep_s = settings.celery_result_expires_s
+        claim = claim_task(self.backend.client, key, request.retries, redelivered=redelivered, keep_s=keep_s)
         if claim != "run":
             log.info("task_not_started", task=self.name, task_id=task_id, because=claim)
             raise Ignore(claim)
@@ -52,7 +55,7 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         return super().retry(*args, countdown=countdown, **options)
 
 
-def claim_task(redis: Redis, task_id: str, retries: int, *, redelivered: bool, keep_s: int) -> Claim:
+def claim_task(redis: Redis, key: str, retries: int, *, redelivered: bool, keep_s: int) -> Claim:
     """Whether this delivery of the task is the one to run.
 
     Waits for a store that does not answer or is full, at most until the task's time limit: there is nothing better to
@@ -61,9 +64,9 @@ def claim_task(redis: Redis, task_id: str, retries: int, *, redelivered: bool, k
     asker = uuid4().hex
     for wait_s in chain(FIRST_WAITS_S, repeat(LONGEST_WAIT_S)):
         try:
-            answer = redis.eval(CLAIM_SCRIPT, 1, task_key(task_id), retries, int(redelivered), asker, keep_s)
+            answer = redis.eval(CLAIM_SCRIPT, 1, key, retries, int(redelivered), asker, keep_s)
             break
         except RedisError as error:
-            log.warning("task_waits_for_the_store", task_id=task_id, error=type(error).__name__)
+            log.warning("task_waits_for_the_store", key=key, error=type(error).__name__)
             time.sleep(wait_s)
     return cast("Claim", answer.decode() if isinstance(answer, bytes) else answer)

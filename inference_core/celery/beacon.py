@@ -25,9 +25,9 @@ from inference_core.celery.worker_state import (
     TaskEntry,
     WorkerPhase,
     WorkerReport,
-    connect,
     encode_report,
 )
+from inference_core.redis.client import broker_client
 from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self.redis = connect(consumer.app.settings)
+        self.redis = broker_client(consumer.app.settings)
         self.timer_entry: Any = None
 
     def start(self, consumer: Any) -> None:
@@ -155,7 +155,7 @@ class Farewell:
 
 def _try(settings: Settings, action: Callable[[Redis], object]) -> None:
     try:
-        with connect(settings) as redis:
+        with broker_client(settings) as redis:
             action(redis)
     except RedisError as error:
         log.warning("worker state not written: %s", type(error).__name__)

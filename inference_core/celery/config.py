@@ -56,6 +56,7 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None if is_worker else 1,
         "broker_transport_options": {
+            "global_keyprefix": settings.key_prefix,
             "socket_connect_timeout": settings.redis_connect_timeout_s,
             "socket_timeout": socket_timeout_s,
             "socket_keepalive": True,
@@ -100,6 +101,7 @@ def _results(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
         "result_backend_always_retry": is_worker,
         "result_backend_max_retries": math.inf if is_worker else 0,
         "result_backend_transport_options": {
+            "global_keyprefix": settings.key_prefix,
             "additional_connection_errors": ["redis.exceptions.ResponseError"],
         },
     }

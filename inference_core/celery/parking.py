@@ -12,7 +12,8 @@ from celery.exceptions import WorkerLostError
 from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery
-from inference_core.celery.worker_state import PARKED_KEY, connect
+from inference_core.celery.worker_state import PARKED_KEY
+from inference_core.redis.client import broker_client
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ def install(app: ServiceCelery) -> None:
         }
         log.error("task parked: %s[%s]", sender.name, task_id)
         try:
-            with connect(app.settings) as redis:
+            with broker_client(app.settings) as redis:
                 redis.lpush(PARKED_KEY, json.dumps(entry, default=str))
                 redis.ltrim(PARKED_KEY, 0, KEEP - 1)
         except RedisError as error:

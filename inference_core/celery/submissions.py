@@ -38,7 +38,7 @@ return 'cancelled'
 
 def task_key(task_id: str) -> str:
     """The key of a task's hash."""
-    return f"inference_core:task:{task_id}"
+    return f"task:{task_id}"
 
 
 def result_key(task_id: str) -> str:

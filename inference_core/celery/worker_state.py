@@ -8,12 +8,8 @@ from __future__ import annotations
 import json
 from typing import Any, Literal, TypedDict
 
-from redis import Redis
-
-from inference_core.settings import Settings
-
-WORKERS_KEY = "inference_core:workers"
-PARKED_KEY = "inference_core:parked"
+WORKERS_KEY = "workers"
+PARKED_KEY = "dead_letters"
 BEAT_S = 1.0
 
 WorkerPhase = Literal["running", "stopping"]
@@ -25,15 +21,6 @@ local stamp = now[1] * 1000 + math.floor(now[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', stamp) .. ' ' .. ARGV[2])
 return 1
 """
-
-
-def connect(settings: Settings) -> Redis:
-    """A client of the broker that never waits long: the worker's loop stands still meanwhile."""
-    return Redis.from_url(
-        settings.broker_url,
-        socket_connect_timeout=settings.redis_connect_timeout_s,
-        socket_timeout=settings.redis_timeout_s,
-    )
 
 
 class TaskEntry(TypedDict):

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from celery import signals
-from redis import Redis
 from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery
 from inference_core.llm.jobs import TASK_NAMES
 from inference_core.llm.limits import lease_keys
+from inference_core.redis.client import sync_client
 from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,14 +35,9 @@ class LeaseReleaser:
     def _release(self, name: str, task_id: str, args: Any) -> None:
         if name not in TASK_NAMES.values():
             return
-        settings = self.settings
         try:
             leases, reserved = lease_keys(args[0]["key"])
-            with Redis.from_url(
-                settings.redis_url,
-                socket_connect_timeout=settings.redis_connect_timeout_s,
-                socket_timeout=settings.redis_timeout_s,
-            ) as redis:
+            with sync_client(self.settings, self.settings.redis_url) as redis:
                 redis.zrem(leases, task_id)
                 redis.hdel(reserved, task_id)
         except (RedisError, OSError, LookupError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""The process's Redis client: bounded in time on every call, one retry on a broken connection."""
+"""The Redis clients of the service: bounded in time on every call, keys below the service's own prefix."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from redis import ConnectionPool
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from inference_core.redis.keyspace import AsyncKeyspace, SyncKeyspace
 from inference_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,9 +25,57 @@ if TYPE_CHECKING:
 CONNECTIONS = 16
 
 
+@asynccontextmanager
+async def open_client(
+    settings: Settings, url: str, *, connections: int = CONNECTIONS, retries: int = 1
+) -> AsyncIterator[Client]:
+    """A client of the Redis at `url`, which connects on first use; its connections are closed at the end.
+
+    Args:
+        settings: timeouts, and the prefix of the keys.
+        url: one of those that the settings name.
+        connections: at once; who finds all of them busy waits as long as for an answer.
+        retries: how often a command is sent again after its connection broke.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), retries=retries, supported_errors=(RedisConnectionError,)),
+        # Both only make the handshake longer: four round trips less for each connection.
+        protocol=2,
+        driver_info=None,
+    )
+    client = AsyncKeyspace(settings.key_prefix, connection_pool=pool)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+        await pool.disconnect()
+
+
+def broker_client(settings: Settings) -> SyncKeyspace:
+    """A client of the broker for threads and worker processes, which never waits long; use it as a context."""
+    return sync_client(settings, settings.broker_url)
+
+
+def sync_client(settings: Settings, url: str) -> SyncKeyspace:
+    """The same for another Redis that the settings name."""
+    pool = ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+    )
+    client = SyncKeyspace(settings.key_prefix, connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
+
+
 @dataclass(frozen=True, slots=True)
 class RedisClient:
-    """The pool of one process. Calls raise `redis.exceptions.RedisError`; features map that to their own errors."""
+    """The client of one process. Calls raise `redis.exceptions.RedisError`; features map that to their own errors."""
 
     client: Client
 
@@ -33,20 +83,5 @@ class RedisClient:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[RedisClient]:
         """Make the client (which connects on first use) and close its connections at the end."""
-        pool = BlockingConnectionPool.from_url(
-            settings.redis_url,
-            max_connections=CONNECTIONS,
-            timeout=settings.redis_timeout_s,
-            socket_connect_timeout=settings.redis_connect_timeout_s,
-            socket_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
-            # Both only make the handshake longer: four round trips less for each connection.
-            protocol=2,
-            driver_info=None,
-        )
-        client = Redis(connection_pool=pool)
-        try:
+        async with open_client(settings, settings.redis_url) as client:
             yield cls(client)
-        finally:
-            await client.aclose()
-            await pool.disconnect()

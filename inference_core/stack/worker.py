@@ -9,8 +9,9 @@ from celery.utils.nodenames import default_nodename
 from redis.exceptions import RedisError
 
 from inference_core.celery.queues import ALL_QUEUES
-from inference_core.celery.worker_state import WORKERS_KEY, connect, decode_entry
+from inference_core.celery.worker_state import WORKERS_KEY, decode_entry
 from inference_core.processes import process_lives
+from inference_core.redis.client import broker_client
 from inference_core.settings import Settings
 
 
@@ -28,7 +29,7 @@ def worker_command(settings: Settings, concurrency: int, name: str = "celery") -
 def workers_running(settings: Settings) -> dict[str, int]:
     """The workers that take tasks by their last word, with their process; none if the broker does not answer."""
     running: dict[str, int] = {}
-    with suppress(RedisError), connect(settings) as redis:
+    with suppress(RedisError), broker_client(settings) as redis:
         for name, value in redis.hgetall(WORKERS_KEY).items():
             with suppress(ValueError):  # of another version
                 _, report = decode_entry(value)

@@ -83,7 +83,7 @@ async def reserve(redis: Redis, owner: str | None, key: str, request_fingerprint
         KeyReusedError: if the key came with another request.
         RedisError: if Redis does not answer.
     """
-    redis_key = f"inference_core:idempotency:{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()}"
+    redis_key = f"idempotency:{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()}"
     arguments = (request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)
     answer: Any = await redis.eval(RESERVE_SCRIPT, 1, redis_key, *arguments)
     outcome, task_id = (part.decode() for part in answer)

@@ -13,19 +13,19 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from inference_core.background import run_until_cancelled
 from inference_core.celery.queues import ALL_QUEUES
 from inference_core.celery.worker_state import PARKED_KEY, WORKERS_KEY, decode_entry
+from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
 log = structlog.get_logger(__name__)
 
 READ_EVERY_S = 0.5
+CONNECTIONS = 4
 # One slow answer is not an outage; this much silence is.
 BROKER_LOST_AFTER_S = 2.0
 # A worker that died without a word is listed as unresponsive for this long, then leaves the list, with a log line.
@@ -46,8 +46,11 @@ class WorkerMonitor:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[WorkerMonitor]:
         """Take the first picture, then keep taking them until the context ends."""
-        monitor = cls(_client(settings.broker_url, settings), _client(settings.result_backend, settings))
-        try:
+        async with (
+            open_client(settings, settings.broker_url, connections=CONNECTIONS, retries=0) as broker,
+            open_client(settings, settings.result_backend, connections=CONNECTIONS, retries=0) as results,
+        ):
+            monitor = cls(broker, results)
             await monitor.look_at_results()
             await monitor.look()
             async with (
@@ -55,9 +58,6 @@ class WorkerMonitor:
                 run_until_cancelled(monitor.look_at_results, every_s=READ_EVERY_S, name="result_store_monitor"),
             ):
                 yield monitor
-        finally:
-            await monitor.redis.aclose()
-            await monitor.results.aclose()
 
     async def look_at_results(self) -> None:
         """Ask the store of results whether it is there."""
@@ -101,16 +101,6 @@ class WorkerMonitor:
             pipeline.llen(queue)
         now, entries, parked, *depths = await pipeline.execute()
         return now, entries, parked, depths
-
-
-def _client(url: str, settings: Settings) -> Redis:
-    return Redis.from_url(
-        url,
-        socket_connect_timeout=settings.redis_connect_timeout_s,
-        socket_timeout=settings.redis_timeout_s,
-        retry=Retry(NoBackoff(), retries=0),
-        max_connections=4,
-    )
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from inference_core.celery.submissions import CANCEL_SCRIPT, CancelOutcome, result_key, task_key
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
@@ -49,16 +47,8 @@ class ResultStore:
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[ResultStore]:
         """Make the store's client, which connects on first use, and close its connections at the end."""
-        redis = Redis.from_url(
-            settings.result_backend,
-            socket_connect_timeout=settings.redis_connect_timeout_s,
-            socket_timeout=settings.redis_timeout_s,
-            retry=Retry(NoBackoff(), retries=1, supported_errors=(RedisConnectionError,)),
-        )
-        try:
+        async with open_client(settings, settings.result_backend) as redis:
             yield cls(redis, settings.celery_result_expires_s)
-        finally:
-            await redis.aclose()
 
     async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> None:
         """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent.

@@ -12,10 +12,9 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from inference_core.celery.worker_state import WORKERS_KEY
-from tests.support.processes import wait_until
+from tests.support.processes import keys_of_service, wait_until
 from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
 
 
@@ -52,7 +51,7 @@ def test_a_stack_with_closed_monitoring_is_ready_too_and_a_second_worker_has_a_n
         assert taken.returncode == 1
         assert "runs already (process " in taken.stderr
         assert len(taken.stderr.splitlines()) == 1
-        with Redis.from_url(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
+        with keys_of_service(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
             wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
             second.terminate()
             assert second.wait(30) == 0

@@ -8,8 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from inference_core.redis.client import broker_client
+from inference_core.redis.keyspace import SyncKeyspace
+from inference_core.settings import Settings
 from inference_core.stack.ports import free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
+
+
+def keys_of_service(url: str) -> SyncKeyspace:
+    """A client that sees what a service with the default prefix has in the Redis at `url`."""
+    return broker_client(Settings(_env_file=None, redis_url=url))
 
 
 def wait_until(

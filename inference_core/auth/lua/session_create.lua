@@ -1,6 +1,7 @@
 -- Starts a session (family) unless the attempt was locked meanwhile, by others that were tried at the same time.
--- KEYS session, the user's index, counter of failed logins, lock; a start clears the last two.
--- ARGV session id, user, token hash, absolute lifetime ms, idle lifetime ms, most sessions, session key prefix,
+-- KEYS session, the user's index, counter of failed logins and lock (a start clears both), key of a session
+-- without its id.
+-- ARGV session id, user, token hash, absolute lifetime ms, idle lifetime ms, most sessions,
 -- client address, user agent, the account's token version.
 -- Returns 0, or how many ms the lock has left.
 local locked = redis.call('PTTL', KEYS[4])
@@ -11,8 +12,8 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local expires = now + ARGV[4]
 redis.call('HSET', KEYS[1], 'user', ARGV[2], 'current', ARGV[3], 'generation', 0, 'confirmed', 0,
-  'created_ms', now, 'used_ms', now, 'expires_ms', expires, 'address', ARGV[8], 'user_agent', ARGV[9],
-  'version', ARGV[10])
+  'created_ms', now, 'used_ms', now, 'expires_ms', expires, 'address', ARGV[7], 'user_agent', ARGV[8],
+  'version', ARGV[9])
 redis.call('PEXPIREAT', KEYS[1], math.min(now + ARGV[5], expires))
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
 redis.call('ZADD', KEYS[2], expires, ARGV[1])
@@ -20,7 +21,7 @@ redis.call('PEXPIREAT', KEYS[2], expires)
 local surplus = redis.call('ZCARD', KEYS[2]) - ARGV[6]
 if surplus > 0 then
   for _, oldest in ipairs(redis.call('ZPOPMIN', KEYS[2], surplus)) do
-    redis.call('DEL', ARGV[7] .. oldest)
+    redis.call('DEL', KEYS[5] .. oldest)
   end
 end
 redis.call('DEL', KEYS[3], KEYS[4])

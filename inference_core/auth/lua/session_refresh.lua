@@ -1,5 +1,5 @@
--- One refresh. KEYS session. ARGV presented token's hash, its successor's hash, grace ms, idle lifetime ms,
--- index key prefix, session id.
+-- One refresh. KEYS session, key of an index without its user. ARGV presented token's hash, its successor's hash,
+-- grace ms, idle lifetime ms, session id.
 -- Returns {'rotated', user, generation, token version at its start, hash of the current token}, {'repeated', the same},
 -- {'reused', user} with the family ended, or {'gone'}.
 local session = redis.call('HMGET', KEYS[1], 'user', 'current', 'previous', 'generation', 'confirmed',
@@ -11,10 +11,10 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local generation, expires = tonumber(session[4]), tonumber(session[7])
-local index = ARGV[5] .. user
+local index = KEYS[2] .. user
 if now >= expires then
   redis.call('DEL', KEYS[1])
-  redis.call('ZREM', index, ARGV[6])
+  redis.call('ZREM', index, ARGV[5])
   return {'gone'}
 end
 if ARGV[1] == session[2] then
@@ -30,5 +30,5 @@ if ARGV[1] == session[3] then
   end
 end
 redis.call('DEL', KEYS[1])
-redis.call('ZREM', index, ARGV[6])
+redis.call('ZREM', index, ARGV[5])
 return {'reused', user}

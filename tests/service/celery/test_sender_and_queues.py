@@ -9,14 +9,13 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from inference_core.celery.app import create_celery
 from inference_core.celery.queues import ALL_QUEUES
 from inference_core.celery.sender import BrokerUnavailableError, TaskSender
 from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
-from tests.support.processes import redis_server
+from tests.support.processes import keys_of_service, redis_server
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_message_goes_to_the_queue_of_its_task(task: str, dedicated: bool, queue: str, tmp_path: Path) -> None:
-    with redis_server(tmp_path) as (url, _), Redis.from_url(url) as redis:
+    with redis_server(tmp_path) as (url, _), keys_of_service(url) as redis:
         settings = Settings(_env_file=None, redis_url=url, celery_dedicated_queues=dedicated)
         async with TaskSender.open(settings) as sender:
             task_id = await sender.send(task, "secret", key="word")
@@ -47,7 +46,7 @@ async def test_message_goes_to_the_queue_of_its_task(task: str, dedicated: bool,
 async def test_queue_and_task_id_may_be_given(redis_url: str) -> None:
     async with TaskSender.open(Settings(_env_file=None, redis_url=redis_url)) as sender:
         assert await sender.send("any.task", queue="llm_tasks", task_id="given") == "given"
-    with Redis.from_url(redis_url) as redis:
+    with keys_of_service(redis_url) as redis:
         assert json.loads(redis.lpop("llm_tasks"))["headers"]["id"] == "given"
 
 

@@ -15,7 +15,7 @@ from redis import Redis
 from inference_core.celery.submissions import CLAIM_SCRIPT, task_key
 from tests.service.faults.conftest import OwnRedis
 from tests.service.faults.test_task_faults import result, submit, words
-from tests.support.processes import redis_server, wait_until
+from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
 
 DAY_S = 24 * 3600
@@ -111,7 +111,7 @@ def test_a_task_that_ends_while_redis_is_away_has_succeeded(
 
 def test_what_was_cancelled_is_remembered_longer_than_its_message(api: ApiProcess, own_redis: OwnRedis) -> None:
     task_id = submit(api, "test.add", 1, 2)
-    with Redis.from_url(own_redis.url) as redis:
+    with keys_of_service(own_redis.url) as redis:
         (message,) = redis.lrange("default", 0, -1)
         expires = datetime.fromisoformat(json.loads(message)["headers"]["expires"])
         left_s = (expires - datetime.now(UTC)).total_seconds()

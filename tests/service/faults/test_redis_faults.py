@@ -17,7 +17,7 @@ from redis import Redis
 
 from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import TRIES, quick, shows
-from tests.support.processes import redis_server, wait_until
+from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
 
@@ -125,7 +125,7 @@ def test_F05_full_redis_refuses_writes_and_evicts_nothing(api: ApiProcess, own_r
         redis.config_set("maxmemory", "1")
         refused(user.login, within_s=2.0)
         refused(lambda: user.client.post(f"{PREFIX}/test/submit", json=body), within_s=2.0)
-        assert redis.llen("default") == 1
+        assert keys_of_service(own_redis.url).llen("default") == 1
         assert redis.info("stats")["evicted_keys"] == 0
         counted = 'http_request_duration_seconds_count{method="POST",route="/api/v1/auth/login",status="503"}'
         assert counted in user.client.get("/metrics").text

@@ -11,13 +11,12 @@ from typing import Any
 
 import httpx2
 import pytest
-from redis import Redis
 
 from inference_core.celery.worker_state import PARKED_KEY
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import quick
-from tests.support.processes import wait_until
+from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
 SHORT = {"CELERY_TASK_TIME_LIMIT_S": "5", "CELERY_VISIBILITY_TIMEOUT_S": "6", "CELERY_SOFT_SHUTDOWN_S": "1"}
@@ -93,7 +92,7 @@ def test_F19_task_of_a_stopped_worker_goes_back_to_the_queue_in_time(
         wait_until(lambda: words(notes, "start") == 1, what="the task started")
         one.process.terminate()
         assert one.process.wait(15) == 0
-    with Redis.from_url(own_redis.url) as redis:
+    with keys_of_service(own_redis.url) as redis:
         assert redis.llen("default") == 1
     with worker_process(folder, env, "two"):
         assert result(api, task_id)["success"] is True
@@ -155,7 +154,7 @@ def test_F21_task_that_always_kills_its_process_is_parked_and_the_worker_lives(
         assert words(notes, "try") == 4  # once, and three more times
         answer = result(api, task_id)
         assert answer["error"] == {"type": "WorkerLostError", "message": "The process that ran the task died."}
-        with Redis.from_url(own_redis.url) as redis:
+        with keys_of_service(own_redis.url) as redis:
             (parked,) = redis.lrange(PARKED_KEY, 0, -1)
         assert json.loads(parked)["task_id"] == task_id
         assert result(api, submit(api, "test.add", 1, 2))["result"] == 3
@@ -226,15 +225,15 @@ def test_F23_key_of_a_submission_that_failed_tries_again_with_the_same_task(
     api: ApiProcess, own_redis: OwnRedis, tmp_path: Path
 ) -> None:
     first = once(api, "key-3", 0, str(tmp_path / "notes"))
-    with Redis.from_url(own_redis.url) as redis:
-        (key,) = redis.keys("inference_core:idempotency:*")
+    with keys_of_service(own_redis.url) as redis:
+        (key,) = redis.scan_iter("idempotency:*")
         assert 0 < redis.ttl(key) <= 24 * 3600
         # As the key stands when the process died between choosing the id and saying that the task was sent.
         redis.hdel(key, "sent")
         assert once(api, "key-3", 0, str(tmp_path / "notes")).status_code == 409
         redis.hset(key, "at_ms", 1)
     assert once(api, "key-3", 0, str(tmp_path / "notes")).json() == first.json()
-    with Redis.from_url(own_redis.url) as redis:
+    with keys_of_service(own_redis.url) as redis:
         assert redis.llen("default") == 2
 
 
@@ -243,8 +242,8 @@ def test_F23_task_sent_twice_by_a_retry_after_a_crash_has_one_effect(
 ) -> None:
     notes = tmp_path / "notes"
     task_id = once(api, "key-4", 0, str(notes)).json()["task_id"]
-    with Redis.from_url(own_redis.url) as redis:
-        (key,) = redis.keys("inference_core:idempotency:*")
+    with keys_of_service(own_redis.url) as redis:
+        (key,) = redis.scan_iter("idempotency:*")
         redis.hdel(key, "sent")
         redis.hset(key, "at_ms", 1)
     assert once(api, "key-4", 0, str(notes)).json()["task_id"] == task_id

@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from redis import Redis
 
 from inference_core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.llm import LLMServer, llm_server
+from tests.support.processes import keys_of_service
 
 ServerFactory = Callable[..., AbstractAsyncContextManager[LLMServer]]
 
@@ -19,7 +19,7 @@ ServerFactory = Callable[..., AbstractAsyncContextManager[LLMServer]]
 @pytest.fixture(autouse=True)
 def fresh_counts(redis_url: str) -> None:
     """Callers without an account share their limits by address, and every test has the same."""
-    with Redis.from_url(redis_url) as redis:
+    with keys_of_service(redis_url) as redis:
         for key in redis.scan_iter("llm:*"):
             redis.delete(key)
 

@@ -12,7 +12,6 @@ import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.app.task import Context
-from redis import Redis
 
 from inference_core.llm.ended_tasks import LeaseReleaser
 from inference_core.llm.limits import lease_keys
@@ -20,6 +19,7 @@ from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import limits_config
+from tests.support.processes import keys_of_service
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
@@ -66,7 +66,7 @@ def test_task_that_the_worker_ends_gives_its_lease_back(
     task_id, other_id, key = str(uuid4()), str(uuid4()), f"user:{uuid4()}"
     leases, reserved = lease_keys(key)
     task = Named("llm.explain")
-    with Redis.from_url(redis_url) as redis, listening(LeaseReleaser(service_settings())):
+    with keys_of_service(redis_url) as redis, listening(LeaseReleaser(service_settings())):
         redis.zadd(leases, {task_id: 9e15, other_id: 9e15})
         redis.hset(reserved, mapping={task_id: 5, other_id: 7})
         ends(Named("somebody.elses"), task_id, [{"key": key}])

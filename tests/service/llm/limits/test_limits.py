@@ -21,6 +21,8 @@ from inference_core.llm.limits import (
 from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.types import Message, SamplingParams
 from inference_core.llm.usage import estimate_prompt
+from inference_core.redis.client import open_client
+from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
@@ -165,9 +167,8 @@ async def test_of_many_at_once_a_day_takes_no_more_than_it_has(start_server: Ser
 
 @pytest.fixture
 async def redis(redis_url: str):  # type: ignore[no-untyped-def]
-    client = Redis.from_url(redis_url)
-    yield client
-    await client.aclose()
+    async with open_client(Settings(_env_file=None), redis_url) as client:
+        yield client
 
 
 def limits_of(redis: Redis, *, at_once: int = 0, per_day: int = 0) -> UserLimits:

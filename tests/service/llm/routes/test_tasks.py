@@ -11,12 +11,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from redis import Redis
 
 from inference_core.llm.limits import lease_keys
 from inference_core.stack.ports import free_port
 from tests.support.accounts import PASSWORD, new_registration
-from tests.support.processes import wait_until
+from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
 SECRET_QUESTION = "What does the zebra-quartz-protocol say?"
@@ -139,7 +138,7 @@ def test_task_that_is_stopped_while_it_runs_counts_its_prompt_and_gives_its_leas
         return totals
 
     wait_until(lambda: books()["requests"] == 1, what="the prompt counted")
-    with Redis.from_url(redis_url) as redis:
+    with keys_of_service(redis_url) as redis:
         leases, _ = lease_keys(f"user:{user_id}")
         assert redis.zcard(leases) == 1
         assert call(api, "DELETE", f"/tasks/{task_id}", mine).json()["cancelled"] is True
@@ -200,7 +199,7 @@ def test_F20_without_a_broker_submitting_is_503_within_two_seconds(folder: Path,
         assert time.monotonic() - start_s < 2
         assert (response.status_code, response.json()["code"]) == (503, "broker_unavailable")
         assert response.headers["retry-after"]
-    with Redis.from_url(redis_url) as redis:
+    with keys_of_service(redis_url) as redis:
         # Nothing of the refused request is left that would count against its user.
         leases = [redis.zcard(key) for key in redis.scan_iter("llm:leases:*")]
         assert not any(leases)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from redis.asyncio import Redis
 
+from inference_core.redis.client import open_client
+from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX
@@ -46,7 +47,7 @@ async def cut(server: LLMServer, path: str, body: dict[str, Any], after_s: float
 
 async def leases(redis_url: str) -> int:
     """The requests that count as being served, of all callers."""
-    async with Redis.from_url(redis_url) as redis:
+    async with open_client(Settings(_env_file=None), redis_url) as redis:
         return sum([await redis.zcard(key) async for key in redis.scan_iter("llm:leases:*")])
 
 
@@ -129,7 +130,7 @@ async def test_F25_connection_that_fails_at_any_write_leaves_nothing(
     common: dict[str, Any] = {"type": "http", "http_version": "1.1", "scheme": "http", "asgi": {"version": "3.0"}}
     common |= {"method": "POST", "path": f"{PREFIX}/llm/conversation/stream", "query_string": b"", "root_path": ""}
     common |= {"client": ("127.0.0.1", 1), "server": ("test", 80)}
-    async with start_app(llm_config_file=limits_config(tmp_path)) as api, Redis.from_url(redis_url) as redis:
+    async with start_app(llm_config_file=limits_config(tmp_path)) as api:
         # The start of the answer, its seven events, the end of the body; and one that does not fail.
         for fails_at in (*range(8), -1):
             connection = Connection(body, fails_at=fails_at)
@@ -141,4 +142,4 @@ async def test_F25_connection_that_fails_at_any_write_leaves_nothing(
         metrics = (await api.client.get("/metrics")).text
         assert "llm_streams_active 0.0" in metrics
         assert 'llm_streams_interrupted_total{reason="gone"} 8.0' in metrics
-        assert await redis.hget("llm:stats", "requests_count") == b"9"
+        assert await api.state.redis.client.hget("llm:stats", "requests_count") == b"9"

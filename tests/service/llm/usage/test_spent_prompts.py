@@ -14,6 +14,8 @@ from redis.asyncio import Redis
 from inference_core.llm.answering import answer
 from inference_core.llm.errors import LLMError
 from inference_core.llm.tasks import wait_before_retry
+from inference_core.redis.client import open_client
+from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.service.llm.routes.test_redelivery import job_of
@@ -41,7 +43,7 @@ settings:
 
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as client:
+    async with open_client(Settings(_env_file=None), redis_url) as client:
         yield client
 
 

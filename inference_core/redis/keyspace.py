@@ -1,0 +1,117 @@
+"""Redis clients that put the service's prefix before every key, so that several services can share one database.
+
+The prefix is added where commands are sent: a feature names its keys without it, and cannot forget it. A command whose
+keys are not known here is refused, because it would reach the keys of other services.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis as AsyncRedis
+from redis.asyncio.client import Pipeline as AsyncPipeline
+from redis.client import Pipeline as SyncPipeline
+
+# The first argument is the key.
+FIRST_IS_KEY = {
+    *("GET", "SET", "GETDEL", "INCR", "INCRBY", "EXPIRE", "EXPIREAT", "PEXPIRE", "PEXPIREAT", "TTL", "PTTL", "TYPE"),
+    *("HSET", "HSETNX", "HGET", "HMGET", "HGETALL", "HDEL", "HEXISTS", "HINCRBY", "HKEYS", "HLEN", "HVALS"),
+    *("LPUSH", "RPUSH", "LPOP", "RPOP", "LLEN", "LTRIM", "LRANGE", "LREM", "LINDEX"),
+    *("SADD", "SREM", "SMEMBERS", "SCARD", "SISMEMBER"),
+    *("ZADD", "ZREM", "ZRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE", "ZCARD", "ZCOUNT", "ZSCORE", "ZPOPMIN", "ZINCRBY"),
+}
+ALL_ARE_KEYS = frozenset({"DEL", "UNLINK", "EXISTS", "MGET", "WATCH"})
+# The second argument says how many keys follow.
+COUNTED_KEYS = frozenset({"EVAL", "EVALSHA"})
+NO_KEYS = frozenset({"PING", "TIME", "INFO", "CONFIG GET", "SCRIPT LOAD", "SCRIPT EXISTS", "UNWATCH"})
+
+
+class UnknownKeysError(Exception):
+    """A command whose keys are not known; add it to one of the lists above."""
+
+
+def prefixed(prefix: str, command: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A command with `prefix` before each of its keys.
+
+    Raises:
+        UnknownKeysError: if it is not known which of its arguments are keys.
+    """
+    name, *arguments = command
+    if name == "SCAN" and arguments[1:2] == [b"MATCH"]:
+        first, last = 2, 3
+    elif name in FIRST_IS_KEY:
+        first, last = 0, 1
+    elif name in ALL_ARE_KEYS:
+        first, last = 0, len(arguments)
+    elif name in COUNTED_KEYS:
+        first, last = 2, 2 + int(arguments[1])
+    elif name in NO_KEYS:
+        first, last = 0, 0
+    else:
+        raise UnknownKeysError(f"which arguments of {name} are keys is not known")
+    keys = [prefix + _text(key) for key in arguments[first:last]]
+    return (name, *arguments[:first], *keys, *arguments[last:])
+
+
+def _parse_scan(prefix: str) -> Callable[..., tuple[int, list[Any]]]:
+    """Parses the answer to SCAN into keys without `prefix`."""
+
+    def parse(response: Any, **_: Any) -> tuple[int, list[Any]]:
+        cursor, keys = response
+        return int(cursor), [key[len(prefix) :] for key in keys]
+
+    return parse
+
+
+def _text(key: str | bytes) -> str:
+    return key.decode() if isinstance(key, bytes) else key
+
+
+class _Prefixing:
+    """Adds `key_prefix` to the keys of each command."""
+
+    key_prefix: str
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command; its keys are named without the prefix."""
+        return super().execute_command(*prefixed(self.key_prefix, args), **options)  # type: ignore[misc]  # a mixin
+
+
+class _AsyncPipeline(_Prefixing, AsyncPipeline):  # type: ignore[misc]  # redis-py's own bases disagree
+    """Commands sent together."""
+
+
+class _SyncPipeline(_Prefixing, SyncPipeline):
+    """Commands sent together."""
+
+
+class AsyncKeyspace(_Prefixing, AsyncRedis):  # type: ignore[misc]  # redis-py's own bases disagree
+    """A client for the event loop."""
+
+    def __init__(self, key_prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.key_prefix = key_prefix
+        self.set_response_callback("SCAN", _parse_scan(key_prefix))
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> AsyncPipeline:
+        """Collect commands and send them together."""
+        pipeline = _AsyncPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.key_prefix = self.key_prefix
+        return pipeline
+
+
+class SyncKeyspace(_Prefixing, SyncRedis):
+    """A client for threads and worker processes."""
+
+    def __init__(self, key_prefix: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.key_prefix = key_prefix
+        self.set_response_callback("SCAN", _parse_scan(key_prefix))
+
+    def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> SyncPipeline:
+        """Collect commands and send them together."""
+        pipeline = _SyncPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
+        pipeline.key_prefix = self.key_prefix
+        return pipeline
