@@ -44,7 +44,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in path.values():
             _complete(operation)
+    _write_constants_as_enums(document)
     return document
+
+
+def _write_constants_as_enums(part: Any) -> None:
+    """Write `const: text` as an `enum` of one: some generators of clients leave out an operation with a `const`."""
+    if isinstance(part, dict):
+        if isinstance(part.get("const"), str):
+            part["enum"] = [part.pop("const")]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            _write_constants_as_enums(inner)
 
 
 def _complete(operation: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.errors import responses_for
+from inference_core.exceptions import NotAuthenticatedError
 from inference_core.paths import TASKS_PREFIX
 from inference_core.settings import Access
 from inference_core.state import StateDep, state_of
@@ -29,7 +30,9 @@ from inference_core.tasks.store import ResultStoreUnavailableError
 from inference_core.traffic import release_slot
 
 submitted = APIRouter(
-    prefix="/tasks", tags=["tasks"], responses=responses_for(TaskNotFoundError, ResultStoreUnavailableError)
+    prefix="/tasks",
+    tags=["tasks"],
+    responses=responses_for(NotAuthenticatedError, TaskNotFoundError, ResultStoreUnavailableError),
 )
 
 

@@ -89,7 +89,7 @@ class TaskState(BaseModel):
     status: TaskStatus
     result: Any = None
     info: TaskError | None = None
-    traceback: None = None
+    traceback: str | None = None
     successful: bool
     failed: bool
 
