@@ -7,6 +7,7 @@ from starlette.routing import BaseRoute
 
 from inference_core import root
 from inference_core.auth.admin_router import router as administration
+from inference_core.auth.pages_router import pages_router
 from inference_core.auth.router import router as accounts
 from inference_core.auth.session_router import router as sessions
 from inference_core.health.router import router as health
@@ -37,6 +38,7 @@ def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -
     for router in (sessions, administration, submitted_tasks, *extra):
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(root.router)
+    app.include_router(pages_router(settings))
     if settings.environment == "development":
         app.include_router(playground)
     app.include_router(metrics_router(settings))

@@ -86,6 +86,9 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
 def _start(options: StackOptions, port: int, data: Path, children: Children, stop_signals: StopSignals) -> str:
     """Start all of it and wait until it is ready; gives the URL."""
     env = _embed_what_is_open(load_settings(), data, children)
+    url = f"http://{LOOPBACK}:{port}"
+    if not _is_set(load_settings(), "public_url"):
+        env["PUBLIC_URL"] = url
     os.environ.update(env)
     with stop_signals.breaking_off():
         upgrade(load_settings())
@@ -97,7 +100,6 @@ def _start(options: StackOptions, port: int, data: Path, children: Children, sto
     api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
     children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
 
-    url = f"http://{LOOPBACK}:{port}"
     _wait_for(
         lambda: worker.process.pid in workers_running(load_settings()).values(),
         children,

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from inference_core.celery.worker_state import WORKERS_KEY
+from tests.support.accounts import new_registration
+from tests.support.mailbox import link_in, wait_for_mails
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
 
@@ -25,11 +27,31 @@ def get_json(url: str) -> dict[str, object]:
     return body
 
 
+def post_json(url: str, body: dict[str, str]) -> int:
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as response:
+        return int(response.status)
+
+
+def assert_a_password_is_reset_by_mail(url: str, outbox: Path) -> None:
+    """As a newcomer tries it: the mail is a file, and its link leads to the stack itself."""
+    account, accounts = new_registration(), f"{url}/api/v1/auth"
+    assert post_json(f"{accounts}/register", account) == 201
+    assert post_json(f"{accounts}/forgot-password", {"email": account["email"]}) == 200
+    link, _, token = link_in(wait_for_mails(outbox, account["email"], 1)[0]).partition("#token=")
+    assert link == f"{url}/reset-password"
+    with urllib.request.urlopen(link, timeout=10) as response:
+        assert "Choose a new password" in response.read().decode()
+    assert post_json(f"{accounts}/reset-password", {"token": token, "new_password": "BrandNew789!"}) == 200
+    assert post_json(f"{accounts}/login", {"username": account["email"], "password": "BrandNew789!"}) == 200
+
+
 def test_ready_stack_serves_health_and_has_a_worker_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
         assert get_json(f"{stack.url}/api/v1/health/ping")["message"] == "pong"
         assert get_json(f"{stack.url}/api/v1/health/database")["status"] == "healthy"
         assert get_json(f"{stack.url}/api/v1/tasks/health")["active_workers"] == 1
+        assert_a_password_is_reset_by_mail(stack.url, tmp_path / "data" / "outbox")
         family = stack.family()
         names = " ".join(" ".join(process.cmdline()) for process in family)
         assert "celery" in names

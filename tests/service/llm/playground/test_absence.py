@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.llm.playground_router import PAGE
+from inference_core.llm.playground_router import PLAYGROUND
 from inference_core.main_factory import create_application
 from inference_core.settings import Environment, Settings
 
@@ -41,5 +41,5 @@ async def test_its_policy_allows_its_own_style_and_script_alone(tmp_path: Path) 
     assert directives["connect-src"] == "'self'"
     for name in ("script-src", "style-src"):
         assert directives[name].startswith("'sha256-")
-    assert "http" not in PAGE
-    assert "innerHTML" not in PAGE
+    assert "http" not in PLAYGROUND.content
+    assert "innerHTML" not in PLAYGROUND.content

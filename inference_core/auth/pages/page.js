@@ -1,0 +1,40 @@
+
+"use strict";
+const form = document.getElementById("form");
+const outcome = document.getElementById("outcome");
+
+// The fragment never leaves the browser; older mails have the token in the query.
+const parts = [location.hash, location.search].map((part) => new URLSearchParams(part.slice(1)).get("token"));
+const token = parts.find((part) => part);
+// Out of the address bar and of the history.
+history.replaceState(null, "", location.pathname);
+
+function say(text, isOver) {
+  outcome.textContent = text;
+  form.hidden = isOver;
+}
+
+if (!token && "fromMail" in form.dataset) {
+  say("This link is not complete. Open the link in the mail again.", true);
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const button = form.querySelector("button");
+  const fields = Object.fromEntries(new FormData(form));
+  button.disabled = true;
+  try {
+    const answer = await fetch(form.dataset.action, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token, ...fields }),
+    });
+    const body = await answer.json();
+    const isInvalid = body.code === "invalid_token";
+    say(answer.ok ? body.message : body.errors?.[0]?.msg ?? body.detail, answer.ok || isInvalid);
+  } catch {
+    say("The service does not answer. Try again.", false);
+  } finally {
+    button.disabled = false;
+  }
+});
