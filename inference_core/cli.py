@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from inference_core.auth.admin_service import create_superuser
+from inference_core.auth.identifiers import read_username
 from inference_core.db.migrate import MigrationError, upgrade
 from inference_core.exceptions import ServiceError
 from inference_core.llm.simulator.engine import SimulatorOptions
@@ -119,7 +120,7 @@ def create_superuser_command(
         settings = load_settings()
         upgrade(settings)
         user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
-    say(f"superuser {username} made, id {user_id}")
+    say(f"superuser {read_username(username)} made, id {user_id}")
 
 
 @app.command(name="llm-sim")

@@ -105,7 +105,13 @@ class Settings(BaseSettings):
     login_lock_s: int = Field(default=60, ge=1, le=3600)
     login_lock_max_s: int = Field(default=900, ge=1, le=24 * 3600)
     login_failures_window_s: int = Field(default=12 * 3600, ge=60, le=7 * 24 * 3600)
+    failed_login_min_s: float = Field(default=0.5, ge=0, le=2)
+    login_failures_per_network: int = Field(default=200, ge=1, le=1_000_000)
+    login_failures_per_account: int = Field(default=100, ge=1, le=1_000_000)
+    passwords_per_network_per_minute: int = Field(default=900, ge=1, le=1_000_000)
     mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
+    mails_per_network_per_minute: int = Field(default=240, ge=1, le=1_000_000)
+    mails_waiting_max: int = Field(default=10_000, ge=1, le=10_000_000)
     hide_existing_accounts: bool = False
     verify_email: bool = False
     email_verification_expire_hours: int = Field(default=48, ge=1, le=720)

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError
+from inference_core.auth.identifiers import read_login
 from inference_core.auth.login_service import LoginService
 from inference_core.auth.models import User
 from inference_core.auth.passwords import Passwords
@@ -30,7 +31,7 @@ class AdminService:
 
     async def page(self, session: ReadSession, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
         """Accounts from `offset` on and how many match in all."""
-        return await UserRepository(session).page(search, offset, limit)
+        return await UserRepository(session).page(read_login(search), offset, limit)
 
     async def set_active(self, user_id: UUID, *, active: bool) -> Account:
         """Activate or deactivate; a deactivated account's sessions and access tokens end at once.

@@ -12,8 +12,10 @@ from fastapi.security.utils import get_authorization_scheme_param
 
 from inference_core.auth.account_service import AccountService
 from inference_core.auth.login_service import LoginService
+from inference_core.auth.mailing import Mailing
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
+from inference_core.auth.throttle import address_prefix
 from inference_core.db.session import SessionDep
 from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.logging import user_id_var
@@ -117,12 +119,17 @@ ClientDep = Annotated[Client, Depends(get_client)]
 
 async def get_login_service(state: StateDep, client: ClientDep) -> LoginService:
     """The login service for this request."""
-    return LoginService(state.auth, state.database, client)
+    return LoginService(state.auth, state.database, client, _mailing(state, client))
 
 
 async def get_account_service(state: StateDep, session: SessionDep, client: ClientDep) -> AccountService:
     """The account service for this request."""
-    return AccountService(state.settings, state.auth, state.tasks, session, client)
+    mailing = _mailing(state, client)
+    return AccountService(state.settings, state.auth, state.database, session, client, mailing)
+
+
+def _mailing(state: AppState, client: Client) -> Mailing:
+    return Mailing(state.auth.throttle, state.tasks, address_prefix(client.address), state.settings.mails_waiting_max)
 
 
 Logins = Annotated[LoginService, Depends(get_login_service)]

@@ -7,6 +7,8 @@ from datetime import timedelta
 from uuid import UUID
 
 from inference_core.auth.audit import audit
+from inference_core.auth.identifiers import read_login
+from inference_core.auth.mailing import Mailing
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.sessions import (
     Client,
@@ -16,11 +18,13 @@ from inference_core.auth.sessions import (
     StartedSession,
 )
 from inference_core.auth.state import AuthState
-from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.auth.throttle import AccountLimitError, Attempt, address_prefix
 from inference_core.auth.tokens import AccessClaims
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
 from inference_core.exceptions import InvalidCredentialsError, NotFoundError, ThrottledError
+
+NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class LoginService:
     auth: AuthState
     database: Database
     client: Client
+    mailing: Mailing
 
     async def log_in(self, login: str, password: str) -> IssuedTokens:
         """Start a session.
@@ -47,18 +52,39 @@ class LoginService:
             InvalidCredentialsError: whatever was wrong with user, password or account.
             ThrottledError: after too many failures, whatever the password.
         """
+        login = read_login(login)
         account = await AccountReads(self.database).by_login(login)
-        attempt = self.attempt(str(account.id) if account else login.lower())
+        attempt = Attempt(login, address_prefix(self.client.address))
         try:
-            return await self._log_in(account, attempt, password)
+            over_limit = await self._admit(account, attempt)
+            issued = await self._log_in(account, attempt, password)
         except ThrottledError:
             audit("login_throttled", self.client, account.id if account else None)
             raise
+        await self.auth.throttle.passed(attempt, over_account_limit=over_limit)
+        return issued
+
+    async def _admit(self, account: Account | None, attempt: Attempt) -> bool:
+        """Let an attempt pass; whether its account is over its limit.
+
+        Only networks from which the account has a session may try beyond the limit: whoever guesses from many networks
+        is stopped, and the owner is not locked out at home.
+        """
+        try:
+            await self.auth.throttle.admit(attempt)
+        except AccountLimitError:
+            await self.mailing.warn(attempt.login)
+            # The same work for an unknown account.
+            sessions = await self.auth.sessions.list(account.id if account else NOBODY)
+            if attempt.prefix not in {address_prefix(session.address) for session in sessions}:
+                raise
+            await self.auth.throttle.admit(attempt, over_account_limit=True)
+            return True
+        return False
 
     async def _log_in(self, account: Account | None, attempt: Attempt, password: str) -> IssuedTokens:
-        await self.auth.throttle.check(attempt)
         matches, newer = await self.auth.passwords.verify(password, account.hashed_password if account else None)
-        if account is None or not matches or not account.is_active:
+        if account is None or not matches or not account.is_active or account.is_pending:
             await self.auth.throttle.failed(attempt)
             audit("login_failed", self.client, account.id if account else None)
             raise InvalidCredentialsError
@@ -120,10 +146,6 @@ class LoginService:
         ended = await self.auth.sessions.end_all(user_id)
         audit("all_sessions_ended", self.client, user_id, by=by)
         return ended
-
-    def attempt(self, account: str) -> Attempt:
-        """What failures on this account from this client are counted by."""
-        return Attempt(account, address_prefix(self.client.address))
 
     def _issue(self, started: StartedSession, account: Account) -> IssuedTokens:
         claims = AccessClaims(account.id, started.id, started.generation, account.token_version)

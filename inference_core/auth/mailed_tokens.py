@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
 
 from inference_core.auth.models import TokenPurpose
-from inference_core.auth.repository import Account, UserRepository
-from inference_core.db.base import utc_now
+from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.db.engine import Database
+from inference_core.redis.client import RedisClient
+from inference_core.redis.clock import Clock
 from inference_core.settings import Settings
 
 TOKEN_BYTES = 32
@@ -36,17 +39,54 @@ def lifetime(settings: Settings, purpose: TokenPurpose) -> timedelta:
     return timedelta(hours=settings.email_verification_expire_hours)
 
 
-async def make_mailed_token(settings: Settings, email: str, purpose: TokenPurpose) -> MailedToken | None:
-    """Make a token for the account with this email, in place of an older one; None if there is no active account.
+async def make_mailed_token(settings: Settings, email: str, purpose: Literal["reset", "verify"]) -> MailedToken | None:
+    """Make a token for the active account with this email; None if there is none, or it is confirmed already.
 
     Raises:
         DatabaseUnavailableError: if the database does not answer.
+        SessionStoreUnavailableError: if Redis, whose clock counts, does not answer.
     """
+    expires_at = await _expiry(settings, purpose)
     async with Database.open(settings) as database, database.write() as session:
         users = UserRepository(session)
         account = await users.by_email(email)
         if account is None or not account.is_active or (purpose == "verify" and account.is_verified):
             return None
         token = secrets.token_urlsafe(TOKEN_BYTES)
-        await users.put_token(account.id, purpose, token_hash(token), utc_now() + lifetime(settings, purpose))
+        await users.put_token(account.id, purpose, token_hash(token), expires_at)
     return MailedToken(account, token)
+
+
+async def make_email_change_token(settings: Settings, user_id: UUID, email: str) -> MailedToken | None:
+    """Make a token that gives an account a new email; None if the account is not active or the email is taken.
+
+    Raises:
+        DatabaseUnavailableError: if the database does not answer.
+        SessionStoreUnavailableError: if Redis, whose clock counts, does not answer.
+    """
+    expires_at = await _expiry(settings, "email")
+    async with Database.open(settings) as database, database.write() as session:
+        users = UserRepository(session)
+        account = await users.by_id(user_id)
+        if account is None or not account.is_active or await users.by_email(email) is not None:
+            return None
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        await users.put_token(account.id, "email", token_hash(token), expires_at, email)
+    return MailedToken(account, token)
+
+
+async def account_behind(settings: Settings, login: str) -> Account | None:
+    """The active account with this user name or email.
+
+    Raises:
+        DatabaseUnavailableError: if the database does not answer.
+    """
+    async with Database.open(settings) as database:
+        account = await AccountReads(database).by_login(login)
+    return account if account is not None and account.is_active else None
+
+
+async def _expiry(settings: Settings, purpose: TokenPurpose) -> datetime:
+    # By the clock of Redis: another process checks the token, perhaps on a machine whose clock is far off.
+    async with RedisClient.open(settings) as redis:
+        return await Clock(redis.client).now() + lifetime(settings, purpose)

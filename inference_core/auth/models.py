@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
-from sqlalchemy import Boolean, ForeignKey, Index, String, Uuid
+from sqlalchemy import Boolean, ForeignKey, Index, String, Text, Uuid, false
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -17,7 +17,8 @@ EMAIL_LENGTH = 254
 NAME_LENGTH = 100
 SESSION_ID_LENGTH = 32
 
-TokenPurpose = Literal["reset", "verify"]
+# A reset and a confirmation are of the account's own email; `email` confirms another one, which replaces it.
+TokenPurpose = Literal["reset", "verify", "email"]
 
 
 def _exact(length: int) -> String:
@@ -39,6 +40,8 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     is_verified: Mapped[bool] = mapped_column(Boolean, default=False)
     is_superuser: Mapped[bool] = mapped_column(Boolean, default=False)
+    # Made with HIDE_EXISTING_ACCOUNTS and not confirmed by mail yet: nobody can log in.
+    is_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     # Access tokens of an older version count no longer, unless they belong to the session that was kept.
     token_version: Mapped[int] = mapped_column(default=0)
     kept_session_id: Mapped[str | None] = mapped_column(String(SESSION_ID_LENGTH))
@@ -49,14 +52,32 @@ class User(Base):
 
 
 class OneTimeToken(Base):
-    """A mailed token by its hash alone; one for each user and purpose, so that a newer one replaces the older."""
+    """A mailed token by its hash alone; `email` is the new address, where it is for one."""
 
     __tablename__ = "one_time_tokens"
 
-    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
-    purpose: Mapped[TokenPurpose] = mapped_column(String(16), primary_key=True)
-    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    purpose: Mapped[TokenPurpose] = mapped_column(String(16))
+    email: Mapped[str | None] = mapped_column(_exact(EMAIL_LENGTH))
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_one_time_tokens_user_id", "user_id", "purpose"),)
+
+
+class MailDue(Base):
+    """A mail task that was committed with what it tells of; sent again from `send_at` on, until it is done.
+
+    `id` is the task's id, `arguments` a JSON list.
+    """
+
+    __tablename__ = "mails_due"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    task: Mapped[str] = mapped_column(String(64))
+    arguments: Mapped[str] = mapped_column(Text)
+    send_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
 
 
 class EndedSession(Base):

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import TypeVar
 
 from pwdlib import PasswordHash
@@ -20,6 +21,9 @@ from inference_core.settings import Settings
 
 BCRYPT_BYTES = 72
 HASHING_NICENESS = 5
+ARGON2 = "$argon2"
+# A machine that was busy once must not slow failed logins down for good.
+LONGEST_FAILED_LOGIN_S = 2.0
 
 T = TypeVar("T")
 
@@ -43,6 +47,7 @@ class Passwords:
         self._hasher = PasswordHash((argon2, LegacyBcrypt()))
         # Compared against when there is no such account, so that the answer takes as long.
         self._nobody = self._hasher.hash(secrets.token_hex(16))
+        self._failed_login_s = settings.failed_login_min_s
         self._threads = ThreadPoolExecutor(usable_cores(), "password", initializer=_yield_to_the_event_loop)
 
     async def hash(self, password: str) -> str:
@@ -50,20 +55,29 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
-        """Compare with the stored hash, or with nobody's when there is none, which takes as long.
+        """Compare with the stored hash, or with nobody's when there is none.
+
+        What does not match takes `FAILED_LOGIN_MIN_S` from the beginning of its comparison, or as long as the slowest
+        hash of an older kind so far: the time of such a comparison would tell that there is an account.
 
         Returns:
             Whether it matches, and a new hash to store if the old one is of an older kind.
         """
 
-        def verify() -> tuple[bool, str | None]:
+        def verify() -> tuple[bool, str | None, float]:
+            start_s = perf_counter()
             try:
                 matches, newer = self._hasher.verify_and_update(password, stored or self._nobody)
             except UnknownHashError:
-                return False, None
-            return matches and stored is not None, newer
+                matches, newer = False, None
+            return matches and stored is not None, newer, perf_counter() - start_s
 
-        return await self._run(verify)
+        matches, newer, took_s = await self._run(verify)
+        if stored is not None and not stored.startswith(ARGON2):
+            self._failed_login_s = min(max(self._failed_login_s, took_s), LONGEST_FAILED_LOGIN_S)
+        if not matches:
+            await asyncio.sleep(max(0.0, self._failed_login_s - took_s))
+        return matches, newer
 
     def close(self) -> None:
         """End the threads."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import CursorResult, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.auth.models import EndedSession, OneTimeToken, TokenPurpose, User
+from inference_core.auth.models import EndedSession, MailDue, OneTimeToken, TokenPurpose, User
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
 
@@ -28,6 +30,7 @@ class Account:
     is_active: bool
     is_verified: bool
     is_superuser: bool
+    is_pending: bool
     token_version: int
     kept_session_id: str | None
     created_at: datetime
@@ -49,6 +52,31 @@ BY_ID = select(*COLUMNS).where(User.id == bindparam("user_id"))
 BY_LOGIN = select(*COLUMNS).where(or_(User.username == bindparam("login"), User.email == bindparam("login")))
 # Locked, so that a token is mailed to this address only while it is the account's. (SQLite has one writer anyway.)
 BY_EMAIL = select(*COLUMNS).where(User.email == bindparam("email")).with_for_update()
+# Replicas whose clocks differ still refuse a session that was ended while access tokens of it count for any of them.
+CLOCKS_DIFFER_BY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """A mailed token as it was stored; `email` is the new address, where it is for one."""
+
+    user_id: UUID
+    expires_at: datetime
+    email: str | None
+
+
+TOKEN = select(*(getattr(OneTimeToken, column.name) for column in fields(StoredToken))).where(
+    OneTimeToken.purpose == bindparam("purpose"), OneTimeToken.token_hash == bindparam("token_hash")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMail:
+    """A mail that was committed and not sent yet."""
+
+    id: UUID
+    task: str
+    arguments: list[str]
 
 
 class AccountReads:
@@ -68,12 +96,17 @@ class AccountReads:
         return Account(*row) if row else None
 
     async def by_login(self, login: str) -> Account | None:
-        """The account whose user name or email this is, in any case."""
+        """The account whose user name or email this is, as `read_login` gives them."""
         # A user name has no @ and an email has one, so at most one row matches; PostgreSQL refuses NUL outright.
         if "\0" in login:
             return None
-        row = await self._database.one(BY_LOGIN, {"login": login.lower()})
+        row = await self._database.one(BY_LOGIN, {"login": login})
         return Account(*row) if row else None
+
+    async def mailed_token(self, purpose: TokenPurpose, token_hash: str) -> StoredToken | None:
+        """A mailed token that has not been used, expired or not."""
+        row = await self._database.one(TOKEN, {"purpose": purpose, "token_hash": token_hash})
+        return StoredToken(*row) if row else None
 
 
 class UserRepository:
@@ -128,47 +161,61 @@ class UserRepository:
         """Make every access token of the account count no longer."""
         await self.change(user_id, token_version=User.token_version + 1, kept_session_id=None)
 
-    async def put_token(self, user_id: UUID, purpose: TokenPurpose, token_hash: str, expires_at: datetime) -> None:
-        """Store a mailed token's hash in place of an older one for the same purpose."""
-        await self._count(delete(OneTimeToken).where(OneTimeToken.user_id == user_id, OneTimeToken.purpose == purpose))
-        self._session.add(OneTimeToken(user_id=user_id, purpose=purpose, token_hash=token_hash, expires_at=expires_at))
+    async def put_token(
+        self, user_id: UUID, purpose: TokenPurpose, token_hash: str, expires_at: datetime, email: str | None = None
+    ) -> None:
+        """Store a mailed token's hash.
+
+        Earlier ones stay good: a stranger who asks for another link must not make the owner's worthless.
+        """
+        self._session.add(
+            OneTimeToken(user_id=user_id, purpose=purpose, token_hash=token_hash, expires_at=expires_at, email=email)
+        )
         await self._session.flush()
 
     async def forget_tokens(self, user_id: UUID) -> None:
         """Take back every mailed token of the account."""
         await self._count(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
 
-    async def take_token(self, purpose: TokenPurpose, token_hash: str) -> UUID | None:
-        """Use a mailed token up; whose it was, or None if it is unknown, used or expired."""
+    async def take_token(self, purpose: TokenPurpose, token_hash: str, now: datetime) -> StoredToken | None:
+        """Use a mailed token up, and every other one for the same purpose; None if it is unknown, used or expired."""
         wanted = (OneTimeToken.purpose == purpose, OneTimeToken.token_hash == token_hash)
-        found = await self._session.execute(select(OneTimeToken.user_id, OneTimeToken.expires_at).where(*wanted))
+        found = await self._session.execute(TOKEN, {"purpose": purpose, "token_hash": token_hash})
         row = found.one_or_none()
         if row is None:
             return None
         # The account first, as everywhere: two who lock in a different order could wait for each other.
         await self._session.execute(select(User.id).where(User.id == row.user_id).with_for_update())
-        # Of two who found it only one deletes it.
+        # Several requests may have found it; one of them deletes it.
         if await self._count(delete(OneTimeToken).where(*wanted)) != 1:
             return None
-        return cast("UUID", row.user_id) if row.expires_at > utc_now() else None
+        if row.expires_at <= now:
+            return None
+        others = (OneTimeToken.user_id == row.user_id, OneTimeToken.purpose == purpose)
+        await self._count(delete(OneTimeToken).where(*others))
+        return StoredToken(*row)
 
     async def end_session(self, session_id: str, until: datetime) -> None:
         """Refuse access tokens of a session that was ended, until the last of them has expired."""
         await self._session.merge(EndedSession(session_id=session_id, expires_at=until))
         await self._session.flush()
 
-    async def purge(self, now: datetime) -> int:
-        """Delete what has expired; how many rows."""
-        ended = await self._count(delete(EndedSession).where(EndedSession.expires_at < now))
-        return ended + await self._count(delete(OneTimeToken).where(OneTimeToken.expires_at < now))
+    async def purge(self, now: datetime, pending_since: datetime) -> int:
+        """Delete what has expired, and accounts that were not confirmed since then; how many rows.
+
+        `now` is the time of the clock that mailed tokens are made by.
+        """
+        old_sessions = delete(EndedSession).where(EndedSession.expires_at < now - CLOCKS_DIFFER_BY)
+        old_tokens = delete(OneTimeToken).where(OneTimeToken.expires_at < now)
+        never_confirmed = delete(User).where(User.is_pending, User.created_at < pending_since)
+        return sum([await self._count(statement) for statement in (old_sessions, old_tokens, never_confirmed)])
 
     async def page(self, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
-        """Accounts in the order they were made, and how many there are; `search` is part of a name or email."""
+        """Accounts in the order they were made, and how many there are; `search` is part of a stored name or email."""
         conditions = []
         if search:
-            text = search.lower()
             conditions.append(
-                or_(User.username.contains(text, autoescape=True), User.email.contains(text, autoescape=True))
+                or_(User.username.contains(search, autoescape=True), User.email.contains(search, autoescape=True))
             )
         statement = select(*COLUMNS).where(*conditions).order_by(User.created_at, User.id).offset(offset).limit(limit)
         rows = await self._session.execute(statement)
@@ -182,6 +229,42 @@ class UserRepository:
     @staticmethod
     def _account(row: Any) -> Account | None:  # a Row of COLUMNS
         return Account(*row) if row else None
+
+
+class MailDueRepository:
+    """Mails that were committed and are not sent yet, over one session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, task: str, arguments: Sequence[str], send_at: datetime) -> UUID:
+        """Keep a mail task until it is done; the id that its task has to carry."""
+        mail = MailDue(task=task, arguments=json.dumps(arguments), send_at=send_at)
+        self._session.add(mail)
+        await self._session.flush()
+        return mail.id
+
+    async def is_due(self, mail_id: UUID) -> bool:
+        """Whether the mail has not been sent yet."""
+        found = await self._session.execute(select(MailDue.id).where(MailDue.id == mail_id))
+        return found.one_or_none() is not None
+
+    async def done(self, mail_id: UUID) -> None:
+        """Forget a mail: it was sent, or never will be."""
+        await self._session.execute(delete(MailDue).where(MailDue.id == mail_id))
+
+    async def take_due(self, now: datetime, again_at: datetime, most: int) -> list[StoredMail]:
+        """At most so many mails that should have been sent by `now`; each is due again at `again_at`."""
+        query = select(MailDue.id, MailDue.task, MailDue.arguments).where(MailDue.send_at <= now)
+        rows = (await self._session.execute(query.order_by(MailDue.send_at).limit(most))).all()
+        ids = [row.id for row in rows]
+        await self._session.execute(update(MailDue).where(MailDue.id.in_(ids)).values(send_at=again_at))
+        return [StoredMail(row.id, row.task, json.loads(row.arguments)) for row in rows]
+
+    async def give_up(self, older_than: datetime) -> int:
+        """Forget the mails that could not be sent for so long; how many."""
+        statement = delete(MailDue).where(MailDue.created_at < older_than)
+        return cast("CursorResult[Any]", await self._session.execute(statement)).rowcount
 
 
 def _new_password(hashed: str, kept_session_id: str | None) -> dict[str, Any]:

@@ -30,7 +30,6 @@ from inference_core.celery.sender import BrokerUnavailableError
 from inference_core.db.engine import DatabaseUnavailableError
 from inference_core.errors import responses_for
 from inference_core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
-from inference_core.mail.names import EMAIL_VERIFICATION, PASSWORD_RESET
 from inference_core.paths import AUTH_PREFIX
 from inference_core.redis.errors import SessionStoreUnavailableError
 from inference_core.state import SettingsDep
@@ -58,7 +57,7 @@ async def me(request: Request) -> Profile:
     status_code=HTTPStatus.CREATED,
     response_model=Profile,
     responses={
-        **responses_for(CommonPasswordError, AccountExistsError),
+        **responses_for(CommonPasswordError, AccountExistsError, ThrottledError),
         202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: whatever came of it is told by mail."},
     },
 )
@@ -66,7 +65,7 @@ async def register(registration: Registration, accounts: Accounts, settings: Set
     """Make an account."""
     if settings.hide_existing_accounts:
         await accounts.register_quietly(registration)
-        done = Done(message="Look into your mail to go on.")
+        done = Done(message="Look into your mail to go on. If no mail comes, try another user name.")
         return JSONResponse(done.model_dump(mode="json"), HTTPStatus.ACCEPTED)
     return Profile.model_validate(await accounts.register(registration))
 
@@ -89,7 +88,10 @@ async def log_in_with_form(
     "/me", responses=responses_for(NotAuthenticatedError, WrongPasswordError, AccountExistsError, ThrottledError)
 )
 async def update_me(changes: ProfileUpdate, user: CurrentUser, accounts: Accounts) -> Profile:
-    """Change the profile; a new email needs the current password."""
+    """Change the profile; a new email needs the current password.
+
+    With `HIDE_EXISTING_ACCOUNTS` a new email counts, and shows here, once the link mailed to it was followed.
+    """
     return Profile.model_validate(await accounts.update_profile(user.account, changes))
 
 
@@ -103,28 +105,31 @@ async def change_password(change: PasswordChange, user: CurrentUser, accounts: A
     return Done(message="The password has been changed. Other sessions have been ended.")
 
 
-@router.post("/forgot-password", responses=responses_for(BrokerUnavailableError))
+@router.post("/forgot-password", responses=responses_for(BrokerUnavailableError, ThrottledError))
 async def forgot_password(request: EmailRequest, accounts: Accounts) -> Done:
     """Have a reset link mailed; the answer is the same whether or not there is such an account."""
-    await accounts.ask_for_mail(PASSWORD_RESET, request.email)
+    await accounts.ask_for_reset(request.email)
     return Done(message="If an account has this email, a link to reset its password is on its way.")
 
 
-@router.post("/reset-password", responses=responses_for(InvalidMailedTokenError, CommonPasswordError))
+@router.post("/reset-password", responses=responses_for(InvalidMailedTokenError, CommonPasswordError, ThrottledError))
 async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
     """Set a new password with the mailed token; all sessions end."""
     await accounts.reset_password(reset)
     return Done(message="The password has been changed. Log in with the new one.")
 
 
-@router.post("/request-verification", responses=responses_for(NotAuthenticatedError, BrokerUnavailableError))
+@router.post(
+    "/request-verification",
+    responses=responses_for(NotAuthenticatedError, BrokerUnavailableError, ThrottledError),
+)
 async def request_verification(user: CurrentUser, accounts: Accounts) -> Done:
     """Have a link mailed that confirms the caller's email."""
-    await accounts.ask_for_mail(EMAIL_VERIFICATION, user.account.email)
+    await accounts.ask_for_verification(user.account)
     return Done(message="A link to confirm your email is on its way, unless it is confirmed already.")
 
 
-@router.post("/verify-email", responses=responses_for(InvalidMailedTokenError))
+@router.post("/verify-email", responses=responses_for(InvalidMailedTokenError, ThrottledError))
 async def verify_email(verification: EmailVerification, accounts: Accounts) -> Done:
     """Confirm an email with the mailed token."""
     await accounts.verify_email(verification.token)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, StringConstraints
 
+from inference_core.auth.identifiers import read_username, without_case
 from inference_core.auth.models import EMAIL_LENGTH, NAME_LENGTH, USERNAME_LENGTH
 from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
 from inference_core.db.base import utc_now
@@ -19,14 +21,16 @@ def _printable(value: str) -> str:
     return value
 
 
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
+def _if_text(read: Callable[[str], str]) -> BeforeValidator:
+    return BeforeValidator(lambda value: read(value) if isinstance(value, str) else value)
 
 
 Username = Annotated[
-    str, StringConstraints(min_length=3, max_length=USERNAME_LENGTH, pattern=r"^[A-Za-z0-9]+$", to_lower=True)
+    str,
+    StringConstraints(min_length=3, max_length=USERNAME_LENGTH, pattern=r"^[A-Za-z0-9]+$"),
+    _if_text(read_username),
 ]
-Email = Annotated[EmailStr, BeforeValidator(_lower), Field(max_length=EMAIL_LENGTH)]
+Email = Annotated[EmailStr, _if_text(without_case), Field(max_length=EMAIL_LENGTH)]
 Printable = (AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f]*$"}))
 PrintableText = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH), *Printable]
 PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), *Printable]
@@ -34,6 +38,8 @@ NewPassword = Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_le
 # What is only compared may be anything; the limit keeps a request from being work.
 GivenPassword = Annotated[str, StringConstraints(max_length=1024)]
 GivenText = Annotated[str, StringConstraints(max_length=1024)]
+# A token that was copied comes with blanks around it.
+GivenToken = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=True)]
 
 
 class Registration(BaseModel):
@@ -81,7 +87,7 @@ class Tokens(BaseModel):
 class RefreshRequest(BaseModel):
     """A refresh token."""
 
-    refresh_token: GivenText
+    refresh_token: GivenToken
 
 
 class ProfileUpdate(BaseModel):
@@ -109,14 +115,14 @@ class EmailRequest(BaseModel):
 class PasswordReset(BaseModel):
     """The mailed token and the new password."""
 
-    token: GivenText
+    token: GivenToken
     new_password: NewPassword
 
 
 class EmailVerification(BaseModel):
     """The mailed token."""
 
-    token: GivenText
+    token: GivenToken
 
 
 class Done(BaseModel):

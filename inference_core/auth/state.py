@@ -11,6 +11,7 @@ from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
 from inference_core.auth.throttle import Throttle
 from inference_core.auth.tokens import AccessTokens
+from inference_core.redis.clock import Clock
 from inference_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class AuthState:
     tokens: AccessTokens
     sessions: RefreshSessions
     throttle: Throttle
+    clock: Clock
 
     @classmethod
     @contextmanager
@@ -37,6 +39,7 @@ class AuthState:
                 tokens=AccessTokens(settings),
                 sessions=RefreshSessions(redis, settings),
                 throttle=Throttle(redis, settings),
+                clock=Clock(redis),
             )
         finally:
             passwords.close()

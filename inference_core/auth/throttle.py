@@ -1,13 +1,18 @@
-"""Slows down guessing: failed logins are counted per account and address prefix, mails per account; never plain use."""
+"""Limits on guessing, on hashing and on mail, by account and by the caller's network; a correct login costs neither.
+
+A network is the /24 of an IPv4 address or the /64 of an IPv6 address.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
 from inference_core.exceptions import ThrottledError
 from inference_core.redis.errors import redis_unavailable_as_domain_error
 from inference_core.redis.scripts import LuaScript
@@ -16,25 +21,37 @@ from inference_core.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-PACKAGE = "inference_core.auth"
 FAILURES_KEY = "auth:failures:"
 LOCK_KEY = "auth:lock:"
-QUOTA_KEY = "auth:mails:"
-HOUR_MS = 3600 * 1000
+MINUTE_S = 60
+HOUR_S = 3600
+# How soon the failed logins of one network are forgiven.
+NETWORK_FAILURES_WINDOW_S = 5 * MINUTE_S
+# What an account may be mailed over all networks, in multiples of what one network may ask for.
+NETWORKS_PER_ACCOUNT = 4
 PREFIX_BITS = {4: 24, 6: 64}
+
+MailKind = Literal["reset", "verification", "notice"]
+
+
+class AccountLimitError(ThrottledError):
+    """The account has had too many failed logins, over all networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One account tried from one neighbourhood of addresses: what failures are counted by."""
+    """One identifier (a user name or an email) tried from one network: what failures are counted by.
 
-    account: str
+    Never the account behind it: counts that a user name and an email share would show that one account has both.
+    """
+
+    login: str
     prefix: str
 
     @property
     def keys(self) -> list[str]:
-        """The Redis keys of its counter and its lock; without the account's name in clear."""
-        name = f"{hashlib.sha256(self.account.encode()).hexdigest()[:32]}:{self.prefix}"
+        """The Redis keys of its counter and its lock."""
+        name = f"{_hidden(self.login)}:{self.prefix}"
         return [FAILURES_KEY + name, LOCK_KEY + name]
 
 
@@ -54,20 +71,39 @@ def seconds_of(remaining_ms: float) -> int:
     return math.ceil(remaining_ms / 1000)
 
 
+def _hidden(text: str) -> str:
+    """A key's part that stands for a name or an address without showing it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
 class Throttle:
     """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
-        self._limits = (
-            settings.login_failures_allowed,
-            settings.login_lock_s * 1000,
-            settings.login_lock_max_s * 1000,
-            settings.login_failures_window_s * 1000,
-        )
-        self._mails_per_hour = settings.mails_per_account_per_hour
+        self._settings = settings
+        self._buckets = Buckets(client)
         self._failed = LuaScript(client, PACKAGE, "login_failed")
-        self._quota = LuaScript(client, PACKAGE, "quota")
+
+    async def admit(self, attempt: Attempt, *, over_account_limit: bool = False) -> None:
+        """Let a password be compared. It counts as failed until `passed` takes that back.
+
+        Args:
+            attempt: what is tried, and from where.
+            over_account_limit: whether to leave the limit of the account aside.
+
+        Raises:
+            AccountLimitError: if the account has had too many failures over all networks.
+            ThrottledError: if the attempt is locked, or its network has had too many failures or requests.
+        """
+        account = self._account_failures(attempt)
+        buckets = [self._hashes(attempt.prefix), self._network_failures(attempt.prefix)]
+        if not over_account_limit:
+            buckets.append(account)
+        refusal = await self._buckets.take(buckets, unless_locked=attempt.keys[1:])
+        if refusal is not None:
+            kind = AccountLimitError if refusal.key == account.key else ThrottledError
+            raise kind(seconds_of(refusal.wait_ms))
 
     async def check(self, attempt: Attempt) -> None:
         """Let an attempt pass unless it is locked.
@@ -81,16 +117,63 @@ class Throttle:
             raise ThrottledError(seconds_of(remaining_ms))
 
     async def failed(self, attempt: Attempt) -> None:
-        """Count a failure."""
-        await self._failed(attempt.keys, *self._limits)
+        """Count a failure of an admitted attempt."""
+        settings = self._settings
+        lock_ms, most_ms = settings.login_lock_s * 1000, settings.login_lock_max_s * 1000
+        window_ms = settings.login_failures_window_s * 1000
+        await self._failed(attempt.keys, settings.login_failures_allowed, lock_ms, most_ms, window_ms)
 
-    async def clear(self, attempt: Attempt) -> None:
-        """Forget the failures after a success."""
+    async def passed(self, attempt: Attempt, *, over_account_limit: bool = False) -> None:
+        """Take back that an attempt counts as failed; with the arguments it was admitted with."""
+        buckets = [self._network_failures(attempt.prefix)]
+        if not over_account_limit:
+            buckets.append(self._account_failures(attempt))
+        await self._buckets.give_back(buckets)
+
+    async def clear(self, attempts: Sequence[Attempt]) -> None:
+        """Forget the failures and the locks of these attempts, and the failures of their accounts."""
+        keys = [key for attempt in attempts for key in (*attempt.keys, self._account_failures(attempt).key)]
         with redis_unavailable_as_domain_error():
-            await self._client.delete(*attempt.keys)
+            await self._client.delete(*keys)
 
-    async def may_mail(self, address: str) -> bool:
-        """Count a mail that anybody can ask for; False when the account has had enough for this hour."""
-        name = hashlib.sha256(address.encode()).hexdigest()[:32]
-        used = await self._quota([QUOTA_KEY + name], HOUR_MS)
-        return int(used) <= self._mails_per_hour
+    async def admit_hash(self, prefix: str) -> None:
+        """Let a password be hashed for a network.
+
+        Raises:
+            ThrottledError: if the network has asked for too many.
+        """
+        refusal = await self._buckets.take([self._hashes(prefix)])
+        if refusal is not None:
+            raise ThrottledError(seconds_of(refusal.wait_ms))
+
+    async def admit_mail(self, kind: MailKind, address: str, prefix: str) -> bool:
+        """Count a mail to `address` that a network asks for; False if the address has had enough of this kind.
+
+        Raises:
+            ThrottledError: if the network has asked for too many mails, to whatever addresses.
+        """
+        per_hour = self._settings.mails_per_account_per_hour
+        network = Bucket(f"auth:mail-network:{prefix}", self._settings.mails_per_network_per_minute, MINUTE_S)
+        name = f"auth:mails:{kind}:{_hidden(address)}"
+        from_network = Bucket(f"{name}:{prefix}", per_hour, HOUR_S)
+        from_all = Bucket(name, NETWORKS_PER_ACCOUNT * per_hour, HOUR_S)
+        refusal = await self._buckets.take([network, from_network, from_all])
+        if refusal is not None and refusal.key == network.key:
+            raise ThrottledError(seconds_of(refusal.wait_ms))
+        return refusal is None
+
+    async def first_warning(self, login: str) -> bool:
+        """Whether an account that is over its limit has not been warned within `LOGIN_FAILURES_WINDOW_S`."""
+        window_s = self._settings.login_failures_window_s
+        return await self._buckets.take([Bucket(f"auth:warned:{_hidden(login)}", 1, window_s)]) is None
+
+    def _hashes(self, prefix: str) -> Bucket:
+        return Bucket(f"auth:hashes:{prefix}", self._settings.passwords_per_network_per_minute, MINUTE_S)
+
+    def _network_failures(self, prefix: str) -> Bucket:
+        allowed = self._settings.login_failures_per_network
+        return Bucket(f"auth:network-failures:{prefix}", allowed, NETWORK_FAILURES_WINDOW_S)
+
+    def _account_failures(self, attempt: Attempt) -> Bucket:
+        allowed = self._settings.login_failures_per_account
+        return Bucket(f"auth:account-failures:{_hidden(attempt.login)}", allowed, HOUR_S)

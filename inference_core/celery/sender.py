@@ -36,6 +36,13 @@ class BrokerUnavailableError(DependencyUnavailableError):
     detail = "The task queue is not available. Try again shortly."
 
 
+class QueueFullError(BrokerUnavailableError):
+    """So many messages wait in the task queue already that no more of this kind are added."""
+
+    code = "queue_full"
+    retry_after_s = 30
+
+
 @dataclass(slots=True)
 class TaskSender:
     """Publishes tasks without blocking the event loop."""
@@ -63,22 +70,31 @@ class TaskSender:
         queue: str | None = None,
         task_id: str | None = None,
         expires_s: float | None = None,
+        waiting_max: int | None = None,
         **kwargs: Any,
     ) -> str:
         """Send the task `name` with JSON arguments, to the queue its name is routed to unless one is given.
 
-        One that has not started after `expires_s` never does.
+        One that has not started after `expires_s` never does. With `waiting_max` it is sent only to a queue in which
+        fewer messages wait.
         Gives the task's id. The message may have been sent nevertheless when this raises: a caller who sends
         again with the same `task_id` has one effect, for tasks are idempotent by their id.
 
         Raises:
             BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
+            QueueFullError: if `waiting_max` messages wait.
         """
         task_id = task_id or str(uuid4())
         options = {"task_id": task_id, "headers": {**trace_headers(), **id_headers()}, "expires": expires_s}
         if queue:
             options["queue"] = queue
-        await self._in_thread(lambda: self._publish(name, args, kwargs, options), task=name, task_id=task_id)
+
+        def publish() -> None:
+            if waiting_max is not None:
+                self._require_room(name, waiting_max)
+            self._publish(name, args, kwargs, options)
+
+        await self._in_thread(publish, task=name, task_id=task_id)
         return task_id
 
     async def stop(self, task_id: str) -> None:
@@ -105,6 +121,14 @@ class TaskSender:
             raise BrokerUnavailableError from error
         finally:
             self.waiting -= 1
+
+    def _require_room(self, name: str, waiting_max: int) -> None:
+        queue = self.celery.amqp.router.route({}, name)["queue"].name
+        with self.celery.producer_pool.acquire(block=True) as producer:
+            waiting = producer.channel.queue_declare(queue).message_count
+        if waiting >= waiting_max:
+            log.warning("queue_full", queue=queue, waiting=waiting)
+            raise QueueFullError
 
     def _publish(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
         # The arguments stay out of the message's headers, which workers log and monitors show.

@@ -10,17 +10,20 @@ from pathlib import Path
 import structlog
 from celery import shared_task
 
-from inference_core.auth.repository import UserRepository
+from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.schedule import PURGE_EXPIRED
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
 from inference_core.llm.repository import UsageRepository
+from inference_core.redis.client import RedisClient
+from inference_core.redis.clock import Clock
 from inference_core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 DAY_S = 24 * 3600
+MAIL_GIVEN_UP_AFTER = timedelta(days=1)
 
 
 @shared_task(name=PURGE_EXPIRED, bind=True)  # type: ignore[untyped-decorator]  # Celery ships no types
@@ -33,13 +36,17 @@ def purge_expired(self: ServiceTask) -> dict[str, int]:
 
 
 async def purge_database(settings: Settings) -> int:
-    """Delete mailed tokens and ended sessions that have expired, and old charges; gives how many rows.
+    """Delete what has expired of mailed tokens, ended sessions and unconfirmed accounts, and old charges and mails.
 
-    Redis expires its own.
+    Gives how many rows. Redis expires its own.
     """
+    async with RedisClient.open(settings) as redis:
+        now = await Clock(redis.client).now()
+    unconfirmed_since = now - timedelta(hours=settings.email_verification_expire_hours)
     async with Database.open(settings) as database, database.write() as session:
         charges = await UsageRepository(session).purge(utc_now() - timedelta(days=settings.llm_charge_keep_days))
-        return charges + await UserRepository(session).purge(utc_now())
+        mails = await MailDueRepository(session).give_up(now - MAIL_GIVEN_UP_AFTER)
+        return charges + mails + await UserRepository(session).purge(now, unconfirmed_since)
 
 
 def purge_outbox(folder: Path, *, older_than_s: float) -> int:

@@ -15,7 +15,8 @@ SUBJECTS = {
     "password_reset": "Reset your password",
     "email_verification": "Confirm your email address",
     "email_changed": "Your email address was changed",
-    "account_exists": "You tried to sign up",
+    "account_exists": "You have an account already",
+    "failed_logins": "Many failed logins to your account",
 }
 
 

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+from uuid import UUID
 
 import structlog
 from celery import shared_task
 
-from inference_core.auth.mailed_tokens import lifetime, make_mailed_token
+from inference_core.auth.mailed_tokens import (
+    MailedToken,
+    account_behind,
+    lifetime,
+    make_email_change_token,
+    make_mailed_token,
+)
 from inference_core.auth.models import TokenPurpose
 from inference_core.celery.base_task import ServiceTask
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.mail import names
+from inference_core.mail.due import is_mail_due, mail_is_done, take_due_mails
 from inference_core.mail.message import make_message
 from inference_core.mail.transport import MailRefusedError, deliver
 from inference_core.settings import Settings
@@ -35,35 +45,99 @@ RETRIES: dict[str, Any] = {
 
 @shared_task(name=names.PASSWORD_RESET, **RETRIES)  # type: ignore[untyped-decorator]  # Celery ships no types
 def send_password_reset(self: ServiceTask, email: str) -> None:
-    """Mail a reset link, if there is such an account. A second run sends a second link; the first then counts not."""
+    """Mail a reset link, if there is such an account. A second run sends a second link; both work."""
     _send_token(self.app.settings, email, "reset", "password_reset")
 
 
 @shared_task(name=names.EMAIL_VERIFICATION, **RETRIES)  # type: ignore[untyped-decorator]
-def send_email_verification(self: ServiceTask, email: str) -> None:
+def send_email_verification(self: ServiceTask, email: str, *, due: bool = False) -> None:
     """Mail a link that confirms the address, if its account is not verified yet."""
-    _send_token(self.app.settings, email, "verify", "email_verification")
+    with _unless_done(self, due=due) as is_due:
+        if is_due:
+            _send_token(self.app.settings, email, "verify", "email_verification")
+
+
+@shared_task(name=names.EMAIL_CHANGE, **RETRIES)  # type: ignore[untyped-decorator]
+def send_email_change(self: ServiceTask, user_id: str, new_email: str, *, due: bool = False) -> None:
+    """Mail the new address a link that makes it the account's; if it has an account already, tell its owner."""
+    settings = self.app.settings
+    with _unless_done(self, due=due) as is_due:
+        if not is_due:
+            return
+        made = asyncio.run(make_email_change_token(settings, UUID(user_id), new_email))
+        if made is None:
+            _send_to_account(settings, "account_exists", new_email)
+        else:
+            _send_link(settings, "email_verification", new_email, made, "email")
 
 
 @shared_task(name=names.EMAIL_CHANGED, **RETRIES)  # type: ignore[untyped-decorator]
-def send_email_changed(self: ServiceTask, old_email: str, username: str) -> None:
+def send_email_changed(self: ServiceTask, old_email: str, username: str, *, due: bool = False) -> None:
     """Tell the old address that it is an account's no longer."""
-    _send(self.app.settings, "email_changed", old_email, username=username)
+    with _unless_done(self, due=due) as is_due:
+        if is_due:
+            _send(self.app.settings, "email_changed", old_email, username=username)
 
 
 @shared_task(name=names.ACCOUNT_EXISTS, **RETRIES)  # type: ignore[untyped-decorator]
-def send_account_exists(self: ServiceTask, email: str) -> None:
-    """Tell the address that a registration with it, or with the user name given beside it, was not made."""
-    _send(self.app.settings, "account_exists", email)
+def send_account_exists(self: ServiceTask, email: str, *, due: bool = False) -> None:
+    """Tell the owner of an account that a registration with its email was not made; nobody else is mailed."""
+    with _unless_done(self, due=due) as is_due:
+        if is_due:
+            _send_to_account(self.app.settings, "account_exists", email)
 
 
-def _send_token(settings: Settings, email: str, purpose: TokenPurpose, template: str) -> None:
+@shared_task(name=names.FAILED_LOGINS, **RETRIES)  # type: ignore[untyped-decorator]
+def send_failed_logins(self: ServiceTask, login: str) -> None:
+    """Warn the owner of an account that somebody guesses its password, if there is such an account."""
+    _send_to_account(self.app.settings, "failed_logins", login)
+
+
+@shared_task(name=names.SEND_DUE, bind=True)  # type: ignore[untyped-decorator]
+def send_due(self: ServiceTask) -> int:
+    """Send the mails again that were committed and whose tasks were lost; gives how many."""
+    mails = asyncio.run(take_due_mails(self.app.settings))
+    for mail in mails:
+        self.app.send_task(mail.task, mail.arguments, {"due": True}, task_id=str(mail.id), argsrepr="(...)")
+    return len(mails)
+
+
+@contextmanager
+def _unless_done(task: ServiceTask, *, due: bool) -> Iterator[bool]:
+    """Whether to send a mail; one that was committed (`due`) is sent until a first task for it comes to its end."""
+    if not due:
+        yield True
+        return
+    settings, mail_id = task.app.settings, UUID(task.request.id)
+    is_due = asyncio.run(is_mail_due(settings, mail_id))
+    yield is_due
+    if is_due:
+        asyncio.run(mail_is_done(settings, mail_id))
+
+
+def _send_token(settings: Settings, email: str, purpose: Literal["reset", "verify"], template: str) -> None:
     made = asyncio.run(make_mailed_token(settings, email, purpose))
     if made is None:
-        log.info("mail_not_sent", template=template, because="no account to send it to")
-        return
+        _log_nobody(template)
+    else:
+        _send_link(settings, template, email, made, purpose)
+
+
+def _send_link(settings: Settings, template: str, to: str, made: MailedToken, purpose: TokenPurpose) -> None:
     minutes = int(lifetime(settings, purpose).total_seconds() // 60)
-    _send(settings, template, email, username=made.account.username, token=made.token, minutes=minutes)
+    _send(settings, template, to, username=made.account.username, token=made.token, minutes=minutes)
+
+
+def _send_to_account(settings: Settings, template: str, login: str) -> None:
+    account = asyncio.run(account_behind(settings, login))
+    if account is None:
+        _log_nobody(template)
+    else:
+        _send(settings, template, account.email, username=account.username)
+
+
+def _log_nobody(template: str) -> None:
+    log.info("mail_not_sent", template=template, because="no account to send it to")
 
 
 def _send(settings: Settings, template: str, to: str, **values: object) -> None:

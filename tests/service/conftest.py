@@ -23,6 +23,10 @@ from tests.support.servers.postgresql import postgresql_server
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 
 DATABASES = ("sqlite", "postgresql", "mariadb")
+# All tests of a process call from one network; those that are about its limits set them.
+UNLIMITED = dict.fromkeys(
+    ("login_failures_per_network", "passwords_per_network_per_minute", "mails_per_network_per_minute"), 100_000
+)
 AppFactory = Callable[..., AbstractAsyncContextManager[Api]]
 
 
@@ -79,6 +83,8 @@ def service_settings(tmp_path: Path, redis_url: str, database_url: str) -> Calla
             "mail_outbox_dir": tmp_path / "outbox",
             "argon2_memory_kib": 64,
             "argon2_time_cost": 1,
+            "failed_login_min_s": 0,
+            **UNLIMITED,
         }
         return Settings(_env_file=None, **(values | changes))
 

@@ -97,3 +97,17 @@ def test_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.Monk
 )
 def test_database_urls_get_the_driver_that_is_built_in(tmp_path: Path, url: str, driver: str) -> None:
     assert settings_from(tmp_path, f"DATABASE_URL={url}").database_url == driver
+
+
+def test_the_defaults_let_the_load_suite_pass_from_one_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 users who sign up within 10 s, then live with their accounts, as `tests/performance/users/auth.py` does."""
+    for name in ("PASSWORDS_PER_NETWORK_PER_MINUTE", "MAILS_PER_NETWORK_PER_MINUTE", "LOGIN_FAILURES_PER_NETWORK"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(_env_file=None)
+    users, actions_per_s, weights = 100, 1 / 2, 22
+    hashing, signing_up, mails = 5 / weights, 2, 1 / weights
+    assert users * signing_up + 10 * users * actions_per_s * hashing < settings.passwords_per_network_per_minute
+    assert users * actions_per_s * hashing * 60 < settings.passwords_per_network_per_minute
+    assert users * actions_per_s * mails * 60 < settings.mails_per_network_per_minute
+    # All of them may be comparing their passwords at once: until it is right, each counts as failed.
+    assert users < settings.login_failures_per_network

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx2
@@ -49,6 +49,11 @@ def new_name() -> str:
     return f"user{secrets.token_hex(6)}"
 
 
+def new_network() -> str:
+    """The first three numbers of addresses in a network nobody else uses: a host's is `f"{network}.1"`."""
+    return f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}"
+
+
 def audit_events(caplog: pytest.LogCaptureFixture, event: str) -> list[dict[str, Any]]:
     """What the log says of one kind of security event."""
     entries = [record.msg for record in caplog.records if isinstance(record.msg, dict)]
@@ -63,6 +68,11 @@ class Api:
     app: Any
     settings: Settings
     state: AppState
+
+    def at(self, address: str) -> Api:
+        """The same application, called from another address."""
+        transport = httpx2.ASGITransport(app=self.app, client=(address, 1234), raise_app_exceptions=False)
+        return replace(self, client=httpx2.AsyncClient(transport=transport, base_url="http://testserver"))
 
     async def call(self, method: str, path: str, tokens: Tokens | None = None, **options: Any) -> httpx2.Response:
         headers = {**(tokens.bearer if tokens else {}), **options.pop("headers", {})}

@@ -21,7 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/api/v1"
 START_S = 60.0
 # Argon2 at its cheapest: these tests are not about passwords.
-CHEAP = {"ARGON2_MEMORY_KIB": "8", "ARGON2_TIME_COST": "1"}
+CHEAP = {"ARGON2_MEMORY_KIB": "8", "ARGON2_TIME_COST": "1", "FAILED_LOGIN_MIN_S": "0"}
+# Every call of a test comes from one network.
+UNLIMITED = dict.fromkeys(
+    ("LOGIN_FAILURES_PER_NETWORK", "PASSWORDS_PER_NETWORK_PER_MINUTE", "MAILS_PER_NETWORK_PER_MINUTE"), "100000"
+)
 
 
 def service_env(folder: Path, redis_url: str, **extra: str) -> dict[str, str]:
@@ -32,6 +36,7 @@ def service_env(folder: Path, redis_url: str, **extra: str) -> dict[str, str]:
     env = {
         **keep,
         **CHEAP,
+        **UNLIMITED,
         "PYTHONPATH": str(ROOT),
         "ENVIRONMENT": "testing",
         "REDIS_URL": redis_url,

@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import func, select, update
 
 from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.auth.models import EndedSession, OneTimeToken
+from inference_core.auth.models import EndedSession, OneTimeToken, User
 from inference_core.celery.tasks import purge_database
 from inference_core.db.base import utc_now
-from tests.support.accounts import Api
+from tests.service.conftest import AppFactory
+from tests.support.accounts import Api, new_registration
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +25,7 @@ async def test_expired_tokens_and_ended_sessions_go_and_the_others_stay(api: Api
     sessions = [await api.login(user) for user in users]
     for tokens in sessions:
         await api.post("/auth/logout", {"refresh_token": tokens.refresh})
-    past, expired = utc_now() - timedelta(seconds=1), UUID(users[0].id)
+    past, expired = utc_now() - timedelta(hours=1, seconds=1), UUID(users[0].id)
     ids = [tokens.refresh.split(".")[0] for tokens in sessions]
     async with api.state.database.write() as session:
         await session.execute(update(OneTimeToken).where(OneTimeToken.user_id == expired).values(expires_at=past))
@@ -37,3 +38,19 @@ async def test_expired_tokens_and_ended_sessions_go_and_the_others_stay(api: Api
         assert left.scalars().all() == owners[1:]
         assert ended.scalar_one() == 1
     assert await api.me_status(sessions[1]) == 401
+
+
+async def test_accounts_that_nobody_confirmed_go_in_the_end(start_app: AppFactory) -> None:
+    async with start_app(hide_existing_accounts=True, email_verification_expire_hours=2) as api:
+        bodies = [new_registration() for _ in range(3)]
+        for body in bodies:
+            assert (await api.post("/auth/register", body)).status_code == 202
+        old, confirmed, recent = (body["email"] for body in bodies)
+        async with api.state.database.write() as session:
+            past = utc_now() - timedelta(hours=3)
+            await session.execute(update(User).where(User.email.in_([old, confirmed])).values(created_at=past))
+            await session.execute(update(User).where(User.email == confirmed).values(is_pending=False))
+        await purge_database(api.settings)
+        async with api.state.database.read() as session:
+            left = await session.execute(select(User.email).where(User.email.in_([old, confirmed, recent])))
+            assert set(left.scalars()) == {confirmed, recent}

@@ -22,6 +22,8 @@ MAIL_TASKS = (
     tasks.send_email_verification,
     tasks.send_email_changed,
     tasks.send_account_exists,
+    tasks.send_email_change,
+    tasks.send_failed_logins,
 )
 
 

@@ -1,0 +1,55 @@
+"""Token buckets in Redis: several are taken from in one atomic step, and each key expires when its bucket is full."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inference_core.redis.scripts import LuaScript
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+PACKAGE = "inference_core.auth"
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """`capacity` units under one key; an empty bucket is full again after `window_s`."""
+
+    key: str
+    capacity: int
+    window_s: float
+
+    @property
+    def interval_ms(self) -> str:
+        """The time in which one unit returns."""
+        return f"{self.window_s * 1000 / self.capacity:.3f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The key of the lock that holds, or of the bucket that is empty, and how long that lasts."""
+
+    key: str
+    wait_ms: int
+
+
+class Buckets:
+    """The buckets of one Redis. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
+
+    def __init__(self, client: Redis) -> None:
+        self._take = LuaScript(client, PACKAGE, "bucket_take")
+        self._return = LuaScript(client, PACKAGE, "bucket_return")
+
+    async def take(self, buckets: Sequence[Bucket], *, unless_locked: Sequence[str] = ()) -> Refusal | None:
+        """Take a unit from each bucket; from none of them if this returns a refusal."""
+        keys = [*unless_locked, *(bucket.key for bucket in buckets)]
+        sizes = [size for bucket in buckets for size in (bucket.capacity, bucket.interval_ms)]
+        index, wait_ms = await self._take(keys, len(unless_locked), *sizes)
+        return Refusal(keys[int(index) - 1], int(wait_ms)) if index else None
+
+    async def give_back(self, buckets: Sequence[Bucket]) -> None:
+        """Put a unit back into each bucket."""
+        await self._return([bucket.key for bucket in buckets], *(bucket.interval_ms for bucket in buckets))

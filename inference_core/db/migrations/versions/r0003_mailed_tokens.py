@@ -1,0 +1,74 @@
+"""Several mailed tokens for each account, accounts that wait for their confirmation, and mails that are due."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.mysql import DATETIME, VARCHAR
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+TIME = sa.DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
+EMAIL = sa.String(254).with_variant(VARCHAR(254, collation="utf8mb4_bin"), "mysql", "mariadb")
+OLDER_TOKENS = """
+DELETE FROM one_time_tokens WHERE token_hash IN (
+  SELECT token_hash FROM (
+    SELECT token_hash, ROW_NUMBER() OVER (PARTITION BY user_id, purpose ORDER BY expires_at DESC) AS place
+    FROM one_time_tokens
+  ) AS ranked WHERE place > 1
+)
+"""
+
+
+def is_mysql() -> bool:
+    """Whether the key has to change in one statement: a server may demand that every table has one."""
+    return op.get_context().dialect.name in {"mysql", "mariadb"}
+
+
+def upgrade() -> None:
+    """A token is found by its hash alone, so that a newer one need not replace it."""
+    op.add_column("users", sa.Column("is_pending", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.add_column("one_time_tokens", sa.Column("email", EMAIL))
+    op.create_index("ix_one_time_tokens_user_id", "one_time_tokens", ["user_id", "purpose"])
+    if is_mysql():
+        op.execute(
+            "ALTER TABLE one_time_tokens DROP PRIMARY KEY, ADD PRIMARY KEY (token_hash),"
+            " DROP INDEX uq_one_time_tokens_token_hash"
+        )
+    else:
+        with op.batch_alter_table("one_time_tokens") as table:
+            table.drop_constraint("pk_one_time_tokens", type_="primary")
+            table.drop_constraint("uq_one_time_tokens_token_hash", type_="unique")
+            table.create_primary_key("pk_one_time_tokens", ["token_hash"])
+    op.create_table(
+        "mails_due",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("task", sa.String(64), nullable=False),
+        sa.Column("arguments", sa.Text(), nullable=False),
+        sa.Column("send_at", TIME, nullable=False),
+        sa.Column("created_at", TIME, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_mails_due"),
+    )
+    op.create_index("ix_mails_due_send_at", "mails_due", ["send_at"])
+
+
+def downgrade() -> None:
+    """Of several tokens for one purpose the newest stays."""
+    op.drop_table("mails_due")
+    op.execute(OLDER_TOKENS)
+    if is_mysql():
+        op.execute(
+            "ALTER TABLE one_time_tokens DROP PRIMARY KEY, ADD PRIMARY KEY (user_id, purpose),"
+            " ADD CONSTRAINT uq_one_time_tokens_token_hash UNIQUE (token_hash)"
+        )
+    else:
+        with op.batch_alter_table("one_time_tokens") as table:
+            table.drop_constraint("pk_one_time_tokens", type_="primary")
+            table.create_primary_key("pk_one_time_tokens", ["user_id", "purpose"])
+            table.create_unique_constraint("uq_one_time_tokens_token_hash", ["token_hash"])
+    op.drop_index("ix_one_time_tokens_user_id", "one_time_tokens")
+    op.drop_column("one_time_tokens", "email")
+    op.drop_column("users", "is_pending")
