@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from inference_core.celery import beacon, logs, parking, shutdown, tracing, transport
+from inference_core.celery import beacon, dead_letters, logs, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.llm import ended_tasks
 from inference_core.llm.config.loader import load_llm_config
@@ -23,7 +23,7 @@ def worker_app() -> ServiceCelery:
     transport.install()
     beacon.install(app)
     shutdown.install(app)
-    parking.install(app)
+    dead_letters.install(app)
     ended_tasks.install(app)
     return app
 

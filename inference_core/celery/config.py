@@ -29,6 +29,7 @@ def celery_config(settings: Settings, *, is_worker: bool) -> dict[str, Any]:
         **_results(settings, is_worker=is_worker),
         "beat_schedule": beat_schedule(settings.purge_interval_s),
         "worker_soft_shutdown_timeout": settings.celery_soft_shutdown_s,
+        "worker_consumer": "inference_core.celery.consumer:Consumer",
         "timezone": "UTC",
         "enable_utc": True,
     }

@@ -9,7 +9,7 @@ import json
 from typing import Any, Literal, TypedDict
 
 WORKERS_KEY = "workers"
-PARKED_KEY = "dead_letters"
+DEAD_LETTERS_KEY = "dead_letters"
 BEAT_S = 1.0
 
 WorkerPhase = Literal["running", "stopping"]

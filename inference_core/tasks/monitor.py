@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from inference_core.background import run_until_cancelled
 from inference_core.celery.queues import ALL_QUEUES
-from inference_core.celery.worker_state import PARKED_KEY, WORKERS_KEY, decode_entry
+from inference_core.celery.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
 from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
@@ -96,7 +96,7 @@ class WorkerMonitor:
         pipeline = self.redis.pipeline(transaction=False)
         pipeline.time()
         pipeline.hgetall(WORKERS_KEY)
-        pipeline.llen(PARKED_KEY)
+        pipeline.llen(DEAD_LETTERS_KEY)
         for queue in ALL_QUEUES:
             pipeline.llen(queue)
         now, entries, parked, *depths = await pipeline.execute()

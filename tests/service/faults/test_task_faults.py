@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from inference_core.celery.worker_state import PARKED_KEY
+from inference_core.celery.worker_state import DEAD_LETTERS_KEY
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import quick
@@ -155,7 +155,7 @@ def test_F21_task_that_always_kills_its_process_is_parked_and_the_worker_lives(
         answer = result(api, task_id)
         assert answer["error"] == {"type": "WorkerLostError", "message": "The process that ran the task died."}
         with keys_of_service(own_redis.url) as redis:
-            (parked,) = redis.lrange(PARKED_KEY, 0, -1)
+            (parked,) = redis.lrange(DEAD_LETTERS_KEY, 0, -1)
         assert json.loads(parked)["task_id"] == task_id
         assert result(api, submit(api, "test.add", 1, 2))["result"] == 3
 
