@@ -29,11 +29,16 @@ async def get_principal(request: Request, user: OptionalUser) -> Principal:
     if user is None:
         if access != "public":
             raise NotAuthenticatedError
-        address = address_prefix(request.client.host if request.client else "")
-        return Principal(f"address:{hashlib.sha256(address.encode()).hexdigest()[:32]}")
+        host = request.client.host if request.client else ""
+        return Principal(_address_key(address_prefix(host)), caller=_address_key(host))
     if access == "superuser" and not user.account.is_superuser:
         raise NotPermittedError
-    return Principal(f"user:{user.account.id}", user.account.id)
+    key = f"user:{user.account.id}"
+    return Principal(key, caller=key, user_id=user.account.id)
+
+
+def _address_key(address: str) -> str:
+    return f"address:{hashlib.sha256(address.encode()).hexdigest()[:32]}"
 
 
 async def get_service(request: Request) -> LLMService:

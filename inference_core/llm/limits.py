@@ -190,27 +190,34 @@ class UserLimits:
 
     async def _finish(self, end: _End) -> None:
         try:
-            await self._run(end, "any")
+            await self._run(end)
         except SessionStoreUnavailableError:
             log.warning("llm_request_not_settled", lease_id=end.lease.id, tokens=end.tokens)
             if end.lease.admitted:
                 self._unsettled.append(replace(end, until_s=time.monotonic() + UNSETTLED_KEEP_S))
 
-    async def _run(self, end: _End, lease_is: str) -> None:
+    async def _run(self, end: _End) -> None:
         lease = end.lease
         keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
-        await self._end(keys, lease.id, end.tokens, end.requests, end.errors, end.task_ms, KEEP_DAY_MS, lease_is)
+        numbers = (end.tokens, end.requests, end.errors, end.task_ms, KEEP_DAY_MS)
+        if lease.admitted:
+            # Whatever is tried twice is done once: the first has taken the lease.
+            await self._end(keys, lease.id, *numbers, "held")
+        else:
+            await self._end(keys, f"{lease.id}:not-admitted", *numbers, "any")
+
+    @property
+    def unsettled(self) -> int:
+        """How many ends of requests Redis has not taken."""
+        return len(self._unsettled)
 
     async def settle_again(self) -> bool:
-        """Try again what Redis did not take; False if it still does not answer.
-
-        Each counts once: if Redis had done it after all, the lease is gone.
-        """
+        """Try again what Redis did not take; False if it still does not answer."""
         for _ in range(len(self._unsettled)):
             end = self._unsettled[0]
             if time.monotonic() < end.until_s:
                 try:
-                    await self._run(end, "held")
+                    await self._run(end)
                 except SessionStoreUnavailableError:
                     return False
             self._unsettled.popleft()

@@ -13,9 +13,16 @@ from inference_core.llm.types import ChatRequest, Message, SamplingParams
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: `key` counts their limits; `user_id` is None for somebody without an account."""
+    """Who asks.
+
+    Attributes:
+        key: counts their limits; callers without an account share those of their network.
+        caller: tells them from everybody else as well as can be: without an account, by their address.
+        user_id: None for somebody without an account.
+    """
 
     key: str
+    caller: str
     user_id: UUID | None = None
 
     def owns(self, session: SessionRow) -> bool:

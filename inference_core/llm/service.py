@@ -130,7 +130,14 @@ class LLMService:
                     name, {**job.as_json(), "session_id": prepared.question.session_id, "request_id": ""}
                 )
                 task_id = await self.tasks.submit_once(
-                    idempotency_key, mark, name, job.as_json(), owner=owner, admit=admit, tag=job.key
+                    idempotency_key,
+                    mark,
+                    name,
+                    job.as_json(),
+                    caller=prepared.principal.caller,
+                    owner=owner,
+                    admit=admit,
+                    tag=job.key,
                 )
         except BaseException:
             if lease is not None:

@@ -66,6 +66,7 @@ class LLMState:
         async with Streams.open(
             traffic,
             limit=limits.concurrent_streams,
+            anonymous_limit=max(1, int(limits.concurrent_streams * limits.anonymous_share)),
             ping_every_s=settings.llm_ping_s,
             stall_after_s=settings.llm_slow_reader_s,
             shutdown_s=shutdown_s,
@@ -79,14 +80,14 @@ class LLMState:
                 yield state
 
     @contextmanager
-    def place(self) -> Iterator[ActiveStream]:
+    def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:
         """The place of one stream, which the metrics know of.
 
         Raises:
             OverloadedError: if there are too many.
         """
         try:
-            with self.streams.place() as stream:
+            with self.streams.place(anonymous=anonymous) as stream:
                 self.metrics.set_active(len(self.streams.active))
                 try:
                     yield stream

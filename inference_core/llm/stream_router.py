@@ -102,7 +102,7 @@ class EventStream(Response):
         llm = self._llm
         prepared = await llm.service.prepare(self._principal, self._question)
         release_slot(self._request)
-        with llm.place() as stream:
+        with llm.place(anonymous=self._principal.user_id is None) as stream:
             client = Client(scope, send, stream)
             async with watched(receive, stream) as watcher, llm.service.stream(prepared) as spending:
                 source = await first_token(spending, stream)

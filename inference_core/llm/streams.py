@@ -108,28 +108,38 @@ class Streams:
 
     traffic: Traffic
     limit: int
+    anonymous_limit: int
     ping_every_s: float
     stall_after_s: float
     shutdown_after_s: float
     active: set[ActiveStream] = field(default_factory=set)
+    anonymous: int = 0
     draining_since_s: float | None = None
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, traffic: Traffic, *, limit: int, ping_every_s: float, stall_after_s: float, shutdown_s: float
+        cls,
+        traffic: Traffic,
+        *,
+        limit: int,
+        anonymous_limit: int,
+        ping_every_s: float,
+        stall_after_s: float,
+        shutdown_s: float,
     ) -> AsyncIterator[Streams]:
         """Look after streams while the context lasts.
 
         Args:
             traffic: knows when the process is shutting down.
             limit: streams at once; 0 for any number.
+            anonymous_limit: of them, those of callers without an account.
             ping_every_s: a silence longer than this is pinged.
             stall_after_s: a write that waits longer than this for its reader ends the stream.
             shutdown_s: how long requests have to finish, from the signal on.
         """
         reserve_s = min(SHUTDOWN_RESERVE_S, shutdown_s / 2)
-        streams = cls(traffic, limit, ping_every_s, stall_after_s, shutdown_s - reserve_s)
+        streams = cls(traffic, limit, anonymous_limit, ping_every_s, stall_after_s, shutdown_s - reserve_s)
         async with run_until_cancelled(streams.look, every_s=LOOK_EVERY_S, name="llm_streams"):
             yield streams
 
@@ -146,17 +156,19 @@ class Streams:
                 stream.look(now_s, ping_every_s=self.ping_every_s, stall_after_s=self.stall_after_s)
 
     @contextmanager
-    def place(self) -> Iterator[ActiveStream]:
+    def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:
         """One more stream, for as long as the context lasts.
 
         Raises:
             OverloadedError: if there are too many.
         """
-        if self.limit and len(self.active) >= self.limit:
+        if self.limit and (len(self.active) >= self.limit or (anonymous and self.anonymous >= self.anonymous_limit)):
             raise OverloadedError
         stream = ActiveStream()
         self.active.add(stream)
+        self.anonymous += anonymous
         try:
             yield stream
         finally:
             self.active.discard(stream)
+            self.anonymous -= anonymous

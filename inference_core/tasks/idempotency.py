@@ -1,8 +1,8 @@
 """`Idempotency-Key`: one submission for each key, however often the request comes.
 
-A key belongs to its user and is remembered for a day with a fingerprint of the request and the id of the task it
-became. The id is chosen before the task is sent, so that a retry after a crash sends the same task again, of which the
-workers run one.
+A key belongs to its caller and is remembered for a day with a fingerprint of the request and the id of the task it
+became; of a request that was refused nothing is remembered. The id is chosen before the task is sent, so that a retry
+after a crash sends the same task again, of which the workers run one.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if known[1] ~= ARGV[1] then return {'other', ''} end
 if known[3] then return {'sent', known[2]} end
 if now_ms - tonumber(known[4]) < tonumber(ARGV[4]) then return {'busy', ''} end
 redis.call('HSET', KEYS[1], 'at_ms', string.format('%.0f', now_ms))
-return {'new', known[2]}
+return {'again', known[2]}
 """
 
 
@@ -63,11 +63,17 @@ class KeyReusedError(UnprocessableError):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The task a key stands for; `is_new` if it is still to be sent."""
+    """The task a key stands for.
+
+    Attributes:
+        is_sent: whether nothing is left to be done.
+        is_first: whether the key was not known before, so that no message can have been sent for it.
+    """
 
     redis_key: str
     task_id: str
-    is_new: bool
+    is_sent: bool
+    is_first: bool
 
 
 def fingerprint(*parts: Any) -> str:
@@ -75,15 +81,15 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-async def reserve(redis: Redis, owner: str | None, key: str, request_fingerprint: str) -> Reservation:
-    """Claim `key` for `owner` and this request.
+async def reserve(redis: Redis, caller: str, key: str, request_fingerprint: str) -> Reservation:
+    """Claim `key` of `caller` for this request.
 
     Raises:
         SubmissionInProgressError: if another request with the key has not been answered yet.
         KeyReusedError: if the key came with another request.
         RedisError: if Redis does not answer.
     """
-    redis_key = f"idempotency:{hashlib.sha256(json.dumps([owner, key]).encode()).hexdigest()}"
+    redis_key = f"idempotency:{hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest()}"
     arguments = (request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)
     answer: Any = await redis.eval(RESERVE_SCRIPT, 1, redis_key, *arguments)
     outcome, task_id = (part.decode() for part in answer)
@@ -91,12 +97,17 @@ async def reserve(redis: Redis, owner: str | None, key: str, request_fingerprint
         raise SubmissionInProgressError
     if outcome == "other":
         raise KeyReusedError
-    return Reservation(redis_key, task_id, outcome == "new")
+    return Reservation(redis_key, task_id, is_sent=outcome == "sent", is_first=outcome == "new")
 
 
 async def mark_sent(redis: Redis, reservation: Reservation) -> None:
     """Later requests with the key are answered with the same task."""
     await redis.hset(reservation.redis_key, "sent", "1")
+
+
+async def forget(redis: Redis, reservation: Reservation) -> None:
+    """The request was refused before anything was sent: the key may come with any other."""
+    await redis.delete(reservation.redis_key)
 
 
 async def mark_retryable(redis: Redis, reservation: Reservation) -> None:

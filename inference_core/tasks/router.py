@@ -92,7 +92,7 @@ def monitoring_router(access: Access) -> APIRouter:
 
     @router.get("/active")
     async def active_tasks(request: Request) -> ActiveTasks:
-        """The tasks in the workers' hands."""
-        return views.active_tasks(state_of(request).workers.snapshot)
+        """The tasks in the workers' hands; only where superusers alone may ask are their ids shown in full."""
+        return views.active_tasks(state_of(request).workers.snapshot, whole_ids=access == "superuser")
 
     return router

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from inference_core.tasks.record import TaskStatus
 from inference_core.tasks.snapshot import HealthStatus, WorkerStatus
@@ -60,7 +60,7 @@ class WorkersStats(Dated):
 class TaskInHand(BaseModel):
     """A task a worker has; its arguments are never shown."""
 
-    id: str
+    id: str = Field(description="In full where `MONITORING_ACCESS` is `superuser`, else its beginning.")
     name: str
     started_at: float | None
     worker_pid: int | None

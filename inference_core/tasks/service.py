@@ -87,15 +87,17 @@ class TaskService:
         request_fingerprint: str,
         name: str,
         *args: Any,
+        caller: str,
         owner: str | None = None,
         admit: Callable[[str], Awaitable[None]] | None = None,
         tag: str | None = None,
         **kwargs: Any,
     ) -> str:
-        """As `submit`, but once for each `Idempotency-Key` of an owner: a repetition gives the same task's id.
+        """As `submit`, but once for each `Idempotency-Key` of a caller: a repetition gives the same task's id.
 
+        `caller` is who asks, whether or not they have an account; nobody finds the tasks of another's keys.
         `admit` gets the id of a task that is about to be sent, not of one that was; what it raises refuses the task,
-        and the next request with the key asks again.
+        and leaves nothing behind.
 
         Raises:
             DependencyUnavailableError: if the broker or the result store does not take it in time.
@@ -103,12 +105,18 @@ class TaskService:
         """
         redis = self.store.redis
         with as_domain_error():
-            reservation = await idempotency.reserve(redis, owner, key, request_fingerprint)
-        if not reservation.is_new:
+            reservation = await idempotency.reserve(redis, caller, key, request_fingerprint)
+        if reservation.is_sent:
             return reservation.task_id
-        try:
-            if admit is not None:
+        if admit is not None:
+            try:
                 await admit(reservation.task_id)
+            except ServiceError:
+                undo = idempotency.forget if reservation.is_first else idempotency.mark_retryable
+                with as_domain_error():
+                    await undo(redis, reservation)
+                raise
+        try:
             await self.submit(name, *args, owner=owner, task_id=reservation.task_id, tag=tag, **kwargs)
         except ServiceError:
             with as_domain_error():

@@ -23,6 +23,8 @@ from inference_core.tasks.schemas import (
 )
 from inference_core.tasks.snapshot import Snapshot, WorkerView, judge
 
+SHOWN_OF_ID = 8
+
 
 def task_health(snapshot: Snapshot) -> TaskHealth:
     """Whether tasks are taken."""
@@ -55,19 +57,25 @@ def workers_stats(snapshot: Snapshot) -> WorkersStats:
     )
 
 
-def active_tasks(snapshot: Snapshot) -> ActiveTasks:
-    """What the workers have in hand; of an unresponsive one, what it had when it last spoke."""
+def active_tasks(snapshot: Snapshot, *, whole_ids: bool) -> ActiveTasks:
+    """What the workers have in hand; of an unresponsive one, what it had when it last spoke.
+
+    Whoever knows the id of a task that was submitted without an account may read and cancel it, so that others see
+    the beginning of an id alone: enough to find one's own.
+    """
     return ActiveTasks(
-        active={worker.name: _in_hand(worker.report["active"]) for worker in snapshot.workers},
-        scheduled={worker.name: _in_hand(worker.report["scheduled"]) for worker in snapshot.workers},
-        reserved={worker.name: _in_hand(worker.report["reserved"]) for worker in snapshot.workers},
+        active={worker.name: _in_hand(worker.report["active"], whole_ids) for worker in snapshot.workers},
+        scheduled={worker.name: _in_hand(worker.report["scheduled"], whole_ids) for worker in snapshot.workers},
+        reserved={worker.name: _in_hand(worker.report["reserved"], whole_ids) for worker in snapshot.workers},
         as_of=snapshot.as_of,
         age_ms=snapshot.age_ms(time.monotonic()),
     )
 
 
-def _in_hand(entries: list[TaskEntry]) -> list[TaskInHand]:
-    return [TaskInHand(**entry) for entry in entries]
+def _in_hand(entries: list[TaskEntry], whole_ids: bool) -> list[TaskInHand]:
+    if whole_ids:
+        return [TaskInHand(**entry) for entry in entries]
+    return [TaskInHand(**{**entry, "id": f"{entry['id'][:SHOWN_OF_ID]}..."}) for entry in entries]
 
 
 def _stats(worker: WorkerView) -> WorkerStats:

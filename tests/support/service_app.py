@@ -37,7 +37,10 @@ async def submit(submission: Submission, state: StateDep) -> Submitted:
 async def submit_once(submission: Submission, state: StateDep, key: IdempotencyKey = None) -> Submitted:
     assert key is not None
     mark = fingerprint(submission.task, submission.args)
-    task_id = await state.task_service.submit_once(key, mark, submission.task, *submission.args, owner=submission.owner)
+    who = submission.owner
+    task_id = await state.task_service.submit_once(
+        key, mark, submission.task, *submission.args, caller=who or "somebody", owner=who
+    )
     return Submitted(task_id=task_id)
 
 

@@ -147,6 +147,7 @@ class Limits(Part):
     Attributes:
         concurrent_requests: streams and tasks of one user at the same time.
         concurrent_streams: streams of all users at the same time in one API process.
+        anonymous_share: of those streams, the share that callers without an account can hold together.
         max_prompt_characters: of a request's own text.
     """
 
@@ -154,6 +155,7 @@ class Limits(Part):
     concurrent_requests: Annotated[int, Field(ge=0)] = 10
     tokens_per_day: Annotated[int, Field(ge=0)] = 1_000_000
     concurrent_streams: Annotated[int, Field(ge=0)] = 500
+    anonymous_share: Annotated[float, Field(gt=0, le=1)] = 0.8
     max_prompt_characters: Annotated[int, Field(ge=0)] = 100_000
 
 

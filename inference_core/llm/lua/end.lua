@@ -1,7 +1,8 @@
 -- Ends a request: gives its lease back and counts what it took beyond what was counted before.
 -- KEYS leases, reservations, tokens of the day, stats.
 -- ARGV lease id, tokens to add (negative: too many were counted), requests to add, errors to add, task ms (0: a stream),
--- ms for which the day's tokens are kept, what the lease must be: 'any', or 'held' where this may have been done before.
+-- ms for which the day's tokens are kept, 'held' to do nothing without
+-- the lease, which means that it was done before, or 'any' for a request that has none.
 local held = redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if ARGV[7] == 'held' and held == 0 then

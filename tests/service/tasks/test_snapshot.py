@@ -7,6 +7,7 @@ import pytest
 from inference_core.celery.worker_state import WorkerReport, decode_entry, encode_report
 from inference_core.tasks.monitor import view_of
 from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status
+from inference_core.tasks.views import active_tasks
 
 REPORT: WorkerReport = {
     "phase": "running",
@@ -72,3 +73,12 @@ def test_entry_survives_its_way_through_redis_and_is_aged_by_redis_clock() -> No
 @pytest.mark.parametrize("value", [b"", b"no stamp", b"1 {}", b"1 []", b"x {}", b'1 {"phase": "running"}'])
 def test_entry_nobody_of_ours_wrote_is_left_out(value: bytes) -> None:
     assert view_of(b"stranger", value, (1, 0)) is None
+
+
+@pytest.mark.parametrize("place", ["active", "reserved", "scheduled"])
+def test_ids_of_tasks_are_whole_for_superusers_alone(place: str) -> None:
+    task_id = "0123abcd-4567-4890-abcd-ef0123456789"
+    entry = {"id": task_id, "name": "llm.explain", "started_at": None, "worker_pid": None, "eta": None}
+    snapshot = Snapshot(True, (WorkerView("w", "online", 0, {**REPORT, place: [entry]}),))  # type: ignore[typeddict-item]
+    assert [task.id for task in getattr(active_tasks(snapshot, whole_ids=True), place)["w"]] == [task_id]
+    assert [task.id for task in getattr(active_tasks(snapshot, whole_ids=False), place)["w"]] == ["0123abcd..."]

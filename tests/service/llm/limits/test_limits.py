@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from redis.asyncio import Redis
 
@@ -71,6 +73,70 @@ async def test_repeated_submission_passes_a_limit_that_is_reached(start_app: App
 
 
 @on_sqlite
+async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tmp_path: Path, redis_url: str) -> None:
+    async with (
+        start_app(llm_config_file=limits_config(tmp_path, per_minute=1)) as api,
+        Redis.from_url(redis_url) as redis,
+    ):
+        mine = await login(api)
+        before = set(await redis.keys("inference_core:*"))
+        sent = await api.post("/llm/explain", BODY, mine, headers={"Idempotency-Key": "one"})
+        assert sent.status_code == 200
+        kept = set(await redis.keys("inference_core:*"))
+        assert len(kept - before) == 2  # the task and its key
+        for number in range(5):
+            headers = {"Idempotency-Key": f"refused-{number}"}
+            assert (await api.post("/llm/explain", BODY, mine, headers=headers)).status_code == 429
+            # Nothing is known of the key, so that it may come with another text.
+            other = await api.post("/llm/explain", {**BODY, "question": "Other?"}, mine, headers=headers)
+            assert other.status_code == 429
+        assert set(await redis.keys("inference_core:*")) == kept
+        # A key whose message may have been sent is kept with its task's id, whatever refuses its repetition.
+        (key,) = [name for name in kept - before if b"idempotency" in name]
+        await redis.hdel(key, "sent")
+        await redis.hset(key, "at_ms", 1)
+        assert (await api.post("/llm/explain", BODY, mine, headers={"Idempotency-Key": "one"})).status_code == 429
+        assert (await redis.hget(key, "task_id")).decode() == sent.json()["task_id"]
+
+
+@on_sqlite
+async def test_keys_of_callers_without_an_account_are_each_addresss_own(start_app: AppFactory, tmp_path: Path) -> None:
+    async with start_app(llm_config_file=limits_config(tmp_path)) as api:
+        tasks: dict[str, str] = {}
+        for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "192.0.2.1"):
+            transport = httpx2.ASGITransport(app=api.app, client=(address, 1))
+            async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
+                headers = {"Idempotency-Key": "one"}
+                sent = await client.post(f"{PREFIX}/llm/explain", json=BODY, headers=headers)
+                assert sent.status_code == 200
+                assert tasks.setdefault(address, sent.json()["task_id"]) == sent.json()["task_id"]
+                other = await client.post(f"{PREFIX}/llm/explain", json={"question": "Other?"}, headers=headers)
+                assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+        assert len(set(tasks.values())) == 4
+
+
+@on_sqlite
+async def test_callers_without_an_account_leave_room_for_users(start_server: ServerFactory, tmp_path: Path) -> None:
+    config = limits_config(tmp_path)
+    shared = "concurrent_streams: 5\n    anonymous_share: 0.6"
+    config.write_text(config.read_text().replace("concurrent_streams: 0", shared))
+    async with start_server(llm_config_file=config) as server, AsyncExitStack() as stack:
+        api = Api(client=server.client, app=None, settings=None, state=server.state)  # type: ignore[arg-type]
+        mine = await login(api)
+        stall = {"X-LLM-Fault": "stall:60"}
+        for callers, status in (({}, 200), ({}, 200), ({}, 200), ({}, 503), (mine.bearer, 200), (mine.bearer, 200)):
+            response = await stack.enter_async_context(server.stream("/explain/stream", BODY, **stall, **callers))
+            assert response.status_code == status
+        # The process is full now, for everybody.
+        for callers in ({}, mine.bearer):
+            refused = await server.client.post(PREFIX + STREAM, json=BODY, headers=callers)
+            assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+        await stack.aclose()
+        await until(lambda: not server.llm.streams.active, within_s=10)
+        assert (await server.client.post(PREFIX + STREAM, json=BODY)).status_code == 200
+
+
+@on_sqlite
 async def test_streams_at_once_are_bounded_and_given_back(start_server: ServerFactory, tmp_path: Path) -> None:
     config = limits_config(tmp_path, at_once=2)
     async with start_server(llm_config_file=config) as server:
@@ -131,7 +197,7 @@ async def test_answer_can_be_no_longer_than_what_was_reserved_for_it(start_app: 
             question = replace(asked, model_name=model)
             (candidate,) = api.state.llm.gateway.candidates("explain", model, question.params)
             assert candidate.call.parameters.get("max_tokens") == told
-            prepared = await prepare(Principal("user:e"), question)
+            prepared = await prepare(Principal("user:e", caller="user:e"), question)
             assert prepared.output_tokens == (told or 500)
         response = await api.post(STREAM, {"question": "Why?", "model_name": "short"})
         assert parse_events(response.text)[-2]["usage"]["output_tokens"] <= 30
