@@ -72,6 +72,11 @@ async def test_repeated_submission_passes_a_limit_that_is_reached(start_app: App
             assert refused.status_code == 429
 
 
+async def submissions(redis: Redis) -> set[bytes]:
+    """What Redis remembers of tasks and of the keys they came with."""
+    return {*await redis.keys("*:task:*"), *await redis.keys("*:idempotency:*")}
+
+
 @on_sqlite
 async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tmp_path: Path, redis_url: str) -> None:
     async with (
@@ -79,10 +84,10 @@ async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tm
         Redis.from_url(redis_url) as redis,
     ):
         mine = await login(api)
-        before = set(await redis.keys("inference_core:*"))
+        before = await submissions(redis)
         sent = await api.post("/llm/explain", BODY, mine, headers={"Idempotency-Key": "one"})
         assert sent.status_code == 200
-        kept = set(await redis.keys("inference_core:*"))
+        kept = await submissions(redis)
         assert len(kept - before) == 2  # the task and its key
         for number in range(5):
             headers = {"Idempotency-Key": f"refused-{number}"}
@@ -90,7 +95,7 @@ async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tm
             # Nothing is known of the key, so that it may come with another text.
             other = await api.post("/llm/explain", {**BODY, "question": "Other?"}, mine, headers=headers)
             assert other.status_code == 429
-        assert set(await redis.keys("inference_core:*")) == kept
+        assert await submissions(redis) == kept
         # A key whose message may have been sent is kept with its task's id, whatever refuses its repetition.
         (key,) = [name for name in kept - before if b"idempotency" in name]
         await redis.hdel(key, "sent")
