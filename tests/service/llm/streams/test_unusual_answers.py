@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from inference_core.llm.answering import answer
+from inference_core.llm.config.loader import BUILT_IN_FILE
 from inference_core.llm.types import ChatRequest, ModelCall, StreamItem, Token, Usage
 from tests.service.conftest import AppFactory
+from tests.service.llm.routes.test_redelivery import job_of
 from tests.support.accounts import Api, Tokens
 from tests.support.llm import EndlessProvider, Event, config_file, kinds, parse_events, replace_provider, text_of
 
@@ -122,7 +126,7 @@ async def test_usage_that_cannot_be_true_is_estimated_and_says_so(
 
 
 @pytest.fixture
-async def forgetful(start_app: AppFactory, tmp_path: Path, service_settings: Any) -> Any:
+async def forgetful(start_app: AppFactory, tmp_path: Path) -> AsyncIterator[Api]:
     """An application whose database refuses every turn."""
     async with start_app(llm_config_file=config(tmp_path)) as api:
         async with api.state.database.write() as session:
@@ -146,6 +150,18 @@ async def test_answer_that_the_database_refuses_is_charged_and_the_stream_says_s
     totals = (await forgetful.get("/llm/usage", tokens)).json()["totals"]
     assert (totals["requests"], totals["total_tokens"]) == (1, 35)
     assert (await forgetful.get(f"/llm/sessions/{events[0]['session_id']}", tokens)).status_code == 404
+
+
+@on_sqlite
+async def test_task_whose_answer_the_database_refuses_gives_it_and_is_charged(forgetful: Api) -> None:
+    user = await forgetful.register()
+    # By the simulator: a worker opens a gateway of its own.
+    settings = forgetful.settings.model_copy(update={"llm_config_file": BUILT_IN_FILE})
+    outcome = await answer(settings, job_of(user.id), str(uuid4()))
+    assert outcome.text
+    assert outcome.stored is False
+    totals = (await forgetful.get("/llm/usage", await forgetful.login(user))).json()["totals"]
+    assert (totals["requests"], totals["total_tokens"]) == (1, outcome.usage.total_tokens)
 
 
 @on_sqlite
