@@ -17,6 +17,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from inference_core.llm.simulator.faults import parse_rates
+from inference_core.redis.address import RedisAddress
 
 ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
@@ -175,9 +176,7 @@ class Settings(BaseSettings):
     @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
     @classmethod
     def _redis_url(cls, value: str) -> str:
-        if value and not value.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("must be a redis://, rediss:// or unix:// URL")
-        return value
+        return RedisAddress.parse(value).url if value else value
 
     @model_validator(mode="after")
     def _usable_prefix(self) -> Self:

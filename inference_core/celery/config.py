@@ -10,6 +10,7 @@ from kombu.entity import Queue
 
 from inference_core.celery.queues import ALL_QUEUES, DEFAULT_QUEUE, task_routes
 from inference_core.celery.schedule import beat_schedule
+from inference_core.redis.address import RedisAddress
 from inference_core.settings import Settings
 
 # A worker that drops its broker connection at every hiccup would run its tasks twice, so it is more patient
@@ -21,8 +22,8 @@ SOFT_LIMIT_SHARE = 0.9
 def celery_config(settings: Settings, *, is_worker: bool) -> dict[str, Any]:
     """The whole configuration; a worker and a sending client differ in their patience with the broker."""
     return {
-        "broker_url": settings.broker_url,
-        "result_backend": settings.result_backend,
+        "broker_url": RedisAddress.parse(settings.broker_url).celery_url,
+        "result_backend": RedisAddress.parse(settings.result_backend).celery_url,
         **_serialization(),
         **_connection(settings, is_worker=is_worker),
         **_delivery(settings),
@@ -68,7 +69,8 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
         },
         "redis_socket_connect_timeout": settings.redis_connect_timeout_s,
         "redis_socket_timeout": socket_timeout_s,
-        "redis_socket_keepalive": True,
+        # Celery hands it to a local socket too, which knows no such thing.
+        "redis_socket_keepalive": not RedisAddress.parse(settings.result_backend).path,
         "task_publish_retry": True,
         "task_publish_retry_policy": bounds,
     }

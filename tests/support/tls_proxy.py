@@ -1,0 +1,60 @@
+"""TLS in front of a server that has none: a certificate made for the occasion, and a proxy in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.servers.unavailable import ServerUnavailableError
+
+NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+
+
+def make_certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for the loopback that only itself has signed, and its key.
+
+    Raises:
+        ServerUnavailableError: without the `openssl` command.
+    """
+    if (openssl := shutil.which("openssl")) is None:
+        raise ServerUnavailableError("openssl is not installed; on Debian: apt-get install openssl")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key)
+    subject = ("-days", "2", "-subj", "/CN=localhost", "-addext", NAMES)
+    subprocess.run([openssl, "req", "-x509", *new_key, "-out", certificate, *subject], check=True, capture_output=True)
+    return certificate, key
+
+
+@contextmanager
+def tls_proxy(certificate: Path, key: Path, target_port: int) -> Iterator[int]:
+    """Take TLS connections on the loopback and hand on what comes; gives the port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    loop = asyncio.new_event_loop()
+
+    async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_read, to_write = await asyncio.open_connection("127.0.0.1", target_port)
+        await asyncio.gather(hand_on(reader, to_write), hand_on(to_read, writer))
+
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        loop.call_soon_threadsafe(server.close)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(5)
