@@ -273,6 +273,42 @@ def test_on_paper_there_are_no_tools_and_no_dark(open_report: OpenReport) -> Non
     assert page.locator("table.rules").is_visible()
 
 
+WIDTHS = "[...document.querySelectorAll('#charts .plot canvas')].map(one => one.clientWidth)"
+
+
+@pytest.mark.parametrize("width", [390, 1024, 1440, 2560])
+def test_charts_are_drawn_as_wide_as_the_paper(open_report: OpenReport, width: int) -> None:
+    page = open_report(KINDS["full"](), viewport={"width": width, "height": 900}).page
+    on_screen = page.evaluate(WIDTHS)
+    page.evaluate(f"addEventListener('beforeprint', () => queueMicrotask(() => {{ window.onPaper = {WIDTHS}; }}))")
+    page.pdf(format="A4")
+
+    on_paper = page.evaluate("window.onPaper")
+    assert len(on_paper) == len(on_screen) >= 4
+    # 186 mm are between the margins of A4.
+    assert all(600 <= width <= 703 for width in on_paper), on_paper
+    assert page.evaluate(WIDTHS) == on_screen
+
+
+def test_percentiles_that_stand_beside_the_measured_ones_are_dots(open_report: OpenReport) -> None:
+    document = KINDS["full"]()
+    page = open_report(document).page
+    labels = [name for name in ("corrected", "service time") if page.get_by_text(name, exact=False).count()]
+    assert labels
+    shown = page.evaluate(
+        """label => [...charts].flatMap(chart => chart.plot.series.map((line, index) => [chart, line, index]))
+        .filter(([, line]) => line.label === label)
+        .map(([chart, line, index]) => ({
+            line: line.paths(chart.plot, index, 0, 4) !== null,
+            dots: line.points.show(chart.plot, index),
+            known: chart.plot.data[index].filter(value => value !== null).length,
+        }))""",
+        labels[0],
+    )
+    assert shown
+    assert all(not item["line"] and item["dots"] and item["known"] == 5 for item in shown), shown
+
+
 def test_half_an_hour_opens_at_once(open_report: OpenReport) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=1800, names=12, requests_per_s=40)))
     pages = [open_report(document).page for _ in range(3)]

@@ -89,7 +89,7 @@ function legendOf(spec, toggle) {
     key.setAttribute("aria-pressed", String(!line.hidden));
     key.title = `Show or hide ${line.label}`;
     const value = element("span", "value");
-    key.append(element("i", `swatch ${line.colour}${line.dash ? " dashed" : ""}`), `${line.label} `, value);
+    key.append(element("i", `swatch ${line.colour}${line.dots ? " dots" : line.dash ? " dashed" : ""}`), `${line.label} `, value);
     key.addEventListener("click", () => {
       line.hidden = !line.hidden;
       key.setAttribute("aria-pressed", String(!line.hidden));
@@ -109,7 +109,7 @@ function legendOf(spec, toggle) {
 /**
  * Draw a chart into `host`.
  *
- * spec: title, unit, x, series (label, colour, values, format, dash, fill, hidden), where x and values are arrays of
+ * spec: title, unit, x, series (label, colour, values, format, dash, dots, fill, hidden), where x and values are arrays of
  * arrays, one for each grid (a single one for what has no other), height, limits (ms, label, colour),
  * log, yRange, time (whether x is the shared time), marks (draws behind the lines), draw (draws over them),
  * describe(index) for the spoken value, xRange/xSplits/xValues for other axes than time.
@@ -140,12 +140,15 @@ function makeChart(host, spec) {
     follow();
     zoom.listeners.add(follow);
   }
-  const observer = new ResizeObserver(() => {
+  const fit = () => {
     if (box.clientWidth && size().width !== plot.width) plot.setSize(size());
-  });
+  };
+  const observer = new ResizeObserver(fit);
   observer.observe(box);
   box.addEventListener("keydown", (event) => chartKey(event, plot, spec, level, spoken));
   const chart = {
+    plot,
+    fit,
     redraw: () => plot.redraw(false, true),
     destroy() {
       observer.disconnect();
@@ -218,11 +221,11 @@ function seriesOf(line) {
     show: !line.hidden,
     stroke: () => colour(line.colour),
     fill: line.fill ? () => colour(`${line.colour}-fill`) : undefined,
-    width: 1.75,
+    width: line.dots ? 0 : 1.75,
     dash: line.dash ? [6, 4] : undefined,
     spanGaps: line.span === true || line.values.some(isSparse),
-    paths: line.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
-    points: { show: (plot, index) => !line.span && isSparse(plot.data[index]), size: 5, width: 0, fill: () => colour(line.colour) },
+    paths: line.dots ? () => null : line.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
+    points: { show: (plot, index) => line.dots || (!line.span && isSparse(plot.data[index])), size: line.dots ? 7 : 5, width: 0, fill: () => colour(line.colour) },
   };
 }
 

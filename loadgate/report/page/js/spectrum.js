@@ -18,7 +18,8 @@ function spectrumChart(host, scope, options) {
   if (raw.failure) lines.push({ label: "failures", colour: "failures", points: spectrumPoints(raw.failure) });
   if (raw.beside) {
     const points = new Map(raw.beside.points.map(([percent, ms]) => [nines(percent), ms]));
-    lines.push({ label: raw.beside.label, colour: "soft", dash: true, points });
+    // Dots: between the few percentiles that are known a line would lie where nothing was measured.
+    lines.push({ label: raw.beside.label, colour: "soft", dots: true, points });
   }
   const x = [...new Set(lines.flatMap((line) => [...line.points.keys()]))].sort((a, b) => a - b);
   if (!x.length) return null;
@@ -26,7 +27,7 @@ function spectrumChart(host, scope, options) {
   const series = lines.map((line) => ({
     label: line.label,
     colour: line.colour,
-    dash: line.dash,
+    dots: line.dots,
     span: true,
     format: formatMs,
     values: [x.map((mark) => line.points.get(mark) ?? null)],

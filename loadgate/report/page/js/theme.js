@@ -60,5 +60,15 @@ let themeBeforePrint;
 addEventListener("beforeprint", () => {
   themeBeforePrint = document.documentElement.dataset.theme || "auto";
   setTheme("light");
+  fitCharts(true);
 });
-addEventListener("afterprint", () => setTheme(themeBeforePrint));
+addEventListener("afterprint", () => {
+  setTheme(themeBeforePrint);
+  fitCharts(false);
+});
+
+/** Charts are drawn for a width in pixels: that of the paper while the page is printed. */
+function fitCharts(isPrinting) {
+  document.documentElement.classList.toggle("printing", isPrinting);
+  for (const chart of charts) chart.fit();
+}
