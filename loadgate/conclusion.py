@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from loadgate.artefacts import REPORT_FILE, RUN_FILE, UnwrittenError, append_job_summary, write_artefacts
-from loadgate.console import verdict_text
+from loadgate.console import terminal_columns, verdict_text
 from loadgate.exit_codes import ExitCode
 from loadgate.judgement import exit_code, judge
 from loadgate.places import RUN_FOLDER_VARIABLE, PlaceError, run_folder, shown_path
@@ -45,7 +45,7 @@ def conclude(run: Run, project: Project) -> Conclusion:
         code = ExitCode.ERROR
         problems.append(f"there is no {RUN_FILE} to show that the run has passed: exit code {code}")
     report = folder / REPORT_FILE if folder is not None and (folder / REPORT_FILE).is_file() else None
-    text = verdict_text(document, None if report is None else shown_path(report))
+    text = verdict_text(document, None if report is None else shown_path(report), terminal_columns(os.environ))
     text += "".join(f"loadgate: {problem}\n" for problem in problems)
     return Conclusion(code, text, report, document["verdict"])
 

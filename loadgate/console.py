@@ -1,47 +1,122 @@
-"""What a run prints at its end: the verdict as a table."""
+"""What a run prints at its end: the verdict as a table, or as a list where the terminal is too narrow for one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.text import (
     OUTCOME_WORDS,
     aligned,
     duration,
     number,
     percent,
+    printable,
     rule_limit,
     rule_quantity,
     rule_reason,
 )
+from loadgate.rules.types import Interval, Operator
+
+HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
+MIN_COLUMNS = 20
 
 
-def verdict_text(document: Mapping[str, Any], report: Path | None) -> str:
-    """Return the verdict with a line for each rule: limit, measured value, samples, outcome, reason."""
+def terminal_columns(environment: Mapping[str, str]) -> int | None:
+    """Return the width of the terminal that standard output is, or as COLUMNS says; `None` where it is none."""
+    given = environment.get("COLUMNS", "")
+    if given.isascii() and given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def verdict_text(document: Mapping[str, Any], report: Path | None, columns: int | None = None) -> str:
+    """Return the verdict: each rule with limit, measured value, samples and outcome, and what has to be said of it.
+
+    Lines are wrapped at `columns`, where that is given.
+    """
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
-    rows = [("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME", "")]
-    rows += [
-        (
-            f"{rule['scope']}: {rule['metric']}",
-            rule_limit(rule),
-            rule_quantity(rule, rule["value"]),
-            number(rule["samples"]),
-            OUTCOME_WORDS[rule["outcome"]],
-            rule_reason(rule),
-        )
-        for rule in verdict["rules"]
-    ]
-    measured = f"{number(overall['requests'])} requests in {duration(run['duration_s'])}"
-    where = f"; report: {report}" if report is not None else ""
+    rules = verdict["rules"]
+    requests = f"{number(overall['requests'])} requests in {duration(run['duration_s'])}"
     lines = [
+        *_rules(document, rules, columns),
         "",
-        *aligned(rows, right={2, 3}),
-        "",
-        *(f"! {note}" for note in verdict["notes"]),
-        f"{measured}, {percent(overall['failure_rate'])} failed{where}",
-        f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']} (exit code {verdict['exit_code']})",
-        "",
+        *(f"! {printable(note)}" for note in [*verdict["notes"], *_uncertain(rules)]),
+        f"{requests}, {percent(overall['failure_rate'])} failed",
+        *(f"  {line}" for line in failure_lines(document)),
+        *([f"report: {report}"] if report is not None else []),
+        f"{OUTCOME_WORDS[verdict['outcome']]}: {printable(verdict['reason'])} (exit code {verdict['exit_code']})",
     ]
-    return "\n".join(lines)
+    return "\n".join(["", *_wrapped(lines, columns), "", ""])
+
+
+def _rules(document: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
+    rows = [HEAD, *map(_cells, rules)]
+    table = aligned(rows, right={2, 3})
+    said = [_said(document, rule) for rule in rules]
+    if columns is None or max(map(len, table)) <= columns:
+        head, *shown = table
+        return [head, *(line for row, more in zip(shown, said, strict=True) for line in (row, *more))]
+    lines = []
+    for (rule, limit, measured, samples, outcome), more in zip(rows[1:], said, strict=True):
+        lines += [f"{outcome} {printable(rule)}", f"  {measured}, limit {limit}, {samples} samples", *more]
+    return lines
+
+
+def _cells(rule: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        f"{rule['scope']}: {rule['metric']}",
+        rule_limit(rule),
+        rule_quantity(rule, rule["value"]),
+        number(rule["samples"]),
+        OUTCOME_WORDS[rule["outcome"]],
+    )
+
+
+def _said(document: Mapping[str, Any], rule: Mapping[str, Any]) -> list[str]:
+    """Return what the row of a rule does not say: why it is no pass, or what makes the pass a close one."""
+    interval = _interval(rule)
+    is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule["limit"])
+    if rule["outcome"] == "pass" and not is_close and _holds_with_the_ramp(rule):
+        return []
+    return [f"  {printable(line)}" for line in (rule_reason(rule), slow_request(document, rule)) if line]
+
+
+def _holds_with_the_ramp(rule: Mapping[str, Any]) -> bool:
+    value = rule["value_all_stages"]
+    return value is None or Operator(rule["operator"]).holds(value, rule["limit"])
+
+
+def _uncertain(rules: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Name the limits that held but have too few requests for a confidence interval, which then has an open end."""
+    names = []
+    for rule in rules:
+        interval = _interval(rule)
+        if rule["outcome"] == "pass" and interval is not None and None in (interval.low, interval.high):
+            names.append(f"{rule['scope']}: {rule['metric']}" if interval.contains(rule["limit"]) else "")
+    named = ", ".join(filter(None, names))
+    return [f"too few requests for a 95 % confidence interval of {named}"] if named else []
+
+
+def _interval(rule: Mapping[str, Any]) -> Interval | None:
+    return Interval(**rule["interval"]) if rule["interval"] else None
+
+
+def _wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
+    if columns is None:
+        return list(lines)
+    width = max(columns, MIN_COLUMNS)
+    return [part for line in lines for part in ([line] if len(line) <= width else _parts(line, width))]
+
+
+def _parts(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)

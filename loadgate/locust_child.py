@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from loadgate.console import terminal_columns
 from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
 from loadgate.parent import PARENT_VARIABLE
@@ -46,6 +47,9 @@ def run_locust(
     }
     if display.draws:
         variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        # It writes to a pipe.
+        if (columns := terminal_columns(os.environ)) is not None:
+            variables["COLUMNS"] = str(columns)
     # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
     child = subprocess.Popen(
         command,

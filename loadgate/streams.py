@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TextIO
 
-_STAND_INS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|"}
+_STAND_INS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|", "\N{MULTIPLICATION SIGN}": "x"}
 """For a stream without Unicode; other characters become `?`. One for one, so that columns stay in line."""
 
 _ERRORS = "loadgate-stand-ins"

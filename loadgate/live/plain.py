@@ -15,7 +15,7 @@ def plain_line(state: LiveState) -> str:
         f"{state.elapsed_s:.0f}{planned} s{', waiting for the last answers' if state.is_stopping else ''}",
         state.stage,
         f"{state.users} users",
-        f"{state.requests} requests ({state.requests_per_s:.1f}/s)",
+        f"{state.requests:,} requests ({state.requests_per_s:.1f}/s)",
         f"{state.failures} failed",
         *(rule_words(rule) for rule in state.rules),
     ]
@@ -23,8 +23,9 @@ def plain_line(state: LiveState) -> str:
 
 
 def rule_words(rule: RuleState) -> str:
-    """Return a rule's name, value, limit and state, as in `auth p95 82.1 < 500 ms ok`."""
-    return f"{rule_name(rule)} {shown_value(rule)} {rule.operator} {shown_limit(rule)} {STATE_WORDS[rule.outcome]}"
+    """Return a rule's name, value, limit and state, as in `auth p95 82.1 ms < 500 ms ok`."""
+    value = rule_quantity({"unit": rule.unit}, rule.value)
+    return f"{rule_name(rule)} {value} {rule.operator} {shown_limit(rule)} {STATE_WORDS[rule.outcome]}"
 
 
 def rule_name(rule: RuleState) -> str:

@@ -174,8 +174,8 @@ def test_the_view_without_an_end() -> None:
 
 def test_a_plain_line_says_the_same() -> None:
     assert plain_line(STATE) == (
-        "83/600 s | steady | 50 users | 12345 requests (148.2/s) | 7 failed | health p95 52.4 < 100 ms ok | "
-        "auth with a long name p95 1,625 < 100 ms BROKEN | tasks p95 - < 100 ms open"
+        "83/600 s | steady | 50 users | 12,345 requests (148.2/s) | 7 failed | health p95 52.4 ms < 100 ms ok | "
+        "auth with a long name p95 1,625 ms < 100 ms BROKEN | tasks p95 - < 100 ms open"
     )
 
 
