@@ -20,6 +20,9 @@ UNSENT = "unsent: "
 MANY_NAMES = 200
 """With more request names, some are most likely made of ids or query strings."""
 
+CUT_OFF = "cut_off"
+"""The counter of requests that were in flight when somebody interrupted the run."""
+
 INTERRUPTED = "the run was interrupted"
 """How the note on an interrupted run begins."""
 
@@ -90,8 +93,9 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     spoilers += [arrivals] if arrivals else []
     spoilers += unsent_notes(recorder.counters())
     asked_for = facts.asked_for(rules, recorder)
-    remarks = (note for note in (silence, names_note(recorder), *facts.remarks) if note)
-    notes = (*spoilers, *remarks, *_smaller_run(rules, asked_for, facts))
+    remarks = [note for note in (silence, names_note(recorder), *facts.remarks) if note]
+    smaller = _smaller_run(rules, asked_for, facts)
+    notes = (*spoilers, *remarks, *cut_off_note(recorder.counters()), *smaller)
     verdict = evaluate(asked_for, recorder, facts.context(notes))
     aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
     if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
@@ -142,6 +146,13 @@ def arrival_note(counters: Mapping[str, int]) -> str | None:
         f"{never} arrivals never started and {dropped} were dropped, because no user was free: "
         "the load was less than asked for; give more --users if the target was not the reason"
     )
+
+
+def cut_off_note(counters: Mapping[str, int]) -> list[str]:
+    """Say how many requests the interrupt has cut off."""
+    count = counters.get(CUT_OFF, 0)
+    requests = "1 request was" if count == 1 else f"{count} requests were"
+    return [f"{requests} cut off by the interrupt, and counted neither as failed nor as answered"] if count else []
 
 
 def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFacts) -> list[str]:

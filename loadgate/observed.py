@@ -13,7 +13,7 @@ from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
 from loadgate.descriptors import own_limit
-from loadgate.judgement import UNSENT
+from loadgate.judgement import CUT_OFF, UNSENT, Ending
 from loadgate.measures import Measure
 from loadgate.run_state import FinishedRequest, Run
 from loadgate.tracing import request_ids
@@ -36,9 +36,13 @@ class UnansweredRequestError(Exception):
 def record_request(run: Run, event: Mapping[str, Any]) -> None:
     """Record what Locust's request event says; what makes no sense is left out, and the verdict says so.
 
-    A request that the load generator's own machine refused to send says nothing of the target: it is only counted.
+    Two are only counted: one that the load generator's own machine refused to send says nothing of the target, and one
+    that whoever interrupted the run has cut off neither failed nor succeeded.
     """
     exception = event.get("exception")
+    if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
+        run.recorder.count(CUT_OFF)
+        return
     if exception is not None:
         # Where a `with` block has marked the request as failed, the client's own error stands in the response.
         limit = own_limit(exception) or own_limit(getattr(event.get("response"), "error", None))

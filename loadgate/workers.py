@@ -14,11 +14,15 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
 from loadgate.clocks import WorkerClocks, moved
+from loadgate.judgement import Ending
 from loadgate.pacer import Pacer
 from loadgate.run_state import Run
 
 FINISH = "loadgate_finish"
-"""Master to worker: stop the users, wait for requests in flight, send the last report. Data: {"stop_timeout_s"}."""
+"""Master to worker: stop the users, wait for requests in flight, send the last report.
+
+Data: {"stop_timeout_s", "ending"}, the ending as in `Ending`.
+"""
 FINAL = "loadgate_final"
 """Worker to master: the last report."""
 STAGE = "loadgate_stage"
@@ -64,6 +68,9 @@ class WorkerSide:
             self._runner.send_message(FINAL, report)
 
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        run, _ = self._current()
+        if run is not None:
+            run.ending = Ending(msg.data["ending"])
         self.finish(msg.data["stop_timeout_s"])
 
     def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
@@ -158,7 +165,7 @@ class MasterSide:
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Tell the workers to finish and wait for their last reports, no longer than they may take."""
-        self._runner.send_message(FINISH, {"stop_timeout_s": stop_timeout_s})
+        self._runner.send_message(FINISH, {"stop_timeout_s": stop_timeout_s, "ending": run.ending.value})
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
         while self._unfinished(run) and time.monotonic() < deadline and not hurried():
             gevent.sleep(0.05)

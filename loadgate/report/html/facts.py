@@ -14,6 +14,7 @@ _COUNTERS = {
     "arrivals_late": "arrivals began late, because no user was free in time; their lateness is in their latency",
     "arrivals_dropped": "arrivals were dropped, because no user was free",
     "arrivals_never_started": "arrivals never started, because no user was free",
+    "cut_off": "requests were cut off by the interrupt, and counted neither as failed nor as answered",
 }
 
 
