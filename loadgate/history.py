@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +29,10 @@ UNKNOWN = "·"
 PLAIN_UNKNOWN = "-"
 MAX_SPARKS = 40
 """Runs of one rule that a sparkline shows, the newest ones."""
+QUIET_S = 3600.0
+"""How long nothing may have been written to a folder without a run.json before it is taken for that of a dead run."""
+
+_STAMPED = re.compile(r"\d{8}T\d{6}Z-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,10 @@ class Unread:
 
 
 def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun], list[Unread]]:
-    """Return the newest runs below the folder `runs`, of one profile or all, and what could not be read on the way."""
+    """Return the newest runs below the folder `runs`, of one profile or all, and what could not be read on the way.
+
+    A folder without a run.json is left out: its run failed to start, was killed, or is going on.
+    """
     found: list[PastRun] = []
     unread: list[Unread] = []
     for folder in _newest_first(runs):
@@ -65,11 +74,50 @@ def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun
         try:
             past = _past_run(folder)
         except RunFileError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue
             unread.append(Unread(folder.name, str(error).removeprefix(f"{folder / RUN_FILE}: ")))
             continue
         if profile in {None, past.profile}:
             found.append(past)
     return found, unread
+
+
+def prune(runs: Path, profile: str | None, keep: int, now_s: float) -> int:
+    """Delete all judged runs but the newest `keep`, of one profile or all; return how many folders were deleted.
+
+    Without a profile, folders without a run.json are deleted as well, unless something was written there within
+    QUIET_S: their run may be going on. Other folders and links are left alone.
+
+    Raises:
+        OSError: a folder cannot be deleted.
+    """
+    kept = deleted = 0
+    for folder in _newest_first(runs):
+        if not _STAMPED.match(folder.name) or folder.is_symlink():
+            continue
+        if not (folder / RUN_FILE).exists():
+            is_over = profile is None and now_s - _last_change_s(folder) > QUIET_S
+        elif profile is not None and not _is_of(folder, profile):
+            continue
+        else:
+            kept += 1
+            is_over = kept > keep
+        if is_over:
+            shutil.rmtree(folder)
+            deleted += 1
+    return deleted
+
+
+def _is_of(folder: Path, profile: str) -> bool:
+    try:
+        return _past_run(folder).profile == profile
+    except RunFileError:
+        return False
+
+
+def _last_change_s(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str, Any]:
@@ -93,9 +141,9 @@ def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str
 
 def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
     """Return the history for people; `can_show` says whether the terminal knows some characters."""
-    lines = [printable(f"{one.folder}: {one.problem}") for one in unread]
+    problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
-        return "\n".join([*lines, "no run was found"])
+        return "\n".join(["no run was found", *problems])
     rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
     rows += [
         (
@@ -109,7 +157,7 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
         )
         for run in found
     ]
-    lines += aligned(rows, right={4, 5})
+    lines = aligned(rows, right={4, 5})
     bars, unknown = (BARS, UNKNOWN) if can_show(BARS + UNKNOWN) else (PLAIN_BARS, PLAIN_UNKNOWN)
     rules = [("PROFILE", "RULE", "LIMIT", "LATEST", "OUTCOMES", "OLDEST TO NEWEST")]
     for (profile, rule), points in _by_rule(found).items():
@@ -117,7 +165,8 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
         values = [point["value"] for point in points[-MAX_SPARKS:]]
         shown = (rule_limit(latest), rule_quantity(latest, latest["value"]), _counted(points))
         rules.append((profile, rule, *shown, sparkline(values, bars, unknown)))
-    return "\n".join([*lines, "", *aligned(rules, right={3})] if len(rules) > 1 else lines)
+    lines += ["", *aligned(rules, right={3})] if len(rules) > 1 else []
+    return "\n".join([*lines, *(["", *problems] if problems else [])])
 
 
 def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = UNKNOWN) -> str:
@@ -146,15 +195,7 @@ def _age(folder: Path) -> tuple[str, int, str]:
 
 
 def _past_run(folder: Path) -> PastRun:
-    try:
-        return _from_document(folder, read_run(folder))
-    except RunFileError as error:
-        if isinstance(error.__cause__, FileNotFoundError):
-            raise RunFileError(f"has no {RUN_FILE}: the run is going on, or ended before it was judged") from error
-        raise
-
-
-def _from_document(folder: Path, document: Mapping[str, Any]) -> PastRun:
+    document = read_run(folder)
     run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
     git = document["made_on"]["git"]
     keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from loadgate.artefacts import write_whole
-from loadgate.history import MAX_SPARKS, history_json, history_text, past_runs, sparkline
+from loadgate.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
 from loadgate.project import TargetSettings
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
@@ -79,7 +80,9 @@ def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, An
     assert past_runs(tmp_path / "absent", None, 5) == ([], [])
 
 
-def test_broken_and_unfinished_runs_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_broken_runs_are_a_line_each_below_the_runs_and_failed_starts_are_none(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
     keep(tmp_path, "20260501T120000Z-light", document)
     (tmp_path / "20260502T120000Z-light").mkdir()
     broken = {
@@ -94,8 +97,11 @@ def test_broken_and_unfinished_runs_are_a_line_each(tmp_path: Path, document: di
     (tmp_path / "notes.txt").write_text("not a run")
     found, unread = past_runs(tmp_path, None, 20)
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
-    assert [one.folder for one in unread] == [*sorted(broken, reverse=True), "20260502T120000Z-light"]
-    lines = history_text(found, unread, lambda _: True).splitlines()[: len(unread)]
+    assert [one.folder for one in unread] == sorted(broken, reverse=True)
+    text = history_text(found, unread, lambda _: True).splitlines()
+    assert text[1].startswith("20260501T120000Z-light")
+    assert "20260502T120000Z-light" not in "\n".join(text)
+    lines = text[-len(unread) :]
     assert all(line.startswith(one.folder) for line, one in zip(lines, unread, strict=True))
     assert "unknown" not in lines[0]
     assert "schema version 99" in "\n".join(lines) or "found 99" in "\n".join(lines)
@@ -133,7 +139,7 @@ def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, 
     assert len(unread) == len(texts) + 1
     assert ": Is a directory" in f": {unread[0].problem}"
     lines = history_text(found, unread, lambda _: True).splitlines()
-    assert [line.partition(":")[0] for line in lines[: len(unread)]] == [one.folder for one in unread]
+    assert [line.partition(":")[0] for line in lines[-len(unread) :]] == [one.folder for one in unread]
     assert any(line.endswith(": damaged: .verdict.reason is not of type string") for line in lines)
 
 
@@ -163,6 +169,33 @@ def test_text_of_a_run_stays_in_its_line(tmp_path: Path, document: dict[str, Any
     write_whole(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
     text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
     assert "two lines ?[31mred ? half" in text.splitlines()[1]
+
+
+def folders(runs: Path) -> set[str]:
+    return {path.name for path in runs.iterdir()}
+
+
+def test_pruning_keeps_the_newest_runs_and_what_may_be_going_on(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day in range(1, 6):
+        keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
+    write_whole(tmp_path / "20260506T120000Z-x" / "run.json", "{")
+    for name in ("20260501T130000Z-x", "20260506T130000Z-x"):
+        write_whole(tmp_path / name / "logs" / "api.log", "a line")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "run.json").write_text("{}")
+    (tmp_path / "20260401T120000Z-x").symlink_to(tmp_path / "mine", target_is_directory=True)
+    now_s = time.time()
+
+    assert prune(tmp_path, "heavy", 2, now_s + 2 * QUIET_S) == 1
+    assert "20260501T120000Z-x" not in folders(tmp_path)
+    assert prune(tmp_path, None, 3, now_s) == 2
+    left = {"20260506T120000Z-x", "20260505T120000Z-x", "20260504T120000Z-x", "mine", "20260401T120000Z-x"}
+    unfinished = {"20260501T130000Z-x", "20260506T130000Z-x"}
+    assert folders(tmp_path) == left | unfinished
+    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 2
+    assert folders(tmp_path) == left
+    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 0
+    assert prune(tmp_path / "absent", None, 1, now_s) == 0
 
 
 def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
