@@ -110,21 +110,39 @@ class HttpCheck:
         return CheckResult(self.name, ok, detail, self.start)
 
 
+def host_problem(host: str) -> str | None:
+    """Say in one line why `host` is no base URL, and what may be meant, or return `None` where it is one."""
+    try:
+        parts = urlsplit(host)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        return f"the host {host!r} has no valid address or port"
+    if parts.scheme in {"http", "https"} and parts.hostname:
+        return None if port_is_valid else f"the host {host!r} has no valid port"
+    meant = f"http://{host}"
+    # Only what is a host with or without a port becomes one.
+    hint = (
+        f"; did you mean {meant}?"
+        if "://" not in host and not re.search(r"\s", host) and not host_problem(meant)
+        else ""
+    )
+    return f"the host {host!r} is not an http:// or https:// address{hint}"
+
+
 def reachable(host: str, start: str = "") -> CheckResult:
     """Say whether anybody listens at the base URL `host`."""
+    if problem := host_problem(host):
+        return CheckResult("target", ok=False, detail=problem)
     parts = urlsplit(host)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        return CheckResult("target", ok=False, detail=f"{host!r} is not an http:// or https:// address")
-    try:
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-    except ValueError:
-        return CheckResult("target", ok=False, detail=f"{host!r} has no valid port")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
     return _tcp("target", f"{parts.hostname}:{port}", start, shown=host)
 
 
 def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
     """Carry out every check that can tell something; when nobody listens at `host`, that is the only result."""
     first = reachable(host)
+    if host_problem(host):
+        return [first]
     if not first.ok:
         starts = [getattr(check, "start", "") for check in checks]
         return [CheckResult(first.name, ok=False, detail=first.detail, start=next(filter(None, starts), ""))]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import sys
+import time
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -12,19 +15,27 @@ import typer
 
 from loadgate.arrival import EXAMPLES
 from loadgate.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
-from loadgate.checks import diagnose
+from loadgate.checks import diagnose, host_problem
+from loadgate.credentials import without_credentials
 from loadgate.describe import DescribeError, describe
 from loadgate.exit_codes import ExitCode
-from loadgate.history import history_json, history_text, past_runs
+from loadgate.history import history_json, history_text, past_runs, prune
 from loadgate.places import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
 from loadgate.run import RunError, RunRequest, run, suite_file
 from loadgate.streams import use_views
 from loadgate.target import TargetError
 
-_cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+_cli = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain text, as wide as the terminal.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
-_Locustfile = Annotated[Path | None, typer.Option("--locustfile", "-f", help="Instead of the project's own.")]
+_Locustfile = Annotated[Path | None, typer.Option("--locustfile", "-f", help="Locustfile instead of the project's.")]
 
 
 def app() -> None:
@@ -45,22 +56,50 @@ def app() -> None:
     sys.exit(code)
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        locust, own = metadata.version("locust"), metadata.version("inference-core")
+        _say(f"loadgate {own} (Locust {locust}, Python {platform.python_version()})")
+        raise typer.Exit
+
+
+@_cli.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a Locust suite into load profiles, a verdict and a report.
+
+    Examples: loadgate run light; loadgate run medium --host http://localhost:8000; loadgate history.
+    """
+
+
 @_cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run_command(
     context: typer.Context,
     *,
-    profile: Annotated[str, typer.Argument(help="Name of a load profile; see `loadgate profiles`.")],
-    host: Annotated[str | None, typer.Option(help="What to test; without it the managed target is started.")] = None,
-    users: Annotated[int | None, typer.Option("--users", "-u", min=1, help="Instead of the profile's.")] = None,
-    spawn_rate: Annotated[float | None, typer.Option("--spawn-rate", "-r", help="Users a second.")] = None,
-    run_time: Annotated[str | None, typer.Option("--run-time", "-t", help="Such as 30s, 5m, 1h30m.")] = None,
+    profile: Annotated[
+        str,
+        typer.Argument(envvar="LOAD_PROFILE", help="Load profile; the suite's default without it."),
+    ] = "",
+    host: Annotated[str | None, typer.Option(help="URL to test; without it the managed target is started.")] = None,
+    users: Annotated[
+        int | None, typer.Option("--users", "-u", min=1, help="Number of users instead of the profile's.")
+    ] = None,
+    spawn_rate: Annotated[
+        float | None, typer.Option("--spawn-rate", "-r", help="Users started per second instead of the profile's.")
+    ] = None,
+    run_time: Annotated[
+        str | None, typer.Option("--run-time", "-t", help="Length instead of the profile's: 30s, 5m, 1h30m.")
+    ] = None,
     processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 is one a core.")] = None,
     rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks by the clock, {EXAMPLES}.")] = None,
     locustfile: _Locustfile = None,
 ) -> int:
-    """Run a load profile and exit by the verdict: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 bad usage.
+    """Run a load profile and exit by the verdict.
 
-    Other options go to Locust as they are.
+    Exit codes: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 bad usage. Other options go to Locust.
     """
     given = {
         "--users": users,
@@ -70,19 +109,26 @@ def run_command(
         "--rate": rate,
     }
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
+    if profile.startswith("-"):
+        # An option of Locust's, where no profile is named.
+        options, profile = [*options, profile], os.environ.get("LOAD_PROFILE", "")
     request = RunRequest(profile, host, locustfile, [*options, *context.args])
     return run(request, load_project(), _say)
 
 
 @_cli.command()
 def doctor(
-    host: Annotated[str | None, typer.Option(help="What to look at; the project's host without it.")] = None,
+    host: Annotated[str | None, typer.Option(help="URL to check; the project's host without it.")] = None,
 ) -> int:
-    """Say what a run needs and which of it is missing, with the command that starts it; exit 1 if anything is."""
+    """Say which services are missing.
+
+    Each missing one is named with the command that starts it, and the exit code is 1.
+    """
     project = load_project()
-    results = diagnose(
-        [check.to_check() for check in project.doctor], host or os.environ.get("TARGET_HOST") or project.host
-    )
+    target = host or os.environ.get("TARGET_HOST") or project.host
+    if problem := host_problem(target):
+        return _complain(without_credentials(problem), ExitCode.USAGE)
+    results = diagnose([check.to_check() for check in project.doctor], target)
     for result in results:
         state = "ok" if result.ok else "MISSING" if result.known else "unknown"
         _say(f"{state:<7}  {result.line()}")
@@ -107,7 +153,10 @@ def report(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
     hdr: Annotated[bool, typer.Option("--hdr", help="Write the latencies as an HdrHistogram log as well.")] = False,
 ) -> int:
-    """Make every file of a run anew from its run.json: report, JUnit file, summary, table of seconds, metrics."""
+    """Write a run's files anew.
+
+    Report, JUnit file, summary, table of seconds and metrics are made from its run.json.
+    """
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
     try:
@@ -127,11 +176,22 @@ def report(
 def history(
     *,
     profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs, the newest ones.")] = 20,
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    limit: Annotated[int, typer.Option(min=1, help="How many runs to show, the newest ones.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option("--prune", min=1, metavar="N", help="First delete all runs but the newest N, and failed starts."),
+    ] = None,
 ) -> int:
-    """List past runs with their verdicts, newest first, and how the value of each rule went."""
-    found, unread = past_runs(load_project().reports_path / "runs", profile, limit)
+    """List past runs and their verdicts.
+
+    Runs come newest first; a sparkline shows how the value of each rule went.
+    """
+    runs = load_project().reports_path / "runs"
+    if keep is not None:
+        deleted = prune(runs, profile, keep, time.time())
+        print(f"deleted {deleted} of the folders in {shown_path(runs)}", file=sys.stderr, flush=True)
+    found, unread = past_runs(runs, profile, limit)
     if as_json:
         _say(json.dumps(history_json(found, unread), indent=2))
     else:

@@ -1,7 +1,7 @@
 """What a locustfile declares, told by a process of its own: importing one patches the standard library for gevent.
 
-As a program, `python -m loadgate.describe LOCUSTFILE [PROFILE [OPTION ...]]` prints the profiles as JSON and exits 2
-with one line an error when the suite, the profile named or an option for Locust cannot be used.
+As a program, `python -m loadgate.describe LOCUSTFILE [run PROFILE [OPTION ...]]` prints the profiles as JSON and exits
+2 with one line an error when the suite, the profile ("" is the default one) or an option for Locust cannot be used.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ class DescribeError(Exception):
     """The locustfile or the profile cannot be run; the text is one line an error."""
 
 
-def describe(locustfile: Path, profile: str = "", options: Sequence[str] = ()) -> dict[str, Any]:
+def describe(locustfile: Path, profile: str | None = None, options: Sequence[str] = ()) -> dict[str, Any]:
     """Return `{"default": name, "profiles": [{name, description, load, problems}]}` of a locustfile.
 
-    `load` is a text, "" where a profile has problems, which keep no other one from being run.
+    `load` is a text, "" where a profile has problems, which keep no other one from being run. With a profile ("" is the
+    default one) it is checked that this profile can be run with these options for Locust.
 
     Raises:
         DescribeError: it cannot be imported, declares nothing, or `profile` or an option cannot be used.
     """
-    command = [sys.executable, "-m", "loadgate.describe", str(locustfile), profile, *options]
+    asked = [] if profile is None else ["run", profile, *options]
+    command = [sys.executable, "-m", "loadgate.describe", str(locustfile), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         if line.startswith(_MARK):
@@ -41,7 +43,7 @@ def describe(locustfile: Path, profile: str = "", options: Sequence[str] = ()) -
     raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")
 
 
-def _main(path: str, profile: str, options: Sequence[str]) -> None:
+def _main(path: str, asked: Sequence[str]) -> None:
     from locust.util.load_locustfile import load_locustfile  # noqa: PLC0415 - see the module's docstring
 
     from loadgate.locust_plugin import LoadGate  # noqa: PLC0415
@@ -52,12 +54,13 @@ def _main(path: str, profile: str, options: Sequence[str]) -> None:
     if gate is None:
         refuse(f"{path}: declares no profiles; call loadgate.install(...) at its end", ExitCode.USAGE)
     suite = gate.suite
-    if profile:
+    if asked:
+        _, profile, *options = asked
         try:
             validated(suite, profile)
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
-        _check_options(["-f", path, "--headless", "--load-profile", profile, *options])
+        _check_options(["-f", path, "--headless", "--load-profile", profile or suite.default_profile, *options])
     classes = [user.__name__ for user in suite.user_classes]
     profiles = [
         {
@@ -84,4 +87,4 @@ def _check_options(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1], sys.argv[2], sys.argv[3:])
+    _main(sys.argv[1], sys.argv[2:])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from loadgate.artefacts import RUN_FILE, UnwrittenError, append_job_summary, publish, read_run, write_artefacts
+from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
@@ -35,9 +37,12 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `loadgate run` was asked to do; `locust_options` go to Locust as they are."""
+    """What `loadgate run` was asked to do; `locust_options` go to Locust as they are.
 
-    profile: str
+    Without a profile it is the suite's default.
+    """
+
+    profile: str = ""
     host: str | None = None
     locustfile: Path | None = None
     locust_options: Sequence[str] = ()
@@ -56,15 +61,19 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     settings = project.target
     if not host and settings is None:
         raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
-    describe(locustfile, request.profile, request.locust_options)
+    if host and (problem := host_problem(host)):
+        raise RunError(without_credentials(problem))
+    declared = describe(locustfile, request.profile, request.locust_options)
+    request = replace(request, profile=request.profile or declared["default"])
     folder = run_folder(project, request.profile, time.time())
     try:
         with Signals() as signals:
             launch = _Launch(request, project, locustfile, folder, signals, say)
             if host or settings is None:
                 return launch.run_against(host or "")
-            say(f"starting the target: {without_credentials(' '.join(settings.command))}")
-            with managed_target(settings.within(folder), project.root, folder / "target.log", signals.any) as target:
+            settings = settings.within(folder)
+            say(f"starting the target: {shown_command(settings.command)}")
+            with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
                 say(f"the target is ready at {without_credentials(target.url)}")
                 return launch.run_against(target.url, target)
     finally:
@@ -106,7 +115,7 @@ class _Launch:
         ended = None
         if target is not None and self.project.target is not None:
             ended = target.died()
-            document = with_target(document, target_json(target, self.project.target, ended))
+            document = with_target(document, target_json(target, self.project.target.within(self.folder), ended))
             try:
                 write_artefacts(document, self.folder)
             except UnwrittenError as error:
@@ -155,6 +164,12 @@ def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """Return a command for a terminal: with paths below the current folder relative to it, and without passwords."""
+    here = f"{Path.cwd()}{os.sep}"
+    return without_credentials(shlex.join(part.removeprefix(here) for part in command))
 
 
 def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from loadgate.checks import HttpCheck, TcpCheck, diagnose, json_problem, reachable, run_checks
+from loadgate.checks import HttpCheck, TcpCheck, diagnose, host_problem, json_problem, reachable, run_checks
 from loadgate.credentials import without_credentials
 from tests.loadgate.stub_server import StubServer, stub_server
 
@@ -55,6 +55,34 @@ def test_hosts_that_are_no_addresses(host: str) -> None:
     result = reachable(host)
     assert not result.ok
     assert repr(host) in result.detail
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("localhost:8000", "did you mean http://localhost:8000?"),
+        ("127.0.0.1", "did you mean http://127.0.0.1?"),
+        ("[::1]:8000/api", "did you mean http://[::1]:8000/api?"),
+        ("localhost:port", "is not an http:// or https:// address"),
+        ("ftp://x", "is not an http:// or https:// address"),
+        ("http://x:99999", "has no valid address or port"),
+        ("http://[::1", "has no valid address or port"),
+        ("http://x:0", "has no valid port"),
+        (" ", "is not an http:// or https:// address"),
+    ],
+)
+def test_a_host_that_is_no_url_is_said_with_what_may_be_meant(host: str, says: str) -> None:
+    problem = host_problem(host)
+    assert problem is not None
+    assert repr(host) in problem
+    assert says in problem
+    assert ("did you mean" in problem) == ("did you mean" in says)
+    assert "start it with" not in run_checks([HttpCheck("API", "/x", start="start it")], host)[0].line()
+
+
+@pytest.mark.parametrize("host", ["http://localhost", "https://[::1]:8443/base", "HTTP://x:1"])
+def test_base_urls_have_no_problem(host: str) -> None:
+    assert host_problem(host) is None
 
 
 def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer) -> None:

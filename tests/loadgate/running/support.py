@@ -89,10 +89,15 @@ class WebUi:
 
     def start(self, host: str, users: int = 4, spawn_rate: float = 20) -> None:
         """Start a run, or edit the one that goes on."""
-        fields = {"user_count": users, "spawn_rate": spawn_rate, "host": host, "run_time": "1m"}
+        answer = self.swarm(user_count=users, spawn_rate=spawn_rate, host=host, run_time="1m")
+        assert answer["success"], answer
+
+    def swarm(self, **fields: Any) -> dict[str, Any]:
+        """Send the form that starts a run; return the answer."""
         form = urllib.parse.urlencode(fields)
         with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
-            assert json.loads(response.read())["success"]
+            answer: dict[str, Any] = json.loads(response.read())
+        return answer
 
     def stop(self) -> None:
         urllib.request.urlopen(self.base + "/stop", b"", timeout=30).close()

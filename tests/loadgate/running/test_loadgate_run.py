@@ -87,7 +87,7 @@ def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(tmp_p
     for folder in (plain, ours):
         assert (folder / "page.md").read_text() == (run_folder(folder) / "summary.md").read_text()
     assert re.search(
-        r"\d/3 s.* \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d < 100 ms BROKEN", second.stdout
+        r"\d/3 s.* \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d\.\d ms < 100 ms BROKEN", second.stdout
     )
 
 
@@ -207,6 +207,45 @@ def test_bad_settings_are_one_line(tmp_path: Path, text: str, message: str) -> N
     assert done.returncode == USAGE
     (line,) = done.stderr.splitlines()
     assert message in line
+
+
+@pytest.mark.parametrize("command", [["run", "roomy"], ["doctor"]])
+def test_a_host_without_its_scheme_is_bad_usage(tmp_path: Path, command: list[str]) -> None:
+    project(tmp_path)
+    plain = locust(tmp_path, "--host", "localhost:8000", LOAD_PROFILE="roomy")
+    for done in (gate(tmp_path, *command, "--host", "localhost:8000"), plain):
+        assert done.returncode == USAGE
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("loadgate: ")]
+        assert line == (
+            "loadgate: the host 'localhost:8000' is not an http:// or https:// address; "
+            "did you mean http://localhost:8000?"
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "profile"),
+    [
+        ([], {}, "roomy"),
+        ([], {"LOAD_PROFILE": "slow"}, "slow"),
+        ([], {"LOAD_PROFILE": ""}, "roomy"),
+        (["repeating"], {"LOAD_PROFILE": "slow"}, "repeating"),
+        (["--only-summary"], {"LOAD_PROFILE": "slow"}, "slow"),
+    ],
+)
+def test_a_run_without_a_profile_takes_that_of_the_environment_or_the_default(
+    tmp_path: Path, stub: StubServer, arguments: list[str], env: dict[str, str], profile: str
+) -> None:
+    project(tmp_path)
+    done = gate(tmp_path, "run", *arguments, "--host", stub.url, "-t", "1s", **env)
+    assert document(tmp_path)["run"]["profile"]["name"] == profile, done.stderr
+    assert (tmp_path / f"reports/performance/{profile}_load_report.html").exists()
+
+
+def test_the_command_that_starts_the_target_is_shown_as_it_is_run(tmp_path: Path) -> None:
+    project(tmp_path, "--port-file", "{run_folder}/port")
+    done = gate(tmp_path, "run", "roomy", "-t", "1s")
+    (line,) = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("starting the target")]
+    assert re.search(r" --port-file reports/performance/runs/\d{8}T\d{6}Z-roomy/port$", line)
 
 
 def test_a_dead_host_is_refused_before_any_load(tmp_path: Path) -> None:
