@@ -17,8 +17,10 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
+from loadgate.checks import host_problem
 from loadgate.conclusion import Conclusion, conclude
 from loadgate.conductor import Conductor
+from loadgate.credentials import without_credentials
 from loadgate.descriptors import Reserve
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
@@ -29,7 +31,7 @@ from loadgate.judgement import Ending
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
-from loadgate.live.web_tab import add_tab
+from loadgate.live.web_tab import add_tab, refuse_profiles
 from loadgate.locust_figures import show_fine_figures
 from loadgate.locust_files import ProjectCopies, write_missing_html
 from loadgate.measures import Measure, measured
@@ -119,8 +121,10 @@ class LoadGate:
             self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
         follow_parent()
+        self._label = environment.profile
         if environment.web_ui is not None:
             add_tab(environment.web_ui, self)
+            refuse_profiles(environment.web_ui, self._profile_problem)
         if isinstance(runner, MasterRunner):
             self._workers = MasterSide(runner, lambda: self._run)
         if LIVE_VARIABLE in os.environ:
@@ -138,6 +142,8 @@ class LoadGate:
         """Refuse what the web UI lets its user put right; the gate ends an open model's run itself."""
         if not host_under_test(self._environment):
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+        if problem := host_problem(host_under_test(self._environment)):
+            refuse(without_credentials(problem), ExitCode.USAGE)
         if self._options.run_time is not None and self._options.run_time <= 0:
             # Locust takes 0 for a run without end.
             refuse("-t, --run-time: a run time must be above 0, such as 30s", ExitCode.USAGE)
@@ -152,9 +158,24 @@ class LoadGate:
         if self._options.open_model:
             self._run_time_s, self._options.run_time = self._options.run_time, None
 
+    def _profile_problem(self, typed: str) -> str | None:
+        """Say why the web UI's field Profile cannot have this value, `None` where it can.
+
+        The profile is chosen when Locust starts: it decides which user classes there are.
+        """
+        running = self._choice.profile.name
+        if typed in {"", running, self._label}:
+            return None
+        known = (
+            f"start Locust with LOAD_PROFILE={typed}"
+            if typed in self.suite.profiles
+            else (f"there is no profile {typed!r}; known profiles: {', '.join(self.suite.profiles)}")
+        )
+        return f"Profile: this Locust runs the load profile {running!r}, which cannot be changed here; {known}"
+
     def live_state(self) -> LiveState | None:
-        """Return how the run that goes on stands, for the web UI."""
-        return self._board.state() if self._run is not None and self._board is not None else None
+        """Return how the run stands that goes on or is being judged, for the web UI."""
+        return self._board.state() if self._board is not None else None
 
     def last_conclusion(self) -> Conclusion | None:
         """Return what came of the last run, for the web UI."""
@@ -278,6 +299,7 @@ class LoadGate:
             self._reserve.release()
             self._conclusion = conclude(run, self._project)
             self._environment.process_exit_code = self._conclusion.code
+            self._board = None
         if not self._options.headless:
             print(self._conclusion.text, flush=True)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from flask import Response, jsonify, request, send_file
+from locust.runners import STATE_STOPPED, STATE_STOPPING
 from locust.web import WebUI
 
 from loadgate.conclusion import Conclusion
@@ -31,6 +32,19 @@ class Watched(Protocol):
 
     def last_conclusion(self) -> Conclusion | None:
         """What came of the last run, `None` before its end."""
+
+
+def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None]) -> None:
+    """Start no run with a value of the field Profile for which `profile_problem` says why it cannot be used."""
+
+    def refuse() -> Response | None:
+        if request.endpoint != "locust.swarm" or not (problem := profile_problem(request.form.get("profile", ""))):
+            return None
+        # As Locust answers where it cannot use a field; its page shows the message.
+        return jsonify({"success": False, "message": problem, "host": web_ui.environment.host})
+
+    if web_ui.app is not None:
+        web_ui.app.before_request(refuse)
 
 
 def add_tab(web_ui: WebUI, watched: Watched) -> None:
@@ -62,6 +76,9 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
         # Locust's page looks for the rows of other tables than its own in this answer.
         if request.endpoint == "locust.request_stats" and response.is_json:
             document = response.get_json()
+            if document.get("state") == STATE_STOPPED and watched.live_state() is not None:
+                # The page asks no more once a run has stopped, and would not show the verdict.
+                document["state"] = STATE_STOPPING
             kept = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
             rows = tab_rows(watched.live_state(), watched.last_conclusion())
             response.set_data(jsonify(document | {"extended_stats": [*kept, {"key": KEY, "data": rows}]}).get_data())

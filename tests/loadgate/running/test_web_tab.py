@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import urllib.error
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,45 @@ def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: S
         assert "</html>" in ui.get("/loadgate/report")
         ui.start(stub.url)
         wait_until(lambda: rows(ui) and rows(ui)[-1]["rule"] != "the run", "the next run")
+
+
+def test_the_rules_are_there_until_the_verdict_is_and_the_page_goes_on_asking(tmp_path: Path, stub: StubServer) -> None:
+    with web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="tight") as (ui, _):
+        ui.start(stub.url)
+        wait_until(lambda: len(rows(ui)) == 2, "the rules")
+        stub.delay_s = 1.0  # so that the end waits for answers
+        stopping = threading.Thread(target=ui.stop)
+        stopping.start()
+        seen: list[tuple[str, int]] = []
+        while not seen or seen[-1][0] != "stopped":
+            answer = json.loads(ui.get("/stats/requests"))
+            (table,) = answer["extended_stats"]
+            seen.append((answer["state"], len(table["data"])))
+        stopping.join(30)
+        assert seen[-1] == ("stopped", 3), seen  # the verdict has a row for the run
+        assert {count for _, count in seen} <= {2, 3}, seen
+
+
+def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that_runs(
+    tmp_path: Path, stub: StubServer
+) -> None:
+    form = {"user_count": 4, "spawn_rate": 20, "host": stub.url, "run_time": "1m"}
+    with web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="roomy") as (ui, _):
+        page = ui.get("/")
+        assert '"profile": "roomy"' in page
+        for typed, says in {
+            "tight": "start Locust with LOAD_PROFILE=tight",
+            "nonsense": "there is no profile 'nonsense'; known profiles: roomy, tight",
+            "Roomy": "there is no profile 'Roomy'",
+        }.items():
+            answer = ui.swarm(**form, profile=typed)
+            assert answer["success"] is False
+            assert answer["message"].startswith("Profile: this Locust runs the load profile 'roomy'"), answer
+            assert says in answer["message"]
+        assert (state(ui)["running"], stub.total) == (None, 0)
+        assert ui.swarm(**form, profile="roomy")["success"]
+        wait_until(lambda: state(ui)["running"], "the run")
+        assert ui.swarm(**form, profile="")["success"]
 
 
 @pytest.mark.parametrize("processes", [1, 2])
