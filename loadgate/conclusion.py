@@ -45,7 +45,9 @@ def conclude(run: Run, project: Project) -> Conclusion:
         code = ExitCode.ERROR
         problems.append(f"there is no {RUN_FILE} to show that the run has passed: exit code {code}")
     report = folder / REPORT_FILE if folder is not None and (folder / REPORT_FILE).is_file() else None
-    text = verdict_text(document, None if report is None else shown_path(report), terminal_columns(os.environ))
+    # `loadgate run` copies the report to another place, and says where.
+    shown = None if report is None or RUN_FOLDER_VARIABLE in os.environ else shown_path(report)
+    text = verdict_text(document, shown, terminal_columns(os.environ))
     text += "".join(f"loadgate: {problem}\n" for problem in problems)
     return Conclusion(code, text, report, document["verdict"])
 

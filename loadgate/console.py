@@ -55,7 +55,7 @@ def verdict_text(document: Mapping[str, Any], report: Path | None, columns: int 
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict['outcome']]}: {printable(verdict['reason'])} (exit code {verdict['exit_code']})",
     ]
-    return "\n".join(["", *_wrapped(lines, columns), "", ""])
+    return "\n".join(["", *_wrapped(lines, columns), ""])
 
 
 def _rules(document: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:

@@ -13,7 +13,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loadgate.artefacts import RUN_FILE, UnwrittenError, append_job_summary, publish, read_run, write_artefacts
+from loadgate.artefacts import (
+    REPORT_FILE,
+    RUN_FILE,
+    UnwrittenError,
+    append_job_summary,
+    publish,
+    read_run,
+    write_artefacts,
+)
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.describe import describe
@@ -129,6 +137,7 @@ class _Launch:
             self.say(f"report: {shown_path(report)}")
         except OSError as error:
             self.say(f"loadgate: not written: {shown_path(report)}: {error.strerror or error}")
+            self.say(f"report: {shown_path(self.folder / REPORT_FILE)}")
         for problem in append_job_summary(document):
             self.say(f"loadgate: {problem}")
         if code != verdict["exit_code"] and not ended and not self.signals.any():

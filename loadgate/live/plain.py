@@ -14,7 +14,7 @@ def plain_line(state: LiveState) -> str:
     parts = [
         f"{state.elapsed_s:.0f}{planned} s{', waiting for the last answers' if state.is_stopping else ''}",
         state.stage,
-        f"{state.users} users",
+        f"{state.users} {'user' if state.users == 1 else 'users'}",
         f"{state.requests:,} requests ({state.requests_per_s:.1f}/s)",
         f"{state.failures} failed",
         *(rule_words(rule) for rule in state.rules),
