@@ -50,6 +50,9 @@ from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
 
+MAX_USERS = 10_000_000
+"""More simulated users than any generator can hold; Locust fails in the middle of a run with numbers far above it."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -144,6 +147,8 @@ class LoadGate:
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
         if problem := host_problem(host_under_test(self._environment)):
             refuse(without_credentials(problem), ExitCode.USAGE)
+        if not 0 <= (self._options.num_users or 0) <= MAX_USERS:
+            refuse(f"-u, --users: must be from 0 to {MAX_USERS:,}", ExitCode.USAGE)
         if self._options.run_time is not None and self._options.run_time <= 0:
             # Locust takes 0 for a run without end.
             refuse("-t, --run-time: a run time must be above 0, such as 30s", ExitCode.USAGE)

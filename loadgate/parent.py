@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -31,13 +32,19 @@ def end_with(parent: int) -> Callable[[], None] | None:
 
 def follow_parent() -> None:
     """Make this Locust end with the `loadgate run` that started it, if one did."""
-    if (given := os.environ.get(PARENT_VARIABLE)) and (ask := end_with(int(given.split()[0]))):
+    if (told := _told_by_parent()) is not None and (ask := end_with(told[0])):
         ask()
 
 
 def tell_parent_of_load() -> None:
     """Tell the `loadgate run` that started this Locust, if one did, that load is being made from now on."""
-    if given := os.environ.pop(PARENT_VARIABLE, None):
-        pipe = int(given.split()[1])
-        os.write(pipe, b"1")
-        os.close(pipe)
+    if (told := _told_by_parent()) is not None:
+        del os.environ[PARENT_VARIABLE]
+        os.write(told[1], b"1")
+        os.close(told[1])
+
+
+def _told_by_parent() -> tuple[int, int] | None:
+    """Return the process id and the file descriptor of PARENT_VARIABLE, `None` where it holds nothing like it."""
+    told = re.fullmatch(r"([0-9]{1,9}) ([0-9]{1,9})", os.environ.get(PARENT_VARIABLE, ""))
+    return (int(told[1]), int(told[2])) if told else None

@@ -54,7 +54,8 @@ def classes_with_users(choice: Choice, environment: Environment) -> list[type[Us
     fixed = chain.from_iterable(repeat(user.__name__, user.fixed_count) for user in running)
     weights = ((user.__name__, 1 if everyone else user.weight) for user in running if not user.fixed_count)
     users = max(options.num_users, *(step.users for step in _steps(choice, options.num_users)[1:]), 0)
-    chosen = set(islice(chain(fixed, weighted_order(weights)), users))
+    enough = len(running) + sum(user.fixed_count for user in running)
+    chosen = set(islice(chain(fixed, weighted_order(weights)), min(users, enough)))
     return [user for user in running if user.__name__ in chosen]
 
 

@@ -24,8 +24,10 @@ class StateWriter:
     @classmethod
     def from_environment(cls) -> StateWriter | None:
         """Return the writer for the process that started this one, `None` where nobody listens."""
-        given = os.environ.get(LIVE_VARIABLE)
-        return cls(int(given)) if given else None
+        try:
+            return cls(int(os.environ[LIVE_VARIABLE]))
+        except (KeyError, ValueError, OverflowError, OSError):
+            return None  # not set, or left over from another process
 
     def write(self, state: LiveState) -> None:
         """Write a state, or what is left of the one before."""
