@@ -167,7 +167,7 @@ class Answering:
         if found is None:
             return None
         charge, text = found
-        usage = Usage(charge.input_tokens, charge.output_tokens)
+        usage = Usage(charge.input_tokens, charge.output_tokens, charge.estimated)
         return Outcome(text, charge.model, charge.simulated, usage, charge.created_at)
 
     async def _request(self) -> ChatRequest:

@@ -87,6 +87,7 @@ class Answered:
             "complete": self.complete,
             "input_tokens": self.usage.input_tokens,
             "output_tokens": self.usage.output_tokens,
+            "estimated": self.usage.estimated,
             "cost_nano_usd": self._cost(),
             "answer": self.text if self.keep_answer else None,
         }

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, String, Text, Uuid, false
 from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -60,6 +60,7 @@ class ChatTurn(Base):
 class Charge(Base):
     """What one answer took, under the id of its task or stream, so that it is counted once however often it is told.
 
+    Its tokens are `estimated` where no provider told them, or none that can be true.
     `answer` is kept for tasks alone: one that is delivered again gives it instead of asking the model again. Rows are
     removed after some days; the sums stay.
     """
@@ -74,6 +75,7 @@ class Charge(Base):
     complete: Mapped[bool] = mapped_column(Boolean)
     input_tokens: Mapped[int] = mapped_column(Integer)
     output_tokens: Mapped[int] = mapped_column(Integer)
+    estimated: Mapped[bool] = mapped_column(Boolean, server_default=false())
     cost_nano_usd: Mapped[int] = mapped_column(BigInteger)
     answer: Mapped[str | None] = mapped_column(_LONG)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now, index=True)

@@ -95,6 +95,33 @@ async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
     assert kept[1] == "Because."
 
 
+@pytest.mark.parametrize("estimated", [True, False])
+async def test_charge_says_whether_it_is_an_estimate(api: Api, estimated: bool) -> None:
+    user = await api.register()
+    charge = answered(UUID(user.id), usage=Usage(10, 5, estimated=estimated))
+    await record(api.state.database, [charge])
+    async with api.state.database.read() as session:
+        stored = await session.get(Charge, charge.charge_id)
+    assert stored is not None
+    assert stored.estimated is estimated
+
+
+async def test_charge_that_was_noted_before_is_taken_back_once(api: Api) -> None:
+    user = await api.register()
+    tokens = await api.login(user)
+    noted = answered(UUID(user.id), usage=Usage(700, 0, estimated=True), complete=False)
+    await record(api.state.database, [noted])
+    other = answered(UUID(user.id), model="other")
+    for _ in range(2):  # the second time there is neither anything to take back nor to store
+        await record(api.state.database, [other], in_place_of=noted)
+    usage = (await api.get("/llm/usage", tokens)).json()
+    (item,) = usage["items"]
+    assert (item["model_name"], item["requests"], item["input_tokens"]) == ("other", 1, 1000)
+    assert usage["totals"]["cost_usd"] == item["cost_usd"]
+    await record(api.state.database, [], in_place_of=other)
+    assert (await api.get("/llm/usage", tokens)).json()["items"] == []
+
+
 async def test_answer_of_a_deleted_conversation_is_counted_and_not_kept(api: Api) -> None:
     user = await api.register()
     assert await record(api.state.database, [answered(UUID(user.id), session=SessionRef(uuid4(), is_new=False))])
