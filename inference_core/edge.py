@@ -1,21 +1,24 @@
 """The outermost middleware, all in one because every layer costs each request.
 
-Id, slot, limit of the body, measure, access log.
+Id, body, slot, measure, access log.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from time import perf_counter, time
+from urllib.parse import quote
 
 from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference_core.errors import problem_response
+from inference_core.bodies import Body, BodyLimits, ClientGoneError, Intake
+from inference_core.errors import problem_response, status_of
+from inference_core.exceptions import InvalidInputError, ServiceError
 from inference_core.logging import request_id_var, trace_id_var, user_id_var
-from inference_core.middleware import limited
 from inference_core.paths import PROBES
 from inference_core.startup import one_line_startup_failure
 from inference_core.telemetry.access_log import AccessLog, Answered
@@ -27,6 +30,8 @@ TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 HTTP_1 = frozenset({"1.0", "1.1"})
 UNMATCHED = "unmatched"
+# nginx's, for a client that went away before it could be answered; nobody is sent it.
+CLIENT_GONE = 499
 # Unique, not secret: a request's id opens nothing, and is made for every request.
 _new_id = random.Random().getrandbits  # noqa: S311
 
@@ -39,7 +44,15 @@ class Edge:
     metrics: Metrics
     access_log: AccessLog
     tracing: bool
-    max_body_bytes: int
+    bodies: BodyLimits
+    intake: Intake = field(default_factory=Intake)
+
+
+class AmbiguousHostError(InvalidInputError):
+    """A request that names several hosts: what stands before the service may believe another one than it does."""
+
+    code = "ambiguous_host"
+    detail = "The request names more than one host."
 
 
 class EdgeMiddleware:
@@ -54,63 +67,148 @@ class EdgeMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, one_line_startup_failure(send))
             return
-        start_s = perf_counter()
-        request_id, trace_id, body_bytes = _told(scope, self.edge.tracing)
-        request_id_var.set(request_id)
-        trace_id_var.set(trace_id)
-        user_id_var.set("")
-        id_header = (b"x-request-id", request_id.encode())
-        traffic = self.edge.traffic
-        status = 500
-        route = UNMATCHED
-
-        async def send_marked(message: Message) -> None:
-            nonlocal status, route
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                route = route_template(scope)
-                headers = [*message["headers"], id_header]
-                if traffic.draining:
-                    headers.append((b"connection", b"close"))
-                message["headers"] = headers
-            await send(message)
-
-        is_probe = scope["path"] in PROBES
-        slot: Slot | None = None
+        exchange = Exchange(self.edge, scope, receive, send)
         try:
-            if not is_probe:
-                if not traffic.try_enter() and not await self._waited_its_turn(scope, receive, send_marked):
-                    return
-                slot = scope[SLOT_KEY] = Slot(traffic)
-                scope[RECEIVE_KEY] = receive
-            if body_bytes != 0:
-                receive = limited(receive, self.edge.max_body_bytes, body_bytes)
-            await self.app(scope, receive, send_marked)
+            if await exchange.may_begin():
+                await self.app(exchange.scope, exchange.receive, exchange.send)
         finally:
-            if slot is not None:
-                slot.release()
-                # It leads back to the scope: every request would wait for the garbage collector.
-                del scope[RECEIVE_KEY]
-            duration_s = perf_counter() - start_s
-            method = scope["method"] if scope["method"] in METHODS else "OTHER"
-            self.edge.metrics.observe_request(method, route, status, duration_s)
-            if self.edge.access_log.enabled and not (is_probe and status == 200):
-                user_id = user_id_var.get()
-                self.edge.access_log.note(
-                    Answered(time(), method, scope["path"], route, status, duration_s, request_id, trace_id, user_id)
-                )
+            exchange.end()
 
-    async def _waited_its_turn(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Whether a busy process has a slot for a request in the end; one that gets none is answered."""
+
+class Exchange:
+    """One request and its answer."""
+
+    __slots__ = (
+        "_body", "_edge", "_hosts", "_is_probe", "_method", "_request_id", "_route", "_send", "_slot", "_start_s",
+        "_status", "_trace_id", "receive", "scope",
+    )  # fmt: skip
+
+    def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
+        self._start_s = perf_counter()
+        self._edge = edge
+        self._method = scope["method"]
+        # Every GET can be asked as a HEAD (RFC 9110); the server leaves the body out of the answer.
+        self.scope = scope if self._method != "HEAD" else {**scope, "method": "GET"}
+        self.receive = receive
+        self._send = send
+        self._is_probe = scope["path"] in PROBES
+        self._slot: Slot | None = None
+        self._status = 500
+        self._route = UNMATCHED
+        self._read_headers()
+        request_id_var.set(self._request_id)
+        trace_id_var.set(self._trace_id)
+        user_id_var.set("")
+
+    def _read_headers(self) -> None:
+        request_id = trace_id = ""
+        content_type = b""
+        hosts = 0
+        # Of these versions a request without a length has no body.
+        body_bytes: int | None = 0 if self.scope.get("http_version") in HTTP_1 else None
+        for name, value in self.scope["headers"]:
+            if name == b"host":
+                hosts += 1
+            elif name == b"x-request-id" and ACCEPTED_REQUEST_ID.fullmatch(value):
+                request_id = value.decode()
+            elif name == b"traceparent" and (match := TRACEPARENT.fullmatch(value)):
+                trace_id = match[1].decode()
+            elif name == b"content-length" and value.isdigit():
+                body_bytes = int(value)
+            elif name == b"transfer-encoding":
+                body_bytes = None
+            elif name == b"content-type":
+                # Of several any may be the one that is believed.
+                content_type = b"; ".join((content_type, value)) if content_type else value
+        if self._edge.tracing and (span := trace.get_current_span().get_span_context()).is_valid:
+            trace_id = trace.format_trace_id(span.trace_id)
+        self._hosts = hosts
+        self._trace_id = trace_id
+        self._request_id = request_id or f"{_new_id(64):016x}"
+        self._body: Body | None = None
+        if body_bytes != 0:
+            path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
+            max_bytes = self._edge.bodies.of(path, content_type)
+            self._body = Body(self.receive, max_bytes, content_type, body_bytes)
+
+    async def may_begin(self) -> bool:
+        """Wait for the body and for a slot; a request that gets none is answered here."""
         try:
-            await self.edge.traffic.enter()
-        except OverloadedError as error:
-            self.edge.metrics.requests_refused.inc()
-            headers = {"Retry-After": str(error.retry_after_s)}
-            response = problem_response(scope["path"], 503, error.detail, code=error.code, headers=headers)
-            await response(scope, receive, send)
+            if self._hosts > 1:
+                raise AmbiguousHostError
+            if not self._is_probe:
+                await self._take_slot()
+        except ClientGoneError:
+            self._status = CLIENT_GONE
             return False
+        except ServiceError as error:
+            await self._refuse(error)
+            return False
+        if self._body is not None:
+            self.receive = self._body.receive
         return True
+
+    async def _take_slot(self) -> None:
+        traffic = self._edge.traffic
+        if self._body is not None:
+            await self._body.take_in(self._edge.intake)
+        if not traffic.try_enter():
+            await traffic.enter()
+        self._slot = self.scope[SLOT_KEY] = Slot(traffic)
+        self.scope[RECEIVE_KEY] = self.receive
+        if self._body is not None:
+            self._body.leave_intake()
+
+    async def _refuse(self, error: ServiceError) -> None:
+        if isinstance(error, OverloadedError):
+            self._edge.metrics.requests_refused.inc()
+        headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
+        path = self.scope["path"]
+        response = problem_response(path, status_of(type(error)), error.detail, code=error.code, headers=headers)
+        await response(self.scope, self.receive, self.send)
+
+    async def send(self, message: Message) -> None:
+        """Pass on what the application sends, its head with the request's id."""
+        if message["type"] == "http.response.start":
+            self._status = status = message["status"]
+            self._route = route_template(self.scope)
+            headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
+            # What is left of a body that is answered before its end is not read.
+            if self._edge.traffic.draining or (self._body is not None and not self._body.is_complete):
+                headers.append((b"connection", b"close"))
+            if status == HTTPStatus.TEMPORARY_REDIRECT and self._route is UNMATCHED:
+                headers = [header for header in headers if header[0] != b"location"]
+                headers.append((b"location", other_slash(self.scope)))
+            message["headers"] = headers
+        await self._send(message)
+
+    def end(self) -> None:
+        """Give back what it holds; count and log it."""
+        scope = self.scope
+        if self._body is not None:
+            self._body.leave_intake()
+        if self._slot is not None:
+            self._slot.release()
+            # It leads back to the scope: every request would wait for the garbage collector.
+            del scope[RECEIVE_KEY]
+        duration_s = perf_counter() - self._start_s
+        method = self._method if self._method in METHODS else "OTHER"
+        self._edge.metrics.observe_request(method, self._route, self._status, duration_s)
+        if self._edge.access_log.enabled and not (self._is_probe and self._status == HTTPStatus.OK):
+            ids = (self._request_id, self._trace_id, user_id_var.get())
+            answered = Answered(time(), method, scope["path"], self._route, self._status, duration_s, *ids)
+            self._edge.access_log.note(answered)
+
+
+def other_slash(scope: Scope) -> bytes:
+    """Where routing redirects a path with a slash too many or too few, on the same host by the same scheme.
+
+    Routing would name the host that the caller named, and the scheme of the last proxy's connection.
+    """
+    path = scope["path"]
+    target = f"/{path.strip('/')}" if path.endswith("/") else f"/{path.lstrip('/')}/"
+    query = scope["query_string"]
+    return quote(target, safe="/:@!$&'()*+,;=~").encode() + (b"?" + query if query else b"")
 
 
 def route_template(scope: Scope) -> str:
@@ -122,25 +220,3 @@ def route_template(scope: Scope) -> str:
     context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     path = getattr(context, "path", None)
     return path if isinstance(path, str) else UNMATCHED
-
-
-def _told(scope: Scope, tracing: bool) -> tuple[str, str, int | None]:
-    """What the caller's headers tell: the request's id (one is made where theirs is missing or not well-formed), the
-    id of the trace it belongs to or '', and how many bytes its body has; `None` where that remains to be seen.
-    """
-    request_id = ""
-    trace_id = ""
-    # Of these versions a request without a length has no body.
-    body_bytes: int | None = 0 if scope.get("http_version") in HTTP_1 else None
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and ACCEPTED_REQUEST_ID.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"traceparent" and (match := TRACEPARENT.fullmatch(value)):
-            trace_id = match[1].decode()
-        elif name == b"content-length" and value.isdigit():
-            body_bytes = int(value)
-        elif name == b"transfer-encoding":
-            body_bytes = None
-    if tracing and (span := trace.get_current_span().get_span_context()).is_valid:
-        trace_id = trace.format_trace_id(span.trace_id)
-    return request_id or f"{_new_id(64):016x}", trace_id, body_bytes

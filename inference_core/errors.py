@@ -16,6 +16,7 @@ from starlette.routing import compile_path
 from inference_core import exceptions
 from inference_core.llm import errors as llm
 from inference_core.logging import current_request_id
+from inference_core.telemetry.access_log import shortened
 
 log = structlog.get_logger(__name__)
 
@@ -150,7 +151,7 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """Log in full, answer with nothing of it."""
-    log.error("unhandled_exception", path=request.url.path, method=request.method, exc_info=error)
+    log.error("unhandled_exception", path=shortened(request.url.path), method=request.method, exc_info=error)
     # This answer leaves outside of every middleware, so that nobody else adds the id. The error goes on to the server,
     # which closes the connection: a caller who is not told sends its next request into the closing.
     headers = {"X-Request-ID": current_request_id(), "Connection": "close"}

@@ -6,6 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from inference_core import __version__, api
+from inference_core.bodies import BodyLimits
 from inference_core.edge import Edge, EdgeMiddleware
 from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
@@ -41,7 +42,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         metrics=metrics,
         access_log=AccessLog(settings.access_log, logs_are_json(settings), metrics.log_lines_lost.inc),
         tracing=tracing,
-        max_body_bytes=settings.max_body_bytes,
+        bodies=BodyLimits(settings.max_body_bytes, settings.max_form_bytes),
     )
     public = not settings.is_production
     app = FastAPI(
@@ -49,8 +50,8 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         description=settings.app_description,
         version=__version__,
         debug=False,  # Starlette's debug pages would answer with stack traces
-        docs_url="/docs" if public else None,
-        redoc_url="/redoc" if public else None,
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
         openapi_url="/openapi.json" if public else None,
         lifespan=lifespan_for(settings, edge, llm_config),
         # One span for a request, and none for whoever only asks whether the process lives.

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     allowed_hosts: CommaSeparated = ["*"]
     cors_origins: CommaSeparated = []
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
+    max_form_bytes: int = Field(default=16 * 1024, ge=1024)
+    max_connections_per_address: int = Field(default=0, ge=0, le=1_000_000)
     max_concurrent_requests: int = Field(default=100, ge=1, le=100_000)
     max_queued_requests: int = Field(default=200, ge=0, le=100_000)
     shutdown_drain_s: float | None = Field(default=None, ge=0, le=600)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 FLUSH_AFTER_S = 0.2
 FLUSH_AT_LINES = 200
+# Of a longer path the rest is left out of the line, and its length is told.
+PATH_CHARACTERS = 256
 
 
 class Answered(NamedTuple):
@@ -42,6 +44,8 @@ class AccessLog:
 
     def note(self, request: Answered) -> None:
         """Note one answered request; the query stays out, for people put secrets there."""
+        if len(request.path) > PATH_CHARACTERS:
+            request = request._replace(path=shortened(request.path))
         self.requests.append(request)
         if len(self.requests) >= FLUSH_AT_LINES:
             self.flush()
@@ -85,3 +89,10 @@ class AccessLog:
             self.second = second
             self.second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
         return f"{self.second_text}.{int((at_s - second) * 1_000_000):06d}+00:00"
+
+
+def shortened(path: str) -> str:
+    """A path as it is logged: callers may send long ones, and many."""
+    if len(path) <= PATH_CHARACTERS:
+        return path
+    return f"{path[:PATH_CHARACTERS]}… ({len(path)} characters)"

@@ -109,7 +109,10 @@ class Metrics:
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """The metrics of every process of this server as text, and its content type, by the `Accept` header."""
-        encoder, content_type = choose_encoder(accept)
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none: not acceptable, as any type that is not known
+            encoder, content_type = choose_encoder("")
         registry = self.registry
         if multiprocess.VARIABLE in os.environ:
             for pid in multiprocess.processes_gone():

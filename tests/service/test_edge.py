@@ -1,4 +1,4 @@
-"""The outermost middleware where no server of the tests gets it to: bodies of protocols that need no length."""
+"""The outermost middleware: what is taken in of a body, in which time and encoding, before its request has a slot."""
 
 from __future__ import annotations
 
@@ -6,8 +6,18 @@ import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from inference_core.bodies import (
+    Body,
+    BodyLimits,
+    BodyTooComplexError,
+    BodyTooLargeError,
+    BodyTooSlowError,
+    ClientGoneError,
+    Intake,
+    IntakeFullError,
+    UnsupportedFormError,
+)
 from inference_core.edge import Edge, EdgeMiddleware
-from inference_core.middleware import BodyTooLargeError, BodyTooSlowError, limited
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
 from inference_core.traffic import RECEIVE_KEY, Traffic
@@ -32,7 +42,9 @@ async def served(http_version: str, headers: list[tuple[bytes, bytes]]) -> tuple
         """Nothing is answered."""
 
     metrics = Metrics()
-    edge = Edge(Traffic(1, 1), metrics, AccessLog(False, False, metrics.log_lines_lost.inc), False, LIMIT)
+    edge = Edge(
+        Traffic(1, 1), metrics, AccessLog(False, False, metrics.log_lines_lost.inc), False, BodyLimits(LIMIT, LIMIT)
+    )
     scope = {"type": "http", "http_version": http_version, "method": "POST", "path": "/", "headers": headers}
     await EdgeMiddleware(app, edge)(scope, receive, send)
     assert edge.traffic.active == 0
@@ -56,34 +68,144 @@ async def test_a_body_is_limited_whether_its_length_is_told_or_not(
         await served(http_version, headers)
 
 
-async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference_core.middleware.BODY_WITHIN_S", 0.05)
-    messages = iter([{"type": "http.request", "body": b"x", "more_body": True}])
+def body_of(messages: list[Message], then: float | None = None, content_type: bytes = b"") -> Body:
+    """A body that comes in these messages; after them nothing comes, or a disconnection `then` seconds later."""
+    rest = iter(messages)
 
-    async def stalled() -> Message:
-        for message in messages:
+    async def receive() -> Message:
+        for message in rest:
             return message
-        await anyio.sleep_forever()
-        raise AssertionError
+        await (anyio.sleep_forever() if then is None else anyio.sleep(then))
+        return {"type": "http.disconnect"}
 
-    receive = limited(stalled, LIMIT, None)
-    assert (await receive())["body"] == b"x"
-    with pytest.raises(BodyTooSlowError):
-        await receive()
+    return Body(receive, LIMIT, content_type, None)
+
+
+def piece(size: int, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": b"x" * size, "more_body": more}
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inference_core.bodies.BODY_WITHIN_S", 0.05)
+    for taken_in in (True, False):
+        body = body_of([piece(1)])
+        if taken_in:
+            await body.take_in(Intake())
+        else:
+            await body.receive()
+        with pytest.raises(BodyTooSlowError):
+            await body.receive()
 
 
 async def test_after_its_body_a_request_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference_core.middleware.BODY_WITHIN_S", 0.0)
-    messages = iter([{"type": "http.request", "body": b"x"}, {"type": "http.disconnect"}])
+    monkeypatch.setattr("inference_core.bodies.BODY_WITHIN_S", 0.05)
+    for taken_in in (True, False):
+        body = body_of([piece(1, more=False)], then=0.1)
+        if taken_in:
+            await body.take_in(Intake())
+        assert [(await body.receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
 
-    async def slow() -> Message:
-        message = next(messages)
-        if message["type"] == "http.disconnect":
-            await anyio.sleep(0.1)
-        return message
 
-    receive = limited(slow, LIMIT, 1)
-    assert [(await receive())["type"] for _ in range(2)] == ["http.request", "http.disconnect"]
+async def test_a_body_is_taken_in_whole_whatever_pieces_it_comes_in() -> None:
+    body = body_of([piece(3), piece(0), piece(4), piece(3, more=False)])
+    intake = Intake()
+    await body.take_in(intake)
+    assert intake.held_bytes == LIMIT
+    assert await body.receive() == piece(LIMIT, more=False)
+    body.leave_intake()
+    body.leave_intake()
+    assert (intake.held_bytes, intake.coming) == (0, {})
+
+
+async def test_a_client_that_leaves_before_its_body_is_there_needs_no_slot() -> None:
+    intake = Intake()
+    body = body_of([piece(3)], then=0.0)
+    with pytest.raises(ClientGoneError):
+        await body.take_in(intake)
+    body.leave_intake()
+    assert (intake.held_bytes, intake.coming) == (0, {})
+
+
+@pytest.mark.parametrize("intake", [Intake(limit_bytes=8), Intake(limit_bodies=2)])
+async def test_the_body_that_has_been_coming_longest_makes_room_for_others(intake: Intake) -> None:
+    bodies = [body_of([piece(3)]) for _ in range(4)]
+    outcomes: list[str] = []
+
+    async def take_in(body: Body, name: str) -> None:
+        try:
+            await body.take_in(intake)
+        except IntakeFullError:
+            outcomes.append(name)
+        finally:
+            body.leave_intake()
+
+    async with anyio.create_task_group() as group:
+        for number, body in enumerate(bodies):
+            group.start_soon(take_in, body, str(number))
+            await anyio.wait_all_tasks_blocked()
+        quick = body_of([piece(1, more=False)])
+        await quick.take_in(intake)
+        await anyio.wait_all_tasks_blocked()
+        assert outcomes == (["0", "1", "2"] if intake.limit_bodies == 2 else ["0", "1"])
+        assert (await quick.receive())["body"] == b"x"
+        quick.leave_intake()
+        group.cancel_scope.cancel()
+    assert (intake.held_bytes, intake.coming) == (0, {})
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"multipart/form-data; boundary=x; charset=punycode",
+        b"Multipart/Form-Data; boundary=x; CHARSET=idna",
+        b"multipart/form-data; boundary=x; charset*=utf-8''punycode",
+        b"multipart/form-data; boundary=x; charset*0=puny; charset*1=code",
+        b'multipart/form-data; boundary=x; charset="puny\\code"',
+        b"multipart/form-data; charset=utf-8; charset=punycode; boundary=x",
+        b"multipart/mixed; boundary=x; charset=utf-7",
+        b"application/x-www-form-urlencoded; charset=zlib",
+        b"application/x-www-form-urlencoded;charset=utf-16",
+        b"application/x-www-form-urlencoded; charset=utf-8x",
+        b"multipart/form-data; boundary=" + b"x" * 300,
+        b"application/json" + b";" * 60_000,
+    ],
+)
+async def test_no_caller_chooses_what_decodes_a_form(content_type: bytes) -> None:
+    body = body_of([piece(1, more=False)], content_type=content_type)
+    await body.take_in(Intake())
+    with pytest.raises(UnsupportedFormError):
+        await body.receive()
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        b"multipart/form-data; boundary=x",
+        b"multipart/form-data; charset=UTF-8; boundary=x",
+        b'application/x-www-form-urlencoded; charset="utf-8"',
+        b"application/x-www-form-urlencoded;charset=utf8",
+        b"application/json; charset=punycode",
+    ],
+)
+async def test_a_form_in_utf_8_is_read(content_type: bytes) -> None:
+    body = body_of([piece(1, more=False)], content_type=content_type)
+    await body.take_in(Intake())
+    assert await body.receive() == piece(1, more=False)
+
+
+@pytest.mark.parametrize("text", [b"{}," * 400_000, b"[" * 400_000, b'"a":1,' * 100_000])
+async def test_a_body_of_too_many_values_is_not_parsed(text: bytes) -> None:
+    async def receive() -> Message:
+        return {"type": "http.request", "body": text}
+
+    for content_type, refused in ((b"application/json", True), (b"", True), (b"text/csv", False)):
+        body = Body(receive, len(text), content_type, None)
+        await body.take_in(Intake())
+        if refused:
+            with pytest.raises(BodyTooComplexError):
+                await body.receive()
+        else:
+            assert len((await body.receive())["body"]) > 0
 
 
 async def test_what_a_request_holds_leads_not_back_to_it() -> None:

@@ -70,6 +70,15 @@ def test_metrics_speak_both_dialects_and_tell_of_every_part(api: ApiProcess) -> 
         assert name in plain.text, name
 
 
+def test_metrics_are_text_for_whoever_asks_for_a_version_that_is_none(api: ApiProcess) -> None:
+    with api.client() as client:
+        for kind in ("application/openmetrics-text", "text/plain"):
+            for version in ("abc", "1..0", "", '1.0.0"', "9" * 5000, ";;", "1.0.0; escaping=abc; q=x", "-1.0.0"):
+                answer = client.get("/metrics", headers={"Accept": f"{kind};version={version}"})
+                assert answer.status_code == 200, version
+                assert "http_requests_active" in answer.text
+
+
 def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> None:
     with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
         started = "Application startup complete"
@@ -134,6 +143,14 @@ def test_access_log_has_one_json_line_for_each_request(api: ApiProcess) -> None:
     assert (line["path"], line["route"]) == ('/api/v1/tasks/a"b/status', "/api/v1/tasks/{task_id}/status")
     assert line["duration_ms"] > 0
     assert "hunter2" not in api.log.read_text()
+
+
+def test_a_line_of_the_log_is_not_as_long_as_its_path(api: ApiProcess) -> None:
+    with api.client() as client:
+        assert client.get("/" + "%C3%A9" * 1000, headers={"X-Request-ID": "long-path"}).status_code == 404
+    wait_until(lambda: any(line["request_id"] == "long-path" for line in log_lines(api)), what="the line written")
+    (line,) = (line for line in log_lines(api) if line["request_id"] == "long-path")
+    assert line["path"] == f"/{'é' * 255}… (1001 characters)"
 
 
 def test_request_ids_that_would_not_fit_a_log_are_replaced(api: ApiProcess) -> None:
