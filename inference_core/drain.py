@@ -13,10 +13,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 import structlog
+from uvicorn import Server
 
 from inference_core.traffic import Traffic
 
 log = structlog.get_logger(__name__)
+
+
+def running_server() -> Server | None:
+    """The uvicorn server that runs this process, known by its handler of SIGTERM; None where there is none."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    return server if isinstance(server, Server) else None
 
 
 @contextmanager
@@ -31,12 +40,12 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
         yield
         return
     stop_server = previous
+    server = running_server()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         # uvicorn's handler would have it end by the signal; told by its flag it ends with 0, as after a clean stop.
-        server = getattr(stop_server, "__self__", None)
-        if server is not None and hasattr(server, "should_exit"):
+        if server is not None:
             server.should_exit = True
         else:
             stop_server(signal.SIGTERM, None)

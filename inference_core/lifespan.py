@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from inference_core.auth.state import AuthState
 from inference_core.celery.sender import TaskSender
+from inference_core.connections import guard_connections
 from inference_core.db.engine import Database
 from inference_core.db.migrate import ensure_schema
 from inference_core.drain import drain_on_sigterm
@@ -51,6 +52,7 @@ def lifespan_for(
             state = await _open_state(stack, settings, edge, llm_config)
             await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, state.database, state.health))
             stack.callback(edge.access_log.flush)
+            await stack.enter_async_context(guard_connections(edge.metrics, settings.max_connections_per_address))
             drain_s = settings.effective_shutdown_drain_s
             stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
             # What is there by now stays; the collector need not look through it again and again under load.

@@ -1,0 +1,320 @@
+"""Limits of connections, which no ASGI application sees: the heads of requests, silence, pipelining, descriptors.
+
+uvicorn has none of them. Its protocol class is replaced by the one below as the application starts, so that they hold
+with `uvicorn`, `fastapi run`, `fastapi dev`, `inference-core up` and any other way of starting it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from itertools import chain
+from typing import Any, NamedTuple
+
+import structlog
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+from inference_core.auth.throttle import address_prefix
+from inference_core.background import run_until_cancelled
+from inference_core.drain import running_server
+from inference_core.errors import PROBLEM_JSON, Problem
+from inference_core.telemetry.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_TARGET_BYTES = 8 * 1024
+MAX_HEADERS = 100
+HEAD_WITHIN_S = 10.0
+SWEEP_EVERY_S = 0.5
+# Parsed in one go; what is left of a piece when a pipelined request begins is parsed too.
+PIECE_BYTES = 4 * 1024
+# Parsed in one turn of the event loop: chunks of one byte take the most time, about 1 us each.
+TURN_BYTES = 16 * 1024
+# Descriptors that are left for databases, Redis, providers and files.
+RESERVED_DESCRIPTORS = 96
+
+
+class Refusal(NamedTuple):
+    """Why a request is not read."""
+
+    status: HTTPStatus
+    code: str
+    detail: str
+
+
+MALFORMED = Refusal(HTTPStatus.BAD_REQUEST, "malformed_request", "The request is not well-formed HTTP.")
+HEAD_TOO_LARGE = Refusal(
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "head_too_large",
+    f"The head of the request is larger than {MAX_HEAD_BYTES} bytes, or has more than {MAX_HEADERS} headers.",
+)
+TARGET_TOO_LONG = Refusal(
+    HTTPStatus.REQUEST_URI_TOO_LONG, "target_too_long", f"The address is longer than {MAX_TARGET_BYTES} bytes."
+)
+HEAD_TOO_SLOW = Refusal(
+    HTTPStatus.REQUEST_TIMEOUT, "head_too_slow", f"The head of the request did not come within {HEAD_WITHIN_S:.0f} s."
+)
+
+
+@dataclass(slots=True)
+class Connections:
+    """The open connections of a server.
+
+    `waiting` has those from which the head of a request is awaited, or that sent bytes of no meaning, and since when by
+    the loop's clock, oldest first. A connection that is kept alive after an answer is not among them.
+    """
+
+    count_refused: Callable[[HTTPStatus], None]
+    max_per_address: int = 0
+    waiting: dict[GuardedProtocol, float] = field(default_factory=dict)
+    per_address: Counter[str] = field(default_factory=Counter)
+
+    def enter(self, connection: GuardedProtocol) -> None:
+        """Admit a new connection; one that waits makes room for it if descriptors become few."""
+        self.waiting[connection] = connection.loop.time()
+        if self.max_per_address and connection.client:
+            address = connection.client[0]
+            connection.address = address_prefix(address) if ":" in address else address
+            self.per_address[connection.address] += 1
+            if self.per_address[connection.address] > self.max_per_address:
+                connection.transport.abort()
+                return
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if len(connection.connections) > max(descriptors - RESERVED_DESCRIPTORS, 1):
+            self._make_room(connection)
+
+    def _make_room(self, newcomer: GuardedProtocol) -> None:
+        # One that never sent a request first, then one that is kept alive between two.
+        for connection in chain(self.waiting, newcomer.connections):
+            if connection is not newcomer and isinstance(connection, GuardedProtocol) and connection.is_idle:
+                connection.transport.abort()
+                return
+
+    def leave(self, connection: GuardedProtocol) -> None:
+        """Forget a connection."""
+        self.waiting.pop(connection, None)
+        if connection.address:
+            self.per_address[connection.address] -= 1
+            if not self.per_address[connection.address]:
+                del self.per_address[connection.address]
+            connection.address = ""
+
+    async def sweep(self) -> None:
+        """Close what has waited too long."""
+        now_s = asyncio.get_running_loop().time()
+        for connection, since_s in list(self.waiting.items()):
+            if now_s - since_s < HEAD_WITHIN_S:
+                break
+            if connection.is_serving:
+                # It waits for its answer, not we for its request.
+                del self.waiting[connection]
+                self.waiting[connection] = now_s
+            else:
+                connection.refuse(HEAD_TOO_SLOW)
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's own protocol, bounded in what it takes and in how long it parses."""
+
+    def __init__(self, guard: Connections, **server: Any) -> None:
+        super().__init__(**server)
+        self.guard = guard
+        self.address = ""
+        self.backlog = bytearray()
+        # Bytes since the parser last made something of them: a head, a part of a body, the end of a message.
+        self.unused_bytes = 0
+        self.refusal = MALFORMED
+        # uvicorn's `cycle` is the request that was parsed last, which may still wait for those before it.
+        self.running: RequestResponseCycle | None = None
+        self._is_scheduled = False
+
+    @property
+    def is_serving(self) -> bool:
+        """Whether an answer is being made."""
+        return self.running is not None and not self.running.response_complete
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is open, and no answer is being made."""
+        return not self.is_serving and not self.transport.is_closing()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        self.flow = BacklogFlow(transport, self)
+        self.guard.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End."""
+        self.guard.leave(self)
+        self.backlog.clear()
+        self._tell_gone()
+        super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _tell_gone(self) -> None:
+        """Tell whoever makes an answer that nobody will read it."""
+        if self.running is not None and not self.running.response_complete:
+            self.running.disconnected = True
+            self.running.message_event.set()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, or as much of it as one turn of the loop has time for."""
+        if len(data) <= PIECE_BYTES and not self.backlog:
+            self._parse(data)
+        else:
+            self.backlog += data
+            self.parse_backlog()
+
+    def parse_backlog(self) -> None:
+        """Go on with what is left; the connection is not read meanwhile."""
+        self._is_scheduled = False
+        for _ in range(TURN_BYTES // PIECE_BYTES):
+            if self.flow.read_paused or self.transport.is_closing() or not self.backlog:
+                break
+            piece = bytes(self.backlog[:PIECE_BYTES])
+            del self.backlog[:PIECE_BYTES]
+            self._parse(piece)
+        if self.transport.is_closing():
+            self.backlog.clear()
+        elif self.backlog:
+            self.transport.pause_reading()
+            if not self.flow.read_paused:
+                self.schedule()
+        elif not self.flow.read_paused:
+            self.transport.resume_reading()
+
+    def schedule(self) -> None:
+        """Go on in the next turn of the loop."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self.loop.call_soon(self.parse_backlog)
+
+    def _parse(self, data: bytes) -> None:
+        self.unused_bytes += len(data)
+        super().data_received(data)
+        if self.unused_bytes:
+            if self.unused_bytes > MAX_HEAD_BYTES:
+                self.refuse(HEAD_TOO_LARGE)
+            elif self not in self.guard.waiting and not self.transport.is_closing():
+                self.guard.waiting[self] = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        """Judge a head, and begin to serve its request."""
+        if len(self.url) > MAX_TARGET_BYTES:
+            self._stop_parsing(TARGET_TOO_LONG)
+        may_be_large = self.unused_bytes > MAX_HEAD_BYTES - PIECE_BYTES
+        if len(self.headers) > MAX_HEADERS or (may_be_large and self._head_bytes() > MAX_HEAD_BYTES):
+            self._stop_parsing(HEAD_TOO_LARGE)
+        self.unused_bytes = 0
+        self.guard.waiting.pop(self, None)
+        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            # What comes behind the body looks like headers too; it is no part of what was judged.
+            self.headers = []
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of a body."""
+        self.unused_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self.unused_bytes = 0
+        super().on_message_complete()
+
+    def _head_bytes(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+
+    def _stop_parsing(self, refusal: Refusal) -> None:
+        self.refusal = refusal
+        raise ValueError(refusal.code)  # the parser makes its own error of any, and the server a refusal of that
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to another protocol."""
+        self.guard.leave(self)
+        super().handle_websocket_upgrade()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
+        """Refuse what cannot be parsed."""
+        self.refuse(self.refusal)
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Close the connection, and say why, where anything was asked and no answer is under way."""
+        self.guard.leave(self)
+        self.backlog.clear()
+        if self.transport.is_closing():
+            return
+        # In the middle of an answer it could not be told from the rest of that.
+        is_answering = self.pipeline or (self.is_serving and self.running is not None and self.running.response_started)
+        if not is_answering and (self.unused_bytes or refusal is not HEAD_TOO_SLOW):
+            self.guard.count_refused(refusal.status)
+            self.transport.write(_head_and_body(refusal))
+        self._tell_gone()
+        self.transport.close()
+
+
+class BacklogFlow(FlowControl):
+    """Flow control of a connection that may have read more than it has parsed."""
+
+    def __init__(self, transport: asyncio.Transport, connection: GuardedProtocol) -> None:
+        super().__init__(transport)
+        self._connection = connection
+
+    def resume_reading(self) -> None:
+        """Go on, first with what is there."""
+        if self.read_paused and self._connection.backlog:
+            self.read_paused = False
+            self._connection.schedule()
+        else:
+            super().resume_reading()
+
+
+def _head_and_body(refusal: Refusal) -> bytes:
+    problem = Problem(
+        title=refusal.status.phrase,
+        status=refusal.status,
+        detail=refusal.detail,
+        instance="",
+        request_id="",
+        code=refusal.code,
+    )
+    body = json.dumps(problem.model_dump(exclude_none=True)).encode()
+    head = f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    return STATUS_LINE[refusal.status] + head.encode() + body
+
+
+@asynccontextmanager
+async def guard_connections(metrics: Metrics, max_per_address: int) -> AsyncIterator[None]:
+    """Have the server that runs this application guard the connections that it will accept."""
+    server = running_server()
+    if server is None:
+        yield
+        return
+    if server.config.http_protocol_class not in {HttpToolsProtocol, H11Protocol}:
+        log.warning("request_heads_unlimited", protocol=server.config.http_protocol_class.__name__)
+        yield
+        return
+
+    def count_refused(status: HTTPStatus) -> None:
+        metrics.observe_request("OTHER", "unmatched", status, 0.0)
+
+    guard = Connections(count_refused, max_per_address)
+    # uvicorn calls it for each connection that it accepts, with keyword arguments.
+    server.config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment]
+    async with run_until_cancelled(guard.sweep, every_s=SWEEP_EVERY_S, name="connections"):
+        yield
