@@ -12,6 +12,7 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
 from inference_core.settings import Settings
+from inference_core.standard_streams import open_closed_streams
 
 request_id_var: ContextVar[str] = ContextVar("request_id", default="")
 user_id_var: ContextVar[str] = ContextVar("user_id", default="")
@@ -62,6 +63,7 @@ def log_formatter(*, as_json: bool) -> logging.Formatter:
 
 def configure_logging(settings: Settings) -> None:
     """Send structlog's and the standard library's records to stderr in one format."""
+    open_closed_streams()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(log_formatter(as_json=logs_are_json(settings)))
     root = logging.getLogger()

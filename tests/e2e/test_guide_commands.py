@@ -21,6 +21,7 @@ import yaml
 
 from inference_core.stack.ports import free_port, is_listening
 from tests.support.processes import wait_until
+from tests.support.raw_http import head_limits_hold
 from tests.support.stack import ROOT, Stack, clean_environment, gone
 from tests.support.terminal import Terminal
 
@@ -146,6 +147,7 @@ def test_service_and_worker_of_a_copied_env_file(project: Path, redis_url: str, 
         curl = shell(project, f"curl -v {url}/api/v1/health/ && curl -v {url}/api/v1/health/ping")
         assert curl.returncode == 0, curl.stderr
         assert '"pong"' in curl.stdout
+        assert head_limits_hold(port)
         wait_until(
             lambda: get_json(f"{url}/api/v1/tasks/health")["active_workers"] >= 1,
             within_s=60,

@@ -17,6 +17,7 @@ from inference_core.celery.worker_state import WORKERS_KEY
 from tests.support.accounts import new_registration
 from tests.support.mailbox import link_in, wait_for_mails
 from tests.support.processes import keys_of_service, wait_until
+from tests.support.raw_http import head_limits_hold
 from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
 
 
@@ -49,6 +50,7 @@ def assert_a_password_is_reset_by_mail(url: str, outbox: Path) -> None:
 def test_ready_stack_serves_health_and_has_a_worker_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
         assert get_json(f"{stack.url}/api/v1/health/ping")["message"] == "pong"
+        assert head_limits_hold(int(stack.url.rpartition(":")[2]))
         assert get_json(f"{stack.url}/api/v1/health/database")["status"] == "healthy"
         assert get_json(f"{stack.url}/api/v1/tasks/health")["active_workers"] == 1
         assert_a_password_is_reset_by_mail(stack.url, tmp_path / "data" / "outbox")

@@ -94,7 +94,7 @@ def api_process(
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *arguments]
     with _process(folder, f"api-{port}.log", command, env) as (process, log):
         api = ApiProcess(process, log, f"http://127.0.0.1:{port}")
-        wait_until(lambda: process.poll() is not None or _answers(api), within_s=START_S, what="the API answering")
+        wait_until(lambda: process.poll() is not None or answers(api), within_s=START_S, what="the API answering")
         assert process.poll() is None, api.tail()
         yield api
 
@@ -131,7 +131,7 @@ def _process(
             stop(process, grace_s=20.0)
 
 
-def _answers(api: ApiProcess) -> bool:
+def answers(api: ApiProcess) -> bool:
     try:
         return api.get("/health/live", timeout_s=2.0).status_code == 200
     except httpx2.TransportError:
