@@ -10,6 +10,7 @@ from inference_core.auth.admin_router import router as administration
 from inference_core.auth.pages_router import pages_router
 from inference_core.auth.router import router as accounts
 from inference_core.auth.session_router import router as sessions
+from inference_core.documentation.router import documentation_router
 from inference_core.health.router import router as health
 from inference_core.llm.history_router import router as conversations
 from inference_core.llm.playground_router import router as playground
@@ -39,6 +40,8 @@ def mount(app: FastAPI, settings: Settings, extra: tuple[APIRouter, ...] = ()) -
         app.include_router(router, prefix=API_PREFIX)
     app.include_router(root.router)
     app.include_router(pages_router(settings))
+    if not settings.is_production:
+        app.include_router(documentation_router(settings.app_title))
     if settings.environment == "development":
         app.include_router(playground)
     app.include_router(metrics_router(settings))
