@@ -41,8 +41,8 @@ SWEEP_EVERY_S = 0.5
 PIECE_BYTES = 4 * 1024
 # Parsed in one turn of the event loop: chunks of one byte take the most time, about 1 us each.
 TURN_BYTES = 16 * 1024
-# Descriptors that are left for databases, Redis, providers and files.
-RESERVED_DESCRIPTORS = 96
+# Descriptors that are left for databases, Redis, providers and files; at most a quarter of those allowed.
+RESERVED_DESCRIPTORS = 64
 
 
 class Refusal(NamedTuple):
@@ -90,8 +90,8 @@ class Connections:
             if self.per_address[connection.address] > self.max_per_address:
                 connection.transport.abort()
                 return
-        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if len(connection.connections) > max(descriptors - RESERVED_DESCRIPTORS, 1):
+        most = most_connections(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        if most is not None and len(connection.connections) > most:
             self._make_room(connection)
 
     def _make_room(self, newcomer: GuardedProtocol) -> None:
@@ -296,6 +296,13 @@ def _head_and_body(refusal: Refusal) -> bytes:
     body = json.dumps(problem.model_dump(exclude_none=True)).encode()
     head = f"content-type: {PROBLEM_JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     return STATUS_LINE[refusal.status] + head.encode() + body
+
+
+def most_connections(descriptors: int) -> int | None:
+    """How many connections a process with this limit of descriptors can have; None means any number."""
+    if descriptors == resource.RLIM_INFINITY:
+        return None
+    return descriptors - min(RESERVED_DESCRIPTORS, descriptors // 4)
 
 
 @asynccontextmanager

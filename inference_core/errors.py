@@ -128,7 +128,8 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         # Routing names the methods of the first route with this path only.
         named = {method.strip() for method in headers.get("Allow", "").split(",") if method}
-        headers["Allow"] = ", ".join(sorted(named | documented_methods(request.app.openapi(), request.url.path)))
+        allowed = named | documented_methods(request.app.openapi(), request.url.path)
+        headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
     code = getattr(error, "code", None)
     return problem_response(request.url.path, error.status_code, str(error.detail), code=code, headers=headers)
 

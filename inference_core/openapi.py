@@ -14,7 +14,9 @@ SCHEMA_PLACE = "#/components/schemas/{model}"
 COMMON = {"503": "Overloaded, draining, or something this needs does not answer; `Retry-After` says when to come back."}
 WITH_BODY = {
     "400": "The request cannot be read.",
+    "408": "The body did not come in time.",
     "413": "The body is too large.",
+    "415": "The content type names an encoding other than UTF-8 for a form, or is too long.",
 }
 INVALID = {"422": "Fields are not valid; `errors` says which."}
 

@@ -278,8 +278,15 @@ async def test_whoever_makes_an_answer_is_told_that_its_connection_is_gone_thoug
         writer.close()
 
 
+@pytest.mark.parametrize(
+    ("descriptors", "most"), [(1024, 960), (256, 192), (16, 12), (1_048_576, 1_048_512), (resource.RLIM_INFINITY, None)]
+)
+def test_some_descriptors_are_kept_for_what_is_no_connection(descriptors: int, most: int | None) -> None:
+    assert connections.most_connections(descriptors) == most
+
+
 async def test_few_descriptors_are_left_to_those_who_ask_something(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "RESERVED_DESCRIPTORS", resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 20)
+    monkeypatch.setattr(connections, "most_connections", lambda _: 20)
     async with opened() as door:
         kept, writer = await door.connect()
         writer.write(ASKED + b"\r\n")

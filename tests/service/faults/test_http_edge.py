@@ -227,7 +227,7 @@ bodies = st.one_of(
     st.builds(
         lambda part, size: b"username=" + of_size(part, size), st.sampled_from([b"%", b"&", b"%f"]), st.just(9000)
     ),
-    st.just(b'{"username": "nobody", "password": "nothing"}'),
+    st.just(b'{"username": "edgeofhttp", "password": "nothing"}'),
     st.just(b'{"question": "why?"}'),
 )
 

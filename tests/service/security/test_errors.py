@@ -16,7 +16,7 @@ from fastapi import APIRouter, HTTPException
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.service.conftest import AppFactory, running
-from tests.support.accounts import Api, new_registration
+from tests.support.accounts import Api, new_name, new_registration
 
 pytestmark = pytest.mark.anyio
 
@@ -39,7 +39,7 @@ async def test_S38_every_client_error_is_a_problem_document(api: Api) -> None:
     wrong_method = await api.client.delete("/api/v1/auth/login")
     assert_is_problem(wrong_method, 405, "/api/v1/auth/login")
     assert wrong_method.headers["allow"] == "POST"
-    assert (await api.client.delete("/api/v1/auth/me")).headers["allow"] == "GET, PUT"
+    assert (await api.client.delete("/api/v1/auth/me")).headers["allow"] == "GET, HEAD, PUT"
     path = "/api/v1/auth/login"
     assert_is_problem(await api.client.post(path, content=b'{"username": "\xff"}', headers=JSON), 400, path)
     for content in (b"{", b"[]", b"null", b'{"username": 1}', b'{"username": "\\ud800", "password": "x"}'):
@@ -163,9 +163,10 @@ def every_encoding() -> list[str]:
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_form_is_decoded_by_no_codec_of_the_callers_choice(api: Api) -> None:
     path = "/api/v1/auth/token"
-    field = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\nnobody\r\n'
-    multipart = field % b"username" + field % b"password" + b"--x--\r\n"
-    urlencoded = b"username=nobody&password=nobody"
+    name = new_name().encode()
+    field = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    multipart = field % (b"username", name) + field % (b"password", name) + b"--x--\r\n"
+    urlencoded = b"username=%s&password=%s" % (name, name)
     for encoding in [None, *every_encoding()]:
         for kind, body in (
             ("multipart/form-data; boundary=x", multipart),
@@ -206,7 +207,7 @@ async def test_S39_a_slow_body_takes_no_slot_from_others(start_app: AppFactory) 
         await anyio.wait_all_tasks_blocked()
         for _ in range(5):
             assert (await api.client.get("/")).status_code == 200
-            refused = await api.client.post(LOGIN, json={"username": "nobody", "password": "hunter2secret"})
+            refused = await api.client.post(LOGIN, json={"username": new_name(), "password": "hunter2secret"})
             assert refused.status_code == 401
         group.cancel_scope.cancel()
 
@@ -312,5 +313,5 @@ async def test_the_openapi_document_resolves_and_knows_only_problems(api: Api) -
     assert {reference.rsplit("/", 1)[1] for reference in references} <= set(schemas)
     assert "HTTPValidationError" not in schemas
     login = document["paths"]["/api/v1/auth/login"]["post"]["responses"]
-    assert set(login) == {"200", "400", "401", "413", "422", "429", "503"}
+    assert set(login) == {"200", "400", "401", "408", "413", "415", "422", "429", "503"}
     assert all(set(login[status]["content"]) == {"application/problem+json"} for status in login if status != "200")
