@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from inference_core.llm.config.policies import apply_policy, effective_policy, merged
-from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName
+from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName, Timeouts
 from inference_core.llm.errors import ForbiddenParameterError, LLMNotConfiguredError, UnknownModelError
 from inference_core.llm.types import ModelCall, SamplingParams
 from inference_core.settings import Settings
@@ -23,7 +23,7 @@ ANSWER_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may serve a request: at which provider, and with which parameters.
+    """A model that may serve a request: at which provider, and with which parameters, in which time.
 
     `output_tokens` is how long its answer may be: what it is told as `max_tokens`, unless its policy forbids that.
     """
@@ -32,6 +32,7 @@ class Candidate:
     call: ModelCall
     params: SamplingParams
     output_tokens: int
+    timeouts: Timeouts
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +96,24 @@ class Resolver:
         usable = [name for name in names if self._callable(name)]
         if names:
             # The wish is checked against the model it is for, whoever is up or has a key.
-            first = self._candidate(names[0], params)
+            first = self._candidate(task, names[0], params)
         if usable:
-            return self._allowed(usable, params)
+            return self._allowed(task, usable, params)
         if not self.access.may_stand_in:
             raise LLMNotConfiguredError
         if not names:
             bounded = self._bounded(params, ANSWER_TOKENS)
-            return [Candidate(SIMULATED, ModelCall(SIMULATED, SIMULATED), bounded, bounded.max_tokens or ANSWER_TOKENS)]
+            longest = bounded.max_tokens or ANSWER_TOKENS
+            call = ModelCall(SIMULATED, SIMULATED)
+            return [Candidate(SIMULATED, call, bounded, longest, self.config.timeouts(task))]
         return [replace(first, provider=SIMULATED)]
 
-    def _allowed(self, usable: list[str], params: SamplingParams) -> list[Candidate]:
+    def _allowed(self, task: TaskName, usable: list[str], params: SamplingParams) -> list[Candidate]:
         found = []
         refused: ForbiddenParameterError | None = None
         for name in usable:
             try:
-                found.append(self._candidate(name, params))
+                found.append(self._candidate(task, name, params))
             except ForbiddenParameterError as error:
                 refused = error
         if not found:
@@ -140,7 +143,7 @@ class Resolver:
         provider = self.config.models[name].provider
         return self.access.may_call(provider, self.config.providers[provider])
 
-    def _candidate(self, name: str, params: SamplingParams) -> Candidate:
+    def _candidate(self, task: TaskName, name: str, params: SamplingParams) -> Candidate:
         model = self.config.models[name]
         wanted = merged(params, model.defaults.params())
         _check_length(name, model, wanted)
@@ -152,7 +155,7 @@ class Resolver:
         call = ModelCall(name, model.model or name, sent, model.context_tokens)
         # Of a model that may not be told its limit the longest answer is only known where the configuration says it.
         unbounded = model.max_output_tokens or longest
-        return Candidate(model.provider, call, kept, kept.max_tokens or unbounded)
+        return Candidate(model.provider, call, kept, kept.max_tokens or unbounded, self.config.timeouts(task, name))
 
     def _bounded(self, params: SamplingParams, longest: int) -> SamplingParams:
         """With a `max_tokens`: what is reserved of a day's tokens must be what the answer can take."""

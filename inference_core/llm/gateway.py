@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -127,14 +128,21 @@ class Gateway:
             LLMError: nothing came. After fallbacks it is the error of the first that was asked.
         """
         candidates = self.candidates(task, model_name, request.params)
-        deadline = self._deadline(request)
+        deadline = _deadline(candidates, request)
 
         async def attempt(candidate: Candidate) -> OpenStream:
             provider = self.providers[candidate.provider]
             items = provider.stream(self._for(candidate, request), candidate.call)
-            breaker = self.breakers.get(candidate.provider)
-            stream = OpenStream(candidate, provider, items, deadline, breaker, messages=request.messages)
-            await stream.begin(self.config.settings.timeouts)
+            stream = OpenStream(
+                candidate,
+                provider,
+                items,
+                deadline=deadline.within(candidate.timeouts.total_s),
+                breaker=self.breakers.get(candidate.provider),
+                messages=request.messages,
+                on_break=partial(_log_failure, candidate, request, event="llm_stream_broke"),
+            )
+            await stream.begin(candidate.timeouts)
             return stream
 
         return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
@@ -152,13 +160,13 @@ class Gateway:
             LLMError: there is none. After fallbacks it is the error of the first that was asked.
         """
         candidates = self.candidates(task, model_name, request.params)
-        deadline = self._deadline(request)
+        deadline = _deadline(candidates, request)
 
         async def attempt(candidate: Candidate) -> Completion:
             provider = self.providers[candidate.provider]
             breaker = self.breakers.get(candidate.provider)
             try:
-                async with deadline.bound(provider.name):
+                async with deadline.within(candidate.timeouts.total_s).bound(provider.name):
                     reply = await provider.complete(self._for(candidate, request), candidate.call)
             except ProviderError as error:
                 if breaker and error.counts:
@@ -178,9 +186,6 @@ class Gateway:
     def _for(self, candidate: Candidate, request: ChatRequest) -> ChatRequest:
         fault = None if self.access.production else request.fault
         return replace(request, params=candidate.params, fault=fault)
-
-    def _deadline(self, request: ChatRequest) -> Deadline:
-        return Deadline.after(self.config.settings.timeouts.total_s, request.timeout_s)
 
     async def _first_that_can(
         self,
@@ -226,9 +231,17 @@ class Gateway:
             raise
 
 
-def _log_failure(candidate: Candidate, request: ChatRequest, error: ProviderError) -> None:
+def _deadline(candidates: list[Candidate], request: ChatRequest) -> Deadline:
+    """Of all attempts together: what the slowest of the candidates may take, if the client does not want less."""
+    return Deadline.after(max(candidate.timeouts.total_s for candidate in candidates), request.timeout_s)
+
+
+def _log_failure(
+    candidate: Candidate, request: ChatRequest, error: ProviderError, event: str = "llm_attempt_failed"
+) -> None:
+    """Say why, in codes and words of ours; nothing of what was asked or answered."""
     log.warning(
-        "llm_attempt_failed",
+        event,
         provider=candidate.provider,
         model=candidate.call.name,
         code=error.code,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Self
 
 from inference_core.llm.breaker import CircuitBreaker
@@ -10,7 +10,7 @@ from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
 from inference_core.llm.errors import Phase, ProviderError, UpstreamFailedError
 from inference_core.llm.patience import Deadline, Patience
-from inference_core.llm.types import Message, Provider, StreamItem, Token, Usage
+from inference_core.llm.types import SIGN_OF_LIFE, Message, Provider, ProviderItem, StreamItem, Token, Usage
 from inference_core.llm.usage import MOST_BYTES, believable
 from inference_core.text import PieceCleaner
 
@@ -25,18 +25,19 @@ class OpenStream:
     The text is clean (see `inference_core.text`), and the usage believable.
     Iterating raises ProviderError if the provider breaks off, is too slow, or does not end. Nothing is generated ahead:
     the next item is asked for when the reader wants it. Close it with `aclose` or as a context manager, at the latest
-    when the client has gone.
+    when the client has gone. `on_break` hears once of a failure after the first item.
     """
 
     def __init__(
         self,
         candidate: Candidate,
         provider: Provider,
-        items: AsyncGenerator[StreamItem, None],
+        items: AsyncGenerator[ProviderItem, None],
+        *,
         deadline: Deadline,
         breaker: CircuitBreaker | None,
-        *,
         messages: tuple[Message, ...],
+        on_break: Callable[[ProviderError], None],
     ) -> None:
         self.model = candidate.call.name
         self.provider = provider.name
@@ -44,6 +45,7 @@ class OpenStream:
         self._items = items
         self._patience = Patience(provider.name, deadline)
         self._breaker = breaker
+        self._on_break = on_break
         self._between_tokens_s = 0.0
         # Read already, and not given out.
         self._ahead: StreamItem | None = None
@@ -82,22 +84,31 @@ class OpenStream:
     def _count(self, text: str) -> None:
         self.text_bytes += len(text) if text.isascii() else len(text.encode())
         if self.text_bytes > MOST_BYTES:
-            raise UpstreamFailedError(self.provider, "an answer that does not end")
+            error = UpstreamFailedError(self.provider, "an answer that does not end")
+            self._failed(error, "between_tokens")
+            raise error
 
     async def _next(self, limit_s: float, phase: Phase) -> StreamItem:
         # However this ends but with an item, the provider's generator has ended too, and with it its connection.
         try:
-            item = await self._patience.wait(anext(self._items), limit_s, phase)
+            while (item := await self._patience.wait(anext(self._items), limit_s, phase)) is SIGN_OF_LIFE:
+                pass
         except BaseException as error:
             self._patience.end()
-            if self._breaker and isinstance(error, ProviderError) and error.counts:
-                self._breaker.failed()
+            if isinstance(error, ProviderError):
+                self._failed(error, phase)
             raise
         if isinstance(item, Usage):
             self._patience.end()
             if self._breaker:
                 self._breaker.succeeded()
         return item
+
+    def _failed(self, error: ProviderError, phase: Phase) -> None:
+        if self._breaker and error.counts:
+            self._breaker.failed()
+        if phase == "between_tokens":  # whoever opens the stream hears of a failure before the first token
+            self._on_break(error)
 
     async def aclose(self) -> None:
         """End the provider's call; safe to repeat."""

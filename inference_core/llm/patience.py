@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from inference_core.llm.errors import Phase, ProviderTimeoutError
@@ -26,6 +26,10 @@ class Deadline:
         shortened = wanted_s is not None and wanted_s < limit_s
         seconds = wanted_s if wanted_s is not None and shortened else limit_s
         return cls(asyncio.get_running_loop().time() + seconds, shortened)
+
+    def within(self, limit_s: float) -> Deadline:
+        """The same for one attempt, which may take `limit_s` from now."""
+        return replace(self, at=min(self.at, asyncio.get_running_loop().time() + limit_s))
 
     @property
     def passed(self) -> bool:

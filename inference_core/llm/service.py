@@ -190,7 +190,7 @@ class LLMService:
         Raises:
             LLMLimitError, LimitsUnavailableError.
         """
-        lease_s = self.gateway.config.settings.timeouts.total_s + LEASE_MARGIN_S
+        lease_s = self.gateway.config.longest_total_s + LEASE_MARGIN_S
         lease = await self._admit(prepared, str(uuid4()), lease_s, sent_now=True)
         async with Spending(
             prepared, lease, self.gateway, self.limits, self.database, self.metrics

@@ -1,13 +1,15 @@
 """The words that providers, the gateway and the service share; nothing here knows HTTP or a vendor.
 
 A stream is a sequence of `Token`, in order, each once, and one `Usage` as its last item. `Token.content` is what the
-provider sent in one piece: for the simulator exactly one token, for others usually one.
+provider sent in one piece: for the simulator exactly one token, for others usually one. A provider may put
+`SIGN_OF_LIFE` anywhere between them.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, fields
+from enum import Enum
 from typing import Literal, Protocol
 
 Role = Literal["system", "user", "assistant"]
@@ -105,6 +107,16 @@ class Usage:
 StreamItem = Token | Usage
 
 
+class SignOfLife(Enum):
+    """The provider works on the answer but has no text for it yet: thoughts, tool calls, pings, comments."""
+
+    SIGN_OF_LIFE = "sign of life"
+
+
+SIGN_OF_LIFE = SignOfLife.SIGN_OF_LIFE
+ProviderItem = StreamItem | Literal[SignOfLife.SIGN_OF_LIFE]
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """A whole answer as a provider gives it."""
@@ -156,7 +168,7 @@ class Provider(Protocol):
     def simulated(self) -> bool:
         """Whether its answers are made up and cost nothing."""
 
-    def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+    def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """Generate piece by piece; the last item is the usage. Nothing is sent before the first item is asked for."""
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:

@@ -96,6 +96,14 @@ class Price(Part):
     output_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
 
 
+class Patience(Part):
+    """Other timeouts than those of `settings.timeouts`, such as a model needs that thinks before it answers."""
+
+    first_token_s: Seconds | None = None
+    between_tokens_s: Seconds | None = None
+    total_s: Seconds | None = None
+
+
 class ModelConfig(Part):
     """A model clients may ask for.
 
@@ -103,6 +111,7 @@ class ModelConfig(Part):
         model: what the provider calls it, if that is another name.
         context_tokens: room for prompt and answer together.
         max_output_tokens: the most a request may ask for.
+        timeouts: win over those of a task.
     """
 
     provider: str
@@ -111,6 +120,7 @@ class ModelConfig(Part):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     defaults: Defaults = Defaults()
     price: Price = Price()
+    timeouts: Patience = Patience()
 
 
 class TaskConfig(Part):
@@ -118,20 +128,33 @@ class TaskConfig(Part):
 
     Attributes:
         testing: models that may be named in a request outside production only.
+        timeouts: win over those of the settings.
     """
 
     primary: str | None = None
     fallback: list[str] = []
     testing: list[str] = []
+    timeouts: Patience = Patience()
 
 
 class Timeouts(Part):
-    """The most each phase of a call may take, in seconds."""
+    """The most each phase of a call may take, in seconds.
+
+    Attributes:
+        first_token_s: silence before the first token; thoughts, pings and comments of the provider end a silence.
+        between_tokens_s: the same after it.
+        total_s: the whole answer.
+    """
 
     connect_s: Seconds = 5.0
     first_token_s: Seconds = 30.0
     between_tokens_s: Seconds = 20.0
     total_s: Seconds = 120.0
+
+    def changed(self, *overrides: Patience) -> Timeouts:
+        """With other values where `overrides` have some; the last wins."""
+        values = [override.model_dump(exclude_none=True) for override in overrides]
+        return self.model_copy(update={name: value for given in values for name, value in given.items()})
 
 
 class Breaker(Part):
@@ -206,3 +229,14 @@ class LLMConfig(Part):
     def task(self, name: TaskName) -> TaskConfig:
         """The models of a task; none if the file does not say."""
         return self.tasks.get(name, TaskConfig())
+
+    def timeouts(self, task: TaskName, model: str | None = None) -> Timeouts:
+        """The timeouts of a model that serves a task; of the task alone without a model."""
+        of_model = self.models[model].timeouts if model is not None else Patience()
+        return self.settings.timeouts.changed(self.task(task).timeouts, of_model)
+
+    @property
+    def longest_total_s(self) -> float:
+        """The longest that any answer may take."""
+        overrides = [part.timeouts for part in self.tasks.values()] + [part.timeouts for part in self.models.values()]
+        return max([self.settings.timeouts.total_s, *(override.total_s or 0.0 for override in overrides)])

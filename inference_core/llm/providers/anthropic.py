@@ -12,24 +12,14 @@ from pydantic import SecretStr
 
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
-from inference_core.llm.providers.failures import http_failure
+from inference_core.llm.providers.counting import usage_of
+from inference_core.llm.providers.failures import STATUS_OF_CODE, http_failure
 from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
-from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
 BASE_URL = "https://api.anthropic.com"
 # The API wants a limit with every request.
 DEFAULT_MAX_TOKENS = 1024
-# An error inside a stream has no status of its own; its type says which it would have been.
-STATUS_OF_TYPE = {
-    "invalid_request_error": 400,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "request_too_large": 413,
-    "rate_limit_error": 429,
-    "overloaded_error": 529,
-}
-
 # The client writes whole requests, prompts included, to its log at the level DEBUG.
 logging.getLogger("anthropic").setLevel(logging.INFO)
 
@@ -45,27 +35,27 @@ class AnthropicProvider:
             api_key=key.get_secret_value(),
             base_url=base_url or BASE_URL,
             max_retries=0,
-            http_client=http_client(connect_s),
+            http_client=http_client(base_url or BASE_URL, connect_s),
         )
 
-    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """The pieces of text as they come, then the usage."""
-        input_tokens, output_tokens, finished = 0, 0, False
+        input_tokens, output_tokens, characters, finished = 0, 0, 0, False
         with _our_errors(self.name):
             async with await self._client.messages.create(**_body(request, call), stream=True) as events:
                 async for event in events:
                     if event.type == "message_start":
                         input_tokens = _input_tokens(event.message.usage)
-                    elif event.type == "content_block_delta" and event.delta.type == "text_delta":
-                        if event.delta.text:
-                            yield Token(event.delta.text)
                     elif event.type == "message_delta":
                         output_tokens = event.usage.output_tokens
                     elif event.type == "message_stop":
                         finished = True
+                    text = event.type == "content_block_delta" and event.delta.type == "text_delta" and event.delta.text
+                    characters += len(text or "")
+                    yield Token(text) if text else SIGN_OF_LIFE
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
-        yield Usage(input_tokens, output_tokens)
+        yield usage_of(request, input_tokens, output_tokens, characters)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
         """The whole answer; read as a stream, since the API cuts off long waits for answers in one piece."""
@@ -108,7 +98,7 @@ def _our_errors(provider: str) -> Iterator[None]:
         try:
             yield
         except anthropic.APIStatusError as error:
-            status = error.status_code if error.status_code >= 300 else STATUS_OF_TYPE.get(error.type or "", 500)
+            status = error.status_code if error.status_code >= 300 else STATUS_OF_CODE.get(error.type, 500)
             raise http_failure(provider, status, error.response.headers, error.type, error.api_message) from None
         except anthropic.APIConnectionError as error:
             # What it wraps says what happened.

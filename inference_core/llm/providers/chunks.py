@@ -1,52 +1,83 @@
-"""Reads the JSON of the chat completions API and believes none of it."""
+"""Reads the JSON of the chat completions API and believes none of it.
+
+Servers differ in what they leave out, so what is missing is passed over; what is there and cannot be read is a failure,
+so that no text is lost in silence.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from inference_core.llm.errors import UpstreamFailedError
-from inference_core.llm.simulator.plan import count_input_tokens, count_tokens
+from inference_core.llm.providers.counting import usage_of
+from inference_core.llm.providers.event_stream import Event
+from inference_core.llm.providers.failures import complaint_in, failure_inside
 from inference_core.llm.types import ChatRequest, Reply, Token, Usage
 
+# Parts of a message that are part of the answer; thoughts, references and images are not.
+TEXT_PARTS = {"text", "output_text", None}
+KEEP_ALIVES = {"ping", "keepalive", "keep-alive", "heartbeat"}
 
-def as_json(provider: str, text: str | bytes) -> dict[str, Any]:
-    """A JSON object.
+
+def as_json(provider: str, text: str | bytes, event: str = "") -> dict[str, Any] | None:
+    """A JSON object, or None for `null`, which some servers send to keep a connection alive.
 
     Raises:
-        UpstreamFailedError: it is none, or it is an error in place of a piece of the answer.
+        UpstreamFailedError: it is no object.
+        ProviderError: it is an error in place of a piece of the answer.
     """
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        value = None
+        value = text
+    if value is None:
+        return None
+    if event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("object") == "error")):
+        raise failure_inside(provider, complaint_in(value))
     if not isinstance(value, dict):
         raise UpstreamFailedError(provider, "a piece that is no JSON object")
-    if value.get("error"):
-        raise UpstreamFailedError(provider, "an error in place of a piece")
     return value
 
 
 class Tally:
-    """Follows a stream: what was said so far, whether it came to its end, what it used."""
+    """Follows a stream: what was said so far, whether it came to its end, what it used.
+
+    Attributes:
+        finished: the answer is whole; usage may still come.
+        done: nothing more comes.
+    """
 
     def __init__(self, provider: str, request: ChatRequest, *, planned: bool) -> None:
         self.finished = False
+        self.done = False
         self._provider = provider
         self._request = request
         self._planned = planned
-        self._usage: Usage | None = None
+        self._counts: tuple[object, object] = (None, None)
         self._characters = 0
 
-    def token(self, chunk: dict[str, Any]) -> Token | None:
-        """The text in a chunk, if there is any; the rest of the chunk is noted."""
-        self._usage = usage_in(chunk) or self._usage
+    def tokens(self, events: list[Event]) -> Iterator[Token]:
+        """The text in events; the rest of them is noted."""
+        for event in events:
+            if event.data.strip() == "[DONE]":
+                self.finished = self.done = True
+                return
+            if not event.data.strip() or event.name in KEEP_ALIVES:
+                continue
+            chunk = as_json(self._provider, event.data, event.name)
+            if chunk is not None and (token := self._token(chunk)) is not None:
+                yield token
+
+    def _token(self, chunk: dict[str, Any]) -> Token | None:
         choice = _first(self._provider, chunk.get("choices"))
-        if choice is None:
-            return None
-        if choice.get("finish_reason"):
-            self.finished = True
+        self._counts = _counts(chunk, choice) or self._counts
         content = _text(self._provider, choice.get("delta"))
+        reason = choice.get("finish_reason")
+        if reason == "error":
+            raise failure_inside(self._provider, complaint_in({"error": choice.get("error") or {"code": reason}}))
+        self.finished = self.finished or bool(reason)
         if not content:
             return None
         self._characters += len(content)
@@ -61,51 +92,66 @@ class Tally:
         """
         if not self.finished:
             raise UpstreamFailedError(self._provider, "a stream that ended too early")
-        return self._usage or estimated(self._request, self._characters)
+        return usage_of(self._request, *self._counts, self._characters)
 
 
-def reply_of(provider: str, request: ChatRequest, body: dict[str, Any]) -> Reply:
+def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -> Reply:
     """A whole answer.
 
     Raises:
-        UpstreamFailedError: it has no text.
+        UpstreamFailedError: it has no choice, or one of an unknown shape.
     """
-    choice = _first(provider, body.get("choices"))
-    if choice is None:
+    choice = _first(provider, body.get("choices") if body else None)
+    message = choice.get("message")
+    if body is None or not isinstance(message, dict):
         raise UpstreamFailedError(provider, "an answer without a choice")
-    content = _text(provider, choice.get("message"))
-    return Reply(content, usage_in(body) or estimated(request, len(content)))
+    if choice.get("finish_reason") == "error":
+        raise failure_inside(provider, complaint_in({"error": choice.get("error") or {"code": "error"}}))
+    content = _text(provider, message)
+    counts = _counts(body, choice) or (None, None)
+    return Reply(content, usage_of(request, *counts, len(content)))
 
 
-def usage_in(chunk: dict[str, Any]) -> Usage | None:
-    """The usage that a chunk or an answer carries, if it is sound."""
-    usage = chunk.get("usage")
-    if not isinstance(usage, dict):
-        return None
-    counts = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    if not all(isinstance(count, int) and not isinstance(count, bool) and count >= 0 for count in counts):
-        return None
-    return Usage(*counts)  # type: ignore[arg-type]  # looked at above
+def _counts(chunk: dict[str, Any], choice: dict[str, Any]) -> tuple[object, object] | None:
+    """Tokens of the prompt and of the answer: at the top, in the choice (Moonshot), or in an extension (Groq)."""
+    groq = chunk.get("x_groq")
+    places = (chunk.get("usage"), choice.get("usage"), groq.get("usage") if isinstance(groq, dict) else None)
+    usage = next((usage for usage in places if isinstance(usage, dict) and usage), None)
+    return (usage.get("prompt_tokens"), usage.get("completion_tokens")) if usage else None
 
 
-def estimated(request: ChatRequest, characters: int) -> Usage:
-    """Roughly: four characters a token."""
-    return Usage(count_input_tokens(request.messages), count_tokens("x" * characters), estimated=True)
-
-
-def _first(provider: str, choices: object) -> dict[str, Any] | None:
-    # The chunk with the usage has none.
+def _first(provider: str, choices: object) -> dict[str, Any]:
+    """The choice; an empty one for chunks without any, such as the one with the usage."""
     if not choices:
-        return None
-    if not isinstance(choices, list) or not isinstance(choices[0], dict):
+        return {}
+    if not isinstance(choices, list):
         raise UpstreamFailedError(provider, "choices of an unknown shape")
-    return choices[0]
+    choice: object = next((choice for choice in choices if choice is not None), {})
+    if not isinstance(choice, dict):
+        raise UpstreamFailedError(provider, "choices of an unknown shape")
+    return choice
 
 
 def _text(provider: str, part: object) -> str:
+    if part is None:
+        return ""
     if not isinstance(part, dict):
         raise UpstreamFailedError(provider, "a choice of an unknown shape")
     content = part.get("content") or part.get("refusal") or ""
+    if isinstance(content, list):
+        return "".join(_part_text(provider, piece) for piece in content)
     if not isinstance(content, str):
         raise UpstreamFailedError(provider, "content that is not text")
     return content
+
+
+def _part_text(provider: str, piece: object) -> str:
+    if isinstance(piece, dict):
+        if piece.get("type") not in TEXT_PARTS:
+            return ""
+        piece = piece.get("text")
+    if piece is None:
+        return ""
+    if not isinstance(piece, str):
+        raise UpstreamFailedError(provider, "content that is not text")
+    return piece

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from inference_core.llm.types import Reply, StreamItem, Token, Usage
+from inference_core.llm.types import ProviderItem, Reply, Token, Usage
 
 
-async def collect(stream: AsyncGenerator[StreamItem, None]) -> Reply:
+async def collect(stream: AsyncGenerator[ProviderItem, None]) -> Reply:
     """The whole answer of a stream."""
     pieces: list[str] = []
     usage = Usage(0, 0)
@@ -16,6 +16,6 @@ async def collect(stream: AsyncGenerator[StreamItem, None]) -> Reply:
         async for item in items:
             if isinstance(item, Token):
                 pieces.append(item.content)
-            else:
+            elif isinstance(item, Usage):
                 usage = item
     return Reply("".join(pieces), usage)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -28,33 +29,149 @@ MEANING: dict[int, type[errors.ProviderError]] = {
     OVERLOADED: errors.UpstreamUnavailableError,
 }
 TELLS_WHEN = {errors.ProviderRateLimitedError, errors.UpstreamUnavailableError}
-TOO_LONG = re.compile(
-    r"context_length_exceeded|maximum context length|context window|prompt is too long|input token count",
+# With these a limit of the account is meant, whatever the words are.
+NEVER_TOO_LONG = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
+# What servers say when a prompt, or a prompt and the wanted answer, do not fit. The tests have the whole sentences.
+TOO_LONG_PHRASES = (
+    r"maximum context length",  # OpenAI, Azure, DeepSeek, vLLM, OpenRouter, LiteLLM, Mistral
+    r"context window",  # OpenAI, llama-cpp-python, MiniMax
+    r"ContextWindowExceeded",  # LiteLLM
+    r"reduce the length of (?:the (?:input|messages)|either)",  # OpenAI, Groq, vLLM, OpenRouter
+    r"exceeds? the available context size",  # llama.cpp
+    r"context size has been exceeded",  # llama.cpp, LM Studio
+    r"when context the overflows|(?:greater|longer) than the (?:model's )?context length",  # LM Studio, SGLang
+    r"(?:exceeds?|exceeded) (?:the |max )*context (?:length|limit)",  # Ollama, Anthropic
+    r"context limit is \d+",  # gateways
+    r"exceeds the maximum allowed (?:input )?length",  # SGLang, OpenRouter
+    r"`inputs` tokens \+ `max_new_tokens` must be|`inputs` must have less than \d+ tokens",  # TGI
+    r"prompt (?:is )?too long",  # Anthropic, Ollama
+    r"input token count",  # Gemini
+    r"maximum prompt length is \d+",  # xAI
+    r"exceeded model token limit",  # Moonshot
+    r"input is too long for requested model",  # Bedrock
+    r"range of input length should be",  # DashScope
+    r"total number of tokens in the prompt",  # Cohere
+)
+TOO_LONG = re.compile("|".join(TOO_LONG_PHRASES), re.IGNORECASE)
+# Words of machines: they mean the same with any status. llama.cpp gives them with 500, too.
+TOO_LONG_CODE = re.compile(
+    r"context_length_exceeded|exceed_context_size_error|model_context_window_exceeded|context size has been exceeded",
     re.IGNORECASE,
 )
 # A machine-readable word, not a sentence.
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# An error inside a stream may have no status of its own; its word says which it would have been.
+STATUS_OF_CODE: dict[object, int] = {
+    "invalid_request_error": HTTPStatus.BAD_REQUEST,
+    "BadRequestError": HTTPStatus.BAD_REQUEST,
+    "authentication_error": HTTPStatus.UNAUTHORIZED,
+    "permission_error": HTTPStatus.FORBIDDEN,
+    "not_found_error": HTTPStatus.NOT_FOUND,
+    "request_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "rate_limit_error": HTTPStatus.TOO_MANY_REQUESTS,
+    "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
+    "overloaded_error": OVERLOADED,
+}
+# What servers call any refusal of a request: it may be about anything.
+VAGUE_CODES = {None, "invalid_request_error", "BadRequestError", "extra_forbidden", "validation_error", "bad_request"}
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What a provider says of its failure.
+
+    Attributes:
+        code: its own word for what is wrong, if it gives one.
+        message: its sentence; looked at, never passed on.
+        parameter: the part of the request that it does not like.
+        status: the HTTP status the failure would have had, for one that comes inside an answer.
+    """
+
+    code: object = None
+    message: object = None
+    parameter: object = None
+    status: int | None = None
+
+    def may_be_about(self, parameter: str) -> bool:
+        """Whether a refusal names this part of the request, or none."""
+        if parameter in f"{self.parameter} {self.message}":
+            return True
+        return self.parameter is None and (self.code in VAGUE_CODES if isinstance(self.code, str | None) else False)
+
+
+def complaint_in(body: object) -> Complaint:
+    """The complaint in the JSON of an answer, in any of the shapes that servers give it."""
+    if isinstance(body, list) and body:
+        body = body[0]  # Gemini's compatible endpoint puts it into a list
+    if not isinstance(body, dict):
+        return Complaint(message=body)
+    error = body.get("error") or body  # Mistral and older vLLM have no envelope
+    if not isinstance(error, dict):  # Ollama, TGI, LM Studio and xAI give a sentence
+        return Complaint(body.get("error_type") or body.get("code"), error)
+    detail = error.get("detail") or error.get("message")
+    if isinstance(detail, dict):  # Mistral
+        detail = detail.get("detail") or detail
+    code = error.get("code")
+    status = _status(code) or _status(error.get("status"))
+    words = (code if not _status(code) else None, error.get("type"), error.get("status"))
+    word = next((word for word in words if isinstance(word, str) and word), None)
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):  # FastAPI
+        first = detail[0]
+        place = first.get("loc")
+        parameter = ".".join(map(str, place[1:])) if isinstance(place, list | tuple) else None
+        return Complaint(word or first.get("type"), first.get("msg"), parameter, status)
+    return Complaint(word, detail, error.get("param"), status)
+
+
+def _status(value: object) -> int | None:
+    """An HTTP status of a failure: 400, or "400" as LiteLLM writes it."""
+    text = str(value)
+    return int(text) if re.fullmatch(r"[45]\d\d", text) else None
 
 
 def http_failure(
     provider: str, status: int, headers: Mapping[str, str], code: object = None, message: object = None
 ) -> errors.ProviderError:
-    """The error for an answer with `status`, from what it says of itself.
+    """The error for an answer with `status`; `code` and `message` as in `Complaint`."""
+    return failure(provider, status, headers, Complaint(code, message))
 
-    Args:
-        code: the provider's own word for what is wrong, if it gives one.
-        message: its sentence; only looked at, never passed on.
-    """
-    word = code if isinstance(code, str) and CODE.fullmatch(code) else "none"
-    kind = MEANING.get(status)
-    if kind is None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        too_long = TOO_LONG.search(f"{code} {message}")
-        kind = errors.ContextTooLongError if too_long else errors.ProviderBadRequestError
-    kind = kind or errors.UpstreamFailedError
+
+def failure(provider: str, status: int, headers: Mapping[str, str], complaint: Complaint) -> errors.ProviderError:
+    """The error for an answer with `status`, from what it says of itself."""
+    kind = _kind(status, complaint)
     after_s = retry_after(headers) if kind in TELLS_WHEN else None
-    error = kind(provider, f"status {status}, code {word}", retry_after_s=after_s)
+    parameter = f", parameter {complaint.parameter}" if _is_word(complaint.parameter) else ""
+    word = complaint.code if _is_word(complaint.code) else "none"
+    error = kind(provider, f"status {status}, code {word}{parameter}", retry_after_s=after_s)
     error.took_prompt = False
     return error
+
+
+def failure_inside(provider: str, complaint: Complaint) -> errors.ProviderError:
+    """The error for a complaint that comes inside an answer whose own status is 200."""
+    status = complaint.status
+    if status is None and isinstance(complaint.code, str):
+        status = STATUS_OF_CODE.get(complaint.code)
+    if status is None:
+        too_long = TOO_LONG.search(str(complaint.message))
+        status = HTTPStatus.BAD_REQUEST if too_long else HTTPStatus.INTERNAL_SERVER_ERROR
+    error = failure(provider, status, {}, complaint)
+    error.took_prompt = True
+    return error
+
+
+def _kind(status: int, complaint: Complaint) -> type[errors.ProviderError]:
+    refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    said = f"{complaint.code} {complaint.message}"
+    if status not in NEVER_TOO_LONG and (TOO_LONG_CODE.search(said) or (refused and TOO_LONG.search(said))):
+        return errors.ContextTooLongError
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and complaint.code == "rate_limit_exceeded":  # Groq
+        return errors.ProviderRateLimitedError
+    return MEANING.get(status) or (errors.ProviderBadRequestError if refused else errors.UpstreamFailedError)
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and CODE.fullmatch(value) is not None
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> int | None:

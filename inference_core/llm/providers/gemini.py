@@ -14,9 +14,10 @@ from pydantic import SecretStr
 
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
+from inference_core.llm.providers.counting import usage_of
 from inference_core.llm.providers.failures import http_failure
 from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
-from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
+from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 
@@ -32,29 +33,31 @@ class GeminiProvider:
 
     def __init__(self, name: str, key: SecretStr, *, connect_s: float, base_url: str | None = None) -> None:
         self.name = name
-        self._http = http_client(connect_s)
+        self._http = http_client(base_url or BASE_URL, connect_s)
         self._http.event_hooks["response"].append(_note)
         options = types.HttpOptions(base_url=base_url or BASE_URL, httpx_async_client=self._http)
         self._client = genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
-    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """The pieces of text as they come, then the usage."""
-        finished, usage = False, Usage(0, 0)
+        finished, characters = False, 0
+        counts: tuple[object, object] = (None, None)
         opened: list[httpx2.Response] = []
         with _our_errors(self.name):
             try:
                 responses = await self._begin(request, call, opened)
                 async for response in responses:
-                    usage = _usage(response) or usage
+                    counts = _counts(response) or counts
                     finished = finished or _is_last(response)
-                    if text := _text(response):
-                        yield Token(text)
+                    text = _text(response)
+                    characters += len(text)
+                    yield Token(text) if text else SIGN_OF_LIFE
             finally:
                 for answer in opened:
                     await answer.aclose()
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
-        yield usage
+        yield usage_of(request, *counts, characters)
 
     async def _begin(
         self, request: ChatRequest, call: ModelCall, opened: list[httpx2.Response]
@@ -129,12 +132,12 @@ def _is_last(response: types.GenerateContentResponse) -> bool:
     return refused or bool(response.candidates and response.candidates[0].finish_reason)
 
 
-def _usage(response: types.GenerateContentResponse) -> Usage | None:
+def _counts(response: types.GenerateContentResponse) -> tuple[int, int] | None:
     counted = response.usage_metadata
     if counted is None:
         return None
     output_tokens = (counted.candidates_token_count or 0) + (counted.thoughts_token_count or 0)
-    return Usage(counted.prompt_token_count or 0, output_tokens)
+    return counted.prompt_token_count or 0, output_tokens
 
 
 @contextmanager

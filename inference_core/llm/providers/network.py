@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import httpx2
 
@@ -12,20 +16,75 @@ from inference_core.llm import errors
 KEPT_CONNECTIONS = 100
 # What a client raises that stumbles over an answer of an unknown shape.
 STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
+PROXY_SCHEMES = ("http", "https", "all")
 
 
-def http_client(connect_s: float) -> httpx2.AsyncClient:
+class BadProxyError(Exception):
+    """A proxy of the environment that cannot be used, in one line that names the variable and not its value."""
+
+
+def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
     """Connections whose making is bounded, and nothing else: how long an answer may take is the gateway's matter.
 
     A hook sets the times, as some clients replace those of the connection pool with their own. Redirects are not
-    followed, so that the key reaches no other host.
+    followed, so that the key reaches no other host. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold, but
+    for a host that is this machine.
     """
 
     async def bound(request: httpx2.Request) -> None:
         request.extensions["timeout"] = httpx2.Timeout(None, connect=connect_s).as_dict()
 
-    limits = httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
-    return httpx2.AsyncClient(limits=limits, event_hooks={"request": [bound]})
+    uses_proxy = not is_loopback(base_url)
+    return httpx2.AsyncClient(
+        base_url=base_url,
+        headers=dict(headers or {}),
+        limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
+        event_hooks={"request": [bound]},
+        trust_env=uses_proxy,
+        # Certificates of the environment (SSL_CERT_FILE) hold either way.
+        verify=True if uses_proxy else httpx2.create_ssl_context(trust_env=True),
+    )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of `url` is this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_proxies() -> None:
+    """Look at the proxies of the environment before a client is made of them.
+
+    Raises:
+        BadProxyError: one is malformed, or needs a package that is not installed.
+    """
+    proxies = getproxies()
+    if "*" in (host.strip() for host in proxies.get("no", "").split(",")):
+        return
+    for scheme in PROXY_SCHEMES:
+        url = proxies.get(scheme)
+        if not url:
+            continue
+        variable = f"{scheme.upper()}_PROXY"
+        try:
+            proxy = httpx2.Proxy(url if "://" in url else f"http://{url}")
+        except (ValueError, TypeError, httpx2.InvalidURL):
+            raise BadProxyError(
+                f"{variable} is no proxy that can be used; give http://, https://, socks5:// or socks5h:// with a host"
+                " and port, or unset it"
+            ) from None
+        if not proxy.url.host:
+            raise BadProxyError(f"{variable} has no host; give http://host:port, or unset it")
+        if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
+            raise BadProxyError(
+                f"{variable} is a SOCKS proxy, which needs a package that is not installed: pip install socksio"
+                " (or use an http:// proxy, or name the provider's host in NO_PROXY)"
+            )
 
 
 @contextmanager

@@ -6,27 +6,40 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Any, cast
+from typing import Any
 
 import httpx2
+import structlog
 from pydantic import SecretStr
 
 from inference_core.llm import errors
 from inference_core.llm.providers.chunks import Tally, as_json, reply_of
-from inference_core.llm.providers.failures import http_failure
-from inference_core.llm.providers.network import KEPT_CONNECTIONS, network_errors
+from inference_core.llm.providers.event_stream import EventReader, EventTooLargeError
+from inference_core.llm.providers.failures import complaint_in, failure
+from inference_core.llm.providers.network import http_client, network_errors
 from inference_core.llm.simulator.faults import FAULT_HEADER
-from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem
+from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
+
+log = structlog.get_logger(__name__)
 
 LONGEST_ERROR_BYTES = 64 * 1024
+LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
+# After the reason to finish: how long the usage, the mark of the end, or the end itself may take.
+LONGEST_FINISH_S = 2.0
+# After the mark of the end: how long the end itself may take. When it comes, the connection can be used again.
 LONGEST_END_S = 0.2
+CHAT = "/chat/completions"
+OPTIONS = "stream_options"
+
+
+class OptionsRefusedError(errors.ProviderBadRequestError):
+    """A refusal that may be about `stream_options`, by a server that never took them."""
 
 
 class OpenAICompatibleProvider:
     """A server at `base_url`.
 
-    How long an answer may take is the gateway's matter; only reaching the server is bounded here. Redirects are not
-    followed, so that the key reaches no other host.
+    How long an answer may take is the gateway's matter; only reaching the server is bounded here.
     """
 
     def __init__(
@@ -35,38 +48,60 @@ class OpenAICompatibleProvider:
         self.name = name
         self.simulated = simulator
         key = {"Authorization": f"Bearer {api_key.get_secret_value()}"} if api_key else {}
-        self._client = httpx2.AsyncClient(
-            base_url=base_url,
-            headers=key,
-            timeout=httpx2.Timeout(None, connect=connect_s),
-            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
-            # A simulator runs on this machine; no proxy of the environment stands between.
-            trust_env=not simulator,
-        )
+        self._client = http_client(base_url, connect_s, headers=key)
+        # Whether streams are asked for their usage: True once the server took the question, False once it refused it.
+        self._asks_usage: bool | None = None
 
-    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
+    async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """The pieces as they come, then the usage, counted here if the server does not say it."""
-        body = _body(request, call) | {"stream": True, "stream_options": {"include_usage": True}}
         tally = Tally(self.name, request, planned=self.simulated)
-        async with self._answer("POST", "/chat/completions", request, body) as response, _events(response) as events:
-            async for event in events:
-                if event.data == "[DONE]":
-                    tally.finished = True
-                    break
-                if event.data and (token := tally.token(as_json(self.name, event.data))):
-                    yield token
-            await _read_to_the_end(events)
+        async with self._stream_answer(request, call) as response:
+            if _is_json(response):
+                # The server does not stream.
+                reply = await self._whole(request, response)
+                if reply.content:
+                    yield Token(reply.content)
+                yield reply.usage
+                return
+            async with aclosing(response.aiter_bytes()) as pieces:
+                async with aclosing(self._items(pieces, tally)) as items:
+                    async for item in items:
+                        yield item
+                await _read_to_the_end(pieces)
         yield tally.usage()
+
+    async def _items(self, pieces: AsyncGenerator[bytes, None], tally: Tally) -> AsyncGenerator[ProviderItem, None]:
+        """The text in the bytes of an answer, and a sign of life for bytes without any."""
+        reader = EventReader()
+        while not tally.done:
+            piece = await _piece(pieces, LONGEST_FINISH_S if tally.finished else None)
+            try:
+                events = reader.end() if piece is None else reader.feed(piece)
+            except EventTooLargeError:
+                raise errors.UpstreamFailedError(self.name, "an event of more than a megabyte") from None
+            spoke = False
+            for token in tally.tokens(events):
+                spoke = True
+                yield token
+            if piece is None:
+                return
+            if not spoke:
+                yield SIGN_OF_LIFE
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
         """The whole answer in one piece."""
-        async with self._answer("POST", "/chat/completions", request, _body(request, call)) as response:
-            return reply_of(self.name, request, as_json(self.name, await response.aread()))
+        async with self._answer("POST", CHAT, request, _body(request, call)) as response:
+            return await self._whole(request, response)
+
+    async def _whole(self, request: ChatRequest, response: httpx2.Response) -> Reply:
+        body = await _read(response, LONGEST_ANSWER_BYTES)
+        return reply_of(self.name, request, as_json(self.name, body.decode("utf-8-sig", "replace")))
 
     async def models(self) -> list[str]:
         """What the server lists under /models."""
         async with self._answer("GET", "/models") as response:
-            listed = as_json(self.name, await response.aread()).get("data")
+            body = as_json(self.name, await _read(response, LONGEST_ANSWER_BYTES))
+        listed = body.get("data") if body else None
         if not isinstance(listed, list):
             raise errors.UpstreamFailedError(self.name, "a list of models without data")
         return [str(model["id"]) for model in listed if isinstance(model, dict) and "id" in model]
@@ -74,6 +109,25 @@ class OpenAICompatibleProvider:
     async def aclose(self) -> None:
         """Close every connection."""
         await self._client.aclose()
+
+    @asynccontextmanager
+    async def _stream_answer(self, request: ChatRequest, call: ModelCall) -> AsyncIterator[httpx2.Response]:
+        """The answer to a streamed call. A server that refuses `stream_options` is asked once more without them."""
+        body = _body(request, call) | {"stream": True}
+        refusal: OptionsRefusedError | None = None
+        if self._asks_usage is not False:
+            try:
+                async with self._answer("POST", CHAT, request, body | {OPTIONS: {"include_usage": True}}) as response:
+                    self._asks_usage = True
+                    yield response
+                    return
+            except OptionsRefusedError as error:
+                refusal = error
+        async with self._answer("POST", CHAT, request, body) as response:
+            if refusal is not None:
+                self._asks_usage = False
+                log.warning("llm_stream_options_refused", provider=self.name, diagnostic=refusal.diagnostic)
+            yield response
 
     @asynccontextmanager
     async def _answer(
@@ -84,8 +138,21 @@ class OpenAICompatibleProvider:
         with network_errors(self.name):
             async with self._client.stream(method, path, json=body, headers=headers) as response:
                 if response.status_code != httpx2.codes.OK:
-                    raise await _failure(self.name, response)
+                    raise await self._failure(response, asked_options=OPTIONS in (body or {}))
                 yield response
+
+    async def _failure(self, response: httpx2.Response, *, asked_options: bool) -> errors.ProviderError:
+        body = await _read(response, LONGEST_ERROR_BYTES)
+        try:
+            said = json.loads(body)
+        except (ValueError, RecursionError):
+            said = body.decode(errors="replace")
+        complaint = complaint_in(said)
+        error = failure(self.name, response.status_code, response.headers, complaint)
+        never_took_options = asked_options and self._asks_usage is None
+        if never_took_options and isinstance(error, errors.ProviderBadRequestError) and complaint.may_be_about(OPTIONS):
+            return OptionsRefusedError(self.name, error.diagnostic)
+        return error
 
 
 def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
@@ -93,31 +160,38 @@ def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
     return {"model": call.upstream, "messages": messages, **call.parameters}
 
 
-def _events(response: httpx2.Response) -> aclosing[AsyncGenerator[httpx2.ServerSentEvent, None]]:
-    return aclosing(cast("AsyncGenerator[httpx2.ServerSentEvent, None]", aiter(httpx2.EventSource(response))))
+def _is_json(response: httpx2.Response) -> bool:
+    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")
 
 
-async def _read_to_the_end(events: AsyncGenerator[httpx2.ServerSentEvent, None]) -> None:
+async def _piece(pieces: AsyncGenerator[bytes, None], limit_s: float | None) -> bytes | None:
+    """The next bytes, or None at the end.
+
+    With a limit the answer is whole already: what ends the wait for the rest of the stream is no failure.
+    """
+    try:
+        async with asyncio.timeout(limit_s):
+            return await anext(pieces, None)
+    except (TimeoutError, httpx2.HTTPError):
+        if limit_s is None:
+            raise
+        return None
+
+
+async def _read_to_the_end(pieces: AsyncGenerator[bytes, None]) -> None:
     """Read what follows a complete answer, usually nothing, so that the connection can be used again."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(LONGEST_END_S):
-            async for _ in events:
+            async for _ in pieces:
                 pass
 
 
-async def _failure(provider: str, response: httpx2.Response) -> errors.ProviderError:
+async def _read(response: httpx2.Response, limit: int) -> bytes:
+    """The body, or as much of it as `limit` allows."""
     body = b""
     async for piece in response.aiter_bytes():
         body += piece
-        if len(body) > LONGEST_ERROR_BYTES:
+        if len(body) > limit:
             break
-    try:
-        said = json.loads(body)
-    except ValueError:
-        said = None
-    # Gemini's compatible endpoint puts it into a list.
-    said = said[0] if isinstance(said, list) and said else said
-    error = said.get("error") if isinstance(said, dict) else None
-    error = error if isinstance(error, dict) else {}
-    code = error.get("code") if isinstance(error.get("code"), str) else error.get("type")
-    return http_failure(provider, response.status_code, response.headers, code, error.get("message"))
+    return body

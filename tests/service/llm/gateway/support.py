@@ -25,11 +25,13 @@ providers:
   first: {{base_url: "{first}/v1", openai_compatible: true, api_key_env: FIRST_KEY}}
   second: {{base_url: "{second}/v1", openai_compatible: true, api_key_env: SECOND_KEY}}
 models:
-  big: {{provider: first, model: big-upstream, max_output_tokens: 100, defaults: {{temperature: 0.7}}}}
+  big:
+    {{provider: first, model: big-upstream, max_output_tokens: 100, defaults: {{temperature: 0.7}},
+      timeouts: {big_timeouts}}}
   small: {{provider: second}}
   trial: {{provider: second}}
 tasks:
-  explain: {{primary: big, fallback: [small], testing: [trial]}}
+  explain: {{primary: big, fallback: [small], testing: [trial], timeouts: {task_timeouts}}}
 settings:
   max_retries: {max_retries}
   timeouts:
@@ -51,6 +53,8 @@ VALUES: Mapping[str, object] = {
     "total_s": 60,
     "failures": 5,
     "open_s": 30,
+    "big_timeouts": "{}",
+    "task_timeouts": "{}",
 }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from inference_core.llm import errors
 from inference_core.llm.types import Usage
@@ -224,3 +226,34 @@ async def test_failures_are_logged_without_key_prompt_or_the_providers_words(
     assert "status 401, code some_code" in logged
     for secret in ("hunter2", "private", "Incorrect API key"):
         assert secret not in logged + shown
+
+
+@pytest.mark.parametrize(
+    ("rest", "end", "code", "diagnostic"),
+    [
+        ([], "cut", "llm_upstream_failed", "RemoteProtocolError"),
+        ([b"data: {junk\n\n"], "finish", "llm_upstream_failed", "a piece that is no JSON object"),
+        (
+            [b'data: {"error": {"message": "hunter2", "code": 503}}\n\n'],
+            "finish",
+            "llm_upstream_unavailable",
+            "status 503",
+        ),
+        ([], "hang", "llm_timeout", "timeout in phase between_tokens"),
+    ],
+)
+async def test_a_stream_that_breaks_after_its_first_token_is_logged_once_without_its_content(
+    rest: list[bytes], end: Any, code: str, diagnostic: str
+) -> None:
+    script = Script([*openai_stream()[:3], *rest], end=end)
+    async with wire_server(script) as server, gateway(first=server.url, between_s=0.3) as opened:
+        with capture_logs() as logs:
+            async with await opened.open_stream("explain", question()) as stream:
+                items, error = await pieces_until_broken(stream)
+    assert (text_of(items), error.code) == ("The sky", code)
+    (line,) = logs
+    assert (line["event"], line["log_level"]) == ("llm_stream_broke", "warning")
+    assert (line["provider"], line["model"], line["code"]) == ("first", "big", code)
+    assert line["diagnostic"].startswith(diagnostic)
+    assert line["llm_request_id"] == question().request_id
+    assert not any(word in repr(line) for word in ("sky", "hunter2", question().messages[0].content))
