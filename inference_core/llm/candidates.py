@@ -55,7 +55,7 @@ class Access:
     def of(cls, settings: Settings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
         """As the settings and the environment say."""
         wanted = {name: provider.api_key_env for name, provider in config.providers.items() if provider.api_key_env}
-        keys = {name: SecretStr(environ[variable]) for name, variable in wanted.items() if environ.get(variable)}
+        keys = {name: SecretStr(key) for name, variable in wanted.items() if (key := key_in(environ, variable))}
         return cls(
             mode=settings.llm_provider_mode,
             live_allowed=settings.live_llm_allowed,
@@ -74,6 +74,16 @@ class Access:
             return self.mode == "auto"
         has_key = provider.api_key_env is None or name in self.keys
         return self.mode != "simulated" and self.live_allowed and has_key
+
+
+def key_in(environ: Mapping[str, str], variable: str) -> str:
+    """The key in a variable, without the blanks and line ends that files and secrets add; empty if there is none."""
+    return environ.get(variable, "").strip()
+
+
+def is_usable(key: str) -> bool:
+    """Whether an HTTP header can carry a key, and no quotes were left around it."""
+    return key.isascii() and (key.isprintable() and not set(key) & set(" \"'"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from inference_core.llm.candidates import Access
+from inference_core.llm.candidates import Access, is_usable
 from inference_core.llm.config.checks import check_references
 from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
-from inference_core.llm.config.schema import LLMConfig
+from inference_core.llm.config.schema import LLMConfig, ProviderConfig
+from inference_core.llm.providers.network import BadProxyError, check_proxies, is_loopback
 from inference_core.settings import ENV_FILE, Settings, SettingsError
 
 # What holds without a file; `llm_config.example.yaml` is a copy of it.
@@ -78,19 +79,35 @@ def parse_llm_config(text: str, name: str, environ: Mapping[str, str], settings:
             mistakes += [_mistake(document, detail["loc"], detail["type"], detail["msg"]) for detail in error.errors()]
     mistakes += check_references(document, config)
     if config and settings and not mistakes:
-        mistakes += _missing_extras(document, config, Access.of(settings, config, environ))
+        mistakes += _unreachable(document, config, Access.of(settings, config, environ))
     if mistakes or config is None:
         raise LLMConfigError("\n".join(_line(name, mistake, overridden) for mistake in sorted(set(mistakes))))
     return config
 
 
-def _missing_extras(document: Document, config: LLMConfig, access: Access) -> Iterator[Mistake]:
+def _unreachable(document: Document, config: LLMConfig, access: Access) -> Iterator[Mistake]:
+    """What stands between this process and the providers that it may call."""
     for name, provider in config.providers.items():
-        kind = provider.kind_for(name)
-        if kind in CLIENTS and access.may_call(name, provider) and not _installed(CLIENTS[kind]):
-            place = ("providers", name)
-            what = f"needs a client that is not installed: pip install 'inference-core[{kind}]'"
-            yield Mistake(document.line_of(place), dotted(place), what)
+        if access.may_call(name, provider):
+            for place, what in _obstacles(name, provider, access.keys.get(name)):
+                path = ("providers", name, *place)
+                yield Mistake(document.line_of(path), dotted(path), what)
+
+
+def _obstacles(name: str, provider: ProviderConfig, key: SecretStr | None) -> Iterator[tuple[tuple[str, ...], str]]:
+    kind = provider.kind_for(name)
+    if kind in CLIENTS and not _installed(CLIENTS[kind]):
+        yield (), f"needs a client that is not installed: poetry install -E {kind}"
+    if key is not None and not is_usable(key.get_secret_value()):
+        what = (
+            f"{provider.api_key_env} holds no key: blanks, quotes and characters other than ASCII are not part of one"
+        )
+        yield ("api_key_env",), what
+    if kind != "simulated" and not is_loopback(provider.base_url or ""):
+        try:
+            check_proxies()
+        except BadProxyError as error:
+            yield (), f"cannot be reached: {error}"
 
 
 def _installed(module: str) -> bool:

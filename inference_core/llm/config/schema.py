@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import httpx2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from inference_core.llm.types import ReasoningEffort, SamplingParams, Verbosity
@@ -57,8 +58,14 @@ class ProviderConfig(Part):
     def _http_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        value = value.strip()
+        try:
+            parts = urlsplit(value)
+            is_sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            httpx2.URL(value)  # what the clients make of it
+        except (ValueError, httpx2.InvalidURL):
+            is_sound = False
+        if not is_sound or not value.isprintable() or " " in value:
             raise ValueError("must be an http:// or https:// URL with a host")
         if parts.username or parts.password:
             raise ValueError("must not hold a user or password; a key belongs into the variable that api_key_env names")

@@ -35,7 +35,11 @@ class GeminiProvider:
         self.name = name
         self._http = http_client(base_url or BASE_URL, connect_s)
         self._http.event_hooks["response"].append(_note)
-        options = types.HttpOptions(base_url=base_url or BASE_URL, httpx_async_client=self._http)
+        # Nothing is asked through it, but the client would make one that reads the proxies of the environment.
+        self._unused = httpx2.Client(trust_env=False)
+        options = types.HttpOptions(
+            base_url=base_url or BASE_URL, httpx_async_client=self._http, httpx_client=self._unused
+        )
         self._client = genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
@@ -87,6 +91,7 @@ class GeminiProvider:
         """Close every connection."""
         await self._client.aio.aclose()
         self._client.close()
+        self._unused.close()
         await self._http.aclose()
 
 

@@ -134,7 +134,8 @@ class OpenAICompatibleProvider:
         self, method: str, path: str, request: ChatRequest | None = None, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx2.Response]:
         """The answer to a call, its body not read yet; what httpx2 raises inside becomes an error of ours."""
-        headers = {FAULT_HEADER: request.fault} if self.simulated and request and request.fault else {}
+        fault = request.fault if self.simulated and request else None
+        headers = {FAULT_HEADER.encode(): fault.encode("latin-1", "replace")} if fault else None
         with network_errors(self.name):
             async with self._client.stream(method, path, json=body, headers=headers) as response:
                 if response.status_code != httpx2.codes.OK:

@@ -1,6 +1,6 @@
 """Answers of real servers, changed at random: read whole where any client can read them, and never more than an error.
 
-The examples are the same in every run; `FUZZ_EXAMPLES=5000` tries more of them.
+The examples are the same in every run; `FUZZ_EXAMPLES=5000 pytest --timeout 0` tries more of them.
 """
 
 from __future__ import annotations
