@@ -1,7 +1,9 @@
 """`POST /api/v1/llm/{explain,conversation}/stream`: the HTTP side of a stream.
 
-Everything that can be refused is refused as a problem document before the 200, which is sent only when the first
-token is there. From the arrival of the request to its end a watcher waits for the client to go away.
+What can be refused is refused as a problem document before the 200, which is sent when the first token is there, or
+with the first ping of a wait that takes longer than `LLM_PING_S`: a model may think for minutes, and nothing on the way
+to its client may take the silence for a dead connection. A provider that fails after that ping is an `error` event.
+From the arrival of the request to its end a watcher waits for the client to go away.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ from starlette.types import Message, Receive, Scope, Send
 
 from inference_core.db.engine import DatabaseUnavailableError
 from inference_core.errors import responses_for
-from inference_core.exceptions import DependencyUnavailableError, NotAuthenticatedError, NotPermittedError
+from inference_core.exceptions import (
+    DependencyUnavailableError,
+    NotAuthenticatedError,
+    NotPermittedError,
+    ServiceError,
+)
 from inference_core.llm import errors
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, question_of
 from inference_core.llm.events import EVENT_SCHEMA, encode_start
@@ -103,32 +110,32 @@ class EventStream(Response):
         prepared = await llm.service.prepare(self._principal, self._question)
         release_slot(self._request)
         with llm.place(anonymous=self._principal.user_id is None) as stream:
-            client = Client(scope, send, stream)
+            client = Client(scope, send, stream, self.raw_headers)
             async with watched(receive, stream) as watcher, llm.service.stream(prepared) as spending:
-                source = await first_token(spending, stream)
-                if source is None:
+                source = await first_token(spending, stream, client)
+                if source is not None:
+                    llm.metrics.observe_first_token(source.provider, source.model, perf_counter() - arrived_s)
+                elif not client.began:
                     if stream.interrupted == "shutting_down":
                         raise ShuttingDownError
                     await Response(status_code=CLIENT_GONE)(scope, receive, client.send)
                     return
-                llm.metrics.observe_first_token(source.provider, source.model, perf_counter() - arrived_s)
                 if await self._serve(client, stream, spending, source):
                     await client.write(b"", more=False)
                 else:
                     client.cut()
                     await asyncio.wait({watcher}, timeout=NOTICE_S)
 
-    async def _serve(self, client: Client, stream: ActiveStream, spending: Spending, source: OpenStream) -> bool:
+    async def _serve(self, client: Client, stream: ActiveStream, spending: Spending, source: OpenStream | None) -> bool:
         session = spending.prepared.session
-        start = encode_start(
-            model=source.model,
-            session_id=str(session.id) if session else None,
-            simulated=source.simulated,
-            request_id=self._question.request_id,
-        )
-        client.hold_back()
-        await client.send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await pump(stream, source, client.write, start, spending.progress, keep_text=session is not None)
+        if source is not None:
+            start = encode_start(
+                model=source.model,
+                session_id=str(session.id) if session else None,
+                simulated=source.simulated,
+                request_id=self._question.request_id,
+            )
+            await pump(stream, source, client.write, start, spending.progress, keep_text=session is not None)
         stored = await finish(
             spending.progress, client.write, spending.settle, write_timeout_s=self._llm.streams.stall_after_s
         )
@@ -140,11 +147,16 @@ class Client:
 
     A connection that turns out to be closed interrupts the stream, whichever way its server says so: uvloop's
     transports raise RuntimeError from every method between their end and the moment the server is told.
+
+    Attributes:
+        began: the 200 was sent, with the first piece of the body.
     """
 
-    def __init__(self, scope: Scope, send: Send, stream: ActiveStream) -> None:
+    def __init__(self, scope: Scope, send: Send, stream: ActiveStream, headers: list[tuple[bytes, bytes]]) -> None:
+        self.began = False
         self._send = send
         self._stream = stream
+        self._headers = headers
         # From the server's own object for the request, where that shows it as uvicorn's does. Any other server keeps
         # its own buffers, and closes the connection by itself when an answer is left unfinished.
         self._transport: Any = getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
@@ -155,10 +167,14 @@ class Client:
             await self._send(message)
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
-        """Send a piece of the body."""
+        """Send a piece of the body, and the head before the first one."""
+        if not self.began:
+            self.began = True
+            self._hold_back()
+            await self.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": self._headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
-    def hold_back(self) -> None:
+    def _hold_back(self) -> None:
         """Keep the connection from taking more than a reader that is slow will soon read."""
         if self._transport is None:
             return
@@ -203,10 +219,21 @@ async def watched(receive: Receive, stream: ActiveStream) -> AsyncIterator[async
         await asyncio.wait({watcher})
 
 
-async def first_token(spending: Spending, stream: ActiveStream) -> OpenStream | None:
-    """The open stream; None if it was interrupted before the first token came."""
-    async with stream:
-        return await spending.open()
+async def first_token(spending: Spending, stream: ActiveStream, client: Client) -> OpenStream | None:
+    """The open stream; None if it was interrupted before the first token came, or failed after the first ping.
+
+    Raises:
+        LLMError: it failed before that.
+    """
+    try:
+        async with stream:
+            stream.begin_writing(client.write)
+            return await spending.open()
+    except ServiceError as error:
+        if not client.began:
+            raise
+        spending.progress.error = error
+    spending.progress.interrupted = stream.interrupted
     return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Behaviour = Literal[
-    "answer", "slow_first", "reset", "rate_limited", "server_error", "malformed", "slow_drip", "endless"
+    "answer", "slow_first", "thinks", "reset", "rate_limited", "server_error", "malformed", "slow_drip", "endless"
 ]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
@@ -66,6 +66,11 @@ class Upstream:
 
     async def stream(self, writer: asyncio.StreamWriter) -> None:
         writer.write(HEAD)
+        for number in range(30 if self.behaviour == "thinks" else 0):
+            thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "hm"}}]}
+            writer.write(chunk(thought) if number % 2 else b": PROCESSING\n\n")
+            await writer.drain()
+            await asyncio.sleep(0.05)
         count = 1_000_000 if self.behaviour == "endless" else self.tokens
         for number in range(count):
             if self.behaviour == "slow_drip" and number:

@@ -110,6 +110,56 @@ async def test_F24_provider_that_fails_later(settings: Settings, behaviour: Beha
 
 
 @pytest.mark.anyio
+async def test_F24_provider_that_thinks_is_waited_for_and_its_client_is_pinged(settings: Settings) -> None:
+    """Three times as long as the first token may take, five times over: none of it is a failure."""
+    settings = settings.model_copy(update={"llm_ping_s": 0.3})
+    async with upstream() as up, behind(up, settings) as server:
+        up.behaviour = "thinks"
+        asking = [
+            server.client.post(f"{PREFIX}/llm/conversation/stream", json={"user_input": "Why?"}) for _ in range(5)
+        ]
+        for response in await asyncio.gather(*asking):
+            assert response.status_code == 200
+            assert response.text.startswith(": ping\n\n: ping\n\n")
+            assert response.text.index(": ping") < response.text.index('"start"')
+            events = parse_events(response.text)
+            assert kinds(events) == ["start", "token", "usage", "end"]
+            assert text_of(events) == "t0 t1 t2 t3 t4 "
+        assert up.requests == 5
+        assert server.llm.gateway.breakers["near"].failures == 0
+
+
+@pytest.mark.anyio
+async def test_F24_provider_that_fails_after_a_ping_is_an_error_event(settings: Settings) -> None:
+    settings = settings.model_copy(update={"llm_ping_s": 0.2})
+    async with upstream() as up, behind(up, settings, first_token_s=1.0) as server:
+        up.behaviour = "slow_first"
+        response = await server.client.post(f"{PREFIX}/llm/explain/stream", json=BODY)
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/event-stream")
+        assert response.text.startswith(": ping\n\n")
+        events = parse_events(response.text)
+        assert kinds(events) == ["error", "end"]
+        assert events[0]["code"] == "llm_timeout"
+        await until(lambda: not server.llm.streams.active and not up.connections)
+        assert (await server.client.get(f"{PREFIX}/llm/stats")).json()["stats"]["errors_count"] >= 1
+
+
+@pytest.mark.anyio
+async def test_F25_client_gone_while_it_is_pinged_ends_the_call_to_the_provider(settings: Settings) -> None:
+    settings = settings.model_copy(update={"llm_ping_s": 0.2})
+    async with upstream() as up, behind(up, settings, first_token_s=60) as server:
+        up.behaviour = "slow_first"
+        raw = await post(server.port, f"{PREFIX}/llm/explain/stream", BODY)
+        async with asyncio.timeout(20):
+            while b": ping" not in await asyncio.get_running_loop().sock_recv(raw, 4096):
+                pass
+        raw.close()
+        assert await until(lambda: not up.connections, within_s=10) < 1.0
+        await until(lambda: not server.llm.streams.active)
+
+
+@pytest.mark.anyio
 async def test_F24_provider_that_fails_again_and_again_is_left_alone(settings: Settings) -> None:
     async with upstream() as up, behind(up, settings) as server:
         up.behaviour = "server_error"

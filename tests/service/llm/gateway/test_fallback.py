@@ -7,12 +7,13 @@ import json
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from inference_core.llm import errors
+from inference_core.llm import gateway as gateway_module
 from inference_core.llm.types import Usage
 from tests.service.llm.gateway.support import ANSWER, OTHER, gateway, pieces_until_broken, question, read, text_of
 from tests.service.llm.providers.wires import openai_error, openai_stream
+from tests.support.logs import log_lines_of
 from tests.support.wire_server import Script, wire_server
 
 pytestmark = pytest.mark.anyio
@@ -243,16 +244,19 @@ async def test_failures_are_logged_without_key_prompt_or_the_providers_words(
     ],
 )
 async def test_a_stream_that_breaks_after_its_first_token_is_logged_once_without_its_content(
-    rest: list[bytes], end: Any, code: str, diagnostic: str
+    rest: list[bytes], end: Any, code: str, diagnostic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    logs = log_lines_of(gateway_module, monkeypatch)
     script = Script([*openai_stream()[:3], *rest], end=end)
-    async with wire_server(script) as server, gateway(first=server.url, between_s=0.3) as opened:
-        with capture_logs() as logs:
-            async with await opened.open_stream("explain", question()) as stream:
-                items, error = await pieces_until_broken(stream)
+    async with (
+        wire_server(script) as server,
+        gateway(first=server.url, between_s=0.3) as opened,
+        await opened.open_stream("explain", question()) as stream,
+    ):
+        items, error = await pieces_until_broken(stream)
     assert (text_of(items), error.code) == ("The sky", code)
     (line,) = logs
-    assert (line["event"], line["log_level"]) == ("llm_stream_broke", "warning")
+    assert (line["event"], line["level"]) == ("llm_stream_broke", "warning")
     assert (line["provider"], line["model"], line["code"]) == ("first", "big", code)
     assert line["diagnostic"].startswith(diagnostic)
     assert line["llm_request_id"] == question().request_id

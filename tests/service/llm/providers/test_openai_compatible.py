@@ -11,14 +11,15 @@ from typing import Any
 import httpx2
 import pytest
 from pydantic import SecretStr
-from structlog.testing import capture_logs
 
 from inference_core.llm import errors
+from inference_core.llm.providers import openai_compatible
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider, OptionsRefusedError
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, Message, ModelCall, StreamItem, Token, Usage
 from tests.service.llm.providers.in_process import answering, provider_of
 from tests.service.llm.providers.in_process import read as read_in_process
 from tests.service.llm.providers.wires import SECRET, data, openai_chunk, openai_piece, openai_stream
+from tests.support.logs import log_lines_of
 from tests.support.wire_server import Script, WireServer, wire_server
 
 pytestmark = pytest.mark.anyio
@@ -233,24 +234,26 @@ class Refusing:
 
 
 @pytest.mark.parametrize(("status", "body"), REFUSALS_OF_OPTIONS)
-async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_then_on(status: int, body: Any) -> None:
+async def test_a_server_that_refuses_stream_options_is_asked_without_them_from_then_on(
+    status: int, body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = Refusing(status, body)
     provider = provider_of(server)
-    with capture_logs() as logs:
-        for _ in range(2):
-            reading = await read_in_process(provider)
-            assert (reading.text, reading.usage) == ("abcde", Usage(5, 2, estimated=True))
-            assert reading.failures == 0
+    logs = log_lines_of(openai_compatible, monkeypatch)
+    for _ in range(2):
+        reading = await read_in_process(provider)
+        assert (reading.text, reading.usage) == ("abcde", Usage(5, 2, estimated=True))
+        assert reading.failures == 0
     assert server.asked == [True, False, False]
     (line,) = logs
     assert (line["event"], line["provider"]) == ("llm_stream_options_refused", "p")
     assert line["diagnostic"].startswith(f"status {status}, code ")
 
 
-async def test_the_part_of_a_request_that_is_refused_is_named() -> None:
+async def test_the_part_of_a_request_that_is_refused_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     status, body = REFUSALS_OF_OPTIONS[1]
-    with capture_logs() as logs:
-        await read_in_process(provider_of(Refusing(status, body)))
+    logs = log_lines_of(openai_compatible, monkeypatch)
+    await read_in_process(provider_of(Refusing(status, body)))
     assert logs[0]["diagnostic"] == "status 422, code extra_forbidden, parameter stream_options.include_usage"
 
 
@@ -264,14 +267,16 @@ async def test_the_part_of_a_request_that_is_refused_is_named() -> None:
         ({"error": {"message": "maximum context length"}}, [True, True]),
     ],
 )
-async def test_other_refusals_are_not_taken_for_one_of_stream_options(body: Any, asked: list[bool]) -> None:
+async def test_other_refusals_are_not_taken_for_one_of_stream_options(
+    body: Any, asked: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server = Refusing(400, body, always=True)
     provider = provider_of(server)
-    with capture_logs() as logs:
-        for _ in range(2):
-            reading = await read_in_process(provider)
-            assert isinstance(reading.error, errors.ProviderBadRequestError | errors.ContextTooLongError)
-            assert type(reading.error) is not OptionsRefusedError
+    logs = log_lines_of(openai_compatible, monkeypatch)
+    for _ in range(2):
+        reading = await read_in_process(provider)
+        assert isinstance(reading.error, errors.ProviderBadRequestError | errors.ContextTooLongError)
+        assert type(reading.error) is not OptionsRefusedError
     assert server.asked == asked
     assert logs == []
 
