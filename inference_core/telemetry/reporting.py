@@ -13,7 +13,7 @@ from typing import Any
 from inference_core import __version__
 from inference_core.settings import Settings, SettingsError
 
-HOW_TO_INSTALL = "install them with: pip install 'inference-core[telemetry]'"
+HOW_TO_INSTALL = "install them with: poetry install -E telemetry"
 TRACING_PACKAGES = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
 TRACING = "inference_core.telemetry.tracing"
 FLUSH_TIMEOUT_S = 2.0

@@ -156,7 +156,7 @@ def failure_inside(provider: str, complaint: Complaint) -> errors.ProviderError:
         too_long = TOO_LONG.search(str(complaint.message))
         status = HTTPStatus.BAD_REQUEST if too_long else HTTPStatus.INTERNAL_SERVER_ERROR
     error = failure(provider, status, {}, complaint)
-    error.took_prompt = True
+    error.took_prompt = type(error).took_prompt
     return error
 
 

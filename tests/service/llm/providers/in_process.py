@@ -87,7 +87,7 @@ async def read(provider: Provider) -> Reading:
     breaker = CircuitBreaker("p", failures_allowed=100, open_s=1)
     broken: list[ProviderError] = []
     stream = OpenStream(
-        Candidate("p", CALL, SamplingParams(), Timeouts()),
+        Candidate("p", CALL, SamplingParams(), 1024, Timeouts()),
         provider,
         provider.stream(REQUEST, CALL),
         deadline=Deadline.after(60),
