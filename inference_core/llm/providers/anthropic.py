@@ -50,8 +50,8 @@ class AnthropicProvider:
                         output_tokens = event.usage.output_tokens
                     elif event.type == "message_stop":
                         finished = True
-                    text = event.type == "content_block_delta" and event.delta.type == "text_delta" and event.delta.text
-                    characters += len(text or "")
+                    text = _text(event)
+                    characters += len(text)
                     yield Token(text) if text else SIGN_OF_LIFE
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
@@ -84,6 +84,20 @@ def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
         # The client has no arguments for the sampling parameters that only older models take.
         "extra_body": {name: value for name, value in call.parameters.items() if name != "max_tokens"},
     }
+
+
+def _text(event: anthropic.types.RawMessageStreamEvent) -> str:
+    """The text of an event. The client looks at no types, so that anything may stand there.
+
+    Raises:
+        TypeError: something that is not text.
+    """
+    if event.type != "content_block_delta" or event.delta.type != "text_delta" or not event.delta.text:
+        return ""
+    text: object = event.delta.text
+    if not isinstance(text, str):
+        raise TypeError(type(text).__name__)
+    return text
 
 
 def _input_tokens(usage: anthropic.types.Usage) -> int:

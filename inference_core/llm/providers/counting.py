@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from inference_core.llm.simulator.plan import count_input_tokens, count_tokens
 from inference_core.llm.types import ChatRequest, Usage
-
-# More than any model takes; what is beyond is a mistake, or made up.
-MOST_TOKENS = 100_000_000
+from inference_core.llm.usage import MOST_TOKENS
 
 
 def usage_of(request: ChatRequest, input_tokens: object, output_tokens: object, characters: int) -> Usage:

@@ -92,6 +92,7 @@ async def read(provider: Provider) -> Reading:
         provider.stream(REQUEST, CALL),
         deadline=Deadline.after(60),
         breaker=breaker,
+        messages=REQUEST.messages,
         on_break=broken.append,
     )
     items: list[StreamItem] = []
