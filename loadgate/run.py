@@ -43,6 +43,10 @@ class RunError(Exception):
     """The run was asked for wrongly; the text is one line an error."""
 
 
+DEFAULT_LOCUSTFILE = "locustfile.py"
+"""Looked for in the current folder, as Locust does."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunRequest:
     """What `loadgate run` was asked to do; `locust_options` go to Locust as they are.
@@ -95,9 +99,11 @@ def suite_file(given: Path | None, project: Project) -> Path:
     Raises:
         RunError: there is none.
     """
-    path = given or (project.root / project.locustfile if project.locustfile else None)
-    if path is None:
-        raise RunError("no locustfile: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml")
+    path = given or (project.root / project.locustfile if project.locustfile else Path(DEFAULT_LOCUSTFILE))
+    if not given and not project.locustfile and not path.is_file():
+        raise RunError(
+            f"no {DEFAULT_LOCUSTFILE} here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
+        )
     if not path.is_file():
         raise RunError(f"{path}: there is no such locustfile")
     return path.resolve()

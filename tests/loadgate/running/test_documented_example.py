@@ -1,0 +1,45 @@
+"""The page on using the gate for another service: its suite and its managed target, as printed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from loadgate.project import CheckSettings, Project, TargetSettings
+from tests.loadgate.running.support import PASS, USAGE, document, finish, loadgate_command
+
+PAGE = (Path(__file__).parents[3] / "docs" / "loadgate.md").read_text()
+
+
+def block(language: str, first: str = "") -> str:
+    return next(text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if first in text)
+
+
+def test_the_printed_suite_passes_against_the_printed_target(tmp_path: Path) -> None:
+    (tmp_path / "locustfile.py").write_text(block("python"))
+    (tmp_path / "index.html").write_text("hello")
+    settings = block("toml").replace('"python"', f'"{sys.executable}"')
+    (tmp_path / "pyproject.toml").write_text(settings)
+    done = finish(loadgate_command("run", "smoke", "-t", "8s", "-r", "10"), tmp_path)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert (tmp_path / "reports/performance/smoke_load_report.html").is_file()
+    run = document(tmp_path)
+    assert [rule["rule"] for rule in run["verdict"]["rules"]] == ["pages: p95 < 200ms", "overall: failures < 1%"]
+    assert run["target"] is not None
+
+
+def test_without_a_suite_a_line_says_how_to_name_one(tmp_path: Path) -> None:
+    done = finish(loadgate_command("profiles"), tmp_path)
+    assert done.returncode == USAGE
+    assert done.stderr.splitlines() == [
+        "loadgate: no locustfile.py here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
+    ]
+
+
+@pytest.mark.parametrize("table", [Project, TargetSettings, CheckSettings])
+def test_every_setting_is_on_the_page(table: type[Project | TargetSettings | CheckSettings]) -> None:
+    listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
+    assert set(table.model_fields) - {"root", "target", "doctor"} <= listed
