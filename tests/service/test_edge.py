@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -18,6 +20,7 @@ from inference_core.bodies import (
     UnsupportedFormError,
 )
 from inference_core.edge import Edge, EdgeMiddleware
+from inference_core.llm.schemas import PROMPT_CHARACTERS
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
 from inference_core.traffic import RECEIVE_KEY, Traffic
@@ -206,6 +209,18 @@ async def test_a_body_of_too_many_values_is_not_parsed(text: bytes) -> None:
                 await body.receive()
         else:
             assert len((await body.receive())["body"]) > 0
+
+
+@pytest.mark.parametrize("part", ['{"a":1},', "[1],", "1,2,", "a: b, c. "])
+async def test_a_prompt_of_the_greatest_length_is_read_even_if_it_is_full_of_marks(part: str) -> None:
+    text = json.dumps({"question": (part * PROMPT_CHARACTERS)[:PROMPT_CHARACTERS]}).encode()
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": text}
+
+    body = Body(receive, len(text), b"application/json", None)
+    await body.take_in(Intake())
+    assert (await body.receive())["body"] == text
 
 
 async def test_what_a_request_holds_leads_not_back_to_it() -> None:

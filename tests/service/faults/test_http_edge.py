@@ -122,9 +122,10 @@ def json_flood(part: bytes, size: int) -> bytes:
 MEBIBYTE = 1024 * 1024 - 64
 FLOODS = {
     "lists": json_flood(b"[],", MEBIBYTE),
-    "lists that are read": json_flood(b"[],", 190_000),
-    "objects that are read": json_flood(b"{},", 190_000),
-    "keys": b"{" + b",".join(b'"%d":1' % number for number in range(64_000)) + b"}",
+    "lists that are read": json_flood(b"[],", 175_000),
+    "objects that are read": json_flood(b"{},", 175_000),
+    "numbers that are read": json_flood(b"1,", 470_000),
+    "keys": b"{" + b",".join(b'"%d":1' % number for number in range(39_000)) + b"}",
     "nested": of_size(b'{"a":[', MEBIBYTE),
     "escapes": b'{"question": "' + of_size(b"\\u00e9", 900_000) + b'"}',
     "half pairs": b'{"question": "' + of_size(b"\\ud800", 900_000) + b'"}',
