@@ -11,9 +11,16 @@ import unicodedata
 from pydantic.networks import validate_email
 from pydantic_core import PydanticCustomError
 
+LONGEST_LOGIN = 1024
+
 
 def read_username(text: str) -> str:
-    """Without surrounding blanks, full-width characters as plain ones, in lower case."""
+    """Without surrounding blanks, full-width characters as plain ones, in lower case.
+
+    A text that is longer than `LONGEST_LOGIN` is left as it is: it is no user name.
+    """
+    if len(text) > LONGEST_LOGIN:
+        return text
     return unicodedata.normalize("NFKC", text).strip().lower()
 
 
@@ -23,7 +30,11 @@ def without_case(text: str) -> str:
 
 
 def read_login(text: str) -> str:
-    """What is typed at a login, read as an email if it is one, else as a user name."""
+    """What is typed at a login, read as an email if it is one, else as a user name.
+
+    Of a text that is longer than `LONGEST_LOGIN` the beginning is read: no identifier is as long.
+    """
+    text = text[:LONGEST_LOGIN]
     if "@" in text:
         try:
             return validate_email(without_case(text))[1]

@@ -83,8 +83,10 @@ class LoginService:
         return False
 
     async def _log_in(self, account: Account | None, attempt: Attempt, password: str) -> IssuedTokens:
-        matches, newer = await self.auth.passwords.verify(password, account.hashed_password if account else None)
-        if account is None or not matches or not account.is_active or account.is_pending:
+        # An account that nobody can log in to takes the same course, and time, as none.
+        stored = account.hashed_password if account and account.is_active and not account.is_pending else None
+        matches, newer = await self.auth.passwords.verify(password, stored)
+        if account is None or not matches:
             await self.auth.throttle.failed(attempt)
             audit("login_failed", self.client, account.id if account else None)
             raise InvalidCredentialsError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from inference_core.auth.admin_service import create_superuser
-from inference_core.auth.identifiers import read_login
+from inference_core.auth.identifiers import read_login, read_username, without_case
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.schemas import Email, Username
 from inference_core.mail import names
@@ -115,6 +116,20 @@ async def test_S19_every_spelling_counts_for_one_lock(start_app: AppFactory) -> 
             for typed in spellings_of_a_name(user.username)[:5]
         ]
         assert statuses == [401] * 3 + [429] * 2
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["\ufdfa", "a", "ß.", "xn--a", "x@", "<", " ", "\u0300", "\uff58", "\u202e", "a.", '"', "\\", "@[", "\u0344"],
+)
+@pytest.mark.parametrize("before", ["", "a@", "x <"])
+def test_S01_no_text_takes_long_to_read(before: str, unit: str) -> None:
+    start_s = time.thread_time()
+    text = before + unit * (1_000_000 // len(unit))
+    read_login(text)
+    read_username(text)
+    without_case(text)
+    assert time.thread_time() - start_s < 0.05
 
 
 @given(st.text(max_size=60) | st.from_regex(r"[\w.+İßK-]{1,20}@[\wßüÉ.-]{1,20}\.[a-zé]{2,5}", fullmatch=True))

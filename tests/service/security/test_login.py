@@ -92,6 +92,21 @@ async def test_S02_an_account_with_an_older_hash_takes_no_longer_than_no_account
         pytest.fail(f"medians of bcrypt, argon2 and no account in s: {rounds}")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_S02_the_right_password_of_an_account_that_is_out_takes_as_long_as_a_wrong_one(
+    start_app: AppFactory,
+) -> None:
+    async with start_app(failed_login_min_s=0.3) as api:
+        inactive, pending = await api.register(), await api.register()
+        await deactivate(api, inactive)
+        async with api.state.database.write() as session:
+            await UserRepository(session).change(UUID(pending.id), is_pending=True)
+        for user in (inactive, pending):
+            start_s = time.perf_counter()
+            assert (await api.try_login(user)).status_code == 401
+            assert time.perf_counter() - start_s >= 0.3
+
+
 async def test_S19_guessing_is_slowed_down_for_that_account_alone(start_app: AppFactory) -> None:
     async with start_app(login_failures_allowed=3) as api:
         user, neighbour = await api.register(), await api.register()
