@@ -27,13 +27,17 @@ def openai_application(engine: Engine) -> Starlette:
     async def list_models(_: Request) -> Response:
         return JSONResponse(wire.models())
 
+    async def get_model(request: Request) -> Response:
+        return JSONResponse(wire.model(request.path_params["name"]))
+
     async def chat(request: Request) -> Response:
         try:
             body = wire.ChatBody.model_validate_json(await request.body())
         except ValidationError as error:
             first = error.errors()[0]
-            param = ".".join(map(str, first["loc"])) or None
-            return JSONResponse(wire.error_body(first["msg"], "invalid_request_error", None, param), 400)
+            what = first["msg"].removeprefix("Value error, ")
+            refusal = wire.error_body(what, "invalid_request_error", None, wire.parameter_at(first["loc"]))
+            return JSONResponse(refusal, 400)
         return ChatResponse(engine, body, request.headers.get(FAULT_HEADER))
 
     async def health(_: Request) -> Response:
@@ -41,6 +45,7 @@ def openai_application(engine: Engine) -> Starlette:
 
     routes = [
         Route("/v1/models", list_models),
+        Route("/v1/models/{name:path}", get_model),
         Route("/v1/chat/completions", chat, methods=["POST"]),
         Route("/health", health),
     ]

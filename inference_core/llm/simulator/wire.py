@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from inference_core.llm.simulator.faults import Fault, FaultKind
 from inference_core.llm.simulator.plan import Plan
@@ -17,7 +17,15 @@ from inference_core.llm.types import ChatRequest, Message, ReasoningEffort, Role
 MODEL = "simulated"
 DONE = b"data: [DONE]\n\n"
 MALFORMED = b'data: {"id": "chatcmpl-\n\n'
-ROLES: dict[str, Role] = {"developer": "system", "system": "system", "user": "user", "assistant": "assistant"}
+ROLES: dict[str, Role] = {
+    "developer": "system",
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    # What tools gave is part of the prompt.
+    "tool": "user",
+    "function": "user",
+}
 
 # Status, type and code of a refusal.
 REFUSALS: dict[FaultKind, tuple[int, str, str]] = {
@@ -31,8 +39,18 @@ REFUSALS: dict[FaultKind, tuple[int, str, str]] = {
 }
 
 
+def _asks_nothing(value: Any) -> Any:
+    if value:
+        raise ValueError("The simulator does not carry this out; leave it out.")
+    return value
+
+
+# A parameter that would change the answer. It may be there as long as it asks for nothing: null, false, [] or {}.
+NotCarriedOut = Annotated[Any, AfterValidator(_asks_nothing)]
+
+
 class Lenient(BaseModel):
-    """What clients send besides is ignored, as the real API grows."""
+    """What clients send besides is ignored, as the real API grows; what would change an answer is named below."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -45,14 +63,14 @@ class TextPart(Lenient):
 
 
 class WireMessage(Lenient):
-    """A message; its content may come in pieces."""
+    """A message; its content may come in pieces, and is null beside the tool calls of an assistant."""
 
-    role: Literal["developer", "system", "user", "assistant"]
-    content: str | list[TextPart]
+    role: Literal["developer", "system", "user", "assistant", "tool", "function"]
+    content: str | list[TextPart] | None = None
 
     def message(self) -> Message:
         """As the simulator knows it."""
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or [])
         return Message(ROLES[self.role], content)
 
 
@@ -60,6 +78,12 @@ class StreamOptions(Lenient):
     """What to send besides the pieces."""
 
     include_usage: bool = False
+
+
+class TextFormat(Lenient):
+    """The only form of an answer that there is."""
+
+    type: Literal["text"]
 
 
 class ChatBody(Lenient):
@@ -78,6 +102,19 @@ class ChatBody(Lenient):
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     reasoning_effort: ReasoningEffort | None = None
     verbosity: Verbosity | None = None
+    response_format: TextFormat | None = None
+    modalities: list[Literal["text"]] | None = None
+    tool_choice: Literal["none", "auto"] | None = None
+    function_call: Literal["none", "auto"] | None = None
+    tools: NotCarriedOut = None
+    functions: NotCarriedOut = None
+    stop: NotCarriedOut = None
+    logprobs: NotCarriedOut = None
+    top_logprobs: NotCarriedOut = None
+    logit_bias: NotCarriedOut = None
+    audio: NotCarriedOut = None
+    prediction: NotCarriedOut = None
+    web_search_options: NotCarriedOut = None
 
     def request(self, fault: str | None) -> ChatRequest:
         """As the simulator knows it."""
@@ -148,7 +185,19 @@ def usage_of(plan: Plan) -> dict[str, int]:
 
 def models() -> dict[str, Any]:
     """The one model there is; every other name is answered just the same."""
-    return {"object": "list", "data": [{"id": MODEL, "object": "model", "created": 0, "owned_by": "inference-core"}]}
+    return {"object": "list", "data": [model(MODEL)]}
+
+
+def model(name: str) -> dict[str, Any]:
+    """A model of that name."""
+    return {"id": name, "object": "model", "created": 0, "owned_by": "inference-core"}
+
+
+def parameter_at(place: tuple[int | str, ...]) -> str | None:
+    """The parameter at a place where validation failed, without the branch of a union that was tried."""
+    steps = [str(step) for step in place]
+    branch = next((index for index, step in enumerate(steps) if step == "str" or step.startswith("list[")), len(steps))
+    return ".".join(steps[:branch]) or None
 
 
 def error_body(message: str, kind: str, code: str | None, param: str | None = None) -> dict[str, Any]:

@@ -134,7 +134,8 @@ async def test_faults_are_errors_in_openais_shape(
         ({"model": "m", "messages": []}, "messages"),
         (ASK | {"max_tokens": 0}, "max_tokens"),
         (ASK | {"n": 2}, "n"),
-        ({"model": "m", "messages": [{"role": "tool", "content": "x"}]}, "messages.0.role"),
+        ({"model": "m", "messages": [{"role": "robot", "content": "x"}]}, "messages.0.role"),
+        ({"model": "m", "messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
         ("{", None),
     ],
 )
@@ -146,6 +147,62 @@ async def test_a_bad_request_names_its_parameter(url: str, body: Any, param: str
         error = answer.json()["error"]
         assert (error["type"], error["param"]) == ("invalid_request_error", param)
         assert (await client.get(f"{url}/nothing")).json()["error"]["message"] == "Not Found"
+
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stop", "e"),
+        ("stop", ["e"]),
+        ("tools", [TOOL]),
+        ("tool_choice", "required"),
+        ("tool_choice", {"type": "function", "function": {"name": "f"}}),
+        ("response_format", {"type": "json_object"}),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}),
+        ("logprobs", True),
+        ("top_logprobs", 3),
+        ("logit_bias", {"50256": -100}),
+        ("n", 2),
+        ("modalities", ["text", "audio"]),
+        ("functions", [{"name": "f"}]),
+        ("prediction", {"type": "content", "content": "x"}),
+    ],
+)
+async def test_what_the_simulator_does_not_carry_out_is_refused_by_its_name(
+    client: openai.AsyncOpenAI, name: str, value: Any
+) -> None:
+    for stream in (False, True):
+        with pytest.raises(openai.BadRequestError) as raised:
+            await client.chat.completions.create(**ASK, stream=stream, extra_body={name: value})
+        assert raised.value.param is not None
+        assert raised.value.param.split(".")[0] == name
+
+
+async def test_parameters_that_ask_for_nothing_are_taken(client: openai.AsyncOpenAI) -> None:
+    nothing = {"stop": None, "tools": [], "tool_choice": "auto", "response_format": {"type": "text"}, "n": 1}
+    more = {"logprobs": False, "logit_bias": {}, "modalities": ["text"], "seed": 3, "user": "u", "metadata": {"a": "b"}}
+    answer = await client.chat.completions.create(**ASK, max_tokens=2, extra_body=nothing | more)
+    assert answer.choices[0].message.content == "This is"
+
+
+async def test_the_turns_of_a_tool_loop_are_taken_as_a_prompt(client: openai.AsyncOpenAI) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    messages: Any = [
+        {"role": "user", "content": "why?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "12345678"},
+    ]
+    answer = await client.chat.completions.create(model="m", messages=messages, max_tokens=2)
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == 4
+
+
+async def test_every_name_is_a_model(client: openai.AsyncOpenAI) -> None:
+    for name in ("simulated", "meta-llama/Llama-3.1-8B"):
+        assert (await client.models.retrieve(name)).id == name
 
 
 async def test_our_own_provider_reads_it_with_the_planned_times(own: OpenAICompatibleProvider) -> None:
