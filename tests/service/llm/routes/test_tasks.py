@@ -143,7 +143,7 @@ def test_task_that_is_stopped_while_it_runs_counts_its_prompt_and_gives_its_leas
         assert redis.zcard(leases) == 1
         assert call(api, "DELETE", f"/tasks/{task_id}", mine).json()["cancelled"] is True
         wait_until(lambda: redis.zcard(leases) == 0, within_s=5, what="the lease given back")
-        (day,) = redis.keys(f"llm:tokens:user:{user_id}:*")
+        (day,) = redis.scan_iter(f"llm:tokens:user:{user_id}:*")
         assert int(redis.get(day) or 0) == books()["total_tokens"] >= 100  # type: ignore[arg-type]  # not awaitable
     assert books()["requests"] == 1
     result(api, submit(api, "/llm/explain", {"question": "Why?"}, mine), mine)  # the worker goes on
