@@ -173,7 +173,6 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["run"], "Missing argument 'profile'."),
         (["run", "nope", "--host", "http://127.0.0.1:1"], "unknown load profile 'nope'; known profiles: roomy"),
         (
             ["run", "bad-threshold", "--host", "http://127.0.0.1:1"],
