@@ -13,7 +13,7 @@ import pytest
 
 from inference_core.llm import errors
 from tests.service.llm.gateway.support import OTHER, gateway, pieces_until_broken, question, read, text_of
-from tests.service.llm.providers.wires import openai_chunk, openai_piece, openai_stream
+from tests.service.llm.providers.wires import openai_piece, openai_stream
 from tests.support.wire_server import Script, WireServer, wire_server
 
 pytestmark = pytest.mark.anyio
@@ -73,46 +73,6 @@ async def test_silence_between_tokens_is_bounded() -> None:
             await read(opened)
         assert raised.value.phase == "between_tokens"
         await closed(first)
-
-
-SIGNS = {
-    "comments": b": PROCESSING\n\n",
-    "thoughts": openai_chunk(choices=[{"index": 0, "delta": {"reasoning_content": "hm"}}]),
-    "empty pieces": openai_piece(""),
-}
-
-
-@pytest.mark.parametrize("sign", SIGNS.values(), ids=SIGNS)
-async def test_a_provider_that_shows_signs_of_life_is_waited_for(sign: bytes) -> None:
-    """Ten times the limit before the first token, and again between two."""
-    opening, first, *rest = openai_stream()
-    silence = [sign, 0.05] * 20
-    async with (
-        wire_server(Script([*silence, opening, first, *silence, *rest])) as server,
-        gateway(first=server.url, first_token_s=0.4, between_s=0.4, failures=1) as opened,
-    ):
-        assert text_of(await read(opened)) == "The sky is blue — 青い."
-        assert opened.breakers["first"].failures == 0
-
-
-@pytest.mark.parametrize("sign", SIGNS.values(), ids=SIGNS)
-async def test_signs_of_life_without_end_are_bounded_by_the_total(sign: bytes) -> None:
-    endless = Script([sign, 0.02] * 1000)
-    async with wire_server(endless) as first, gateway(first=first.url, first_token_s=0.2, total_s=0.5) as opened:
-        with pytest.raises(errors.ProviderTimeoutError) as raised:
-            await read(opened, model="big")
-        assert raised.value.phase == "total"
-        await closed(first)
-
-
-async def test_a_provider_that_falls_silent_after_its_thoughts_is_not_waited_for() -> None:
-    async with (
-        wire_server(Script([SIGNS["thoughts"]], end="hang")) as first,
-        gateway(first=first.url, first_token_s=0.2) as opened,
-    ):
-        with pytest.raises(errors.ProviderTimeoutError) as raised:
-            await read(opened, model="big")
-        assert raised.value.phase == "first_token"
 
 
 async def test_a_model_may_have_more_time_than_others_and_so_may_a_task() -> None:

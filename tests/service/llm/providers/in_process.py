@@ -26,18 +26,23 @@ Handler = Callable[[httpx2.Request], httpx2.Response]
 
 
 class Pieces(httpx2.AsyncByteStream):
-    """A body in pieces; other tasks run between two of them, as on a network."""
+    """A body in pieces, and pauses between them."""
 
-    def __init__(self, pieces: Sequence[bytes]) -> None:
+    def __init__(self, pieces: Sequence[bytes | float]) -> None:
         self.pieces = pieces
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
-            yield piece
+            if isinstance(piece, bytes):
+                yield piece
+            else:
+                await asyncio.sleep(piece)
 
 
-def answering(pieces: Sequence[bytes], status: int = 200, content_type: str | None = "text/event-stream") -> Handler:
-    """A server that gives this answer to every call."""
+def answering(
+    pieces: Sequence[bytes | float], status: int = 200, content_type: str | None = "text/event-stream"
+) -> Handler:
+    """A server that gives this answer to every call; numbers are pauses in seconds."""
     headers = {"Content-Type": content_type} if content_type is not None else {}
     return lambda _: httpx2.Response(status, headers=headers, stream=Pieces(pieces))
 
@@ -82,15 +87,15 @@ class Reading:
         return usage
 
 
-async def read(provider: Provider) -> Reading:
-    """Read as the gateway does, through a circuit breaker."""
+async def read(provider: Provider, timeouts: Timeouts = Timeouts()) -> Reading:  # noqa: B008  # it is frozen
+    """Read as the gateway does, within its timeouts and through a circuit breaker."""
     breaker = CircuitBreaker("p", failures_allowed=100, open_s=1)
     broken: list[ProviderError] = []
     stream = OpenStream(
         Candidate("p", CALL, SamplingParams(), 1024, Timeouts()),
         provider,
         provider.stream(REQUEST, CALL),
-        deadline=Deadline.after(60),
+        deadline=Deadline.after(timeouts.total_s),
         breaker=breaker,
         messages=REQUEST.messages,
         on_break=broken.append,
@@ -98,8 +103,8 @@ async def read(provider: Provider) -> Reading:
     items: list[StreamItem] = []
     error = None
     try:
-        async with asyncio.timeout(30), aclosing(stream):
-            await stream.begin(Timeouts())
+        async with aclosing(stream):
+            await stream.begin(timeouts)
             async for item in stream:
                 items.append(item)  # noqa: PERF401  # what came before an error counts
     except ProviderError as caught:
