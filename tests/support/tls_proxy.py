@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,25 +37,34 @@ def tls_proxy(certificate: Path, key: Path, target_port: int) -> Iterator[int]:
     """Take TLS connections on the loopback and hand on what comes; gives the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
-    loop = asyncio.new_event_loop()
+    started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
                 writer.write(data)
                 await writer.drain()
-        writer.close()
+            writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_read, to_write = await asyncio.open_connection("127.0.0.1", target_port)
-        await asyncio.gather(hand_on(reader, to_write), hand_on(to_read, writer))
+        try:
+            await asyncio.gather(hand_on(reader, to_write), hand_on(to_read, writer))
+        finally:
+            to_write.close()
+            writer.close()
 
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=context))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    async def run() -> None:
+        stopping = asyncio.Event()
+        async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+            started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stopping))
+            await stopping.wait()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()
+    port, loop, stopping = started.result(10)
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield port
     finally:
-        loop.call_soon_threadsafe(server.close)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        loop.call_soon_threadsafe(stopping.set)
+        thread.join(10)
