@@ -23,13 +23,13 @@ setup setup-run:
 	@$(PYTHON) scripts/setup.py $(if $(filter setup-run,$@),--run-only)
 
 perf: setup-run
-	@.venv/bin/loadgate run $(PROFILE)
+	@exec .venv/bin/loadgate run $(PROFILE)
 
 test: setup
 	@.venv/bin/python -m pytest -n auto --dist loadgroup -q
 
 up: setup-run
-	@.venv/bin/inference-core up --port $(PORT)
+	@exec .venv/bin/inference-core up --port $(PORT)
 
 check: setup
 	@.venv/bin/ruff check .

@@ -8,6 +8,8 @@ from collections import deque
 from types import FrameType
 from typing import Any, Self
 
+from loadgate.terminal_watch import hang_up_with_terminal
+
 
 class Signals:
     """Collects Ctrl-C, SIGTERM and SIGHUP while it is entered."""
@@ -20,6 +22,7 @@ class Signals:
         self._previous: list[Any] = []
 
     def __enter__(self) -> Self:
+        hang_up_with_terminal()
         self._previous = [signal.signal(number, self._note) for number in self._NUMBERS]
         return self
 

@@ -13,6 +13,7 @@ from celery.exceptions import Ignore
 from redis import Redis
 from redis.exceptions import RedisError
 
+from inference_core.celery.request import ARGUMENTS, KEYWORDS
 from inference_core.celery.submissions import CLAIM_SCRIPT, Claim, task_key
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ class TaskFailedError(Exception):
 class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
     """A task of this service; bound ones find the settings as `self.app.settings`."""
 
+    Request = "inference_core.celery.request:Request"
     max_retries = 3
     default_retry_delay = 1
 
@@ -47,6 +49,10 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         if claim != "run":
             log.info("task_not_started", task=self.name, task_id=task_id, because=claim)
             raise Ignore(claim)
+
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """As Celery's; the message's headers, which monitors show, do not repeat the arguments."""
+        return super().apply_async(args, kwargs, **{"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS, **options})
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
         """As Celery's, but sooner where the broker would take a task that waits so long for a lost one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from inference_core.celery import beacon, dead_letters, logs, shutdown, tracing, transport
+from inference_core.celery import beacon, dead_letters, logs, pool, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.llm import ended_tasks
 from inference_core.llm.config.loader import load_llm_config
@@ -19,6 +19,7 @@ def worker_app() -> ServiceCelery:
         tracing.install(app)
     except SettingsError as error:
         sys.exit(str(error))
+    pool.install(app)
     logs.install(app)
     transport.install()
     beacon.install(app)

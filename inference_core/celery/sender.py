@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.celery.logs import id_headers
+from inference_core.celery.request import ARGUMENTS, KEYWORDS
 from inference_core.celery.tracing import trace_headers
 from inference_core.exceptions import DependencyUnavailableError
 from inference_core.settings import Settings
@@ -132,4 +133,5 @@ class TaskSender:
 
     def _publish(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
         # The arguments stay out of the message's headers, which workers log and monitors show.
-        self.celery.send_task(name, args, kwargs, argsrepr="(...)", kwargsrepr="{...}", ignore_result=False, **options)
+        hidden = {"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS}
+        self.celery.send_task(name, args, kwargs, ignore_result=False, **hidden, **options)

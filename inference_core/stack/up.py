@@ -30,6 +30,7 @@ from inference_core.stack.children import Children
 from inference_core.stack.ports import LOOPBACK, free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
 from inference_core.stack.stop_signals import StopSignals
+from inference_core.stack.terminal import hang_up_with_terminal
 from inference_core.stack.worker import worker_command, workers_running
 from inference_core.tasks.monitor import READ_EVERY_S
 
@@ -61,9 +62,13 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
         StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: each with its text for the user.
     """
     load_settings()
+    hang_up_with_terminal()
     port = options.port or free_port()
     if options.port and is_listening(options.port):
-        raise StackError(f"port {options.port} is taken; stop what listens there, or choose another with --port")
+        raise StackError(
+            f"port {options.port} is taken; stop what listens there, or choose another one: --port 8001, or PORT=8001 "
+            "with make; 0 takes a free one"
+        )
     with (
         StopSignals() as stop_signals,
         _data_folder(options.data) as data,
@@ -159,7 +164,9 @@ def _start_redis(data: Path, children: Children) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310  # a loopback URL of our own
+        # Whatever proxy the environment names, this machine is asked directly.
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with direct.open(url, timeout=2) as response:
             return bool(response.status == HTTPStatus.OK)
     except (urllib.error.URLError, OSError):
         return False

@@ -1,0 +1,28 @@
+"""Which worker pools keep the service's promises: Celery's own processes, and no other."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from celery import signals
+from celery.concurrency import get_implementation
+from celery.concurrency.prefork import TaskPool
+
+from inference_core.celery.app import ServiceCelery
+
+
+def install(app: ServiceCelery) -> None:
+    """End the start of a worker whose pool cannot stop a task at its time limit or survive one that crashes."""
+
+    def check(options: dict[str, Any], **_: Any) -> None:
+        wanted = options.get("pool") or options.get("pool_cls") or app.conf.worker_pool
+        pool = get_implementation(wanted)
+        if not issubclass(pool, TaskPool):
+            name = wanted if isinstance(wanted, str) else wanted.__module__.rpartition(".")[2]
+            sys.exit(
+                f"worker: the pool '{name}' cannot stop a task at its time limit, nor keep a crash of one to itself; "
+                "use --pool=prefork, the default"
+            )
+
+    signals.celeryd_init.connect(check, weak=False)

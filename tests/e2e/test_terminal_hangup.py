@@ -1,0 +1,62 @@
+"""A command that was started from a terminal ends with it, also where another process stands before it."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import wait_until
+
+# The first process of the terminal ignores the hang-up and waits, as make does.
+LEADER = 'trap "" HUP; trap - HUP; "$@" & child=$!; trap "" HUP; wait $child'
+WAITING = """
+import signal, sys, time
+from pathlib import Path
+from {module} import hang_up_with_terminal
+def end(number, frame):
+    Path(sys.argv[1]).write_text("hung up")
+    sys.exit(0)
+hang_up_with_terminal()
+signal.signal(signal.SIGHUP, end)
+Path(sys.argv[1]).write_text("waiting")
+while True:
+    time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("module", ["inference_core.stack.terminal", "loadgate.terminal_watch"])
+@pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
+def test_a_command_ends_with_its_terminal_unless_it_ignores_that(module: str, ignored: bool, tmp_path: Path) -> None:
+    master, terminal = pty.openpty()
+    word = tmp_path / "word"
+    program = [sys.executable, "-c", WAITING.format(module=module), str(word)]
+    script = 'trap "" HUP; "$@" & wait $!' if ignored else LEADER
+    leader = subprocess.Popen(
+        ["/bin/sh", "-c", script, "sh", *program],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: os.close(os.open(os.ttyname(terminal), os.O_RDWR)),  # noqa: PLW1509  # now the controlling one
+    )
+    os.close(terminal)
+    try:
+        wait_until(lambda: word.exists() and word.read_text() == "waiting", within_s=30)
+        os.close(master)
+        if ignored:
+            with pytest.raises(subprocess.TimeoutExpired):
+                leader.wait(1.5)
+            assert word.read_text() == "waiting"
+        else:
+            wait_until(lambda: word.read_text() == "hung up", within_s=10, what="the command ended")
+            leader.wait(10)
+    finally:
+        if leader.poll() is None:
+            os.killpg(leader.pid, signal.SIGKILL)
+            leader.wait(10)
