@@ -80,6 +80,11 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
             announce(f"database {_without_credentials(settings.database_url)}")
             announce(f"redis    {_without_credentials(settings.redis_url)}")
             announce(f"logs     {children.logs}")
+            if settings.mail_transport == "outbox":
+                announce(f"mail     {settings.mail_outbox_dir}")
+            if not settings.is_production:
+                announce(f"docs     {url}/docs")
+            announce("Press Ctrl-C to stop. The API answers at:")
             announce(url)
             while True:
                 children.check()
