@@ -8,31 +8,28 @@ from alembic import context
 from sqlalchemy.engine import Connection
 
 from inference_core.db.base import Base
-from inference_core.db.engine import Database
+from inference_core.db.migrate import on_migration_connection
+from inference_core.db.migration_guard import MigrationGuard
 from inference_core.db.models import __all__ as _models  # noqa: F401  # fills the metadata
 from inference_core.settings import load_settings
 
 
 def run(connection: Connection) -> None:
     """Run the migrations on one connection."""
+    guard = MigrationGuard(connection)
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_type=True,
+        on_version_apply=guard.check,
     )
-    with context.begin_transaction():
+    with guard.watching(), context.begin_transaction():
         context.run_migrations()
-
-
-async def run_on_new_connection() -> None:
-    """Connect by the settings and run."""
-    async with Database.open(load_settings()) as database, database.write_engine.begin() as connection:
-        await connection.run_sync(run)
 
 
 given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     run(given)
 else:
-    asyncio.run(run_on_new_connection())
+    asyncio.run(on_migration_connection(load_settings(), run))

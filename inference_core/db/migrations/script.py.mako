@@ -10,6 +10,10 @@ down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
 
+# The tables whose rows each direction deletes on purpose, dropped tables included; any other loss stops it.
+upgrade_deletes_from: tuple[str, ...] = ()
+downgrade_deletes_from: tuple[str, ...] = ()
+
 
 def upgrade() -> None:
     """Go one step forward."""

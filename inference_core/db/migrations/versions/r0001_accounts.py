@@ -11,6 +11,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+downgrade_deletes_from = ("users", "one_time_tokens", "ended_sessions")
+
 TIME = sa.DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
 
 

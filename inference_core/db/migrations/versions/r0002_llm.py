@@ -11,6 +11,8 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
+downgrade_deletes_from = ("llm_sessions", "llm_turns", "llm_charges", "llm_usage")
+
 TIME = sa.DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariadb")
 LONG = sa.Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 MODEL = sa.String(190).with_variant(VARCHAR(190, collation="utf8mb4_bin"), "mysql", "mariadb")
