@@ -1,35 +1,93 @@
-"""Drops PostgreSQL connections that are of no use any more, without waiting for them and without asking first."""
+"""Drops connections to PostgreSQL and MySQL that are of no use any more, without waiting for them or asking first."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import Engine, event
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+# PostgreSQL: the server became a standby that only reads.
+READ_ONLY_SQLSTATE = "25006"
+INTERNAL_ERROR_SQLSTATE = "XX000"
+# MySQL and MariaDB: the server or its transactions became read-only (a demoted primary), or it is shutting down.
+READ_ONLY_ERRORS = {1290, 1792, 1836}
+SHUTDOWN_ERROR = 1053
 
-def drop_broken_connections(engine: Engine) -> None:
-    """Have the pool of `engine`, which is over asyncpg, lend no closed connection and keep no silent one."""
-    event.listen(engine, "handle_error", _give_up_on_silence)
-    event.listen(engine.pool, "checkout", _refuse_closed)
-    event.listen(engine.pool, "invalidate", _cut)
 
+class ConnectionHygiene:
+    """Looks after the pool of one engine, which is over asyncpg or `MysqlConnection`.
 
-def _give_up_on_silence(context: ExceptionContext) -> None:
-    # asyncpg's own time limit is no error of the driver, so that SQLAlchemy would keep the connection and send it a
-    # rollback, which nobody answers either.
-    if isinstance(context.original_exception, TimeoutError):
+    It lends no closed connection and keeps none that is silent, belongs to a server that only reads, or has prepared a
+    statement for tables that have changed. Silence and a read-only server say as much about the idle connections, so
+    that those are dropped with it: `on_drop` is called for whoever keeps more.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.on_drop: Callable[[], None] | None = None
+        self._idle: set[Any] = set()
+        event.listen(engine, "handle_error", self._judge)
+        event.listen(engine.pool, "checkout", self._refuse_closed)
+        event.listen(engine.pool, "checkin", self._note_idle)
+        event.listen(engine.pool, "close", self._forget)
+        event.listen(engine.pool, "invalidate", self._cut)
+
+    def drop_idle(self) -> None:
+        """Close the idle connections at once; the pool replaces them when they are asked for."""
+        while self._idle:
+            self._idle.pop().terminate()
+        if self.on_drop is not None:
+            self.on_drop()
+
+    def _judge(self, context: ExceptionContext) -> None:
+        error = context.original_exception
+        # The driver's own time limit is no error of the driver, so that SQLAlchemy would keep the connection and send
+        # it a rollback, which nobody answers either.
+        if isinstance(error, TimeoutError) or is_read_only(error):
+            self.drop_idle()
+        elif not is_stale(error):
+            return
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
 
+    def _refuse_closed(self, connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
+        self._idle.discard(connection.driver_connection)
+        # The event loop has seen the server hang up already: one look, where a ping would be a round trip.
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
 
-def _refuse_closed(connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
-    # The event loop has seen the server hang up already: one look, where a ping would be a round trip.
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError
+    def _note_idle(self, connection: DBAPIConnection | None, _: ConnectionPoolEntry) -> None:
+        if connection is not None:  # None where it has been invalidated
+            self._idle.add(connection.driver_connection)
+
+    def _forget(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+        self._idle.discard(connection.driver_connection)
+
+    def _cut(self, connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
+        # Closing it politely would wait for a server that may never say anything again.
+        self._idle.discard(connection.driver_connection)
+        connection.driver_connection.terminate()
 
 
-def _cut(connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
-    # Closing it politely would wait for a server that may never say anything again.
-    connection.driver_connection.terminate()
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether the server says that it does not write any more."""
+    return getattr(error, "sqlstate", None) == READ_ONLY_SQLSTATE or _mysql_code(error) in READ_ONLY_ERRORS
+
+
+def is_stale(error: BaseException | None) -> bool:
+    """Whether the connection knows tables as they were before a migration, or its server is about to end it."""
+    if isinstance(error, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):
+        return True
+    if getattr(error, "sqlstate", None) == INTERNAL_ERROR_SQLSTATE:
+        return "cache lookup failed" in str(error)
+    return _mysql_code(error) == SHUTDOWN_ERROR
+
+
+def _mysql_code(error: BaseException | None) -> int | None:
+    code = error.args[0] if error is not None and error.args else None
+    return code if isinstance(code, int) and not isinstance(error, OSError) else None

@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from inference_core.db.broken_connections import drop_broken_connections
+from inference_core.db.broken_connections import ConnectionHygiene
+from inference_core.db.connect import mysql_arguments, opener, postgresql_arguments
 from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.db.pool import TimedPool
 from inference_core.exceptions import DependencyUnavailableError
@@ -30,9 +31,6 @@ from inference_core.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-CONNECT_TIMEOUT_S = 3.0
-# The server ends a slow statement itself; a server that has not said so by then is silent.
-SILENCE_MARGIN_S = 0.25
 RECYCLE_S = 1800
 # PRAGMAs of every SQLite connection; NORMAL is durable against a crash of the process, not of the machine's power.
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
@@ -97,7 +95,7 @@ class Database:
             yield database
         finally:
             if database.points is not None:
-                await database.points.close()
+                database.points.close()
             await database.engine.dispose()
             await database.write_engine.dispose()
 
@@ -238,19 +236,21 @@ def _begin_immediate(connection: Connection) -> None:
 
 def _server(url: URL, settings: Settings) -> Database:
     is_postgresql = url.get_backend_name() == "postgresql"
-    arguments = _postgresql_arguments(settings) if is_postgresql else _mysql_arguments(settings)
+    arguments = postgresql_arguments(url, settings) if is_postgresql else mysql_arguments(url, settings)
     engine = create_async_engine(
-        url,
-        connect_args=arguments,
+        url.set(query={}),
+        connect_args={**arguments, "async_creator_fn": opener(url)},
         isolation_level="READ COMMITTED",
         skip_autocommit_rollback=is_postgresql,
         **_pool(settings),
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
-    if is_postgresql:
-        drop_broken_connections(engine.sync_engine)
+    hygiene = ConnectionHygiene(engine.sync_engine)
     reads = engine.execution_options(isolation_level="AUTOCOMMIT")
-    points = PointReader(reads, arguments, settings) if is_postgresql else None
+    if not is_postgresql:
+        return Database(reads, engine)
+    points = PointReader(reads, arguments, settings, on_silence=hygiene.drop_idle)
+    hygiene.on_drop = points.close
     return Database(reads, engine, points)
 
 
@@ -260,31 +260,3 @@ def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], kwargs: 
         return dialect.connect(*args, **kwargs)
     except OSError as error:
         raise DatabaseUnavailableError from error
-
-
-def _postgresql_arguments(settings: Settings) -> dict[str, Any]:
-    statement_s = settings.database_statement_timeout_s
-    return {
-        "timeout": CONNECT_TIMEOUT_S,
-        "command_timeout": statement_s + SILENCE_MARGIN_S,
-        "server_settings": {
-            "application_name": settings.app_name,
-            "statement_timeout": str(int(statement_s * 1000)),
-            "idle_in_transaction_session_timeout": "60000",
-            "timezone": "UTC",
-            "jit": "off",
-        },
-    }
-
-
-def _mysql_arguments(settings: Settings) -> dict[str, Any]:
-    statement_s = settings.database_statement_timeout_s
-    # Each server skips the other's comment: MariaDB counts seconds, MySQL milliseconds (of SELECTs alone).
-    limits = (
-        f"/*M!100100 , max_statement_time={statement_s} */ /*!50708 , max_execution_time={int(statement_s * 1000)} */"
-    )
-    return {
-        "charset": "utf8mb4",
-        "connect_timeout": CONNECT_TIMEOUT_S,
-        "init_command": f"SET SESSION time_zone='+00:00' {limits}",
-    }

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from inference_core.db.connect import connect_postgresql
 from inference_core.settings import Settings
 
 MOST_CONNECTIONS = 10
@@ -69,7 +70,7 @@ class Connection(Protocol):
     async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
         """The row, or None."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close at once."""
 
 
@@ -90,7 +91,7 @@ class SqliteConnection:
         row: Sequence[Any] | None = self.driver.execute(query.sql, parameters).fetchone()
         return row
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the file."""
         self.driver.close()
 
@@ -110,7 +111,7 @@ class PostgresqlConnection:
         row: Sequence[Any] | None = await statement.fetchrow(*parameters)
         return row
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Drop the line; there is nothing to say goodbye for."""
         self.driver.terminate()
 
@@ -125,13 +126,22 @@ CONNECTION_ERRORS = (
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
+    # Prepared before a migration changed the table.
+    asyncpg.InvalidCachedStatementError,
 )
 
 
 class PointReader:
     """A few connections for point reads; they are made when they are needed and kept."""
 
-    def __init__(self, engine: AsyncEngine, arguments: Mapping[str, Any], settings: Settings) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        arguments: Mapping[str, Any],
+        settings: Settings,
+        on_silence: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_silence = on_silence
         self._url = engine.url
         self._arguments = arguments
         self._dialect = engine.dialect
@@ -164,16 +174,18 @@ class PointReader:
         try:
             return await self._fetch(query, parameters)
         except TimeoutError:
+            # The others have been idle for longer: what made this one silent has silenced them too.
+            self._on_silence()
             raise
         except CONNECTION_ERRORS:
             # What was kept has died with the server's restart; reading again does no harm.
-            await self.close()
+            self.close()
             return await self._fetch(query, parameters)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close what is kept."""
         while self._idle:
-            await self._idle.pop().close()
+            self._idle.pop().close()
 
     def _query(self, statement: Select[Any]) -> PointQuery:
         known = self._queries.get(id(statement))
@@ -187,7 +199,7 @@ class PointReader:
             row = await connection.fetch(query, parameters)
         except BaseException:
             # Of a question without its answer nobody knows what comes next on this connection.
-            await connection.close()
+            connection.close()
             raise
         self._idle.append(connection)
         return row
@@ -195,15 +207,7 @@ class PointReader:
     async def _connect(self) -> Connection:
         if self._dialect.name == "sqlite":
             return SqliteConnection(_connect_sqlite(self._url))
-        options = asyncpg_options(self._url) | dict(self._arguments)
-        return PostgresqlConnection(await asyncpg.connect(**options), {})
-
-
-def asyncpg_options(url: URL) -> dict[str, Any]:
-    """What `asyncpg.connect` takes for a database URL."""
-    _, options = url.get_dialect()().create_connect_args(url)
-    # Options of SQLAlchemy's adapter, which the driver does not know.
-    return {name: value for name, value in options.items() if not name.startswith("prepared_statement")}
+        return PostgresqlConnection(await connect_postgresql(**self._arguments), {})
 
 
 def _connect_sqlite(url: URL) -> sqlite3.Connection:

@@ -14,12 +14,11 @@ from itertools import pairwise
 from typing import Any, Protocol
 from urllib.parse import quote
 
-import aiomysql
 import aiosqlite
-import asyncpg
 from sqlalchemy.engine import make_url
 
-from inference_core.db.point_read import asyncpg_options
+from inference_core.db.connect import connect_mysql, connect_postgresql
+from inference_core.db.url import connect_arguments
 
 
 class Line(Protocol):
@@ -105,13 +104,12 @@ async def connect(database_url: str) -> Line:
     url = make_url(database_url)
     backend = url.get_backend_name()
     if backend == "postgresql":
-        driver = await asyncpg.connect(**asyncpg_options(url))
+        driver = await connect_postgresql(**connect_arguments(url))
         version = driver.get_server_version()
         return PostgresqlLine(driver, f"{version.major}.{version.minor}")
     if backend == "sqlite":
         return await _connect_sqlite(url.database)
-    args, options = url.get_dialect()().create_connect_args(url)
-    driver = await aiomysql.connect(*args, **options)
+    driver = await connect_mysql(**connect_arguments(url))
     return MysqlLine(driver, driver.get_server_info())
 
 

@@ -46,6 +46,7 @@ class FaultProxy:
     port: int = 0
     toxics: dict[ToxicName, Toxic] = field(default_factory=dict)
     accepted: int = 0
+    forgotten: int = 0
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -57,6 +58,13 @@ class FaultProxy:
     def clear(self) -> None:
         """Behave well again."""
         self._call(self._clear)
+
+    def forget(self) -> None:
+        """Make every open connection silent for ever, as a network does that has lost track of them; new ones work."""
+        self._call(self._forget)
+
+    def _forget(self) -> None:
+        self.forgotten = self.accepted
 
     def _call(self, action: Callable[..., object], *arguments: object) -> None:
         async def run() -> None:
@@ -105,12 +113,13 @@ class FaultProxy:
         self._tasks.add(task)
         self._writers.add(writer)
         self.accepted += 1
+        number = self.accepted
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
             self._writers.add(up_writer)
             try:
                 await asyncio.gather(
-                    self._pump(reader, up_writer, back=False), self._pump(up_reader, writer, back=True)
+                    self._pump(number, reader, up_writer, back=False), self._pump(number, up_reader, writer, back=True)
                 )
             finally:
                 self._writers.discard(up_writer)
@@ -122,11 +131,15 @@ class FaultProxy:
             self._tasks.discard(task)
             writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool) -> None:
+    async def _pump(
+        self, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, back: bool
+    ) -> None:
         sent = 0
         with suppress(OSError):
             while data := await reader.read(CHUNK_BYTES):
                 await self._blackhole(writer)
+                if number <= self.forgotten:
+                    await asyncio.Event().wait()
                 if back:
                     await self._slow_down(len(data))
                     limit = self.toxics.get("limit_data")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from inference_core.stack.ports import LOOPBACK, free_port, is_listening
 from tests.support.processes import stop, wait_until
+from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.unavailable import ServerUnavailableError
 
 # The server reads one statement a line.
@@ -45,7 +46,9 @@ def mariadb_server() -> Iterator[str]:
             f"--pid-file={folder / 'pid'}",
             f"--init-file={folder / 'accounts.sql'}",
         ]
-        network = [f"--bind-address={LOOPBACK}", f"--port={port}", "--skip-name-resolve"]
+        certificate, key = self_signed_certificate(folder)
+        tls = [f"--ssl-cert={certificate}", f"--ssl-key={key}"]
+        network = [*tls, f"--bind-address={LOOPBACK}", f"--port={port}", "--skip-name-resolve"]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [server, "--no-defaults", data, user, *own, *network, *FAST], stdout=log, stderr=log, env=env

@@ -1,0 +1,132 @@
+"""Opens the drivers' connections: with the URL's parameters, bounded waits, and sockets that notice a silent network.
+
+Every connection of the process to a server is made here: those of the pools, of point reads, of the health probe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
+import aiomysql
+import asyncpg
+from pymysql.constants import CLIENT, CR
+from pymysql.err import OperationalError
+from sqlalchemy.engine import URL
+
+from inference_core.db.url import connect_arguments
+from inference_core.settings import Settings
+
+CONNECT_TIMEOUT_S = 3.0
+# The server ends a slow statement itself; a server that has not said so by then is silent.
+SILENCE_MARGIN_S = 0.25
+# A peer is given up when what was sent to it is not acknowledged for so long, or when it has been idle and does not
+# answer the probes that follow: after 25 s. Firewalls and address translation forget idle connections.
+UNACKNOWLEDGED_MS = 5000
+KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": UNACKNOWLEDGED_MS}
+
+
+def postgresql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
+    """What `connect_postgresql` takes for a URL, with the limits of the settings."""
+    statement_s = settings.database_statement_timeout_s
+    arguments = {"timeout": CONNECT_TIMEOUT_S, **connect_arguments(url)}
+    server = {
+        "application_name": settings.app_name,
+        **arguments.get("server_settings", {}),
+        "statement_timeout": str(int(statement_s * 1000)),
+        "idle_in_transaction_session_timeout": "60000",
+        "timezone": "UTC",
+        "jit": "off",
+    }
+    return arguments | {"command_timeout": statement_s + SILENCE_MARGIN_S, "server_settings": server}
+
+
+def mysql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
+    """What `connect_mysql` takes for a URL, with the limits of the settings."""
+    statement_s = settings.database_statement_timeout_s
+    # Each server skips the other's comment: MariaDB counts seconds, MySQL milliseconds (of SELECTs alone).
+    limits = (
+        f"/*M!100100 , max_statement_time={statement_s} */ /*!50708 , max_execution_time={int(statement_s * 1000)} */"
+    )
+    return {
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        **connect_arguments(url),
+        "charset": "utf8mb4",
+        "init_command": f"SET SESSION time_zone='+00:00' {limits}",
+        "silence_s": statement_s + SILENCE_MARGIN_S,
+    }
+
+
+def opener(url: URL) -> Callable[..., Awaitable[Any]]:
+    """What opens a connection to the server of that URL."""
+    return connect_postgresql if url.get_backend_name() == "postgresql" else connect_mysql
+
+
+async def connect_postgresql(**arguments: Any) -> Any:
+    """An asyncpg connection; raises whatever the driver raises."""
+    arguments.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
+    connection = await asyncpg.connect(**arguments)
+    _keep_alive(connection._transport)  # noqa: SLF001  # the driver has no hook for its socket
+    return connection
+
+
+async def connect_mysql(*, connect_timeout: float = CONNECT_TIMEOUT_S, **arguments: Any) -> Any:
+    """An aiomysql connection; raises whatever the driver raises, or TimeoutError."""
+    connection = MysqlConnection(**arguments)
+    # The driver's own limit ends with the TCP connection: a server that accepts it and says nothing is waited for.
+    async with asyncio.timeout(connect_timeout):
+        await connection._connect()  # noqa: SLF001  # what `aiomysql.connect` does
+    _keep_alive(connection._writer.transport)  # noqa: SLF001
+    return connection
+
+
+class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver has no types
+    """An aiomysql connection that waits for an answer for `silence_s` at most, and tells every loss of its server."""
+
+    def __init__(self, *, silence_s: float | None = None, require_tls: bool = False, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self._silence_s = silence_s
+        self._require_tls = require_tls
+
+    def is_closed(self) -> bool:
+        """Whether it is closed, or the event loop has seen the server hang up; named as asyncpg does."""
+        reader = cast("asyncio.StreamReader | None", self._reader)
+        return reader is None or reader.at_eof() or reader.exception() is not None or self._writer.is_closing()
+
+    def terminate(self) -> None:
+        """Close at once, without a goodbye; named as asyncpg does."""
+        self.close()
+
+    async def _request_authentication(self) -> None:
+        # The driver would go on in the clear.
+        if self._require_tls and not self.server_capabilities & CLIENT.SSL:
+            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "the server does not offer TLS, which ssl_mode asks for")
+        await super()._request_authentication()
+
+    async def _read_bytes(self, num_bytes: int) -> bytes:
+        try:
+            async with asyncio.timeout(self._silence_s):
+                return cast("bytes", await super()._read_bytes(num_bytes))
+        except TimeoutError:
+            self.close()
+            raise
+
+    def _write_bytes(self, data: bytes) -> None:
+        # uvloop says RuntimeError of a transport that is closed; where it was closed by us there is none.
+        try:
+            super()._write_bytes(data)
+        except (RuntimeError, AttributeError, OSError) as error:
+            self.close()
+            raise OperationalError(CR.CR_SERVER_GONE_ERROR, "the server has closed the connection") from error
+
+
+def _keep_alive(transport: Any) -> None:
+    raw = transport.get_extra_info("socket")
+    if raw is None or raw.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):  # each system has some of them
+            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
