@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import re
 import sys
@@ -21,7 +22,7 @@ from inference_core.llm.simulator.engine import SimulatorOptions
 from inference_core.llm.simulator.faults import BadFaultError, parse_rates
 from inference_core.llm.simulator.serve import CannotListenError, run_simulator
 from inference_core.llm.simulator.speeds import SPEEDS
-from inference_core.settings import SettingsError, load_settings
+from inference_core.settings import Settings, SettingsError, load_settings, misspelt_settings
 from inference_core.stack.children import ChildDiedError
 from inference_core.stack.redis_server import NoRedisServerError
 from inference_core.stack.up import StackError, StackOptions, run_stack
@@ -32,8 +33,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-# What a user can mend; the text of each says how.
-MENDABLE = (
+# What a user can fix; the text of each says how.
+FIXABLE = (
     SettingsError,
     MigrationError,
     ServiceError,
@@ -51,14 +52,37 @@ def say(line: str) -> None:
     print(line, flush=True)
 
 
+def complain(text: object) -> None:
+    """Print the lines of a text on stderr, each under the command's name."""
+    for line in str(text).splitlines():
+        typer.echo(f"inference-core: {line}", err=True)
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn the errors a user can mend into their text on stderr and exit code 1."""
+    """Turn the errors a user can fix into their text on stderr and exit code 1."""
     try:
         yield
-    except MENDABLE as error:
-        typer.echo(f"inference-core: {error}", err=True)
+    except FIXABLE as error:
+        complain(error)
         raise typer.Exit(1) from None
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            raise  # whoever read our output has left: Typer ends quietly
+        complain(f"{error.filename or 'the system'}: {error.strerror or error}")
+        raise typer.Exit(1) from None
+
+
+def read_settings() -> Settings:
+    """The settings, after a line for every name in `.env` that is probably misspelt.
+
+    Raises:
+        SettingsError: if they are not usable.
+    """
+    settings = load_settings()
+    for line in misspelt_settings():
+        complain(line)
+    return settings
 
 
 @app.command()
@@ -71,6 +95,7 @@ def up(
 ) -> None:
     """Run Redis, the migrations, a Celery worker and the API until Ctrl-C; print the URL when ready."""
     with one_line_errors():
+        read_settings()
         run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
 
 
@@ -84,7 +109,7 @@ def worker(
     if not WORKER_NAME.fullmatch(name):
         raise typer.BadParameter(f"'{name}' is not of letters, digits, '.', '_' and '-'", param_hint="--name")
     with one_line_errors():
-        settings = load_settings()
+        settings = read_settings()
         require_free_name(settings, name)
     command = worker_command(settings, concurrency, name)
     if beat:
@@ -96,7 +121,7 @@ def worker(
 def migrate() -> None:
     """Bring the database named by DATABASE_URL to the newest schema."""
     with one_line_errors():
-        upgrade(load_settings())
+        upgrade(read_settings())
     say("the database is up to date")
 
 
@@ -117,7 +142,7 @@ def create_superuser_command(
 ) -> None:
     """Make an account that may do everything, in the database named by DATABASE_URL."""
     with one_line_errors():
-        settings = load_settings()
+        settings = read_settings()
         upgrade(settings)
         user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
     say(f"superuser {read_username(username)} made, id {user_id}")

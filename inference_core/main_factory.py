@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -15,11 +16,16 @@ from inference_core.logging import configure_logging, logs_are_json
 from inference_core.middleware import AllowedHostMiddleware
 from inference_core.openapi import install_openapi
 from inference_core.paths import PROBES
-from inference_core.settings import Settings, load_settings
+from inference_core.settings import Settings, load_settings, misspelt_settings
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
 from inference_core.telemetry.reporting import configure_reporting
 from inference_core.traffic import Traffic
+
+log = structlog.get_logger(__name__)
+
+# What scripts of other origins may read besides what every browser lets them.
+EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")
 
 
 def create_application(settings: Settings | None = None, routers: tuple[APIRouter, ...] = ()) -> FastAPI:
@@ -32,9 +38,12 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
     Raises:
         SettingsError: if the settings have to be read, or the LLM configuration, and are not usable.
     """
+    misspelt = misspelt_settings() if settings is None else []
     settings = settings or load_settings()
     llm_config = load_llm_config(settings)
     configure_logging(settings)
+    for line in misspelt:
+        log.warning("unknown_setting", detail=line)
     tracing = configure_reporting(settings)
     metrics = Metrics()
     edge = Edge(
@@ -73,6 +82,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
             allow_methods=["*"],
             allow_headers=["*"],
             allow_credentials="*" not in settings.cors_origins,
+            expose_headers=EXPOSED_HEADERS,
         )
     if settings.allowed_hosts != ["*"]:
         app.add_middleware(AllowedHostMiddleware, allowed_hosts=settings.allowed_hosts)

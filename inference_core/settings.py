@@ -8,39 +8,39 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from textwrap import shorten
+from typing import Literal, Self
 
-from dotenv.parser import parse_stream
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from inference_core.db.url import read_database_url
+from inference_core.env_file import EnvFileError, check_env_file, misspelt_names
 from inference_core.llm.simulator.faults import parse_rates
 from inference_core.redis.address import RedisAddress
+from inference_core.setting_values import (
+    HostPatterns,
+    MailAddress,
+    OptionalWebAddress,
+    Origins,
+    ReportingAddress,
+    Secrets,
+    WebAddress,
+    clean,
+)
 
 ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_METRICS_TOKEN_BYTES = 16
+MESSAGE_CHARACTERS = 300
 # Of what stands before keys in Redis: nothing that has a meaning in patterns or separates parts of a key.
 NOT_IN_PREFIX = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_PREFIX = 64
 
-# The drivers the service is built and tested with, by the scheme a user may write.
-DATABASE_DRIVERS = {
-    "sqlite": "sqlite+aiosqlite",
-    "postgresql": "postgresql+asyncpg",
-    "postgres": "postgresql+asyncpg",
-    "mysql": "mysql+aiomysql",
-    "mariadb": "mysql+aiomysql",
-}
-
 Environment = Literal["development", "testing", "production"]
 Access = Literal["public", "user", "superuser"]
 MetricsAccess = Literal["public", "token"]
-CommaSeparated = Annotated[list[str], NoDecode]
-CommaSeparatedSecrets = Annotated[list[SecretStr], NoDecode]
 
 
 class SettingsError(Exception):
@@ -59,18 +59,18 @@ class Settings(BaseSettings):
     app_description: str = "FastAPI backend: accounts, background tasks, LLM endpoints."
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
-    allowed_hosts: CommaSeparated = ["*"]
-    cors_origins: CommaSeparated = []
-    max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
-    max_form_bytes: int = Field(default=16 * 1024, ge=1024)
+    allowed_hosts: HostPatterns = ["*"]
+    cors_origins: Origins = []
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3)
+    max_form_bytes: int = Field(default=16 * 1024, ge=1024, le=1024**3)
     max_connections_per_address: int = Field(default=0, ge=0, le=1_000_000)
     max_concurrent_requests: int = Field(default=100, ge=1, le=100_000)
     max_queued_requests: int = Field(default=200, ge=0, le=100_000)
     shutdown_drain_s: float | None = Field(default=None, ge=0, le=600)
     shutdown_grace_s: float = Field(default=10.0, ge=0, le=3600)
     access_log: bool = True
-    otel_exporter_otlp_endpoint: str = ""
-    sentry_dsn: SecretStr = SecretStr("")
+    otel_exporter_otlp_endpoint: OptionalWebAddress = ""
+    sentry_dsn: ReportingAddress = SecretStr("")
     metrics_access: MetricsAccess | None = None
     metrics_token: SecretStr = SecretStr("")
 
@@ -91,10 +91,10 @@ class Settings(BaseSettings):
     celery_visibility_timeout_s: int = Field(default=900, ge=2, le=7 * 24 * 3600)
     celery_soft_shutdown_s: float = Field(default=8.0, gt=0, le=3600)
     purge_interval_s: float = Field(default=600.0, ge=1, le=7 * 24 * 3600)
-    celery_result_expires_s: int = Field(default=24 * 3600, ge=60)
+    celery_result_expires_s: int = Field(default=24 * 3600, ge=60, le=365 * 24 * 3600)
 
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
-    secret_keys: CommaSeparatedSecrets = []
+    secret_keys: Secrets = []
     token_issuer: str = Field(default="inference-core", min_length=1)
     token_audience: str = Field(default="inference-core", min_length=1)
     access_token_expire_minutes: int = Field(default=30, ge=1, le=24 * 60)
@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     refresh_token_idle_days: int = Field(default=7, ge=1, le=365)
     refresh_grace_s: int = Field(default=10, ge=0, le=60)
     password_reset_expire_minutes: int = Field(default=10, ge=1, le=60)
-    argon2_memory_kib: int = Field(default=19456, ge=8)
-    argon2_time_cost: int = Field(default=2, ge=1)
+    argon2_memory_kib: int = Field(default=19456, ge=8, le=4 * 1024 * 1024)
+    argon2_time_cost: int = Field(default=2, ge=1, le=100)
     login_failures_allowed: int = Field(default=10, ge=1, le=1000)
     login_lock_s: int = Field(default=60, ge=1, le=3600)
     login_lock_max_s: int = Field(default=900, ge=1, le=24 * 3600)
@@ -120,11 +120,11 @@ class Settings(BaseSettings):
     email_verification_expire_hours: int = Field(default=48, ge=1, le=720)
     monitoring_access: Access | None = None
 
-    public_url: str = "http://localhost:8000"
+    public_url: WebAddress = "http://localhost:8000"
     mail_transport: Literal["outbox", "smtp"] = "outbox"
     mail_outbox_dir: Path = Path(".local/outbox")
     mail_outbox_keep_days: int = Field(default=7, ge=1, le=3650)
-    mail_from: str = "no-reply@localhost.localdomain"
+    mail_from: MailAddress = "no-reply@localhost.localdomain"
     smtp_host: str = "localhost"
     smtp_port: int = Field(default=587, ge=1, le=65535)
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
@@ -137,7 +137,7 @@ class Settings(BaseSettings):
     allow_live_llm: bool | None = None
     llm_simulate_in_production: bool = False
     llm_simulator_speed: Literal["instant", "fast", "8b-h100", "70b-h100", "slow-reasoning"] = "fast"
-    llm_simulator_seed: int = 0
+    llm_simulator_seed: int = Field(default=0, ge=-(2**63), lt=2**63)
     llm_simulator_max_num_seqs: int = Field(default=256, ge=1, le=100_000)
     llm_simulator_max_queued: int = Field(default=1024, ge=0, le=1_000_000)
     llm_simulator_fault_rates: str = ""
@@ -148,26 +148,15 @@ class Settings(BaseSettings):
     llm_history_characters: int = Field(default=24_000, ge=0, le=10_000_000)
     llm_charge_keep_days: int = Field(default=7, ge=2, le=3650)
 
-    @field_validator("allowed_hosts", "cors_origins", "secret_keys", mode="before")
+    @field_validator("*", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return [item.strip() for item in value.split(",") if item.strip()]
-        return value
+    def _clean(cls, value: object) -> object:
+        return clean(value) if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str) -> str:
-        try:
-            url = make_url(value)
-        except ArgumentError:
-            raise ValueError("is not a database URL such as sqlite:///app.db or postgresql://user@host/name") from None
-        backend = url.get_backend_name()
-        if backend not in DATABASE_DRIVERS:
-            raise ValueError(f"names an unknown database '{backend}'; known: sqlite, postgresql, mysql")
-        if backend == "sqlite" and (not url.database or url.database.startswith((":memory:", "file:"))):
-            raise ValueError("must name a file: an SQLite database in memory cannot be shared between connections")
-        return url.set(drivername=DATABASE_DRIVERS[backend]).render_as_string(hide_password=False)
+        return read_database_url(value).render_as_string(hide_password=False)
 
     @field_validator("llm_simulator_fault_rates")
     @classmethod
@@ -286,41 +275,37 @@ class Settings(BaseSettings):
         return self.metrics_access or ("token" if guarded else "public")
 
 
-def check_env_file(path: Path) -> None:
-    """Refuse a `.env` with lines that are not `NAME=value`; the parser alone would pass over them.
-
-    Raises:
-        SettingsError: naming each such line by its number.
-    """
-    if not path.is_file():
-        return
-    try:
-        with path.open(encoding="utf-8") as stream:
-            bad = [binding.original.line for binding in parse_stream(stream) if binding.error]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"settings: {path} cannot be read: {type(error).__name__}") from error
-    if bad:
-        lines = ", ".join(str(line) for line in bad)
-        raise SettingsError(f"settings: {path} line {lines}: not NAME=value")
-
-
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     """Read and check the settings; the environment wins over `env_file`.
 
     Raises:
         SettingsError: with one line for every variable that is wrong.
     """
-    if env_file is not None:
-        check_env_file(env_file)
     try:
+        if env_file is not None:
+            check_env_file(env_file)
         return Settings(_env_file=env_file)
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError("\n".join(_describe(detail) for detail in error.errors())) from None
 
 
+def misspelt_settings(env_file: Path = ENV_FILE) -> list[str]:
+    """One line for every name in `env_file` that is no setting but nearly one; they are ignored.
+
+    Raises:
+        SettingsError: if the file cannot be read.
+    """
+    try:
+        return list(misspelt_names(env_file, Settings.model_fields))
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from None
+
+
 def _describe(detail: object) -> str:
     assert isinstance(detail, dict)  # noqa: S101  # pydantic's ErrorDetails
-    message = detail["msg"].removeprefix("Value error, ")
+    message = shorten(detail["msg"].removeprefix("Value error, "), MESSAGE_CHARACTERS, placeholder=" …")
     variable = str(detail["loc"][0]).upper() if detail["loc"] else ""
     where = f"{variable}: " if variable else ""
     return f"settings: {where}{message[0].lower() if variable else message[0]}{message[1:]} (environment or .env)"

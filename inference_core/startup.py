@@ -5,9 +5,22 @@ from __future__ import annotations
 from starlette.types import Message, Send
 
 from inference_core.db.migrate import MigrationError
+from inference_core.settings import SettingsError
 
-# Errors whose text is written for whoever starts the service.
-ONE_LINE = {MigrationError.__name__}
+# Errors whose text is written for whoever starts the service, and those of files, whose text names the file.
+ONE_LINE = {
+    error.__name__
+    for error in (
+        MigrationError,
+        SettingsError,
+        OSError,
+        FileExistsError,
+        FileNotFoundError,
+        IsADirectoryError,
+        NotADirectoryError,
+        PermissionError,
+    )
+}
 
 
 def one_line_startup_failure(send: Send) -> Send:

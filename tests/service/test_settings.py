@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from inference_core.settings import Settings, SettingsError, load_settings
+from inference_core.celery.app import create_celery
+from inference_core.main_factory import create_application
+from inference_core.settings import Settings, SettingsError, load_settings, misspelt_settings
 from tests.support.stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -111,3 +114,166 @@ def test_the_defaults_let_the_load_suite_pass_from_one_address(monkeypatch: pyte
     assert users * actions_per_s * mails * 60 < settings.mails_per_network_per_minute
     # All of them may be comparing their passwords at once: until it is right, each counts as failed.
     assert users < settings.login_failures_per_network
+
+
+SECRET = "s" * 40
+
+
+@pytest.mark.parametrize("around", ["{}\n", "{}\r\n", " {} ", "\t{}\n\n", "\ufeff {}".replace("\ufeff", "\u00a0")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SECRET_KEY", SECRET),
+        ("METRICS_TOKEN", SECRET),
+        ("SMTP_PASSWORD", "two words"),
+        ("SENTRY_DSN", "https://key@sentry.example.com/1"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///x.db"),
+        ("REDIS_URL", "redis://h:1/0"),
+        ("PUBLIC_URL", "https://app.example.com"),
+        ("ENVIRONMENT", "testing"),
+        ("DEBUG", "true"),
+        ("DATABASE_POOL_SIZE", "7"),
+        ("MAIL_OUTBOX_DIR", "/srv/outbox"),
+    ],
+)
+def test_blanks_around_a_value_do_not_count(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, around: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    plain = load_settings(None)
+    monkeypatch.setenv(name, around.format(value))
+    assert load_settings(None).model_dump() == plain.model_dump()
+    assert (
+        plain.model_dump()
+        != Settings(_env_file=None, **{name.lower(): Settings.model_fields[name.lower()].default}).model_dump()
+    )
+
+
+@pytest.mark.parametrize("around", ["{},{}", "{} , {}\n", '["{}", "{}"]', ' [ "{}" , "{} " ]\n'])
+def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, around: str) -> None:
+    monkeypatch.setenv("CORS_ORIGINS", around.format("http://x", "https://Y.example.com:8443/"))
+    monkeypatch.setenv("ALLOWED_HOSTS", around.format("*.example.com", "localhost"))
+    monkeypatch.setenv("SECRET_KEYS", around.format(SECRET, "t" * 40))
+    settings = load_settings(None)
+    assert settings.cors_origins == ["http://x", "https://y.example.com:8443"]
+    assert settings.allowed_hosts == ["*.example.com", "localhost"]
+    assert settings.signing_secrets == [SECRET, "t" * 40]
+
+
+REFUSED = [
+    ("SECRET_KEY", " ", "is blank; set it, or leave it out"),
+    ("SECRET_KEY", "\n", "is blank"),
+    ("SECRET_KEY", "first\nsecond", "contains a line end"),
+    ("METRICS_TOKEN", "t" * 16 + "\x00x", "contains a line end or another control character"),
+    ("DATABASE_URL", "sqlite:///x\n.db", "contains a line end"),
+    ("DATABASE_URL", "sqlite:///x\udcff.db", "is not UTF-8"),
+    ("PUBLIC_URL", "javascript:alert(1)", "must be an address such as https://app.example.com"),
+    ("PUBLIC_URL", "app.example.com", "must be an address"),
+    ("PUBLIC_URL", "https://", "must be an address"),
+    ("PUBLIC_URL", "https://x/?a=b", "must be an address"),
+    ("PUBLIC_URL", "https://[::1/", "must be an address"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318", "must be an address"),
+    ("SENTRY_DSN", "https://sentry.example.com/1", "must be a DSN"),
+    ("SENTRY_DSN", "nonsense", "must be a DSN"),
+    ("MAIL_FROM", "a@example.com\r\nBcc: b@example.com", "contains a line end"),
+    ("MAIL_FROM", "nobody", "must be a mail address"),
+    ("MAIL_FROM", "a@example.com, b@example.com", "must be a mail address"),
+    ("APP_TITLE", "Title\r\nBcc: b@example.com", "contains a line end"),
+    ("ALLOWED_HOSTS", "http://example.com", "must hold host names"),
+    ("ALLOWED_HOSTS", "example.com:8000", "must hold host names"),
+    ("ALLOWED_HOSTS", "example.com/path", "must hold host names"),
+    ("ALLOWED_HOSTS", "ex*mple.com", "must hold host names"),
+    ("ALLOWED_HOSTS", ",", "has no item"),
+    ("ALLOWED_HOSTS", "[1]", "must be a JSON list of texts"),
+    ("CORS_ORIGINS", '["http://x"', "is not a JSON list"),
+    ("CORS_ORIGINS", "example.com", "must be an address"),
+    ("CORS_ORIGINS", "https://*.example.com", "must hold origins"),
+    ("CORS_ORIGINS", "https://example.com/app", "must hold origins"),
+    ("CORS_ORIGINS", "null", "must be an address"),
+    ("ARGON2_MEMORY_KIB", "99999999999", "input should be less than or equal to 4194304"),
+    ("ARGON2_TIME_COST", "99999999999", "input should be less than or equal to 100"),
+    ("MAX_BODY_BYTES", "9" * 30, "input should be less than or equal to"),
+    ("CELERY_RESULT_EXPIRES_S", "9" * 30, "input should be less than or equal to"),
+    ("LLM_SIMULATOR_SEED", "9" * 30, "input should be less than"),
+    ("DATABASE_STATEMENT_TIMEOUT_S", "nan", "input should be"),
+    ("DATABASE_STATEMENT_TIMEOUT_S", "inf", "input should be"),
+    ("DATABASE_STATEMENT_TIMEOUT_S", "1e999", "input should be"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), REFUSED)
+def test_a_value_that_cannot_work_is_refused_in_one_line(name: str, value: str, expected: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load_settings_with(**{name.lower(): value})
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"settings: {name}: {expected}")
+
+
+def load_settings_with(**values: Any) -> Settings:
+    """As from the environment, which cannot hold a NUL."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            Settings, "settings_customise_sources", classmethod(lambda *_, init_settings, **__: (lambda: values,))
+        )
+        return load_settings(None)
+
+
+BAD_VALUES = ("nonsense", "-1", "99999999999999999999999", "é\u202e😀", "['", "http://", "x" * 100_000)
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_any_value_is_taken_or_refused_in_one_line_that_names_the_setting(name: str) -> None:
+    for value in BAD_VALUES:
+        try:
+            settings = load_settings_with(**{name: value})
+        except SettingsError as error:
+            (line,) = str(error).splitlines()
+            assert line.startswith(f"settings: {name.upper()}") or f"{name.upper()} " in line, line
+            assert len(line) < 400
+            assert name == "llm_simulator_fault_rates" or value == "-1" or value not in line
+        else:
+            builds_or_is_refused_in_one_line(settings)
+
+
+def builds_or_is_refused_in_one_line(settings: Settings) -> None:
+    """What is taken is of use: the API and whoever sends tasks can be made of it."""
+    create_celery(settings, "client")
+    if "llm_config_file" not in settings.model_fields_set:
+        create_application(settings)
+    else:
+        with pytest.raises(SettingsError, match="LLM_CONFIG_FILE names it"):
+            create_application(settings)
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("DATABSE_URL=sqlite:///x.db", "DATABASE_URL"),
+        ("SECRETKEY=x", "SECRET_KEY"),
+        ("REDIS_ULR=redis://h", "REDIS_URL"),
+        ("export LOG_LEVLE=DEBUG", "LOG_LEVEL"),
+        ("CORS_ORIGIN=http://x", "CORS_ORIGINS"),
+        ("allowed_host=x", "ALLOWED_HOSTS"),
+    ],
+)
+def test_a_misspelt_name_is_told_with_what_was_meant(tmp_path: Path, line: str, meant: str) -> None:
+    path = tmp_path / ".env"
+    path.write_text(f"# a comment\n{line}\nDEBUG=true\n")
+    name = line.removeprefix("export ").partition("=")[0]
+    assert misspelt_settings(path) == [
+        f"settings: {path} line 2: {name} is no setting and is ignored; did you mean {meant}?"
+    ]
+
+
+def test_names_of_others_and_right_ones_are_not_told(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text(EXAMPLE.replace("# ", "") + "\nOPENAI_API_KEY=x\nMAIL_FROM_NAME=x\nNOTES_PER_USER=3\n")
+    assert [line for line in misspelt_settings(path) if "did you mean" in line] == []
+    assert misspelt_settings(tmp_path / "absent") == []
+
+
+def test_an_env_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "latin1").write_bytes(b"APP_NAME=caf\xe9\n")
+    for read in (load_settings, misspelt_settings):
+        with pytest.raises(SettingsError, match="cannot be read: UnicodeDecodeError"):
+            read(tmp_path / "latin1")

@@ -286,6 +286,10 @@ async def test_S39_cors_never_allows_everybody_with_credentials(start_app: AppFa
         assert "access-control-allow-origin" not in refused.headers
         allowed = await api.client.options("/api/v1/auth/login", headers=asked | {"Origin": "https://app.example.com"})
         assert allowed.headers["access-control-allow-origin"] == "https://app.example.com"
+        answer = await api.client.get("/api/v1/auth/me", headers={"Origin": "https://app.example.com"})
+        assert answer.status_code == 401
+        assert answer.headers["access-control-allow-origin"] == "https://app.example.com"
+        assert answer.headers["access-control-expose-headers"] == "Retry-After, X-Request-ID"
 
 
 async def test_S36_production_shows_no_documentation(start_app: AppFactory) -> None:

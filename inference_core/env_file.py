@@ -1,0 +1,53 @@
+"""Reads the names in a `.env`: lines that are no settings, and names that look like misspelt settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
+from pathlib import Path
+
+from dotenv.parser import Binding, parse_stream
+
+# How alike two names are at least: one letter wrong, missing, doubled or two exchanged.
+ALIKE = 0.88
+
+
+class EnvFileError(Exception):
+    """The file cannot be used; one line says where."""
+
+
+def check_env_file(path: Path) -> None:
+    """Refuse a `.env` with lines that are not `NAME=value`; the parser alone would pass over them.
+
+    Raises:
+        EnvFileError: naming each such line by its number.
+    """
+    bad = [binding.original.line for binding in _bindings(path) if binding.error]
+    if bad:
+        raise EnvFileError(f"settings: {path} line {', '.join(map(str, bad))}: not NAME=value")
+
+
+def misspelt_names(path: Path, known: Iterable[str]) -> Iterator[str]:
+    """One line for every name in the file that is no setting but nearly one.
+
+    Raises:
+        EnvFileError: if the file cannot be read.
+    """
+    names = {name.upper() for name in known}
+    for binding in _bindings(path):
+        name = (binding.key or "").upper()
+        if name and name not in names and (close := get_close_matches(name, names, 1, ALIKE)):
+            yield (
+                f"settings: {path} line {binding.original.line}: {binding.key} is no setting and is ignored; "
+                f"did you mean {close[0]}?"
+            )
+
+
+def _bindings(path: Path) -> list[Binding]:
+    try:
+        if not path.is_file():
+            return []
+        with path.open(encoding="utf-8") as stream:
+            return list(parse_stream(stream))
+    except (OSError, UnicodeDecodeError) as error:
+        raise EnvFileError(f"settings: {path} cannot be read: {type(error).__name__}") from error
