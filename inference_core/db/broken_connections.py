@@ -50,7 +50,7 @@ class ConnectionHygiene:
         # it a rollback, which nobody answers either.
         if isinstance(error, TimeoutError) or is_read_only(error):
             self.drop_idle()
-        elif not is_stale(error):
+        elif not is_stale(error) and not _has_closed(context):
             return
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
@@ -72,6 +72,15 @@ class ConnectionHygiene:
         # Closing it politely would wait for a server that may never say anything again.
         self._idle.discard(connection.driver_connection)
         connection.driver_connection.terminate()
+
+
+def _has_closed(context: ExceptionContext) -> bool:
+    # Of what the driver closes by itself, SQLAlchemy knows some errors only.
+    connection = context.connection
+    if connection is None or connection.closed or connection.invalidated:
+        return False
+    driver = connection.connection.driver_connection
+    return driver is not None and bool(driver.is_closed())
 
 
 def is_read_only(error: BaseException | None) -> bool:

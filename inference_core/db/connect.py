@@ -92,8 +92,11 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver 
 
     def is_closed(self) -> bool:
         """Whether it is closed, or the event loop has seen the server hang up; named as asyncpg does."""
-        reader = cast("asyncio.StreamReader | None", self._reader)
-        return reader is None or reader.at_eof() or reader.exception() is not None or self._writer.is_closing()
+        # MySQL says why it closes a connection: there may be something left to read.
+        reader = self._reader
+        return reader is None or bool(
+            reader.eof_received or reader.exception() is not None or self._writer.is_closing()
+        )
 
     def terminate(self) -> None:
         """Close at once, without a goodbye; named as asyncpg does."""

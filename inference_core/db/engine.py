@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pymysql.err
 import structlog
 from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
@@ -32,6 +33,9 @@ from inference_core.settings import Settings
 log = structlog.get_logger(__name__)
 
 RECYCLE_S = 1800
+# SQLAlchemy lets these through as they are where it sets the isolation level of a connection that it takes.
+BARE_DRIVER_ERRORS = (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymysql.err.InternalError)
+UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError, TimeoutError, *BARE_DRIVER_ERRORS)
 # PRAGMAs of every SQLite connection; NORMAL is durable against a crash of the process, not of the machine's power.
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
 
@@ -62,8 +66,9 @@ def _read_again_if_cut(state: ORMExecuteState) -> Any:  # the result of any stat
     """
     try:
         return state.invoke_statement()
-    except DBAPIError as error:
-        if not error.connection_invalidated or len(state.session.identity_map):
+    except (DBAPIError, *BARE_DRIVER_ERRORS) as error:
+        was_cut = not isinstance(error, DBAPIError) or error.connection_invalidated
+        if not was_cut or len(state.session.identity_map):
             raise
         state.session.rollback()
         return state.invoke_statement()
@@ -158,8 +163,9 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Translate."""
-        unreachable = isinstance(error, OperationalError | InterfaceError | PoolTimeoutError | TimeoutError)
-        if unreachable or (isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))):
+        if isinstance(error, UNREACHABLE) or (
+            isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))
+        ):
             raise _unavailable(error) from error
 
 

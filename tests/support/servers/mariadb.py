@@ -17,7 +17,7 @@ from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.unavailable import ServerUnavailableError
 
 # The server reads one statement a line.
-ACCOUNT = "CREATE USER 'test'@'%' IDENTIFIED BY 'test';\nGRANT ALL ON *.* TO 'test'@'%';\n"
+ACCOUNT = "CREATE USER 'test'@'%' IDENTIFIED BY 'test';\nGRANT ALL ON *.* TO 'test'@'%' WITH GRANT OPTION;\n"
 # Data that is thrown away need not survive a crash.
 FAST = ("--innodb-flush-log-at-trx-commit=0", "--sync-binlog=0", "--skip-log-bin", "--innodb-buffer-pool-size=64M")
 
