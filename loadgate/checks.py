@@ -129,6 +129,11 @@ def host_problem(host: str) -> str | None:
     return f"the host {host!r} is not an http:// or https:// address{hint}"
 
 
+def is_http(host: str) -> bool:
+    """Return whether a host is the base URL of an HTTP service; Locust takes others too, as `ws://…` or `name:1883`."""
+    return host.partition("://")[0].lower() in {"http", "https"}
+
+
 def reachable(host: str, start: str = "") -> CheckResult:
     """Say whether anybody listens at the base URL `host`."""
     if problem := host_problem(host):
@@ -149,6 +154,16 @@ def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
     return [first, *_in_order(checks, host)]
 
 
+def run_apart(checks: Iterable[Check]) -> list[CheckResult]:
+    """Carry out checks that need no host."""
+    return list(_in_order(checks, ""))
+
+
+def on_host(check: Check) -> bool:
+    """Return whether a check asks the host under test."""
+    return isinstance(check, HttpCheck) and "://" not in check.path
+
+
 def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
     """Carry out every check, whether or not others failed, so that all that is missing is named at once.
 
@@ -159,10 +174,11 @@ def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
         return list(_in_order(checks, host)) or [host_is_up]
     results: list[CheckResult] = []
     for check in checks:
-        if not isinstance(check, HttpCheck) or "://" in check.path:
+        if not on_host(check):
             results.append(check.run(host))
         elif host_is_up.detail not in {result.detail for result in results}:
-            results.append(CheckResult(check.name, ok=False, detail=host_is_up.detail, start=check.start))
+            start = getattr(check, "start", "")
+            results.append(CheckResult(check.name, ok=False, detail=host_is_up.detail, start=start))
         else:
             detail = f"cannot be told while {host} is not reachable"
             results.append(CheckResult(check.name, ok=False, detail=detail, known=False))

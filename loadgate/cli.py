@@ -22,7 +22,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.history import history_json, history_text, past_runs, prune
 from loadgate.places import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
-from loadgate.run import RunError, RunRequest, run, suite_file
+from loadgate.run import RunError, RunRequest, run, suite_files
 from loadgate.streams import use_views
 from loadgate.target import TargetError
 
@@ -35,7 +35,10 @@ _cli = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_Locustfile = Annotated[Path | None, typer.Option("--locustfile", "-f", help="Locustfile instead of the project's.")]
+_Locustfile = Annotated[
+    str | None,
+    typer.Option("--locustfile", "-f", help="Locustfile instead of the project's; several with commas, or a folder."),
+]
 
 
 def app() -> None:
@@ -138,7 +141,7 @@ def doctor(
 @_cli.command()
 def profiles(locustfile: _Locustfile = None) -> int:
     """List the load profiles of the suite."""
-    declared = describe(suite_file(locustfile, load_project()))
+    declared = describe(suite_files(locustfile, load_project()))
     width = max((len(profile["name"]) for profile in declared["profiles"]), default=0)
     for profile in declared["profiles"]:
         mark = " (default)" if profile["name"] == declared["default"] else ""

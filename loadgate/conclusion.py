@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,20 +27,26 @@ class Conclusion:
     text: str
     report: Path | None
     """`None` where it could not be written."""
-    verdict: Mapping[str, Any]
+    document: dict[str, Any]
     """As in run.json."""
+    folder: Path | None
+
+    @property
+    def verdict(self) -> Mapping[str, Any]:
+        """As in run.json."""
+        return dict(self.document["verdict"])
 
 
-def conclude(run: Run, project: Project) -> Conclusion:
-    """Judge a run that is over and write what it leaves behind; what cannot be written is said below the verdict."""
-    run.ended_s = time.time()
+def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Conclusion:
+    """Judge a run that is over and write what it leaves behind; what cannot be written is said below the verdict.
+
+    `before` is an earlier conclusion of the same run, which this one replaces.
+    """
+    run.ended_s = run.ended_s or time.time()
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
     document = run_document(run, verdict, project.root)
-    folder, problems = _leave(document, project, run)
-    if RUN_FOLDER_VARIABLE not in os.environ:
-        # `loadgate run` may yet change the verdict, and does it itself.
-        problems += append_job_summary(document)
+    folder, problems = _leave(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR
         problems.append(f"there is no {RUN_FILE} to show that the run has passed: exit code {code}")
@@ -49,13 +55,21 @@ def conclude(run: Run, project: Project) -> Conclusion:
     shown = None if report is None or RUN_FOLDER_VARIABLE in os.environ else shown_path(report)
     text = verdict_text(document, shown, terminal_columns(os.environ))
     text += "".join(f"loadgate: {problem}\n" for problem in problems)
-    return Conclusion(code, text, report, document["verdict"])
+    return Conclusion(code, text, report, document, folder)
 
 
-def _leave(document: dict[str, Any], project: Project, run: Run) -> tuple[Path | None, list[str]]:
+def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
+    """Print the verdict, with more lines below it, and add it to the page of a CI job. Once a run."""
+    # `loadgate run` may yet change the verdict, and does it itself.
+    problems = [] if RUN_FOLDER_VARIABLE in os.environ else append_job_summary(conclusion.document)
+    lines = "".join(f"loadgate: {line}\n" for line in (*problems, *remarks))
+    print(conclusion.text + lines, flush=True)
+
+
+def _leave(document: dict[str, Any], project: Project, run: Run, folder: Path | None) -> tuple[Path | None, list[str]]:
     """Write the run's files; return their folder, if there is one, and what could not be written, a line each."""
     try:
-        folder = run_folder(project, run.plan.profile.name, run.started_s)
+        folder = folder or run_folder(project, run.plan.profile.name, run.started_s)
     except PlaceError as error:
         return None, [str(error)]
     try:

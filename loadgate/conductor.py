@@ -10,7 +10,8 @@ import gevent
 from locust.runners import MasterRunner, Runner
 
 from loadgate.arrival import ArrivalSchedule, WorkerShare
-from loadgate.judgement import Ending
+from loadgate.groups import group_of
+from loadgate.judgement import EndedBy
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import StateWriter
 from loadgate.pacer import Pacer
@@ -18,7 +19,6 @@ from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import abort_result
 from loadgate.run_state import Run
 from loadgate.stages import Step, open_marks
-from loadgate.users import group_of
 from loadgate.workers import MasterSide
 
 CALM_S = 0.5
@@ -33,7 +33,10 @@ logger = logging.getLogger(__name__)
 
 
 class Conductor:
-    """Conducts one run. `workers` is the master's side, `pacer` that of an open model made in this process."""
+    """Conducts one run, whose load begins now: its users are dispatched next.
+
+    `workers` is the master's side, `pacer` that of an open model made in this process.
+    """
 
     def __init__(
         self,
@@ -59,6 +62,8 @@ class Conductor:
         self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
         self._counted_s = time.time()
         self._greenlet = gevent.spawn(self._conduct)
+        if run.plan.timed_by_gate and run.plan.run_time_s is not None and run.plan.arrivals is None:
+            gevent.spawn_later(run.plan.run_time_s, self._end_in_time)
 
     def stop(self) -> None:
         """Conduct no more."""
@@ -107,6 +112,7 @@ class Conductor:
 
     def _end_in_time(self) -> None:
         if self._run.stopping_s is None:
+            self._run.end_by(EndedBy.TIME)
             self._end()
 
     def _mark(self, label: str) -> None:
@@ -151,7 +157,7 @@ class Conductor:
         complete_until_s = int(time.time()) - self._board.behind_s
         broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
         if broken is not None:
-            run.ending = Ending.ABORTED
+            run.end_by(EndedBy.RULE)
             run.aborted_by = broken
             logger.warning("%s", run.facts().abort_reason)
             gevent.spawn(self._end)

@@ -13,17 +13,22 @@ from locust import User
 from locust.argument_parser import LocustArgumentParser
 
 from loadgate.arrival import EXAMPLES
+from loadgate.groups import group_of
 from loadgate.profile import LoadProfile, ProfileError, find_profile
 from loadgate.recorder import OVERALL, RAMP, STEADY
 from loadgate.rules import LimitError, Rule, from_thresholds, read_limits
 from loadgate.stages import closed_steps
-from loadgate.users import BaseUser, group_of
+from loadgate.users import BaseUser
 
 STOP_TIMEOUT_S = 10
 """How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
 
 POOL_S = 2.0
 """An open model has users enough, unless --users says otherwise, for answers that take this long at the peak rate."""
+
+
+LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "run time"}
+"""Locust's options for which a profile has values, and what to call them."""
 
 
 class SuiteError(Exception):
@@ -146,20 +151,44 @@ def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
 
 
 def _groups(user_classes: Sequence[type[User]]) -> set[str]:
-    return {group for user_class in user_classes if (group := group_of(user_class))}
+    return set(map(group_of, user_classes))
+
+
+def overrides_of(parser: LocustArgumentParser, options: Namespace, profile: LoadProfile) -> tuple[str, ...]:
+    """Say which load options of a configuration file or the environment win over the profile, a sentence a source.
+
+    What is given on the command line is meant for this run, and needs no word. Call it before `set_defaults`.
+    """
+    found, wanted = [], _load_options(profile)
+    for source, settings in parser.get_source_to_settings_dict().items():
+        kind, _, path = source.partition("|")
+        if kind not in {"environment_variables", "config_file"}:
+            continue
+        won = [
+            f"{LOAD_OPTIONS[action.dest]} {value} (the profile: {wanted[action.dest]:g})"
+            for action, value in settings.values()
+            if action is not None and action.dest in wanted and getattr(options, action.dest) != wanted[action.dest]
+        ]
+        if won:
+            found.append(f"{path or 'the environment'} wins over profile {profile.name!r}: {', '.join(won)}")
+    return tuple(found)
+
+
+def _load_options(profile: LoadProfile) -> dict[str, float]:
+    """The profile's values of LOAD_OPTIONS."""
+    schedule = profile.arrivals()
+    first = closed_steps(profile)[0]
+    users = first.users if schedule is None else max(profile.users, math.ceil(schedule.peak_rate * POOL_S))
+    # An open model's users are a pool that has to be there when the arrivals begin.
+    spawn_rate = first.spawn_rate if schedule is None else float(users)
+    return {"num_users": users, "spawn_rate": spawn_rate, "run_time": max(1, round(profile.run_time_s))}
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
     """Make the profile's numbers Locust's defaults; what the user gives in any way still wins."""
-    schedule = profile.arrivals()
-    first = closed_steps(profile)[0]
-    users = first.users if schedule is None else max(profile.users, math.ceil(schedule.peak_rate * POOL_S))
     parser.set_defaults(
-        num_users=users,
-        # An open model's users are a pool that has to be there when the arrivals begin.
-        spawn_rate=first.spawn_rate if schedule is None else float(users),
-        open_model=schedule is not None,
-        run_time=max(1, round(profile.run_time_s)),
+        **_load_options(profile),
+        open_model=profile.arrivals() is not None,
         stop_timeout=STOP_TIMEOUT_S,
         profile=profile.name,
     )

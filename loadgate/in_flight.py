@@ -17,17 +17,17 @@ from locust import User, clients
 from locust.clients import HttpSession
 from locust.contrib import fasthttp
 from locust.contrib.fasthttp import FastHttpSession
-from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+from locust.exception import ResponseError
 from locust.runners import CPU_MONITOR_INTERVAL, Runner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from loadgate.observed import UnansweredRequestError
+from loadgate.hooks import CONTROL_FLOW
+from loadgate.observed import FIRST_BYTE, UnansweredRequestError
 from loadgate.stopwatch import Stopwatch, timed, under_way
+from loadgate.streamed import follow_body, has_open_body, settle_body
 from loadgate.tracing import TRACEPARENT, traceparent_in
 
 POLL_S = 0.02
-
-_CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 
 fast_request = FastHttpSession.request
 """Locust's own, for who follows the request already."""
@@ -77,7 +77,13 @@ def record_unanswered(
 
 def ends_task(left_by: BaseException | None) -> bool:
     """Whether what left a `with` block ended its user's task, not the request, whose status decides then."""
-    return isinstance(left_by, _CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+    return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+
+
+def mark_failed(response: Any, left_by: BaseException | None) -> None:
+    """Have an exception that leaves a `with` block fail its request, unless the block has said what it is."""
+    if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public way to ask
+        response.failure(left_by)
 
 
 @functools.cache
@@ -143,10 +149,13 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
     def follow(session: Any, method: str, url: str, name: str | None = None, *more: Any, **options: Any) -> Any:
         if session.user is None:
             return request(session, method, url, name, *more, **options)
+        is_streamed = bool(options.get("stream"))
+        if is_streamed and not options.get("catch_response"):
+            options["context"] = {**(options.get("context") or {}), FIRST_BYTE: True}
         began = time.perf_counter()
         try:
             with timed(Stopwatch()):
-                return request(session, method, url, name, *more, **options)
+                response = request(session, method, url, name, *more, **options)
         except Exception:
             raise  # a mistake in the task's code, which Locust reports as such
         except BaseException:
@@ -154,12 +163,18 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
             context = {**sent, **session.user.context(), **(options.get("context") or {})}
             record_unanswered(session, began, method=method, url=url, name=name, context=context)
             raise
+        if is_streamed and options.get("catch_response"):
+            follow_body(response, began)
+        return response
 
     return follow
 
 
 def _follow_blocks(response_class: Any) -> None:
-    """Have a response be recorded whose block is cut off: the status decides, unless the block has."""
+    """Have every response be recorded whose block is left, by whatever exception.
+
+    Where its task is ended, the status decides, unless the block has; any other exception makes the request a failure.
+    """
     enter, leave = response_class.__enter__, response_class.__exit__
 
     def follow(response: Any) -> Any:
@@ -171,9 +186,13 @@ def _follow_blocks(response_class: Any) -> None:
         response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         _blocks.pop(response, None)
+        if isinstance(value, gevent.GreenletExit) and has_open_body(response):
+            mark_failed(response, UnansweredRequestError("no end of the answer when the run ended"))
+        settle_body(response)
         if ends_task(value):
             leave(response, None, None, None)
             return False
+        mark_failed(response, value)
         return bool(leave(response, kind, value, traceback))
 
     response_class.__enter__, response_class.__exit__ = follow, record

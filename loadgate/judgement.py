@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from loadgate.arrival import ArrivalEvent
 from loadgate.exit_codes import ExitCode
+from loadgate.mixture import find_mixture
 from loadgate.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
 
@@ -32,9 +33,27 @@ class Ending(StrEnum):
 
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
-    """Before its time, by Ctrl-C, SIGTERM, the web UI's stop button or the suite itself."""
+    """Before its time, by Ctrl-C, SIGTERM or the web UI's stop button."""
     ABORTED = "aborted"
     """By a rule with `abort`."""
+
+
+class EndedBy(StrEnum):
+    """Who or what ended the load of a run."""
+
+    TIME = "time"
+    SHAPE = "shape"
+    """The suite's LoadTestShape came to its end."""
+    SUITE = "suite"
+    """The suite's own code stopped the run."""
+    RULE = "rule"
+    INTERRUPT = "interrupt"
+    """A signal, the web UI's stop button, or the loss of the last worker."""
+
+    @property
+    def ending(self) -> Ending:
+        """How the run ended then: a suite or a shape that stops a run completes it."""
+        return {EndedBy.RULE: Ending.ABORTED, EndedBy.INTERRUPT: Ending.INTERRUPTED}.get(self, Ending.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +83,8 @@ class RunFacts:
     """Says how many users the run had, where it was asked to have fewer than its profile."""
     groups_left_out: frozenset[str] = frozenset()
     """Groups that had no user because of what the run was asked for."""
+    request_types: frozenset[str] = frozenset()
+    """Types of request events that the suite declares, as requests or as measures."""
 
     @property
     def abort_reason(self) -> str:
@@ -93,10 +114,13 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     spoilers += [arrivals] if arrivals else []
     spoilers += unsent_notes(recorder.counters())
     asked_for = facts.asked_for(rules, recorder)
-    remarks = [note for note in (silence, names_note(recorder), *facts.remarks) if note]
+    mixture = find_mixture(recorder, facts.request_types)
+    mixed = mixture.sentence if mixture is not None else ""
+    remarks = [note for note in (silence, mixed, names_note(recorder), *facts.remarks) if note]
     smaller = _smaller_run(rules, asked_for, facts)
     notes = (*spoilers, *remarks, *cut_off_note(recorder.counters()), *smaller)
-    verdict = evaluate(asked_for, recorder, facts.context(notes))
+    certain = recorder.without(mixture.others) if mixture is not None else None
+    verdict = evaluate(asked_for, recorder, replace(facts.context(notes), certain=certain))
     aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
     if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
         # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
@@ -122,8 +146,8 @@ def target_silence(recorder: Recorder) -> str | None:
     if not slots:
         return None
     end_s = slots[-1].start_s + slots[-1].width_s
-    last_good_s = max((slot.start_s + slot.width_s for slot in slots if slot.totals.success.count), default=None)
-    failures = sum(slot.totals.failure.count for slot in slots if last_good_s is None or slot.start_s >= last_good_s)
+    last_good_s = max((slot.start_s + slot.width_s for slot in slots if slot.totals.success.requests), default=None)
+    failures = sum(slot.totals.failures for slot in slots if last_good_s is None or slot.start_s >= last_good_s)
     if last_good_s is None:
         return f"not one of {failures} requests succeeded{_last_error(recorder)}"
     if end_s - last_good_s < SILENCE_S or not failures:

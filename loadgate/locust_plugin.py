@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, ClassVar, NoReturn
 
@@ -17,17 +18,19 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
-from loadgate.checks import host_problem
-from loadgate.conclusion import Conclusion, conclude
+from loadgate.closing import Closing, who_ends
+from loadgate.conclusion import Conclusion
 from loadgate.conductor import Conductor
 from loadgate.credentials import without_credentials
 from loadgate.descriptors import Reserve
 from loadgate.dispatch import GateDispatcher
 from loadgate.exit_codes import ExitCode
+from loadgate.groups import declare_groups
 from loadgate.health import HealthSampler
+from loadgate.hooks import WatchedHook
 from loadgate.in_flight import follow_clients, settle
 from loadgate.interrupts import CtrlC, leave_to_the_other_end
-from loadgate.judgement import Ending
+from loadgate.judgement import EndedBy
 from loadgate.live.board import LiveBoard
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
@@ -39,12 +42,12 @@ from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
 from loadgate.parent import follow_parent, tell_parent_of_load
 from loadgate.places import PlaceError, check_reports
-from loadgate.plan import classes_with_users, host_under_test, make_plan, process_name
+from loadgate.plan import classes_with_users, hosts_under_test, make_plan, needs_host, process_name
 from loadgate.project import ProjectError, load_project
 from loadgate.recorder import OUTSIDE
 from loadgate.run_state import Run
 from loadgate.streams import use_views
-from loadgate.suite import Choice, Suite, SuiteError, configure, preflight_problems, refuse
+from loadgate.suite import Choice, Suite, SuiteError, configure, host_slips, preflight_problems, refuse
 from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
 INTERRUPT_WAIT_S = 2.0
@@ -71,7 +74,7 @@ class LoadGate:
         self._dispatcher: GateDispatcher | None = None
         self._workers: MasterSide | None = None
         self._worker: WorkerSide | None = None
-        self._conclusion: Conclusion | None = None
+        self._closing: Closing | None = None
         self._run_time_s: float | None = None
         self._reserve = Reserve()
         self._quitting = False
@@ -79,25 +82,27 @@ class LoadGate:
 
     def attach(self, events: Any) -> None:
         """Listen to Locust's events, in place of a gate that was attached before."""
-        listeners = {
-            "init_command_line_parser": self._on_parser,
-            "init": self._on_init,
-            "test_start": self._on_test_start,
-            "spawning_complete": self._on_spawning_complete,
-            "request": self._on_request,
-            "user_error": self._on_user_error,
-            "report_to_master": self._on_report_to_master,
-            "worker_report": self._on_worker_report,
-            "test_stopping": self._on_test_stopping,
-            "test_stop": self._on_test_stop,
-            "quit": self._on_quit,
+        calls: dict[str, dict[str, Any]] = {
+            "init_command_line_parser": {"last": self._on_parser},
+            "init": {"last": self._on_init},
+            "test_start": {"first": self._on_test_start, "last": self._after_test_start},
+            "spawning_complete": {"first": self._on_spawning_complete},
+            "request": {"first": self._on_request},
+            "user_error": {"first": self._on_user_error},
+            "report_to_master": {"first": self._on_report_to_master},
+            "worker_report": {"first": self._on_worker_report},
+            "test_stopping": {"first": self._on_test_stopping},
+            "test_stop": {"last": self._on_test_stop},
+            "quitting": {"first": self._on_quitting, "last": self._after_quitting},
+            "quit": {"last": self._on_quit},
         }
-        previous = LoadGate.attached
-        hooks = [(getattr(events, name), listener) for name, listener in listeners.items()]
-        for hook, listener in [*hooks, (measured, self._on_measure)]:
-            if previous is not None:
-                hook.remove_listener(getattr(previous, listener.__name__))
-            hook.add_listener(listener)
+        for name, called in calls.items():
+            # Locust itself ends where a suite fails or exits in these, or has ended.
+            heard = (
+                {} if name in {"init_command_line_parser", "init", "quit"} else {"on_error": self._on_listener_error}
+            )
+            WatchedHook.take_over(getattr(events, name), name, **called, **heard)
+        WatchedHook.take_over(measured, "measured", first=self._on_measure)
         LoadGate.attached = self
         follow_clients()
         show_fine_figures()
@@ -116,13 +121,14 @@ class LoadGate:
         self._environment = environment
         self._runner = runner
         environment.dispatcher_class = self._new_dispatcher  # type: ignore[assignment]  # Locust only calls it
-        # Locust's runners hang up on this event, and it is fired in reverse order: added now, ours comes before.
-        environment.events.quitting.add_listener(self._on_quitting)  # type: ignore[no-untyped-call]
+        declare_groups(environment.user_classes)  # those that the suite did not name as well
         # What is in flight counts as unanswered then.
         self._ctrl_c = CtrlC(hurry=lambda: runner.user_greenlets.kill(block=False))
         if isinstance(runner, WorkerRunner):
             self._worker = WorkerSide(runner, self._take_report, lambda: (self._run, self._pacer))
             return
+        for line in self._choice.overrides:
+            print(f"loadgate: {line}", file=sys.stderr)
         follow_parent()
         self._label = environment.profile
         if environment.web_ui is not None:
@@ -138,15 +144,17 @@ class LoadGate:
             refuse(str(error), ExitCode.USAGE)
         # Locust closes its CSV files after its last event.
         atexit.register(ProjectCopies(self._options, self._project).make)
+        self._closing = Closing(environment, self._project)
         if self._options.headless:
             self._check_headless()
 
     def _check_headless(self) -> None:
         """Refuse what the web UI lets its user put right; the gate ends an open model's run itself."""
-        if not host_under_test(self._environment):
+        user_classes = classes_with_users(self._choice, self._environment)
+        if not self._environment.host and needs_host(user_classes):
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
-        if problem := host_problem(host_under_test(self._environment)):
-            refuse(without_credentials(problem), ExitCode.USAGE)
+        if slips := host_slips(self.suite, hosts_under_test(self._environment, user_classes), user_classes):
+            refuse(without_credentials("\n".join(slips)), ExitCode.USAGE)
         if not 0 <= (self._options.num_users or 0) <= MAX_USERS:
             refuse(f"-u, --users: must be from 0 to {MAX_USERS:,}", ExitCode.USAGE)
         if self._options.run_time is not None and self._options.run_time <= 0:
@@ -160,8 +168,8 @@ class LoadGate:
             check_reports(self._project)
         except PlaceError as error:
             refuse(str(error), ExitCode.ERROR)
-        if self._options.open_model:
-            self._run_time_s, self._options.run_time = self._options.run_time, None
+        # Locust's own timer would count what listeners do before there is any load.
+        self._run_time_s, self._options.run_time = self._options.run_time, None
 
     def _profile_problem(self, typed: str) -> str | None:
         """Say why the web UI's field Profile cannot have this value, `None` where it can.
@@ -184,11 +192,12 @@ class LoadGate:
 
     def last_conclusion(self) -> Conclusion | None:
         """Return what came of the last run, for the web UI."""
-        return self._conclusion
+        return self._closing.conclusion if self._closing is not None else None
 
     def _preflight(self) -> list[str]:
         user_classes = classes_with_users(self._choice, self._environment)
-        return preflight_problems(self.suite, self._project, host_under_test(self._environment), user_classes)
+        hosts = hosts_under_test(self._environment, user_classes)
+        return preflight_problems(self.suite, self._project, hosts, user_classes)
 
     @property
     def _options(self) -> Any:
@@ -202,11 +211,18 @@ class LoadGate:
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         if self._worker is None and not self._options.headless and (problems := self._preflight()):
-            self._refuse_start(environment, problems)
-        # Until there is a verdict, which a worker leaves to the master.
-        environment.process_exit_code = 0 if self._worker is not None else ExitCode.ERROR
+            environment.process_exit_code = ExitCode.ERROR
+            self._refuse_start(problems)
         self._reserve.hold()
-        self._run = Run(make_plan(self._choice, environment, self._run_time_s))
+        is_timed = self._worker is None and self._options.headless
+        if is_timed:
+            # Locust has read it by now, and names files by it.
+            self._options.run_time = self._run_time_s
+        if self._closing is not None:
+            self._closing.begin()
+        else:
+            environment.process_exit_code = 0  # a worker leaves the verdict to its master
+        self._run = Run(make_plan(self._choice, environment, timed_by_gate=is_timed))
         # A master's requests are made elsewhere.
         record_lag = None if self._workers is not None else self._run.record_lag
         self._sampler = HealthSampler(process_name(self._runner), self.suite.generator_limits, record_lag)
@@ -218,13 +234,34 @@ class LoadGate:
         if self._worker is None:
             tell_parent_of_load()
             self._board = LiveBoard(self._run, self._runner, self._sampler, self.suite.generator_limits.cpu_share)
-            self._conductor = Conductor(
-                self._run, self._runner, self._board, workers=self._workers, pacer=self._pacer, end=self._end_load
-            )
 
-    def _refuse_start(self, environment: Environment, problems: list[str]) -> NoReturn:
+    def _after_test_start(self, **_: Any) -> None:
+        """End a run at once that a listener of the suite has ended before there was any load."""
+        run, closing = self._run, self._closing
+        if run is None or closing is None:
+            return
+        # Locust's master fires no event then, and ends the greenlets that keep it going.
+        if not closing.without_load and (run.stopping_s is not None or not len(self._runner.greenlet)):
+            closing.without_load = "a test_start listener of the suite stopped the run"
+        if closing.without_load:
+            gevent.spawn(self._end_load)
+            # Ends the greenlet in which Locust was about to spawn users.
+            raise gevent.GreenletExit
+
+    def _on_listener_error(self, event: str, listener: Callable[..., Any], error: BaseException) -> None:
+        """Remember that a listener failed, or wanted to end the process."""
+        closing, where = self._closing, f"{event} listener {getattr(listener, '__qualname__', repr(listener))}"
+        if isinstance(error, SystemExit) and closing is not None and event in {"test_start", "test_stop", "quitting"}:
+            closing.note_exit(error)
+            if event == "test_start":
+                closing.without_load = f"the {where} called sys.exit({error.code!r})"
+        elif self._run is not None:
+            self._run.record_exception(error, error.__traceback__, f"{where}: ")
+        elif closing is not None:
+            closing.note_exception(error, f"{where}: ")
+
+    def _refuse_start(self, problems: list[str]) -> NoReturn:
         """Keep the web UI's run from starting, and show why there."""
-        environment.process_exit_code = ExitCode.ERROR
         for problem in problems:
             logger.error("no load was made: %s", problem)
             self._runner.log_exception("loadgate", f"no load was made: {problem}", problem)
@@ -232,8 +269,16 @@ class LoadGate:
         raise gevent.GreenletExit
 
     def _on_change(self) -> None:
-        if self._conductor is not None:
-            self._conductor.load_changes()
+        run = self._run
+        if run is None or self._board is None or run.stopping_s is not None:
+            return
+        if self._conductor is None:
+            # What listeners of the suite did before is no part of the run.
+            run.started_s = time.time()
+            self._conductor = Conductor(
+                run, self._runner, self._board, workers=self._workers, pacer=self._pacer, end=self._end_load
+            )
+        self._conductor.load_changes()
 
     def _on_spawning_complete(self, **_: Any) -> None:
         if self._conductor is not None:
@@ -241,7 +286,7 @@ class LoadGate:
 
     def _on_request(self, **event: Any) -> None:
         if self._run is not None:
-            record_request(self._run, event)
+            record_request(self._run, event, self.suite.measures)
 
     def _on_measure(self, measure: Measure) -> None:
         if self._run is not None:
@@ -276,8 +321,11 @@ class LoadGate:
         run = self._run
         if run is None or run.stopping_s is not None:
             return
-        if run.ending is Ending.COMPLETED and (self._quitting or run.is_early()):
-            run.ending = Ending.INTERRUPTED
+        is_told = self._ctrl_c.is_ending or (self._worker is not None and self._worker.is_told())
+        run.end_by(who_ends(run, self._runner, is_interrupted=is_told))
+        if gevent.getcurrent() in self._runner.user_greenlets:
+            # This user is about to be killed, and the end of the run with it.
+            gevent.spawn(self._end_load)
         run.stopping_s = time.time()
         if self._pacer is not None:
             self._pacer.stop()
@@ -293,7 +341,7 @@ class LoadGate:
                 return
             since_s = run.stopping_s or 0.0
             settle(lambda: self._ctrl_c.came_again or time.time() >= since_s + self._environment.stop_timeout)
-            if self._worker is not None:
+            if self._closing is None:
                 return
             self._run = None
             if self._conductor is not None:
@@ -302,14 +350,19 @@ class LoadGate:
             self._note_health(run)
             self._end_sampling()
             self._reserve.release()
-            self._conclusion = conclude(run, self._project)
-            self._environment.process_exit_code = self._conclusion.code
+            if self._closing.without_load:
+                logger.error("no load was made: %s", self._closing.without_load)
+                return
+            self._closing.conclude(run)
             self._board = None
         if not self._options.headless:
-            print(self._conclusion.text, flush=True)
+            self._closing.show()
+        elif run.ended_by is EndedBy.SUITE:
+            # It may have stopped the users alone.
+            gevent.spawn(self._end_load)
 
     def _end_load(self) -> None:
-        if self._options.headless:
+        if self._options.headless or self._worker is not None:
             self._runner.quit()
         else:
             self._runner.stop()
@@ -332,9 +385,11 @@ class LoadGate:
         if run is not None:
             environment.stop_timeout = min(environment.stop_timeout, INTERRUPT_WAIT_S)
             self._end(run, environment.stop_timeout)
+
+    def _after_quitting(self, **_: Any) -> None:
         with self._concluding:
-            if self._worker is None and self._options.headless and self._conclusion is None:
-                environment.process_exit_code = ExitCode.ERROR
+            if self._closing is not None and self._options.headless:
+                self._closing.finish()
 
     def _end(self, run: Run, stop_timeout_s: float) -> None:
         """End a run now, or see it to its end where another greenlet has begun to end it."""
@@ -356,6 +411,6 @@ class LoadGate:
         self._on_test_stop()
 
     def _on_quit(self, **_: Any) -> None:
-        if self._conclusion is not None and self._options.headless:
-            print(self._conclusion.text, flush=True)
+        if self._closing is not None and self._closing.conclusion is not None and self._options.headless:
+            self._closing.show()
             write_missing_html(self._environment)

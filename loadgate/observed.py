@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
@@ -13,16 +13,18 @@ from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
 from loadgate.descriptors import own_limit
+from loadgate.groups import GROUP, group_here
 from loadgate.judgement import CUT_OFF, UNSENT, Ending
 from loadgate.measures import Measure
 from loadgate.run_state import FinishedRequest, Run
 from loadgate.tracing import request_ids
 
-GROUP = "group"
-"""Key of a request's context under which its group stands; any Locust user can set it through `context()`."""
-
 LATENESS = "lateness_ms"
 """Key of a request's context, in an open model: how long after its intended time it began."""
+
+
+FIRST_BYTE = "first_byte"
+"""Key of a request's context that is true where its time ends with the head of a streamed answer."""
 
 
 SENSELESS = (ArithmeticError, AttributeError, TypeError, ValueError)
@@ -33,11 +35,12 @@ class UnansweredRequestError(Exception):
     """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
 
 
-def record_request(run: Run, event: Mapping[str, Any]) -> None:
+def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str] = ()) -> None:
     """Record what Locust's request event says; what makes no sense is left out, and the verdict says so.
 
     Two are only counted: one that the load generator's own machine refused to send says nothing of the target, and one
-    that whoever interrupted the run has cut off neither failed nor succeeded.
+    that whoever interrupted the run has cut off neither failed nor succeeded. An event of a type among `measures` is a
+    figure of the suite's own, and recorded as a measure unless it failed.
     """
     exception = event.get("exception")
     if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
@@ -50,9 +53,22 @@ def record_request(run: Run, event: Mapping[str, Any]) -> None:
             run.recorder.count(UNSENT + limit)
             return
     try:
-        run.record_request(finished_request(**event))
+        request = finished_request(**event)
+        if request.method in measures and request.error is None:
+            run.record_measure(as_measure(request))
+            return
+        run.record_request(request)
+        if (event.get("context") or {}).get(FIRST_BYTE):
+            run.first_bytes.add(request.name)
     except SENSELESS as error:
         run.leave_out(event.get("name"), error)
+
+
+def as_measure(request: FinishedRequest) -> Measure:
+    """Return the measure that a suite fired as a request. Raises ValueError for one without a value."""
+    if request.latency_ms is None:
+        raise ValueError(f"an event of type {request.method} needs its value as response_time")
+    return Measure(request.name, request.group, request.latency_ms, request.start_s + request.latency_ms / 1000)
 
 
 def record_measure(run: Run, measure: Measure) -> None:
@@ -75,16 +91,18 @@ def finished_request(
     response: Any = None,
     **_: Any,
 ) -> FinishedRequest:
-    """Read the arguments of Locust's request event. A request without a time (None) counts with 0 ms."""
+    """Read the arguments of Locust's request event. A request without a time (None) has no latency."""
     service_ms = max(response_time or 0.0, 0.0)  # in this order NaN stays, and is refused
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
+    is_timed = response_time is not None
     return FinishedRequest(
         name=request_name(request_type, name),
-        group=str((context or {}).get(GROUP, "")),
+        group=str(context[GROUP]) if context and GROUP in context else group_here(),
         start_s=began_s - (lateness_ms or 0.0) / 1000,
-        latency_ms=service_ms + (lateness_ms or 0.0),
-        service_ms=None if lateness_ms is None else service_ms,
+        latency_ms=service_ms + (lateness_ms or 0.0) if is_timed else None,
+        service_ms=service_ms if is_timed and lateness_ms is not None else None,
+        method=request_type,
         response_bytes=int(response_length or 0),
         error=without_credentials(error_text(exception, response)) if exception else None,
         ids=partial(request_ids, context, response),

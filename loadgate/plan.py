@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import chain, islice, repeat
 
-from locust import User
+from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
 from loadgate.credentials import without_credentials
+from loadgate.groups import group_of
 from loadgate.run_state import Plan
 from loadgate.stages import Step, closed_steps
 from loadgate.suite import Choice
-from loadgate.users import group_of
 from loadgate.weighted import weighted_order
 
 
-def make_plan(choice: Choice, environment: Environment, run_time_s: float | None) -> Plan:
-    """Return the plan of a run that starts now; `run_time_s` is given where the gate and not Locust ends the run.
+def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) -> Plan:
+    """Return the plan of a run that starts now; `timed_by_gate` where the gate and not Locust ends the run.
+
+    A LoadTestShape of the suite decides how many users there are and when the run is over; a run time that was asked
+    for ends it earlier.
 
     Raises:
         RuntimeError: Locust has no options or no runner yet.
@@ -26,21 +30,26 @@ def make_plan(choice: Choice, environment: Environment, run_time_s: float | None
     if options is None or runner is None:
         raise RuntimeError("Locust has not been set up")
     profile = choice.profile
+    shape = environment.shape_class
+    by_options = shape is None or shape.use_common_options
+    run_time_s = options.run_time if shape is None or (timed_by_gate and "run_time" in choice.given) else None
     return Plan(
         profile=profile,
         rules=choice.rules,
-        host=without_credentials(host_under_test(environment)),
-        users=options.num_users,
-        spawn_rate=options.spawn_rate,
-        run_time_s=options.run_time if run_time_s is None else run_time_s,
-        timed_by_gate=run_time_s is not None,
+        host=without_credentials(", ".join(hosts_under_test(environment, classes_with_users(choice, environment)))),
+        users=options.num_users if by_options else None,
+        spawn_rate=options.spawn_rate if by_options else None,
+        run_time_s=run_time_s,
+        timed_by_gate=timed_by_gate,
         stop_timeout_s=environment.stop_timeout,
         processes=runner.worker_count if isinstance(runner, MasterRunner) else 1,
         user_classes={user.__name__: user.weight for user in environment.user_classes},
-        steps=_steps(choice, options.num_users),
+        steps=_steps(choice, options.num_users) if shape is None else (),
         arrivals=profile.arrivals() if options.open_model else None,
         fewer_users=_fewer_users(choice, environment),
         groups_left_out=_groups_left_out(choice, environment),
+        remarks=choice.overrides,
+        request_types=choice.request_types,
     )
 
 
@@ -82,9 +91,16 @@ def _groups_left_out(choice: Choice, environment: Environment) -> frozenset[str]
     return frozenset(group_of(user) for user in choice.user_classes) - present
 
 
-def host_under_test(environment: Environment) -> str:
-    """Return the base URL that is tested, "" when there is none."""
-    return environment.host or next((user.host for user in environment.user_classes if user.host), None) or ""
+def hosts_under_test(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:
+    """Return the hosts that users of these classes are given: the run's, else those of the classes."""
+    if environment.host:
+        return [environment.host]
+    return list(dict.fromkeys(user.host for user in user_classes if user.host))
+
+
+def needs_host(user_classes: Iterable[type[User]]) -> bool:
+    """Return whether one of the classes has an HTTP client and no host of its own."""
+    return any(issubclass(user, HttpUser | FastHttpUser) and not user.host for user in user_classes)
 
 
 def process_name(runner: Runner) -> str:

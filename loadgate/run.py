@@ -22,7 +22,7 @@ from loadgate.artefacts import (
     read_run,
     write_artefacts,
 )
-from loadgate.checks import host_problem
+from loadgate.checks import host_problem, is_http
 from loadgate.credentials import without_credentials
 from loadgate.describe import describe
 from loadgate.exit_codes import ExitCode
@@ -56,7 +56,8 @@ class RunRequest:
 
     profile: str = ""
     host: str | None = None
-    locustfile: Path | None = None
+    locustfile: str | None = None
+    """As Locust's -f takes it: a file, several with commas, or a folder."""
     locust_options: Sequence[str] = ()
 
 
@@ -68,20 +69,22 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
         PlaceError: the reports cannot be written.
         TargetError: the managed target could not be brought up.
     """
-    locustfile = suite_file(request.locustfile, project)
+    locustfile = suite_files(request.locustfile, project)
     host = request.host or os.environ.get("TARGET_HOST")
     settings = project.target
-    if not host and settings is None:
-        raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
-    if host and (problem := host_problem(host)):
-        raise RunError(without_credentials(problem))
     declared = describe(locustfile, request.profile, request.locust_options)
+    # Locust finds the others by itself: in its configuration files, the environment, or the user classes.
+    has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
+    if not has_host and settings is None:
+        raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
+    if host and is_http(host) and (problem := host_problem(host)):
+        raise RunError(without_credentials(problem))
     request = replace(request, profile=request.profile or declared["default"])
     folder = run_folder(project, request.profile, time.time())
     try:
         with Signals() as signals:
             launch = _Launch(request, project, locustfile, folder, signals, say)
-            if host or settings is None:
+            if has_host or settings is None:
                 return launch.run_against(host or "")
             settings = settings.within(folder)
             say(f"starting the target: {shown_command(settings.command)}")
@@ -93,20 +96,27 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
             folder.rmdir()  # only an empty one goes: nothing was left to keep
 
 
-def suite_file(given: Path | None, project: Project) -> Path:
-    """Return the locustfile, absolute.
+def suite_files(given: str | None, project: Project) -> str:
+    """Return the locustfiles as Locust's -f takes them: files and folders, absolute, and URLs, with commas.
 
     Raises:
-        RunError: there is none.
+        RunError: there is none, or one does not exist.
     """
-    path = given or (project.root / project.locustfile if project.locustfile else Path(DEFAULT_LOCUSTFILE))
-    if not given and not project.locustfile and not path.is_file():
+    declared = given or project.locustfile
+    root = project.root if declared and not given else Path.cwd()
+    if not declared and not (root / DEFAULT_LOCUSTFILE).is_file():
         raise RunError(
             f"no {DEFAULT_LOCUSTFILE} here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
         )
-    if not path.is_file():
-        raise RunError(f"{path}: there is no such locustfile")
-    return path.resolve()
+    parts = [part.strip() for part in (declared or DEFAULT_LOCUSTFILE).split(",") if part.strip()]
+    missing = [part for part in parts if not _is_url(part) and not (root / part).exists()]
+    if missing or not parts:
+        raise RunError("\n".join(f"{part}: there is no such locustfile" for part in missing or [repr(declared)]))
+    return ",".join(part if _is_url(part) else str((root / part).resolve()) for part in parts)
+
+
+def _is_url(part: str) -> bool:
+    return part.startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,7 @@ class _Launch:
 
     request: RunRequest
     project: Project
-    locustfile: Path
+    locustfile: str
     folder: Path
     signals: Signals
     say: Say
@@ -153,8 +163,9 @@ class _Launch:
 
     def _locust(self, host: str, target: ManagedTarget | None) -> int:
         """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
-        command = [sys.executable, "-m", "locust", "-f", str(self.locustfile), "--headless", "--only-summary"]
-        command += ["--loglevel", "WARNING", "--load-profile", self.request.profile, "--host", host]
+        command = [sys.executable, "-m", "locust", "-f", self.locustfile, "--headless", "--only-summary"]
+        command += ["--loglevel", "WARNING", "--load-profile", self.request.profile]
+        command += ["--host", host] if host else []
         command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
         return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
 

@@ -46,6 +46,7 @@ def run_document(run: Run, verdict: Verdict, folder: Path) -> dict[str, Any]:
             "ended_at": iso_time(ended_s),
             "duration_s": round(run.elapsed_s, 3),
             "ending": run.ending.value,
+            "ended_by": run.ended_by.value if run.ended_by is not None else None,
             "command": [whole_text(without_credentials(part)) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
         },
         "verdict": verdict_json(verdict),
@@ -175,8 +176,8 @@ def _figures(totals: Totals, sent_under_load: int, duration_s: float) -> dict[st
     requests = totals.requests
     return {
         "requests": requests,
-        "failures": totals.failure.count,
-        "failure_rate": totals.failure.count / requests if requests else None,
+        "failures": totals.failures,
+        "failure_rate": totals.failures / requests if requests else None,
         "requests_per_s": sent_under_load / duration_s if duration_s > 0 else None,
         "response_bytes": totals.response_bytes,
         "success_ms": _latency(totals.success),

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loadgate.arrival import ArrivalSchedule
 from loadgate.credentials import without_credentials
+from loadgate.first_bytes import FirstBytes
 from loadgate.health import GeneratorHealth
-from loadgate.judgement import Ending, RunFacts
+from loadgate.judgement import EndedBy, Ending, RunFacts
 from loadgate.profile import LoadProfile
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.recorder.errors import shorten
@@ -54,29 +55,34 @@ class Plan:
     arrivals: ArrivalSchedule | None = None
     """When tasks are meant to start, in an open model."""
     timed_by_gate: bool = False
-    """Whether the gate ends the run, since Locust would count the making of an open model's users."""
+    """Whether the gate ends the run, since Locust would count the time before the load."""
     fewer_users: str = ""
     """Says how many users there are, where the run was asked to have fewer than its profile."""
     groups_left_out: frozenset[str] = frozenset()
     """The profile's groups that get no user because of what the run was asked for."""
+    remarks: tuple[str, ...] = ()
+    """Sentences for the verdict's notes on how the plan came about."""
+    request_types: frozenset[str] = frozenset()
+    """Types of request events that the suite declares, as requests or as measures."""
 
 
 class FinishedRequest(NamedTuple):
     """A request that has ended, well (`error` is None) or not.
 
     `latency_ms` counts from `start_s` (epoch seconds): when it was sent, or meant to be sent in an open model, where
-    `service_ms` is the time from its sending.
+    `service_ms` is the time from its sending. It is None for a request without a time. `method` is its method or type.
     """
 
     name: str
     group: str
     start_s: float
-    latency_ms: float
+    latency_ms: float | None
     service_ms: float | None
     response_bytes: int
     error: str | None
     ids: Callable[[], RequestIds] | None = None
     """Gives what names it in the target's logs, if that is asked for."""
+    method: str = ""
 
 
 @dataclass(slots=True)
@@ -111,6 +117,8 @@ class Run:
     stages: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, RAMP)])
     """(epoch seconds from which on, stage), ascending."""
     ending: Ending = Ending.COMPLETED
+    ended_by: EndedBy | None = None
+    """Who ended the load, once it has ended."""
     stopping_s: float | None = None
     ended_s: float | None = None
     aborted_by: RuleResult | None = None
@@ -123,6 +131,8 @@ class Run:
     """Time that users were running, summed over the users of each group."""
     lost_workers: dict[str, str] = field(default_factory=dict)
     """What happened to a worker that did not stay until the end, one sentence each."""
+    stopped_workers: dict[str, float] = field(default_factory=dict)
+    """When the suite's own code stopped a worker, in seconds of the run."""
     away: list[str] = field(default_factory=list)
     """A sentence for each time that a worker was not heard of and came back."""
     heard_s: dict[str, float] = field(default_factory=dict)
@@ -132,6 +142,7 @@ class Run:
     left_out: LeftOut = field(default_factory=LeftOut)
     remarks: tuple[str, ...] = ()
     """Sentences that a reader of the figures should know, and that spoil nothing."""
+    first_bytes: FirstBytes = field(default_factory=FirstBytes)
     lags: Recorder = field(default_factory=Recorder)
     """How late the processes that make load were, whatever the target did; by what was late."""
     _made_s: float = field(default_factory=time.time)
@@ -145,20 +156,27 @@ class Run:
             return min(elapsed_s, self.plan.run_time_s)
         return elapsed_s
 
+    def end_by(self, ended_by: EndedBy) -> None:
+        """Note who ends the load; the first one counts."""
+        if self.ended_by is None:
+            self.ended_by, self.ending = ended_by, ended_by.ending
+
     def is_early(self) -> bool:
-        """Whether the run's time is not over yet; Locust's timer may be a little ahead of the run."""
+        """Whether the time by which Locust ends a run is not over yet; its timer may be a little ahead of the run."""
         planned_s = self.plan.run_time_s
-        return planned_s is not None and self.elapsed_s < planned_s - min(1.0, planned_s / 4)
+        # Locust's timer goes on while listeners keep the load from beginning.
+        return planned_s is not None and time.time() - self._made_s < planned_s - min(1.0, planned_s / 4)
 
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it began. Raises ValueError for one that makes no sense."""
-        self._check_moment(request.start_s + request.latency_ms / 1000)
+        self._check_moment(request.start_s + (request.latency_ms or 0.0) / 1000)
         is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
         self.recorder.record(
             whole_text(request.name),
             Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
             start_s=request.start_s,
             latency_ms=request.latency_ms,
+            method=whole_text(request.method),
             response_bytes=request.response_bytes,
             error=None if request.error is None else whole_text(request.error),
             stage=OUTSIDE if is_outside else self.stage_at(request.start_s),
@@ -184,9 +202,9 @@ class Run:
         start_s = now_s - late_ms / 1000
         self.lags.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=late_ms, stage=self.stage_at(now_s))
 
-    def record_exception(self, exception: BaseException, tb: TracebackType | None) -> None:
-        """Count an exception that a task let go."""
-        text = without_credentials(f"{type(exception).__name__}: {exception}".rstrip(": "))
+    def record_exception(self, exception: BaseException, tb: TracebackType | None, where: str = "") -> None:
+        """Count an exception that a task let go, or, where that is said, a listener."""
+        text = without_credentials(f"{where}{type(exception).__name__}: {exception}".rstrip(": "))
         self._add_exception(whole_text(text), "".join(traceback.format_tb(tb)), 1)
 
     def leave_out(self, name: object, error: Exception) -> None:
@@ -233,6 +251,8 @@ class Run:
             "exceptions": exceptions,
             "health": health,
             "left_out": left_out,
+            "first_bytes": self.first_bytes.take(),
+            "ended_by": self.ended_by.value if self.ended_by is not None else None,
         }
 
     def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
@@ -243,6 +263,7 @@ class Run:
         for text, tb, count in report["exceptions"]:
             self._add_exception(text, tb, count)
         self.left_out.add(*report["left_out"])
+        self.first_bytes.merge(report["first_bytes"])
         for process, health in report["health"].items():
             self.health[process] = GeneratorHealth.from_json(health)
         if report["delta"]["final"]:
@@ -273,6 +294,9 @@ class Run:
         first = next(iter(self.exceptions.values()), None)
         lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()}
         lost |= self.lost_workers
+        if self.ended_by is EndedBy.SUITE:
+            # It stopped the run by stopping all of them.
+            lost = {worker: how for worker, how in lost.items() if worker not in self.stopped_workers}
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,
@@ -283,13 +307,20 @@ class Run:
             left_out=self.left_out.count,
             first_left_out=self.left_out.first,
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
-            remarks=self.remarks,
             saturated="; ".join(problems) or None,
             lags=self.lags,
             aborted_by=self.aborted_by,
             fewer_users=self.plan.fewer_users,
             groups_left_out=self.plan.groups_left_out,
+            request_types=self.plan.request_types,
+            remarks=(*self._end_remarks(), *self.remarks, *self.first_bytes.remarks(), *self.plan.remarks),
         )
+
+    def _end_remarks(self) -> list[str]:
+        if self.ended_by is not EndedBy.SUITE:
+            return []
+        planned = f" of {self.plan.run_time_s:.0f} s" if self.plan.run_time_s else ""
+        return [f"the suite stopped the run after {self.elapsed_s:.1f} s{planned}"]
 
     def _add_exception(self, text: str, tb: str, count: int) -> None:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:

@@ -14,6 +14,7 @@ from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 from loadgate.event_parser import EventParser, ServerEvent
 from loadgate.observed import UnansweredRequestError, error_text
 from loadgate.stamped_socket import last_arrival
+from loadgate.streamed import leave_body
 from loadgate.users import GateResponse, GateSession
 
 BLOCK_BYTES = 16 * 1024
@@ -71,6 +72,7 @@ class EventStream:
 
     def close(self) -> None:
         """Complete the figures of the request, and give up a connection on which more would come."""
+        leave_body(self._response)
         meta = self._response.request_meta
         if self._last_ms is not None:
             meta["response_time"] = self._last_ms

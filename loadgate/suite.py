@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from locust import User
+from locust import FastHttpUser, HttpUser, User
 from locust.argument_parser import LocustArgumentParser
 
-from loadgate.checks import Check, reachable, run_checks
+from loadgate.checks import Check, host_problem, is_http, on_host, reachable, run_apart, run_checks
 from loadgate.defaults import (
+    LOAD_OPTIONS,
     SuiteError,
     add_profile_option,
     choose_profile,
+    overrides_of,
     rules_of,
     set_defaults,
     set_weights,
@@ -39,6 +41,10 @@ class Suite:
     preflight: Sequence[Check] | None
     default_profile: str
     generator_limits: HealthLimits
+    measures: Collection[str] = ()
+    """Types of request events that are figures of the suite's own, no requests."""
+    requests: Collection[str] = ()
+    """Types of request events that are requests, though no HTTP methods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,12 @@ class Choice:
     """Those that the profile gives a weight."""
     warnings: tuple[str, ...] = ()
     """One line each, to be said before load is made."""
+    given: frozenset[str] = frozenset()
+    """The options among num_users, spawn_rate and run_time that somebody gave, in whatever way."""
+    overrides: tuple[str, ...] = ()
+    """A sentence where a configuration file or the environment wins over the profile."""
+    request_types: frozenset[str] = frozenset()
+    """Types of request events that the suite declares, as requests or as measures."""
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
@@ -62,6 +74,13 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
     add_profile_option(parser, suite.default_profile)
     options, _ = parser.parse_known_args()
     choice = validated(suite, options.load_profile, options.rate)
+    given = frozenset(name for name in LOAD_OPTIONS if getattr(options, name) is not None)
+    choice = replace(
+        choice,
+        given=given,
+        overrides=overrides_of(parser, options, choice.profile),
+        request_types=frozenset({*suite.requests, *suite.measures}),
+    )
     set_defaults(parser, choice.profile)
     set_weights(choice.profile, suite.user_classes, options)
     return choice
@@ -83,8 +102,24 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     return Choice(profile, rules, user_classes, tuple(unknown_scopes(rules, suite.user_classes)))
 
 
-def preflight_problems(suite: Suite, project: Project, host: str, user_classes: Iterable[type[User]] = ()) -> list[str]:
-    """Return what keeps load from being made, one line each; `user_classes` are those that will have users."""
+def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
+    """Return what is wrong with the hosts, one line each; those that are no HTTP addresses are the suite's own affair.
+
+    One without a scheme is a slip where all users send HTTP, unless the suite says that nothing is to be checked.
+    """
+    is_checked = suite.preflight is None or bool(suite.preflight)
+    must_be_http = is_checked and all(issubclass(user, HttpUser | FastHttpUser) for user in user_classes)
+    checked = [host for host in hosts if is_http(host) or (must_be_http and "://" not in host)]
+    return [problem for host in checked if (problem := host_problem(host))]
+
+
+def preflight_problems(
+    suite: Suite, project: Project, hosts: Sequence[str], user_classes: Sequence[type[User]]
+) -> list[str]:
+    """Return what keeps load from being made, one line each; `user_classes` are those that will have users.
+
+    Hosts that are no HTTP addresses are for the suite's own clients, and are not checked, nor is anything on them.
+    """
     checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
     wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]
     declared = {settings.name: settings.to_check() for settings in project.doctor}
@@ -94,7 +129,11 @@ def preflight_problems(suite: Suite, project: Project, host: str, user_classes: 
         # The suite may be run from outside of its project, which declares the checks.
         found = declared.get(check) if isinstance(check, str) else check
         checks += [found] if found is not None and found not in checks else []
-    results = run_checks(checks, host) if checks else [reachable(host)]
+    checked = [host for host in hosts if is_http(host)]
+    if checked:
+        results = [*run_checks(checks, checked[0]), *map(reachable, checked[1:])]
+    else:
+        results = run_apart([check for check in checks if not on_host(check)])
     return [result.line() for result in results if not result.ok and result.known]
 
 
@@ -105,4 +144,4 @@ def refuse(message: str, code: ExitCode) -> NoReturn:
     sys.exit(code)
 
 
-__all__ = ["Choice", "Suite", "SuiteError", "configure", "preflight_problems", "refuse", "validated"]
+__all__ = ["Choice", "Suite", "SuiteError", "configure", "host_slips", "preflight_problems", "refuse", "validated"]

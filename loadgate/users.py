@@ -11,18 +11,20 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
 import gevent
-from locust import FastHttpUser, User
+from locust import FastHttpUser
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
-from locust.exception import LocustError, ResponseError, StopUser
+from locust.exception import LocustError, StopUser
 
 from loadgate.checks import Check, json_problem
-from loadgate.in_flight import ends_task, fast_request, record_unanswered
+from loadgate.groups import GROUP, group_of, keep_group
+from loadgate.in_flight import ends_task, fast_request, mark_failed, record_unanswered
 from loadgate.measures import Measure, measured
-from loadgate.observed import GROUP, LATENESS
+from loadgate.observed import LATENESS
 from loadgate.pacer import Arrival, active
 from loadgate.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.stopwatch import Stopwatch, timed
+from loadgate.streamed import follow_body, settle_body
 from loadgate.tracing import TRACEPARENT
 from loadgate.user_agent import TimedUserAgent
 
@@ -59,8 +61,7 @@ class GateResponse(ResponseContextManager):
         if ends_task(value):
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return False
-        if isinstance(value, Exception) and self._manual_result is None and not isinstance(value, ResponseError):
-            self.failure(value)
+        mark_failed(self, value)
         return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
 
     def success(self) -> None:
@@ -104,6 +105,7 @@ class GateResponse(ResponseContextManager):
 
     def _report_request(self) -> None:
         self._reported = True
+        settle_body(self)
         super()._report_request()  # type: ignore[no-untyped-call]
 
 
@@ -160,6 +162,8 @@ class GateSession(FastHttpSession):
         response.__class__ = GateResponse
         answer = cast("GateResponse", response)
         answer.began = began if stopwatch.began is None else stopwatch.began
+        if kwargs.get("stream"):
+            follow_body(answer, answer.began)
         if not catch_response:
             answer.report_unless_entered()
         else:
@@ -186,15 +190,9 @@ class BaseUser(FastHttpUser):
     network_timeout: float = 30.0
     preflight: ClassVar[Sequence[Check | str]] = ()
 
-    _scope_group = ""
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        declared = cls.__dict__.get("group")
-        if isinstance(declared, str):
-            # Locust's `User.group` is the greenlet group, which it needs when a task ends the run.
-            cls._scope_group = declared
-            del cls.group
+        keep_group(cls)
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -240,12 +238,7 @@ class BaseUser(FastHttpUser):
     @classmethod
     def group_name(cls) -> str:
         """Return the group that the class's requests are judged in."""
-        return cls._scope_group or cls.__name__
-
-
-def group_of(user_class: type[User]) -> str:
-    """Return the group of a user class, "" for one that is not a BaseUser."""
-    return user_class.group_name() if issubclass(user_class, BaseUser) else ""
+        return group_of(cls)
 
 
 def _at_its_arrival(task: Callable[..., Any]) -> Callable[[BaseUser], None]:

@@ -14,7 +14,7 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
 from loadgate.clocks import WorkerClocks, moved
-from loadgate.judgement import Ending
+from loadgate.judgement import EndedBy, Ending
 from loadgate.pacer import Pacer
 from loadgate.run_state import Run
 
@@ -52,13 +52,19 @@ class WorkerSide:
         self._runner = runner
         self._take_report = take_report
         self._current = current
+        self._is_finishing = False
         runner.register_message(FINISH, self._on_finish, concurrent=True)
         runner.register_message(STAGE, self._on_stage)
         runner.register_message(ARRIVALS, self._on_arrivals)
         runner.register_message(CLOCK, self._on_clock)
 
+    def is_told(self) -> bool:
+        """Whether the master, and not the suite, ends the load of this worker now."""
+        return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
+
     def finish(self, stop_timeout_s: float) -> None:
         """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
+        self._is_finishing = True
         self._runner.environment.stop_timeout = stop_timeout_s
         self._runner.stop()
         # Locust sleeps that long before it reports a worker as ready again; nothing is left to wait for.
@@ -190,7 +196,11 @@ class MasterSide:
         if run is not None and run.stopping_s is None:
             worker = self._label(msg.node_id)
             run.away_since_s.pop(worker, None)
-            run.lost_workers[worker] = f"worker {worker} left during the run: it made no load from then on"
+            by_suite = msg.data["ended_by"] == EndedBy.SUITE
+            how = "was stopped by the suite" if by_suite else "left"
+            run.lost_workers[worker] = f"worker {worker} {how} during the run: it made no load from then on"
+            if by_suite:
+                run.stopped_workers[worker] = run.elapsed_s
         self._merge(msg.node_id, msg.data)
 
     def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:

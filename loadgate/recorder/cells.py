@@ -17,13 +17,28 @@ class Outcome(StrEnum):
     """No request at all: a duration that a user class measured beside its requests."""
 
 
+def full_name(name: str, method: str) -> str:
+    """The name with the method before it, as in `GET cart`, unless it begins with it."""
+    return name if not method or name.startswith(f"{method} ") else f"{method} {name}"
+
+
 class SeriesKey(NamedTuple):
-    """What one series of cells is about. `group` is "" for requests of users that belong to no group."""
+    """What one series of cells is about.
+
+    `group` is "" for requests of users that belong to no group. `method` is the request's method or type, "" where it
+    is not known; requests of one name and different methods are different requests.
+    """
 
     group: str
     name: str
     outcome: Outcome
     stage: str
+    method: str = ""
+
+    @property
+    def full_name(self) -> str:
+        """See `full_name`."""
+        return full_name(self.name, self.method)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +66,12 @@ class Cell:
         self.service: LatencySketch | None = None
         self.response_bytes = 0
 
-    def record(self, latency_ms: float, response_bytes: int, service_ms: float | None) -> None:
+    def record(self, latency_ms: float | None, response_bytes: int, service_ms: float | None) -> None:
         """Add one request; `service_ms` only when it differs in meaning from the latency (open model)."""
-        self.latency.record(latency_ms)
+        if latency_ms is None:
+            self.latency.untimed += 1
+        else:
+            self.latency.record(latency_ms)
         self.response_bytes += response_bytes
         if service_ms is not None:
             if self.service is None:
@@ -112,7 +130,7 @@ class CellSeries:
         self._flush()
         return self._span_s
 
-    def record(self, second: int, latency_ms: float, response_bytes: int, service_ms: float | None) -> None:
+    def record(self, second: int, latency_ms: float | None, response_bytes: int, service_ms: float | None) -> None:
         """Add a request that ended in an epoch second."""
         if second != self._pending_s:
             self._flush()
@@ -125,7 +143,7 @@ class CellSeries:
         self._put(slot.start_s, slot.width_s, slot.cell)
 
     def _flush(self) -> None:
-        if self._pending.latency.count:
+        if self._pending.latency.requests:
             cell, self._pending = self._pending, Cell()
             self._total.merge(cell)
             self._put(self._pending_s, 1, cell)

@@ -1,8 +1,8 @@
 """What went wrong, counted by request name and error text, with a few examples each, in bounded space."""
 
 from bisect import insort
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from loadgate.recorder.kept import KeptRequest
@@ -31,6 +31,16 @@ class ErrorCount:
     def takes(self, end_s: float) -> bool:
         """Whether a request that ended then is among the examples."""
         return len(self.examples) < EXAMPLES or end_s < self.examples[-1].end_s
+
+    def renamed(self, names: Mapping[str, str]) -> "ErrorCount":
+        """The same under another name, where `names` has one for it."""
+        name = names.get(self.name, self.name)
+        return replace(self, name=name, examples=[example.renamed(names) for example in self.examples])
+
+    def to_row(self) -> list[Any]:
+        """[name, text, count, first_s, last_s, examples], an example as `KeptRequest.to_row` gives it."""
+        examples = [example.to_row() for example in self.examples]
+        return [self.name, self.text, self.count, self.first_s, self.last_s, examples]
 
     def add_example(self, request: KeptRequest) -> None:
         """Keep a request if it is among the first."""
@@ -67,11 +77,8 @@ class ErrorLog:
                 entry.add_example(KeptRequest(*example))
 
     def to_json(self) -> list[list[Any]]:
-        """Rows of [name, text, count, first_s, last_s, examples], an example as `KeptRequest.to_row` gives it."""
-        return [
-            [e.name, e.text, e.count, e.first_s, e.last_s, [example.to_row() for example in e.examples]]
-            for e in self._counts.values()
-        ]
+        """Rows of `ErrorCount.to_row`."""
+        return [error.to_row() for error in self._counts.values()]
 
     def most_frequent(self) -> list[ErrorCount]:
         """All kinds, the most frequent first."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 SLOWEST = 10
@@ -36,6 +36,10 @@ class KeptRequest:
     def end_s(self) -> float:
         """When it ended, in epoch seconds."""
         return self.start_s + self.latency_ms / 1000
+
+    def renamed(self, names: Mapping[str, str]) -> KeptRequest:
+        """The same under another name, where `names` has one for it."""
+        return replace(self, name=names[self.name]) if self.name in names else self
 
     def to_row(self) -> list[Any]:
         """A short form for JSON and msgpack."""

@@ -2,7 +2,8 @@
 
 `{"count": n, "columns": text}`, where the text is the base64 of the zlib-compressed columns, one after the other,
 little-endian: `start_s` (uint32), `width_s` (uint16) and `response_bytes` (uint64) of n cells each, then the columns of
-the latency sketches, and, where `service` is true, those of the service times. Columns of n sketches: `sum_ns`
+the latency sketches, and, where `service` is true, those of the service times, and, where `untimed` is there and true,
+how many requests of each cell have no latency (uint32). Columns of n sketches: `sum_ns`
 (uint64), `min_ms` and `max_ms` (float64, NaN for a sketch without samples), `used` (uint16: how many buckets),
 then for all buckets of all cells `buckets` (uint16) and `samples` (uint32).
 """
@@ -44,6 +45,7 @@ class CellColumns(NamedTuple):
     response_bytes: array[int]
     latency: SketchColumns
     service: SketchColumns | None
+    untimed: array[int]
 
 
 def pack(slots: Sequence[Slot]) -> dict[str, Any]:
@@ -59,9 +61,13 @@ def pack(slots: Sequence[Slot]) -> dict[str, Any]:
     if has_service:
         empty = LatencySketch()
         columns += _sketch_columns([cell.service or empty for cell in cells])
+    untimed = array("I", [cell.latency.untimed for cell in cells])
+    if has_untimed := any(untimed):
+        columns.append(untimed)
     raw = b"".join(_little_endian(column).tobytes() for column in columns)
     text = b64encode(zlib.compress(raw, _ZLIB_LEVEL)).decode("ascii")
-    return {"count": len(slots), "service": has_service, "columns": text}
+    packed = {"count": len(slots), "service": has_service, "columns": text}
+    return packed | {"untimed": True} if has_untimed else packed
 
 
 def unpack(data: Mapping[str, Any]) -> CellColumns:
@@ -74,7 +80,8 @@ def unpack(data: Mapping[str, Any]) -> CellColumns:
     start_s, width_s, response_bytes = reader.take("I", count), reader.take("H", count), reader.take("Q", count)
     latency = reader.take_sketches(count)
     service = reader.take_sketches(count) if data["service"] else None
-    return CellColumns(start_s, width_s, response_bytes, latency, service)
+    untimed = reader.take("I", count) if data.get("untimed") else array("I", [0] * count)
+    return CellColumns(start_s, width_s, response_bytes, latency, service, untimed)
 
 
 def iter_slots(columns: CellColumns) -> Iterator[Slot]:
@@ -82,6 +89,7 @@ def iter_slots(columns: CellColumns) -> Iterator[Slot]:
     for number, (start_s, width_s) in enumerate(zip(columns.start_s, columns.width_s, strict=True)):
         cell = Cell()
         cell.latency = _sketch(columns.latency, number)
+        cell.latency.untimed = columns.untimed[number]
         cell.response_bytes = columns.response_bytes[number]
         if columns.service is not None:
             service = _sketch(columns.service, number)

@@ -1,13 +1,14 @@
 """The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering
+from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering, full_name
 from loadgate.recorder.errors import ErrorCount, ErrorLog
+from loadgate.recorder.index import SeriesIndex
 from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestRequests
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
@@ -49,7 +50,7 @@ class Recorder:
     def __init__(self) -> None:
         self._series: dict[SeriesKey, CellSeries] = {}
         self._names: set[str] = set()
-        self._index = _Index(())
+        self._index = SeriesIndex(())
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
@@ -63,7 +64,8 @@ class Recorder:
         outcome: Outcome,
         *,
         start_s: float,
-        latency_ms: float,
+        latency_ms: float | None,
+        method: str = "",
         response_bytes: int = 0,
         error: str | None = None,
         stage: str = STEADY,
@@ -74,16 +76,19 @@ class Recorder:
         """Count one finished request.
 
         `start_s` is wall-clock epoch seconds: when the request was sent or, in an open model, was meant to be sent;
-        `latency_ms` counts from there. The request is filed under the second in which it ended. `group` is that of
+        `latency_ms` counts from there, and is None for a request without a time: it is counted, and has no latency. The
+        request is filed under the second in which it ended. `method` is its method or type: requests of one name and
+        different methods are different requests. `group` is that of
         the user class, "" for none: the request then counts under its name and `overall` alone. `service_ms` is the
         time from the actual sending, given only in an open model. `error` is kept for a failure. `ids` is asked for
         the ids of the few requests that are kept one by one.
 
         Raises ValueError for what cannot be kept: a fault of a clock or of whoever measured, not a measurement.
         """
-        end_s = start_s + latency_ms / 1000
+        took_ms = latency_ms or 0.0
+        end_s = start_s + took_ms / 1000
         # Before anything is kept, so that a refused request leaves no trace.
-        if not 0.0 <= latency_ms <= MAX_MS or not (service_ms is None or 0.0 <= service_ms <= MAX_MS):
+        if not 0.0 <= took_ms <= MAX_MS or not (service_ms is None or 0.0 <= service_ms <= MAX_MS):
             raise ValueError(
                 f"times must be finite, at least 0 ms and at most a day; got {latency_ms!r}, {service_ms!r}"
             )
@@ -91,15 +96,16 @@ class Recorder:
             raise ValueError(f"times of day are epoch seconds, as time.time() gives them; it ended at {end_s!r}")
         if not (isinstance(name, str) and isinstance(group, str) and 0 <= response_bytes <= MAX_BYTES):
             raise ValueError(f"name and group are texts, sizes at least 0; got {name!r}, {group!r}, {response_bytes!r}")
-        key = SeriesKey(group, name, outcome, stage)
+        key = SeriesKey(group, name, outcome, stage, method)
         series = self._series.get(key)
         if series is None:
             series = self._new_series(key)
         series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
-            self._errors.record(name, error, end_s, partial(_keep, group, name, start_s, latency_ms, ids))
-        elif outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
-            self._slowest.offer(_keep(group, name, start_s, latency_ms, ids))
+            full = full_name(name, method)
+            self._errors.record(full, error, end_s, partial(_keep, group, full, start_s, took_ms, ids))
+        elif latency_ms is not None and outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
+            self._slowest.offer(_keep(group, full_name(name, method), start_s, latency_ms, ids))
 
     def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
         """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
@@ -120,10 +126,12 @@ class Recorder:
 
     def take_delta(self, *, final: bool = False) -> dict[str, Any]:
         """Everything recorded since the last take, fit for JSON and msgpack; the recorder is empty afterwards."""
-        delta = self.to_json() | {"recorder": self._recorder_id, "sequence": self._next_sequence, "final": final}
+        header = {"recorder": self._recorder_id, "sequence": self._next_sequence, "final": final}
+        # The master knows which names other workers used with which methods.
+        delta = self._rows(lambda key: key.name, self._errors.to_json(), self._slowest.to_rows()) | header
         self._next_sequence += 1
         self._series = {}
-        self._index = _Index(())
+        self._index = SeriesIndex(())
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters = Counter()
@@ -149,20 +157,28 @@ class Recorder:
 
     def to_json(self) -> dict[str, Any]:
         """All that was recorded: `series`, each with its packed cells, `errors`, `slowest` and `counters`."""
+        errors = [error.to_row() for error in self.errors()]
+        return self._rows(self._indexed.label, errors, [request.to_row() for request in self.slowest()])
+
+    def _rows(
+        self, shown: Callable[[SeriesKey], str], errors: list[list[Any]], slowest: list[list[Any]]
+    ) -> dict[str, Any]:
+        series = [
+            {
+                "group": key.group,
+                "name": shown(key),
+                "outcome": key.outcome.value,
+                "stage": key.stage,
+                "cells": pack(series.slots()),
+            }
+            | ({"method": key.method} if key.method else {})
+            for key, series in self._series.items()
+        ]
         return {
             "version": FORMAT_VERSION,
-            "series": [
-                {
-                    "group": key.group,
-                    "name": key.name,
-                    "outcome": key.outcome.value,
-                    "stage": key.stage,
-                    "cells": pack(series.slots()),
-                }
-                for key, series in self._series.items()
-            ],
-            "errors": self._errors.to_json(),
-            "slowest": self._slowest.to_rows(),
+            "series": series,
+            "errors": errors,
+            "slowest": slowest,
             "counters": dict(self._counters),
         }
 
@@ -181,13 +197,28 @@ class Recorder:
         return sorted({key.group for key in self._series if key.group})
 
     def names(self) -> list[str]:
-        """Request names, sorted."""
-        return sorted({key.name for key in self._series})
+        """Request names, sorted; with the method before a name that is used with several, as in Locust's table."""
+        return sorted(self._indexed.by_label)
 
     def requests(self) -> list[RequestName]:
         """Each request name within its group ("" for none), sorted by group and name: the rows of a report."""
-        pairs = sorted({(key.group, key.name) for key in self._series})
+        index = self._indexed
+        pairs = sorted({(key.group, index.label(key)) for key in self._series})
         return [RequestName(name, group) for group, name in pairs]
+
+    def methods(self) -> dict[str, int]:
+        """How many requests there are of each method or type."""
+        counts: Counter[str] = Counter()
+        for key, series in self._series.items():
+            if key.outcome is not Outcome.MEASURE:
+                counts[key.method] += series.total.latency.requests
+        return dict(counts)
+
+    def without(self, methods: Collection[str]) -> "Recorder":
+        """The same record without the requests of these methods. To be read, not to be recorded in."""
+        rest = Recorder()
+        rest._series = {key: series for key, series in self._series.items() if key.method not in methods}
+        return rest
 
     def is_measure(self, scope: Scope) -> bool:
         """Whether a scope holds measures and no request."""
@@ -231,11 +262,13 @@ class Recorder:
 
     def errors(self) -> list[ErrorCount]:
         """Errors by name and text, the most frequent first."""
-        return self._errors.most_frequent()
+        labels = self._indexed.labels
+        return [error.renamed(labels) for error in self._errors.most_frequent()]
 
     def slowest(self) -> list[KeptRequest]:
         """The slowest successful requests of all, the slowest first."""
-        return self._slowest.requests()
+        labels = self._indexed.labels
+        return [request.renamed(labels) for request in self._slowest.requests()]
 
     def counters(self) -> dict[str, int]:
         """What `count` counted."""
@@ -253,45 +286,36 @@ class Recorder:
 
     def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
         """Every series of a scope, measures beside requests."""
-        if len(self._index.every) != len(self._series):  # series are only ever added
-            self._index = _Index(self._series.items())
-        index = self._index
+        index = self._indexed
         if scope == OVERALL:
             return index.every
         if isinstance(scope, RequestName):
             name, group = scope
-            return [item for item in index.by_name.get(name, []) if group in {None, item[0].group}]
+            return [item for item in index.by_label.get(name, []) if group in {None, item[0].group}]
         return index.by_group.get(scope) or index.by_name.get(scope, [])
+
+    @property
+    def _indexed(self) -> SeriesIndex:
+        if len(self._index.every) != len(self._series):  # series are only ever added
+            self._index = SeriesIndex(self._series.items())
+        return self._index
 
     def _new_series(self, key: SeriesKey) -> CellSeries:
         """The series of a key that has none yet; of a name too many, that of the other names."""
         if key.name not in self._names and len(self._names) >= MAX_NAMES:
-            key = key._replace(name=OTHER_NAMES)
+            key = key._replace(name=OTHER_NAMES, method="")
         self._names.add(key.name)
         return self._series.setdefault(key, CellSeries())
 
     def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
-            key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"])
+            key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"], row.get("method", ""))
             series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
                 series.add(slot)
         self._errors.merge_json(data["errors"])
         self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
-
-
-class _Index:
-    """The series by group and by name, so that a question about one of many names does not look at all of them."""
-
-    def __init__(self, series: Iterable[tuple[SeriesKey, CellSeries]]) -> None:
-        self.every = list(series)
-        self.by_group: dict[str, list[tuple[SeriesKey, CellSeries]]] = {}
-        self.by_name: dict[str, list[tuple[SeriesKey, CellSeries]]] = {}
-        for key, one in self.every:
-            if key.group:
-                self.by_group.setdefault(key.group, []).append((key, one))
-            self.by_name.setdefault(key.name, []).append((key, one))
 
 
 def _keep(

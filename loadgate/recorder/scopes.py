@@ -20,11 +20,16 @@ class Totals(NamedTuple):
     @property
     def requests(self) -> int:
         """Requests of either outcome."""
-        return self.success.count + self.failure.count
+        return self.success.requests + self.failure.requests
+
+    @property
+    def failures(self) -> int:
+        """Failed requests, with and without a latency."""
+        return self.failure.requests
 
 
 class RequestName(NamedTuple):
-    """A scope of one request name, within one group or (None) whatever the group."""
+    """A scope of one request name, as the recorder shows it, within one group or (None) whatever the group."""
 
     name: str
     group: str | None = None

@@ -53,17 +53,20 @@ def nearest_rank(quantile: float, count: int) -> int:
 class LatencySketch:
     """A distribution of latencies in ms: exact count, sum, minimum and maximum, and quantiles within RELATIVE_ERROR.
 
+    `untimed` counts requests without a latency beside it; no other figure holds them.
+
     `buckets` holds the count of each bucket index in use (to be read, not changed). `sum_ns` is in whole nanoseconds,
     so that merging in any order and grouping gives an equal sketch.
     """
 
-    __slots__ = ("buckets", "count", "max_ms", "min_ms", "sum_ns")
+    __slots__ = ("buckets", "count", "max_ms", "min_ms", "sum_ns", "untimed")
 
     def __init__(self) -> None:
         self.count = 0
         self.min_ms: float | None = None
         self.max_ms: float | None = None
         self.sum_ns = 0
+        self.untimed = 0
         self.buckets: dict[int, int] = {}
 
     def record(self, value_ms: float, times: int = 1) -> None:
@@ -91,6 +94,7 @@ class LatencySketch:
             self.buckets[index] = self.buckets.get(index, 0) + count
         self.sum_ns += other.sum_ns
         self.count += other.count
+        self.untimed += other.untimed
         if other.min_ms is not None and (self.min_ms is None or other.min_ms < self.min_ms):
             self.min_ms = other.min_ms
         if other.max_ms is not None and (self.max_ms is None or other.max_ms > self.max_ms):
@@ -101,6 +105,11 @@ class LatencySketch:
         clone = LatencySketch()
         clone.merge(self)
         return clone
+
+    @property
+    def requests(self) -> int:
+        """Requests with and without a latency."""
+        return self.count + self.untimed
 
     @property
     def sum_ms(self) -> float:
@@ -164,11 +173,12 @@ class LatencySketch:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LatencySketch):
             return NotImplemented
-        return (self.buckets, self.sum_ns, self.min_ms, self.max_ms) == (
+        return (self.buckets, self.sum_ns, self.min_ms, self.max_ms, self.untimed) == (
             other.buckets,
             other.sum_ns,
             other.min_ms,
             other.max_ms,
+            other.untimed,
         )
 
     __hash__ = None  # type: ignore[assignment]  # mutable

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.durations import format_duration
-from loadgate.recorder import OUTSIDE, RAMP, LatencySketch, TimeSlot, Totals
+from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, least_value
 from loadgate.rules.readings import Reading, confidence_interval, format_value, read
 from loadgate.rules.smoke import by_each_request
@@ -25,7 +25,8 @@ class EvaluationContext:
     late it was at what it had to do, under a name for each way of watching it. With `prefer_steady`, latency rules
     leave out the ramp where enough requests are left. Without `intervals`, results have no confidence interval, which
     takes most of the time of a judgement. With `every_request_decides`, as in a smoke test, a limit that has too few
-    requests holds if each of them keeps it. `notes` go into the verdict.
+    requests holds if each of them keeps it. `notes` go into the verdict. `certain` holds those of the recorded requests
+    that certainly are requests, where others may be figures of the suite's own: `overall` must hold for them as well.
     """
 
     load_s: tuple[float, float] | None = None
@@ -35,12 +36,13 @@ class EvaluationContext:
     intervals: bool = True
     every_request_decides: bool = False
     notes: tuple[str, ...] = ()
+    certain: RecorderView | None = None
 
 
 def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
     """The verdict on a run."""
     context = context or EvaluationContext()
-    results = tuple(_with_ramp(evaluate_rule(rule, view, context), rules, view, context) for rule in rules)
+    results = tuple(_judged(rule, rules, view, context) for rule in rules)
     outcome, reason = _overall_outcome(results, view.totals().requests)
     return Verdict(outcome, results, reason, context.notes)
 
@@ -116,6 +118,18 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
 
 def _has_own_ramp_rule(rule: Rule, rules: Sequence[Rule]) -> bool:
     return any(other.stage == RAMP and (other.scope, other.metric) == (rule.scope, rule.metric) for other in rules)
+
+
+def _judged(rule: Rule, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
+    """The result of one of the rules; inconclusive where `overall` holds only because of what may be no requests."""
+    result = _with_ramp(evaluate_rule(rule, view, context), rules, view, context)
+    if context.certain is None or rule.scope != OVERALL or result.outcome is not RuleOutcome.PASS:
+        return result
+    alone = _with_ramp(evaluate_rule(rule, context.certain, context), rules, context.certain, context)
+    if alone.outcome is RuleOutcome.PASS:
+        return result
+    reason = f"{result.reason}; but of the HTTP requests alone, {alone.reason}"
+    return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
 
 
 def steady_stages(view: RecorderView) -> set[str]:

@@ -30,7 +30,7 @@ def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
 
 
 def _read_failures(rule: Rule, totals: Totals) -> Reading:
-    failures, requests = totals.failure.count, totals.requests
+    failures, requests = totals.failures, totals.requests
     if rule.unit is Unit.COUNT:
         return Reading(float(failures), requests)
     if not requests:
@@ -44,8 +44,10 @@ def _read_failures(rule: Rule, totals: Totals) -> Reading:
 
 def _read_latency(metric: Metric, totals: Totals) -> Reading:
     sketch = totals.success
+    if sketch.untimed and not sketch.count:
+        return Reading(None, 0, f"none of {sketch.untimed} successful requests has a response time")
     if not sketch.count:
-        failed = f"all {totals.failure.count} requests failed" if totals.failure.count else "no request was recorded"
+        failed = f"all {totals.failures} requests failed" if totals.failures else "no request was recorded"
         return Reading(None, 0, f"{failed}, and latencies are read from successes only")
     if metric.kind is MetricKind.PERCENTILE:
         needed = min_samples(metric.quantile)
@@ -70,7 +72,7 @@ def confidence_interval(rule: Rule, totals: Totals) -> Interval | None:
     if rule.metric.kind is MetricKind.PERCENTILE:
         return quantile_interval(totals.success, rule.metric.quantile)
     if rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT:
-        return share_interval(totals.failure.count, totals.requests)
+        return share_interval(totals.failures, totals.requests)
     return None
 
 

@@ -23,7 +23,7 @@ def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
             reason = f"too few requests for a {rule.metric}, but each took {limit}: the slowest of {count} "
             reason += f"took {format_value(slowest, Unit.MS)}"
             return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=count)
-    if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failure.count:
+    if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failures:
         reason = f"too few requests to bound the share of failures, but none of {totals.requests} failed"
         return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=0.0, samples=totals.requests)
     return result

@@ -17,11 +17,14 @@ from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+PIECES, PIECE_S = 3, 0.05
+
 
 class StubServer(ThreadingHTTPServer):
     """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`.
 
-    With request `freeze_at` it stands still for `freeze_s`.
+    `/fail` and what begins so is answered with 500, `/stream` in PIECES pieces with PIECE_S before each. With request
+    `freeze_at` it stands still for `freeze_s`.
     """
 
     daemon_threads = True
@@ -95,13 +98,27 @@ class Handler(BaseHTTPRequestHandler):
             stub.released.wait()
             self.close_connection = True
             return
+        if self.path == "/stream":
+            self.stream()
+            return
         time.sleep(stub.slow_s if self.path == "/slow" else stub.delay_s)
-        fails = stub.fail_every and number % stub.fail_every == 0
+        fails = self.path.startswith("/fail") or (stub.fail_every and number % stub.fail_every == 0)
         body = json.dumps({"status": "ok", "items": [1]}).encode()
         head = f"HTTP/1.1 {'500 Oops' if fails else '200 OK'}\r\nContent-Type: application/json\r\n"
         self.wfile.write(
             head.encode() + f"Content-Length: {len(body)}\r\nX-Request-ID: {number}\r\n\r\n".encode() + body
         )
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"] or 0))
+        self.do_GET()
+
+    def stream(self) -> None:
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(PIECES):
+            time.sleep(PIECE_S)
+            self.wfile.write(b"9\r\ndata: x\n\n\r\n")
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""

@@ -79,7 +79,7 @@ def _scope(scope: ScopeSeries, document: Mapping[str, Any], grids: Sequence[Grid
         "kind": scope.kind,
         "name": scope.name,
         "success": _outcome(success, figures["success_ms"]),
-        "failure": _outcome(failure, figures["failure_ms"]) if failure[0].total.buckets else None,
+        "failure": _outcome(failure, figures["failure_ms"]) if any(failure[0].counts) else None,
         "limits": _limits(scope, document["verdict"]["rules"], epoch_s(document["run"]["started_at"])),
         "beside": _beside(figures),
     }

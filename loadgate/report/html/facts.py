@@ -59,7 +59,10 @@ def ending(document: Mapping[str, Any]) -> str:
     if how := cut_short_by_target(document):
         return f"Cut short after {lasted}{planned}, since {how}: what follows is of the part that ran."
     return {
-        "completed": f"Ran its full time, {lasted}.",
+        "completed": {
+            "suite": f"Stopped by the suite after {lasted}{planned}.",
+            "shape": f"Ran until its load shape ended, {lasted}.",
+        }.get(run.get("ended_by"), f"Ran its full time, {lasted}."),
         "interrupted": f"Interrupted after {lasted}{planned}: what follows is of the part that ran.",
         "aborted": f"Ended early by a rule, after {lasted}{planned}.",
     }.get(run["ending"], f"Ended ({run['ending']}) after {lasted}{planned}.")
@@ -129,7 +132,7 @@ def facts(document: Mapping[str, Any]) -> dict[str, str]:
 
 def _load(run: Mapping[str, Any]) -> str:
     rate = run["profile"].get("rate")
-    users = f"{run['users']} users" if run["users"] is not None else "users as the stages say"
+    users = f"{run['users']} users" if run["users"] is not None else "users as the suite says"
     spawn = f", {run['spawn_rate']:g} more each second" if run["spawn_rate"] else ""
     planned = f", for {text.duration(run['planned_s'])}" if run["planned_s"] else ""
     model = f"open model, {rate} arrivals; up to " if rate else "closed model, "

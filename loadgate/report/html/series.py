@@ -28,6 +28,8 @@ class Sketch(NamedTuple):
 
     buckets: Sequence[int]
     samples: Sequence[int]
+    untimed: int = 0
+    """Requests without a latency, which are in no bucket."""
 
     def value_at(self, rank: int) -> int:
         """The bucket of the `rank`-th smallest sample."""
@@ -55,7 +57,10 @@ class Line:
         line = cls([0] * count, [[NO_VALUE] * count for _ in PERCENTS], [NO_VALUE] * count, total)
         for slot, sketch in slots.items():
             seen = list(accumulate(sketch.samples))
-            samples = line.counts[slot] = seen[-1]
+            samples = seen[-1] if seen else 0
+            line.counts[slot] = samples + sketch.untimed
+            if not samples:
+                continue
             line.largest[slot] = sketch.buckets[-1]
             for percent, column in zip(PERCENTS, line.percentiles, strict=True):
                 nearest_rank = -(-samples * percent // 100)
@@ -149,8 +154,13 @@ def merge(sketches: Sequence[Sketch]) -> Sketch:
     """The sketch of all samples of the others."""
     if len(sketches) == 1:
         return sketches[0]
-    first = min(sketch.buckets[0] for sketch in sketches)
-    return _added_up(sketches, first, 1 + max(sketch.buckets[-1] for sketch in sketches))
+    untimed = sum(sketch.untimed for sketch in sketches)
+    timed = [sketch for sketch in sketches if sketch.buckets]
+    if not timed:
+        return EMPTY._replace(untimed=untimed)
+    first = min(sketch.buckets[0] for sketch in timed)
+    added = _added_up(timed, first, 1 + max(sketch.buckets[-1] for sketch in timed))
+    return added._replace(untimed=untimed)
 
 
 def _added_up(parts: Sequence[Sketch], first: int, end: int) -> Sketch:
@@ -234,5 +244,6 @@ def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, Sketch]]
             continue
         low, high = ends[first - 1] if first else 0, ends[cell - 1]
         found = Sketch(buckets[low:high], samples[low:high])
-        yield slot, found if cell - first == 1 else _added_up([found], *bounds)
+        found = found if cell - first == 1 else _added_up([found], *bounds)
+        yield slot, found._replace(untimed=sum(columns.untimed[first:cell]))
         first = cell

@@ -31,7 +31,7 @@ def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float)
     """Return at most MAX_ROWS rows of equal length; their percentiles are of all successes within, not averages."""
     grid, overall = series.grids[0], series.scopes[0]
     success, failure = overall.success[0], overall.failure[0]
-    if not success.total.buckets and not failure.total.buckets:
+    if not any(success.counts) and not any(failure.counts):
         return []
     size = -(-grid.count // MAX_ROWS)
     width_s = size * grid.width_s

@@ -310,3 +310,80 @@ def test_a_scope_that_comes_later_is_found() -> None:
     assert (recorder.totals("b").requests, recorder.totals("second").requests) == (1, 1)
     recorder.take_delta()
     assert recorder.totals("b").requests == 0
+
+
+def with_methods() -> Recorder:
+    recorder = Recorder()
+    for name, method, group, error in (
+        ("cart", "GET", "a", None),
+        ("cart", "POST", "a", "HTTP 500"),
+        ("cart", "POST", "b", "HTTP 500"),
+        ("join", "WSR", "a", None),
+        ("GET /", "GET", "a", "HTTP 404"),
+    ):
+        outcome = Outcome.SUCCESS if error is None else Outcome.FAILURE
+        recorder.record(name, outcome, start_s=1000.0, latency_ms=5.0, method=method, group=group, error=error)
+    return recorder
+
+
+@pytest.mark.parametrize("path", ["recorded", "document", "two workers", "a document of a master"])
+def test_requests_of_one_name_and_different_methods_are_different_requests(path: str) -> None:
+    recorder = with_methods()
+    if path == "two workers":
+        master, other = Recorder(), Recorder()
+        other.record("cart", Outcome.SUCCESS, start_s=1000.0, latency_ms=5.0, method="GET", group="a")
+        worker = Recorder()
+        worker.record("cart", Outcome.FAILURE, start_s=1000.0, latency_ms=5.0, method="POST", group="a", error="x")
+        master.merge_delta(json.loads(json.dumps(other.take_delta())), "1")
+        assert master.names() == ["cart"]
+        master.merge_delta(json.loads(json.dumps(worker.take_delta())), "2")
+        assert master.names() == ["GET cart", "POST cart"]
+        assert [error.name for error in master.errors()] == ["POST cart"]
+        return
+    if path != "recorded":
+        recorder = Recorder.from_json(json.loads(json.dumps(recorder.to_json())))
+    if path == "a document of a master":
+        recorder = Recorder.from_json(json.loads(json.dumps(recorder.to_json())))
+    assert recorder.names() == ["GET /", "GET cart", "POST cart", "join"]
+    assert [(item.group, item.name) for item in recorder.requests()] == [
+        ("a", "GET /"),
+        ("a", "GET cart"),
+        ("a", "POST cart"),
+        ("a", "join"),
+        ("b", "POST cart"),
+    ]
+    counts = {scope: recorder.totals(scope).requests for scope in ("POST cart", "GET cart", "join", "GET /")}
+    assert counts == {"POST cart": 2, "GET cart": 1, "join": 1, "GET /": 1}
+    assert recorder.totals(RequestName("POST cart", "b")).requests == 1
+    assert {(error.name, error.count) for error in recorder.errors()} == {("POST cart", 2), ("GET /", 1)}
+    assert {request.name for request in recorder.slowest()} == {"GET cart", "join"}
+    assert {example.name for error in recorder.errors() for example in error.examples} == {"POST cart", "GET /"}
+    assert recorder.methods() == {"GET": 2, "POST": 2, "WSR": 1}
+    assert recorder.without({"WSR", "POST"}).totals().requests == 2
+
+
+def test_a_name_means_its_requests_of_every_method() -> None:
+    recorder = with_methods()
+    assert recorder.totals("cart").requests == 3
+    assert recorder.totals("WSR join").requests == 1
+    assert recorder.totals("GET GET /").requests == 0
+
+
+@pytest.mark.parametrize("path", ["recorded", "document"])
+@pytest.mark.parametrize("outcome", [Outcome.SUCCESS, Outcome.FAILURE])
+def test_a_request_without_a_time_is_counted_and_has_no_latency(path: str, outcome: Outcome) -> None:
+    recorder = Recorder()
+    error = "lost" if outcome is Outcome.FAILURE else None
+    for second, latency_ms in enumerate([None, None, 8.0, None]):
+        recorder.record("tell", outcome, start_s=1000.0 + second, latency_ms=latency_ms, error=error, response_bytes=3)
+    recorder.record("other", Outcome.SUCCESS, start_s=1000.0, latency_ms=2.0)
+    if path == "document":
+        recorder = Recorder.from_json(json.loads(json.dumps(recorder.to_json())))
+    totals = recorder.totals("tell")
+    assert (totals.requests, totals.response_bytes) == (4, 12)
+    assert totals.failures == (4 if outcome is Outcome.FAILURE else 0)
+    sketch = totals.success if outcome is Outcome.SUCCESS else totals.failure
+    assert (sketch.count, sketch.untimed, sketch.min_ms, sketch.mean_ms) == (1, 3, 8.0, 8.0)
+    assert [slot.totals.requests for slot in recorder.time_slots("tell")] == [1, 1, 1, 1]
+    assert recorder.span_s() == (1000, 1004)
+    assert [request.name for request in recorder.slowest()][:1] == (["tell"] if error is None else ["other"])
