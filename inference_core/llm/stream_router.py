@@ -238,12 +238,15 @@ async def first_token(spending: Spending, stream: ActiveStream, client: Client) 
 
 
 router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotAuthenticatedError, NotPermittedError))
-EVENTS = {
-    "type": "string",
-    "description": "Server-sent events. The `data` of each is a JSON object as `contentSchema` describes it.",
-    # OpenAPI 3.1 has no place for the items of a stream (`itemSchema` came with 3.2, which few generators read).
-    "contentMediaType": "text/event-stream",
-    "contentSchema": EVENT_SCHEMA,
+# OpenAPI 3.1 has no place for the items of a stream (`itemSchema` came with 3.2, which few generators read), so this is
+# the schema of each event.
+EVENT = {
+    "type": "object",
+    "description": "A server-sent event; the response is any number of them.",
+    "properties": {
+        "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": EVENT_SCHEMA},
+    },
+    "required": ["data"],
 }
 STREAM: dict[str, Any] = {
     "response_class": Response,
@@ -252,7 +255,7 @@ STREAM: dict[str, Any] = {
         **REFUSALS,
         HTTPStatus.OK: {
             "description": "`data: {json}` and a blank line for each event: start, token, usage, end; or error, end.",
-            "content": {EVENT_STREAM: {"schema": EVENTS}},
+            "content": {EVENT_STREAM: {"schema": EVENT}},
         },
     },
 }
