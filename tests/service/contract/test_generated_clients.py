@@ -36,11 +36,16 @@ PRODUCTION = Settings(
 )
 
 
-def documents() -> list[dict[str, Any]]:
-    return [create_application(settings).openapi() for settings in (TESTING, PRODUCTION)]
+@pytest.fixture(scope="module", params=[TESTING, PRODUCTION], ids=["testing", "production"])
+def document(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return create_application(request.param).openapi()
 
 
-@pytest.mark.parametrize("document", documents(), ids=["testing", "production"])
+@pytest.fixture(scope="module")
+def tested_document() -> dict[str, Any]:
+    return create_application(TESTING).openapi()
+
+
 def test_the_document_is_valid_by_the_schema_of_its_version(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     # Without formats: a relative address of the token route is allowed, and is no whole URI.
@@ -50,7 +55,6 @@ def test_the_document_is_valid_by_the_schema_of_its_version(document: dict[str, 
     assert '"const": "' not in text
 
 
-@pytest.mark.parametrize("document", documents(), ids=["testing", "production"])
 def test_what_takes_a_bearer_token_may_refuse_it(document: dict[str, Any]) -> None:
     taking = {
         f"{method} {path}": set(operation["responses"])
@@ -90,16 +94,20 @@ def expected_calls(name: str) -> list[str]:
     return [f"registered {name}", f"me {name}@example.com", "refused 401"]
 
 
-def test_a_python_client_is_made_whole_and_works(server: ApiProcess, tmp_path: Path) -> None:
+def test_a_python_client_is_made_whole_and_works(
+    server: ApiProcess, tested_document: dict[str, Any], tmp_path: Path
+) -> None:
     python = generator("python/bin/openapi-python-client").with_name("python")
-    (tmp_path / "openapi.json").write_text(json.dumps(documents()[0]))
+    (tmp_path / "openapi.json").write_text(json.dumps(tested_document))
     # It formats what it has made with ruff, which stands beside it.
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     command = [python.with_name("openapi-python-client"), "generate", "--meta", "none"]
     carry_out([*command, "--path", "openapi.json", "--output-path", "service_client"], tmp_path, PATH=path)
     made = {file.stem for file in (tmp_path / "service_client" / "api").rglob("*.py")}
     wanted = {
-        operation["operationId"] for operations in documents()[0]["paths"].values() for operation in operations.values()
+        operation["operationId"]
+        for operations in tested_document["paths"].values()
+        for operation in operations.values()
     }
     assert len(made - {"__init__"}) == len(wanted)
 
@@ -110,9 +118,11 @@ def test_a_python_client_is_made_whole_and_works(server: ApiProcess, tmp_path: P
     assert said.splitlines() == [*expected_calls(name), "out True"]
 
 
-def test_a_typescript_client_is_type_checked_and_works(server: ApiProcess, tmp_path: Path) -> None:
+def test_a_typescript_client_is_type_checked_and_works(
+    server: ApiProcess, tested_document: dict[str, Any], tmp_path: Path
+) -> None:
     binaries = generator("node/node_modules/.bin/openapi-typescript").parent
-    (tmp_path / "openapi.json").write_text(json.dumps(documents()[0]))
+    (tmp_path / "openapi.json").write_text(json.dumps(tested_document))
     (tmp_path / "node_modules").symlink_to(binaries.parent)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     shutil.copy(PROGRAMS / "call_typescript.ts", tmp_path)
