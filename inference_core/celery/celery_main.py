@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from celery import signals
+
 from inference_core.celery import beacon, dead_letters, logs, pool, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.llm import ended_tasks
 from inference_core.llm.config.loader import load_llm_config
+from inference_core.redis.eviction import warn_of_eviction
 from inference_core.settings import SettingsError, load_settings
 
 
@@ -26,6 +29,7 @@ def worker_app() -> ServiceCelery:
     shutdown.install(app)
     dead_letters.install(app)
     ended_tasks.install(app)
+    signals.worker_ready.connect(lambda **_: warn_of_eviction(app.settings), weak=False)
     return app
 
 

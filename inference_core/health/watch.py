@@ -16,6 +16,7 @@ from inference_core.background import run_until_cancelled
 from inference_core.health.components import Component, Components, Status
 from inference_core.health.database_probe import DatabaseDownError, DatabaseProbe
 from inference_core.redis.client import RedisClient
+from inference_core.redis.eviction import EvictionWatch
 from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.snapshot import judge
@@ -24,6 +25,8 @@ from inference_core.traffic import Traffic
 log = structlog.get_logger(__name__)
 
 PROBE_EVERY_S = 0.4
+# A policy is changed by hand, and rarely.
+EVICTION_EVERY_S = 10.0
 
 
 def _now() -> datetime:
@@ -43,6 +46,7 @@ class HealthWatch:
     workers: WorkerMonitor
     traffic: Traffic
     ask_llm: Callable[[], Component]
+    eviction: EvictionWatch
     database: Component = field(default_factory=_unseen)
     llm: Component = field(default_factory=_unseen)
     redis: Component = field(default_factory=_unseen)
@@ -60,12 +64,15 @@ class HealthWatch:
     ) -> AsyncIterator[HealthWatch]:
         """Look once at everything, then again and again until the context ends."""
         async with DatabaseProbe.open(settings.database_url) as probe:
-            watch = cls(probe, redis, workers, traffic, ask_llm)
+            eviction = EvictionWatch.of(settings, redis=redis.client, broker=workers.redis, results=workers.results)
+            watch = cls(probe, redis, workers, traffic, ask_llm, eviction)
+            await eviction.look()
             await asyncio.gather(watch.look_at_database(), watch.look_at_redis(), watch.look_at_llm())
             async with (
                 run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
                 run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
                 run_until_cancelled(watch.look_at_llm, every_s=PROBE_EVERY_S, name="llm_probe"),
+                run_until_cancelled(eviction.look, every_s=EVICTION_EVERY_S, name="eviction_probe"),
             ):
                 yield watch
 
@@ -87,7 +94,8 @@ class HealthWatch:
             self._note("redis", "unhealthy", "Redis does not answer.")
         else:
             self.redis_round_trip_s = time.perf_counter() - start_s
-            self._note("redis", "healthy")
+            warning = self.eviction.warning
+            self._note("redis", "degraded" if warning else "healthy", warning)
 
     def components(self) -> Components:
         """Every part as last seen."""

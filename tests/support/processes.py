@@ -47,12 +47,13 @@ def stop(process: subprocess.Popen[bytes], *, grace_s: float = 10.0) -> None:
 
 
 @contextmanager
-def redis_server(folder: Path, port: int | None = None) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A private Redis; gives its URL and its process."""
+def redis_server(folder: Path, port: int | None = None, *options: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A private Redis, with further options of its command line; gives its URL and its process."""
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "redis.log").open("ab") as log:
-        process = subprocess.Popen(redis_command(find_redis_server(), port=port, data=folder), stdout=log, stderr=log)
+        command = [*redis_command(find_redis_server(), port=port, data=folder), *options]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             wait_until(lambda: process.poll() is not None or is_listening(port), what="redis listening")
             assert process.poll() is None, (folder / "redis.log").read_text()
