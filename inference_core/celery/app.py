@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from celery import Celery
+from redis.exceptions import RedisError
 
 from inference_core.celery.base_task import ServiceTask
 from inference_core.celery.config import celery_config
+from inference_core.redis.client import broker_client
 from inference_core.settings import Settings
 
 Role = Literal["worker", "client"]
@@ -17,13 +23,33 @@ TASK_PACKAGES = ("inference_core.celery", "inference_core.mail", "inference_core
 
 
 class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
-    """A Celery application that knows the service's settings."""
+    """A Celery application that knows the service's settings, and how far its machine's clock is from Redis' clock.
+
+    `clock_skew_s` is positive where the machine's clock is ahead, and None until it was measured.
+    """
 
     settings: Settings
+    clock_skew_s: float | None = None
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__("inference_core", task_cls=ServiceTask, **options)
         self.settings = settings
+
+    def measure_skew(self, redis_time: Sequence[Any]) -> float:
+        """Compare this machine's clock with an answer to `TIME` (seconds, microseconds) that came just now."""
+        seconds, microseconds = redis_time
+        self.clock_skew_s = time.time() - int(seconds) - int(microseconds) / 1e6
+        return self.clock_skew_s
+
+    def ask_redis_time(self) -> None:
+        """Measure the skew now; a broker that does not answer leaves it as it was."""
+        with suppress(RedisError), broker_client(self.settings) as redis:
+            self.measure_skew(redis.time())
+
+    def now(self) -> datetime:
+        """The time by Redis' clock as far as it is known; Celery makes `expires` and `eta` of messages from it."""
+        now: datetime = super().now()
+        return now - timedelta(seconds=self.clock_skew_s or 0.0)
 
 
 def create_celery(settings: Settings, role: Role) -> ServiceCelery:

@@ -51,7 +51,12 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
             raise Ignore(claim)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-        """As Celery's; the message's headers, which monitors show, do not repeat the arguments."""
+        """As Celery's; the message's headers, which monitors show, do not repeat the arguments.
+
+        `expires` and `countdown` in seconds become times of day by Redis' clock: so does what `celery beat` sends.
+        """
+        if options.get("countdown") or isinstance(options.get("expires"), int | float):
+            self.app.ask_redis_time()
         return super().apply_async(args, kwargs, **{"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS, **options})
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from celery import bootsteps, signals
 from celery.worker import state as worker_state
@@ -32,6 +32,9 @@ from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Tokens and deadlines bear this much.
+SKEW_WARNED_S = 10.0
+
 
 class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
     """Consumer step that beats from the moment tasks are consumed until the process ends."""
@@ -42,6 +45,7 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         super().__init__(consumer, **options)
         self.redis = broker_client(consumer.app.settings)
         self.timer_entry: Any = None
+        self.skew_is_told = False
 
     def start(self, consumer: Any) -> None:
         """Beat now and every second.
@@ -59,14 +63,26 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         phase: WorkerPhase = "running" if worker_state.should_stop is None else "stopping"
         consumer.last_report = describe(consumer, phase)
         try:
-            write_report(self.redis, consumer.hostname, consumer.last_report)
+            redis_time = write_report(self.redis, consumer.hostname, consumer.last_report)
         except RedisError as error:
             log.warning("worker state not written: %s", type(error).__name__)
+            return
+        self.tell_skew(consumer.app.measure_skew(redis_time))
+
+    def tell_skew(self, skew_s: float) -> None:
+        """Log a clock that is wrong, once until it is right again."""
+        is_wrong = abs(skew_s) > SKEW_WARNED_S
+        if is_wrong and not self.skew_is_told:
+            relation = "ahead of" if skew_s > 0 else "behind"
+            log.warning(
+                "the clock of this machine is %.0f s %s the clock of Redis; check its NTP", abs(skew_s), relation
+            )
+        self.skew_is_told = is_wrong
 
 
-def write_report(redis: Redis, worker: str, report: WorkerReport) -> None:
-    """Store a worker's report, stamped with Redis' time."""
-    redis.eval(WRITE_SCRIPT, 1, WORKERS_KEY, worker, encode_report(report))
+def write_report(redis: Redis, worker: str, report: WorkerReport) -> list[bytes]:
+    """Store a worker's report, stamped with Redis' time; gives that time: seconds and microseconds."""
+    return cast("list[bytes]", redis.eval(WRITE_SCRIPT, 1, WORKERS_KEY, worker, encode_report(report)))
 
 
 def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
@@ -74,6 +90,8 @@ def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
     task_consumer = consumer.task_consumer
     stats = consumer.controller.stats()
     stats.pop("broker", None)  # addresses and credentials
+    skew_s = consumer.app.clock_skew_s
+    stats["clock_skew_s"] = None if skew_s is None else round(skew_s, 1)
     return {
         "phase": phase,
         "queues": sorted(queue.name for queue in task_consumer.queues) if task_consumer else [],

@@ -77,13 +77,8 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
         try:
             url = _start(options, port, data, children, stop_signals)
             settings = load_settings()
-            announce(f"database {_without_credentials(settings.database_url)}")
-            announce(f"redis    {_without_credentials(settings.redis_url)}")
-            announce(f"logs     {children.logs}")
-            if settings.mail_transport == "outbox":
-                announce(f"mail     {settings.mail_outbox_dir}")
-            if not settings.is_production:
-                announce(f"docs     {url}/docs")
+            for what, where in _places(settings, url, children.logs).items():
+                announce(f"{what:<10} {where}")
             announce("Press Ctrl-C to stop. The API answers at:")
             announce(url)
             while True:
@@ -91,6 +86,20 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
                 time.sleep(POLL_S)
         except KeyboardInterrupt:
             announce("stopping")
+
+
+def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
+    """What a user may want to open or connect to, and where it is."""
+    places: dict[str, object] = {
+        "database": _without_credentials(settings.database_url),
+        "redis": _without_credentials(settings.redis_url),
+        "logs": logs,
+    }
+    if settings.mail_transport == "outbox":
+        places["mail"] = settings.mail_outbox_dir
+    if not settings.is_production:
+        places |= {"docs": f"{url}/docs", "playground": f"{url}/playground"}
+    return places
 
 
 def _start(options: StackOptions, port: int, data: Path, children: Children, stop_signals: StopSignals) -> str:

@@ -32,10 +32,14 @@ class TaskProblem:
     message: str
 
 
+EXPIRED = TaskProblem("Expired", "The task expired before a worker started it.")
+
+
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One task; `result` is JSON and only there on success, `problem` only on failure. `tag` is its feature's own.
+    """One task; `result` is JSON and only there on success, `problem` only on failure or expiry.
 
+    `tag` is its feature's own.
     A task that gives `{"result": ..., "metadata": {...}}` and nothing beside has said what is which.
     """
 
@@ -53,6 +57,11 @@ class TaskRecord:
         """Whether its status is final."""
         return self.status in FINISHED
 
+    @property
+    def expired(self) -> bool:
+        """Whether it was never started because its time was over; its status is then REVOKED."""
+        return self.problem is EXPIRED
+
     @classmethod
     def parse(cls, task_id: str, registered: Mapping[bytes, bytes], meta: bytes | None) -> TaskRecord:
         """From the task's hash and its result as Celery stores it."""
@@ -65,7 +74,7 @@ class TaskRecord:
             owner=registered.get(b"owner", b"").decode() or None,
             status=status,
             result=result,
-            problem=problem_of(stored.get("result")) if status == "FAILURE" else None,
+            problem=_problem(registered, status, stored.get("result")),
             metadata=metadata,
             tag=registered.get(b"tag", b"").decode() or None,
         )
@@ -95,6 +104,13 @@ def _status(registered: Mapping[bytes, bytes], stored: str | None) -> TaskStatus
     if stored in ("RETRY", "SUCCESS", "FAILURE", "REVOKED"):
         return stored  # type: ignore[return-value]  # narrowed by the tuple
     return "STARTED" if b"started" in registered else "PENDING"
+
+
+def _problem(registered: Mapping[bytes, bytes], status: TaskStatus, stored: Any) -> TaskProblem | None:
+    if status == "FAILURE":
+        return problem_of(stored)
+    is_expired = isinstance(stored, dict) and stored.get("exc_message") == ["expired"]
+    return EXPIRED if status == "REVOKED" and is_expired and b"cancelled" not in registered else None
 
 
 def problem_of(stored: Any) -> TaskProblem:

@@ -83,7 +83,10 @@ class TaskError(BaseModel):
 
 
 class TaskState(BaseModel):
-    """A task as it stands; `result` once it succeeded, `info` the error once it failed. `traceback` is never given."""
+    """A task as it stands; `result` once it succeeded, `info` the error once it failed or expired.
+
+    `traceback` is never given.
+    """
 
     task_id: str
     status: TaskStatus

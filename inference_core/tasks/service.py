@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from inference_core.celery.sender import TaskSender
 from inference_core.exceptions import NotFoundError, ServiceError
 from inference_core.tasks import idempotency
-from inference_core.tasks.record import TaskRecord
+from inference_core.tasks.record import EXPIRED, TaskRecord
 from inference_core.tasks.store import ResultStore, as_domain_error
 from inference_core.traffic import Traffic
 
@@ -77,7 +77,7 @@ class TaskService:
             DependencyUnavailableError: if the broker or the result store does not take it in time.
         """
         task_id = task_id or str(uuid4())
-        await self.store.register(task_id, name, owner, tag)
+        self.sender.celery.measure_skew(await self.store.register(task_id, name, owner, tag))
         # Of a task that is not remembered any more nobody can say whether it was cancelled.
         return await self.sender.send(name, *args, task_id=task_id, expires_s=self.store.expires_s, **kwargs)
 
@@ -163,10 +163,8 @@ class TaskService:
             TaskNotFoundError: if there is none the caller may see.
         """
         record = await self.get(task_id, caller)
-        if record.status == "REVOKED":
-            return Cancellation(cancelled=True, message="The task was cancelled already.")
         if record.finished:
-            return Cancellation(cancelled=False, message="The task has finished.")
+            return _too_late(record)
         outcome = await self.store.cancel(record.task_id)
         if outcome == "cancelled":
             await self._tell(record)
@@ -192,3 +190,12 @@ class TaskService:
             pause_s = min(pause_s * 1.5, LONGEST_PAUSE_S)
             record = await self.store.find(record.task_id) or record
         return record
+
+
+def _too_late(record: TaskRecord) -> Cancellation:
+    """The answer to calling off a task that has finished."""
+    if record.expired:
+        return Cancellation(cancelled=False, message=EXPIRED.message)
+    if record.status == "REVOKED":
+        return Cancellation(cancelled=True, message="The task was cancelled already.")
+    return Cancellation(cancelled=False, message="The task has finished.")

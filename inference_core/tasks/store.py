@@ -16,7 +16,7 @@ from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
-# A message is discarded by the worker's clock, a registration by Redis': what was cancelled must outlive its message.
+# What was cancelled must outlive its message, whose end workers measure with a lag of a second or more.
 CLOCK_MARGIN_S = 600
 
 
@@ -50,8 +50,10 @@ class ResultStore:
         async with open_client(settings, settings.result_backend) as redis:
             yield cls(redis, settings.celery_result_expires_s)
 
-    async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> None:
+    async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> tuple[int, int]:
         """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent.
+
+        Gives Redis' time: seconds and microseconds.
 
         `tag` is a word that the task's feature wants to find again in its record.
         """
@@ -60,7 +62,9 @@ class ResultStore:
             pipeline = self.redis.pipeline(transaction=True)
             pipeline.hset(key, mapping={"name": name, "owner": owner or "", "tag": tag or ""})
             pipeline.expire(key, self.expires_s + CLOCK_MARGIN_S)
-            await pipeline.execute()
+            pipeline.time()
+            *_, redis_time = await pipeline.execute()
+        return cast("tuple[int, int]", redis_time)
 
     async def forget(self, task_id: str) -> None:
         """Take a registration back, because the message could not be sent."""

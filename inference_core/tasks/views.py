@@ -111,7 +111,7 @@ def task_result(record: TaskRecord) -> TaskResult:
         "status": record.status,
         "success": record.status == "SUCCESS",
         "result": record.result,
-        "error": cancelled if record.status == "REVOKED" else _error(record.problem),
+        "error": cancelled if record.status == "REVOKED" and not record.expired else _error(record.problem),
     }
     if record.metadata is None:
         return TaskResult(**values)

@@ -51,6 +51,15 @@ def held(self: ServiceTask, release: str, notes: str) -> str:
     return "done"
 
 
+@celery_app.task(name="test.soon", bind=True)
+def soon(self: ServiceTask, notes: str) -> str:
+    """Note the try, and ask for the second in ten seconds."""
+    _note(notes, f"try {self.request.retries}")
+    if not self.request.retries:
+        raise self.retry(countdown=10)
+    return "done"
+
+
 @celery_app.task(name="test.later", bind=True)
 def later(self: ServiceTask, notes: str) -> str:
     """Note the try, and ask for the second in five minutes."""
