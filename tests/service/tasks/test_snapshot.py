@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from uuid import uuid4
 
-from inference_core.celery.worker_state import WorkerReport, decode_entry, encode_report
-from inference_core.tasks.monitor import view_of
+import pytest
+from structlog.testing import capture_logs
+
+from inference_core.celery.worker_state import WORKERS_KEY, WorkerReport, decode_entry, encode_report
+from inference_core.redis.client import open_client
+from inference_core.settings import Settings
+from inference_core.tasks.monitor import WorkerMonitor, view_of
 from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status
 from inference_core.tasks.views import active_tasks
 
@@ -82,3 +87,20 @@ def test_ids_of_tasks_are_whole_for_superusers_alone(place: str) -> None:
     snapshot = Snapshot(True, (WorkerView("w", "online", 0, {**REPORT, place: [entry]}),))  # type: ignore[typeddict-item]
     assert [task.id for task in getattr(active_tasks(snapshot, whole_ids=True), place)["w"]] == [task_id]
     assert [task.id for task in getattr(active_tasks(snapshot, whole_ids=False), place)["w"]] == ["0123abcd..."]
+
+
+@pytest.mark.anyio
+async def test_a_worker_that_has_been_silent_for_an_hour_leaves_the_list(redis_url: str) -> None:
+    settings = Settings(_env_file=None, redis_url=redis_url, redis_prefix=f"silent-{uuid4().hex}")
+    async with open_client(settings, redis_url) as redis:
+        seconds, _ = await redis.time()
+        for name, silent_s in (("now", 0), ("lately", 3_500), ("long-ago", 3_610)):
+            await redis.hset(WORKERS_KEY, name, f"{(seconds - silent_s) * 1000} {encode_report(REPORT)}")
+        monitor = WorkerMonitor(redis, redis)
+        with capture_logs() as logs:
+            await monitor.look()
+        statuses = {view.name: view.status for view in monitor.snapshot.workers}
+        assert statuses == {"now": "online", "lately": "unresponsive"}
+        assert [line["workers"] for line in logs if line["event"] == "workers_forgotten"] == [["long-ago"]]
+        assert set(await redis.hkeys(WORKERS_KEY)) == {b"now", b"lately"}
+        await redis.delete(WORKERS_KEY)
