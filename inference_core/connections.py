@@ -29,6 +29,7 @@ from inference_core.background import run_until_cancelled
 from inference_core.drain import running_server
 from inference_core.errors import PROBLEM_JSON, Problem
 from inference_core.telemetry.metrics import Metrics
+from inference_core.unread import READ_WITHIN_S, UnreadAnswers
 
 log = structlog.get_logger(__name__)
 
@@ -77,6 +78,7 @@ class Connections:
 
     count_refused: Callable[[HTTPStatus], None]
     max_per_address: int = 0
+    unread: UnreadAnswers = field(default_factory=UnreadAnswers)
     waiting: dict[GuardedProtocol, float] = field(default_factory=dict)
     per_address: Counter[str] = field(default_factory=Counter)
 
@@ -113,6 +115,7 @@ class Connections:
     async def sweep(self) -> None:
         """Close what has waited too long."""
         now_s = asyncio.get_running_loop().time()
+        self.unread.sweep(now_s)
         for connection, since_s in list(self.waiting.items()):
             if now_s - since_s < HEAD_WITHIN_S:
                 break
@@ -158,9 +161,20 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self.guard.leave(self)
+        self.guard.unread.forget(self.transport)
         self.backlog.clear()
         self._tell_gone()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Hold back an answer that is not read."""
+        self.guard.unread.note(self.transport)
+        super().pause_writing()
+
+    def on_response_complete(self) -> None:
+        """End an answer, which its client may not have read."""
+        self.guard.unread.note(self.transport)
+        super().on_response_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self.running = cycle
@@ -306,8 +320,11 @@ def most_connections(descriptors: int) -> int | None:
 
 
 @asynccontextmanager
-async def guard_connections(metrics: Metrics, max_per_address: int) -> AsyncIterator[None]:
-    """Have the server that runs this application guard the connections that it will accept."""
+async def guard_connections(metrics: Metrics, max_per_address: int, slow_reader_s: float) -> AsyncIterator[None]:
+    """Have the server that runs this application guard the connections that it will accept.
+
+    Streams close those of their readers that take nothing for `slow_reader_s`; the others get no less time.
+    """
     server = running_server()
     if server is None:
         yield
@@ -320,7 +337,8 @@ async def guard_connections(metrics: Metrics, max_per_address: int) -> AsyncIter
     def count_refused(status: HTTPStatus) -> None:
         metrics.observe_request("OTHER", "unmatched", status, 0.0)
 
-    guard = Connections(count_refused, max_per_address)
+    # A stream is to end by its own rule, which keeps what it has told its reader.
+    guard = Connections(count_refused, max_per_address, UnreadAnswers(max(READ_WITHIN_S, 2 * slow_reader_s)))
     # uvicorn calls it for each connection that it accepts, with keyword arguments.
     server.config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment]
     async with run_until_cancelled(guard.sweep, every_s=SWEEP_EVERY_S, name="connections"):

@@ -180,6 +180,9 @@ class Exchange:
                 headers = [header for header in headers if header[0] != b"location"]
                 headers.append((b"location", other_slash(self.scope)))
             message["headers"] = headers
+            if self._slot is not None:
+                # What is left is to send the answer, and its client may be slow to read it, or never do.
+                self._slot.release()
         await self._send(message)
 
     def end(self) -> None:

@@ -52,7 +52,9 @@ def lifespan_for(
             state = await _open_state(stack, settings, edge, llm_config)
             await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, state.database, state.health))
             stack.callback(edge.access_log.flush)
-            await stack.enter_async_context(guard_connections(edge.metrics, settings.max_connections_per_address))
+            await stack.enter_async_context(
+                guard_connections(edge.metrics, settings.max_connections_per_address, settings.llm_slow_reader_s)
+            )
             drain_s = settings.effective_shutdown_drain_s
             stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
             # What is there by now stays; the collector need not look through it again and again under load.

@@ -45,6 +45,7 @@ class Door:
     bodies: list[bytes] = field(default_factory=list)
     heads: list[list[tuple[bytes, bytes]]] = field(default_factory=list)
     answer: Callable[[], Awaitable[None]] | None = None
+    said: bytes = b"ok"
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection(LOOPBACK, self.port, limit=1 << 24)
@@ -79,8 +80,9 @@ class Door:
         self.heads.append(list(scope["headers"]))
         if self.answer is not None:
             await self.answer()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
+        length = b"%d" % len(self.said)
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        await send({"type": "http.response.body", "body": self.said})
 
 
 @pytest.fixture(params=["asyncio", "uvloop"])
@@ -113,6 +115,7 @@ async def opened(max_per_address: int = 0) -> AsyncIterator[Door]:
             while state.connections or state.tasks:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         assert not guard.waiting
+        assert not guard.unread.held
         assert not guard.per_address
 
 
@@ -310,6 +313,40 @@ async def test_one_address_has_so_many_connections() -> None:
         assert status_of(await door.said_to(ASKED + b"\r\n")) == 200
         for _, writer in held:
             writer.close()
+
+
+@pytest.mark.parametrize("asked", [ASKED + b"\r\n", ASKED + b"Connection: close\r\n\r\n", (ASKED + b"\r\n") * 50])
+async def test_a_connection_whose_answers_nobody_reads_is_closed(asked: bytes) -> None:
+    async with opened() as door:
+        door.said = b"x" * 8_000_000  # more than the kernel keeps for a client
+        door.guard.unread.read_within_s = 0.2
+        _, writer = await door.connect()
+        writer.transport.pause_reading()
+        writer.write(asked)
+        await _until_true(lambda: door.guard.unread.held)
+        async with asyncio.timeout(10):
+            while door.state.connections:
+                await door.guard.sweep()
+                await asyncio.sleep(0.02)
+        assert len(door.bodies) <= 3, "answers were made, and kept, that nobody waits for"
+        writer.close()
+
+
+async def test_a_connection_whose_answers_are_read_slowly_is_left_alone() -> None:
+    async with opened() as door:
+        door.said = b"x" * 16_000_000
+        door.guard.unread.read_within_s = 0.3
+        reader, writer = await door.connect()
+        writer.write(ASKED + b"\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        left = len(door.said)
+        while left:
+            await door.guard.sweep()
+            left -= len(await reader.readexactly(min(left, 400_000)))
+            await asyncio.sleep(0.02)
+        await door.guard.sweep()
+        assert not door.guard.unread.held
+        writer.close()
 
 
 async def _until(event: asyncio.Event) -> None:

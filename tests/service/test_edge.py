@@ -71,6 +71,37 @@ async def test_a_body_is_limited_whether_its_length_is_told_or_not(
         await served(http_version, headers)
 
 
+async def test_an_answer_that_is_being_sent_holds_no_slot() -> None:
+    metrics = Metrics()
+    log = AccessLog(False, False, metrics.log_lines_lost.inc)
+    edge = Edge(Traffic(1, 0), metrics, log, False, BodyLimits(LIMIT, LIMIT))
+    may_read = anyio.Event()
+    scopes = [{"type": "http", "http_version": "1.1", "method": "GET", "path": path, "headers": []} for path in "ab"]
+    statuses: list[int] = []
+
+    async def app(_: Scope, __: Receive, send: Send) -> None:
+        assert edge.traffic.active == 1
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def never_reads(_: Message) -> None:
+        await may_read.wait()
+
+    async def reads(message: Message) -> None:
+        statuses.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(EdgeMiddleware(app, edge), scopes[0], receive, never_reads)
+        await anyio.wait_all_tasks_blocked()
+        assert edge.traffic.active == 0
+        await EdgeMiddleware(app, edge)(scopes[1], receive, reads)
+        assert statuses == [200]
+        may_read.set()
+    assert edge.traffic.active == 0
+
+
 def body_of(messages: list[Message], then: float | None = None, content_type: bytes = b"") -> Body:
     """A body that comes in these messages; after them nothing comes, or a disconnection `then` seconds later."""
     rest = iter(messages)
