@@ -133,6 +133,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def __init__(self, guard: Connections, **server: Any) -> None:
         super().__init__(**server)
         self.guard = guard
+        # No route is a WebSocket, and a handshake would leave the connection to a protocol without any of these limits.
+        self.ws_protocol_class = None
         self.address = ""
         self.backlog = bytearray()
         # Bytes since the parser last made something of them: a head, a part of a body, the end of a message.
@@ -258,10 +260,8 @@ class GuardedProtocol(HttpToolsProtocol):
         self.refusal = refusal
         raise ValueError(refusal.code)  # the parser makes its own error of any, and the server a refusal of that
 
-    def handle_websocket_upgrade(self) -> None:
-        """Hand the connection over to another protocol."""
-        self.guard.leave(self)
-        super().handle_websocket_upgrade()
+    def _unsupported_upgrade_warning(self) -> None:
+        """Answer the request as if it asked for no other protocol (RFC 9110, 7.8); uvicorn would log two warnings."""
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Refuse what cannot be parsed."""

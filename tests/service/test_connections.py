@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from starlette.types import Receive, Scope, Send
@@ -279,6 +279,27 @@ async def test_whoever_makes_an_answer_is_told_that_its_connection_is_gone_thoug
         connection.transport.abort()
         await asyncio.wait_for(told.wait(), 5)
         writer.close()
+
+
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+@pytest.mark.parametrize(
+    "rest",
+    [b"", b"Content-Length: 1000\r\n", b"Transfer-Encoding: chunked\r\n", b"a: " + b"b" * 30_000 + b"\r\n"],
+    ids=["whole", "length", "chunked", "long head"],
+)
+async def test_a_request_for_another_protocol_is_served_as_any_and_leaves_no_connection_behind(
+    protocol: bytes, rest: bytes
+) -> None:
+    key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    head = ASKED + b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n" + key + rest + b"\r\n"
+    async with opened() as door:
+        _, writer = await door.connect()
+        writer.write(head)
+        # Its body is the application's to wait for, which it does for no longer than for any other's.
+        await _until_true(lambda: any(one.running for one in cast("set[GuardedProtocol]", door.state.connections)))
+        assert len(door.state.connections) == 1
+        writer.close()
+        await _until_true(lambda: not door.state.connections)
 
 
 @pytest.mark.parametrize(
