@@ -26,6 +26,9 @@ CALM_S = 0.5
 60 ms in one piece, and users that came together send their first requests, on new connections, in one burst: both make
 the load generator late."""
 
+UNSEEN_S = 30
+"""How long after the start of a run its rules are looked through for scopes that nothing was recorded for."""
+
 LAST_ARRIVAL_S = 0.1
 """How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
 
@@ -56,6 +59,7 @@ class Conductor:
         self._pacer = pacer
         self._end = end
         self._arriving = False
+        self._said_unseen = False
         self._settling = gevent.Greenlet()
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
@@ -120,8 +124,19 @@ class Conductor:
         if self._workers is not None:
             self._workers.enter_stage(label)
 
+    def _say_unseen(self) -> None:
+        """Warn once of rules that nothing was recorded for yet, long before a long run ends without a verdict."""
+        run = self._run
+        if self._said_unseen or run.elapsed_s < UNSEEN_S:
+            return
+        self._said_unseen = True
+        for rule in run.plan.rules:
+            if rule.stage is None and not run.recorder.totals(rule.scope).requests:
+                logger.warning("rule '%s': nothing of %r was recorded in the first %d s", rule, rule.scope, UNSEEN_S)
+
     def _conduct(self) -> None:
         while True:
+            self._say_unseen()
             self._count_users()
             self._board.note_health()
             if self._workers is not None:

@@ -116,17 +116,6 @@ def rules_of(
     return tuple({str(rule): rule for rule in rules}.values())
 
 
-def unknown_scopes(rules: Iterable[Rule], user_classes: Sequence[type[User]]) -> list[str]:
-    """Return a warning for each rule whose scope is no group: only a request or a measure may have that name."""
-    groups = _groups(user_classes)
-    return [
-        f"rule '{rule}': no user class has the group {rule.scope!r} (groups: {', '.join(sorted(groups))}); "
-        "it is judged only if a request or a measure has that name"
-        for rule in rules
-        if rule.scope != OVERALL and rule.scope not in groups
-    ]
-
-
 def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) -> list[str]:
     known = [OVERALL, *_groups(user_classes)]
     problems = []

@@ -56,6 +56,9 @@ INTERRUPT_WAIT_S = 2.0
 MAX_USERS = 10_000_000
 """More simulated users than any generator can hold; Locust fails in the middle of a run with numbers far above it."""
 
+_UNTIMED = "No run time limit set"
+"""How Locust's line begins that would be false where the gate keeps the time."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -160,8 +163,6 @@ class LoadGate:
         if self._options.run_time is not None and self._options.run_time <= 0:
             # Locust takes 0 for a run without end.
             refuse("-t, --run-time: a run time must be above 0, such as 30s", ExitCode.USAGE)
-        for warning in self._choice.warnings:
-            print(f"loadgate: {warning}", file=sys.stderr, flush=True)
         if problems := self._preflight():
             refuse("\n".join(problems), ExitCode.ERROR)
         try:
@@ -170,6 +171,8 @@ class LoadGate:
             refuse(str(error), ExitCode.ERROR)
         # Locust's own timer would count what listeners do before there is any load.
         self._run_time_s, self._options.run_time = self._options.run_time, None
+        if self._run_time_s is not None:
+            logging.getLogger("locust.main").addFilter(lambda record: not str(record.msg).startswith(_UNTIMED))
 
     def _profile_problem(self, typed: str) -> str | None:
         """Say why the web UI's field Profile cannot have this value, `None` where it can.

@@ -20,7 +20,6 @@ from loadgate.defaults import (
     rules_of,
     set_defaults,
     set_weights,
-    unknown_scopes,
     validate_profile,
 )
 from loadgate.exit_codes import ExitCode
@@ -55,8 +54,6 @@ class Choice:
     rules: tuple[Rule, ...]
     user_classes: tuple[type[User], ...]
     """Those that the profile gives a weight."""
-    warnings: tuple[str, ...] = ()
-    """One line each, to be said before load is made."""
     given: frozenset[str] = frozenset()
     """The options among num_users, spawn_rate and run_time that somebody gave, in whatever way."""
     overrides: tuple[str, ...] = ()
@@ -99,7 +96,7 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     weights = profile.weight_config
     user_classes = tuple(user for user in suite.user_classes if not weights or weights.get(user.__name__))
     rules = rules_of(profile, suite.thresholds, suite.rules, suite.user_classes)
-    return Choice(profile, rules, user_classes, tuple(unknown_scopes(rules, suite.user_classes)))
+    return Choice(profile, rules, user_classes)
 
 
 def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:

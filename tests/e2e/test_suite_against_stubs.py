@@ -126,7 +126,7 @@ def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Pat
         full = locust(ROOT, "--host", url, "-t", "2s")
         few = locust(tmp_path, "--host", url, "-u", "2", "-r", "2", "-t", "3s")
         shutil.copy(ROOT / "pyproject.toml", tmp_path)
-        named = locust(tmp_path, "--host", url, "-r", "10", "-t", "4s", "HealthCheckUser")
+        named = locust(tmp_path, "--host", url, "-u", "5", "-r", "5", "-t", "4s", "HealthCheckUser")
     assert full.returncode == ERROR, full.stdout + full.stderr
     (line,) = [line for line in full.stderr.splitlines() if line.startswith("loadgate:")]
     assert line.startswith("loadgate: worker: ")
