@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import resource
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import structlog
+from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -42,6 +44,8 @@ SWEEP_EVERY_S = 0.5
 PIECE_BYTES = 4 * 1024
 # Parsed in one turn of the event loop: chunks of one byte take the most time, about 1 us each.
 TURN_BYTES = 16 * 1024
+# The headers that say where a request ends.
+FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 # Descriptors that are left for databases, Redis, providers and files; at most a quarter of those allowed.
 RESERVED_DESCRIPTORS = 64
 
@@ -137,6 +141,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.ws_protocol_class = None
         self.address = ""
         self.backlog = bytearray()
+        # What is parsed at the moment, and how the body is framed of a request that asks for another protocol.
+        self.piece = b""
+        self.framing = b""
         # Bytes since the parser last made something of them: a head, a part of a body, the end of a message.
         self.unused_bytes = 0
         self.refusal = MALFORMED
@@ -222,6 +229,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> None:
         self.unused_bytes += len(data)
+        self.piece = data
         super().data_received(data)
         if self.unused_bytes:
             if self.unused_bytes > MAX_HEAD_BYTES:
@@ -239,9 +247,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self.unused_bytes = 0
         self.guard.waiting.pop(self, None)
         super().on_headers_complete()
-        if not self.parser.should_upgrade():
-            # What comes behind the body looks like headers too; it is no part of what was judged.
-            self.headers = []
+        if self.parser.should_upgrade():
+            self.framing = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] in FRAMING)
+        # What comes behind the body looks like headers too; it is no part of what was judged.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -249,9 +258,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request."""
+        """End a request; one that asks for another protocol goes on in a parser that does not expect that."""
         self.unused_bytes = 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def _head_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -261,7 +271,19 @@ class GuardedProtocol(HttpToolsProtocol):
         raise ValueError(refusal.code)  # the parser makes its own error of any, and the server a refusal of that
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Answer the request as if it asked for no other protocol (RFC 9110, 7.8); uvicorn would log two warnings."""
+        """Go on as if the request asked for no other protocol (RFC 9110, 7.8).
+
+        Called by uvicorn, which would lose its body and all that follows it, where the parser stops behind such a head.
+        """
+        stop = sys.exception()
+        assert isinstance(stop, HttpParserUpgrade)  # noqa: S101  # whose argument is where the parser stopped
+        rest = self.piece = self.piece[stop.args[0] :]
+        following = Following(self)
+        self.parser = HttpRequestParser(following)
+        super().data_received(b"POST / HTTP/1.1\r\n" + self.framing + b"\r\n")
+        following.is_behind_head = True
+        if rest and not self.transport.is_closing():
+            super().data_received(rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Refuse what cannot be parsed."""
@@ -280,6 +302,36 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.write(_head_and_body(refusal))
         self._tell_gone()
         self.transport.close()
+
+
+class Following:
+    """What a parser tells of what follows a head that was read already, and is fed again to know the framing."""
+
+    def __init__(self, connection: GuardedProtocol) -> None:
+        self._connection = connection
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
+        self.is_behind_head = False
+
+    def on_message_begin(self) -> None:
+        """The next request begins."""
+        if self.is_behind_head:
+            self._connection.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of its address."""
+        if self.is_behind_head:
+            self._connection.on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One of its headers."""
+        if self.is_behind_head:
+            self._connection.on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Its head is there."""
+        if self.is_behind_head:
+            self._connection.on_headers_complete()
 
 
 class BacklogFlow(FlowControl):

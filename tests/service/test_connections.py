@@ -147,6 +147,7 @@ def status_of(answer: bytes) -> int:
         (ASKED + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n", 400),
         (ASKED + b"Content-Length: 99999999999999999999\r\n\r\n", 400),
         (CHUNKED + b"fffffffffffffffffff\r\n", 400),
+        (ASKED + b"Connection: Upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: gzip\r\n\r\nx", 400),
     ],
 )
 async def test_a_head_is_bounded_whatever_it_grows_in(head: bytes, status: int) -> None:
@@ -279,6 +280,22 @@ async def test_whoever_makes_an_answer_is_told_that_its_connection_is_gone_thoug
         connection.transport.abort()
         await asyncio.wait_for(told.wait(), 5)
         writer.close()
+
+
+@pytest.mark.parametrize("piece", [1, 50, 1 << 24])
+@pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
+async def test_a_request_for_another_protocol_keeps_its_body_and_those_behind_it(protocol: bytes, piece: int) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: " + protocol + b"\r\n"
+    first = b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n" + upgrade + b"\r\none"
+    second = b"POST /2 HTTP/1.1\r\nHost: x\r\n" + upgrade + b"Transfer-Encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n"
+    third = b"GET /3 HTTP/1.1\r\nHost: x\r\n" + upgrade + b"\r\n"
+    fourth = b"POST /4 HTTP/1.1\r\nHost: x\r\nNumber: 4\r\nContent-Length: 4\r\n\r\nfour"
+    async with opened() as door:
+        said = await door.said_to(first + second + third + fourth, piece=piece, answers=4)
+        assert said.count(b"HTTP/1.1 200 OK") == 4, said
+        assert door.bodies == [b"one", b"two", b"", b"four"]
+        assert dict(door.heads[3]) == {b"host": b"x", b"number": b"4", b"content-length": b"4"}
+        assert not door.refused
 
 
 @pytest.mark.parametrize("protocol", [b"websocket", b"h2c"])
