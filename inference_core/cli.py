@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +30,14 @@ from inference_core.stack.redis_server import NoRedisServerError
 from inference_core.stack.up import StackError, StackOptions, run_stack
 from inference_core.stack.worker import NameTakenError, require_free_name, worker_command
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Plain text, as wide as the terminal.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -85,6 +94,21 @@ def read_settings() -> Settings:
     return settings
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        say(f"inference-core {metadata.version('inference-core')} (Python {platform.python_version()})")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Run the embedded stack, a worker, the migrations."""
+
+
 @app.command()
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 8000,
@@ -93,7 +117,10 @@ def up(
     ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a new folder, removed at the end.")] = False,
     logs: Annotated[Path | None, typer.Option(help="Folder of the logs alone; kept with --ephemeral too.")] = None,
 ) -> None:
-    """Run Redis, the migrations, a Celery worker and the API until Ctrl-C; print the URL when ready."""
+    """Run the whole stack until Ctrl-C.
+
+    It is Redis, the migrations, a Celery worker and the API, whose URL is printed when it is ready.
+    """
     with one_line_errors():
         read_settings()
         run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
@@ -102,8 +129,8 @@ def up(
 @app.command()
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
-    name: Annotated[str, typer.Option(help="Of its own for each worker of a machine.")] = "celery",
-    beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; in one worker of all only.")] = False,
+    name: Annotated[str, typer.Option(help="Name of the worker, unique on its machine.")] = "celery",
+    beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; for exactly one worker.")] = False,
 ) -> None:
     """Run a Celery worker for every queue of the service."""
     if not WORKER_NAME.fullmatch(name):
@@ -119,7 +146,7 @@ def worker(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database named by DATABASE_URL to the newest schema."""
+    """Update the schema of the database in DATABASE_URL."""
     with one_line_errors():
         upgrade(read_settings())
     say("the database is up to date")
@@ -140,7 +167,10 @@ def create_superuser_command(
         ),
     ],
 ) -> None:
-    """Make an account that may do everything, in the database named by DATABASE_URL."""
+    """Create an account that may do everything.
+
+    It is created in the database that DATABASE_URL names.
+    """
     with one_line_errors():
         settings = read_settings()
         upgrade(settings)
@@ -160,7 +190,10 @@ def llm_sim(
     load_factor: Annotated[float, typer.Option(min=0, help="How much longer everything takes when full.")] = 1.0,
     fault_rates: Annotated[str, typer.Option(help="Share of failures, such as rate_limited=0.01,reset=0.005.")] = "",
 ) -> None:
-    """Serve a simulated language model under OpenAI's API until Ctrl-C; print its base URL when ready."""
+    """Serve a simulated model under OpenAI's API.
+
+    It runs until Ctrl-C, and prints its base URL when it is ready.
+    """
     if speed not in SPEEDS:
         raise typer.BadParameter(f"'{speed}' is none of {', '.join(SPEEDS)}", param_hint="--speed")
     with one_line_errors():

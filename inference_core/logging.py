@@ -75,8 +75,8 @@ def configure_logging(settings: Settings) -> None:
     # The service writes an access log of its own; a logger without handlers tells the server not to.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
-    # Their news at INFO are of each pool and each migration: details for whoever asks for DEBUG.
-    for name in ("sqlalchemy.pool", "alembic"):
+    # At INFO they log each pool and each migration: details for DEBUG. A pool's logger has the name of its class.
+    for name in ("sqlalchemy.pool", "inference_core.db.pool", "alembic"):
         logging.getLogger(name).setLevel(logging.DEBUG if settings.log_level == "DEBUG" else logging.WARNING)
     configure_structlog()
 

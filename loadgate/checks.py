@@ -180,7 +180,7 @@ def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
             start = getattr(check, "start", "")
             results.append(CheckResult(check.name, ok=False, detail=host_is_up.detail, start=start))
         else:
-            detail = f"cannot be told while {host} is not reachable"
+            detail = f"cannot be checked while {host} is not reachable"
             results.append(CheckResult(check.name, ok=False, detail=detail, known=False))
     return results or [host_is_up]
 
@@ -192,7 +192,7 @@ def _in_order(checks: Iterable[Check], host: str) -> Iterator[CheckResult]:
         if need is None:
             result = check.run(host)
         else:
-            detail = f"cannot be told while {need} is missing"
+            detail = f"cannot be checked while {need} is missing"
             result = CheckResult(check.name, ok=False, detail=detail, known=False)
         if not result.ok:
             missing.add(check.name)

@@ -27,13 +27,19 @@ from loadgate.streams import use_views
 from loadgate.target import TargetError
 
 _cli = typer.Typer(
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     # Plain text, as wide as the terminal.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+# The backspace keeps the lines as they are.
+_EXAMPLE_LINES = """\b
+Examples:
+  loadgate run light
+  loadgate run medium --host http://localhost:8000
+  loadgate history"""
 
 _Locustfile = Annotated[
     str | None,
@@ -66,16 +72,18 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@_cli.callback()
+@_cli.callback(invoke_without_command=True, epilog=_EXAMPLE_LINES)
 def main(
-    version: Annotated[
+    context: typer.Context,
+    *,
+    _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Turn a Locust suite into load profiles, a verdict and a report.
-
-    Examples: loadgate run light; loadgate run medium --host http://localhost:8000; loadgate history.
-    """
+    """Turn a Locust suite into load profiles, a verdict and a report."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(ExitCode.USAGE)
 
 
 @_cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +26,8 @@ from loadgate.rules.types import Interval, Operator
 
 HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
 MIN_COLUMNS = 20
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:
@@ -119,4 +122,7 @@ def _wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
 
 def _parts(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    return textwrap.wrap(line, width, subsequent_indent=indent, break_on_hyphens=False)
+    # A number stays beside its unit, and a path can be copied.
+    kept = NUMBER_AND_UNIT.sub(NO_BREAK_SPACE, line)
+    parts = textwrap.wrap(kept, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return [part.replace(NO_BREAK_SPACE, " ") for part in parts]

@@ -85,12 +85,15 @@ def _read_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Let Locust read its command line, as it will when the target has been started for it."""
     from locust.argument_parser import get_parser  # noqa: PLC0415 - see the module's docstring
 
+    from loadgate.locust_options import option_problem  # noqa: PLC0415
     from loadgate.suite import refuse  # noqa: PLC0415
 
     sys.argv = ["locust", *arguments]
     parser = get_parser()
     parser.error = lambda message: refuse(message, ExitCode.USAGE)  # type: ignore[method-assign]  # one line, no usage
     options: argparse.Namespace = parser.parse_args()
+    if problem := option_problem(options):
+        refuse(problem, ExitCode.USAGE)
     return options
 
 

@@ -37,6 +37,7 @@ from loadgate.live.state import LiveState
 from loadgate.live.web_tab import add_tab, refuse_profiles
 from loadgate.locust_figures import show_fine_figures
 from loadgate.locust_files import ProjectCopies, write_missing_html
+from loadgate.locust_options import option_problem
 from loadgate.measures import Measure, measured
 from loadgate.observed import record_measure, record_request
 from loadgate.pacer import Pacer, activate
@@ -52,9 +53,6 @@ from loadgate.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 
 INTERRUPT_WAIT_S = 2.0
 """How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
-
-MAX_USERS = 10_000_000
-"""More simulated users than any generator can hold; Locust fails in the middle of a run with numbers far above it."""
 
 _UNTIMED = "No run time limit set"
 """How Locust's line begins that would be false where the gate keeps the time."""
@@ -158,11 +156,8 @@ class LoadGate:
             refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
         if slips := host_slips(self.suite, hosts_under_test(self._environment, user_classes), user_classes):
             refuse(without_credentials("\n".join(slips)), ExitCode.USAGE)
-        if not 0 <= (self._options.num_users or 0) <= MAX_USERS:
-            refuse(f"-u, --users: must be from 0 to {MAX_USERS:,}", ExitCode.USAGE)
-        if self._options.run_time is not None and self._options.run_time <= 0:
-            # Locust takes 0 for a run without end.
-            refuse("-t, --run-time: a run time must be above 0, such as 30s", ExitCode.USAGE)
+        if problem := option_problem(self._options):
+            refuse(problem, ExitCode.USAGE)
         if problems := self._preflight():
             refuse("\n".join(problems), ExitCode.ERROR)
         try:

@@ -102,11 +102,10 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
     if result.outcome is not RuleOutcome.PASS or result.stages != "steady" or _has_own_ramp_rule(rule, rules):
         return result
     quick = replace(context, intervals=False)
-    if rule.window_s is None and (whole := _judge(rule, view, quick, None)).outcome is RuleOutcome.FAIL:
+    if rule.window_s is None and _judge(rule, view, quick, None).outcome is RuleOutcome.FAIL:
         reason = (
-            f"{rule.metric} was {format_value(result.value or 0.0, rule.unit)} without the ramp, but "
-            f"{format_value(whole.value or 0.0, rule.unit)} with it; judge the ramp by a rule of its own, "
-            f"such as '{replace(rule, stage=RAMP)}'"
+            f"{rule.metric} was {format_value(result.value or 0.0, rule.unit)}, but the limit does not hold with the "
+            f"ramp; judge the ramp by a rule of its own, such as '{replace(rule, stage=RAMP)}'"
         )
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
     ramp = _judge(rule, view, quick, {RAMP})
@@ -256,7 +255,7 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
     holds = rule.operator.holds(value, rule.limit)
     verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
     required = f"{rule.operator.value} {format_value(rule.limit, rule.unit)}"
-    relation = f"{required} as required" if holds else f"not {required}"
+    relation = f"limit {required}" if holds else f"not {required}"
     reason = f"{rule.metric} {verb} {format_value(value, rule.unit)}{where}, {relation}{_doubt(rule, interval)}"
     outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL
     return RuleResult(rule, outcome, reason, value, reading.samples, interval)
@@ -269,8 +268,8 @@ def _doubt(rule: Rule, interval: Interval | None) -> str:
     high = "?" if interval.high is None else format_value(interval.high, rule.unit)
     confidence = f"{100 * interval.confidence:g} %"
     if interval.high is None or interval.low is None:
-        return f"; too few requests to bound it at {confidence} confidence ({low} to {high})"
-    return f"; the limit lies inside the {confidence} confidence interval ({low} to {high}), so another run may differ"
+        return f"; too few requests for a {confidence} confidence interval ({low} to {high})"
+    return f"; the {confidence} confidence interval ({low} to {high}) includes the limit, so another run may differ"
 
 
 def _nothing_recorded(rule: Rule, view: RecorderView) -> str:

@@ -8,7 +8,7 @@ from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult, Unit
 
 
 def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
-    """Return an inconclusive result as a pass where no request of `totals` speaks against it, else as it is.
+    """Return an inconclusive result as a pass where no request of `totals` speaks against it, else inconclusive.
 
     This is stricter than the limit itself, which a few slow or failed requests may exceed. It says nothing of what a
     longer run would measure, so it is for runs that were asked to be small.
@@ -18,11 +18,14 @@ def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
         return result
     if rule.metric.kind is MetricKind.PERCENTILE:
         slowest, count = totals.success.max_ms, totals.success.count
-        if slowest is not None and rule.operator.holds(slowest, rule.limit):
-            limit = f"{rule.operator.value} {format_value(rule.limit, Unit.MS)}"
-            reason = f"too few requests for a {rule.metric}, but each took {limit}: the slowest of {count} "
-            reason += f"took {format_value(slowest, Unit.MS)}"
+        if slowest is None:
+            return result
+        limit = f"{rule.operator.value} {format_value(rule.limit, Unit.MS)}"
+        shown = f"the slowest of {count} took {format_value(slowest, Unit.MS)}"
+        if rule.operator.holds(slowest, rule.limit):
+            reason = f"too few requests for a {rule.metric}, but each took {limit}: {shown}"
             return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=count)
+        return replace(result, reason=f"{result.reason}; not each took {limit}: {shown}")
     if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failures:
         reason = f"too few requests to bound the share of failures, but none of {totals.requests} failed"
         return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=0.0, samples=totals.requests)

@@ -94,7 +94,7 @@ def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer
     for results in (run_checks(checks, stub.url)[1:], diagnose(checks, stub.url)):
         assert [result.known for result in results] == [True, False, False]
         assert not any(result.ok for result in results)
-        assert results[1].line() == "worker: cannot be told while API is missing"
+        assert results[1].line() == "worker: cannot be checked while API is missing"
 
 
 @pytest.mark.parametrize(

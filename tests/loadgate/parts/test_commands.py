@@ -108,7 +108,9 @@ def outcomes(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def test_bad_usage_is_one_line_and_exit_code_2(folder: Path) -> None:
     for line, result in zip(BAD_USAGE, outcomes(folder, [case(line) for line in BAD_USAGE]), strict=True):
         if not line:
-            assert "Usage: loadgate" in result["out"] + result["err"]
+            assert result["err"].startswith("Usage: loadgate ")
+            assert "\n    loadgate run light\n" in result["err"]
+            assert (result["code"], result["out"]) == (USAGE, "")
             continue
         (said,) = result["err"].splitlines()
         assert said.startswith("loadgate: "), (line, result)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,14 @@ def test_no_line_is_wider_than_the_terminal(columns: int, limit_ms: float) -> No
     for scope in ("group 0: p95", "group 3: p95", "overall: failures"):
         assert scope in words
     assert text.startswith("\nRULE ") == (columns >= 60)
+
+
+def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None:
+    path = Path("reports/performance/runs/20260501T120000Z-light/report.html")
+    for columns in range(20, 60):
+        text = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), path, columns)
+        assert str(path) in text, columns
+        assert not re.search(r"\d\n +(%|ms)", text), columns
 
 
 def test_a_pass_is_a_row_and_a_failure_says_why() -> None:

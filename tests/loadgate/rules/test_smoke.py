@@ -46,6 +46,11 @@ def test_few_requests_are_inconclusive_where_one_speaks_against_the_limit_or_non
     assert judge(LIMIT, measured, FEWER).outcome is RuleOutcome.INCONCLUSIVE
 
 
+def test_a_request_that_speaks_against_the_limit_is_named() -> None:
+    (result,) = judge(LIMIT, recorder(*[20.0] * 14, 101.0), FEWER).results
+    assert result.reason.endswith("there were 15; not each took < 100 ms: the slowest of 15 took 101 ms")
+
+
 def test_enough_requests_are_judged_by_the_limit_itself() -> None:
     one_slow = recorder(*[20.0] * 39, 101.0)
     assert judge(LIMIT, one_slow, FEWER).outcome is RuleOutcome.PASS

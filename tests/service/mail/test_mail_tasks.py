@@ -108,7 +108,7 @@ def test_S03_only_the_owner_of_an_account_is_told_of_a_registration_with_its_ema
     service.register(email=owner["email"])
     stranger = service.register(username=owner["username"])
     service.send_due()
-    assert "has an account already" in text_of(wait_for_mails(service.outbox, owner["email"], 2)[1])
+    assert "already has an account" in text_of(wait_for_mails(service.outbox, owner["email"], 2)[1])
     service.wait_for_no_account(1, "account_exists")
     assert mails_to(service.outbox, stranger["email"]) == []
 
@@ -123,7 +123,7 @@ def test_S03_a_new_email_is_asked_whether_it_is_the_callers_and_its_owner_is_tol
     for email in (free, owner["email"]):
         service.send(names.EMAIL_CHANGE, str(user_id), email)
     (mail,) = wait_for_mails(service.outbox, free, 1)
-    assert "has an account already" in text_of(wait_for_mails(service.outbox, owner["email"], 2)[1])
+    assert "already has an account" in text_of(wait_for_mails(service.outbox, owner["email"], 2)[1])
     with service.api.client() as client:
         assert client.post(f"{PREFIX}/verify-email", json={"token": token_in(mail)}).status_code == 200
     assert service.query("SELECT email FROM users WHERE username = ?", user["username"]) == [(free,)]

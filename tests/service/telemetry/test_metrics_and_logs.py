@@ -17,6 +17,7 @@ from inference_core.settings import Settings, SettingsError
 from inference_core.telemetry.reporting import configure_reporting
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
+from tests.support.stack import clean_environment
 
 
 @pytest.fixture(scope="module")
@@ -190,3 +191,24 @@ def test_reporting_without_its_packages_is_one_clear_line(
     with pytest.raises(SettingsError, match=rf"{field.upper()} is set, but its packages are not installed"):
         configure_reporting(Settings(_env_file=None, **{field: value}))
     assert configure_reporting(Settings(_env_file=None)) is False
+
+
+@pytest.mark.parametrize(("level", "is_quiet"), [("INFO", True), ("DEBUG", False)])
+def test_news_of_the_pools_are_for_debug(level: str, is_quiet: bool) -> None:
+    program = (
+        "import logging\n"
+        "from inference_core.db.pool import TimedPool\n"
+        "from inference_core.logging import configure_logging\n"
+        "from inference_core.settings import load_settings\n"
+        "configure_logging(load_settings())\n"
+        "print(logging.getLogger(f'{TimedPool.__module__}.{TimedPool.__name__}').isEnabledFor(logging.INFO))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=clean_environment(LOG_LEVEL=level),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == [str(not is_quiet)]
