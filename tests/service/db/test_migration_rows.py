@@ -57,9 +57,9 @@ def rebuild(table: str, column: str, length: int, existing: int) -> str:
 
 @pytest.fixture
 def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the migrations, to which a test adds its own."""
+    """A copy of the first two migrations, to which a test adds its own."""
     copy = tmp_path / "migrations"
-    shutil.copytree(migrate.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(migrate.SCRIPTS, copy, ignore=shutil.ignore_patterns("__pycache__", "r000[3-9]*", "r00[1-9]*"))
     monkeypatch.setattr(migrate, "SCRIPTS", copy)
     return copy
 
