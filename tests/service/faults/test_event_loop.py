@@ -163,9 +163,10 @@ USE_UP = re.compile(r"password|verify|refresh|logout|DELETE")
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def settings(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("loop")
-    return Settings(_env_file=None, environment="testing", database_url=f"sqlite:///{folder / 'service.db'}")
+    database_url = f"sqlite:///{folder / 'service.db'}"
+    return Settings(_env_file=None, environment="testing", database_url=database_url, redis_url=redis_url)
 
 
 @pytest.fixture(scope="module")
