@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -31,6 +32,7 @@ class ConnectionHygiene:
     def __init__(self, engine: Engine) -> None:
         self.on_drop: Callable[[], None] | None = None
         self._idle: set[Any] = set()
+        _outlive_reset(engine.dialect)
         event.listen(engine, "handle_error", self._judge)
         event.listen(engine.pool, "checkout", self._refuse_closed)
         event.listen(engine.pool, "checkin", self._note_idle)
@@ -72,6 +74,28 @@ class ConnectionHygiene:
         # Closing it politely would wait for a server that may never say anything again.
         self._idle.discard(connection.driver_connection)
         connection.driver_connection.terminate()
+
+
+def _outlive_reset(dialect: Dialect) -> None:
+    """Let a connection that was cut come back to the pool, which lends it to nobody.
+
+    SQLAlchemy rolls a connection back and resets its isolation level when it comes back. The answer that was read on it
+    is whole by then, so an error there is no error of the request.
+    """
+    for name in ("do_rollback", "reset_isolation_level"):
+        setattr(dialect, name, _forgiving_loss(getattr(dialect, name)))
+
+
+def _forgiving_loss(step: Callable[[Any], None]) -> Callable[[Any], None]:
+    @functools.wraps(step)
+    def carried_out(connection: Any) -> None:
+        try:
+            step(connection)
+        except Exception:
+            if not connection.driver_connection.is_closed():
+                raise
+
+    return carried_out
 
 
 def _has_closed(context: ExceptionContext) -> bool:
