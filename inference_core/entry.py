@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import signal
+import sys
 
 from inference_core.standard_streams import open_closed_streams
+
+UNWRITABLE = {errno.ENOSPC, errno.EIO, errno.EBADF}
 
 
 def main() -> None:
@@ -14,4 +18,9 @@ def main() -> None:
     from inference_core.cli import app  # noqa: PLC0415 - loading it is what takes the time
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    app()
+    try:
+        app()
+    except OSError as error:
+        if error.filename is not None or error.errno not in UNWRITABLE:
+            raise
+        sys.exit(f"inference-core: the output cannot be written: {error.strerror}")

@@ -126,6 +126,8 @@ def shell(line: str, **extra: str) -> subprocess.CompletedProcess[str]:
         ("command migrate 2>&-", {0}),
         ("command migrate <&- >&- 2>&-", {0}),
         ("command --help | true", {0, 1, 141}),
+        ("command --help >/dev/full", {1}),
+        ("command migrate --help >/dev/full", {1}),
         ("command llm-sim --port 0 | true", {1, 141}),
         ("DATABASE_URL=nonsense command migrate 2>&-", {1}),
         ("command up --port 0 --data /proc/none 2>&1 >&- | true", {1, 120, 141}),
