@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 
@@ -23,4 +24,6 @@ def main() -> None:
     except OSError as error:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise
+        # What is left in the buffer would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(f"inference-core: the output cannot be written: {error.strerror}")
