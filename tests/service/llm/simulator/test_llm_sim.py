@@ -21,7 +21,16 @@ from inference_core.llm import errors
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.simulator.plan import make_plan
 from inference_core.llm.simulator.speeds import SPEEDS
-from inference_core.llm.types import ChatRequest, Message, ModelCall, SamplingParams, StreamItem, Token, Usage
+from inference_core.llm.types import (
+    SIGN_OF_LIFE,
+    ChatRequest,
+    Message,
+    ModelCall,
+    SamplingParams,
+    StreamItem,
+    Token,
+    Usage,
+)
 from tests.support.processes import stop, wait_until
 from tests.support.stack import ROOT
 
@@ -209,14 +218,16 @@ async def test_our_own_provider_reads_it_with_the_planned_times(own: OpenAICompa
     began = time.monotonic()
     plan = make_plan(3, REQUEST, "any-name", SPEEDS["fast"])
     pieces: list[Token] = []
+    usage: list[Usage] = []
     async for item in own.stream(REQUEST, CALL):
         if isinstance(item, Token):
             assert item.planned_ms is not None
             # Never before it was due; the event loop of the server counts in milliseconds.
             assert 1000 * (time.monotonic() - began) > item.planned_ms - 2
             pieces.append(item)
-        else:
-            assert item == Usage(1, len(plan.tokens))
+        elif item is not SIGN_OF_LIFE:
+            usage.append(item)
+    assert usage == [Usage(1, len(plan.tokens))]
     assert tuple(piece.content for piece in pieces) == plan.tokens
     planned = [piece.planned_ms or 0.0 for piece in pieces]
     assert planned == sorted(planned)
