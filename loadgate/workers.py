@@ -14,14 +14,14 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 
 from loadgate.arrival import ArrivalSchedule, RateSegment, WorkerShare
 from loadgate.clocks import WorkerClocks, moved
-from loadgate.judgement import EndedBy, Ending
+from loadgate.judgement import EndedBy
 from loadgate.pacer import Pacer
 from loadgate.run_state import Run
 
 FINISH = "loadgate_finish"
 """Master to worker: stop the users, wait for requests in flight, send the last report.
 
-Data: {"stop_timeout_s", "ending"}, the ending as in `Ending`.
+Data: {"stop_timeout_s", "ended_by"}, the latter as in `EndedBy`.
 """
 FINAL = "loadgate_final"
 """Worker to master: the last report."""
@@ -76,7 +76,7 @@ class WorkerSide:
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run, _ = self._current()
         if run is not None:
-            run.ending = Ending(msg.data["ending"])
+            run.end_by(EndedBy(msg.data["ended_by"]))
         self.finish(msg.data["stop_timeout_s"])
 
     def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
@@ -171,7 +171,10 @@ class MasterSide:
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Tell the workers to finish and wait for their last reports, no longer than they may take."""
-        self._runner.send_message(FINISH, {"stop_timeout_s": stop_timeout_s, "ending": run.ending.value})
+        self._runner.send_message(
+            FINISH,
+            {"stop_timeout_s": stop_timeout_s, "ended_by": (run.ended_by or EndedBy.TIME).value},
+        )
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
         while self._unfinished(run) and time.monotonic() < deadline and not hurried():
             gevent.sleep(0.05)

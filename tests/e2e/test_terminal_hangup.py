@@ -30,6 +30,12 @@ while True:
 """
 
 
+def take_terminal(terminal: int) -> None:
+    """Make it the controlling terminal, and hear its hang-up, which whoever runs the tests may have ignored."""
+    os.close(os.open(os.ttyname(terminal), os.O_RDWR))
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("module", ["inference_core.stack.terminal", "loadgate.terminal_watch"])
 @pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
 def test_a_command_ends_with_its_terminal_unless_it_ignores_that(module: str, ignored: bool, tmp_path: Path) -> None:
@@ -43,7 +49,7 @@ def test_a_command_ends_with_its_terminal_unless_it_ignores_that(module: str, ig
         stdout=terminal,
         stderr=terminal,
         start_new_session=True,
-        preexec_fn=lambda: os.close(os.open(os.ttyname(terminal), os.O_RDWR)),  # noqa: PLW1509  # now the controlling one
+        preexec_fn=lambda: take_terminal(terminal),  # noqa: PLW1509  # no threads here
     )
     os.close(terminal)
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.loadgate.running.support import (
+    INCONCLUSIVE,
     USAGE,
     assert_artefacts,
     document,
@@ -105,4 +106,4 @@ def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path:
         assert_artefacts(tmp_path)
         assert document(tmp_path)["run"]["ending"] == "interrupted"
         started.signal(signal.SIGINT)
-        assert started.wait() == 99, started.output
+        assert started.wait() == INCONCLUSIVE, started.output
