@@ -130,8 +130,7 @@ def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) 
 
 
 def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
-    named = [stage.name or f"stage {number}" for number, stage in enumerate(profile.stages, start=1)]
-    known = [RAMP, *(named or [STEADY])]
+    known = [RAMP, *(profile.stage_names or [STEADY])]
     return [
         f"profile {profile.name!r}: rule '{rule}' names the stage {rule.stage!r}; its stages are {', '.join(known)}"
         for rule in rules

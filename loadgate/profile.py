@@ -76,6 +76,11 @@ class LoadProfile:
         return format_duration(self.run_time_s)
 
     @property
+    def stage_names(self) -> list[str]:
+        """What the requests of each stage are marked with, in order: its name, or `stage 2` for the second."""
+        return [stage.name or f"stage {number}" for number, stage in enumerate(self.stages, start=1)]
+
+    @property
     def load_text(self) -> str:
         """The load in a few words: `10 users, 1/s, 1m`; `up to 200 arrivals/s, 2m` for an open model."""
         if (schedule := self.arrivals()) is not None:

@@ -25,11 +25,11 @@ def closed_steps(profile: LoadProfile) -> list[Step]:
         return [Step(0.0, profile.users, profile.spawn_rate, STEADY)]
     steps: list[Step] = []
     at_s, users_before = 0.0, 0
-    for number, stage in enumerate(profile.stages, start=1):
+    for name, stage in zip(profile.stage_names, profile.stages, strict=True):
         users = stage.users or 0
         change = abs(users - users_before)
         rate = change / stage.ramp_s if stage.ramp_s and change else stage.spawn_rate or profile.spawn_rate
-        steps.append(Step(at_s, users, rate, stage.name or f"stage {number}"))
+        steps.append(Step(at_s, users, rate, name))
         at_s += stage.duration_s
         users_before = users
     return steps
