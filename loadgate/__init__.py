@@ -1,22 +1,28 @@
 """The load gate: turns a Locust suite into load profiles, numbers that can be trusted, a verdict and a report.
 
-`install` is imported on first use, because importing Locust patches the standard library for gevent, which only a
-Locust process wants.
+The names are imported on first use: importing Locust patches the standard library for gevent, which only a Locust
+process wants, and a command that needs neither answers at once.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from loadgate.profile import LoadProfile, Stage
-
 if TYPE_CHECKING:
-    from loadgate.gate import install
+    from loadgate.generator.install import install
+    from loadgate.run.health import HealthLimits
+    from loadgate.shape.profile import LoadProfile, Stage
 
-__all__ = ["LoadProfile", "Stage", "install"]
+__all__ = ["HealthLimits", "LoadProfile", "Stage", "install"]
+
+_MODULES = {
+    "HealthLimits": "loadgate.run.health",
+    "LoadProfile": "loadgate.shape.profile",
+    "Stage": "loadgate.shape.profile",
+    "install": "loadgate.generator.install",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "install":
-        from loadgate.gate import install  # noqa: PLC0415 - see the module's docstring
-
-        return install
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)

@@ -13,18 +13,18 @@ from typing import Annotated
 
 import typer
 
-from loadgate.arrival import EXAMPLES
-from loadgate.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
 from loadgate.checks import diagnose, host_problem
 from loadgate.credentials import without_credentials
-from loadgate.describe import DescribeError, describe
 from loadgate.exit_codes import ExitCode
-from loadgate.history import history_json, history_text, past_runs, prune
-from loadgate.places import PlaceError, shown_path
+from loadgate.paths import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
-from loadgate.run import RunError, RunRequest, run, suite_files
-from loadgate.streams import use_views
-from loadgate.target import TargetError
+from loadgate.report.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
+from loadgate.report.history import history_json, history_text, past_runs, prune
+from loadgate.runner.describe import DescribeError, describe
+from loadgate.runner.run import RunError, RunRequest, run, suite_files
+from loadgate.runner.target import TargetError
+from loadgate.shape.arrivals import EXAMPLES
+from loadgate.stdio import use_views
 
 _cli = typer.Typer(
     add_completion=False,

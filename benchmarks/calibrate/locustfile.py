@@ -6,7 +6,7 @@ from locust import between, task
 
 from benchmarks.calibrate.cases import PAUSE_S
 from loadgate import LoadProfile, install
-from loadgate.users import BaseUser
+from loadgate.generator.users import BaseUser
 
 
 class Caller(BaseUser):

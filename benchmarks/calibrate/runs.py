@@ -19,10 +19,10 @@ from benchmarks.calibrate.answers import BASE_MS
 from benchmarks.calibrate.cases import Case, Load, Model
 from benchmarks.calibrate.comparison import Comparison, Figure, latency_figures
 from benchmarks.calibrate.round_trip import RoundTrips
-from loadgate.artefacts import read_run
 from loadgate.exit_codes import ExitCode
-from loadgate.places import RUN_FOLDER_VARIABLE
+from loadgate.paths import RUN_FOLDER_VARIABLE
 from loadgate.recorder import Outcome, Recorder, RequestName, corrected, expected_interval_ms
+from loadgate.report.artefacts import read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_MS = 1000.0

@@ -18,7 +18,7 @@ from locust import FastHttpUser, HttpUser, User, constant, events, task
 from locust.env import Environment
 
 from loadgate import LoadProfile, install
-from loadgate.users import BaseUser
+from loadgate.generator.users import BaseUser
 
 
 class Base(BaseUser):

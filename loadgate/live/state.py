@@ -9,7 +9,7 @@ from typing import Any
 
 from loadgate.live.rules import LiveRules
 from loadgate.rules import RuleResult
-from loadgate.run_state import Run
+from loadgate.run.state import Run
 
 RATE_WINDOW_S = 5
 """Over how many whole seconds the current rate is taken."""

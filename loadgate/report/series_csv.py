@@ -11,7 +11,7 @@ from typing import Any
 from loadgate.report.html.grid import Grid
 from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import NO_VALUE, ChartSeries, ScopeSeries
-from loadgate.run_document import iso_time
+from loadgate.run.document import iso_time
 
 _PLACE = ("time", "width_s", "scope", "group", "name")
 _FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")

@@ -4,7 +4,6 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from loadgate.durations import format_duration
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, least_value
 from loadgate.rules.readings import Reading, confidence_interval, format_value, read
@@ -12,6 +11,7 @@ from loadgate.rules.smoke import by_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
+from loadgate.units import format_duration
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 

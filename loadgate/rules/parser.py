@@ -21,8 +21,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from loadgate.durations import duration_s
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
+from loadgate.units import duration_s
 
 _TIME_UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
 _METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadgate.durations import format_duration
+from loadgate.units import format_duration
 
 
 class MetricKind(StrEnum):

@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from loadgate.health import GeneratorHealth
-from loadgate.judgement import Ending, judge
-from loadgate.profile import LoadProfile
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
 from loadgate.rules import parse_rules
-from loadgate.run_document import run_document
-from loadgate.run_state import Plan, Run
+from loadgate.run.document import run_document
+from loadgate.run.health import GeneratorHealth
+from loadgate.run.judgement import Ending, judge
+from loadgate.run.state import Plan, Run
+from loadgate.shape.profile import LoadProfile
 
 STARTED_S = 1_777_593_600
 """2026-05-01T00:00:00Z."""

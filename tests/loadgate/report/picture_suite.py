@@ -8,8 +8,8 @@ from locust import between, task
 
 import loadgate
 from loadgate import LoadProfile, Stage
+from loadgate.generator.users import BaseUser
 from loadgate.health import HealthLimits
-from loadgate.users import BaseUser
 
 SECONDS = float(os.environ.get("TEST_PICTURE_S", "8"))
 

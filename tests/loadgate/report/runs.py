@@ -8,13 +8,13 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-from loadgate.judgement import Ending, judge
-from loadgate.profile import LoadProfile
 from loadgate.recorder import Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
-from loadgate.run import with_target
-from loadgate.run_document import run_document
-from loadgate.run_state import Plan, Run
+from loadgate.run.document import run_document
+from loadgate.run.judgement import Ending, judge
+from loadgate.run.state import Plan, Run
+from loadgate.runner.run import with_target
+from loadgate.shape.profile import LoadProfile
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
 HOSTILE = '</script><script>document.title="owned"</script><b>&\u202e"quoted" ☃'

@@ -25,7 +25,7 @@ MAX_PAGE_BYTES = 1_500_000
 BUILD = """
 import json, resource, sys, time
 from pathlib import Path
-from loadgate.artefacts import read_run
+from loadgate.report.artefacts import read_run
 from loadgate.report.html import html_report
 
 def build():

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from loadgate.judgement import Ending, RunFacts, judge
 from loadgate.recorder import Outcome, Recorder
 from loadgate.rules import RuleOutcome, parse_rules
+from loadgate.run.judgement import Ending, RunFacts, judge
 
 FULL = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1030.0), planned_s=30)
 FEWER = replace(FULL, fewer_users="2 users instead of the profile's 10")

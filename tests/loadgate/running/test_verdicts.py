@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.run_document import SCHEMA_VERSION
+from loadgate.run.document import SCHEMA_VERSION
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,

@@ -10,7 +10,7 @@ from typing import Any
 
 from locust.exception import RescheduleTask
 
-from loadgate.groups import GROUP
+from loadgate.users import GROUP
 from users.base import API, BaseUser
 
 FIRST_NAMES = ("Ada", "Grace", "Edsger", "Barbara", "Donald", "Frances", "Alan", "Radia", "José", "Łukasz", "Zoë", "明")

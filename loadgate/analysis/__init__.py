@@ -1,0 +1,1 @@
+"""Statistics on the series of a finished run. Pure."""

@@ -1,0 +1,1 @@
+"""Everything that knows Locust or gevent: the gate inside a Locust process."""

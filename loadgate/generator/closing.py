@@ -1,0 +1,110 @@
+"""The end of the runs of a process: who ended the load, the conclusion, and an exit code that says the same."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import gevent
+from flask import has_request_context
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+from loadgate.exit_codes import ExitCode
+from loadgate.project import Project
+from loadgate.report.conclusion import Conclusion, conclude, show
+from loadgate.run.judgement import EndedBy
+from loadgate.run.state import Run
+
+
+def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
+    """Return by whom Locust was told to stop, where the gate has not told it.
+
+    `is_interrupted` on a worker that its master told to stop as well.
+    """
+    if is_interrupted:
+        return EndedBy.INTERRUPT
+    if isinstance(runner, MasterRunner) and not runner.worker_count:
+        return EndedBy.SUITE if run.stopped_workers.keys() >= run.lost_workers.keys() else EndedBy.INTERRUPT
+    if runner.shape_greenlet is not None and runner.shape_greenlet is gevent.getcurrent():
+        return EndedBy.SHAPE
+    if run.plan.timed_by_gate or isinstance(runner, WorkerRunner):
+        return EndedBy.SUITE
+    if not run.is_early():
+        return EndedBy.TIME
+    # The web UI's stop button is a request to the web UI.
+    return EndedBy.INTERRUPT if has_request_context() else EndedBy.SUITE
+
+
+class Closing:
+    """What came of the last run of a process that judges, and the exit code of the process.
+
+    Listeners of the suite are called between a run's conclusion and the end of the process. What they raise changes
+    the verdict; the exit code stays the verdict's.
+    """
+
+    def __init__(self, environment: Environment, project: Project) -> None:
+        self.conclusion: Conclusion | None = None
+        self.without_load = ""
+        """Why a run ended before any load was made."""
+        self._environment = environment
+        self._project = project
+        self._run: Run | None = None
+        self._exceptions = 0
+        self._code: int | None = None
+        self._suites_code: int | None = None
+
+    def begin(self) -> None:
+        """A run begins; until it is judged, the process has failed."""
+        self._run, self.without_load = None, ""
+        self._set_code(ExitCode.ERROR)
+
+    def conclude(self, run: Run) -> None:
+        """Judge a run that is over, and write its files."""
+        self.conclusion = conclude(run, self._project, self.conclusion if run is self._run else None)
+        self._run, self._exceptions = run, _exceptions_of(run)
+        self._set_code(self.conclusion.code)
+
+    def note_exception(self, error: BaseException, where: str) -> None:
+        """Note what a listener raised after the run was judged."""
+        if self._run is not None:
+            self._run.record_exception(error, error.__traceback__, where)
+
+    def note_exit(self, error: SystemExit) -> None:
+        """Note that a listener wanted to end the process with an exit code of its own."""
+        code: Any = error.code
+        self._suites_code = code if isinstance(code, int) else int(code is not None)
+
+    def finish(self) -> None:
+        """All listeners have been called: say what they changed, and set the exit code for good."""
+        self._note_code()
+        if self._run is not None and _exceptions_of(self._run) != self._exceptions:
+            self.conclude(self._run)
+        if self.conclusion is None:
+            reason = self.without_load or "the run was ended before it began"
+            print(f"loadgate: no load was made: {reason}", file=sys.stderr, flush=True)
+            self._set_code(ExitCode.ERROR)
+        else:
+            self._set_code(self.conclusion.code)
+
+    def show(self) -> None:
+        """Print the verdict."""
+        if self.conclusion is None:
+            return
+        code, remarks = self.conclusion.code, []
+        if self._suites_code not in {None, code}:
+            remarks.append(f"the suite set the exit code {self._suites_code}; the exit code is the verdict's, {code:d}")
+        show(self.conclusion, remarks)
+
+    def _set_code(self, code: int) -> None:
+        self._note_code()
+        self._code = self._environment.process_exit_code = int(code)
+
+    def _note_code(self) -> None:
+        """Notice a code that the suite has set."""
+        if self._environment.process_exit_code not in {None, self._code}:
+            self._suites_code = self._environment.process_exit_code
+
+
+def _exceptions_of(run: Run) -> int:
+    return sum(exception.count for exception in run.exceptions.values())

@@ -1,0 +1,66 @@
+"""Prints what a locustfile declares, for `loadgate.runner.describe`.
+
+`python -m loadgate.generator.describe MARK LOCUSTFILE [run PROFILE [OPTION ...]]` prints one line, MARK and then the
+profiles as JSON. It exits 2 with one line an error when the suite, the profile ("" is the default one) or an
+option for Locust cannot be used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from locust.argument_parser import get_parser, parse_locustfile_paths
+from locust.main import merge_locustfiles_content
+
+from loadgate.exit_codes import ExitCode
+from loadgate.generator.locust_options import option_problem
+from loadgate.generator.plan import needs_host
+from loadgate.generator.plugin import LoadGate
+from loadgate.generator.suite import SuiteError, refuse, validated
+
+
+def _main(mark: str, path: str, asked: Sequence[str]) -> None:
+    user_classes, *_ = merge_locustfiles_content(parse_locustfile_paths(path.split(",")))
+    gate = LoadGate.attached
+    if gate is None:
+        refuse(f"{path}: declares no profiles; call loadgate.install(...) at its end", ExitCode.USAGE)
+    suite, host = gate.suite, {}
+    if asked:
+        _, profile, *options = asked
+        try:
+            validated(suite, profile)
+        except SuiteError as error:
+            refuse(str(error), ExitCode.USAGE)
+        profile = profile or suite.default_profile
+        options_read = _read_options(["-f", path, "--headless", "--load-profile", profile, *options])
+        running = [user for user in user_classes.values() if user.weight > 0 or user.fixed_count > 0]
+        host = {"host": options_read.host or "", "needs_host": needs_host(running)}
+    classes = [user.__name__ for user in suite.user_classes]
+    profiles = [
+        {
+            "name": name,
+            "description": item.description,
+            "load": "" if (problems := item.problems(classes)) else item.load_text,
+            "problems": problems,
+        }
+        for name, item in suite.profiles.items()
+    ]
+    print(mark + json.dumps({"default": suite.default_profile, "profiles": profiles, **host}))
+
+
+def _read_options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Let Locust read its command line, as it will when the target has been started for it."""
+    sys.argv = ["locust", *arguments]
+    parser = get_parser()
+    parser.error = lambda message: refuse(message, ExitCode.USAGE)  # type: ignore[method-assign]  # one line, no usage
+    options: argparse.Namespace = parser.parse_args()
+    if problem := option_problem(options):
+        refuse(problem, ExitCode.USAGE)
+    return options
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], sys.argv[2], sys.argv[3:])

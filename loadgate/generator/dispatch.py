@@ -1,0 +1,65 @@
+"""Locust's dispatcher of users, made fair to light classes and made to stop when told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from locust import User
+from locust.dispatch import UsersDispatcher
+from locust.runners import WorkerNode
+
+from loadgate.shape.weighted import weighted_order
+
+
+class GateDispatcher(UsersDispatcher):
+    """Locust's dispatcher with `weighted_order`, and with a way to end a ramp at once.
+
+    Locust's own order starves light classes while few users run: with weights 28/2/50/2 the first eighteen users
+    belong to two classes. And its master goes on with a ramp after a run was stopped, which starts users anew.
+    `on_change` is called when the number of users begins to change, whoever asked for it.
+    """
+
+    def __init__(
+        self, worker_nodes: list[WorkerNode], user_classes: list[type[User]], on_change: Callable[[], None]
+    ) -> None:
+        self._halted = False
+        self._on_change = on_change
+        super().__init__(worker_nodes, user_classes)
+
+    def new_dispatch(
+        self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
+    ) -> None:
+        """Begin to go to another number of users."""
+        super().new_dispatch(target_user_count, spawn_rate, user_classes)
+        self._on_change()
+
+    def halt(self) -> None:
+        """Dispatch nothing any more."""
+        self._halted = True
+
+    def __next__(self) -> dict[str, dict[str, int]]:
+        """Return the next distribution of users over workers."""
+        if self._halted:
+            raise StopIteration
+        following = super().__next__()
+        if self._halted:
+            raise StopIteration
+        return following
+
+    def _user_gen(self) -> Iterator[str | None]:
+        weighted = weighted_order((user.__name__, user.weight) for user in self._user_classes if not user.fixed_count)
+        while True:
+            if self._try_dispatch_fixed:
+                self._try_dispatch_fixed = False
+                for name, missing in self._missing_fixed_users().items():
+                    yield from [name] * missing
+            else:
+                yield next(weighted, None)
+
+    def _missing_fixed_users(self) -> Mapping[str, int]:
+        missing = {
+            user.__name__: user.fixed_count - self._get_user_current_count(user.__name__)
+            for user in self._user_classes
+            if user.fixed_count
+        }
+        return {name: count for name, count in missing.items() if count > 0}

@@ -1,0 +1,92 @@
+"""Samples the CPU and the event-loop lag of this generator process; `loadgate.run.health` says what is too much."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections import deque
+from collections.abc import Callable
+
+import gevent
+
+from loadgate.recorder import LatencySketch
+from loadgate.run.health import CPU_WINDOW_S, GeneratorHealth, HealthLimits
+
+LAG_INTERVAL_S = 0.05
+WAKE_UP = "wake-up"
+"""What the stalls of the event loop are recorded as: for each interval, how long the stall was that it lay in."""
+
+
+class HealthSampler:
+    """Samples this process from a greenlet of its own between `start` and `stop`."""
+
+    def __init__(self, process: str, limits: HealthLimits, record_lag: Callable[[str, float], None] | None) -> None:
+        self.process = process
+        self._limits = limits
+        self._record_lag = record_lag
+        self._lags = LatencySketch()
+        self._cpu_peak = 0.0
+        self._began = (time.perf_counter(), time.process_time())
+        self._window: deque[tuple[float, float]] = deque([self._began])
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Begin to sample; call it before there is load."""
+        # Locust looks at the call stack when it stops a run. A process's first look goes through the sources of all
+        # modules, 20 ms for which the last answers would have to wait.
+        inspect.stack()
+        self._greenlet = gevent.spawn(self._sample)
+
+    def stop(self) -> None:
+        """Stop sampling; `health` then stays as it is."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+            self._greenlet = None
+
+    def recent_cpu_share(self) -> float | None:
+        """Return the share of a core used over the last `CPU_WINDOW_S`, or less at the start; `None` before that."""
+        (began, cpu_then), (now, cpu_now) = self._window[0], self._window[-1]
+        return (cpu_now - cpu_then) / (now - began) if now > began else None
+
+    def health(self) -> GeneratorHealth:
+        """Return what was measured so far."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        elapsed = wall - self._began[0]
+        mean = (cpu - self._began[1]) / elapsed if elapsed > 0 else 0.0
+        return GeneratorHealth(
+            process=self.process,
+            cpu_mean_share=round(mean, 4),
+            cpu_peak_share=round(max(self._cpu_peak, mean if elapsed < CPU_WINDOW_S else 0.0), 4),
+            lag_p99_ms=round(self._lags.quantile(0.99) or 0.0, 3),
+            lag_max_ms=round(self._lags.max_ms or 0.0, 3),
+            lag_samples=self._lags.count,
+            cpu_limit_share=self._limits.cpu_share,
+            lag_limit_ms=self._limits.lag_p99_ms,
+        )
+
+    def _sample(self) -> None:
+        while True:
+            asleep = time.perf_counter()
+            gevent.sleep(LAG_INTERVAL_S)
+            now = time.perf_counter()
+            self._note_lag(max(0.0, now - asleep - LAG_INTERVAL_S))
+            if now - self._window[-1][0] >= 1:
+                self._note_cpu(now)
+
+    def _note_lag(self, late_s: float) -> None:
+        self._lags.record(late_s * 1000)
+        if self._record_lag is None:
+            return
+        # What held it up may have begun up to one interval before, and cannot be expected to have begun earlier than by
+        # its own length. Each moment of a stall counts, not each stall: further wake-ups would have been due in it.
+        stall_ms = (late_s + min(late_s, LAG_INTERVAL_S)) * 1000
+        for _ in range(1 + int(late_s / LAG_INTERVAL_S)):
+            self._record_lag(WAKE_UP, stall_ms)
+
+    def _note_cpu(self, now: float) -> None:
+        self._window.append((now, time.process_time()))
+        while len(self._window) > 2 and now - self._window[1][0] >= CPU_WINDOW_S:
+            self._window.popleft()
+        (began, cpu_then), (_, cpu_now) = self._window[0], self._window[-1]
+        if now - began >= CPU_WINDOW_S:
+            self._cpu_peak = max(self._cpu_peak, (cpu_now - cpu_then) / (now - began))

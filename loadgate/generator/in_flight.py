@@ -1,0 +1,198 @@
+"""Requests in flight, of every user with a client of Locust's: none is lost when its user or its run ends.
+
+Locust records a request when its answer is there and its `with` block is left. One that is cut off before that is
+recorded here.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+import gevent
+from locust import User, clients
+from locust.clients import HttpSession
+from locust.contrib import fasthttp
+from locust.contrib.fasthttp import FastHttpSession
+from locust.exception import ResponseError
+from locust.runners import CPU_MONITOR_INTERVAL, Runner
+from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
+
+from loadgate.generator.client.stopwatch import Stopwatch, timed, under_way
+from loadgate.generator.client.streamed import follow_body, has_open_body, settle_body
+from loadgate.generator.client.tracing import TRACEPARENT, traceparent_in
+from loadgate.generator.hooks import CONTROL_FLOW
+from loadgate.generator.request_events import FIRST_BYTE, UnansweredRequestError
+
+POLL_S = 0.02
+
+fast_request = FastHttpSession.request
+"""Locust's own, for who follows the request already."""
+
+_blocks: dict[object, gevent.Greenlet] = {}
+"""By response whose `with` block is being carried out: the greenlet that is at it."""
+
+
+def settle(is_over: Callable[[], bool]) -> None:
+    """Wait for the requests that are in flight now until `is_over`, then cut off those that are left.
+
+    Their users are stopped; what is left is of greenlets that their tasks started, and did not wait for.
+    """
+    here = gevent.getcurrent()
+    left = {request for request, greenlet in _open().items() if greenlet is not here}
+    while left := left & _open().keys():
+        if is_over():
+            gevent.killall([greenlet for request, greenlet in _open().items() if request in left], timeout=1)
+            break
+        gevent.sleep(POLL_S)
+    # The answer of a BaseUser's request may be about to record itself, once its greenlet has given way.
+    gevent.sleep(0)
+
+
+def _open() -> dict[object, gevent.Greenlet]:
+    """What has begun and not ended, and the greenlet that is at it."""
+    return {watch: greenlet for greenlet, watch in under_way().items()} | _blocks
+
+
+def record_unanswered(
+    session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
+) -> None:
+    """Count a session's request that is cut off as failed, with the time that it had waited."""
+    waited_ms = (time.perf_counter() - began) * 1000
+    session.request_event.fire(
+        request_type=method,
+        name=name or session.request_name or url,
+        response_time=waited_ms,
+        response_length=0,
+        response=None,
+        context=context,
+        exception=UnansweredRequestError("no answer when the run ended"),
+        start_time=time.time() - waited_ms / 1000,
+        url=session._build_url(url),  # noqa: SLF001 - no public way to it
+    )
+
+
+def ends_task(left_by: BaseException | None) -> bool:
+    """Whether what left a `with` block ended its user's task, not the request, whose status decides then."""
+    return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+
+
+def mark_failed(response: Any, left_by: BaseException | None) -> None:
+    """Have an exception that leaves a `with` block fail its request, unless the block has said what it is."""
+    if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public way to ask
+        response.failure(left_by)
+
+
+@functools.cache
+def follow_clients() -> None:
+    """Have Locust's own clients follow their requests as those of a BaseUser do, and no user begin one as it stops."""
+    User.stop = _stop  # type: ignore[method-assign,assignment]
+    User.start = _start  # type: ignore[method-assign,assignment]
+    Runner.monitor_cpu_and_memory = _monitor_cpu  # type: ignore[method-assign,assignment]
+    for session_class in (HttpSession, FastHttpSession):
+        session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
+    for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
+        _follow_blocks(response_class)
+
+
+_locust_monitor_cpu = Runner.monitor_cpu_and_memory
+_locust_start = User.start
+_locust_stop = User.stop
+
+
+def _monitor_cpu(runner: Runner) -> None:
+    """Watch the CPU as Locust does, also after a moment without a free file descriptor, which would end the run."""
+    while True:
+        try:
+            _locust_monitor_cpu(runner)
+        except OSError:
+            gevent.sleep(CPU_MONITOR_INTERVAL)
+
+
+def _start(user: User, group: Any) -> gevent.Greenlet:
+    """Start as Locust does; the user's idle connections are closed when it has ended."""
+    greenlet: gevent.Greenlet = _locust_start(user, group)
+    greenlet.rawlink(lambda _: _close_idle(user))
+    return greenlet
+
+
+def _close_idle(user: User) -> None:
+    """Close what nothing uses; a request that a greenlet of the user's has in flight goes on."""
+    client = getattr(user, "client", None)
+    if isinstance(client, HttpSession):
+        client.close()
+    elif isinstance(client, FastHttpSession):
+        for connections in client.client.clientpool.clients.values():
+            idle = connections._connection_pool._socket_queue  # noqa: SLF001 - `close` refuses what is in flight
+            while not idle.empty():
+                idle.get(block=False).close()
+
+
+def _stop(user: User, force: bool = False) -> bool:
+    """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
+
+    Locust kills a pausing user from the event loop's next turn; until then its pause may end and its next request
+    begin, which would be cut off and count as unanswered.
+    """
+    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public way to it
+        user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
+        user._group.killone(user._greenlet)  # noqa: SLF001 - as above; `group` may be the suite's own
+        return True
+    return bool(_locust_stop(user, force))
+
+
+def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(request)
+    def follow(session: Any, method: str, url: str, name: str | None = None, *more: Any, **options: Any) -> Any:
+        if session.user is None:
+            return request(session, method, url, name, *more, **options)
+        is_streamed = bool(options.get("stream"))
+        if is_streamed and not options.get("catch_response"):
+            options["context"] = {**(options.get("context") or {}), FIRST_BYTE: True}
+        began = time.perf_counter()
+        try:
+            with timed(Stopwatch()):
+                response = request(session, method, url, name, *more, **options)
+        except Exception:
+            raise  # a mistake in the task's code, which Locust reports as such
+        except BaseException:
+            sent = {TRACEPARENT: traceparent_in(options.get("headers"))}
+            context = {**sent, **session.user.context(), **(options.get("context") or {})}
+            record_unanswered(session, began, method=method, url=url, name=name, context=context)
+            raise
+        if is_streamed and options.get("catch_response"):
+            follow_body(response, began)
+        return response
+
+    return follow
+
+
+def _follow_blocks(response_class: Any) -> None:
+    """Have every response be recorded whose block is left, by whatever exception.
+
+    Where its task is ended, the status decides, unless the block has; any other exception makes the request a failure.
+    """
+    enter, leave = response_class.__enter__, response_class.__exit__
+
+    def follow(response: Any) -> Any:
+        entered = enter(response)
+        _blocks[response] = gevent.getcurrent()
+        return entered
+
+    def record(
+        response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        _blocks.pop(response, None)
+        if isinstance(value, gevent.GreenletExit) and has_open_body(response):
+            mark_failed(response, UnansweredRequestError("no end of the answer when the run ended"))
+        settle_body(response)
+        if ends_task(value):
+            leave(response, None, None, None)
+            return False
+        mark_failed(response, value)
+        return bool(leave(response, kind, value, traceback))
+
+    response_class.__enter__, response_class.__exit__ = follow, record

@@ -1,0 +1,169 @@
+"""The open model at work: gives each arrival of a schedule to a free user, and knows when it was meant to start.
+
+An arrival is one task of one user class; classes get arrivals by their weights. When no user of the class is free the
+arrival waits, and its waiting time counts as the target's: the users are many enough unless the target is slow.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+import gevent
+from gevent.event import AsyncResult
+
+from loadgate.shape.arrivals import ArrivalEvent, WorkerShare
+from loadgate.shape.weighted import weighted_order
+
+LATE_S = 0.05
+"""An arrival that starts this much after its time is counted as late: ten times what a timer is off by."""
+
+OWN_SLACK_S = 0.005
+"""What a timer and the client need to send an arrival that a user was free for. Up to this the generator's own time is
+not counted as the target's; beyond it, it is counted and shows in the generator's health too."""
+
+ARRIVAL = "arrival"
+"""What the lateness of an arrival that a user was free for is recorded as: the generator's own."""
+
+GIVE_WAY_EVERY = 10
+MAX_WAITING = 1000
+"""Arrivals that wait for a free user in one process; a further one is dropped, and counted."""
+
+
+class Arrival(NamedTuple):
+    """When a task was meant to start (perf_counter), and whether it had to wait for a free user."""
+
+    intended: float
+    waited: bool
+
+    def lateness_s(self, began: float) -> float:
+        """How much later its first request began, as far as that is not the generator's own slack."""
+        late_s = max(0.0, began - self.intended)
+        return late_s if self.waited or late_s > OWN_SLACK_S else 0.0
+
+
+class Pacer:
+    """One process's part of the arrivals; tasks `take` theirs, and get `None` when it is over."""
+
+    def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
+        self._count = count
+        self._record_lag = record_lag
+        self._waiting: dict[str, deque[float]] = {}
+        self._free: dict[str, deque[AsyncResult[Arrival | None]]] = {}
+        self._greenlet: gevent.Greenlet | None = None
+        self._over = False
+        self._share: WorkerShare | None = None
+        self._until_s = math.inf
+        self._began = 0.0
+        self._brought = 0
+        self._order: Iterator[str] = iter(())
+
+    def start(self, share: WorkerShare, weights: Mapping[str, float], until_s: float | None) -> None:
+        """Begin with the arrivals that are meant to start before `until_s`; does nothing the second time."""
+        if self._greenlet is None and not self._over:
+            self._share, self._until_s = share, math.inf if until_s is None else until_s
+            self._began = time.perf_counter()
+            self._order = weighted_order(weights.items())
+            self._greenlet = gevent.spawn(self._bring, share)
+
+    def stop(self) -> None:
+        """End the arrivals. What is overdue goes to users that are free; what is left then never starts.
+
+        Tasks that wait for an arrival get `None`.
+        """
+        if self._greenlet is not None:
+            self._greenlet.kill()
+        for _ in range(self._overdue()):
+            self._arrive_next()
+        self._over = True
+        for _ in range(sum(map(len, self._waiting.values()))):
+            self._count(ArrivalEvent.NEVER_STARTED)
+        self._waiting.clear()
+        for free in self._free.values():
+            while free:
+                free.popleft().set(None)
+
+    def _overdue(self) -> int:
+        """Arrivals whose time has passed and that this greenlet did not get to."""
+        if self._share is None:
+            return 0
+        elapsed_s = min(time.perf_counter() - self._began, self._until_s)
+        return max(0, self._share.count_before(elapsed_s) - self._brought)
+
+    def take(self, user_class: str) -> Arrival | None:
+        """Wait for the next arrival of a class and return it, `None` at the end."""
+        if self._over:
+            return None
+        waiting = self._waiting.get(user_class)
+        if waiting:
+            return self._started(Arrival(waiting.popleft(), waited=True))
+        ticket: AsyncResult[Arrival | None] = AsyncResult()
+        self._free.setdefault(user_class, deque()).append(ticket)
+        try:
+            arrival = ticket.get()
+        except BaseException:
+            self._give_back(user_class, ticket)
+            raise
+        return None if arrival is None else self._started(arrival)
+
+    def _bring(self, share: WorkerShare) -> None:
+        while (start_s := share.start_s(self._brought)) is not None and start_s < self._until_s:
+            delay_s = self._began + start_s - time.perf_counter()
+            # When it is late it gives way now and then only, so that it catches up.
+            if delay_s > 0 or self._brought % GIVE_WAY_EVERY == 0:
+                gevent.sleep(max(0.0, delay_s))
+            self._arrive_next()
+
+    def _arrive_next(self) -> None:
+        user_class = next(self._order, None)
+        start_s = None if self._share is None else self._share.start_s(self._brought)
+        if user_class is None:
+            self._count(ArrivalEvent.NEVER_STARTED)
+        elif start_s is not None:
+            self._arrive(user_class, self._began + start_s)
+        self._brought += 1
+
+    def _arrive(self, user_class: str, intended: float) -> None:
+        free = self._free.get(user_class)
+        if free:
+            free.popleft().set(Arrival(intended, waited=False))
+        elif sum(map(len, self._waiting.values())) < MAX_WAITING:
+            self._waiting.setdefault(user_class, deque()).append(intended)
+        else:
+            self._count(ArrivalEvent.DROPPED)
+
+    def _started(self, arrival: Arrival) -> Arrival:
+        now = time.perf_counter()
+        if now - arrival.intended > LATE_S:
+            self._count(ArrivalEvent.LATE)
+        if not arrival.waited:
+            self._record_lag(ARRIVAL, arrival.lateness_s(now) * 1000)
+        return arrival
+
+    def _give_back(self, user_class: str, ticket: AsyncResult[Arrival | None]) -> None:
+        """A user that is killed while it waits may have been given an arrival that it will not start."""
+        free = self._free[user_class]
+        if ticket in free:
+            free.remove(ticket)
+        elif ticket.successful() and (arrival := ticket.value) is not None:
+            if self._over:
+                self._count(ArrivalEvent.NEVER_STARTED)
+            else:
+                self._arrive(user_class, arrival.intended)
+
+
+_active: Pacer | None = None
+
+
+def activate(pacer: Pacer | None) -> None:
+    """Make `pacer` the one that this process's users take their arrivals from; `None` for a closed model."""
+    global _active  # noqa: PLW0603 - Locust makes the users, so there is no other way to hand it to them
+    _active = pacer
+
+
+def active() -> Pacer | None:
+    """Return the pacer of this process's run, `None` in a closed model."""
+    return _active

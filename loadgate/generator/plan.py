@@ -1,0 +1,110 @@
+"""What a run is about to do, read from its profile and from what Locust made of its command line or web form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain, islice, repeat
+
+from locust import FastHttpUser, HttpUser, User
+from locust.env import Environment
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+from loadgate.credentials import without_credentials
+from loadgate.generator.groups import group_of
+from loadgate.generator.suite import Choice
+from loadgate.run.state import Plan
+from loadgate.shape.stages import Step, closed_steps
+from loadgate.shape.weighted import weighted_order
+
+
+def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) -> Plan:
+    """Return the plan of a run that starts now; `timed_by_gate` where the gate and not Locust ends the run.
+
+    A LoadTestShape of the suite decides how many users there are and when the run is over; a run time that was asked
+    for ends it earlier.
+
+    Raises:
+        RuntimeError: Locust has no options or no runner yet.
+    """
+    options, runner = environment.parsed_options, environment.runner
+    if options is None or runner is None:
+        raise RuntimeError("Locust has not been set up")
+    profile = choice.profile
+    shape = environment.shape_class
+    by_options = shape is None or shape.use_common_options
+    run_time_s = options.run_time if shape is None or (timed_by_gate and "run_time" in choice.given) else None
+    return Plan(
+        profile=profile,
+        rules=choice.rules,
+        host=without_credentials(", ".join(hosts_under_test(environment, classes_with_users(choice, environment)))),
+        users=options.num_users if by_options else None,
+        spawn_rate=options.spawn_rate if by_options else None,
+        run_time_s=run_time_s,
+        timed_by_gate=timed_by_gate,
+        stop_timeout_s=environment.stop_timeout,
+        processes=runner.worker_count if isinstance(runner, MasterRunner) else 1,
+        user_classes={user.__name__: user.weight for user in environment.user_classes},
+        steps=_steps(choice, options.num_users) if shape is None else (),
+        arrivals=profile.arrivals() if options.open_model else None,
+        fewer_users=_fewer_users(choice, environment),
+        groups_left_out=_groups_left_out(choice, environment),
+        remarks=choice.overrides,
+        request_types=choice.request_types,
+    )
+
+
+def classes_with_users(choice: Choice, environment: Environment) -> list[type[User]]:
+    """Return the user classes that get at least one user, which few users are not enough for."""
+    options = environment.parsed_options
+    everyone = options is not None and options.equal_weights
+    running = [user for user in environment.user_classes if everyone or user.weight > 0 or user.fixed_count > 0]
+    if options is None or options.num_users is None or environment.shape_class is not None:
+        return running
+    fixed = chain.from_iterable(repeat(user.__name__, user.fixed_count) for user in running)
+    weights = ((user.__name__, 1 if everyone else user.weight) for user in running if not user.fixed_count)
+    users = max(options.num_users, *(step.users for step in _steps(choice, options.num_users)[1:]), 0)
+    enough = len(running) + sum(user.fixed_count for user in running)
+    chosen = set(islice(chain(fixed, weighted_order(weights)), min(users, enough)))
+    return [user for user in running if user.__name__ in chosen]
+
+
+def _steps(choice: Choice, users: int | None) -> tuple[Step, ...]:
+    steps = closed_steps(choice.profile)
+    # Whoever asks for another number of users does not want the stages'.
+    return tuple(steps if users == steps[0].users else steps[:1])
+
+
+def _fewer_users(choice: Choice, environment: Environment) -> str:
+    """Say how many users there are where the run was asked to have fewer than its profile, else nothing."""
+    options, users = environment.parsed_options, closed_steps(choice.profile)[0].users
+    if options is None or options.num_users is None or options.open_model or environment.shape_class is not None:
+        return ""
+    return f"{options.num_users} users instead of the profile's {users}" if options.num_users < users else ""
+
+
+def _groups_left_out(choice: Choice, environment: Environment) -> frozenset[str]:
+    """Return the profile's groups that have no user because of what was asked for: few users, or some classes only."""
+    options = environment.parsed_options
+    if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):
+        return frozenset()
+    present = {group_of(user) for user in classes_with_users(choice, environment)}
+    return frozenset(group_of(user) for user in choice.user_classes) - present
+
+
+def hosts_under_test(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:
+    """Return the hosts that users of these classes are given: the run's, else those of the classes."""
+    if environment.host:
+        return [environment.host]
+    return list(dict.fromkeys(user.host for user in user_classes if user.host))
+
+
+def needs_host(user_classes: Iterable[type[User]]) -> bool:
+    """Return whether one of the classes has an HTTP client and no host of its own."""
+    return any(issubclass(user, HttpUser | FastHttpUser) and not user.host for user in user_classes)
+
+
+def process_name(runner: Runner) -> str:
+    """Return what to call this process beside the others of its run."""
+    if isinstance(runner, WorkerRunner):
+        return f"worker {runner.worker_index}"
+    return "master" if isinstance(runner, MasterRunner) else "process"

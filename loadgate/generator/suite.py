@@ -1,0 +1,144 @@
+"""What a locustfile hands to the gate, and what is refused of it before any load is made."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from locust import FastHttpUser, HttpUser, User
+from locust.argument_parser import LocustArgumentParser
+
+from loadgate.checks import Check, host_problem, is_http, on_host, reachable, run_apart, run_checks
+from loadgate.exit_codes import ExitCode
+from loadgate.generator.defaults import (
+    LOAD_OPTIONS,
+    SuiteError,
+    add_profile_option,
+    choose_profile,
+    overrides_of,
+    rules_of,
+    set_defaults,
+    set_weights,
+    validate_profile,
+)
+from loadgate.project import Project
+from loadgate.rules import Rule
+from loadgate.run.health import HealthLimits
+from loadgate.shape.profile import LoadProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """What a locustfile hands over."""
+
+    profiles: Mapping[str, LoadProfile]
+    user_classes: Sequence[type[User]]
+    thresholds: Mapping[str, float]
+    rules: Sequence[str]
+    preflight: Sequence[Check] | None
+    default_profile: str
+    generator_limits: HealthLimits
+    measures: Collection[str] = ()
+    """Types of request events that are figures of the suite's own, no requests."""
+    requests: Collection[str] = ()
+    """Types of request events that are requests, though no HTTP methods."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The profile of this process, and the rules its run is judged by."""
+
+    profile: LoadProfile
+    rules: tuple[Rule, ...]
+    user_classes: tuple[type[User], ...]
+    """Those that the profile gives a weight."""
+    given: frozenset[str] = frozenset()
+    """The options among num_users, spawn_rate and run_time that somebody gave, in whatever way."""
+    overrides: tuple[str, ...] = ()
+    """A sentence where a configuration file or the environment wins over the profile."""
+    request_types: frozenset[str] = frozenset()
+    """Types of request events that the suite declares, as requests or as measures."""
+
+
+def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
+    """Choose the profile and make it Locust's defaults; Locust builds its parser, and so calls this, several times.
+
+    Raises:
+        SuiteError: the profile or a rule is wrong.
+    """
+    add_profile_option(parser, suite.default_profile)
+    options, _ = parser.parse_known_args()
+    choice = validated(suite, options.load_profile, options.rate)
+    given = frozenset(name for name in LOAD_OPTIONS if getattr(options, name) is not None)
+    choice = replace(
+        choice,
+        given=given,
+        overrides=overrides_of(parser, options, choice.profile),
+        request_types=frozenset({*suite.requests, *suite.measures}),
+    )
+    set_defaults(parser, choice.profile)
+    set_weights(choice.profile, suite.user_classes, options)
+    return choice
+
+
+def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
+    """Return the profile of that name, the default for an empty one, with its rules; `rate` makes it an open model.
+
+    Raises:
+        SuiteError: the profile or a rule is wrong.
+    """
+    profile = choose_profile(name, suite.profiles, suite.default_profile)
+    if rate:
+        profile = replace(profile, rate=rate, stages=())
+    validate_profile(profile, suite.user_classes)
+    weights = profile.weight_config
+    user_classes = tuple(user for user in suite.user_classes if not weights or weights.get(user.__name__))
+    rules = rules_of(profile, suite.thresholds, suite.rules, suite.user_classes)
+    return Choice(profile, rules, user_classes)
+
+
+def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
+    """Return what is wrong with the hosts, one line each; those that are no HTTP addresses are the suite's own affair.
+
+    One without a scheme is a slip where all users send HTTP, unless the suite says that nothing is to be checked.
+    """
+    is_checked = suite.preflight is None or bool(suite.preflight)
+    must_be_http = is_checked and all(issubclass(user, HttpUser | FastHttpUser) for user in user_classes)
+    checked = [host for host in hosts if is_http(host) or (must_be_http and "://" not in host)]
+    return [problem for host in checked if (problem := host_problem(host))]
+
+
+def preflight_problems(
+    suite: Suite, project: Project, hosts: Sequence[str], user_classes: Sequence[type[User]]
+) -> list[str]:
+    """Return what keeps load from being made, one line each; `user_classes` are those that will have users.
+
+    Hosts that are no HTTP addresses are for the suite's own clients, and are not checked, nor is anything on them.
+    """
+    checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
+    wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]
+    declared = {settings.name: settings.to_check() for settings in project.doctor}
+    for user, check in wanted:
+        if isinstance(check, str) and check not in declared and declared:
+            return [f"{user}.preflight names {check!r}, which no [[tool.loadgate.doctor]] declares"]
+        # The suite may be run from outside of its project, which declares the checks.
+        found = declared.get(check) if isinstance(check, str) else check
+        checks += [found] if found is not None and found not in checks else []
+    checked = [host for host in hosts if is_http(host)]
+    if checked:
+        results = [*run_checks(checks, checked[0]), *map(reachable, checked[1:])]
+    else:
+        results = run_apart([check for check in checks if not on_host(check)])
+    return [result.line() for result in results if not result.ok and result.known]
+
+
+def refuse(message: str, code: ExitCode) -> NoReturn:
+    """End the process with each line of the message on standard error."""
+    for line in message.splitlines():
+        print(f"loadgate: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+__all__ = ["Choice", "Suite", "SuiteError", "configure", "host_slips", "preflight_problems", "refuse", "validated"]

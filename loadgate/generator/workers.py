@@ -1,0 +1,221 @@
+"""How a master and its workers end a run together, so that every request of every worker is in the verdict."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
+
+from loadgate.generator.clocks import WorkerClocks, moved
+from loadgate.generator.pacer import Pacer
+from loadgate.run.judgement import EndedBy
+from loadgate.run.state import Run
+from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
+
+FINISH = "loadgate_finish"
+"""Master to worker: stop the users, wait for requests in flight, send the last report.
+
+Data: {"stop_timeout_s", "ended_by"}, the latter as in `EndedBy`.
+"""
+FINAL = "loadgate_final"
+"""Worker to master: the last report."""
+STAGE = "loadgate_stage"
+"""Master to worker: mark requests from now on. Data: {"label"}."""
+ARRIVALS = "loadgate_arrivals"
+"""Master to worker: begin with your part of the arrivals. Data: see `MasterSide.start_arrivals`."""
+ARRIVING = "loadgate_arriving"
+"""Worker to master: it has begun."""
+CLOCK = "loadgate_clock"
+"""Master to worker: {"sent_s"}, its time. Worker to master: the same with "worker_s", its own."""
+REPORT = "loadgate"
+"""Key of a report within Locust's own periodic one."""
+
+GRACE_S = 5.0
+"""How long beyond the stop timeout the master waits for a worker's last report."""
+
+
+class WorkerSide:
+    """A worker's part: do as the master says, report now and then, and once more at the end."""
+
+    def __init__(
+        self,
+        runner: WorkerRunner,
+        take_report: Callable[[bool], dict[str, Any] | None],
+        current: Callable[[], tuple[Run | None, Pacer | None]],
+    ) -> None:
+        self._runner = runner
+        self._take_report = take_report
+        self._current = current
+        self._is_finishing = False
+        runner.register_message(FINISH, self._on_finish, concurrent=True)
+        runner.register_message(STAGE, self._on_stage)
+        runner.register_message(ARRIVALS, self._on_arrivals)
+        runner.register_message(CLOCK, self._on_clock)
+
+    def is_told(self) -> bool:
+        """Whether the master, and not the suite, ends the load of this worker now."""
+        return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
+
+    def finish(self, stop_timeout_s: float) -> None:
+        """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
+        self._is_finishing = True
+        self._runner.environment.stop_timeout = stop_timeout_s
+        self._runner.stop()
+        # Locust sleeps that long before it reports a worker as ready again; nothing is left to wait for.
+        self._runner.environment.stop_timeout = 0.0
+        report = self._take_report(True)
+        if report is not None:
+            self._runner.send_message(FINAL, report)
+
+    def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        run, _ = self._current()
+        if run is not None:
+            run.end_by(EndedBy(msg.data["ended_by"]))
+        self.finish(msg.data["stop_timeout_s"])
+
+    def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        run, _ = self._current()
+        if run is not None:
+            run.enter_stage(msg.data["label"])
+
+    def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        self._runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
+
+    def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        run, pacer = self._current()
+        if run is None or pacer is None:
+            return
+        data = msg.data
+        run.mark_ahead((after_s, label) for after_s, label in data["marks"])
+        segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
+        share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
+        # A worker without a user of a class would leave its arrivals waiting for ever.
+        here = {name for name, count in self._runner.user_classes_count.items() if count}
+        pacer.start(share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"])
+        self._runner.send_message(ARRIVING)
+
+
+class MasterSide:
+    """The master's part: collect reports, and see to it that the last ones come before the run is judged."""
+
+    def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
+        self._runner = runner
+        self._current_run = current_run
+        self._arriving: set[str] = set()
+        self._clocks = WorkerClocks()
+        runner.register_message(CLOCK, self._on_clock)
+        runner.register_message(FINAL, self._on_final)
+        runner.register_message(ARRIVING, self._on_arriving)
+
+    def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
+        """Add the report that came with Locust's own."""
+        if REPORT in data:
+            self._merge(client_id, data[REPORT])
+
+    def enter_stage(self, label: str) -> None:
+        """Have all workers mark their requests from now on."""
+        self._runner.send_message(STAGE, {"label": label})
+
+    def start_arrivals(
+        self,
+        schedule: ArrivalSchedule,
+        marks: Sequence[tuple[float, str]],
+        weights: Mapping[str, float],
+        until_s: float | None,
+    ) -> None:
+        """Have the workers begin with the arrivals, each with its share, and wait until all have begun."""
+        clients = self._serving()
+        segments = [
+            [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
+            for item in schedule.segments
+        ]
+        shared: dict[str, Any] = {
+            "segments": segments,
+            "marks": [list(mark) for mark in marks],
+            "weights": dict(weights),
+        }
+        shared["until_s"] = until_s
+        self._arriving.clear()
+        for number, client_id in enumerate(clients):
+            share = shared | {"worker": number, "workers": len(clients)}
+            self._runner.send_message(ARRIVALS, share, client_id)
+        deadline = time.monotonic() + GRACE_S
+        while not self._arriving.issuperset(clients) and time.monotonic() < deadline:
+            gevent.sleep(0.01)
+
+    def _serving(self) -> list[str]:
+        """Return the workers that have users, since only they can serve arrivals; all where none has said so."""
+        there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
+        return sorted(client.id for client in [item for item in there if item.user_count] or there)
+
+    def ask_clocks(self) -> None:
+        """Ask the workers for their time. Call it every second."""
+        for client in self._runner.clients.all:
+            if client.state != STATE_MISSING:
+                self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
+
+    def note_missing(self, run: Run) -> None:
+        """Remember workers that Locust has given up, and those that came back. Call it every second."""
+        for client in self._runner.clients.all:
+            worker = self._label(client.id)
+            if client.state == STATE_MISSING:
+                run.note_away(worker)
+            else:
+                run.note_here(worker, is_heard=client.heartbeat >= HEARTBEAT_LIVENESS - 1)
+
+    def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+        """Tell the workers to finish and wait for their last reports, no longer than they may take."""
+        self._runner.send_message(
+            FINISH,
+            {"stop_timeout_s": stop_timeout_s, "ended_by": (run.ended_by or EndedBy.TIME).value},
+        )
+        deadline = time.monotonic() + stop_timeout_s + GRACE_S
+        while self._unfinished(run) and time.monotonic() < deadline and not hurried():
+            gevent.sleep(0.05)
+        self.note_missing(run)
+
+    def _unfinished(self, run: Run) -> list[str]:
+        return [
+            client.id
+            for client in self._runner.clients.all
+            if client.state != STATE_MISSING and self._label(client.id) not in run.finished_workers
+        ]
+
+    def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        self._arriving.add(msg.node_id)
+
+    def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
+        times = {name: msg.data[name] for name in ("sent_s", "worker_s")}
+        self._clocks.learn(self._label(msg.node_id), **times, received_s=time.time())
+
+    def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        run = self._current_run()
+        if run is not None and run.stopping_s is None:
+            worker = self._label(msg.node_id)
+            run.away_since_s.pop(worker, None)
+            by_suite = msg.data["ended_by"] == EndedBy.SUITE
+            how = "was stopped by the suite" if by_suite else "left"
+            run.lost_workers[worker] = f"worker {worker} {how} during the run: it made no load from then on"
+            if by_suite:
+                run.stopped_workers[worker] = run.elapsed_s
+        self._merge(msg.node_id, msg.data)
+
+    def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:
+        run = self._current_run()
+        if run is None:
+            return
+        worker = self._label(client_id)
+        self._clocks.assume(worker, worker_s=report["sent_s"], received_s=time.time())
+        if shift_s := self._clocks.shift_s(worker):
+            report = {**report, **{part: moved(report[part], shift_s) for part in ("delta", "lags")}}
+        run.remarks = tuple(self._clocks.remarks())
+        run.merge_report(report, worker)
+
+    def _label(self, client_id: str) -> str:
+        return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]

@@ -1,0 +1,243 @@
+"""`loadgate history`: past runs with their verdicts, and how the value of each rule went from run to run."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from loadgate.report.artefacts import RUN_FILE, RunFileError, read_run
+from loadgate.report.text import (
+    OUTCOME_WORDS,
+    aligned,
+    duration,
+    number,
+    percent,
+    printable,
+    rule_conditions,
+    rule_limit,
+    rule_quantity,
+)
+
+BARS = "▁▂▃▄▅▆▇█"
+PLAIN_BARS = "12345678"
+UNKNOWN = "·"
+PLAIN_UNKNOWN = "-"
+MAX_SPARKS = 40
+"""Runs of one rule that a sparkline shows, the newest ones."""
+QUIET_S = 3600.0
+"""How long nothing may have been written to a folder without a run.json before it is taken for that of a dead run."""
+
+_STAMPED = re.compile(r"\d{8}T\d{6}Z-")
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """What the history says of one run. `rules` are those of its verdict, without their reasons."""
+
+    folder: str
+    profile: str
+    host: str
+    started_at: str
+    duration_s: float
+    outcome: str
+    exit_code: int
+    reason: str
+    requests: int
+    failure_rate: float | None
+    commit: str | None
+    rules: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A run folder that says nothing, and why."""
+
+    folder: str
+    problem: str
+
+
+def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun], list[Unread]]:
+    """Return the newest runs below the folder `runs`, of one profile or all, and what could not be read on the way.
+
+    A folder without a run.json is left out: its run failed to start, was killed, or is going on.
+    """
+    found: list[PastRun] = []
+    unread: list[Unread] = []
+    for folder in _newest_first(runs):
+        if len(found) == limit:
+            break
+        try:
+            past = _past_run(folder)
+        except RunFileError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                continue
+            unread.append(Unread(folder.name, str(error).removeprefix(f"{folder / RUN_FILE}: ")))
+            continue
+        if profile in {None, past.profile}:
+            found.append(past)
+    return found, unread
+
+
+def prune(runs: Path, profile: str | None, keep: int, now_s: float) -> int:
+    """Delete all judged runs but the newest `keep`, of one profile or all; return how many folders were deleted.
+
+    Without a profile, folders without a run.json are deleted as well, unless something was written there within
+    QUIET_S: their run may be going on. Other folders and links are left alone.
+
+    Raises:
+        OSError: a folder cannot be deleted.
+    """
+    kept = deleted = 0
+    for folder in _newest_first(runs):
+        if not _STAMPED.match(folder.name) or folder.is_symlink():
+            continue
+        if not (folder / RUN_FILE).exists():
+            is_over = profile is None and now_s - _last_change_s(folder) > QUIET_S
+        elif profile is not None and not _is_of(folder, profile):
+            continue
+        else:
+            kept += 1
+            is_over = kept > keep
+        if is_over:
+            shutil.rmtree(folder)
+            deleted += 1
+    return deleted
+
+
+def _is_of(folder: Path, profile: str) -> bool:
+    try:
+        return _past_run(folder).profile == profile
+    except RunFileError:
+        return False
+
+
+def _last_change_s(folder: Path) -> float:
+    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
+
+
+def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str, Any]:
+    """Return the history for programs: runs newest first, and each rule's values oldest first."""
+    return {
+        "runs": [asdict(run) for run in found],
+        "rules": [
+            {
+                "profile": profile,
+                "rule": rule,
+                "unit": points[-1]["unit"],
+                "limit": points[-1]["limit"],
+                "values": [point["value"] for point in points],
+                "outcomes": [point["outcome"] for point in points],
+            }
+            for (profile, rule), points in _by_rule(found).items()
+        ],
+        "unread": [asdict(one) for one in unread],
+    }
+
+
+def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
+    """Return the history for people; `can_show` says whether the terminal knows some characters."""
+    problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
+    if not found:
+        return "\n".join(["no run was found", *problems])
+    rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
+    rows += [
+        (
+            run.folder,
+            run.profile,
+            OUTCOME_WORDS[run.outcome],
+            duration(run.duration_s),
+            number(run.requests),
+            percent(run.failure_rate),
+            run.reason,
+        )
+        for run in found
+    ]
+    lines = aligned(rows, right={4, 5})
+    bars, unknown = (BARS, UNKNOWN) if can_show(BARS + UNKNOWN) else (PLAIN_BARS, PLAIN_UNKNOWN)
+    rules = [("PROFILE", "RULE", "LIMIT", "LATEST", "OUTCOMES", "OLDEST TO NEWEST")]
+    for (profile, rule), points in _by_rule(found).items():
+        latest = points[-1]
+        values = [point["value"] for point in points[-MAX_SPARKS:]]
+        shown = (rule_limit(latest), rule_quantity(latest, latest["value"]), _counted(points))
+        rules.append((profile, rule, *shown, sparkline(values, bars, unknown)))
+    lines += ["", *aligned(rules, right={3})] if len(rules) > 1 else []
+    return "\n".join([*lines, *(["", *problems] if problems else [])])
+
+
+def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = UNKNOWN) -> str:
+    """Draw values as bars between the smallest and the largest of them; all equal ones are in the middle."""
+    known = [value for value in values if value is not None]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+
+    def bar(value: float) -> str:
+        share = (value - low) / (high - low) if high > low else 0.5
+        return bars[min(len(bars) - 1, int(share * len(bars)))]
+
+    return "".join(unknown if value is None else bar(value) for value in values)
+
+
+def _newest_first(runs: Path) -> Iterator[Path]:
+    # A folder's name begins with the time of its run, so that no file has to be read for the order.
+    if runs.is_dir():
+        yield from sorted((path for path in runs.iterdir() if path.is_dir()), key=_age, reverse=True)
+
+
+def _age(folder: Path) -> tuple[str, int, str]:
+    # The second run of a second has a number behind its name.
+    stamp, _, rest = folder.name.partition("-")
+    _, _, number = rest.rpartition("-")
+    return stamp, int(number) if number.isdecimal() else 1, folder.name
+
+
+def _past_run(folder: Path) -> PastRun:
+    document = read_run(folder)
+    run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
+    git = document["made_on"]["git"]
+    keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
+    return PastRun(
+        folder=folder.name,
+        profile=run["profile"]["name"],
+        host=run["host"],
+        started_at=run["started_at"],
+        duration_s=float(run["duration_s"]),
+        outcome=verdict["outcome"],
+        exit_code=verdict["exit_code"],
+        reason=verdict["reason"],
+        requests=int(overall["requests"]),
+        failure_rate=overall["failure_rate"],
+        commit=git["commit"] if git else None,
+        rules=tuple({key: rule.get(key) for key in keys} for rule in verdict["rules"]),
+    )
+
+
+def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Each rule's results, oldest first, by profile and what it asks; the newest run's rules come first.
+
+    What a rule asks is its scope and metric: a limit that was changed does not break the line. Where a run has several
+    limits for the same, each is a line of its own.
+    """
+    asked = [Counter((run.profile, _question(rule)) for rule in run.rules) for run in found]
+    several = {question for count in asked for question, times in count.items() if times > 1}
+    points: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in found:
+        for rule in run.rules:
+            key = run.profile, _question(rule)
+            known = points.setdefault((run.profile, rule["rule"]) if key in several else key, [])
+            # Runs of older versions may have the very same rule twice.
+            if not known or known[-1]["folder"] != run.folder:
+                known.append(rule | {"folder": run.folder})
+    return {key: rules[::-1] for key, rules in points.items()}
+
+
+def _question(rule: Mapping[str, Any]) -> str:
+    return f"{rule['scope']}: {rule['metric']}{rule_conditions(rule['window_s'], rule.get('stage'))}"
+
+
+def _counted(points: Sequence[Mapping[str, Any]]) -> str:
+    counts = {word: sum(point["outcome"] == word for point in points) for word in OUTCOME_WORDS}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)

@@ -1,0 +1,1 @@
+"""The facts of one run: its state, its verdict, its document."""

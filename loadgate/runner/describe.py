@@ -1,0 +1,42 @@
+"""What a locustfile declares, told by a process of its own: importing one patches the standard library for gevent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from loadgate.exit_codes import ExitCode
+
+DESCRIBER = "loadgate.generator.describe"
+MARK = "loadgate-profiles: "
+"""Begins the line of the output that holds the answer: a locustfile may print lines of its own."""
+
+
+class DescribeError(Exception):
+    """The locustfile or the profile cannot be run; the text is one line an error."""
+
+
+def describe(locustfile: str, profile: str | None = None, options: Sequence[str] = ()) -> dict[str, Any]:
+    """Return `{"default": name, "profiles": [{name, description, load, problems}], "host": …, "needs_host": …}`.
+
+    `locustfile` is what Locust's -f takes: a file, several with commas, or a folder. `load` is a text, "" where a
+    profile has problems, which keep no other one from being run. With a profile ("" is the default one) it is checked
+    that this profile can be run with these options for Locust; `host` is what Locust is given for it in whatever way,
+    "" for nothing, and `needs_host` whether its users cannot begin without.
+
+    Raises:
+        DescribeError: it cannot be imported, declares nothing, or `profile` or an option cannot be used.
+    """
+    asked = [] if profile is None else ["run", profile, *options]
+    command = [sys.executable, "-m", DESCRIBER, MARK, locustfile, *asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    for line in done.stdout.splitlines():
+        if line.startswith(MARK):
+            return dict(json.loads(line.removeprefix(MARK)))
+    lines = done.stderr.strip().splitlines()
+    if done.returncode == ExitCode.USAGE and lines:
+        raise DescribeError("\n".join(line.removeprefix("loadgate: ") for line in lines))
+    raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")

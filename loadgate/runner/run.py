@@ -1,0 +1,225 @@
+"""One run from start to artefacts: the managed target, Locust as a child process, and the report in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from loadgate.analysis.growth import memory_trend
+from loadgate.checks import host_problem, is_http
+from loadgate.credentials import without_credentials
+from loadgate.exit_codes import ExitCode
+from loadgate.live.display import display_on
+from loadgate.paths import run_folder, safe_name, shown_path
+from loadgate.project import Project, TargetSettings
+from loadgate.report.artefacts import (
+    REPORT_FILE,
+    RUN_FILE,
+    UnwrittenError,
+    append_job_summary,
+    publish,
+    read_run,
+    write_artefacts,
+)
+from loadgate.report.text import target_end
+from loadgate.run.judgement import INTERRUPTED
+from loadgate.runner.describe import describe
+from loadgate.runner.locust_process import run_locust
+from loadgate.runner.signals import Signals
+from loadgate.runner.target import ManagedTarget, managed_target
+
+Say = Callable[[str], None]
+
+
+class RunError(Exception):
+    """The run was asked for wrongly; the text is one line an error."""
+
+
+DEFAULT_LOCUSTFILE = "locustfile.py"
+"""Looked for in the current folder, as Locust does."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `loadgate run` was asked to do; `locust_options` go to Locust as they are.
+
+    Without a profile it is the suite's default.
+    """
+
+    profile: str = ""
+    host: str | None = None
+    locustfile: str | None = None
+    """As Locust's -f takes it: a file, several with commas, or a folder."""
+    locust_options: Sequence[str] = ()
+
+
+def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
+    """Carry out one run and return its exit code.
+
+    Raises:
+        RunError, DescribeError: the request, the locustfile or the profile is wrong.
+        PlaceError: the reports cannot be written.
+        TargetError: the managed target could not be brought up.
+    """
+    locustfile = suite_files(request.locustfile, project)
+    host = request.host or os.environ.get("TARGET_HOST")
+    settings = project.target
+    declared = describe(locustfile, request.profile, request.locust_options)
+    # Locust finds the others by itself: in its configuration files, the environment, or the user classes.
+    has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
+    if not has_host and settings is None:
+        raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
+    if host and is_http(host) and (problem := host_problem(host)):
+        raise RunError(without_credentials(problem))
+    request = replace(request, profile=request.profile or declared["default"])
+    folder = run_folder(project, request.profile, time.time())
+    try:
+        with Signals() as signals:
+            launch = _Launch(request, project, locustfile, folder, signals, say)
+            if has_host or settings is None:
+                return launch.run_against(host or "")
+            settings = settings.within(folder)
+            say(f"starting the target: {shown_command(settings.command)}")
+            with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
+                say(f"the target is ready at {without_credentials(target.url)}")
+                return launch.run_against(target.url, target)
+    finally:
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only an empty one goes: nothing was left to keep
+
+
+def suite_files(given: str | None, project: Project) -> str:
+    """Return the locustfiles as Locust's -f takes them: files and folders, absolute, and URLs, with commas.
+
+    Raises:
+        RunError: there is none, or one does not exist.
+    """
+    declared = given or project.locustfile
+    root = project.root if declared and not given else Path.cwd()
+    if not declared and not (root / DEFAULT_LOCUSTFILE).is_file():
+        raise RunError(
+            f"no {DEFAULT_LOCUSTFILE} here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
+        )
+    parts = [part.strip() for part in (declared or DEFAULT_LOCUSTFILE).split(",") if part.strip()]
+    missing = [part for part in parts if not _is_url(part) and not (root / part).exists()]
+    if missing or not parts:
+        raise RunError("\n".join(f"{part}: there is no such locustfile" for part in missing or [repr(declared)]))
+    return ",".join(part if _is_url(part) else str((root / part).resolve()) for part in parts)
+
+
+def _is_url(part: str) -> bool:
+    return part.startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Launch:
+    """A run about to be made, and what it needs to be made."""
+
+    request: RunRequest
+    project: Project
+    locustfile: str
+    folder: Path
+    signals: Signals
+    say: Say
+
+    def run_against(self, host: str, target: ManagedTarget | None = None) -> ExitCode:
+        """Run Locust, complete the artefacts, put the report in its place, and return the exit code."""
+        code = self._locust(host, target)
+        if not (self.folder / RUN_FILE).exists():
+            return self._without_run(code)
+        document = read_run(self.folder)
+        ended = None
+        if target is not None and self.project.target is not None:
+            ended = target.died()
+            document = with_target(document, target_json(target, self.project.target.within(self.folder), ended))
+            try:
+                write_artefacts(document, self.folder)
+            except UnwrittenError as error:
+                self.say(f"loadgate: not written with what is known of the target: {error}")
+        verdict = document["verdict"]
+        if ended:
+            self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
+        report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
+        try:
+            publish(self.folder, report)
+            self.say(f"report: {shown_path(report)}")
+        except OSError as error:
+            self.say(f"loadgate: not written: {shown_path(report)}: {error.strerror or error}")
+            self.say(f"report: {shown_path(self.folder / REPORT_FILE)}")
+        for problem in append_job_summary(document):
+            self.say(f"loadgate: {problem}")
+        if code != verdict["exit_code"] and not ended and not self.signals.any():
+            self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
+            return ExitCode.ERROR
+        return ExitCode(verdict["exit_code"])
+
+    def _locust(self, host: str, target: ManagedTarget | None) -> int:
+        """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
+        command = [sys.executable, "-m", "locust", "-f", self.locustfile, "--headless", "--only-summary"]
+        command += ["--loglevel", "WARNING", "--load-profile", self.request.profile]
+        command += ["--host", host] if host else []
+        command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
+        return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
+
+    def _without_run(self, code: int) -> ExitCode:
+        if code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}:
+            return ExitCode(code)  # it was judged; that it could not be written down has been said
+        if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
+            return ExitCode(code)
+        if self.signals.any():
+            self.say("interrupted before any load was made, so there is nothing to judge")
+        else:
+            self.say(f"Locust ended with {code} and left no {RUN_FILE}, so there is nothing to judge")
+        return ExitCode.ERROR
+
+
+def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
+    """Return options by which the workers of --processes talk over a free loopback port, so that runs do not meet."""
+    names = {option.partition("=")[0] for option in locust_options}
+    if "--processes" not in names or names & {"--master-port", "--master-bind-port", "--worker"}:
+        return []
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
+
+
+def shown_command(command: Sequence[str]) -> str:
+    """Return a command for a terminal: with paths below the current folder relative to it, and without passwords."""
+    here = f"{Path.cwd()}{os.sep}"
+    return without_credentials(shlex.join(part.removeprefix(here) for part in command))
+
+
+def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> dict[str, Any]:
+    """Return what is known of the managed target, its memory over time included."""
+    trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
+    return {
+        "command": [without_credentials(part) for part in settings.command],
+        "url": without_credentials(target.url),
+        "ended": ended,
+        "rss_bytes": asdict(target.memory),
+        "memory_trend": asdict(trend) if trend else None,
+    }
+
+
+def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
+    """Return the document with its target; a target that died under the load has failed, whatever was measured."""
+    document = document | {"target": target}
+    if target["ended"]:
+        verdict = document["verdict"]
+        document["verdict"] = verdict | {
+            "outcome": "fail",
+            "exit_code": int(ExitCode.FAIL),
+            "reason": f"{target_end(target['ended'])} during the run",
+            # It was ended because of the target, not by anybody.
+            "notes": [verdict["reason"], *(note for note in verdict["notes"] if not note.startswith(INTERRUPTED))],
+        }
+    return document

@@ -1,0 +1,45 @@
+"""The signals that end a run, collected, so that none breaks off anything; who waits looks at them."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections import deque
+from types import FrameType
+from typing import Any, Self
+
+from loadgate.runner.terminal_watch import hang_up_with_terminal
+
+
+class Signals:
+    """Collects Ctrl-C, SIGTERM and SIGHUP while it is entered."""
+
+    _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def __init__(self) -> None:
+        self._pending: deque[int] = deque()
+        self._came = False
+        self._previous: list[Any] = []
+
+    def __enter__(self) -> Self:
+        hang_up_with_terminal()
+        self._previous = [signal.signal(number, self._note) for number in self._NUMBERS]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, previous in zip(self._NUMBERS, self._previous, strict=True):
+            signal.signal(number, previous)
+
+    def any(self) -> bool:
+        """Whether one came."""
+        return self._came
+
+    def send_on(self, child: subprocess.Popen[bytes]) -> None:
+        """Send what came since the last time on to Locust, which answers SIGHUP by dying without a word."""
+        while self._pending:
+            number = self._pending.popleft()
+            child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
+        self._came = True
+        self._pending.append(number)

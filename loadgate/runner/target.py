@@ -1,0 +1,216 @@
+"""The managed target: the service that a run starts for itself, watches, and always stops again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from loadgate.parent_process import end_with
+from loadgate.project import TargetSettings
+
+POLL_S = 0.1
+SAMPLE_INTERVAL_S = 1.0
+LAST_LINES = 15
+LAST_LINES_WIDTH = 200
+
+
+class TargetError(Exception):
+    """The target could not be brought up or died; the message is for the user, its last log lines included."""
+
+
+@dataclass
+class MemorySeries:
+    """Resident memory of the target's whole process tree over time."""
+
+    times_s: list[float] = field(default_factory=list)
+    """Wall-clock epoch seconds."""
+    rss_bytes: list[int] = field(default_factory=list)
+
+
+class ManagedTarget:
+    """A started target process group; use `managed_target` to get one that is always stopped."""
+
+    def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
+        self.memory = MemorySeries()
+        self.url = ""
+        self._settings = settings
+        self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
+        self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
+        self._url_found = threading.Event()
+        self._stopping = threading.Event()
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        # Without a buffer, so that a full disk costs lines and nothing else.
+        self._log = log_path.open("wb", buffering=0)
+        try:
+            # A session of its own: one signal reaches the whole tree, and a Ctrl-C in the terminal does not reach it
+            # before the run has been judged.
+            self._process = subprocess.Popen(
+                settings.command,
+                cwd=folder,
+                env=os.environ | settings.env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                start_new_session=True,
+                preexec_fn=end_with(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
+            )
+        except OSError as error:
+            self._log.close()
+            raise TargetError(
+                f"cannot start the target: {settings.command[0]!r}: {error.strerror or error}; "
+                "correct [tool.loadgate.target] command in pyproject.toml, or give --host"
+            ) from error
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump_log, self._sample_memory)]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the command itself, which leads its process group."""
+        return self._process.pid
+
+    def died(self) -> str | None:
+        """Return how the target ended, with its last log lines, or `None` while it runs."""
+        code = self._process.poll()
+        if code is None:
+            return None
+        self._threads[0].join(timeout=1)
+        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+        tail = "".join(f"\n    {line}" for line in self._last_lines)
+        return f"the target ended with {how}{'; its last lines:' if tail else ''}{tail}"
+
+    def wait_ready(self, give_up: Callable[[], bool]) -> None:
+        """Wait until the target says or shows that it is ready, and set `url`.
+
+        Raises:
+            TargetError: it ended, was not ready within the timeout, or `give_up` said so.
+        """
+        deadline = time.monotonic() + self._settings.timeout
+        while not self._is_ready():
+            if end := self.died():
+                raise TargetError(f"{end}\n(command: {' '.join(self._settings.command)})")
+            if give_up():
+                raise TargetError("interrupted while the target was starting")
+            if time.monotonic() >= deadline:
+                tail = "".join(f"\n    {line}" for line in self._last_lines)
+                raise TargetError(
+                    f"the target was not ready within {self._settings.timeout:g} s "
+                    f"(command: {' '.join(self._settings.command)}){tail}"
+                )
+            self._url_found.wait(POLL_S)
+
+    def stop(self) -> None:
+        """End the whole process group: SIGTERM, a grace, then SIGKILL; returns when nothing is left."""
+        self._stopping.set()
+        members = self._tree()
+        self._signal_group(signal.SIGTERM)
+        _, alive = psutil.wait_procs(members, timeout=self._settings.stop_timeout)
+        self._signal_group(signal.SIGKILL)
+        for process in alive:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(alive, timeout=5)
+        self._process.wait()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        self._log.close()
+
+    def _is_ready(self) -> bool:
+        if self._ready_line:
+            return self._url_found.is_set()
+        self.url = self._settings.ready_url or ""
+        if not _answers(self.url):
+            return False
+        self.url = _base_of(self.url)
+        return True
+
+    def _pump_log(self) -> None:
+        stream: IO[str] | None = self._process.stdout
+        if stream is None:
+            return
+        with stream:
+            for line in stream:
+                with contextlib.suppress(OSError):
+                    self._log.write(line.encode("utf-8", "replace"))
+                self._last_lines.append(line.rstrip()[:LAST_LINES_WIDTH])
+                if self._ready_line and not self._url_found.is_set():
+                    self._look_for_url(self._ready_line, line)
+
+    def _look_for_url(self, pattern: re.Pattern[str], line: str) -> None:
+        match = pattern.search(line)
+        if match:
+            groups = match.groupdict()
+            self.url = groups.get("url") or (match.group(1) if match.re.groups else match.group(0))
+            self._url_found.set()
+
+    def _sample_memory(self) -> None:
+        while not self._stopping.wait(SAMPLE_INTERVAL_S):
+            rss = sum(_rss_bytes(process) for process in self._tree())
+            if rss:
+                self.memory.times_s.append(round(time.time(), 3))
+                self.memory.rss_bytes.append(rss)
+
+    def _tree(self) -> list[psutil.Process]:
+        try:
+            root = psutil.Process(self._process.pid)
+            return [root, *root.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def _signal_group(self, number: signal.Signals) -> None:
+        # The group can outlive its leader, so it is signalled even when the command itself has ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+
+@contextlib.contextmanager
+def managed_target(
+    settings: TargetSettings, folder: Path, log_path: Path, give_up: Callable[[], bool] = lambda: False
+) -> Iterator[ManagedTarget]:
+    """Start the target in `folder`, wait until it is ready, and stop it whatever happens.
+
+    Raises:
+        TargetError: it could not be started, ended early, was not ready in time, or `give_up` ended the wait.
+    """
+    target = ManagedTarget(settings, folder, log_path)
+    try:
+        target.wait_ready(give_up)
+        yield target
+    finally:
+        target.stop()
+
+
+def _rss_bytes(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
+
+
+def _answers(url: str) -> bool:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=2):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def _base_of(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0]}"

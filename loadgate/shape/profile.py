@@ -1,0 +1,252 @@
+"""Load profiles: how many users of which classes, how fast they come, for how long."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from loadgate.recorder import OUTSIDE, RAMP
+from loadgate.rules import LimitError, Rule, read_limits
+from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
+from loadgate.units import duration_s, format_duration
+
+__all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be run; the text is one line a problem, with the profile's name and what to change."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run: `users` (or `rate` arrivals per second, in an open model) held for `duration`.
+
+    The level is approached from the stage before at `spawn_rate` users per second, the profile's own by default, or
+    evenly over `ramp`. Requests that begin on the way are marked as ramp.
+    """
+
+    duration: str | float
+    users: int | None = None
+    rate: float | None = None
+    spawn_rate: float | None = None
+    ramp: str | float | None = None
+    name: str = ""
+
+    @property
+    def duration_s(self) -> float:
+        """The length in seconds, its ramp included."""
+        return duration_s(self.duration)
+
+    @property
+    def ramp_s(self) -> float:
+        """The length of the ramp in seconds, 0 when `spawn_rate` decides it."""
+        return 0.0 if self.ramp is None else duration_s(self.ramp)
+
+
+@dataclass(frozen=True)
+class LoadProfile:
+    """A named load.
+
+    `users` come at `spawn_rate` per second and stay until `run_time` is over (`30s`, `5m`, `1h30m`, or seconds).
+    `weight_config` gives the share of each user class by its name; a class that is absent or has weight 0 does not
+    run, and an empty mapping leaves the classes' own weights. `rate` (`50/s`, or `10..200/s over 2m`) makes it an
+    open model: requests arrive by the clock, whatever the answers do. `stages` replaces `users` and `run_time` by
+    several levels. `thresholds` and `rules` replace those of the suite.
+    """
+
+    name: str
+    description: str = ""
+    users: int = 1
+    spawn_rate: float = 1.0
+    run_time: str | float = "1m"
+    weight_config: Mapping[str, int] = field(default_factory=dict)
+    rate: str | None = None
+    stages: Sequence[Stage] = ()
+    thresholds: Mapping[str, float] | None = None
+    rules: Sequence[str] | None = None
+
+    @property
+    def run_time_s(self) -> float:
+        """The length of the run in seconds: of all stages, where there are any. Raises ValueError as `duration_s`."""
+        if self.stages:
+            return sum(stage.duration_s for stage in self.stages)
+        return duration_s(self.run_time)
+
+    @property
+    def run_time_text(self) -> str:
+        """The length as Locust's command line takes it."""
+        return format_duration(self.run_time_s)
+
+    @property
+    def stage_names(self) -> list[str]:
+        """What the requests of each stage are marked with, in order: its name, or `stage 2` for the second."""
+        return [stage.name or f"stage {number}" for number, stage in enumerate(self.stages, start=1)]
+
+    @property
+    def load_text(self) -> str:
+        """The load in a few words: `10 users, 1/s, 1m`; `up to 200 arrivals/s, 2m` for an open model."""
+        if (schedule := self.arrivals()) is not None:
+            rates = {rate for segment in schedule.segments for rate in (segment.first, segment.last)}
+            return f"{'up to ' if len(rates) > 1 else ''}{schedule.peak_rate:g} arrivals/s, {self.run_time_text}"
+        users = max((stage.users or 0 for stage in self.stages), default=self.users)
+        return f"{users} users, {self.spawn_rate:g}/s, {self.run_time_text}"
+
+    def arrivals(self) -> ArrivalSchedule | None:
+        """The schedule of an open model, None for a closed one. Raises ValueError when `rate` cannot be read."""
+        if self.rate is not None:
+            return parse_rate(self.rate)
+        if not self.stages or any(stage.rate is None for stage in self.stages):
+            return None
+        return _stage_arrivals(self.stages)
+
+    def own_rules(self) -> list[Rule] | None:
+        """The rules of this profile's `thresholds` and `rules`, None when it has neither. Raises LimitError."""
+        if self.thresholds is None and self.rules is None:
+            return None
+        return read_limits(self.thresholds or {}, self.rules or ())
+
+    def problems(self, known_classes: Collection[str] | None = None) -> list[str]:
+        """What keeps this profile from being run, each as one line; empty when it is sound."""
+        found = [
+            *_level_problems(self),
+            *_rate_problems(self),
+            *_weight_problems(self.weight_config, known_classes),
+            *_rule_problems(self),
+        ]
+        return [f"profile {self.name!r}: {problem}" for problem in found]
+
+    def validate(self, known_classes: Collection[str] | None = None) -> None:
+        """Raise ProfileError with all problems; `known_classes` are the names of the suite's user classes."""
+        problems = self.problems(known_classes)
+        if problems:
+            raise ProfileError("\n".join(problems))
+
+
+def find_profile(name: str, profiles: Mapping[str, LoadProfile]) -> LoadProfile:
+    """The profile of that name. Raises ProfileError that names the known ones."""
+    if name not in profiles:
+        known = ", ".join(profiles) or "none is declared"
+        raise ProfileError(f"unknown load profile {name!r}; known profiles: {known}")
+    return profiles[name]
+
+
+def _level_problems(profile: LoadProfile) -> list[str]:
+    problems = []
+    if not isinstance(profile.description, str):
+        problems.append(f"description must be text, not {profile.description!r}")
+    if not _is_whole(profile.users) or profile.users < 1:
+        problems.append(f"users must be a whole number of at least 1, not {profile.users!r}")
+    if not _is_positive(profile.spawn_rate):
+        problems.append(f"spawn_rate must be a number of users per second above 0, not {profile.spawn_rate!r}")
+    try:
+        duration_s(profile.run_time)
+    except ValueError as error:
+        problems.append(f"run_time: {error}")
+    if not isinstance(profile.stages, list | tuple):
+        problems.append(f"stages must be a list of Stage(...), not {profile.stages!r}")
+        return problems
+    for number, stage in enumerate(profile.stages, start=1):
+        problems += [f"stage {number}: {problem}" for problem in _stage_problems(stage)]
+    return problems
+
+
+def _stages(profile: LoadProfile) -> list[Stage]:
+    """The stages of a profile that are some."""
+    given = profile.stages
+    return [stage for stage in given if isinstance(stage, Stage)] if isinstance(given, list | tuple) else []
+
+
+def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
+    """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
+    segments = []
+    rate_before = 0.0
+    for number, stage in enumerate(stages, start=1):
+        rate = stage.rate or 0.0
+        ramp_s = stage.ramp_s if rate != rate_before else 0.0
+        if ramp_s:
+            segments.append(RateSegment(rate_before, rate, ramp_s))
+        if stage.duration_s > ramp_s:
+            segments.append(RateSegment(rate, rate, stage.duration_s - ramp_s, stage.name or f"stage {number}"))
+        rate_before = rate
+    return ArrivalSchedule(tuple(segments))
+
+
+def _rate_problems(profile: LoadProfile) -> list[str]:
+    problems = []
+    if profile.rate is not None:
+        if profile.stages:
+            problems.append("give either rate or stages")
+        try:
+            parse_rate(profile.rate)
+        except ValueError as error:
+            problems.append(f"rate: {error}")
+    with_rate = [stage.rate is not None for stage in _stages(profile)]
+    if any(with_rate) and not all(with_rate):
+        problems.append("either every stage has a rate or none; a run is of one model")
+    return problems
+
+
+def _rule_problems(profile: LoadProfile) -> list[str]:
+    try:
+        profile.own_rules()
+    except LimitError as error:
+        return str(error).splitlines()
+    return []
+
+
+def _stage_problems(stage: Stage) -> list[str]:
+    if not isinstance(stage, Stage):
+        return [f"must be a Stage(...), not {stage!r}"]
+    problems = _stage_name_problems(stage.name)
+    if (stage.users is None) == (stage.rate is None):
+        problems.append("give either users or rate")
+    if stage.users is not None and (not _is_whole(stage.users) or stage.users < 0):
+        problems.append(f"users must be a whole number of at least 0, not {stage.users!r}")
+    if stage.rate is not None and not (_is_number(stage.rate) and stage.rate >= 0):
+        problems.append(f"rate must be a number of arrivals per second of at least 0, not {stage.rate!r}")
+    if stage.spawn_rate is not None and not _is_positive(stage.spawn_rate):
+        problems.append(f"spawn_rate must be above 0, not {stage.spawn_rate!r}")
+    if stage.spawn_rate is not None and stage.ramp is not None:
+        problems.append("give either spawn_rate or ramp")
+    try:
+        if stage.ramp_s > stage.duration_s:
+            problems.append(f"the ramp ({stage.ramp}) is longer than the stage ({stage.duration})")
+    except ValueError as error:
+        problems.append(str(error))
+    return problems
+
+
+def _stage_name_problems(name: object) -> list[str]:
+    if not isinstance(name, str):
+        return [f"name must be text, not {name!r}"]
+    if name in (RAMP, OUTSIDE):
+        return [f"the name {name!r} is taken by requests that belong to no stage; choose another"]
+    return []
+
+
+def _weight_problems(weights: Mapping[str, int], known_classes: Collection[str] | None) -> list[str]:
+    if not isinstance(weights, Mapping):
+        return [f"weight_config must map class names to weights, such as {{'AUser': 1}}, not {weights!r}"]
+    problems = [
+        f"the weight of {name} must be a whole number of at least 0, not {weight!r}"
+        for name, weight in weights.items()
+        if not _is_whole(weight) or weight < 0
+    ]
+    if weights and not problems and not any(weights.values()):
+        problems.append("every class has weight 0, so nothing would run; give at least one a weight")
+    if known_classes is not None:
+        unknown = [str(name) for name in weights if name not in known_classes]
+        if unknown:
+            known = ", ".join(sorted(known_classes)) or "none"
+            problems.append(f"unknown user class {', '.join(unknown)} in weight_config; known classes: {known}")
+    return problems
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: float) -> bool:
+    return _is_number(value) and value > 0

@@ -1,0 +1,51 @@
+"""Workers whose clocks are off: what is learned of them, and reports in the master's time."""
+
+from __future__ import annotations
+
+from loadgate.generator.clocks import WorkerClocks, moved
+from loadgate.recorder import Outcome, Recorder
+
+
+def test_the_answer_with_the_shortest_way_counts() -> None:
+    clocks = WorkerClocks()
+    clocks.learn("0", sent_s=1000.0, worker_s=802.0, received_s=1004.0)
+    clocks.learn("0", sent_s=1010.0, worker_s=810.05, received_s=1010.1)
+    clocks.learn("0", sent_s=1020.0, worker_s=821.0, received_s=1023.0)
+    assert clocks.shift_s("0") == 200
+    assert clocks.remarks() == [
+        "the clock of worker 0 was 200.0 s behind the master's; its requests count in the master's time"
+    ]
+
+
+def test_a_report_tells_until_an_answer_does() -> None:
+    clocks = WorkerClocks()
+    assert clocks.shift_s("0") == 0
+    clocks.assume("0", worker_s=1207.0, received_s=1200.5)
+    assert clocks.shift_s("0") == -6
+    clocks.learn("0", sent_s=1201.0, worker_s=1208.25, received_s=1201.5)
+    clocks.assume("0", worker_s=1300.0, received_s=1200.0)
+    assert clocks.shift_s("0") == -7
+    assert "7.0 s ahead of" in clocks.remarks()[0]
+
+
+def test_clocks_that_agree_move_nothing_and_say_nothing() -> None:
+    clocks = WorkerClocks()
+    clocks.learn("0", sent_s=1000.0, worker_s=1000.3, received_s=1000.2)
+    # The master's own clock was set back meanwhile.
+    clocks.learn("0", sent_s=1000.0, worker_s=900.0, received_s=990.0)
+    assert (clocks.shift_s("0"), clocks.remarks()) == (0, [])
+
+
+def test_a_moved_report_differs_in_its_times_alone() -> None:
+    def report(at_s: int) -> dict[str, object]:
+        recorder = Recorder()
+        recorder.record(
+            "ping", Outcome.SUCCESS, start_s=at_s, latency_ms=30, service_ms=20, response_bytes=9, group="g"
+        )
+        recorder.record("ping", Outcome.FAILURE, start_s=at_s + 2, latency_ms=7, error="HTTP 500", stage="ramp")
+        recorder.record_measure("first", 12, at_s=at_s + 3, group="g")
+        recorder.count("late", 4)
+        return recorder.take_delta() | {"recorder": "same"}
+
+    assert moved(report(1000), 200) == report(1200)
+    assert moved(report(1000), -7) == report(993)

@@ -1,0 +1,77 @@
+"""Errors by which the load generator's own machine refused a request, however a client wraps them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import socket
+
+import pytest
+import requests
+from urllib3.exceptions import MaxRetryError, NewConnectionError
+
+from loadgate.generator.descriptors import OWN_LIMITS, Reserve, own_limit
+
+
+def wrapped_as_requests_does(error: OSError) -> Exception:
+    refused = NewConnectionError(None, f"Failed to establish a new connection: {error}")  # type: ignore[arg-type]
+    refused.__cause__ = error
+    return requests.ConnectionError(MaxRetryError(None, "/", refused))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", OWN_LIMITS, ids=errno.errorcode.__getitem__)
+def test_an_own_limit_is_known_bare_and_wrapped(number: int) -> None:
+    error = OSError(number, os.strerror(number))
+    assert own_limit(error) == own_limit(wrapped_as_requests_does(error)) == OWN_LIMITS[number]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        None,
+        "HTTP 500",
+        OSError(errno.ECONNREFUSED, "Connection refused"),
+        wrapped_as_requests_does(ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")),
+        TimeoutError("timed out"),
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        OSError("no number"),
+    ],
+)
+def test_what_the_target_or_the_network_did_is_none(error: object) -> None:
+    assert own_limit(error) is None
+
+
+def test_an_error_that_is_its_own_cause_ends() -> None:
+    error = ValueError("round")
+    error.__cause__ = error
+    assert own_limit(error) is None
+
+
+def test_the_reserve_gives_up_what_it_holds_and_takes_no_more_than_there_is() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    reserve, taken = Reserve(), take_all()
+    try:
+        for descriptor in taken[:5]:
+            os.close(descriptor)
+        reserve.hold()
+        assert take_all() == []
+        reserve.release()
+        again = take_all()
+        assert len(again) == 5
+        taken[:5] = again
+    finally:
+        reserve.release()
+        for descriptor in taken:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def take_all() -> list[int]:
+    taken: list[int] = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        return taken

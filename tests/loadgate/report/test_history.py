@@ -1,0 +1,223 @@
+"""The history of runs: newest first, rules over time, and folders that say nothing named in a line each."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgate.project import TargetSettings
+from loadgate.report.artefacts import write_whole
+from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
+from tests.support.synthetic_run import Synthetic, synthetic_document
+
+SMALL = Synthetic(duration_s=40, names=2)
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return json.loads(json.dumps(synthetic_document(SMALL)))  # type: ignore[no-any-return]
+
+
+def keep(runs: Path, name: str, document: dict[str, Any], p95_ms: float | None = 20.0, profile: str = "light") -> None:
+    """A run folder with a run.json in which the first rule measured this."""
+    rules = document["verdict"]["rules"]
+    outcome = "inconclusive" if p95_ms is None else "pass" if p95_ms < rules[0]["limit"] else "fail"
+    changed = [rules[0] | {"value": p95_ms, "outcome": outcome}, *rules[1:]]
+    run = document["run"] | {"profile": document["run"]["profile"] | {"name": profile}}
+    verdict = document["verdict"] | {"rules": changed, "outcome": outcome}
+    write_whole(runs / name / "run.json", json.dumps(document | {"run": run, "verdict": verdict}))
+
+
+def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day, p95_ms in enumerate((20.0, 40.0, None, 900.0), start=1):
+        keep(tmp_path, f"2026050{day}T120000Z-light", document, p95_ms)
+    keep(tmp_path, "20260504T120000Z-light-2", document, 30.0)
+    found, unread = past_runs(tmp_path, None, 20)
+    assert not unread
+    assert [run.folder[6:8] for run in found] == ["04", "04", "03", "02", "01"]
+    assert found[0].folder.endswith("-2")
+    assert [run.outcome for run in found] == ["pass", "fail", "inconclusive", "pass", "pass"]
+    (rule,) = [rule for rule in history_json(found, unread)["rules"] if rule["rule"] == "group 0: p95"]
+    assert rule["values"] == [20.0, 40.0, None, 900.0, 30.0]
+    assert rule["outcomes"] == ["pass", "pass", "inconclusive", "fail", "pass"]
+    text = history_text(found, unread, lambda _: True)
+    assert text.index("20260504T120000Z-light-2") < text.index("20260504T120000Z-light ")
+    assert "▁▁·█▁" in text
+    assert "3 pass, 1 fail, 1 inconclusive" in text
+    assert "11-81" in history_text(found, unread, lambda _: False)
+
+
+def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+    first = document["verdict"]["rules"][0]
+    limits = {"p95 < 5000ms": "pass", "p95 < 1ms": "fail", "p95 < 1ms abort": "fail"}
+    rules = [
+        first | {"rule": f"group 0: {asked}", "limit": 5000 if outcome == "pass" else 1, "outcome": outcome}
+        for asked, outcome in limits.items()
+    ]
+    verdict = document["verdict"] | {"rules": [*rules, rules[0]], "outcome": "fail"}
+    write_whole(tmp_path / "20260502T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    found, unread = past_runs(tmp_path, None, 20)
+    lines = history_json(found, unread)["rules"]
+    assert [(line["rule"], line["outcomes"]) for line in lines] == [
+        (f"group 0: {asked}", [outcome]) for asked, outcome in limits.items()
+    ]
+    assert history_text(found, unread, lambda _: True).count("1 fail") == 2
+
+
+def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day in range(1, 7):
+        keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
+    found, _ = past_runs(tmp_path, "heavy", 2)
+    assert [(run.folder[6:8], run.profile) for run in found] == [("05", "heavy"), ("03", "heavy")]
+    assert history_text(*past_runs(tmp_path, "spike", 5), lambda _: True) == "no run was found"
+    assert past_runs(tmp_path / "absent", None, 5) == ([], [])
+
+
+def test_broken_runs_are_a_line_each_below_the_runs_and_failed_starts_are_none(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    (tmp_path / "20260502T120000Z-light").mkdir()
+    broken = {
+        "20260503T120000Z-light": "{",
+        "20260504T120000Z-light": '{"schema_version": 99}',
+        "20260505T120000Z-light": json.dumps(document | {"verdict": {}}),
+        "20260506T120000Z-light": json.dumps(document | {"totals": []}),
+        "20260507T120000Z-light": "[]",
+    }
+    for name, content in broken.items():
+        write_whole(tmp_path / name / "run.json", content)
+    (tmp_path / "notes.txt").write_text("not a run")
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert [one.folder for one in unread] == sorted(broken, reverse=True)
+    text = history_text(found, unread, lambda _: True).splitlines()
+    assert text[1].startswith("20260501T120000Z-light")
+    assert "20260502T120000Z-light" not in "\n".join(text)
+    lines = text[-len(unread) :]
+    assert all(line.startswith(one.folder) for line, one in zip(lines, unread, strict=True))
+    assert "unknown" not in lines[0]
+    assert "schema version 99" in "\n".join(lines) or "found 99" in "\n".join(lines)
+
+
+def damaged(document: dict[str, Any], *path: str | int, value: Any) -> str:
+    copy = json.loads(json.dumps(document))
+    inside = copy
+    for key in path[:-1]:
+        inside = inside[key]
+    inside[path[-1]] = value
+    return json.dumps(copy)
+
+
+def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, document: dict[str, Any]) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    texts = [
+        damaged(document, "verdict", "rules", 0, "value", value="x"),
+        damaged(document, "verdict", "rules", 0, "unit", value=None),
+        damaged(document, "verdict", "reason", value=None),
+        damaged(document, "verdict", "outcome", value=["pass"]),
+        damaged(document, "totals", "overall", "failure_rate", value="x"),
+        damaged(document, "totals", "overall", "requests", value=float("inf")),
+        damaged(document, "totals", "overall", "requests", value=10**400),
+        damaged(document, "run", "profile", "name", value={}),
+        "[" * 100_000,
+        "\x00",
+        "",
+    ]
+    for number, text in enumerate(texts):
+        write_whole(tmp_path / f"20260502T1200{number:02d}Z-light" / "run.json", text)
+    (tmp_path / "20260503T120000Z-light" / "run.json").mkdir(parents=True)
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert len(unread) == len(texts) + 1
+    assert ": Is a directory" in f": {unread[0].problem}"
+    lines = history_text(found, unread, lambda _: True).splitlines()
+    assert [line.partition(":")[0] for line in lines[-len(unread) :]] == [one.folder for one in unread]
+    assert any(line.endswith(": damaged: .verdict.reason is not of type string") for line in lines)
+
+
+def test_a_run_of_somebody_else_is_a_line(
+    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document)
+    keep(tmp_path, "20260502T120000Z-light", document)
+
+    def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
+        def refuse(self: Path, *arguments: Any, **options: Any) -> Any:
+            if self.parent.name == "20260502T120000Z-light":
+                raise PermissionError(errno.EACCES, "Permission denied", str(self))
+            return method(self, *arguments, **options)
+
+        return refuse
+
+    for name in ("stat", "open"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    found, unread = past_runs(tmp_path, None, 20)
+    assert [run.folder for run in found] == ["20260501T120000Z-light"]
+    assert [(one.folder, one.problem) for one in unread] == [("20260502T120000Z-light", "Permission denied")]
+
+
+def test_text_of_a_run_stays_in_its_line(tmp_path: Path, document: dict[str, Any]) -> None:
+    verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred \ud800 half"}
+    write_whole(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
+    assert "two lines ?[31mred ? half" in text.splitlines()[1]
+
+
+def folders(runs: Path) -> set[str]:
+    return {path.name for path in runs.iterdir()}
+
+
+def test_pruning_keeps_the_newest_runs_and_what_may_be_going_on(tmp_path: Path, document: dict[str, Any]) -> None:
+    for day in range(1, 6):
+        keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
+    write_whole(tmp_path / "20260506T120000Z-x" / "run.json", "{")
+    for name in ("20260501T130000Z-x", "20260506T130000Z-x"):
+        write_whole(tmp_path / name / "logs" / "api.log", "a line")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "run.json").write_text("{}")
+    (tmp_path / "20260401T120000Z-x").symlink_to(tmp_path / "mine", target_is_directory=True)
+    now_s = time.time()
+
+    assert prune(tmp_path, "heavy", 2, now_s + 2 * QUIET_S) == 1
+    assert "20260501T120000Z-x" not in folders(tmp_path)
+    assert prune(tmp_path, None, 3, now_s) == 2
+    left = {"20260506T120000Z-x", "20260505T120000Z-x", "20260504T120000Z-x", "mine", "20260401T120000Z-x"}
+    unfinished = {"20260501T130000Z-x", "20260506T130000Z-x"}
+    assert folders(tmp_path) == left | unfinished
+    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 2
+    assert folders(tmp_path) == left
+    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 0
+    assert prune(tmp_path / "absent", None, 1, now_s) == 0
+
+
+def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
+    assert sparkline([1, 2, 3, 4, 5, 6, 7, 8]) == "▁▂▃▄▅▆▇█"
+    assert sparkline([5, 5]) == "▅▅"
+    assert sparkline([None, 0.5, 1]) == "·▁█"
+    assert sparkline([]) == ""
+
+
+def test_a_long_history_stays_short(tmp_path: Path, document: dict[str, Any]) -> None:
+    found, _ = past_runs(tmp_path, None, 5)
+    keep(tmp_path, "20260501T120000Z-light", document)
+    found, _ = past_runs(tmp_path, None, 5)
+    many = [replace(found[0], folder=f"{number}") for number in range(3 * MAX_SPARKS)]
+    text = history_text(many, [], lambda _: True)
+    assert max(len(line) - line.count(" ") for line in text.splitlines() if "▅" in line) < MAX_SPARKS + 60
+
+
+def test_a_target_can_keep_its_logs_in_the_run_folder(tmp_path: Path) -> None:
+    settings = TargetSettings(
+        command=("serve", "--logs", "{run_folder}/logs"), ready_line="x", env={"LOGS": "{run_folder}", "A": "{b}"}
+    )
+    filled = settings.within(tmp_path)
+    assert filled.command == ("serve", "--logs", f"{tmp_path}/logs")
+    assert filled.env == {"LOGS": str(tmp_path), "A": "{b}"}

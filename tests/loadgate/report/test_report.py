@@ -1,0 +1,170 @@
+"""Artefacts hold hostile text safely, and what they cannot draw they say."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from loadgate.recorder import Outcome
+from loadgate.report.artefacts import RunFileError, read_run, write_artefacts, write_latency_log, write_whole
+from loadgate.report.html import html_report
+from loadgate.report.summary import markdown_summary
+from loadgate.report.text import rule_quantity
+from loadgate.rules import Rule, Unit, format_value, parse_rules
+from loadgate.run.document import run_document, totals_json
+from loadgate.run.judgement import Ending, judge
+from loadgate.run.state import FinishedRequest, Plan, Run
+from loadgate.shape.profile import LoadProfile
+
+HOSTILE = '<script>alert(1)</script> | \x00 `x` & "quoted"'
+
+
+def plan_for(name: str, rules: tuple[Rule, ...] = ()) -> Plan:
+    return Plan(LoadProfile(name=name), rules, "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
+
+
+def run_with(name: str, error: str | None) -> dict[str, Any]:
+    rules = tuple(parse_rules([f"{name}: p95 < 100ms", "overall: failures < 1%", "absent: p95 < 1s"]))
+    run = Run(plan_for(name, rules), started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
+    for index in range(100):
+        run.recorder.record(name, Outcome.SUCCESS, start_s=1000 + index / 2, latency_ms=5 + index % 7, group="g")
+    if error:
+        run.recorder.record(name, Outcome.FAILURE, start_s=1050, latency_ms=1, error=error, group="g")
+        run.record_exception(RuntimeError(error), None)
+    return run_document(run, judge(rules, run.recorder, run.facts()), Path("/"))
+
+
+def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
+    document = run_with(HOSTILE, HOSTILE)
+    write_artefacts(document, tmp_path)
+    assert "\x00" not in (tmp_path / "junit.xml").read_text()
+    rows = [line for line in (tmp_path / "summary.md").read_text().splitlines() if "alert" in line]
+    assert rows
+    assert not [row for row in rows if "<script" in row]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[l](http://e)",
+        "![l](http://e)",
+        "[l]: http://e",
+        "`x` and ``y``",
+        "*a* __b__ ~~c~~ $d$",
+        "a | b \\| c \\",
+        "<b>c</b> &lt; &amp;",
+        "# heading",
+        "> said",
+        "- item",
+        "+ item",
+        "1. item",
+        "12.5 ms",
+        "---",
+        "```",
+        "    code",
+        "first_event - 5 > 3",
+    ],
+)
+def test_text_of_the_target_is_shown_as_it_is_in_a_summary(text: str) -> None:
+    document = run_with("ping", text)
+    document["run"]["profile"]["name"] = document["totals"]["requests"][0]["name"] = text
+    document["verdict"]["rules"][0]["scope"] = text
+    document["verdict"] |= {"reason": text, "notes": [text]}
+    document["run"]["host"] = text
+    html = MarkdownIt("commonmark").enable("table").render(markdown_summary(document))
+    assert set(re.findall(r"<(/?\w+)", html)) <= {
+        *("p", "/p", "h2", "/h2", "blockquote", "/blockquote"),
+        *("table", "/table", "thead", "/thead", "tbody", "/tbody", "tr", "/tr", "th", "/th", "td", "/td"),
+    }
+    shown = unescape(re.sub(r"<[^>]*>", "\n", html)).splitlines()
+    line = text.strip()
+    word = document["verdict"]["outcome"].upper()
+    assert {f"Load test {line}: {word}", line, f"{line}: p95"} <= set(shown)
+    assert any(part.startswith(f"{line}. 101 requests in 1 min 00 s against {line}, ") for part in shown)
+
+
+def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:
+    write_artefacts(run_with("ping", None), tmp_path)
+    junit = (tmp_path / "junit.xml").read_text()
+    assert 'tests="3" failures="0" errors="1"' in junit
+    assert junit.count("<testcase") == 3
+
+
+def test_the_latency_log_has_a_line_a_second(tmp_path: Path) -> None:
+    lines = write_latency_log(run_with("ping", None), tmp_path).read_text().splitlines()
+    assert lines[1] == "#[Histogram log format version 1.3]"
+    assert len([line for line in lines if line.startswith("Tag=ping/success,")]) == 50
+
+
+def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
+    document = run_with("ping", None)
+    assert document["totals"]["overall"]["corrected_ms"] is None  # no user was ever counted
+    assert document["totals"]["overall"]["service_ms"] is None
+    assert "p95 corrected" not in html_report(document)  # a column without a value
+    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
+    run.user_seconds["g"] = 10.0
+    for second in range(50):
+        latency_ms = 2000 if second == 25 else 10
+        run.recorder.record("ping", Outcome.SUCCESS, start_s=1000 + second, latency_ms=latency_ms, group="g")
+    figures = totals_json(run)["groups"]["g"]
+    assert figures["corrected_ms"]["p99"] == pytest.approx(2000, rel=0.01)
+    assert figures["success_ms"]["mean"] < figures["corrected_ms"]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "0.00/s"), (0.4261920683, "0.43/s"), (42.61920683, "42.6/s"), (426.1920683, "426/s"), (42619.2, "42,619/s")],
+)
+def test_a_throughput_has_as_many_digits_as_it_needs(value: float, text: str) -> None:
+    assert rule_quantity({"unit": "/s"}, value) == text
+    assert "e+" not in format_value(value, Unit.PER_SECOND)
+
+
+def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> None:
+    document = run_with("ping", "HTTP 500")
+    write_artefacts(document, tmp_path)
+    assert read_run(tmp_path) == json.loads(json.dumps(document))
+    (tmp_path / "run.json").write_text('{"schema_version": 99}')
+    with pytest.raises(RunFileError, match="not a run of schema version 2 \\(found 99\\)"):
+        read_run(tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunFileError, match="not JSON"):
+        read_run(tmp_path / "run.json")
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.txt"
+    write_whole(path, "first \ud800")
+    assert path.read_text() == "first ?"
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_whole(path, "second")
+    assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = "half \ud83d"
+    monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
+    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0, _made_s=1000.0)
+    run.record_request(FinishedRequest(half, half, 1000.5, 5.0, None, 0, None))
+    run.record_request(FinishedRequest(half, half, 1001.5, 5.0, None, 0, half))
+    measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)
+    run.record_measure(measure)
+    run.record_exception(RuntimeError(half), None)
+    document = run_document(run, judge((), run.recorder, run.facts()), Path("/"))
+    write_artefacts(document, tmp_path)
+    assert read_run(tmp_path) == json.loads(json.dumps(document))
+    assert document["run"]["command"] == ["locust", "--tags", "?"]
+    assert [error["text"] for error in document["errors"]] == ["half ?"]
+    json.dumps(run.take_report(final=False), ensure_ascii=False).encode()  # as a worker sends it

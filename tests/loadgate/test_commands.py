@@ -1,0 +1,172 @@
+"""No command line, environment, width or closed output brings a traceback: one line, and the right exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadgate.report.artefacts import write_artefacts
+from tests.loadgate.running.support import ERROR, PASS, SUITE, USAGE, clean_env
+from tests.support.synthetic_run import Synthetic, synthetic_document
+
+PROGRAM = Path(__file__).with_name("commands_program.py")
+NOBODY = "http://127.0.0.1:9"
+COMMANDS = {
+    "history": PASS,
+    "history --json": PASS,
+    "history --profile nobody": PASS,
+    "doctor": ERROR,
+    "report nowhere": USAGE,
+    "report reports/performance/runs/20260501T120000Z-light": PASS,
+    "--version": PASS,
+    "--help": PASS,
+    "-h": PASS,
+    "run -h": PASS,
+}
+BAD_USAGE = [
+    "",
+    "rnu",
+    "run --users 0",
+    "run -u x",
+    "run -u",
+    "run -r fast",
+    "run --processes -2",
+    "run -f nowhere.py",
+    "run light --host localhost:8000",
+    "run --host http://[::1",
+    "run --host http://x:99999",
+    "doctor --host ftp://x",
+    "doctor --nonsense",
+    "profiles -f .",
+    "profiles -f nowhere.py",
+    "report",
+    "report nowhere --hdr",
+    "report pyproject.toml",
+    "history --limit 0",
+    "history --limit many",
+    "history --prune 0",
+    "history --prune -1",
+    "history extra",
+    "--nonsense",
+]
+BAD_VALUES = {
+    "TARGET_HOST": ["localhost:8000", "ftp://x", "http://", "http://x:99999", "http://[::1"],
+    "LOAD_PROFILE": ["nope", " ", "-x", "a\nb", "x" * 5000],
+    "COLUMNS": ["0", "-1", "wide", "99999999999", "1"],
+    "TERM": ["", "dumb", "nonsense", "a\nb", "x" * 300],
+    "NO_COLOR": ["", "0", "1", "no", " "],
+    "CI": ["", "0", "false", "no", " "],
+    "LOADGATE_RUN_FOLDER": ["", "/dev/null/x", "relative", " ", "x" * 5000],
+    "LOADGATE_LIVE": ["", "x", "-1", "99", "99999999999999999999"],
+    "LOADGATE_PARENT": ["", "x", "1", "1 x", "1 2 3"],
+    "GITHUB_ACTIONS": ["", "0", "false", "yes", " "],
+    "GITHUB_STEP_SUMMARY": ["", ".", "/dev/full", "/dev/null/x", "x" * 5000],
+}
+OUTPUTS = ["closed", "full", "unread"]
+
+
+def case(line: str, *, stdout: str = "file", stderr: str = "file", **env: str) -> dict[str, Any]:
+    return {"arguments": line.split(), "env": env, "stdout": stdout, "stderr": stderr}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("project")
+    check = f"[[tool.loadgate.doctor]]\nname = 'API'\nkind = 'http-json'\nwhere = '{NOBODY}/x'\n"
+    text = f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\nhost = '{NOBODY}'\n{check}"
+    (made / "pyproject.toml").write_text(text)
+    runs = made / "reports" / "performance" / "runs"
+    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=2)), runs / "20260501T120000Z-light")
+    return made
+
+
+def outcomes(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAM)],
+        cwd=folder,
+        env=clean_env(),
+        input=json.dumps(cases),
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    results: list[dict[str, Any]] = json.loads(done.stdout)
+    assert len(results) == len(cases)
+    for tried, result in zip(cases, results, strict=True):
+        assert "Traceback" not in result["out"] + result["err"], (tried, result)
+    return results
+
+
+def test_bad_usage_is_one_line_and_exit_code_2(folder: Path) -> None:
+    for line, result in zip(BAD_USAGE, outcomes(folder, [case(line) for line in BAD_USAGE]), strict=True):
+        if not line:
+            assert result["err"].startswith("Usage: loadgate ")
+            assert "\n    loadgate run light\n" in result["err"]
+            assert (result["code"], result["out"]) == (USAGE, "")
+            continue
+        (said,) = result["err"].splitlines()
+        assert said.startswith("loadgate: "), (line, result)
+        assert result["code"] == USAGE, (line, result)
+
+
+def test_no_value_of_an_environment_variable_brings_a_traceback(folder: Path) -> None:
+    tried = [
+        (name, value, line)
+        for name, values in BAD_VALUES.items()
+        for value, line in product(values, ("history", "doctor", "report nowhere"))
+    ]
+    results = outcomes(folder, [case(line, **{name: value}) for name, value, line in tried])
+    for (name, value, line), result in zip(tried, results, strict=True):
+        is_bad_host = name == "TARGET_HOST" and line == "doctor"
+        assert result["code"] == (USAGE if is_bad_host else COMMANDS[line]), (name, value, line, result)
+        assert len(result["err"].splitlines()) == (is_bad_host or line.startswith("report")), (name, value, result)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80, 200])
+def test_every_command_says_the_same_at_any_width(folder: Path, columns: int) -> None:
+    lines = [*COMMANDS, *filter(None, BAD_USAGE)]
+    results = outcomes(folder, [case(line, COLUMNS=str(columns)) for line in lines])
+    for line, result in zip(lines, results, strict=True):
+        assert result["code"] == COMMANDS.get(line, USAGE), (line, result)
+        assert result["out"] or result["err"], line
+
+
+def test_outputs_that_are_closed_full_or_unread_change_no_exit_code(folder: Path) -> None:
+    lines = [*COMMANDS, "rnu", "doctor --host ftp://x", "history --limit 0"]
+    places = [*({"stdout": kind} for kind in OUTPUTS), *({"stderr": kind} for kind in OUTPUTS)]
+    places += [{"stdout": kind, "stderr": kind} for kind in OUTPUTS]
+    tried = list(product(lines, places))
+    results = outcomes(folder, [case(line, **place) for line, place in tried])
+    for (line, place), result in zip(tried, results, strict=True):
+        assert result["code"] == COMMANDS.get(line, USAGE), (line, place, result)
+        if place.get("stdout") in {"full", "unread"} and "stderr" not in place and COMMANDS.get(line) == PASS:
+            (said,) = result["err"].splitlines()
+            assert said.startswith("loadgate: standard output cannot be written"), (line, place)
+
+
+def test_a_locust_with_variables_of_another_run_or_senseless_numbers_is_a_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "locust", "-f", str(SUITE), "--headless", "-t", "1s", "--host", NOBODY]
+    left_over = {"LOADGATE_LIVE": "x", "LOADGATE_PARENT": "x", "COLUMNS": "wide"}
+    tried = {
+        ERROR: [left_over],
+        USAGE: [{"LOCUST_USERS": "-5"}, {"LOCUST_USERS": "9" * 25}, {"LOAD_PROFILE": "a\nb"}],
+    }
+    for code, environments in tried.items():
+        for env in environments:
+            done = subprocess.run(
+                command, cwd=tmp_path, env=clean_env(**env), capture_output=True, text=True, timeout=100, check=False
+            )
+            assert done.returncode == code, (env, done.stderr)
+            # A line may say before that the environment wins over the profile.
+            *_, said = lines = [line for line in done.stderr.splitlines() if "/INFO/" not in line]
+            assert all(line.startswith("loadgate: ") for line in lines), (env, lines)
+            assert len(lines) <= 2, (env, lines)
+            assert "wins over" not in said, (env, lines)

@@ -1,0 +1,27 @@
+"""The pure rooms can be read and tested alone: they import no clock, no network and no file system."""
+
+import ast
+from pathlib import Path
+
+import loadgate
+
+PURE_ROOMS = ("recorder", "rules", "shape", "analysis")
+FORBIDDEN = {"locust", "gevent", "socket", "threading", "time", "datetime", "requests", "os"}
+
+
+def imports_of(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            modules.add((node.module or "").split(".")[0])
+    return modules
+
+
+def test_the_pure_rooms_import_no_clock_and_no_network() -> None:
+    root = Path(loadgate.__file__).parent
+    for room in PURE_ROOMS:
+        files = list((root / room).rglob("*.py"))
+        assert files, room
+        assert {path.name: found for path in files if (found := imports_of(path) & FORBIDDEN)} == {}
