@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
+from tests.support.lanes import mark, no_program_starts
 from tests.support.processes import redis_server
 
 # A line for each request that a test makes would bury the reason of a failure.
@@ -30,6 +32,21 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
     if line := missing_packages(reasons):
         terminalreporter.write_line(line)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test before `-m` selects by the marks."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            mark(item)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Hold the tests that are marked `pure` to it."""
+    with no_program_starts() if item.get_closest_marker("pure") else nullcontext():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
@@ -47,6 +46,8 @@ def tested_document() -> dict[str, Any]:
 
 
 def test_the_document_is_valid_by_the_schema_of_its_version(document: dict[str, Any]) -> None:
+    from schemathesis.specs.openapi.definitions import OPENAPI_31
+
     assert document["openapi"].startswith("3.1.")
     # Without formats: a relative address of the token route is allowed, and is no whole URI.
     jsonschema.Draft202012Validator(OPENAPI_31).validate(document)

@@ -7,14 +7,12 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
 from hypothesis.configuration import set_hypothesis_home_dir
-from schemathesis.config import SchemathesisConfig
 
 from inference_core.auth.admin_service import create_superuser
 from inference_core.main_factory import create_application
@@ -22,6 +20,7 @@ from inference_core.settings import Settings
 from tests.support.accounts import new_name
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
 # Not into the working tree.
 set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")
 
@@ -63,9 +62,6 @@ def bearer(server: ApiProcess, administrator: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-# A domain that is reserved, such as example.test, is an email by its format, but none that a mail could be sent to.
-schemathesis.openapi.format("email", st.emails(domains=st.from_regex(r"[a-z]{1,20}\.(com|org)", fullmatch=True)))
-
 # What is valid by its schema is refused by these all the same, and rightly: with a password or a mailed token that is
 # wrong, which no schema can know. Elsewhere it must be accepted, or name what is not there, taken, or not the caller's.
 MAY_SAY_400 = (
@@ -84,22 +80,44 @@ def expecting(*statuses: str) -> dict[str, object]:
     return {"checks": {"positive_data_acceptance": {"expected-statuses": list(statuses)}}}
 
 
-config = SchemathesisConfig.from_dict(
-    expecting(*ACCEPTED)
-    | {
-        "operations": [
-            *({"include-name": name, **expecting("400", *ACCEPTED)} for name in MAY_SAY_400),
-            *({"include-name": name, **expecting("400", "422", *ACCEPTED)} for name in MAY_SAY_422),
-        ]
-    }
-)
-document = create_application(Settings(_env_file=None, environment="testing")).openapi()
-schema = schemathesis.openapi.from_dict(document, config=config)
+DOCUMENT = create_application(Settings(_env_file=None, environment="testing")).openapi()
+OPERATIONS = [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 
-@schema.parametrize()
-@settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@pytest.fixture(scope="module")
+def schema() -> Any:
+    """The document as Schemathesis reads it."""
+    import schemathesis
+    from hypothesis import strategies as st
+    from schemathesis.config import SchemathesisConfig
+
+    # A domain that is reserved, such as example.test, is an email by its format, but no mail could be sent to it.
+    domains = st.from_regex(r"[a-z]{1,20}\.(com|org)", fullmatch=True)
+    schemathesis.openapi.format("email", st.emails(domains=domains))
+    operations = [
+        *({"include-name": name, **expecting("400", *ACCEPTED)} for name in MAY_SAY_400),
+        *({"include-name": name, **expecting("400", "422", *ACCEPTED)} for name in MAY_SAY_422),
+    ]
+    config = SchemathesisConfig.from_dict(expecting(*ACCEPTED) | {"operations": operations})
+    return schemathesis.openapi.from_dict(DOCUMENT, config=config)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_operation_keeps_the_contract(
-    case: schemathesis.Case, server: ApiProcess, bearer: dict[str, str]
+    operation: str, schema: Any, server: ApiProcess, bearer: dict[str, str]
 ) -> None:
-    case.call_and_validate(base_url=server.url, headers=bearer)
+    # Not `schema.parametrize()`: it makes the cases of all operations while pytest collects, in every test process.
+    from schemathesis.generation.feedback import FeedbackSources
+    from schemathesis.pytest._test_builder import build_operation_test
+    from schemathesis.python._constants.orchestrator import make_constants_value_source
+
+    @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    def keeps_the_contract(case: Any) -> None:
+        case.call_and_validate(base_url=server.url, headers=bearer)
+
+    (found,) = [made for each in schema.get_all_operations() if (made := each.ok()).label == operation]
+    feedback = FeedbackSources(constants_value_source=make_constants_value_source(schema))
+    test = build_operation_test(
+        config=schema.config, operation=found, test_func=keeps_the_contract, given_kwargs={}, feedback=feedback
+    )
+    test()

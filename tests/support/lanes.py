@@ -1,0 +1,80 @@
+"""What a test starts (`pure`, `app`, `process`) and whether only the full lane runs it (`full`).
+
+A mark that a test or its module carries decides; a test without one gets it here, by its fixtures and by what its
+module imports. A test that is marked `pure` fails if it starts a program.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+KINDS = ("pure", "app", "process")
+# Programs that `make setup` does not install, by the fixture or parameter that asks for them.
+NOT_INSTALLED = {"postgresql", "mariadb", "browser"}
+PROCESS_FIXTURES = {"own_redis", "server", "stack", *NOT_INSTALLED}
+APP_FIXTURES = {"api", "start_app", "start_server", "service_settings", "database_url", "redis_url"}
+# What starts programs: functions of tests.support, and the module they use.
+STARTERS = {
+    "api_process",
+    "worker_process",
+    "running_stack",
+    "start_stack",
+    "stub_service",
+    "redis_server",
+    "subprocess",
+}
+
+_started: list[str] = []
+_hooks: list[object] = []
+
+
+def mark(item: pytest.Function) -> None:
+    """Give a test the marks that it does not carry."""
+    if needs_a_server(item):
+        item.add_marker("full")
+    if not any(item.get_closest_marker(kind) for kind in KINDS):
+        item.add_marker(kind_of(item))
+
+
+def needs_a_server(item: pytest.Function) -> bool:
+    """Whether a fixture or a parameter of the test names a program that is not installed by `make setup`."""
+    callspec = getattr(item, "callspec", None)
+    values = callspec.params.values() if callspec else ()
+    return bool(NOT_INSTALLED & set(item.fixturenames)) or any(
+        isinstance(value, str) and value in NOT_INSTALLED for value in values
+    )
+
+
+def kind_of(item: pytest.Function) -> str:
+    """What the test starts, judged by its fixtures and the names in its module."""
+    fixtures = set(item.fixturenames)
+    if fixtures & PROCESS_FIXTURES or STARTERS & set(vars(item.module)):
+        return "process"
+    return "app" if fixtures & APP_FIXTURES else "pure"
+
+
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen":
+        _started.append(subprocess.list2cmdline(map(str, arguments[1])))
+
+
+@contextmanager
+def no_program_starts() -> Iterator[None]:
+    """Refuse, at the end, that the block started a program.
+
+    Raises:
+        AssertionError: with the command lines of the programs.
+    """
+    if not _hooks:
+        # An audit hook cannot be removed: one serves the whole test process.
+        sys.addaudithook(_note)
+        _hooks.append(_note)
+    _started.clear()
+    yield
+    assert not _started, f"a test marked pure starts programs; mark it `process`: {_started}"
