@@ -1,8 +1,10 @@
-"""The `inference-core` command: run the embedded stack, a worker, the migrations."""
+"""The `inference-core` command: run the embedded stack, a worker, the migrations.
+
+A command imports what it needs when it is called, so that help and mistakes are answered at once.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import platform
@@ -12,23 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inference_core.auth.admin_service import create_superuser
-from inference_core.auth.identifiers import read_username
-from inference_core.db.migrate import MigrationError, upgrade
-from inference_core.exceptions import ServiceError
-from inference_core.llm.simulator.engine import SimulatorOptions
-from inference_core.llm.simulator.faults import BadFaultError, parse_rates
-from inference_core.llm.simulator.serve import CannotListenError, run_simulator
+from inference_core.exceptions import OperatorError, ServiceError
 from inference_core.llm.simulator.speeds import SPEEDS
-from inference_core.settings import Settings, SettingsError, load_settings, misspelt_settings
-from inference_core.stack.children import ChildDiedError
-from inference_core.stack.redis_server import NoRedisServerError
-from inference_core.stack.up import StackError, StackOptions, run_stack
-from inference_core.stack.worker import NameTakenError, require_free_name, worker_command
+
+if TYPE_CHECKING:
+    from inference_core.settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,19 +35,6 @@ app = typer.Typer(
 
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-# What a user can fix; the text of each says how.
-FIXABLE = (
-    SettingsError,
-    MigrationError,
-    ServiceError,
-    StackError,
-    NoRedisServerError,
-    ChildDiedError,
-    NameTakenError,
-    BadFaultError,
-    CannotListenError,
-)
 
 
 def say(line: str) -> None:
@@ -72,7 +53,7 @@ def one_line_errors() -> Iterator[None]:
     """Turn the errors a user can fix into their text on stderr and exit code 1."""
     try:
         yield
-    except FIXABLE as error:
+    except (OperatorError, ServiceError) as error:
         complain(error)
         raise typer.Exit(1) from None
     except OSError as error:
@@ -88,6 +69,8 @@ def read_settings() -> Settings:
     Raises:
         SettingsError: if they are not usable.
     """
+    from inference_core.settings import load_settings, misspelt_settings
+
     settings = load_settings()
     for line in misspelt_settings():
         complain(line)
@@ -121,6 +104,8 @@ def up(
 
     It is Redis, the migrations, a Celery worker and the API, whose URL is printed when it is ready.
     """
+    from inference_core.stack.up import StackOptions, run_stack
+
     with one_line_errors():
         read_settings()
         run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
@@ -135,6 +120,8 @@ def worker(
     """Run a Celery worker for every queue of the service."""
     if not WORKER_NAME.fullmatch(name):
         raise typer.BadParameter(f"'{name}' is not of letters, digits, '.', '_' and '-'", param_hint="--name")
+    from inference_core.stack.worker import require_free_name, worker_command
+
     with one_line_errors():
         settings = read_settings()
         require_free_name(settings, name)
@@ -147,6 +134,8 @@ def worker(
 @app.command()
 def migrate() -> None:
     """Update the schema of the database in DATABASE_URL."""
+    from inference_core.db.migrate import upgrade
+
     with one_line_errors():
         upgrade(read_settings())
     say("the database is up to date")
@@ -171,6 +160,12 @@ def create_superuser_command(
 
     It is created in the database that DATABASE_URL names.
     """
+    import asyncio
+
+    from inference_core.auth.admin_service import create_superuser
+    from inference_core.auth.identifiers import read_username
+    from inference_core.db.migrate import upgrade
+
     with one_line_errors():
         settings = read_settings()
         upgrade(settings)
@@ -196,6 +191,10 @@ def llm_sim(
     """
     if speed not in SPEEDS:
         raise typer.BadParameter(f"'{speed}' is none of {', '.join(SPEEDS)}", param_hint="--speed")
+    from inference_core.llm.simulator.engine import SimulatorOptions
+    from inference_core.llm.simulator.faults import parse_rates
+    from inference_core.llm.simulator.serve import run_simulator
+
     with one_line_errors():
         options = SimulatorOptions(speed, seed, max_num_seqs, max_queued, load_factor, parse_rates(fault_rates))
         run_simulator(options, host, port, say)

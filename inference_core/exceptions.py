@@ -1,6 +1,7 @@
 """What can go wrong in the service, in the service's own words; nothing here knows HTTP.
 
-ServiceError
+OperatorError   settings, databases or commands that whoever runs the service can correct
+ServiceError    what a client is told
 ├── NotFoundError              what was asked for is not there, or not the caller's
 ├── ConflictError              it exists already
 ├── InvalidInputError          well-formed but not acceptable
@@ -13,6 +14,10 @@ ServiceError
 """
 
 from __future__ import annotations
+
+
+class OperatorError(Exception):
+    """What whoever runs the service can correct; the text says what is wrong, where, and what to do."""
 
 
 class ServiceError(Exception):

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from inference_core.db.url import read_database_url
 from inference_core.env_file import EnvFileError, check_env_file, misspelt_names
+from inference_core.exceptions import OperatorError
 from inference_core.llm.simulator.faults import parse_rates
 from inference_core.redis.address import RedisAddress
 from inference_core.setting_values import (
@@ -43,7 +44,7 @@ Access = Literal["public", "user", "superuser"]
 MetricsAccess = Literal["public", "token"]
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """The settings are unusable; the text says which variables and why, one a line."""
 
 

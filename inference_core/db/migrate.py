@@ -6,35 +6,25 @@ import asyncio
 import fcntl
 import sqlite3
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import alembic.command
-import structlog
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import event, text
-from sqlalchemy.engine import URL, Connection, make_url
+from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from inference_core.db.base import Base
 from inference_core.db.engine import Database
-from inference_core.db.migration_guard import UnsafeMigrationError
+from inference_core.db.migration_errors import COMMIT_BY_THEMSELVES, MigrationError, describe
 from inference_core.db.models import __all__ as _models  # noqa: F401  # fills the metadata
-from inference_core.exceptions import DependencyUnavailableError
+from inference_core.db.schema import SCRIPTS, head_revision, revision_on
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
-
-SCRIPTS = Path(__file__).parent / "migrations"
-# Servers that commit every change of a table at once.
-COMMIT_BY_THEMSELVES = {"mysql", "mariadb"}
 LOCK_NUMBER = 4_711_001
 LOCK_WAIT_S = 60
 LOCK_POLL_S = 0.05
@@ -43,17 +33,13 @@ ANOTHER_MIGRATES = f"database: another process has been migrating it for {LOCK_W
 STATEMENT_LIMIT_S = 24 * 3600
 
 
-class MigrationError(Exception):
-    """The database cannot be brought, or is not, to the newest schema; one line says why and what to do."""
-
-
 def upgrade(settings: Settings, revision: str = "head") -> None:
     """Upgrade to `revision`, making the folder of an SQLite file first. Nothing happens if it is there already.
 
     Raises:
         MigrationError: if the database cannot be reached, a step fails, or loses rows that it does not declare.
     """
-    target = head_revision() if revision == "head" else revision
+    target = head_revision(SCRIPTS) if revision == "head" else revision
     _run(settings, target, lambda config: alembic.command.upgrade(config, revision))
 
 
@@ -67,56 +53,13 @@ def downgrade(settings: Settings, revision: str = "base") -> None:
     _run(settings, target, lambda config: alembic.command.downgrade(config, revision))
 
 
-def head_revision() -> str:
-    """The newest revision this version of the service knows."""
-    head = ScriptDirectory(str(SCRIPTS)).get_current_head()
-    assert head is not None  # noqa: S101  # the package ships at least one
-    return head
-
-
-async def current_revision(database: Database) -> str | None:
-    """The revision a database is at; None when it has no tables of ours.
-
-    Raises:
-        DependencyUnavailableError: if the database does not answer.
-    """
-    async with database.read() as session:
-        connection = await session.connection()
-        return await connection.run_sync(lambda sync: MigrationContext.configure(sync).get_current_revision())
-
-
-async def ensure_schema(settings: Settings, database: Database) -> None:
-    """See that the schema is the newest: migrate in development and testing, refuse in production.
-
-    Raises:
-        MigrationError: in production when a migration is due, elsewhere when it fails.
-    """
-    try:
-        current = await current_revision(database)
-    except DependencyUnavailableError:
-        if not settings.is_production:
-            await asyncio.to_thread(upgrade, settings)  # fails again, and says how
-            return
-        log.warning("schema_not_checked", reason="the database does not answer")
-        return
-    except SQLAlchemyError as error:
-        raise MigrationError(_describe(error, make_url(settings.database_url))) from error
-    head = head_revision()
-    if current == head:
-        return
-    if settings.is_production:
-        at = f"at revision {current}" if current else "empty"
-        raise MigrationError(f"database: the schema is {at}, this version needs {head}; run: inference-core migrate")
-    await asyncio.to_thread(upgrade, settings)
-
-
 def _run(settings: Settings, target: str | None, command: Callable[[Config], None]) -> None:
     url = make_url(settings.database_url)
 
     def run(connection: Connection) -> None:
         if connection.dialect.name in COMMIT_BY_THEMSELVES:
             _require_utf8mb4(connection)
-        if MigrationContext.configure(connection).get_current_revision() == target:
+        if revision_on(connection) == target:
             return
         if connection.dialect.name in COMMIT_BY_THEMSELVES:
             connection.rollback()  # of the question above: alembic leaves an open transaction to its caller
@@ -133,33 +76,11 @@ def _run(settings: Settings, target: str | None, command: Callable[[Config], Non
             asyncio.run(on_migration_connection(settings, run))
     except MigrationError:
         raise
-    except Exception as error:
-        raise MigrationError(_describe(error, url)) from error
-
-
-def _describe(error: Exception, url: URL) -> str:
-    """One line for whatever stopped a migration."""
-    cause = error.__cause__ if isinstance(error, DependencyUnavailableError) and error.__cause__ else error
-    said = getattr(cause, "orig", None) or cause
-    reason = (str(said).strip() or "no details").split("\n", 1)[0]
-    if isinstance(said.__cause__, OSError):  # why aiomysql "can't connect"
-        reason += f" ({said.__cause__})"
-    rest = "nothing was changed"
-    if url.get_backend_name() in COMMIT_BY_THEMSELVES:
-        rest = "this server commits every change of a table at once, so that some of it may have been made"
-    if isinstance(error, UnsafeMigrationError):
-        return f"database: {reason}; {rest}"
-    frames = traceback.extract_tb(error.__traceback__)
-    if where := [frame for frame in frames if Path(frame.filename).parent == SCRIPTS / "versions"]:
-        place = f"{Path(where[-1].filename).name}, line {where[-1].lineno}"
-        return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
-    advice = "check that DATABASE_URL is right and its server runs"
-    if isinstance(error, CommandError):
+    except CommandError as error:
         advice = "a newer version of the service has migrated it: run that version"
-    elif isinstance(error, SyntaxError):
-        advice = "check the migrations"
-    shown = url.set(query={}).render_as_string(hide_password=True)
-    return f"database: cannot migrate {shown}: {type(cause).__name__}: {reason}; {advice}"
+        raise MigrationError(describe(error, url, SCRIPTS, advice)) from error
+    except Exception as error:
+        raise MigrationError(describe(error, url, SCRIPTS)) from error
 
 
 async def on_migration_connection(settings: Settings, run: Callable[[Connection], None]) -> None:

@@ -18,14 +18,12 @@ from alembic.script import Script
 from sqlalchemy import event, func, inspect, select, table, text
 from sqlalchemy.engine import Connection
 
+from inference_core.db.migration_errors import UnsafeMigrationError
+
 # A statement without these words removes no row. Alembic's batch mode drops the table it has copied.
 MAY_DELETE = re.compile(r"\b(delete|drop|truncate|replace|merge)\b", re.IGNORECASE)
 ALEMBIC_TABLE = "alembic_version"
 ALEMBIC_COPY = "_alembic_tmp_"
-
-
-class UnsafeMigrationError(Exception):
-    """A migration would lose rows or break references; one line says which, and what to do."""
 
 
 class MigrationGuard:

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Self
 
+from inference_core.exceptions import OperatorError
 from inference_core.stack.stop_signals import STOP_SIGNALS, StopSignals
 
 LAST_LINES = 15
@@ -21,7 +22,7 @@ POLL_S = 0.02
 PR_SET_PDEATHSIG = 1
 
 
-class ChildDiedError(Exception):
+class ChildDiedError(OperatorError):
     """A child ended by itself; the text names it, its exit code and its last log lines."""
 
 

@@ -11,6 +11,8 @@ import platform
 import shutil
 from pathlib import Path
 
+from inference_core.exceptions import OperatorError
+
 HOW_TO_INSTALL = (
     "no Redis server was found; install one: "
     "Debian/Ubuntu: apt-get install redis-server · macOS: brew install redis · "
@@ -18,7 +20,7 @@ HOW_TO_INSTALL = (
 )
 
 
-class NoRedisServerError(Exception):
+class NoRedisServerError(OperatorError):
     """There is no server binary on this machine; the text says how to get one."""
 
     def __init__(self) -> None:

@@ -25,6 +25,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from inference_core.db.migrate import upgrade
+from inference_core.exceptions import OperatorError
 from inference_core.settings import Settings, load_settings
 from inference_core.stack.children import Children
 from inference_core.stack.ports import LOOPBACK, free_port, is_listening
@@ -38,7 +39,7 @@ START_TIMEOUT_S = 60.0
 POLL_S = 0.1
 
 
-class StackError(Exception):
+class StackError(OperatorError):
     """The stack cannot start or go on; the text is one clear line (and log lines where they help)."""
 
 

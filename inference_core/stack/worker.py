@@ -10,12 +10,13 @@ from redis.exceptions import RedisError
 
 from inference_core.celery.queues import ALL_QUEUES
 from inference_core.celery.worker_state import WORKERS_KEY, decode_entry
+from inference_core.exceptions import OperatorError
 from inference_core.processes import process_lives
 from inference_core.redis.client import broker_client
 from inference_core.settings import Settings
 
 
-class NameTakenError(Exception):
+class NameTakenError(OperatorError):
     """A worker of this name runs on this machine; the text says which, and what to do."""
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from inference_core.exceptions import OperatorError
+
 # A client outside production asks for a fault with this header.
 FAULT_HEADER = "X-LLM-Fault"
 
@@ -43,7 +45,7 @@ DEFAULT_VALUE: dict[FaultKind, float] = {
 STALL_AFTER_TOKENS = 3
 
 
-class BadFaultError(ValueError):
+class BadFaultError(OperatorError, ValueError):
     """A fault that does not exist, in one line."""
 
 

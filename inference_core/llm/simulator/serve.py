@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import uvicorn
 
+from inference_core.exceptions import OperatorError
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.openai_router import openai_application
 
@@ -28,7 +29,7 @@ class AnnouncedServer(uvicorn.Server):
         self._announce()
 
 
-class CannotListenError(Exception):
+class CannotListenError(OperatorError):
     """The port is taken, or not to be had."""
 
 

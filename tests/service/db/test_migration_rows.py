@@ -20,7 +20,9 @@ from sqlalchemy.engine import make_url
 
 from inference_core.db import migrate
 from inference_core.db.engine import Database
-from inference_core.db.migrate import MigrationError, current_revision, downgrade, upgrade
+from inference_core.db.migrate import downgrade, upgrade
+from inference_core.db.migration_errors import MigrationError
+from inference_core.db.schema import current_revision
 from inference_core.settings import Settings
 from tests.support.processes import wait_until
 from tests.support.servers.databases import create_database

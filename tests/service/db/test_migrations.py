@@ -11,20 +11,16 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, make_url
 
 from inference_core.db.base import Base
 from inference_core.db.engine import Database
-from inference_core.db.migrate import (
-    MigrationError,
-    current_revision,
-    downgrade,
-    ensure_schema,
-    head_revision,
-    upgrade,
-)
+from inference_core.db.migrate import downgrade, upgrade
+from inference_core.db.migration_errors import MigrationError
+from inference_core.db.schema import SCRIPTS, current_revision, ensure_schema, head_revision
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.support.servers.databases import create_database
@@ -70,6 +66,38 @@ async def test_migrations_go_up_and_down_and_make_what_the_models_say(settings: 
     await asyncio.to_thread(upgrade, settings)
     await asyncio.to_thread(upgrade, settings)
     assert await ask(settings, tables) == set(Base.metadata.tables)
+
+
+def test_the_newest_revision_is_the_one_that_alembic_finds() -> None:
+    assert head_revision() == ScriptDirectory(str(SCRIPTS)).get_current_head()
+
+
+@pytest.mark.parametrize(
+    ("third", "newest"),
+    [
+        ("revision: str = 'c3'\ndown_revision: str | None = 'b2'\n", "c3"),
+        ("revision = 'c3'\ndown_revision = ('b2', 'a1')\n", "c3"),
+        ("# down_revision = 'b2' until this one is done\n", "b2"),
+    ],
+)
+def test_the_newest_revision_is_found_however_a_script_writes_it(third: str, newest: str, tmp_path: Path) -> None:
+    write_scripts(tmp_path, third)
+    assert head_revision(tmp_path) == newest
+
+
+def test_two_newest_revisions_are_one_line(tmp_path: Path) -> None:
+    write_scripts(tmp_path, 'revision = "c3"\ndown_revision = "a1"\n')
+    with pytest.raises(MigrationError, match="one revision must be the newest, found b2, c3") as raised:
+        head_revision(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def write_scripts(folder: Path, third: str) -> None:
+    (folder / "versions").mkdir()
+    for number, text in enumerate(
+        ['revision = "a1"\ndown_revision = None\n', 'revision = "b2"\ndown_revision = "a1"\n', third]
+    ):
+        (folder / "versions" / f"r{number}.py").write_text(text)
 
 
 async def test_several_processes_may_migrate_at_once(settings: Settings) -> None:

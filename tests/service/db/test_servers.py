@@ -18,7 +18,8 @@ from sqlalchemy.engine import make_url
 
 from inference_core.db.connect import MysqlConnection
 from inference_core.db.engine import Database
-from inference_core.db.migrate import MigrationError, upgrade
+from inference_core.db.migrate import upgrade
+from inference_core.db.migration_errors import MigrationError
 from inference_core.health.drivers import connect
 from inference_core.settings import Settings
 from tests.support.servers.certificates import self_signed_certificate

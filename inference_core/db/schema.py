@@ -1,0 +1,91 @@
+"""Compares a database with the newest schema; Alembic is imported only if a migration is due."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import structlog
+from sqlalchemy import column, inspect, select, table
+from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from inference_core.db.engine import Database
+from inference_core.db.migration_errors import MigrationError, describe
+from inference_core.exceptions import DependencyUnavailableError
+from inference_core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+SCRIPTS = Path(__file__).parent / "migrations"
+VERSION_TABLE = "alembic_version"
+# The two variables of a revision script that say where it stands, and the names in their values.
+PLACE = re.compile(r"^(down_)?revision\b[^=\n]*=(.*)$", re.MULTILINE)
+NAME = re.compile(r"[\"']([^\"']+)[\"']")
+
+
+def head_revision(scripts: Path = SCRIPTS) -> str:
+    """The newest revision of this version of the service: the one that no other revision follows.
+
+    Raises:
+        MigrationError: if there is not exactly one.
+    """
+    names: dict[bool, set[str]] = {True: set(), False: set()}
+    for script in (scripts / "versions").glob("*.py"):
+        for follows, value in PLACE.findall(script.read_text(encoding="utf-8")):
+            names[bool(follows)].update(NAME.findall(value))
+    heads = sorted(names[False] - names[True])
+    if len(heads) != 1:
+        found = ", ".join(heads) or "none"
+        raise MigrationError(f"database: {scripts}: one revision must be the newest, found {found}; set down_revision")
+    return heads[0]
+
+
+def revision_on(connection: Connection) -> str | None:
+    """The revision of the database that a connection is to; None when it has no tables of the service."""
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalars(select(column("version_num")).select_from(table(VERSION_TABLE))).one_or_none()
+
+
+async def current_revision(database: Database) -> str | None:
+    """The revision of a database; None when it has no tables of the service.
+
+    Raises:
+        DependencyUnavailableError: if the database does not answer.
+    """
+    async with database.read() as session:
+        connection = await session.connection()
+        return await connection.run_sync(revision_on)
+
+
+async def ensure_schema(settings: Settings, database: Database) -> None:
+    """See that the schema is the newest: migrate in development and testing, refuse in production.
+
+    Raises:
+        MigrationError: in production when a migration is due, elsewhere when it fails.
+    """
+    try:
+        current = await current_revision(database)
+    except DependencyUnavailableError:
+        if not settings.is_production:
+            await _migrate(settings)  # fails again, and says how
+            return
+        log.warning("schema_not_checked", reason="the database does not answer")
+        return
+    except SQLAlchemyError as error:
+        raise MigrationError(describe(error, make_url(settings.database_url), SCRIPTS)) from error
+    head = head_revision()
+    if current == head:
+        return
+    if settings.is_production:
+        at = f"at revision {current}" if current else "empty"
+        raise MigrationError(f"database: the schema is {at}, this version needs {head}; run: inference-core migrate")
+    await _migrate(settings)
+
+
+async def _migrate(settings: Settings) -> None:
+    from inference_core.db.migrate import upgrade  # noqa: PLC0415 - imports Alembic
+
+    await asyncio.to_thread(upgrade, settings)
