@@ -7,6 +7,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.paths import PlaceError, shown_path
 from loadgate.project import ProjectError, load_project
 from loadgate.report.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
+from loadgate.report.console import terminal_columns, wrapped
 from loadgate.report.history import history_json, history_text, past_runs, prune
 from loadgate.runner.describe import DescribeError, describe
 from loadgate.runner.run import RunError, RunRequest, run, suite_files
@@ -151,11 +153,12 @@ def profiles(locustfile: _Locustfile = None) -> int:
     """List the load profiles of the suite."""
     declared = describe(suite_files(locustfile, load_project()))
     width = max((len(profile["name"]) for profile in declared["profiles"]), default=0)
+    lines = []
     for profile in declared["profiles"]:
         mark = " (default)" if profile["name"] == declared["default"] else ""
-        _say(f"{profile['name']:<{width}}  {profile['load']:<24}  {profile['description']}{mark}".rstrip())
-        for problem in profile["problems"]:
-            _say(f"{'':<{width}}  {problem}")
+        lines.append(f"{profile['name']:<{width}}  {profile['load']:<24}  {profile['description']}{mark}".rstrip())
+        lines += [f"{'':<{width}}  {problem}" for problem in profile["problems"]]
+    _say_wrapped(lines)
     return ExitCode.PASS
 
 
@@ -206,7 +209,7 @@ def history(
     if as_json:
         _say(json.dumps(history_json(found, unread), indent=2))
     else:
-        _say(history_text(found, unread, _can_show))
+        _say_wrapped(history_text(found, unread, _can_show).splitlines())
     return ExitCode.PASS
 
 
@@ -221,6 +224,12 @@ def _can_show(characters: str) -> bool:
 def _say(line: str) -> None:
     encoding = getattr(sys.stdout, "encoding", None) or "ascii"
     print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def _say_wrapped(lines: Iterable[str]) -> None:
+    """Print lines, wrapped at the width of the terminal."""
+    for line in wrapped(lines, terminal_columns(os.environ)):
+        _say(line)
 
 
 def _told(error: OSError) -> str:

@@ -58,7 +58,7 @@ def verdict_text(document: Mapping[str, Any], report: Path | None, columns: int 
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict['outcome']]}: {printable(verdict['reason'])} (exit code {verdict['exit_code']})",
     ]
-    return "\n".join(["", *_wrapped(lines, columns), ""])
+    return "\n".join(["", *wrapped(lines, columns), ""])
 
 
 def _rules(document: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
@@ -113,7 +113,8 @@ def _interval(rule: Mapping[str, Any]) -> Interval | None:
     return Interval(**rule["interval"]) if rule["interval"] else None
 
 
-def _wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
+def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
+    """Return lines of which none is wider than the terminal, long words aside; what is left of one is indented."""
     if columns is None:
         return list(lines)
     width = max(columns, MIN_COLUMNS)

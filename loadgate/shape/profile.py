@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import LimitError, Rule, read_limits
@@ -124,7 +125,8 @@ def find_profile(name: str, profiles: Mapping[str, LoadProfile]) -> LoadProfile:
     """The profile of that name. Raises ProfileError that names the known ones."""
     if name not in profiles:
         known = ", ".join(profiles) or "none is declared"
-        raise ProfileError(f"unknown load profile {name!r}; known profiles: {known}")
+        hint = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, profiles, 1))
+        raise ProfileError(f"unknown load profile {name!r}; known profiles: {known}{hint}")
     return profiles[name]
 
 

@@ -137,6 +137,9 @@ def test_every_command_says_the_same_at_any_width(folder: Path, columns: int) ->
     for line, result in zip(lines, results, strict=True):
         assert result["code"] == COMMANDS.get(line, USAGE), (line, result)
         assert result["out"] or result["err"], line
+        if line == "history":
+            too_wide = [part for part in result["out"].splitlines() if len(part) > columns and " " in part.strip()]
+            assert not too_wide, (columns, too_wide)
 
 
 def test_outputs_that_are_closed_full_or_unread_change_no_exit_code(folder: Path) -> None:

@@ -179,7 +179,9 @@ def test_a_profile_is_found_by_name_or_the_known_ones_are_named() -> None:
     profiles = {"light": profile(name="light"), "heavy": profile(name="heavy")}
 
     assert find_profile("heavy", profiles) is profiles["heavy"]
-    with pytest.raises(ProfileError, match=r"^unknown load profile 'lite'; known profiles: light, heavy$"):
+    with pytest.raises(
+        ProfileError, match=r"^unknown load profile 'lite'; known profiles: light, heavy; did you mean 'light'\?$"
+    ):
         find_profile("lite", profiles)
     with pytest.raises(ProfileError, match="known profiles: none is declared"):
         find_profile("lite", {})
