@@ -16,7 +16,7 @@ from redis import Redis
 
 from inference_core.celery import dead_letters
 from inference_core.celery.dead_letters import KEEP, KEEP_CHARACTERS, keep_dead_letter
-from inference_core.celery.messages import carrier, envelope_problem, task_problem
+from inference_core.celery.messages import DEEPEST, LARGEST_BYTES, carrier, envelope_problem, task_problem
 from inference_core.celery.sender import TaskSender
 from inference_core.celery.worker_state import DEAD_LETTERS_KEY
 from inference_core.settings import Settings
@@ -88,6 +88,18 @@ def test_a_message_of_the_service_is_fine(good: dict[str, Any]) -> None:
 def test_every_other_shape_is_found_before_celery_reads_it(good: dict[str, Any]) -> None:
     fine = [name for name, raw in foreign_messages(good) if problem_of(raw) is None]
     assert not fine
+
+
+def test_size_and_depth_are_bounded(good: dict[str, Any]) -> None:
+    room = LARGEST_BYTES - len(json.dumps(good).encode())
+    assert problem_of(json.dumps(good).encode() + b" " * room) is None
+    assert problem_of(json.dumps(good).encode() + b" " * (room + 1)) == f"larger than {LARGEST_BYTES} bytes"
+    deep: Any = {}
+    for _ in range(DEEPEST + 1):
+        deep = [deep]
+    assert problem_of(json.dumps(good | {"headers": good["headers"] | {"extra": deep}}).encode()) == (
+        f"nested deeper than {DEEPEST} levels"
+    )
 
 
 @given(value=JSON, place=st.sampled_from(["body", "headers", "properties", "eta", "timelimit", "embedded", "all"]))
