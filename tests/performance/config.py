@@ -1,12 +1,12 @@
-"""The load profiles and limits of this service. Add a profile here; pick one with LOAD_PROFILE or `loadgate run`."""
+"""Load profiles and limits of this service. `LOAD_PROFILE` or `loadgate run PROFILE` selects a profile."""
 
 from loadgate import LoadProfile, Stage
 
-# What the service may add to a model's own times, in milliseconds; goodput counts the streams that keep to both.
+# Highest overhead of the service on top of a model's planned times. Goodput counts the streams that keep both limits.
 LLM_TTFT_OVERHEAD_MS = 30
 LLM_ITL_OVERHEAD_MS = 5
 
-# Milliseconds at the 95th percentile of successful requests, per group; the failure rate is a fraction of all requests.
+# Limits of each group in milliseconds at the 95th percentile of successful requests, and the share of failed requests.
 PERFORMANCE_THRESHOLDS = {
     "health_p95_ms": 100,
     "auth_p95_ms": 500,
@@ -14,7 +14,7 @@ PERFORMANCE_THRESHOLDS = {
     "overall_failure_rate": 0.01,
 }
 
-# A rush of new users lies in the ramp, which the limits above leave out: what it may cost while it lasts.
+# The limits above leave out the ramp, so a rush of new users needs rules of its own.
 RUSH_RULES = ("health: p95 < 500ms in ramp", "auth: p95 < 2s in ramp")
 
 LOAD_PROFILES: dict[str, LoadProfile] = {
@@ -74,7 +74,7 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
     ),
     "spike-recovery": LoadProfile(
         name="spike-recovery",
-        description="A base load, a sudden rush, the base load again: does it recover?",
+        description="Base load, sudden rush, base load: shows whether the service recovers",
         spawn_rate=10.0,
         stages=(
             Stage("1m", users=20, name="before"),
@@ -92,7 +92,7 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
     ),
     "endurance": LoadProfile(
         name="endurance",
-        description="Long-running stability; shows memory leaks",
+        description="Long-term stability and memory leaks",
         users=50,
         spawn_rate=1.0,
         run_time="30m",
@@ -114,7 +114,7 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
     ),
     "llm": LoadProfile(
         name="llm",
-        description="What the LLM endpoints add to a simulated model; needs a target that cannot spend money",
+        description="Overhead of the LLM endpoints on a simulated model; the target must not call live models",
         users=25,
         spawn_rate=2.5,
         run_time="5m",

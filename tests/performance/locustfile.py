@@ -1,4 +1,4 @@
-"""The performance suite of this service; `loadgate run PROFILE` and plain `locust -f` read the same file."""
+"""Performance suite of this service, for `loadgate run PROFILE` and plain `locust -f`."""
 
 import loadgate
 from config import LOAD_PROFILES, PERFORMANCE_THRESHOLDS
@@ -15,7 +15,7 @@ from users import (
 
 
 def get_user_classes() -> list[type[BaseUser]]:
-    """Every user class of the suite; a profile's `weight_config` picks among them. Add new ones here."""
+    """Return every user class of the suite. The `weight_config` of a profile selects among them."""
     return [
         HealthCheckUser,
         HealthCheckFullUser,

@@ -1,4 +1,4 @@
-"""The simulated users of this service, one module for each group of endpoints."""
+"""Simulated users of this service, one module for each group of endpoints."""
 
 from users.auth import AuthUserFlow
 from users.base import BaseUser

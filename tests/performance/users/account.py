@@ -1,4 +1,4 @@
-"""A user with an account, for the users of whatever needs one: signs up, logs in, keeps its tokens fresh."""
+"""Base class of users with an account: registers, logs in and renews its tokens."""
 
 import random
 import secrets
@@ -34,7 +34,7 @@ AUTH = {GROUP: "auth"}
 
 @dataclass
 class Account:
-    """Credentials that no other simulated user has, on this machine or another."""
+    """Credentials of one account, unique across all load generators."""
 
     username: str
     email: str
@@ -44,7 +44,7 @@ class Account:
 
     @classmethod
     def unique(cls) -> "Account":
-        """A new account; the 64-bit random part keeps generators on several machines apart."""
+        """Return a new account. A 64-bit random number makes it unique across machines."""
         username = f"perf{secrets.token_hex(8)}"
         return cls(
             username=username,
@@ -56,7 +56,7 @@ class Account:
 
 
 class AccountUser(BaseUser):
-    """One person with one account at a time. What the account takes counts in the group `auth`, whatever the user's."""
+    """One person with one account at a time. Its account requests belong to the group `auth` in every subclass."""
 
     abstract = True
 
@@ -66,7 +66,7 @@ class AccountUser(BaseUser):
     access_expires_at: float = 0.0
 
     def on_start(self) -> None:
-        """Sign up and log in, as the first thing a new user does."""
+        """Register and log in when the user starts."""
         self.sign_up()
         self.log_in()
 
@@ -78,14 +78,14 @@ class AccountUser(BaseUser):
             response.expect(201, {"id": "*", "username": self.account.username})
 
     def log_in(self) -> None:
-        """Log in by user name or, as often, by email address."""
+        """Log in with the user name or the email address, each half of the time."""
         login = random.choice((self.account.username, self.account.email))
         request = {"username": login, "password": self.account.password}
         with self.client.post(f"{API}/auth/login", json=request, name="Auth - Login", context=AUTH) as response:
             self.keep_tokens(response.expect(200, TOKENS))
 
     def renew_tokens(self) -> None:
-        """Exchange the refresh token; log in again where that is not possible."""
+        """Exchange the refresh token. If that fails, log in again."""
         if self.refresh_token is None:
             self.log_in()
             return
@@ -105,10 +105,10 @@ class AccountUser(BaseUser):
         self.keep_tokens(None)
 
     def bearer(self) -> dict[str, str]:
-        """The header that shows who asks, with a token that is not about to expire.
+        """Return the authorization header with a token that does not expire soon.
 
         Raises:
-            RescheduleTask: when no token can be had; the failed login has been counted, the task is dropped.
+            RescheduleTask: if the login fails. The failure has been recorded, and the task is skipped.
         """
         if self.access_token is None or time.monotonic() > self.access_expires_at - RENEW_BEFORE_EXPIRY_S:
             self.renew_tokens()
@@ -118,14 +118,14 @@ class AccountUser(BaseUser):
 
     @contextmanager
     def authorized(self, method: str, path: str, name: str, **options: Any) -> Iterator[Any]:
-        """A request with the header of `bearer`, and its exceptions."""
+        """Send a request with the header of `bearer`. Raises the exceptions of `bearer`."""
         with self.client.request(method, f"{API}{path}", name=name, headers=self.bearer(), **options) as response:
             yield response
         if response.status_code == 401:
             self.keep_tokens(None)
 
     def keep_tokens(self, answer: dict[str, Any] | None) -> None:
-        """Remember the tokens of a login or refresh; None forgets them."""
+        """Store the tokens of a login or refresh. None deletes them."""
         self.access_token = answer["access_token"] if answer else None
         self.refresh_token = answer["refresh_token"] if answer else None
         self.access_expires_at = time.monotonic() + answer["expires_in"] if answer else 0.0

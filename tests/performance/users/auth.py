@@ -1,4 +1,4 @@
-"""A user who lives with their account: reads and changes it, logs out and in, goes and comes anew."""
+"""User of the account routes: profile, tokens, password, logout and new registrations."""
 
 import random
 import secrets
@@ -10,32 +10,32 @@ from users.base import API
 
 
 class AuthUserFlow(AccountUser):
-    """One person with one account at a time, by how often a person does what."""
+    """One person with one account at a time. The task weights follow how often a person does each action."""
 
     weight = 4
     group = "auth"
 
     @task(10)
     def read_profile(self) -> None:
-        """Look at the own profile; it must be the own one."""
+        """Read the profile. It must be that of the user's own account."""
         with self.authorized("GET", "/auth/me", "Auth - Get Profile") as response:
             response.expect(200, {"id": "*", "email": self.account.email, "username": self.account.username})
 
     @task(4)
     def update_profile(self) -> None:
-        """Change the name; the answer must carry the new one."""
+        """Change the name. The response must contain the new name."""
         changed = {"first_name": random.choice(FIRST_NAMES), "last_name": random.choice(LAST_NAMES)}
         with self.authorized("PUT", "/auth/me", "Auth - Update Profile", json=changed) as response:
             response.expect(200, changed)
 
     @task(3)
     def refresh(self) -> None:
-        """Renew the tokens."""
+        """Refresh the tokens."""
         self.renew_tokens()
 
     @task(1)
     def change_password(self) -> None:
-        """Change the password and go on with the new one."""
+        """Change the password, and use the new one from then on."""
         new_password = secrets.token_urlsafe(12)
         change = {"current_password": self.account.password, "new_password": new_password}
         with self.authorized("POST", "/auth/change-password", "Auth - Change Password", json=change) as response:
@@ -44,20 +44,20 @@ class AuthUserFlow(AccountUser):
 
     @task(2)
     def come_back(self) -> None:
-        """Log out and in again."""
+        """Log out and log in again."""
         self.log_out()
         self.log_in()
 
     @task(1)
     def forget_password(self) -> None:
-        """Ask for a reset mail."""
+        """Request a reset mail."""
         request = {"email": self.account.email}
         with self.client.post(f"{API}/auth/forgot-password", json=request, name="Auth - Forgot Password") as response:
             response.expect(200, {"success": True})
 
     @task(1)
     def leave_for_good(self) -> None:
-        """Log out; somebody new signs up."""
+        """Log out, then register and log in with a new account."""
         self.log_out()
         self.sign_up()
         self.log_in()

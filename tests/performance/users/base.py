@@ -1,4 +1,4 @@
-"""What every simulated user of this service shares: the API's prefix and a person's pauses."""
+"""Base class of all simulated users of this service, and the prefix of the API."""
 
 from locust import between
 
@@ -8,10 +8,10 @@ API = "/api/v1"
 
 
 class BaseUser(loadgate.users.BaseUser):
-    """A user of the service. Derive from it and declare `@task` methods.
+    """Base class of users. Subclasses declare `@task` methods.
 
-    Inside `with self.client.get(...) as response:` the response is judged by `response.expect(status, content)`, or by
-    `response.success()` and `response.failure(why)`.
+    Inside `with self.client.get(...) as response:`, call `response.expect(status, content)` to check the response, or
+    `response.success()` and `response.failure(why)` to decide its outcome.
     """
 
     abstract = True

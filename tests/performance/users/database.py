@@ -1,4 +1,4 @@
-"""A user that asks for nothing but the database's health; with the `database` profile it measures the round trip."""
+"""User of the `database` profile, which requests only the database health route."""
 
 from locust import between, task
 
@@ -6,7 +6,7 @@ from users.base import API, BaseUser
 
 
 class DatabaseHealthUser(BaseUser):
-    """Frequent database checks."""
+    """Checks the database often."""
 
     weight = 1
     group = "database"
@@ -14,6 +14,6 @@ class DatabaseHealthUser(BaseUser):
 
     @task
     def database(self) -> None:
-        """One real round trip to the database."""
+        """Check the database, which makes one round trip to it."""
         with self.client.get(f"{API}/health/database", name="Database - Health") as response:
             response.expect(200, {"status": "healthy", "details": "*"})

@@ -1,4 +1,4 @@
-"""Users that check whether the service is well: single checks, and a heavier sweep over all of them."""
+"""Users of the health routes: one that makes single checks, and one that makes all checks in a row."""
 
 from locust import task
 
@@ -6,36 +6,36 @@ from users.base import API, BaseUser
 
 
 class HealthChecks(BaseUser):
-    """The single checks; each is one request."""
+    """The checks. Each is one request."""
 
     abstract = True
     group = "health"
 
     def check_root(self) -> None:
-        """What the service says about itself."""
+        """Check the root page."""
         with self.client.get("/", name="Health - Root") as response:
             response.expect(200, {"message": "*", "version": "*", "environment": "*", "docs": "*"})
 
     def check_overall(self) -> None:
-        """The overall health."""
+        """Check the overall health."""
         with self.client.get(f"{API}/health/", name="Health - Overall") as response:
             response.expect(200, {"status": "*", "timestamp": "*", "components.database.status": "healthy"})
 
     def check_database(self) -> None:
-        """One real round trip to the database."""
+        """Check the database, which makes one round trip to it."""
         with self.client.get(f"{API}/health/database", name="Health - Database") as response:
             response.expect(200, {"status": "healthy", "details": "*"})
 
     def check_ping(self) -> None:
-        """The cheapest answer there is."""
+        """Check the ping route, the cheapest of the service."""
         with self.client.get(f"{API}/health/ping", name="Health - Ping") as response:
             response.expect(200, {"message": "pong", "status": "ok"})
 
     def check_docs(self) -> None:
-        """The documentation page; a production service has none."""
+        """Check the documentation page, which is a 404 in production."""
         with self.client.get("/docs", name="Health - Docs") as response:
             if response.status_code == 200 and "swagger" not in (response.text or "").lower():
-                response.failure("the documentation page shows no API documentation")
+                response.failure("the documentation page contains no API documentation")
             elif response.status_code in {200, 404}:
                 response.success()
             else:
@@ -43,44 +43,44 @@ class HealthChecks(BaseUser):
 
 
 class HealthCheckUser(HealthChecks):
-    """Somebody's monitoring: mostly pings, now and then a look at everything else."""
+    """A monitoring system: pings most of the time, and makes the other checks less often."""
 
     weight = 3
 
     @task(4)
     def ping(self) -> None:
-        """Ping."""
+        """Request the ping route."""
         self.check_ping()
 
     @task(3)
     def overall(self) -> None:
-        """Overall health."""
+        """Request the overall health."""
         self.check_overall()
 
     @task(2)
     def database(self) -> None:
-        """Database health."""
+        """Request the database health."""
         self.check_database()
 
     @task(2)
     def root(self) -> None:
-        """Root."""
+        """Request the root page."""
         self.check_root()
 
     @task(1)
     def docs(self) -> None:
-        """Documentation."""
+        """Request the documentation page."""
         self.check_docs()
 
 
 class HealthCheckFullUser(HealthChecks):
-    """A dashboard that refreshes: every health call in one go. Heavier, so of low weight."""
+    """A dashboard that refreshes. It makes four checks in a row and therefore has a low weight."""
 
     weight = 1
 
     @task
     def full_check(self) -> None:
-        """Root, ping, overall and database one after the other."""
+        """Request root, ping, overall health and database health."""
         self.check_root()
         self.check_ping()
         self.check_overall()

@@ -1,6 +1,6 @@
-"""Users of the LLM endpoints: one reads answers as they are generated, one has them made by a worker.
+"""Users of the LLM routes: one reads streamed answers, one submits questions as tasks.
 
-They run only against a target that says that none of its answers can cost money.
+They run only against a target that reports that its answers cannot cost money.
 """
 
 import random
@@ -39,18 +39,18 @@ TASK_LIMIT_S = 60.0
 
 
 class LLMUser(AccountUser):
-    """What both kinds share: their questions, no two of them alike, and the condition that they are free."""
+    """Base class of both users: creates unique questions, and requires a target that cannot cost money."""
 
     abstract = True
     preflight = (NO_LIVE_CALLS,)
 
     def question(self) -> str:
-        """A question that nobody has asked before, so that no two answers are the same."""
+        """Return a question that was not asked before, so each answer is different."""
         return f"{self.account.username} asks ({random.getrandbits(32):x}): how do {random.choice(TOPICS)} work?"
 
 
 class LLMStreamUser(LLMUser):
-    """Somebody who reads answers while they come: single questions, and conversations of a few turns."""
+    """Reads streamed answers to single questions and to conversations of a few turns."""
 
     weight = 4
     group = "llm_streams"
@@ -60,12 +60,12 @@ class LLMStreamUser(LLMUser):
 
     @task
     def explain(self) -> None:
-        """One question."""
+        """Ask one question."""
         self.read("/llm/explain/stream", {"question": self.question()}, "LLM - Explain Stream")
 
     @task
     def converse(self) -> None:
-        """The next turn of a conversation; a new one after a few."""
+        """Take the next turn of a conversation. Start a new conversation after `TURNS` turns."""
         request = {"user_input": self.question()} | ({"session_id": self.session_id} if self.session_id else {})
         answer = self.read("/llm/conversation/stream", request, "LLM - Conversation Stream")
         self.turns += 1
@@ -74,10 +74,10 @@ class LLMStreamUser(LLMUser):
         self.turns = 0 if is_over else self.turns
 
     def read(self, path: str, request: dict[str, Any], name: str) -> StreamedAnswer | None:
-        """Read an answer to its end; None for a bad one.
+        """Read an answer to its end and return it, or None if it is not valid.
 
         Raises:
-            StopUser: a model answered that may cost money.
+            StopUser: if a live model answered, which can cost money.
         """
         answer = StreamedAnswer()
         with event_stream(self.client, f"{API}{path}", name=name, json=request, headers=self.bearer()) as stream:
@@ -88,7 +88,7 @@ class LLMStreamUser(LLMUser):
             if stream.status_code != 200:
                 return None
             problem = answer.problem()
-            if problem is None and "conversation" in path and not self.goes_on(request, answer):
+            if problem is None and "conversation" in path and not self.is_same_conversation(request, answer):
                 problem = "the answer belongs to another conversation"
             if problem is None:
                 stream.success()
@@ -102,13 +102,13 @@ class LLMStreamUser(LLMUser):
         return answer
 
     @staticmethod
-    def goes_on(request: dict[str, Any], answer: StreamedAnswer) -> bool:
-        """Whether an answer says to which conversation it belongs, and that it is the one that was asked."""
+    def is_same_conversation(request: dict[str, Any], answer: StreamedAnswer) -> bool:
+        """Return whether the answer names its conversation, and it is the one of the request."""
         session_id = (answer.start or {}).get("session_id")
         return bool(session_id) and request.get("session_id", session_id) == session_id
 
     def measure_answer(self, answer: StreamedAnswer) -> None:
-        """Record the times of a good answer, each at the moment at which it was taken."""
+        """Record the measures of a valid answer, each at its own point in time."""
         e2e_ms = answer.e2e_ms or 0.0
         sent_s = time.time() - e2e_ms / 1000
         first_s, end_s = sent_s + answer.ttft_ms / 1000, sent_s + e2e_ms / 1000
@@ -118,17 +118,17 @@ class LLMStreamUser(LLMUser):
             self.measure("LLM - TPOT", answer.tpot_ms, "llm_tpot", at_s=end_s)
         if answer.ttft_overhead_ms is not None:
             self.measure("LLM - TTFT Overhead", answer.ttft_overhead_ms, "llm_ttft_overhead", at_s=first_s)
-        came_s = [sent_s + time_ms / 1000 for time_ms in answer.token_times_ms[1:]]
-        for gap_ms, at_s in zip(answer.gaps_ms, came_s, strict=True):
+        arrived_s = [sent_s + time_ms / 1000 for time_ms in answer.token_times_ms[1:]]
+        for gap_ms, at_s in zip(answer.gaps_ms, arrived_s, strict=True):
             self.measure("LLM - ITL", gap_ms, "llm_itl", at_s=at_s)
-        for overhead_ms, at_s in zip(answer.gap_overheads_ms, came_s, strict=False):
+        for overhead_ms, at_s in zip(answer.gap_overheads_ms, arrived_s, strict=False):
             self.measure("LLM - ITL Overhead", overhead_ms, "llm_itl_overhead", at_s=at_s)
         if answer.is_good:
             self.measure("LLM - Goodput", e2e_ms, "llm_goodput", at_s=end_s)
 
 
 class LLMTaskUser(LLMUser):
-    """Somebody who leaves a question with the workers and comes back for the answer."""
+    """Submits questions as tasks and polls for the answers."""
 
     weight = 1
     group = "llm_tasks"
@@ -136,19 +136,19 @@ class LLMTaskUser(LLMUser):
 
     @task(2)
     def explain(self) -> None:
-        """One question."""
-        self.have_answered("/llm/explain", {"question": self.question()}, "LLM - Submit Explain", "answer")
+        """Submit one question."""
+        self.submit_and_poll("/llm/explain", {"question": self.question()}, "LLM - Submit Explain", "answer")
 
     @task(1)
     def converse(self) -> None:
-        """The first turn of a conversation."""
-        self.have_answered("/llm/conversation", {"user_input": self.question()}, "LLM - Submit Conversation", "reply")
+        """Submit the first turn of a conversation."""
+        self.submit_and_poll("/llm/conversation", {"user_input": self.question()}, "LLM - Submit Conversation", "reply")
 
-    def have_answered(self, path: str, request: dict[str, Any], name: str, key: str) -> None:
-        """Submit, then ask for the result until it is there.
+    def submit_and_poll(self, path: str, request: dict[str, Any], name: str, key: str) -> None:
+        """Submit a question, then poll until the result is available.
 
         Raises:
-            StopUser: a model answered that may cost money.
+            StopUser: if a live model answered, which can cost money.
         """
         began = time.perf_counter()
         with self.authorized("POST", path, name, json=request) as response:

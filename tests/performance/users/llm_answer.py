@@ -1,8 +1,9 @@
-"""One streamed answer of a model: whether it keeps the service's promises, and the times that are measured of it.
+"""One streamed answer of a model: checks its events and computes its measures.
 
-TTFT is the time from sending to the first token event, E2E to the `end` event, ITL the gap between two token events,
-and TPOT = (E2E - TTFT) / (n - 1). A simulated model says with each token when it was planned, counted from the arrival
-of the request there: what was served minus what was planned is the overhead of everything around the model.
+TTFT is the time from sending the request to the first token event, E2E the time to the `end` event, ITL the gap between
+two token events, and TPOT = (E2E - TTFT) / (n - 1). A simulated model states for each token when it was planned,
+counted from the arrival of the request at the model. The overhead is the measured minus the planned time: what
+everything around the model adds.
 """
 
 import json
@@ -13,11 +14,11 @@ from typing import Any
 
 from config import LLM_ITL_OVERHEAD_MS, LLM_TTFT_OVERHEAD_MS
 
-LIVE_MODEL = "answered by a model that may cost money"
+LIVE_MODEL = "a live model answered, which can cost money"
 
 
 def parsed(data: str) -> dict[str, Any]:
-    """The JSON object of an event; an empty one where it is none."""
+    """Return the JSON object of an event, or an empty one if the data is not a JSON object."""
     try:
         event = json.loads(data)
     except ValueError:
@@ -27,7 +28,7 @@ def parsed(data: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class StreamedAnswer:
-    """What came of one stream; times in milliseconds from its sending."""
+    """The events of one stream. Times are in milliseconds since the request was sent."""
 
     start: dict[str, Any] | None = None
     token_times_ms: list[float] = field(default_factory=list)
@@ -38,19 +39,19 @@ class StreamedAnswer:
     disorder: str | None = None
 
     def take(self, data: str, at_ms: float) -> None:
-        """Take the data of the next event."""
+        """Add the data of the next event, which arrived at `at_ms`."""
         event = parsed(data)
         kind = event.get("event")
         if self.e2e_ms is not None:
-            self.disorder = "an event came after the end"
+            self.disorder = "the stream continued after its end event"
         elif (self.start is None) != (kind == "start"):
-            self.disorder = "the stream did not begin with one start"
+            self.disorder = "the stream did not begin with exactly one start event"
         match kind:
             case "start":
                 self.start = event
             case "token":
                 if not event.get("content") or self.usage is not None:
-                    self.disorder = "an empty token came, or one after the usage"
+                    self.disorder = "the stream contained an empty token, or a token after the usage"
                 self.token_times_ms.append(at_ms)
                 self.planned_ms.append(event.get("planned_ms"))
             case "usage":
@@ -60,20 +61,20 @@ class StreamedAnswer:
             case "end":
                 self.e2e_ms = at_ms
             case _:
-                self.disorder = "an event came that nobody knows"
+                self.disorder = "the stream contained an unknown event"
 
     def problem(self) -> str | None:
-        """What is wrong with it, without figures, so that equal faults count together."""
+        """Return what is wrong, or None. The text contains no numbers, so equal errors count together."""
         if self.start is not None and self.start.get("simulated") is not True:
             return LIVE_MODEL
         if self.error is not None:
-            return f"the stream said: {self.error.get('code')}"
+            return f"the stream reported an error: {self.error.get('code')}"
         if self.disorder is not None:
             return self.disorder
         if self.e2e_ms is None or self.usage is None:
-            return "the stream had no end, or no usage"
+            return "the stream had no end event, or no usage"
         if not self.token_times_ms or self.usage.get("output_tokens") != len(self.token_times_ms):
-            return "usage counts other tokens than came"
+            return "the usage differs from the number of tokens"
         return None
 
     @property
@@ -83,24 +84,24 @@ class StreamedAnswer:
 
     @property
     def gaps_ms(self) -> list[float]:
-        """The times between two tokens."""
+        """Times between two consecutive tokens."""
         return [later - sooner for sooner, later in pairwise(self.token_times_ms)]
 
     @property
     def tpot_ms(self) -> float | None:
-        """Time per token after the first; None for an answer of one token."""
+        """Time per token after the first, or None for an answer of one token."""
         tokens = len(self.token_times_ms)
         return None if self.e2e_ms is None or tokens < 2 else (self.e2e_ms - self.ttft_ms) / (tokens - 1)
 
     @property
     def ttft_overhead_ms(self) -> float | None:
-        """Served minus planned; None where no plan is known."""
+        """Measured minus planned TTFT, or None without a planned time."""
         planned = self.planned_ms[0]
         return None if planned is None else self.ttft_ms - planned
 
     @property
     def gap_overheads_ms(self) -> list[float]:
-        """Served minus planned for each gap, negative where a late token was caught up with; empty without a plan."""
+        """Measured minus planned time of each gap. Negative after a late token; empty without planned times."""
         planned = [time_ms for time_ms in self.planned_ms if time_ms is not None]
         if len(planned) < len(self.planned_ms):
             return []
@@ -110,7 +111,7 @@ class StreamedAnswer:
 
     @property
     def is_good(self) -> bool:
-        """Whether it meets every limit: the overhead of its TTFT, and that of its ITL at its own p95."""
+        """Whether the TTFT overhead and the p95 of the ITL overheads keep their limits."""
         overhead_ms, gaps = self.ttft_overhead_ms, sorted(self.gap_overheads_ms)
         if overhead_ms is None or overhead_ms > LLM_TTFT_OVERHEAD_MS:
             return False
