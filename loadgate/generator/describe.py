@@ -17,6 +17,7 @@ from locust.main import merge_locustfiles_content
 
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.locust_options import option_problem
+from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.plan import needs_host
 from loadgate.generator.plugin import LoadGate
 from loadgate.generator.suite import SuiteError, refuse, validated
@@ -55,7 +56,7 @@ def _read_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Let Locust read its command line, as it will when the target has been started for it."""
     sys.argv = ["locust", *arguments]
     parser = get_parser()
-    parser.error = lambda message: refuse(message, ExitCode.USAGE)  # type: ignore[method-assign]  # one line, no usage
+    replace_of(parser, error=lambda message: refuse(message, ExitCode.USAGE))
     options: argparse.Namespace = parser.parse_args()
     if problem := option_problem(options):
         refuse(problem, ExitCode.USAGE)

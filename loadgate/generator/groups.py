@@ -9,6 +9,8 @@ from typing import Any
 import gevent
 from locust import User
 
+from loadgate.generator.locust_patches import replace
+
 GROUP = "group"
 """Attribute of a user class, and key of a request's context, under which its group stands.
 
@@ -25,7 +27,7 @@ def declare_groups(user_classes: Iterable[type[User]]) -> None:
         for base in user_class.__mro__:
             keep_group(base)
         if not hasattr(user_class.context, _SAYS):
-            user_class.context = _with_group(user_class.context)  # type: ignore[method-assign]
+            replace(user_class, context=_with_group(user_class.context))
 
 
 def keep_group(user_class: type) -> None:

@@ -11,6 +11,8 @@ from locust import log
 from locust.event import EventHook
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
+from loadgate.generator.locust_patches import become, replace
+
 CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
 """What Locust lets a listener or a task raise on purpose."""
 
@@ -34,7 +36,7 @@ class WatchedHook(EventHook):
     @classmethod
     def take_over(cls, hook: Any, name: str, **calls: Any) -> None:
         """Turn a hook of Locust into this one; listeners that it has stay. A hook taken over before gets new calls."""
-        hook.__class__ = cls
+        become(hook, cls)
         hook.name = name
         hook.first, hook.last, hook.on_error = (calls.get(key) for key in ("first", "last", "on_error"))
 
@@ -64,7 +66,7 @@ class WatchedHook(EventHook):
             return steering
         except Exception as error:  # noqa: BLE001 - as Locust's own hook does
             logging.error("Uncaught exception in event handler: \n%s", traceback.format_exc())  # noqa: LOG015, TRY400
-            log.unhandled_greenlet_exception = True
+            replace(log, unhandled_greenlet_exception=True)
             if self.on_error is not None:
                 self.on_error(self.name, listener, error)
         except SystemExit as error:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any
 
@@ -23,11 +23,15 @@ from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from loadgate.generator.client.stopwatch import Stopwatch, timed, under_way
 from loadgate.generator.client.streamed import follow_body, has_open_body, settle_body
-from loadgate.generator.client.tracing import TRACEPARENT, traceparent_in
+from loadgate.generator.client.tracing import TRACEPARENT, traceparent_in, with_trace
 from loadgate.generator.hooks import CONTROL_FLOW
+from loadgate.generator.locust_patches import replace
 from loadgate.generator.request_events import FIRST_BYTE, UnansweredRequestError
 
 POLL_S = 0.02
+
+_HEADERS_AT = 4
+"""FastHttpSession takes headers as the fourth argument after the name as well."""
 
 fast_request = FastHttpSession.request
 """Locust's own, for who follows the request already."""
@@ -89,11 +93,10 @@ def mark_failed(response: Any, left_by: BaseException | None) -> None:
 @functools.cache
 def follow_clients() -> None:
     """Have Locust's own clients follow their requests as those of a BaseUser do, and no user begin one as it stops."""
-    User.stop = _stop  # type: ignore[method-assign,assignment]
-    User.start = _start  # type: ignore[method-assign,assignment]
-    Runner.monitor_cpu_and_memory = _monitor_cpu  # type: ignore[method-assign,assignment]
+    replace(User, start=_start, stop=_stop)
+    replace(Runner, monitor_cpu_and_memory=_monitor_cpu)
     for session_class in (HttpSession, FastHttpSession):
-        session_class.request = _followed(session_class.request)  # type: ignore[method-assign]
+        replace(session_class, request=_followed(session_class.request))
     for response_class in (clients.ResponseContextManager, fasthttp.ResponseContextManager):
         _follow_blocks(response_class)
 
@@ -152,6 +155,8 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
         is_streamed = bool(options.get("stream"))
         if is_streamed and not options.get("catch_response"):
             options["context"] = {**(options.get("context") or {}), FIRST_BYTE: True}
+        if len(more) < _HEADERS_AT:
+            options["headers"] = with_trace(options.get("headers"), _common_headers(session))
         began = time.perf_counter()
         try:
             with timed(Stopwatch()):
@@ -168,6 +173,11 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
         return response
 
     return follow
+
+
+def _common_headers(session: Any) -> Iterable[str]:
+    """Return the names of the headers that all requests of a session have."""
+    return iter(session.headers if isinstance(session, HttpSession) else session.client.default_headers)
 
 
 def _follow_blocks(response_class: Any) -> None:
@@ -195,4 +205,4 @@ def _follow_blocks(response_class: Any) -> None:
         mark_failed(response, value)
         return bool(leave(response, kind, value, traceback))
 
-    response_class.__enter__, response_class.__exit__ = follow, record
+    replace(response_class, __enter__=follow, __exit__=record)

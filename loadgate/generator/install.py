@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import locust
-from locust import FastHttpUser, HttpUser, User
+from locust import User
 
 from loadgate.checks import Check
-from loadgate.generator.client.tracing import traced
 from loadgate.generator.groups import declare_groups
 from loadgate.generator.plugin import LoadGate
 from loadgate.generator.suite import Suite
-from loadgate.generator.users import BaseUser
 from loadgate.run.health import HealthLimits
 from loadgate.shape.profile import LoadProfile
 
@@ -55,22 +51,4 @@ def install(
     gate = LoadGate(suite)
     gate.attach(locust.events)
     declare_groups(user_classes)
-    for user_class in user_classes:
-        if issubclass(user_class, HttpUser | FastHttpUser) and not issubclass(user_class, BaseUser):
-            _trace_requests(user_class)
     return gate
-
-
-def _trace_requests(user_class: type[User]) -> None:
-    """Have the class's requests carry a trace, as a BaseUser's do: Locust makes the session of each user with it."""
-    begin = user_class.__init__
-
-    @functools.wraps(begin)
-    def with_traces(user: Any, *arguments: Any, **options: Any) -> None:
-        begin(user, *arguments, **options)
-        # A base class may be among the user classes as well.
-        if "request" not in vars(user.client):
-            common = user.client.headers if isinstance(user, HttpUser) else user.default_headers or {}
-            user.client.request = traced(user.client.request, common)
-
-    user_class.__init__ = with_traces  # type: ignore[method-assign,assignment]

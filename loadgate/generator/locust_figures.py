@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from locust import stats
 from locust.stats import StatsCSV, StatsEntry
 
+from loadgate.generator.locust_patches import replace
+
 
 def show_fine_figures() -> None:
     """Have Locust's tables, CSV files, reports and web interface show times as they were measured."""
-    stats.bucket_response_time = fine_bucket  # type: ignore[assignment]  # floats are fine keys
-    StatsEntry.to_string = _fine_row  # type: ignore[assignment,method-assign]
-    StatsEntry.percentile = _fine_percentiles  # type: ignore[assignment,method-assign]
-    StatsEntry.to_dict = _fine_dict  # type: ignore[assignment,method-assign]
-    StatsCSV._percentile_fields = _fine_fields  # type: ignore[method-assign,assignment]  # noqa: SLF001 - no public way
+    replace(stats, bucket_response_time=fine_bucket)
+    replace(StatsEntry, to_string=_fine_row, percentile=_fine_percentiles, to_dict=_fine_dict)
+    replace(StatsCSV, _percentile_fields=_fine_fields)
 
 
 def fine_bucket(response_time: float) -> float:

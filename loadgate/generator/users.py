@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self, cast
 
 import gevent
-from locust import FastHttpUser
+from locust import FastHttpUser, User
 from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
 from locust.env import Environment
 from locust.exception import LocustError, StopUser
@@ -21,15 +21,32 @@ from loadgate.generator.client.spans import SPAN, begin_span, traceparent_of, tr
 from loadgate.generator.client.stopwatch import Stopwatch, timed
 from loadgate.generator.client.streamed import follow_body, settle_body
 from loadgate.generator.client.tracing import TRACEPARENT
-from loadgate.generator.client.user_agent import TimedUserAgent
+from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgent
 from loadgate.generator.groups import GROUP, group_of, keep_group
 from loadgate.generator.in_flight import ends_task, fast_request, mark_failed, record_unanswered
+from loadgate.generator.locust_patches import become
 from loadgate.generator.measures import measured
 from loadgate.generator.pacer import Arrival, active
 from loadgate.generator.request_events import LATENESS
 from loadgate.run.measure import Measure
 
-_SPANS = {"locust.opentelemetry", "loadgate.generator.client.spans"}
+SESSION_OPTIONS = {
+    "network_timeout": "network_timeout",
+    "connection_timeout": "connection_timeout",
+    "max_redirects": "max_redirects",
+    "max_retries": "max_retries",
+    "insecure": "insecure",
+    "concurrency": "concurrency",
+    "client_pool": "client_pool",
+    "ssl_context_factory": "ssl_context_factory",
+    "headers": "default_headers",
+    "proxy_host": "proxy_host",
+    "proxy_port": "proxy_port",
+}
+"""What FastHttpUser gives to its session, by name, and the attribute that it takes it from."""
+
+_OF_SESSION = {"client_pool", "ssl_context_factory"}
+"""Those that the session does not hand on to its user agent."""
 
 
 @functools.lru_cache
@@ -118,13 +135,12 @@ class GateResponse(ResponseContextManager):
 class GateSession(FastHttpSession):
     """Locust's session, with `with` blocks that need no `catch_response=True` and no request that gets lost."""
 
-    @classmethod
-    def taking_over(cls, session: FastHttpSession) -> GateSession:
-        """Return a session with the settings and the connections of `session`."""
-        gate_session = cls.__new__(cls)
-        gate_session.__dict__.update(session.__dict__)
-        TimedUserAgent.take_over(gate_session.client)
-        return gate_session
+    def __init__(self, base_url: str | None, request_event: Any, user: User | None, **options: Any) -> None:
+        """Make a session; `options` are those of FastHttpSession and of its user agent."""
+        super().__init__(base_url, request_event, user, **options)
+        made_by_locust, self.cookiejar = self.client, RestingCookieJar()
+        kept = {name: value for name, value in options.items() if name not in _OF_SESSION}
+        self.client = TimedUserAgent(made_by_locust.clientpool, cookiejar=self.cookiejar, **kept)
 
     def request(  # type: ignore[override]  # narrower where Locust's annotation is wrong
         self,
@@ -165,7 +181,7 @@ class GateSession(FastHttpSession):
         response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
         if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(stopwatch.began)) is not None:
             response.request_meta["context"][LATENESS] = lateness_ms
-        response.__class__ = GateResponse
+        become(response, GateResponse)
         answer = cast("GateResponse", response)
         answer.began = began if stopwatch.began is None else stopwatch.began
         if kwargs.get("stream"):
@@ -202,7 +218,12 @@ class BaseUser(FastHttpUser):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.client = GateSession.taking_over(self.client)
+        self.client = GateSession(
+            self.host,
+            environment.events.request,
+            self,
+            **{name: getattr(self, attribute) for name, attribute in SESSION_OPTIONS.items()},
+        )
         self.tracer = tracer_of(environment)
         self._arrival: Arrival | None = None
         self._open_model = active() is not None

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from loadgate.generator.client.stamped_socket import last_arrival
+from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.request_events import FIRST_BYTE
 
 _BODY = "loadgate_body"
@@ -59,7 +60,7 @@ class RequestsBody(Body):
                 yield piece
             self.read_s = time.perf_counter()
 
-        raw.read, raw.stream = stamped_read, stamped_stream
+        replace_of(raw, read=stamped_read, stream=stamped_stream)
 
     @property
     def is_over(self) -> bool:
@@ -81,7 +82,7 @@ class SocketBody(Body):
             self.read_s = last_arrival(raw._sock)  # noqa: SLF001 - no public way to an answer's connection
             feed(data)
 
-        raw.feed = stamped_feed
+        replace_of(raw, feed=stamped_feed)
 
     @property
     def is_over(self) -> bool:

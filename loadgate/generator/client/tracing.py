@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from loadgate.recorder import RequestIds
@@ -49,18 +49,11 @@ def traceparent_in(headers: Mapping[str, Any] | None) -> str:
     return next((str(value) for name, value in (headers or {}).items() if name.lower() == TRACEPARENT), "")
 
 
-def traced(send: Callable[..., Any], common: Collection[str]) -> Callable[..., Any]:
-    """Return Locust's `session.request` with a trace for each request, unless it or the `common` headers have one."""
-
-    def request(method: Any, url: Any, *arguments: Any, headers: Any = None, **options: Any) -> Any:
-        # FastHttpSession takes headers by position as well, as its fifth.
-        if len(arguments) < 5 and not any(name.lower() == TRACEPARENT for name in (*common, *(headers or ()))):
-            headers = {**(headers or {}), TRACEPARENT: new_traceparent()}
-        if headers is not None:
-            options["headers"] = headers
-        return send(method, url, *arguments, **options)
-
-    return request
+def with_trace(headers: Mapping[str, Any] | None, common: Iterable[str]) -> Mapping[str, Any] | None:
+    """Return a request's headers with a new trace, unless they or the names of `common` headers have one."""
+    if any(name.lower() == TRACEPARENT for name in (*common, *(headers or ()))):
+        return headers
+    return {**(headers or {}), TRACEPARENT: new_traceparent()}
 
 
 def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:

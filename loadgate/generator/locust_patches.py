@@ -1,0 +1,177 @@
+"""Every patch of Locust and of the clients below it: what is replaced, why, and what happens upstream.
+
+A real subclass or a public hook comes first: BaseUser builds its own session and user agent, the dispatcher is given to
+the environment, the web tab uses Flask's hooks. A patch stands here only where Locust or geventhttpclient names the
+class that it makes, or where a suite's own plain user classes have to be followed. Upstream is what Locust 2.47 and
+geventhttpclient 2.6 do, and what their issue trackers say (locust = locustio/locust, ghc =
+geventhttpclient/geventhttpclient).
+
+| attribute | why | upstream |
+| --- | --- | --- |
+| `locust.stats.bucket_response_time` | two digits make 104.9 ms read as 100 | made to be replaced: locust#3373; the rounding is wanted: locust#255, locust#331 |
+| `StatsEntry.to_string`, `.percentile`, `.to_dict`, `StatsCSV._percentile_fields` | they cut times to whole milliseconds | as locust#255; no hook |
+| `EventHook` → `WatchedHook` | the gate is called before or after all listeners, and hears of their exceptions | exceptions of listeners are logged only, by design: locust#1462; only `init` ends Locust: locust#3009 |
+| `locust.log.unhandled_greenlet_exception` | `WatchedHook.fire` sets it as `EventHook.fire` does | no function for it |
+| `User.start` | a user's idle connections are closed when it has ended | left to the locustfile: locust#2623 |
+| `User.stop` | a user that is killed as its pause ends would begin a request that is cut off | reads the same state: locust#3506 |
+| `User.context` (of the suite's classes) | the requests of plain user classes say their group | meant to be overridden; the suite's own override is kept |
+| `Runner.monitor_cpu_and_memory` | a moment without a free file descriptor would end the run | no issue found; an OSError of psutil ends the greenlet |
+| `HttpSession.request`, `FastHttpSession.request` | requests in flight are known, counted when cut off, and carry a trace | a request that is killed is not reported; no issue found |
+| `ResponseContextManager.__enter__`, `.__exit__` (of both clients) | an exception in a `with` block counts as a failed request | not counted, by decision: locust#1065 |
+| fasthttp's `ResponseContextManager` → `GateResponse` | `with` blocks need no `catch_response=True` | `FastHttpSession.request` names the class |
+| `HTTPClient` → `TimedClient` | its requests carry a trace; heads are built once | `HTTPClientPool.get_client` names the class, and a suite may share a pool |
+| `ConnectionPool`, `SSLConnectionPool` → timed ones | a request's time begins and ends at its connection | `HTTPClient.__init__` names the classes |
+| `HTTPSocketResponse._on_message_complete` | an interim answer (1xx) gave the connection back | interim answers are read since 2.4, but the connection is still given back: ghc#26 |
+| `HTTPSocketPoolResponse.feed`, urllib3's `HTTPResponse.read`, `.stream` (of one answer) | a streamed answer's time ends with what was read last | its time ends with the head, by design |
+| `LocustArgumentParser.error` (of one parser) | one line instead of Locust's usage | argparse has no other hook |
+
+`python -m loadgate.generator.locust_patches` checks them against the installed versions.
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterable
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from geventhttpclient.client import HTTPClient
+from geventhttpclient.connectionpool import ConnectionPool
+from geventhttpclient.response import HTTPSocketPoolResponse, HTTPSocketResponse
+from locust import User, clients, log, stats
+from locust.argument_parser import LocustArgumentParser
+from locust.clients import HttpSession
+from locust.contrib import fasthttp
+from locust.contrib.fasthttp import FastHttpSession, LocustUserAgent
+from locust.dispatch import UsersDispatcher
+from locust.event import EventHook
+from locust.runners import Runner
+from locust.stats import StatsCSV, StatsEntry
+from urllib3 import HTTPResponse
+
+VALUE = "a value"
+"""Stands for the signature of an attribute that is no function."""
+
+
+class Patch(NamedTuple):
+    """An attribute that is replaced, with the parameters that its replacement counts on and the file of that."""
+
+    owner: type | ModuleType
+    attribute: str
+    parameters: str
+    replaced_in: str
+
+    @property
+    def place(self) -> str:
+        """The attribute as it is written in code."""
+        return f"{self.owner.__name__}.{self.attribute}"
+
+
+PATCHES = (
+    Patch(stats, "bucket_response_time", "(response_time)", "locust_figures.py"),
+    Patch(StatsEntry, "to_string", "(self, current=True)", "locust_figures.py"),
+    Patch(StatsEntry, "percentile", "(self)", "locust_figures.py"),
+    Patch(StatsEntry, "to_dict", "(self, escape_string_values=False)", "locust_figures.py"),
+    Patch(StatsCSV, "_percentile_fields", "(self, stats_entry, use_current=False)", "locust_figures.py"),
+    Patch(EventHook, "fire", "(self, *, reverse=False, **kwargs)", "hooks.py"),
+    Patch(log, "unhandled_greenlet_exception", VALUE, "hooks.py"),
+    Patch(User, "start", "(self, group)", "in_flight.py"),
+    Patch(User, "stop", "(self, force=False)", "in_flight.py"),
+    Patch(User, "context", "(self)", "groups.py"),
+    Patch(Runner, "monitor_cpu_and_memory", "(self)", "in_flight.py"),
+    Patch(
+        HttpSession,
+        "request",
+        "(self, method, url, name=None, catch_response=False, context={}, *, data=None, json=None, **kwargs)",
+        "in_flight.py",
+    ),
+    Patch(
+        FastHttpSession,
+        "request",
+        "(self, method, url, name=None, data=None, catch_response=False, stream=False, headers=None, auth=None, "
+        "json=None, allow_redirects=True, context={}, **kwargs)",
+        "in_flight.py",
+    ),
+    Patch(clients.ResponseContextManager, "__enter__", "(self)", "in_flight.py"),
+    Patch(clients.ResponseContextManager, "__exit__", "(self, exc, value, traceback)", "in_flight.py"),
+    Patch(fasthttp.ResponseContextManager, "__enter__", "(self)", "in_flight.py, users.py"),
+    Patch(fasthttp.ResponseContextManager, "__exit__", "(self, exc, value, traceback)", "in_flight.py, users.py"),
+    Patch(fasthttp.ResponseContextManager, "_report_request", "(self)", "users.py"),
+    Patch(
+        HTTPClient,
+        "_build_request",
+        "(self, method, request_uri, body=b'', headers=None, chunked=None)",
+        "client/timed_client.py",
+    ),
+    Patch(ConnectionPool, "_create_tcp_socket", "(self, family, socktype, protocol)", "client/timed_client.py"),
+    Patch(ConnectionPool, "_is_socket_alive", "(self, sock)", "client/timed_client.py"),
+    Patch(ConnectionPool, "get_socket", "(self)", "client/timed_client.py"),
+    Patch(ConnectionPool, "return_socket", "(self, sock)", "client/timed_client.py"),
+    Patch(ConnectionPool, "release_socket", "(self, sock)", "client/timed_client.py"),
+    Patch(HTTPSocketResponse, "_on_message_complete", "(self)", "client/timed_client.py"),
+    Patch(HTTPSocketPoolResponse, "feed", "(self, data)", "client/streamed.py"),
+    Patch(HTTPResponse, "read", "(self, amt=None, decode_content=None, cache_content=False)", "client/streamed.py"),
+    Patch(HTTPResponse, "stream", "(self, amt=65536, decode_content=None)", "client/streamed.py"),
+    Patch(LocustArgumentParser, "error", "(self, message)", "describe.py"),
+)
+
+OVERRIDES = (
+    Patch(LocustUserAgent, "_urlopen", "(self, request)", "client/user_agent.py"),
+    Patch(UsersDispatcher, "_user_gen", "(self)", "dispatch.py"),
+)
+"""Private methods that real subclasses override: no patches, but as easily broken by a new version."""
+
+
+def replace(owner: type | ModuleType, **replacements: Any) -> None:
+    """Replace attributes of a module, a class or one of its subclasses. Raises LookupError for what PATCHES lacks."""
+    for attribute, replacement in replacements.items():
+        _declared(owner.__mro__ if isinstance(owner, type) else (owner,), attribute)
+        setattr(owner, attribute, replacement)
+
+
+def replace_of(instance: object, **replacements: Any) -> None:
+    """Replace methods of one object. Raises LookupError for what PATCHES lacks."""
+    for attribute, replacement in replacements.items():
+        _declared(type(instance).__mro__, attribute)
+        setattr(instance, attribute, replacement)
+
+
+def become(instance: object, subclass: type) -> None:
+    """Turn an object into one of a subclass of its class, where whoever made it names the class."""
+    instance.__class__ = subclass
+
+
+def drifted(patches: Iterable[Patch]) -> list[str]:
+    """Return a line for each patch that does not fit the installed versions any more."""
+    return [
+        f"{patch.place} {problem}; loadgate/generator/{patch.replaced_in} replaces it"
+        for patch in patches
+        if (problem := _problem(patch))
+    ]
+
+
+def _problem(patch: Patch) -> str:
+    found = inspect.getattr_static(patch.owner, patch.attribute, None)
+    if found is None:
+        return "does not exist any more"
+    if patch.parameters == VALUE:
+        return ""
+    if not callable(found):
+        return f"is no function any more but {found!r}"
+    signature = inspect.signature(found)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    takes = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+    return "" if takes == patch.parameters else f"takes {takes}, not {patch.parameters}"
+
+
+def _declared(owners: Iterable[object], attribute: str) -> None:
+    known = {patch.owner for patch in PATCHES if patch.attribute == attribute}
+    if known.isdisjoint(owners):
+        raise LookupError(f"PATCHES in loadgate/generator/locust_patches.py does not declare {attribute!r}")
+
+
+if __name__ == "__main__":
+    problems = drifted([*PATCHES, *OVERRIDES])
+    print("\n".join(problems) or f"{len(PATCHES)} patched attributes and {len(OVERRIDES)} overrides fit")
+    sys.exit(bool(problems))
