@@ -15,7 +15,7 @@ from locust.argument_parser import LocustArgumentParser
 from loadgate.generator.groups import group_of
 from loadgate.generator.users import BaseUser
 from loadgate.recorder import OVERALL, RAMP, STEADY
-from loadgate.rules import LimitError, Rule, from_thresholds, read_limits
+from loadgate.rules import LimitError, Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
 from loadgate.shape.profile import LoadProfile, ProfileError, find_profile
 from loadgate.shape.stages import closed_steps
@@ -103,14 +103,13 @@ def rules_of(
         SuiteError: some cannot be read, or name a misspelt group or a stage that the profile does not have; with all
             problems.
     """
-    rules = profile.own_rules()
-    if rules is None:
-        try:
-            rules = read_limits(thresholds, lines)
-        except LimitError as error:
-            raise SuiteError(str(error)) from error
-    keys = (profile.thresholds or {}) if profile.own_rules() is not None else thresholds
-    problems = [*_misspelt_groups(from_thresholds(keys), user_classes), *_unknown_stages(rules, profile)]
+    thresholds, lines = profile.own_limits or (thresholds, lines)
+    try:
+        rules = read_limits(thresholds, lines)
+    except LimitError as error:
+        raise SuiteError(str(error)) from error
+    # The rules of the thresholds come first, one each.
+    problems = [*_misspelt_groups(rules[: len(thresholds)], user_classes), *_unknown_stages(rules, profile)]
     if problems:
         raise SuiteError("\n".join(problems))
     return tuple({str(rule): rule for rule in rules}.values())

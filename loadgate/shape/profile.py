@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from loadgate.recorder import OUTSIDE, RAMP
-from loadgate.rules import LimitError, Rule, read_limits
+from loadgate.rules import LimitError, read_limits
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.units import duration_s, format_duration
 
@@ -96,13 +96,14 @@ class LoadProfile:
             return parse_rate(self.rate)
         if not self.stages or any(stage.rate is None for stage in self.stages):
             return None
-        return _stage_arrivals(self.stages)
+        return _stage_arrivals(self.stages, self.stage_names)
 
-    def own_rules(self) -> list[Rule] | None:
-        """The rules of this profile's `thresholds` and `rules`, None when it has neither. Raises LimitError."""
+    @property
+    def own_limits(self) -> tuple[Mapping[str, float], Sequence[str]] | None:
+        """This profile's thresholds and rules, which replace those of the suite; None when it has neither."""
         if self.thresholds is None and self.rules is None:
             return None
-        return read_limits(self.thresholds or {}, self.rules or ())
+        return self.thresholds or {}, self.rules or ()
 
     def problems(self, known_classes: Collection[str] | None = None) -> list[str]:
         """What keeps this profile from being run, each as one line; empty when it is sound."""
@@ -156,17 +157,17 @@ def _stages(profile: LoadProfile) -> list[Stage]:
     return [stage for stage in given if isinstance(stage, Stage)] if isinstance(given, list | tuple) else []
 
 
-def _stage_arrivals(stages: Sequence[Stage]) -> ArrivalSchedule:
+def _stage_arrivals(stages: Sequence[Stage], names: Sequence[str]) -> ArrivalSchedule:
     """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
     segments = []
     rate_before = 0.0
-    for number, stage in enumerate(stages, start=1):
+    for stage, name in zip(stages, names, strict=True):
         rate = stage.rate or 0.0
         ramp_s = stage.ramp_s if rate != rate_before else 0.0
         if ramp_s:
             segments.append(RateSegment(rate_before, rate, ramp_s))
         if stage.duration_s > ramp_s:
-            segments.append(RateSegment(rate, rate, stage.duration_s - ramp_s, stage.name or f"stage {number}"))
+            segments.append(RateSegment(rate, rate, stage.duration_s - ramp_s, name))
         rate_before = rate
     return ArrivalSchedule(tuple(segments))
 
@@ -188,7 +189,7 @@ def _rate_problems(profile: LoadProfile) -> list[str]:
 
 def _rule_problems(profile: LoadProfile) -> list[str]:
     try:
-        profile.own_rules()
+        read_limits(*(profile.own_limits or ({}, ())))
     except LimitError as error:
         return str(error).splitlines()
     return []

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from loadgate.rules import parse_rules
 from loadgate.shape.arrivals import RateSegment, parse_rate
 from loadgate.shape.profile import LoadProfile, ProfileError, Stage, find_profile
 from loadgate.shape.stages import open_marks
@@ -32,7 +31,7 @@ def test_a_profile_of_six_fields_is_sound() -> None:
     custom.validate(CLASSES)
     assert (custom.run_time_s, custom.run_time_text) == (420, "7m")
     assert custom.arrivals() is None
-    assert custom.own_rules() is None
+    assert custom.own_limits is None
 
 
 def test_a_run_time_may_be_a_number_of_seconds() -> None:
@@ -169,10 +168,10 @@ def test_a_rate_marks_its_ramp_and_then_the_steady_load() -> None:
 
 
 def test_a_profile_may_bring_its_own_rules() -> None:
-    own = profile(thresholds={"auth_p95_ms": 900}, rules=["auth: max < 3s"]).own_rules()
+    own = profile(thresholds={"auth_p95_ms": 900}, rules=["auth: max < 3s"]).own_limits
 
-    assert own == parse_rules(["auth: p95 < 900ms", "auth: max < 3s"])
-    assert profile(rules=[]).own_rules() == []
+    assert own == ({"auth_p95_ms": 900}, ["auth: max < 3s"])
+    assert profile(rules=[]).own_limits == ({}, ())
 
 
 def test_a_profile_is_found_by_name_or_the_known_ones_are_named() -> None:
