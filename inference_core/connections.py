@@ -19,7 +19,6 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, NamedTuple
 
-import structlog
 from httptools import HttpParserUpgrade, HttpRequestParser
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -30,10 +29,11 @@ from inference_core.auth.throttle import address_prefix
 from inference_core.background import run_until_cancelled
 from inference_core.drain import running_server
 from inference_core.errors import PROBLEM_JSON, Problem
+from inference_core.loggers import get_logger
 from inference_core.telemetry.metrics import Metrics
 from inference_core.unread import READ_WITHIN_S, UnreadAnswers
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 MAX_HEAD_BYTES = 64 * 1024
 MAX_TARGET_BYTES = 8 * 1024

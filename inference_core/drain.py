@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-import structlog
 from uvicorn import Server
 
+from inference_core.loggers import get_logger
 from inference_core.traffic import Traffic
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 def running_server() -> Server | None:

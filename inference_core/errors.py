@@ -5,7 +5,6 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -15,10 +14,11 @@ from starlette.routing import compile_path
 
 from inference_core import exceptions
 from inference_core.llm import errors as llm
+from inference_core.loggers import get_logger
 from inference_core.logging import current_request_id
 from inference_core.telemetry.access_log import shortened
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
 BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}

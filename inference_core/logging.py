@@ -8,9 +8,7 @@ from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
-import structlog
-from structlog.tracebacks import ExceptionDictTransformer
-
+from inference_core.loggers import structlog
 from inference_core.settings import Settings
 from inference_core.standard_streams import open_closed_streams
 
@@ -49,7 +47,7 @@ def log_formatter(*, as_json: bool) -> logging.Formatter:
     # Without the values of local variables, which both would show by default: passwords and tokens are among them.
     final: list[structlog.typing.Processor] = (
         [
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
             structlog.processors.JSONRenderer(),
         ]
         if as_json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
 from fastapi import APIRouter, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
@@ -12,6 +11,7 @@ from inference_core.edge import Edge, EdgeMiddleware
 from inference_core.errors import install_error_handlers
 from inference_core.lifespan import lifespan_for
 from inference_core.llm.config.loader import load_llm_config
+from inference_core.loggers import get_logger
 from inference_core.logging import configure_logging, logs_are_json
 from inference_core.middleware import AllowedHostMiddleware
 from inference_core.openapi import install_openapi
@@ -22,7 +22,7 @@ from inference_core.telemetry.metrics import Metrics
 from inference_core.telemetry.reporting import configure_reporting
 from inference_core.traffic import Traffic
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # What scripts of other origins may read besides what every browser lets them.
 EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")

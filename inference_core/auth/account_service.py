@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,11 +20,12 @@ from inference_core.auth.state import AuthState
 from inference_core.auth.throttle import Attempt, address_prefix
 from inference_core.db.engine import Database
 from inference_core.exceptions import NotAuthenticatedError, ThrottledError
+from inference_core.loggers import get_logger
 from inference_core.mail import names
 from inference_core.redis.errors import SessionStoreUnavailableError
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import structlog
-
 from inference_core.auth.sessions import Client
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger("inference_core.audit")
+log = get_logger("inference_core.audit")
 
 
 def audit(

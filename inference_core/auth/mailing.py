@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.repository import MailDueRepository
@@ -13,9 +12,10 @@ from inference_core.auth.throttle import MailKind, Throttle
 from inference_core.celery.sender import BrokerUnavailableError, TaskSender
 from inference_core.db.after_commit import after_commit
 from inference_core.db.base import utc_now
+from inference_core.loggers import get_logger
 from inference_core.mail import names
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # A committed mail whose task has not run by then is sent again.
 SENT_AGAIN_AFTER = timedelta(minutes=2)

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
-import structlog
-
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
 from inference_core.auth.throttle import Attempt, seconds_of
 from inference_core.exceptions import NotAuthenticatedError, ThrottledError
+from inference_core.loggers import get_logger
 from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.redis.scripts import LuaScript
 from inference_core.settings import Settings
@@ -19,7 +18,7 @@ from inference_core.settings import Settings
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SESSION_KEY = "auth:session:"
 INDEX_KEY = "auth:user-sessions:"

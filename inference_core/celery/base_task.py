@@ -7,7 +7,6 @@ from itertools import chain, repeat
 from typing import Any, cast
 from uuid import uuid4
 
-import structlog
 from celery import Task
 from celery.exceptions import Ignore
 from redis import Redis
@@ -15,8 +14,9 @@ from redis.exceptions import RedisError
 
 from inference_core.celery.request import ARGUMENTS, KEYWORDS
 from inference_core.celery.submissions import CLAIM_SCRIPT, Claim, task_key
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 FIRST_WAITS_S = (0.1, 0.2, 0.5, 1.0)
 LONGEST_WAIT_S = 2.0

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-import structlog
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
@@ -20,9 +19,10 @@ from inference_core.celery.logs import id_headers
 from inference_core.celery.request import ARGUMENTS, KEYWORDS
 from inference_core.celery.tracing import trace_headers
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PUBLISHER_THREADS = 4
 PUBLISH_TIMEOUT_S = 1.5

@@ -7,7 +7,6 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
 from celery import shared_task
 
 from inference_core.auth.repository import MailDueRepository, UserRepository
@@ -16,11 +15,12 @@ from inference_core.celery.schedule import PURGE_EXPIRED
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
 from inference_core.llm.repository import UsageRepository
+from inference_core.loggers import get_logger
 from inference_core.redis.client import RedisClient
 from inference_core.redis.clock import Clock
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 DAY_S = 24 * 3600
 MAIL_GIVEN_UP_AFTER = timedelta(days=1)

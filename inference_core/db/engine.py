@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pymysql.err
-import structlog
 from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
@@ -28,9 +27,10 @@ from inference_core.db.connect import mysql_arguments, opener, postgresql_argume
 from inference_core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.db.pool import TimedPool
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 RECYCLE_S = 1800
 # SQLAlchemy lets these through as they are where it sets the isolation level of a connection that it takes.

@@ -6,7 +6,6 @@ import asyncio
 import re
 from pathlib import Path
 
-import structlog
 from sqlalchemy import column, inspect, select, table
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from inference_core.db.engine import Database
 from inference_core.db.migration_errors import MigrationError, describe
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SCRIPTS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version"

@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-import structlog
 from redis.exceptions import RedisError
 
 from inference_core.background import run_until_cancelled
 from inference_core.health.components import Component, Components, Status
 from inference_core.health.database_probe import DatabaseDownError, DatabaseProbe
+from inference_core.loggers import get_logger
 from inference_core.redis.client import RedisClient
 from inference_core.redis.eviction import EvictionWatch
 from inference_core.settings import Settings
@@ -22,7 +22,7 @@ from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.snapshot import judge
 from inference_core.traffic import Traffic
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PROBE_EVERY_S = 0.4
 # A policy is changed by hand, and rarely.

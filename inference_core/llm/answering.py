@@ -13,8 +13,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import structlog
-
 from inference_core.db.base import utc_now
 from inference_core.db.engine import Database
 from inference_core.exceptions import ServiceError
@@ -27,10 +25,11 @@ from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, UsageRepository
 from inference_core.llm.types import ChatRequest, Completion, Usage
 from inference_core.llm.usage import estimate_prompt
+from inference_core.loggers import get_logger
 from inference_core.redis.client import RedisClient
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # Beyond a task's time limit, for what comes after it.
 LEASE_MARGIN_S = 60.0

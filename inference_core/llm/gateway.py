@@ -10,8 +10,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
-import structlog
-
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
 from inference_core.llm.config.loader import load_llm_config, process_environment
@@ -22,10 +20,11 @@ from inference_core.llm.patience import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
 from inference_core.llm.usage import MOST_BYTES, believable
+from inference_core.loggers import get_logger
 from inference_core.settings import Settings
 from inference_core.text import clean
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # Before the one retry, so that many clients do not come back in step.
 RETRY_PAUSE_S = (0.05, 0.25)

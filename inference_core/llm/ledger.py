@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
-import structlog
 from sqlalchemy.exc import IntegrityError
 
 from inference_core.db.base import utc_now
@@ -26,8 +25,9 @@ from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
 from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import cost_nano_usd
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 TRIES = 3
 PAUSE_S = 0.5

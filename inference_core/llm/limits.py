@@ -18,17 +18,16 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import structlog
-
 from inference_core.exceptions import DependencyUnavailableError, ThrottledError
 from inference_core.llm.config.schema import Limits
+from inference_core.loggers import get_logger
 from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 PACKAGE = "inference_core.llm"
 STATS_KEY = "llm:stats"

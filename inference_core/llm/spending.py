@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import structlog
-
 from inference_core.db.engine import Database
 from inference_core.exceptions import ServiceError
 from inference_core.llm.candidates import Candidate
@@ -20,8 +18,9 @@ from inference_core.llm.streaming import Progress
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import tokens_of_bytes
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -6,15 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import structlog
-
 from inference_core.exceptions import ServiceError
 from inference_core.llm.events import END, encode_error, encode_token, encode_usage
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.streams import ActiveStream, Interruption, Write
 from inference_core.llm.types import Token, Usage
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 NOT_STORED = "The answer could not be stored. It is complete, but the conversation does not know it."
 SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Ask again.")

@@ -14,13 +14,12 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-import structlog
-
 from inference_core.background import run_until_cancelled
 from inference_core.llm.events import PING
+from inference_core.loggers import get_logger
 from inference_core.traffic import OverloadedError, Traffic
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Interruption = Literal["gone", "stalled", "shutting_down"]
 Write = Callable[[bytes], Awaitable[None]]

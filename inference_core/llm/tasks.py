@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import structlog
 from celery import shared_task
 
 from inference_core.celery.base_task import ServiceTask, TaskFailedError
@@ -13,8 +12,9 @@ from inference_core.exceptions import DependencyUnavailableError
 from inference_core.llm.answering import Outcome, answer
 from inference_core.llm.errors import LLMError, ProviderRateLimitedError
 from inference_core.llm.jobs import TASK_NAMES, Job, Private
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # A provider that wants to be left alone for longer than this makes the task fail.
 LONGEST_RETRY_AFTER_S = 60

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any, Literal
 from uuid import UUID
 
-import structlog
 from celery import shared_task
 
 from inference_core.auth.mailed_tokens import (
@@ -22,13 +21,14 @@ from inference_core.auth.mailed_tokens import (
 from inference_core.auth.models import TokenPurpose
 from inference_core.celery.base_task import ServiceTask
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
 from inference_core.mail import names
 from inference_core.mail.due import is_mail_due, mail_is_done, take_due_mails
 from inference_core.mail.message import make_message
 from inference_core.mail.transport import MailRefusedError, deliver
 from inference_core.settings import Settings
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 # A mail server that is away for some minutes costs no mail: tries after about 2, 4, 8, ... seconds.
 RETRIES: dict[str, Any] = {

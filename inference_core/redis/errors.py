@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import structlog
 from redis.exceptions import RedisError
 
 from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 class SessionStoreUnavailableError(DependencyUnavailableError):

@@ -9,16 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from redis.exceptions import RedisError
 
+from inference_core.loggers import get_logger
 from inference_core.redis.client import sync_client
 from inference_core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 SAFE_POLICY = "noeviction"
 WARNING = "Redis may evict keys and lose sessions, tasks and results ({found}). Set maxmemory-policy to noeviction."

@@ -11,18 +11,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 
-import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from inference_core.background import run_until_cancelled
 from inference_core.celery.queues import ALL_QUEUES
 from inference_core.celery.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
+from inference_core.loggers import get_logger
 from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 READ_EVERY_S = 0.5
 CONNECTIONS = 4

@@ -12,9 +12,10 @@ import pytest
 from tests.support.service import service_env
 
 MIGRATIONS = {"alembic", "mako"}
-HIGHLIGHTING = {"pygments"}
+# What structlog would load.
+HIGHLIGHTING = {"rich", "pygments"}
 # Pydantic is not among them: Typer itself reads options with it.
-FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "celery", "kombu", "redis", "structlog", "rich"}
+FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "celery", "kombu", "redis", "structlog"}
 TASK_FUNCTIONS = {"inference_core.celery.tasks", "inference_core.mail.tasks", "inference_core.llm.tasks"}
 COMMAND = "from inference_core.entry import main\nmain()"
 
@@ -44,7 +45,7 @@ def test_help_loads_no_framework(arguments: list[str], tmp_path: Path) -> None:
 def test_the_api_loads_no_migration_tools_and_no_task_functions(tmp_path: Path) -> None:
     modules = loaded("import inference_core.main", folder=tmp_path)
     assert "inference_core.celery.sender" in modules
-    assert modules & (MIGRATIONS | TASK_FUNCTIONS) == set()
+    assert modules & (MIGRATIONS | HIGHLIGHTING | TASK_FUNCTIONS) == set()
 
 
 def test_a_server_on_a_database_that_is_up_to_date_starts_without_migration_tools(
@@ -65,4 +66,4 @@ def test_a_worker_loads_no_web_framework_and_no_migration_tools(tmp_path: Path) 
     program = "from inference_core.celery.celery_main import celery_app\ncelery_app.loader.import_default_modules()"
     modules = loaded(program, folder=tmp_path)
     assert modules >= TASK_FUNCTIONS
-    assert modules & (MIGRATIONS | {"fastapi", "starlette", "uvicorn"}) == set()
+    assert modules & (MIGRATIONS | HIGHLIGHTING | {"fastapi", "starlette", "uvicorn"}) == set()

@@ -9,7 +9,6 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
-import structlog
 from pydantic import SecretStr
 
 from inference_core.llm import errors
@@ -19,8 +18,9 @@ from inference_core.llm.providers.failures import complaint_in, failure
 from inference_core.llm.providers.network import http_client, network_errors
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
+from inference_core.loggers import get_logger
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 LONGEST_ERROR_BYTES = 64 * 1024
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024

@@ -1,0 +1,32 @@
+"""The one place that imports structlog: `get_logger` is for every module that logs.
+
+structlog imports rich, and with it Pygments, wherever they are installed: for tracebacks with local variables, which
+the service never logs. Every process would load both.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _not_installed(name: str) -> Iterator[None]:
+    """Let an import of a module fail that was not imported before, as if it were not installed."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]  # https://docs.python.org/3/reference/import.html#the-module-cache
+    try:
+        yield
+    finally:
+        del sys.modules[name]
+
+
+with _not_installed("rich"):
+    import structlog
+
+get_logger = structlog.get_logger
+
+__all__ = ["get_logger", "structlog"]
