@@ -100,9 +100,9 @@ class LLMServer:
 async def llm_server(settings: Settings) -> AsyncIterator[LLMServer]:
     """Serve the application until the context ends."""
     port = free_port()
-    config = uvicorn.Config(
-        create_application(settings), port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5
-    )
+    app = create_application(settings)
+    app.openapi_schema = {}  # no test reads the document from here, and making it takes most of the start
+    config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve())
     try:

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import httpx2
 
-from inference_core.db.migrate import upgrade
-from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
 from tests.support.processes import stop, wait_until
+from tests.support.servers.sqlite import migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 PREFIX = "/api/v1"
@@ -44,7 +43,7 @@ def service_env(folder: Path, redis_url: str, **extra: str) -> dict[str, str]:
         "MAIL_OUTBOX_DIR": str(folder / "outbox"),
         **extra,
     }
-    upgrade(Settings(_env_file=None, database_url=database_url))
+    migrate(database_url)
     return env
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.support.accounts import Api, Tokens, new_registration
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 
+@on_every_database
 async def test_register_login_and_read_the_profile(api: Api) -> None:
     body = new_registration(username="Alice42", email="Alice@Example.com", first_name="Alice")
     registered = await api.post("/auth/register", body)
@@ -26,6 +28,7 @@ async def test_register_login_and_read_the_profile(api: Api) -> None:
         assert (await api.get("/auth/me", tokens)).json() == profile
 
 
+@on_every_database
 async def test_a_changed_profile_is_seen_by_the_next_read(api: Api) -> None:
     tokens = await api.login(await api.register())
     changed = await api.call("PUT", "/auth/me", tokens, json={"first_name": "Bob"})
@@ -34,6 +37,7 @@ async def test_a_changed_profile_is_seen_by_the_next_read(api: Api) -> None:
     assert (await api.get("/auth/me", tokens)).json() == changed.json()
 
 
+@on_every_database
 async def test_a_changed_password_is_the_one_that_counts(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)

@@ -14,10 +14,12 @@ from inference_core.celery.tasks import purge_database
 from inference_core.db.base import utc_now
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, new_registration
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 
+@on_every_database
 async def test_expired_tokens_and_ended_sessions_go_and_the_others_stay(api: Api) -> None:
     users = [await api.register() for _ in range(2)]
     for user in users:
@@ -40,6 +42,7 @@ async def test_expired_tokens_and_ended_sessions_go_and_the_others_stay(api: Api
     assert await api.me_status(sessions[1]) == 401
 
 
+@on_every_database
 async def test_accounts_that_nobody_confirmed_go_in_the_end(start_app: AppFactory) -> None:
     async with start_app(hide_existing_accounts=True, email_verification_expire_hours=2) as api:
         bodies = [new_registration() for _ in range(3)]

@@ -25,7 +25,7 @@ from inference_core.db.migration_errors import MigrationError
 from inference_core.db.schema import current_revision
 from inference_core.settings import Settings
 from tests.support.processes import wait_until
-from tests.support.servers.databases import create_database
+from tests.support.servers.databases import create_database, on_every_database
 
 USER = "'{id}', '{name}', '{name}@example.com', 'x', true, true, false, 1"
 NOW = "'2026-01-01 00:00:00'"
@@ -191,6 +191,7 @@ UNDECLARED = [
 
 
 @pytest.mark.parametrize(("up", "expected"), UNDECLARED)
+@on_every_database
 def test_an_undeclared_loss_fails_in_one_line_and_is_undone(
     any_settings: Settings, scripts: Path, up: str, expected: str
 ) -> None:
@@ -206,6 +207,7 @@ def test_an_undeclared_loss_fails_in_one_line_and_is_undone(
         assert rows(any_settings) == ROWS
 
 
+@on_every_database
 def test_what_a_cascade_deletes_must_be_declared_too(any_settings: Settings, scripts: Path) -> None:
     sqlite = "sqlite" in any_settings.database_url
     add(scripts, "0003", up='op.execute("DELETE FROM users")', more='upgrade_deletes_from = ("users",)')
@@ -218,6 +220,7 @@ def test_what_a_cascade_deletes_must_be_declared_too(any_settings: Settings, scr
     assert revision(any_settings) == "0002"
 
 
+@on_every_database
 def test_a_declared_loss_is_carried_out_in_both_directions(any_settings: Settings, scripts: Path) -> None:
     add(
         scripts,
@@ -295,6 +298,7 @@ def test_a_failed_second_migration_leaves_a_server_where_it_can_go_on(any_settin
     assert rows(any_settings) == ROWS
 
 
+@on_every_database
 def test_a_schema_of_a_newer_version_is_one_line(any_settings: Settings) -> None:
     execute(any_settings, "UPDATE alembic_version SET version_num = 'r9999'")
     with pytest.raises(MigrationError, match=r"'r9999'; a newer version of the service has migrated it") as raised:

@@ -23,7 +23,7 @@ from inference_core.db.migration_errors import MigrationError
 from inference_core.db.schema import SCRIPTS, current_revision, ensure_schema, head_revision
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
-from tests.support.servers.databases import create_database
+from tests.support.servers.databases import create_database, on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -57,6 +57,7 @@ async def ask(settings: Settings, question: Callable[[Connection], object]) -> o
         return await connection.run_sync(question)
 
 
+@on_every_database
 async def test_migrations_go_up_and_down_and_make_what_the_models_say(settings: Settings) -> None:
     await asyncio.to_thread(upgrade, settings)
     assert await ask(settings, tables) == set(Base.metadata.tables)
@@ -100,11 +101,13 @@ def write_scripts(folder: Path, third: str) -> None:
         (folder / "versions" / f"r{number}.py").write_text(text)
 
 
+@on_every_database
 async def test_several_processes_may_migrate_at_once(settings: Settings) -> None:
     await asyncio.gather(*(asyncio.to_thread(upgrade, settings) for _ in range(4)))
     assert await ask(settings, tables) == set(Base.metadata.tables)
 
 
+@on_every_database
 async def test_development_migrates_by_itself_and_production_says_what_to_run(settings: Settings) -> None:
     production = settings.model_copy(update={"environment": "production"})
     async with Database.open(settings) as database:
@@ -133,7 +136,6 @@ async def test_an_unreachable_database_is_one_line_without_its_password(url: str
             await ensure_schema(settings, database)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_server_that_may_not_start_says_why_in_one_line(settings: Settings, redis_url: str) -> None:
     own = {"environment": "production", "secret_key": SecretStr("s" * 32), "redis_url": redis_url}
     app, sent = create_application(settings.model_copy(update=own)), list[dict[str, Any]]()

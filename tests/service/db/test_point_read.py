@@ -13,12 +13,14 @@ from inference_core.db.engine import Database, DatabaseUnavailableError
 from inference_core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.accounts import Api
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 ON_SERVER = select(text("pg_sleep(20)")).where(bindparam("yes", type_=Boolean) == true())
 
 
+@on_every_database
 async def test_it_gives_what_a_session_gives(api: Api) -> None:
     user = await api.register(first_name="Ünïcödé 🔑")
     async with api.state.database.read() as session:
@@ -28,6 +30,7 @@ async def test_it_gives_what_a_session_gives(api: Api) -> None:
     assert await api.state.database.one(BY_TOKEN, {"user_id": by_session.id, "session_id": "x"}) == (*by_session, None)
 
 
+@on_every_database
 async def test_many_at_once_are_each_answered_with_their_own(api: Api) -> None:
     users = [await api.register() for _ in range(5)]
     reads = AccountReads(api.state.database)
@@ -55,7 +58,6 @@ async def test_a_slow_answer_is_unavailable_and_the_next_one_right(service_setti
         assert await database.one(BY_LOGIN, {"login": "nobody"}) is None
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("url", ["postgresql://x@127.0.0.1:1/x", "mysql://x@127.0.0.1:1/x", "sqlite:////proc/none.db"])
 async def test_a_database_that_is_not_there_is_unavailable(service_settings: Callable[..., Settings], url: str) -> None:
     async with Database.open(service_settings(database_url=url)) as database:

@@ -19,6 +19,7 @@ from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.service.conftest import running
 from tests.support.accounts import Api, new_name
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +33,7 @@ async def exists(database: Database, name: str) -> bool:
         return (await session.execute(select(func.count()).where(User.username == name))).scalar_one() == 1
 
 
+@on_every_database
 async def test_a_write_is_kept_on_success_and_undone_on_an_error(api: Api) -> None:
     database, kept, undone = api.state.database, new_name(), new_name()
     async with database.write() as session:
@@ -48,6 +50,7 @@ async def test_a_write_is_kept_on_success_and_undone_on_an_error(api: Api) -> No
     assert (await exists(database, kept), await exists(database, undone)) == (True, False)
 
 
+@on_every_database
 async def test_a_read_session_cannot_write(api: Api) -> None:
     name = new_name()
     async with api.state.database.read() as session:
@@ -57,6 +60,7 @@ async def test_a_read_session_cannot_write(api: Api) -> None:
     assert not await exists(api.state.database, name)
 
 
+@on_every_database
 async def test_times_come_back_as_they_went_in(api: Api) -> None:
     before = utc_now()
     name = new_name()
@@ -68,6 +72,7 @@ async def test_times_come_back_as_they_went_in(api: Api) -> None:
     assert made.utcoffset() is not None
 
 
+@on_every_database
 async def test_the_commit_is_done_before_the_answer_leaves(service_settings: Callable[..., Settings]) -> None:
     """What runs after the commit sees it, runs only then, and is done when the client has its answer."""
     router, seen = APIRouter(), list[tuple[str, bool]]()
@@ -94,7 +99,6 @@ async def test_the_commit_is_done_before_the_answer_leaves(service_settings: Cal
         assert not await exists(api.state.database, refused)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_writers_of_two_processes_wait_for_each_other(service_settings: Callable[..., Settings]) -> None:
     """Two engines on one file, as two processes have them: transactions that read first and write later."""
     settings = service_settings()
@@ -112,7 +116,6 @@ async def test_writers_of_two_processes_wait_for_each_other(service_settings: Ca
         assert stored.scalar_one() == 40
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_sqlite_is_set_up_for_many_readers_and_one_writer(service_settings: Callable[..., Settings]) -> None:
     async with Database.open(service_settings(database_statement_timeout_s=3)) as database:
         async with database.write() as session:
@@ -127,6 +130,7 @@ async def test_sqlite_is_set_up_for_many_readers_and_one_writer(service_settings
             assert (await session.execute(text("PRAGMA query_only"))).scalar_one() == 1
 
 
+@on_every_database
 async def test_a_full_pool_is_unavailable_after_its_timeout(service_settings: Callable[..., Settings]) -> None:
     settings = service_settings(database_pool_size=1, database_max_overflow=0, database_pool_timeout_s=0.2)
     async with Database.open(settings) as database, database.read() as holder:

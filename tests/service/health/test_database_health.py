@@ -6,12 +6,14 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from tests.support.accounts import Api
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 DIALECTS = {"sqlite": "sqlite", "postgresql": "postgresql", "mysql": "mysql"}
 
 
+@on_every_database
 async def test_every_database_is_asked_and_gives_away_no_address(api: Api) -> None:
     answer = await api.get("/health/database")
     details = answer.json()["details"]

@@ -36,7 +36,6 @@ async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
     assert (await api.call("DELETE", f"/tasks/{task_id}", own)).json()["cancelled"] is True
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_task_that_nobody_stopped_is_not_said_to_be_cancelled(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +48,6 @@ async def test_a_task_that_nobody_stopped_is_not_said_to_be_cancelled(
     assert "may still run" in answer["message"]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_only_so_many_wait_for_results_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inference_core.tasks.service.MAX_WAITING", 1)
     task_id = await api.state.task_service.submit(PURGE_EXPIRED)

@@ -22,6 +22,7 @@ from inference_core.auth.tokens import ALGORITHM, CLOCK_SKEW_S, AccessClaims, Ac
 from inference_core.settings import Settings, SettingsError, load_settings
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -95,7 +96,6 @@ async def test_S22_a_token_of_a_machine_whose_clock_is_ahead_counts_at_once(api:
     assert await api.me_status(signed(api, header, ahead)) == 200
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S22_a_token_that_was_accepted_expires_all_the_same(api: Api) -> None:
     header, payload = parts((await api.login(await api.register())).access)
     life_s = 1
@@ -209,6 +209,7 @@ async def test_S24_keys_rotate_without_logging_anybody_out(start_app: AppFactory
         await api.refresh(newer)
 
 
+@on_every_database
 async def test_S25_a_deactivated_or_deleted_account_is_out_at_once(api: Api) -> None:
     user, gone = await api.register(), await api.register()
     tokens, orphan = await api.login(user), await api.login(gone)

@@ -12,10 +12,12 @@ from inference_core.auth.policy import CommonPasswordError
 from inference_core.exceptions import InvalidInputError
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, new_name
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 
+@on_every_database
 async def test_superusers_list_and_search_accounts_by_pages(api: Api) -> None:
     admin = await api.login(await api.register_superuser())
     prefix = new_name()
@@ -44,6 +46,7 @@ async def test_superusers_ask_for_pages_of_a_bounded_size(api: Api) -> None:
     assert (await api.get("/admin/users", admin)).json()["limit"] == 50
 
 
+@on_every_database
 async def test_S25_a_superuser_puts_an_account_out_at_once(api: Api) -> None:
     admin_user = await api.register_superuser()
     admin = await api.login(admin_user)
@@ -77,6 +80,7 @@ async def test_S25_an_account_that_comes_back_has_none_of_its_old_sessions(api: 
     assert await api.me_status(await api.login(user)) == 200
 
 
+@on_every_database
 async def test_S25_a_login_under_way_while_its_account_is_put_out_leads_nowhere(
     api: Api, while_a_password_is_compared: Meanwhile
 ) -> None:

@@ -44,7 +44,6 @@ async def test_S40_events_are_logged_with_who_and_where_and_no_secret(
         assert secret not in logged
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("log_format", ["json", "console"])
 async def test_S40_the_trace_of_an_unexpected_error_shows_no_values(
     service_settings: Callable[..., Settings], capfd: pytest.CaptureFixture[str], log_format: str

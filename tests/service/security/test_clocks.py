@@ -21,7 +21,7 @@ from tests.support.accounts import Api
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.stack import ROOT
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 NEW = "BrandNew789!"
 # What a worker does, in a process of its own: makes one token of each kind, and clears away what has expired.

@@ -96,7 +96,6 @@ async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: 
         assert odd.headers["x-spout"] == "yes"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nothing", "mysql://nobody@127.0.0.1:1/nothing"])
 async def test_S38_a_database_that_is_down_is_a_problem_without_its_address(start_app: AppFactory, url: str) -> None:
     async with start_app(environment="production", secret_key="s" * 32, database_url=url) as api:
@@ -127,7 +126,6 @@ async def test_S39_a_body_that_is_too_large_is_refused(start_app: AppFactory, pa
             assert answer.headers["connection"] == "close"
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_no_caller_makes_time_series_of_their_own(api: Api) -> None:
     await api.client.request("INVENTED", "/an/invented/path")
     metrics = (await api.client.get("/metrics")).text
@@ -136,7 +134,6 @@ async def test_S39_no_caller_makes_time_series_of_their_own(api: Api) -> None:
     assert "/an/invented/path" not in metrics
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_body_is_as_large_as_its_route_needs(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("MAX_BODY_BYTES", "MAX_FORM_BYTES"):
         monkeypatch.delenv(name, raising=False)
@@ -160,7 +157,6 @@ def every_encoding() -> list[str]:
     return sorted({*aliases.aliases, *aliases.aliases.values(), "idna", "punycode", "undefined", "unicode_escape"})
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_form_is_decoded_by_no_codec_of_the_callers_choice(api: Api) -> None:
     path = "/api/v1/auth/token"
     name = new_name().encode()
@@ -178,7 +174,6 @@ async def test_S39_a_form_is_decoded_by_no_codec_of_the_callers_choice(api: Api)
             assert_is_problem(answer, 401 if is_utf_8 else 415, path)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize(
     "field",
     [b"%" * 16000, b"%41" * 5000, b"a=b&" * 4000, b"&" * 16000, b"+" * 16000, b"\xff" * 16000, b"%ff" * 5000],
@@ -194,7 +189,6 @@ async def test_S39_reading_a_form_takes_no_long_turn_of_the_loop(api: Api, field
     assert min(worked_ms) < 50
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_slow_body_takes_no_slot_from_others(start_app: AppFactory) -> None:
     async with start_app(max_concurrent_requests=1, max_queued_requests=0) as api, anyio.create_task_group() as group:
 
@@ -212,7 +206,6 @@ async def test_S39_a_slow_body_takes_no_slot_from_others(start_app: AppFactory) 
         group.cancel_scope.cancel()
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_redirect_leads_nowhere_but_here(start_app: AppFactory) -> None:
     async with start_app(max_concurrent_requests=1) as api:
         for path, target in (
@@ -228,7 +221,6 @@ async def test_S39_a_redirect_leads_nowhere_but_here(start_app: AppFactory) -> N
                 assert answer.status_code == (404 if target is None else 307)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_request_that_names_two_hosts_is_refused(start_app: AppFactory) -> None:
     async with start_app() as api:
         for path in ("/", "/api/v1/health/ping"):
@@ -255,7 +247,6 @@ async def test_S39_an_unknown_host_is_refused(start_app: AppFactory) -> None:
         assert_is_problem(answer, 400, "/")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_probes_name_whatever_host_they_know_a_process_by_and_may_ask_for_the_head_alone(
     start_app: AppFactory,
 ) -> None:

@@ -18,6 +18,7 @@ from inference_core.mail import names
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_registration
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -46,6 +47,7 @@ def spellings_of_an_email(local: str, domain: str) -> list[str]:
     ]
 
 
+@on_every_database
 async def test_S01_an_identifier_logs_in_however_it_is_spelled(api: Api) -> None:
     name = new_name()
     local, domain = f"zoë.{name}", "bücher.example.com"
@@ -59,6 +61,7 @@ async def test_S01_an_identifier_logs_in_however_it_is_spelled(api: Api) -> None
         assert [answer.status_code for answer in answers] == [200, 200], repr(typed)
 
 
+@on_every_database
 async def test_S01_what_is_no_spelling_of_an_identifier_logs_nobody_in(api: Api) -> None:
     user = await api.register()
     middle = f"{user.username[:4]} {user.username[4:]}"
@@ -67,7 +70,6 @@ async def test_S01_what_is_no_spelling_of_an_identifier_logs_nobody_in(api: Api)
         assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials"), repr(typed)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S04_every_spelling_of_an_identifier_is_taken_by_one_account(api: Api, sent: SentTasks) -> None:
     name = new_name()
     local, domain = f"zoë.{name}", "bücher.example.com"
@@ -85,7 +87,6 @@ async def test_S04_every_spelling_of_an_identifier_is_taken_by_one_account(api: 
         assert (await api.call("PUT", "/auth/me", tokens, json={"email": typed})).status_code == 200, repr(typed)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S36_a_superuser_is_made_and_found_in_every_spelling(api: Api) -> None:
     name = new_name()
     email = f"zoë.{name}@bücher.example.com"
@@ -97,7 +98,6 @@ async def test_S36_a_superuser_is_made_and_found_in_every_spelling(api: Api) -> 
         assert [account["email"] for account in found["items"]] == [email], repr(search)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S28_a_token_that_was_copied_with_blanks_counts(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)

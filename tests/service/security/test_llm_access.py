@@ -90,7 +90,6 @@ async def test_S36_the_endpoints_can_be_kept_for_superusers(start_app: AppFactor
             assert statuses == [401, 403, 200]
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S36_nobody_makes_a_service_in_production_fail_by_a_header(start_app: AppFactory) -> None:
     wish = {"X-LLM-Fault": "server_error"}
     async with start_app() as api:
@@ -100,7 +99,6 @@ async def test_S36_nobody_makes_a_service_in_production_fail_by_a_header(start_a
         assert (await api.post(ASKING[2], question(ASKING[2]), user, headers=wish)).status_code == 200
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S39_a_request_chooses_no_server_and_no_key(api: Api) -> None:
     for name in ("http://127.0.0.1:1/v1", "../models", "simulated", "a\r\nX-Header: b", "\0"):
         refused = await api.post(ASKING[2], question(ASKING[2]) | {"model_name": name})

@@ -15,6 +15,7 @@ from inference_core.auth.throttle import Attempt, address_prefix
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, User, audit_events, new_name, new_registration
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +47,6 @@ async def test_S01_every_failed_login_gets_the_same_answer(api: Api) -> None:
     assert len({json.dumps(body) for body in bodies}) == 1
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S02_an_unknown_user_takes_as_long_as_a_wrong_password(start_app: AppFactory) -> None:
     async with start_app(argon2_memory_kib=19456, argon2_time_cost=2, login_failures_allowed=1000) as api:
         user, unknown = await api.register(), User("", new_name(), "")
@@ -63,7 +63,6 @@ async def test_S02_an_unknown_user_takes_as_long_as_a_wrong_password(start_app: 
             ratios.append(nobody / wrong)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 @pytest.mark.parametrize("cost", [8, 10])
 async def test_S02_an_account_with_an_older_hash_takes_no_longer_than_no_account(
     start_app: AppFactory, cost: int
@@ -92,7 +91,6 @@ async def test_S02_an_account_with_an_older_hash_takes_no_longer_than_no_account
         pytest.fail(f"medians of bcrypt, argon2 and no account in s: {rounds}")
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S02_the_right_password_of_an_account_that_is_out_takes_as_long_as_a_wrong_one(
     start_app: AppFactory,
 ) -> None:
@@ -213,6 +211,7 @@ async def test_S19_the_lock_doubles_up_to_its_limit_and_a_success_resets_it(star
         await api.login(user)
 
 
+@on_every_database
 async def test_S12_of_two_changes_of_one_password_the_later_is_refused(
     api: Api, while_a_password_is_compared: Meanwhile
 ) -> None:

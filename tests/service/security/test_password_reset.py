@@ -17,6 +17,7 @@ from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import Api, User
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,7 @@ async def reset_status(api: Api, token: str) -> int:
     return (await api.post("/auth/reset-password", {"token": token, "new_password": NEW})).status_code
 
 
+@on_every_database
 async def test_S07_a_mailed_token_is_good_once_until_it_expires(api: Api) -> None:
     user = await api.register()
     expired = await mailed_token(api, user)
@@ -63,6 +65,7 @@ async def test_S07_an_account_that_is_put_out_is_mailed_nothing(api: Api) -> Non
     assert await make_mailed_token(api.settings, user.email, "reset") is None
 
 
+@on_every_database
 async def test_S07_asking_for_one_kind_of_mail_leaves_the_other_good(api: Api) -> None:
     user = await api.register()
     token = await mailed_token(api, user)
@@ -96,6 +99,7 @@ async def test_S10_the_session_that_a_password_change_kept_ends_with_a_reset_too
     assert (await api.try_refresh(kept)).status_code == 401
 
 
+@on_every_database
 async def test_S10_a_login_with_the_old_password_that_is_under_way_leads_nowhere(
     api: Api, while_a_password_is_compared: Meanwhile
 ) -> None:

@@ -15,6 +15,7 @@ from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, User
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -91,7 +92,6 @@ async def test_S16_two_spellings_of_the_same_text_are_two_passwords(api: Api) ->
     await api.login(await api.register(password=decomposed))
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S17_passwords_are_stored_as_argon2id_of_the_required_cost(
     start_app: AppFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +120,7 @@ async def test_S17_a_bcrypt_hash_still_counts_and_is_replaced_at_the_next_login(
     await api.login(user)
 
 
+@on_every_database
 async def test_S17_a_hash_is_not_renewed_over_a_password_that_was_changed_meanwhile(
     api: Api, while_a_password_is_compared: Meanwhile
 ) -> None:

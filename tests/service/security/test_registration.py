@@ -15,10 +15,12 @@ from inference_core.mail import names
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_registration
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
 
+@on_every_database
 async def test_S03_a_duplicate_is_a_conflict_by_default(api: Api) -> None:
     user = await api.register()
     for taken in ({"username": user.username.upper()}, {"email": user.email.upper()}):
@@ -64,6 +66,7 @@ async def test_S03_a_hidden_registration_counts_once_its_email_is_confirmed(
             owner = body
 
 
+@on_every_database
 async def test_S03_a_new_email_counts_once_it_is_confirmed_taken_or_not(start_app: AppFactory, sent: SentTasks) -> None:
     async with start_app(hide_existing_accounts=False) as api:
         user, other = await api.register(), await api.register()
@@ -95,6 +98,7 @@ async def test_S03_a_new_email_counts_once_it_is_confirmed_taken_or_not(start_ap
         assert opened.status_code == 400  # it was mailed to the old address
 
 
+@on_every_database
 async def test_S03_an_email_that_is_taken_before_it_is_confirmed_stays_with_its_account(
     start_app: AppFactory, sent: SentTasks
 ) -> None:
@@ -132,13 +136,13 @@ async def test_S03_an_email_that_is_taken_before_it_is_confirmed_stays_with_its_
         {"first_name": "a" * 101},
     ],
 )
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_S37_what_is_no_name_or_address_is_refused(api: Api, field: dict[str, str]) -> None:
     answer = await api.post("/auth/register", new_registration(**field))
     assert answer.status_code == 422
     assert [error["loc"] for error in answer.json()["errors"]] == [["body", *field]]
 
 
+@on_every_database
 async def test_S04_of_registrations_at_once_exactly_one_succeeds(api: Api) -> None:
     email = new_registration()["email"]
     answers = await asyncio.gather(*(api.post("/auth/register", new_registration(email=email)) for _ in range(10)))

@@ -9,7 +9,7 @@ import pytest
 from inference_core.settings import SettingsError, load_settings
 from tests.service.conftest import AppFactory
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 TOKEN = "t0ken-of-the-scraper"
 PRODUCTION = {"environment": "production", "secret_key": "s" * 32}

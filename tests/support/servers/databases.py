@@ -1,4 +1,4 @@
-"""Makes databases on the servers: by name, empty, known to nobody else."""
+"""Databases for tests: new ones on a server, and the mark of tests that run on every kind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ import asyncio
 
 import aiomysql
 import asyncpg
+import pytest
 from sqlalchemy.engine import make_url
+
+DATABASES = ("sqlite", "postgresql", "mariadb")
+# For what can differ between them: queries of repositories, transactions, migrations. All else runs on SQLite.
+on_every_database = pytest.mark.parametrize("database_url", DATABASES, indirect=True)
 
 
 def create_database(server_url: str, name: str) -> str:

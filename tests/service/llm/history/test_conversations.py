@@ -11,6 +11,7 @@ from inference_core.llm.types import ChatRequest, Message
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
 from tests.support.llm import EndlessProvider, limits_config, parse_events, replace_provider, text_of
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,7 @@ async def login(api: Api) -> Tokens:
     return await api.login(await api.register())
 
 
+@on_every_database
 async def test_both_turns_are_there_when_the_stream_has_ended(api: Api) -> None:
     tokens = await login(api)
     session_id, first = await say(api, tokens, "Hello, ☃!")
@@ -45,6 +47,7 @@ async def test_both_turns_are_there_when_the_stream_has_ended(api: Api) -> None:
     assert [turn["content"] for turn in page["turns"]] == [first, "And now?"]
 
 
+@on_every_database
 async def test_conversations_are_listed_the_last_used_first_and_deleted(api: Api) -> None:
     tokens = await login(api)
     one, _ = await say(api, tokens, "one")
@@ -88,7 +91,6 @@ class Listener(EndlessProvider):
         return super().stream(request, call)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_model_is_told_the_last_turns_and_no_more(start_app: AppFactory, tmp_path) -> None:  # type: ignore[no-untyped-def]
     async with start_app(llm_config_file=limits_config(tmp_path), llm_history_turns=4) as api:
         listener = Listener()

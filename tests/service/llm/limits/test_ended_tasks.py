@@ -21,8 +21,6 @@ from tests.support.accounts import PREFIX
 from tests.support.llm import limits_config
 from tests.support.processes import keys_of_service
 
-pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anonymous", [True, False])

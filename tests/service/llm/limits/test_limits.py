@@ -32,7 +32,6 @@ from tests.support.accounts import PREFIX, Api, Tokens
 from tests.support.llm import config_file, limits_config, parse_events, until
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 STREAM, BODY = "/llm/explain/stream", {"question": "Why?", "max_tokens": 50}
 
@@ -41,7 +40,6 @@ async def login(api: Api) -> Tokens:
     return await api.login(await api.register())
 
 
-@on_sqlite
 async def test_requests_of_a_minute_are_counted_for_each_user(start_app: AppFactory, tmp_path: Path) -> None:
     async with start_app(llm_config_file=limits_config(tmp_path, per_minute=3)) as api:
         mine, theirs = await login(api), await login(api)
@@ -57,7 +55,6 @@ async def test_requests_of_a_minute_are_counted_for_each_user(start_app: AppFact
         assert (await api.post(STREAM, BODY, theirs)).status_code == 200
 
 
-@on_sqlite
 async def test_repeated_submission_passes_a_limit_that_is_reached(start_app: AppFactory, tmp_path: Path) -> None:
     async with start_app(llm_config_file=limits_config(tmp_path, per_minute=1)) as api:
         mine = await login(api)
@@ -77,7 +74,6 @@ async def submissions(redis: Redis) -> set[bytes]:
     return {*await redis.keys("*:task:*"), *await redis.keys("*:idempotency:*")}
 
 
-@on_sqlite
 async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tmp_path: Path, redis_url: str) -> None:
     async with (
         start_app(llm_config_file=limits_config(tmp_path, per_minute=1)) as api,
@@ -104,7 +100,6 @@ async def test_refused_submission_leaves_no_key_behind(start_app: AppFactory, tm
         assert (await redis.hget(key, "task_id")).decode() == sent.json()["task_id"]
 
 
-@on_sqlite
 async def test_keys_of_callers_without_an_account_are_each_addresss_own(start_app: AppFactory, tmp_path: Path) -> None:
     async with start_app(llm_config_file=limits_config(tmp_path)) as api:
         tasks: dict[str, str] = {}
@@ -120,7 +115,6 @@ async def test_keys_of_callers_without_an_account_are_each_addresss_own(start_ap
         assert len(set(tasks.values())) == 4
 
 
-@on_sqlite
 async def test_callers_without_an_account_leave_room_for_users(start_server: ServerFactory, tmp_path: Path) -> None:
     config = limits_config(tmp_path)
     shared = "concurrent_streams: 5\n    anonymous_share: 0.6"
@@ -141,7 +135,6 @@ async def test_callers_without_an_account_leave_room_for_users(start_server: Ser
         assert (await server.client.post(PREFIX + STREAM, json=BODY)).status_code == 200
 
 
-@on_sqlite
 async def test_streams_at_once_are_bounded_and_given_back(start_server: ServerFactory, tmp_path: Path) -> None:
     config = limits_config(tmp_path, at_once=2)
     async with start_server(llm_config_file=config) as server:
@@ -158,7 +151,6 @@ async def test_streams_at_once_are_bounded_and_given_back(start_server: ServerFa
             assert three.status_code == 200
 
 
-@on_sqlite
 async def test_tokens_of_a_day_are_bounded_by_prompt_max_tokens_and_use(start_app: AppFactory, tmp_path: Path) -> None:
     async with start_app(llm_config_file=limits_config(tmp_path, per_day=300)) as api:
         mine = await login(api)
@@ -193,7 +185,6 @@ param_policies:
 """
 
 
-@on_sqlite
 async def test_answer_can_be_no_longer_than_what_was_reserved_for_it(start_app: AppFactory, tmp_path: Path) -> None:
     config = config_file(tmp_path, UNBOUNDED.replace("DAY", "100000"))
     async with start_app(llm_config_file=config) as api:
@@ -208,7 +199,6 @@ async def test_answer_can_be_no_longer_than_what_was_reserved_for_it(start_app: 
         assert parse_events(response.text)[-2]["usage"]["output_tokens"] <= 30
 
 
-@on_sqlite
 async def test_without_a_bound_on_tokens_the_provider_decides_how_long_an_answer_is(
     start_app: AppFactory, tmp_path: Path
 ) -> None:
@@ -225,7 +215,6 @@ def test_prompt_is_reserved_by_its_bytes(text: str, tokens: int) -> None:
     assert estimate_prompt((Message("user", text),)) == 4 + tokens
 
 
-@on_sqlite
 async def test_of_many_at_once_a_day_takes_no_more_than_it_has(start_server: ServerFactory, tmp_path: Path) -> None:
     config = config_file(tmp_path, UNBOUNDED.replace("DAY", "5000"))
     async with start_server(llm_config_file=config, llm_simulator_speed="instant") as server:

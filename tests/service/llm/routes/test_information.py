@@ -10,7 +10,7 @@ from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 from tests.support.llm import config_file
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 # Behind a port where nobody listens: told to be a simulator, so that tests may call it.
 CONFIG = """

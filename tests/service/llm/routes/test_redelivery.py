@@ -14,6 +14,7 @@ from inference_core.llm.limits import UserLimits
 from inference_core.llm.types import SamplingParams
 from inference_core.redis.client import RedisClient
 from tests.support.accounts import Api
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -34,6 +35,7 @@ def job_of(somebody: str, **changes: object) -> Job:
     return Job(**(values | changes))  # type: ignore[arg-type]
 
 
+@on_every_database
 async def test_task_delivered_twice_answers_once(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)

@@ -19,7 +19,7 @@ from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import LLMServer, limits_config, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 CUTS = 240
 AT_ONCE = 24

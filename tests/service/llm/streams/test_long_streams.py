@@ -23,7 +23,7 @@ from tests.support.llm import (
     until,
 )
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 QUESTION = {"question": "Tell me everything."}
 

@@ -11,7 +11,7 @@ from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 from tests.support.llm import config_file, kinds, parse_events, tokens_of
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 STREAM = "/llm/explain/stream"
 BODY = {"question": "Why is the sky blue?"}

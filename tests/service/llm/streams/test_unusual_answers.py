@@ -17,9 +17,9 @@ from tests.service.conftest import AppFactory
 from tests.service.llm.routes.test_redelivery import job_of
 from tests.support.accounts import Api, Tokens
 from tests.support.llm import EndlessProvider, Event, config_file, kinds, parse_events, replace_provider, text_of
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
-on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 CONFIG = """
 models:
@@ -76,6 +76,7 @@ TEXTS = [
 ]
 
 
+@on_every_database
 async def test_text_in_any_pieces_is_sent_stored_and_told_to_the_model_whole(
     start_app: AppFactory, tmp_path: Path
 ) -> None:
@@ -95,7 +96,6 @@ async def test_text_in_any_pieces_is_sent_stored_and_told_to_the_model_whole(
             assert speaker.heard[-2] == whole
 
 
-@on_sqlite
 @pytest.mark.parametrize(
     ("told", "counted"),
     [
@@ -140,7 +140,6 @@ async def forgetful(start_app: AppFactory, tmp_path: Path) -> AsyncIterator[Api]
                 await session.execute(text("DROP TRIGGER no_turn"))
 
 
-@on_sqlite
 async def test_answer_that_the_database_refuses_is_charged_and_the_stream_says_so(forgetful: Api) -> None:
     tokens = await forgetful.login(await forgetful.register())
     replace_provider(forgetful.state, Speaker(["So."]))
@@ -152,7 +151,6 @@ async def test_answer_that_the_database_refuses_is_charged_and_the_stream_says_s
     assert (await forgetful.get(f"/llm/sessions/{events[0]['session_id']}", tokens)).status_code == 404
 
 
-@on_sqlite
 async def test_task_whose_answer_the_database_refuses_gives_it_and_is_charged(forgetful: Api) -> None:
     user = await forgetful.register()
     # By the simulator: a worker opens a gateway of its own.
@@ -164,7 +162,6 @@ async def test_task_whose_answer_the_database_refuses_gives_it_and_is_charged(fo
     assert (totals["requests"], totals["total_tokens"]) == (1, outcome.usage.total_tokens)
 
 
-@on_sqlite
 async def test_error_that_nobody_expected_still_ends_the_stream(
     start_app: AppFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,7 +179,6 @@ async def test_error_that_nobody_expected_still_ends_the_stream(
         assert events[-2]["code"] == "service_error"
 
 
-@on_sqlite
 async def test_cost_beyond_every_column_still_ends_the_stream(start_app: AppFactory, tmp_path: Path) -> None:
     async with start_app(llm_config_file=config(tmp_path, price="1.0e+18")) as api:
         tokens = await api.login(await api.register())
@@ -192,7 +188,6 @@ async def test_cost_beyond_every_column_still_ends_the_stream(start_app: AppFact
         assert events[-2]["code"] == "answer_not_stored"
 
 
-@on_sqlite
 async def test_answer_that_does_not_end_is_broken_off(
     start_app: AppFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,7 +200,6 @@ async def test_answer_that_does_not_end_is_broken_off(
         assert 900 <= len(text_of(events).encode()) <= 1000
 
 
-@on_sqlite
 @pytest.mark.parametrize("field", ["user_input", "session_id", "model_name"])
 @pytest.mark.parametrize("piece", ["\\ud83e", "\\udd89", "a\\ud83e b", "\\u0000"])
 async def test_text_of_a_user_that_is_no_text_is_refused(api: Api, field: str, piece: str) -> None:

@@ -21,6 +21,7 @@ from inference_core.llm.usage import cost_nano_usd, in_usd
 from inference_core.llm.usage_router import BadPeriodError, period
 from tests.support.accounts import Api
 from tests.support.llm import parse_events
+from tests.support.servers.databases import on_every_database
 
 pytestmark = pytest.mark.anyio
 
@@ -63,6 +64,7 @@ def test_dollars_keep_every_digit() -> None:
     assert in_usd(9_007_199_254_740_993) == Decimal("9007199.254740993")  # more than a float can hold
 
 
+@on_every_database
 async def test_answers_of_one_day_add_up_however_many_come_at_once(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
@@ -79,6 +81,7 @@ async def test_answers_of_one_day_add_up_however_many_come_at_once(api: Api) -> 
     assert {name: usage["totals"][name] for name in usage["totals"]} == {name: item[name] for name in usage["totals"]}
 
 
+@on_every_database
 async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
     user = await api.register()
     session = SessionRef(uuid4(), is_new=True)
@@ -96,6 +99,7 @@ async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
 
 
 @pytest.mark.parametrize("estimated", [True, False])
+@on_every_database
 async def test_charge_says_whether_it_is_an_estimate(api: Api, estimated: bool) -> None:
     user = await api.register()
     charge = answered(UUID(user.id), usage=Usage(10, 5, estimated=estimated))
@@ -106,6 +110,7 @@ async def test_charge_says_whether_it_is_an_estimate(api: Api, estimated: bool) 
     assert stored.estimated is estimated
 
 
+@on_every_database
 async def test_charge_that_was_noted_before_is_taken_back_once(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
@@ -122,6 +127,7 @@ async def test_charge_that_was_noted_before_is_taken_back_once(api: Api) -> None
     assert (await api.get("/llm/usage", tokens)).json()["items"] == []
 
 
+@on_every_database
 async def test_answer_of_a_deleted_conversation_is_counted_and_not_kept(api: Api) -> None:
     user = await api.register()
     assert await record(api.state.database, [answered(UUID(user.id), session=SessionRef(uuid4(), is_new=False))])
@@ -129,6 +135,7 @@ async def test_answer_of_a_deleted_conversation_is_counted_and_not_kept(api: Api
     assert usage["totals"]["requests"] == 1
 
 
+@on_every_database
 async def test_streams_are_counted_for_their_user_and_cost_nothing_when_simulated(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
@@ -146,6 +153,7 @@ async def test_streams_are_counted_for_their_user_and_cost_nothing_when_simulate
     assert stats["last_request"]
 
 
+@on_every_database
 async def test_superusers_see_the_sum_of_all_and_who_spent_most(api: Api) -> None:
     small, large = await api.register(), await api.register()
     admin = await api.login(await api.register_superuser())
@@ -173,6 +181,7 @@ async def test_periods_are_bounded(api: Api) -> None:
         period(today, today - timedelta(days=1))
 
 
+@on_every_database
 async def test_old_charges_are_purged_and_their_sums_stay(api: Api) -> None:
     user = await api.register()
     old = answered(UUID(user.id))

@@ -22,7 +22,7 @@ from tests.service.llm.routes.test_redelivery import job_of
 from tests.support.accounts import PREFIX, Api, Tokens
 from tests.support.llm import config_file, until
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)]
+pytestmark = pytest.mark.anyio
 
 PROMPT = "Tell me everything. " * 60
 # Three bytes for a token: so much at least is the estimate of the prompt.
