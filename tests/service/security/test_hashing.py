@@ -17,10 +17,7 @@ from tests.support.service import api_process, service_env
 
 pytestmark = pytest.mark.anyio
 
-LOGINS_AT_ONCE = 20
-PING_P99_MS = 50.0
-# The machine may be busy with other tests; a service that hashes on its event loop fails every time.
-TRIES = 15
+LOGINS_AT_ONCE = 8
 
 
 async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,29 +44,19 @@ async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pyt
 
 
 async def test_S18_the_service_answers_while_many_log_in(tmp_path: Path, redis_url: str) -> None:
-    cost = {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME_COST": "2"}
+    # A hash takes a hundred times as long as a ping, on however busy a machine.
+    cost = {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME_COST": "20"}
     env = await asyncio.to_thread(lambda: service_env(tmp_path, redis_url, **cost))
-    with api_process(tmp_path, env) as api:
-        measured: list[float] = []
-        for _ in range(TRIES):
-            measured.append(await ping_p99_ms_while_logging_in(api.url))
-            if measured[-1] < PING_P99_MS:
-                return
-    pytest.fail(f"p99 of ping in ms: {measured}")
-
-
-async def ping_p99_ms_while_logging_in(url: str) -> float:
     account = new_registration()
     login = {"username": account["username"], "password": account["password"]}
-    async with httpx2.AsyncClient(base_url=f"{url}/api/v1", timeout=30, trust_env=False) as client:
-        assert (await client.post("/auth/register", json=account)).status_code == 201
-        await client.get("/health/ping")
-        logins = [asyncio.create_task(client.post("/auth/login", json=login)) for _ in range(LOGINS_AT_ONCE)]
-        times_ms = []
-        while not all(task.done() for task in logins):
-            start = time.perf_counter()
-            assert (await client.get("/health/ping")).status_code == 200
-            times_ms.append((time.perf_counter() - start) * 1000)
-        assert {(await task).status_code for task in logins} == {200}
-    assert len(times_ms) > LOGINS_AT_ONCE
-    return sorted(times_ms)[int(len(times_ms) * 0.99)]
+    with api_process(tmp_path, env) as api:
+        async with httpx2.AsyncClient(base_url=f"{api.url}/api/v1", timeout=30, trust_env=False) as client:
+            assert (await client.post("/auth/register", json=account)).status_code == 201
+            logins = [asyncio.create_task(client.post("/auth/login", json=login)) for _ in range(LOGINS_AT_ONCE)]
+            pings = 0
+            while not all(task.done() for task in logins):
+                assert (await client.get("/health/ping")).status_code == 200
+                pings += 1
+            assert {(await task).status_code for task in logins} == {200}
+    # On the event loop, the hashes would let one ping through between two of them.
+    assert pings > 2 * LOGINS_AT_ONCE
