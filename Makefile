@@ -1,25 +1,25 @@
-# The commands of the README. Everything lives in .venv inside the project; nothing is installed elsewhere.
+# The commands of the README. They install everything into .venv.
 
 PROFILE ?= light
 PORT ?= 8000
-# The first Python of at least 3.11; name another one with: make setup PYTHON=/path/to/python3
+# The first Python that is 3.11 or newer. To use another one: make setup PYTHON=/path/to/python3
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
-# Tests mostly wait, for processes to start and limits to pass: half as many workers again as there are cores.
+# Tests mostly wait, so there are 1.5 times as many test processes as cores.
 IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() * 3 // 2))') --dist loadgroup
 
 .PHONY: help perf test test-all setup setup-run up check bench calibrate clean
 
 help:
-	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, judge, report'
-	@echo 'make test                  set up, run the tests that need nothing else (4 minutes on two cores)'
-	@echo 'make test-all              the same and all others: PostgreSQL, MariaDB, Chromium, clock shifts, the fault matrix'
+	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
+	@echo 'make test                  set up, run the tests that need no other programs (4 minutes on two cores)'
+	@echo 'make test-all              run all tests; they need PostgreSQL, MariaDB, Chromium, libfaketime and HAProxy'
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
-	@echo 'make setup                 only set up .venv'
-	@echo 'make check                 lint, types, import rules'
-	@echo 'make bench                 what routes, accounts, streams, telemetry and the generator cost; lag and memory under load (a quarter of an hour)'
-	@echo 'make calibrate             prove the measurement: reported against true figures (a quarter of an hour)'
-	@echo 'make clean                 remove what the commands above made, .venv included'
+	@echo 'make setup                 set up .venv'
+	@echo 'make check                 check lint, format, types and import rules'
+	@echo 'make bench                 measure routes, accounts, streams, telemetry, lag, memory and the load generator (15 minutes)'
+	@echo 'make calibrate             compare measured with true latencies (17 minutes)'
+	@echo 'make clean                 remove everything that these commands created, .venv included'
 
 setup setup-run:
 	@test -n "$(PYTHON)" || { echo 'setup: no Python 3.11 or newer was found; set PYTHON=/path/to/python3' >&2; exit 1; }
@@ -31,7 +31,7 @@ perf: setup-run
 test: setup
 	@.venv/bin/python -m pytest $(IN_PARALLEL) -q -m 'not full'
 
-# Flaky tests are run once more, shown and counted.
+# Runs failed tests once more, and reports and counts flaky ones.
 test-all: setup
 	@.venv/bin/python scripts/run_tests.py $(IN_PARALLEL) -q
 
@@ -44,7 +44,7 @@ check: setup
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports --no-cache
 
-# All of them, also after one that misses its bar.
+# Runs all benchmarks, even if one misses its limit.
 BENCHMARKS = health_ratio.py 'auth_ratio.py --database sqlite' 'auth_ratio.py --database postgresql' llm_streams.py \
 	telemetry_cost.py event_loop_lag.py memory_growth.py generator_throughput.py loadgate_record_cost.py
 bench: setup
