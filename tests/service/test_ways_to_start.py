@@ -15,6 +15,7 @@ from tests.support.service import ApiProcess, answers, service_env
 from tests.support.stack import ROOT
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("options", ["--workers 2", "--http h11 --loop asyncio"])
 def test_the_limits_of_heads_hold_and_a_closed_stderr_keeps_nothing_from_starting(
     options: str, tmp_path: Path, redis_url: str

@@ -49,7 +49,7 @@ class Balancer:
 
     async def _run(self, users: int, step: Step) -> None:
         limits = httpx2.Limits(max_connections=users * 2 + 10)
-        async with httpx2.AsyncClient(timeout=30, limits=limits, trust_env=False) as client:
+        async with httpx2.AsyncClient(timeout=30, limits=limits, trust_env=False, verify=False) as client:
             await asyncio.gather(self._watch(client), *(self._user(client, number, step) for number in range(users)))
 
     async def _watch(self, client: httpx2.AsyncClient) -> None:

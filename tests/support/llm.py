@@ -109,7 +109,7 @@ async def llm_server(settings: Settings) -> AsyncIterator[LLMServer]:
         await until(lambda: server.started or serving.done(), within_s=60, what="the server started")
         assert server.started
         url = f"http://127.0.0.1:{port}"
-        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False) as client:
+        async with httpx2.AsyncClient(base_url=url, timeout=30, trust_env=False, verify=False) as client:
             yield LLMServer(url, cast("AppState", server.lifespan.state["app"]), client)
     finally:
         server.should_exit = True

@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
-from tests.support.stack import BIN, clean_environment
+from inference_core.cli import app
+from tests.support.stack import BIN, SETTINGS_OF_THE_SHELL, clean_environment
 
 GOOD = {"username": "boss", "email": "boss@example.com", "password": "a fine long pass phrase"}
 
 
-def create(folder: Path, *, typed: str = "", **given: str) -> subprocess.CompletedProcess[str]:
+def arguments(given: dict[str, str]) -> list[str]:
+    return ["create-superuser", *(f"--{name}={value}" for name, value in given.items() if name != "password")]
+
+
+def create(folder: Path, *, typed: str = "", **given: str) -> Result:
     """The command without a terminal; the password comes from the environment, or is typed."""
-    names = [f"--{name}={value}" for name, value in given.items() if name != "password"]
-    secret = {"SUPERUSER_PASSWORD": given["password"]} if "password" in given else {}
-    return subprocess.run(
-        [BIN / "inference-core", "create-superuser", *names],
-        cwd=folder,
-        env=clean_environment(**secret),
-        input=typed,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    env: dict[str, str | None] = dict.fromkeys(SETTINGS_OF_THE_SHELL)
+    env["SUPERUSER_PASSWORD"] = given.get("password")
+    with contextlib.chdir(folder):
+        return CliRunner(env=env).invoke(app, arguments(given), input=typed)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the database is, with one superuser in it."""
+    """Where the database is, with one superuser in it, made by the command in a process of its own."""
     path = tmp_path_factory.mktemp("operator")
-    made = create(path, **GOOD)
+    env = clean_environment(SUPERUSER_PASSWORD=GOOD["password"])
+    command = [BIN / "inference-core", *arguments(GOOD)]
+    made = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert made.returncode == 0, made.stderr
     assert made.stdout.startswith("superuser boss made, id ")
     return path
@@ -52,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_what_registration_would_refuse_is_refused_in_one_line(folder: Path, wrong: dict[str, str], told: str) -> None:
     refused = create(folder, **(GOOD | wrong))
-    assert (refused.returncode, refused.stdout) == (1, "")
+    assert (refused.exit_code, refused.stdout) == (1, "")
     (line,) = refused.stderr.splitlines()
     assert line.startswith("inference-core: ")
     assert told in line
@@ -62,10 +63,10 @@ def test_what_registration_would_refuse_is_refused_in_one_line(folder: Path, wro
 def test_a_password_that_is_nowhere_given_is_asked_for(folder: Path) -> None:
     second = {"username": "second", "email": "second@example.com"}
     nobody_there = create(folder, **second)
-    assert nobody_there.returncode == 1
+    assert nobody_there.exit_code == 1
     assert "Password" in nobody_there.stdout + nobody_there.stderr
     assert "Traceback" not in nobody_there.stderr
     made = create(folder, typed=f"{GOOD['password']}\n" * 2, **second)
-    assert made.returncode == 0, made.stderr
+    assert made.exit_code == 0, made.stderr
     assert "superuser second made, id " in made.stdout
     assert GOOD["password"] not in made.stdout + made.stderr

@@ -171,6 +171,7 @@ def test_a_broadcast_that_cannot_be_read_ends_nothing(
     assert "Connection to broker lost" not in worker.log.read_text()
 
 
+@pytest.mark.full
 def test_notes_of_taken_messages_that_cannot_be_read_are_removed(
     redis: str, good: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from inference_core.celery.tasks import purge_outbox
 from tests.support.processes import stop, wait_until
 from tests.support.service import service_env, worker_process
@@ -29,6 +31,7 @@ def test_outbox_keeps_recent_mail_and_other_files(tmp_path: Path) -> None:
     assert purge_outbox(tmp_path / "never-made", older_than_s=1) == 0
 
 
+@pytest.mark.full
 def test_beat_has_expired_rows_and_stale_mail_purged(tmp_path: Path, redis_url: str) -> None:
     env = service_env(tmp_path, redis_url, PURGE_INTERVAL_S="1")
     outbox = tmp_path / "outbox"

@@ -28,7 +28,9 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.mark.parametrize("pool", ["solo", "threads", "gevent"])
+@pytest.mark.parametrize(
+    "pool", ["solo", *(pytest.param(name, marks=pytest.mark.full) for name in ("threads", "gevent"))]
+)
 def test_a_pool_that_cannot_keep_the_promises_ends_the_start_in_one_line(pool: str, redis: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
     ended = subprocess.run(
@@ -47,6 +49,7 @@ def test_a_pool_that_cannot_keep_the_promises_ends_the_start_in_one_line(pool: s
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.full
 def test_neither_remote_control_nor_events_nor_logs_show_arguments(redis: str, tmp_path: Path) -> None:
     settings = Settings(_env_file=None, redis_url=redis)
     release, notes = tmp_path / SECRET, tmp_path / "notes"

@@ -45,6 +45,7 @@ def tested_document() -> dict[str, Any]:
     return create_application(TESTING).openapi()
 
 
+@pytest.mark.full
 def test_the_document_is_valid_by_the_schema_of_its_version(document: dict[str, Any]) -> None:
     from schemathesis.specs.openapi.definitions import OPENAPI_31
 
@@ -95,6 +96,7 @@ def expected_calls(name: str) -> list[str]:
     return [f"registered {name}", f"me {name}@example.com", "refused 401"]
 
 
+@pytest.mark.full
 def test_a_python_client_is_made_whole_and_works(
     server: ApiProcess, tested_document: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_a_python_client_is_made_whole_and_works(
     assert said.splitlines() == [*expected_calls(name), "out True"]
 
 
+@pytest.mark.full
 def test_a_typescript_client_is_type_checked_and_works(
     server: ApiProcess, tested_document: dict[str, Any], tmp_path: Path
 ) -> None:

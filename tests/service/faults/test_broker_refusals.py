@@ -18,6 +18,8 @@ from tests.service.faults.test_task_faults import result, submit, words
 from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 DAY_S = 24 * 3600
 
 Change = Callable[[Redis, Path], None]

@@ -28,6 +28,8 @@ from tests.support.processes import wait_until
 from tests.support.servers.databases import create_database
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
+pytestmark = pytest.mark.full
+
 POOL = {"DATABASE_POOL_SIZE": "2", "DATABASE_MAX_OVERFLOW": "0", "DATABASE_POOL_TIMEOUT_S": "1"}
 STATEMENT_S = 3.0
 WRITERS, REGISTRATIONS_EACH = 32, 50

@@ -22,6 +22,8 @@ from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 LIMIT_MS = 50.0
 TRIES = 10
 # A hash that would not fit into the limit, should it ever be made on the loop.

@@ -27,6 +27,8 @@ from inference_core.stack.ports import LOOPBACK
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
+pytestmark = pytest.mark.full
+
 LIMIT_MS = 50.0
 TRIES = 4
 SECONDS = 15.0

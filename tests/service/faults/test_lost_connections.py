@@ -24,6 +24,8 @@ from tests.support.processes import wait_until
 from tests.support.servers.databases import create_database
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
+pytestmark = pytest.mark.full
+
 STATEMENT_S = 1.0
 CONNECTIONS = 8
 

@@ -21,6 +21,8 @@ from tests.support.processes import wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 # Nothing has this name, whoever is asked (RFC 6761).
 NOWHERE = "nowhere.invalid"
 TEN_MINUTES_S = 600

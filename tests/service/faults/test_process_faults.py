@@ -23,6 +23,8 @@ from tests.support.balancer import Balancer, Step
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
+pytestmark = pytest.mark.full
+
 # Other programs on the machine may spoil a try; a service that is slow by itself fails every time.
 TRIES = 4
 

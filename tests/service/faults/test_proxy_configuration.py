@@ -21,6 +21,8 @@ from tests.support.raw_http import said_to
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.stack import ROOT
 
+pytestmark = pytest.mark.full
+
 SHIPPED = ROOT / "deploy" / "haproxy.cfg"
 HEAD_WITHIN_S = 1.0
 

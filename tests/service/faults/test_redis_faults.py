@@ -20,6 +20,8 @@ from tests.support.bounds import TRIES, quick, shows
 from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
+pytestmark = pytest.mark.full
+
 
 @pytest.fixture
 def api(tmp_path: Path, own_redis: OwnRedis) -> Iterator[ApiProcess]:

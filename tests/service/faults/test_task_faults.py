@@ -19,6 +19,8 @@ from tests.support.bounds import quick
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 SHORT = {"CELERY_TASK_TIME_LIMIT_S": "5", "CELERY_VISIBILITY_TIMEOUT_S": "6", "CELERY_SOFT_SHUTDOWN_S": "1"}
 
 

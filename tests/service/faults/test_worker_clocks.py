@@ -19,6 +19,8 @@ from tests.support.processes import keys_of_service, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 HOURS = 25
 WARNING = f"{HOURS * 3600} s %s the clock of Redis"
 

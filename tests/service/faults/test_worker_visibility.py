@@ -18,6 +18,8 @@ from tests.support.fault_proxy import Toxic, fault_proxy
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 # The bounds of the contract.
 DEATH_SEEN_S = 5.0
 STOP_SEEN_S = 1.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from inference_core.health.components import Component, Components, overall
+from tests.service.conftest import AppFactory
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
 
@@ -78,19 +78,14 @@ def test_one_word_for_all_parts(api: ApiProcess, changes: dict[str, Any], expect
 MONITORING = ("/tasks/health", "/tasks/workers/stats", "/tasks/active")
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize(("access", "as_user"), [("public", 200), ("user", 200), ("superuser", 403)])
-def test_monitoring_access(access: str, as_user: int, tmp_path: Path, redis_url: str) -> None:
-    name = f"u{uuid4().hex[:10]}"
-    account = {"username": name, "email": f"{name}@example.com", "password": "correct horse 7"}
-    env = service_env(tmp_path, redis_url, MONITORING_ACCESS=access)
-    with api_process(tmp_path, env) as api, api.client() as client:
-        assert client.post(f"{PREFIX}/auth/register", json=account).status_code == 201
-        tokens = client.post(f"{PREFIX}/auth/login", json=account).json()
-        headers = {"Authorization": f"Bearer {tokens['access_token']}"}
+async def test_monitoring_access(access: str, as_user: int, start_app: AppFactory) -> None:
+    async with start_app(monitoring_access=access) as app:
+        tokens = await app.login(await app.register())
         for path in MONITORING:
-            anonymous = client.get(f"{PREFIX}{path}")
-            assert anonymous.status_code == (200 if access == "public" else 401)
-            assert client.get(f"{PREFIX}{path}", headers=headers).status_code == as_user
+            assert (await app.get(path)).status_code == (200 if access == "public" else 401)
+            assert (await app.get(path, tokens)).status_code == as_user
 
 
 def test_task_belongs_to_its_submitter(api: ApiProcess) -> None:

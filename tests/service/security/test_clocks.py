@@ -62,6 +62,7 @@ def work_at(shift: str, settings: Settings, email: str) -> list[float | str]:
     return answer
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("shift", ["-11m", "+11m", "-3d", "+3d"])
 async def test_S07_a_link_counts_whatever_the_clock_of_its_worker_says(api: Api, shift: str) -> None:
     user, logged_out = await api.register(), await api.register()
