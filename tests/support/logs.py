@@ -14,6 +14,12 @@ class LogLines:
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
 
+    def debug(self, event: str, **fields: Any) -> None:
+        self.lines.append(fields | {"event": event, "level": "debug"})
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append(fields | {"event": event, "level": "info"})
+
     def warning(self, event: str, **fields: Any) -> None:
         self.lines.append(fields | {"event": event, "level": "warning"})
 

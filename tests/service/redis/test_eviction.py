@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
-from structlog.testing import capture_logs
 
+from inference_core.redis import eviction
 from inference_core.redis.client import open_client
 from inference_core.redis.eviction import EvictionWatch, eviction_warning, named_servers, policy_in, warn_of_eviction
 from inference_core.settings import Settings
 from loadgate.checks import HttpCheck
+from tests.support.logs import log_lines_of
 from tests.support.processes import redis_server, stop
 from tests.support.service import ROOT, api_process, service_env, worker_process
 
@@ -56,7 +57,8 @@ def test_api_and_worker_warn_once_at_the_start_and_health_says_it(evicting: str,
 
 
 @pytest.mark.anyio
-async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path) -> None:
+async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = log_lines_of(eviction, monkeypatch)
     with redis_server(tmp_path / "sessions") as (first, _), redis_server(tmp_path / "broker") as (second, process):
         settings = Settings(_env_file=None, redis_url=first, celery_broker_url=second)
         async with AsyncExitStack() as stack:
@@ -65,7 +67,7 @@ async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path) -
                 for url in (first, second, settings.result_backend)
             ]
             watch = EvictionWatch.of(settings, redis=redis, broker=broker, results=results)
-            with capture_logs() as logs, Redis.from_url(second) as admin:
+            with Redis.from_url(second) as admin:
                 await watch.look()
                 assert watch.warning is None
                 admin.config_set("maxmemory-policy", "volatile-ttl")
@@ -73,7 +75,7 @@ async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path) -
                     await watch.look()
                 assert watch.warning is not None
                 assert "(CELERY_BROKER_URL: volatile-ttl)" in watch.warning
-                assert [line["event"] for line in logs if line["log_level"] == "warning"] == [watch.warning]
+                assert [line["event"] for line in logs if line["level"] == "warning"] == [watch.warning]
                 admin.config_set("maxmemory-policy", "noeviction")
                 await watch.look()
                 assert watch.warning is None
@@ -109,10 +111,10 @@ def test_one_server_named_three_times_is_told_once() -> None:
     assert list(named_servers(three)) == ["REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"]
 
 
-def test_a_server_that_is_away_or_forbids_info_ends_no_start(tmp_path: Path) -> None:
+def test_a_server_that_is_away_or_forbids_info_ends_no_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    logs = log_lines_of(eviction, monkeypatch)
     with redis_server(tmp_path / "redis", None, "--rename-command", "INFO", "") as (url, process):
-        for _ in range(2):
-            with capture_logs() as logs:
-                warn_of_eviction(Settings(_env_file=None, redis_url=url))
-            assert [line["event"] for line in logs] == ["eviction_policy_unknown"]
+        for count in (1, 2):
+            warn_of_eviction(Settings(_env_file=None, redis_url=url))
+            assert [line["event"] for line in logs] == ["eviction_policy_unknown"] * count
             stop(process)

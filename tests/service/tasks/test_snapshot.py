@@ -5,14 +5,15 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
-from structlog.testing import capture_logs
 
 from inference_core.celery.worker_state import WORKERS_KEY, WorkerReport, decode_entry, encode_report
 from inference_core.redis.client import open_client
 from inference_core.settings import Settings
+from inference_core.tasks import monitor as monitor_module
 from inference_core.tasks.monitor import WorkerMonitor, view_of
 from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status
 from inference_core.tasks.views import active_tasks
+from tests.support.logs import log_lines_of
 
 REPORT: WorkerReport = {
     "phase": "running",
@@ -90,15 +91,17 @@ def test_ids_of_tasks_are_whole_for_superusers_alone(place: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_worker_that_has_been_silent_for_an_hour_leaves_the_list(redis_url: str) -> None:
+async def test_a_worker_that_has_been_silent_for_an_hour_leaves_the_list(
+    redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logs = log_lines_of(monitor_module, monkeypatch)
     settings = Settings(_env_file=None, redis_url=redis_url, redis_prefix=f"silent-{uuid4().hex}")
     async with open_client(settings, redis_url) as redis:
         seconds, _ = await redis.time()
         for name, silent_s in (("now", 0), ("lately", 3_500), ("long-ago", 3_610)):
             await redis.hset(WORKERS_KEY, name, f"{(seconds - silent_s) * 1000} {encode_report(REPORT)}")
         monitor = WorkerMonitor(redis, redis)
-        with capture_logs() as logs:
-            await monitor.look()
+        await monitor.look()
         statuses = {view.name: view.status for view in monitor.snapshot.workers}
         assert statuses == {"now": "online", "lately": "unresponsive"}
         assert [line["workers"] for line in logs if line["event"] == "workers_forgotten"] == [["long-ago"]]
