@@ -227,6 +227,7 @@ def streams_active(api: ApiProcess) -> float:
     return next(float(line.split()[-1]) for line in lines if line.startswith("llm_streams_active "))
 
 
+@pytest.mark.full
 def test_F14_streams_at_a_shutdown_finish_or_say_why_not(folder: Path, own_redis: OwnRedis) -> None:
     env = service_env(folder, own_redis.url, SHUTDOWN_GRACE_S="4", LLM_SIMULATOR_SPEED="fast")
     # One that ends by itself within the grace, and three that do not: one of them before its first token.
@@ -257,6 +258,7 @@ def test_F14_streams_at_a_shutdown_finish_or_say_why_not(folder: Path, own_redis
     assert (json.loads(refused)["status"], json.loads(refused)["code"]) == (503, "shutting_down")
 
 
+@pytest.mark.full
 def test_F26_slow_readers_do_not_grow_the_memory_of_the_process(folder: Path, own_redis: OwnRedis) -> None:
     config = folder.parent / "llm_config.yaml"
     config.write_text(

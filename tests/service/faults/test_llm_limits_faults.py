@@ -15,7 +15,7 @@ from tests.service.conftest import sqlite_threads_end
 from tests.service.faults.conftest import OwnRedis
 from tests.support.llm import kinds, limits_config, llm_server, parse_events, until
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.full]
 BODY = {"question": "Why?", "max_tokens": 40}
 
 

@@ -27,6 +27,8 @@ pytestmark = pytest.mark.full
 
 # Other programs on the machine may spoil a try; a service that is slow by itself fails every time.
 TRIES = 4
+# Within it, a balancer on a busy machine notices that a replica is not ready any more.
+DRAIN_S = "4"
 
 
 @pytest.fixture
@@ -39,18 +41,18 @@ async def ask_slowly(client: httpx2.AsyncClient, url: str) -> httpx2.Response:
 
 
 def test_F13_sigterm_under_load_fails_no_request(folder: Path, own_redis: OwnRedis) -> None:
-    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="1.5", SHUTDOWN_GRACE_S="10")
+    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S=DRAIN_S, SHUTDOWN_GRACE_S="10")
     with ExitStack() as stack:
         one, two = (stack.enter_context(api_process(folder, env)) for _ in range(2))
         balancer = Balancer([one.url, two.url])
         with balancer.under_load(50, ask_slowly):
-            wait_until(lambda: balancer.outcomes["200"] > 300)
+            wait_until(lambda: balancer.outcomes["200"] > 300, within_s=60)
             one.process.terminate()
             wait_until(lambda: not balancer.ready[one.url])
             assert one.process.poll() is None, "unready before it stops"
             assert one.process.wait(30) == 0
             served = balancer.outcomes["200"]
-            wait_until(lambda: balancer.outcomes["200"] > served + 200)
+            wait_until(lambda: balancer.outcomes["200"] > served + 200, within_s=60)
     assert set(balancer.outcomes) == {"200"}, balancer.outcomes
 
 
@@ -65,7 +67,7 @@ def test_F15_rolling_restart_under_load_fails_no_request(
     folder: Path, own_redis: OwnRedis, record_property: Callable[[str, object], None]
 ) -> None:
     """Two replicas, the users of the medium profile, each replica replaced in turn on its own port."""
-    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="1.5", SHUTDOWN_GRACE_S="10")
+    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S=DRAIN_S, SHUTDOWN_GRACE_S="10")
     with ExitStack() as stack:
         replicas = [stack.enter_context(api_process(folder, env)) for _ in range(2)]
         balancer = Balancer([replica.url for replica in replicas])
@@ -73,7 +75,7 @@ def test_F15_rolling_restart_under_load_fails_no_request(
             step = mixed_steps([signed_in(client) for _ in range(5)])
         with balancer.under_load(20, step):
             started_s = time.monotonic()
-            wait_until(lambda: balancer.outcomes["200"] > 500)
+            wait_until(lambda: balancer.outcomes["200"] > 500, within_s=60)
             restart_s = time.monotonic()
             for replica in replicas:
                 replica.process.terminate()
@@ -83,7 +85,7 @@ def test_F15_rolling_restart_under_load_fails_no_request(
                 wait_until(lambda url=replica.url: balancer.ready[url], within_s=30)  # type: ignore[misc]
             done_s = time.monotonic()
             served = balancer.outcomes["200"]
-            wait_until(lambda: balancer.outcomes["200"] > served + 200)
+            wait_until(lambda: balancer.outcomes["200"] > served + 200, within_s=60)
     before_ms, during_ms = balancer.p99_ms(started_s, restart_s), balancer.p99_ms(restart_s, done_s)
     record_property("p99_before_ms", round(before_ms, 1))
     record_property("p99_during_ms", round(during_ms, 1))
@@ -121,13 +123,13 @@ def mixed_steps(people: list[dict[str, str]]) -> Step:
 
 
 def test_F13_draining_process_says_so_and_is_cut_when_the_grace_is_over(folder: Path, own_redis: OwnRedis) -> None:
-    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="4", SHUTDOWN_GRACE_S="1")
+    env = service_env(folder, own_redis.url, SHUTDOWN_DRAIN_S="8", SHUTDOWN_GRACE_S="1")
     with api_process(folder, env) as api:
         endless = threading.Thread(target=_ignore_failure, args=(api, "/test/slow?seconds=60"), daemon=True)
         endless.start()
         wait_until(lambda: "http_requests_active 1.0" in _metrics(api), what="the endless request running")
         api.process.terminate()
-        wait_until(lambda: api.get("/health/ready").status_code == 503, within_s=3.5)
+        wait_until(lambda: api.get("/health/ready").status_code == 503, within_s=7)
         response = api.get("/health/")
         assert response.json()["components"]["application"]["status"] == "degraded"
         assert response.headers["connection"] == "close"

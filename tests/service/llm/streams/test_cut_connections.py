@@ -17,7 +17,7 @@ from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX
-from tests.support.llm import LLMServer, limits_config, until
+from tests.support.llm import LLMServer, limits_config
 
 pytestmark = pytest.mark.anyio
 
@@ -27,7 +27,11 @@ AT_ONCE = 24
 LATEST_CUT_S = 0.06
 
 
-LOOPS = {"uvloop": ("asyncio", {"use_uvloop": True}), "asyncio": ("asyncio", {"use_uvloop": False})}
+# The loop that uvicorn chooses, and the one that it falls back to.
+LOOPS = [
+    pytest.param(("asyncio", {"use_uvloop": True}), id="uvloop"),
+    pytest.param(("asyncio", {"use_uvloop": False}), id="asyncio", marks=pytest.mark.full),
+]
 
 
 async def cut(server: LLMServer, path: str, body: dict[str, Any], after_s: float, *, reset: bool) -> None:
@@ -51,7 +55,7 @@ async def leases(redis_url: str) -> int:
         return sum([await redis.zcard(key) async for key in redis.scan_iter("llm:leases:*")])
 
 
-@pytest.mark.parametrize("anyio_backend", LOOPS.values(), ids=LOOPS.keys())
+@pytest.mark.parametrize("anyio_backend", LOOPS)
 async def test_F25_connections_cut_at_any_moment_leave_nothing(
     start_server: ServerFactory, tmp_path: Path, redis_url: str
 ) -> None:
@@ -78,11 +82,15 @@ async def test_F25_connections_cut_at_any_moment_leave_nothing(
                     for _ in range(AT_ONCE)
                 )
             )
-        await until(lambda: not server.llm.streams.active, within_s=20, what="no stream is active")
+
+        def at_rest() -> bool:
+            return not (server.llm.streams.active or server.engine.running or server.state.task_service.traffic.active)
+
+        # The server may read what the last clients sent only after they have gone, and gives leases back at the end.
+        async with asyncio.timeout(30):
+            while not at_rest() or await leases(redis_url):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         assert await server.metric("llm_streams_active") == 0
-        assert await leases(redis_url) == 0
-        assert server.engine.running == 0
-        assert server.state.task_service.traffic.active == 0
         assert [context.get("message") for context in loop_errors] == []
 
 
