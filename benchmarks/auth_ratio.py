@@ -1,8 +1,8 @@
-"""What accounts cost, as ratios in one run: reading the profile, logging in, and answering meanwhile.
+"""Measures the cost of accounts as ratios: reading the profile, logging in, and answering other requests meanwhile.
 
-`GET /auth/me` is compared with a bare FastAPI route of the same answer size under the same server, over 16
-connections, in slices that alternate. Logins a second are compared with what the cores could hash, and
-`/health/ping` is timed while 8 clients log in without pause.
+`GET /auth/me` is compared with a bare FastAPI route with the same response size under the same server, over 16
+connections, in alternating slices. The logins per second are compared with the hashes per second that the cores can
+compute. `/health/ping` is timed while 8 clients log in without a pause.
 
     python benchmarks/auth_ratio.py [--database sqlite|postgresql] [--rounds 5] [--slice-s 1.0]
 """
@@ -48,7 +48,7 @@ def log_in(url: str, account: dict[str, str]) -> str:
 
 
 def measure_me(bare: int, service: int, token: str, rounds: int, slice_s: float) -> float:
-    """The median over the rounds of the profile's throughput to the bare route's beside it."""
+    """Return the median ratio of the profile's throughput to the bare route's over all rounds."""
     ratios = []
     for _ in range(rounds):
         before = uvloop.run(throughput(bare, "/profile", slice_s))
@@ -60,7 +60,7 @@ def measure_me(bare: int, service: int, token: str, rounds: int, slice_s: float)
 
 
 def hashes_per_s() -> float:
-    """What the cores can hash, all of them busy, in this process's threads."""
+    """Return the hashes per second that all cores can compute, in threads of this process."""
     passwords = Passwords(Settings(_env_file=None))
     count = 20 * usable_cores()
     with ThreadPoolExecutor(usable_cores()) as threads:
@@ -72,7 +72,7 @@ def hashes_per_s() -> float:
 
 
 async def logins_and_pings(url: str, account: dict[str, str]) -> tuple[float, float]:
-    """Logins a second by 8 clients, and the 99th percentile of a ping meanwhile in ms."""
+    """Return the logins per second of 8 clients, and the p99 of a ping meanwhile in ms."""
     async with httpx2.AsyncClient(base_url=f"{url}/api/v1", timeout=30, trust_env=False) as client:
         until = time.perf_counter() + LOGIN_S
 
@@ -119,7 +119,7 @@ def main() -> int:
         logins, ping_p99_ms = asyncio.run(logins_and_pings(service.url, account))
         logins_ratio = logins / ((before + hashes_per_s()) / 2)
     print(f"{ME} on {options.database}: {me:.2f} of a bare route (target {ME_TARGET:.2f})")
-    print(f"logins: {logins_ratio:.2f} of what the cores can hash (target {LOGINS_TARGET:.2f})")
+    print(f"logins: {logins_ratio:.2f} of the hashes per second of the cores (target {LOGINS_TARGET:.2f})")
     print(f"ping while logging in: p99 {ping_p99_ms:.1f} ms (target {PING_P99_TARGET_MS:.0f})")
     return int(me < ME_TARGET or logins_ratio < LOGINS_TARGET or ping_p99_ms > PING_P99_TARGET_MS)
 

@@ -1,4 +1,4 @@
-"""The plainest FastAPI application: what the benchmarks compare with."""
+"""Minimal FastAPI application, the baseline of the benchmarks."""
 
 from __future__ import annotations
 

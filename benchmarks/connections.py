@@ -1,4 +1,4 @@
-"""The benchmarks' load: the same request again and again over 16 connections, as plain as a client can be."""
+"""Load of the benchmarks: a minimal client that repeats one request over 16 connections."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONNECTIONS = 16
 
 
 async def one_connection(port: int, request: bytes, until: float) -> int:
-    """Send `request` again and again; gives how many complete answers came with status 200."""
+    """Repeat `request` until `until`, and return the number of complete responses. Each must have status 200."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     loop = asyncio.get_running_loop()
     count = 0
@@ -32,7 +32,7 @@ async def one_connection(port: int, request: bytes, until: float) -> int:
 
 
 async def throughput(port: int, path: str, slice_s: float, headers: dict[str, str] | None = None) -> float:
-    """Answers a second over all connections."""
+    """Return the responses per second over all connections."""
     lines = [
         f"GET {path} HTTP/1.1",
         "Host: localhost",
@@ -45,14 +45,14 @@ async def throughput(port: int, path: str, slice_s: float, headers: dict[str, st
 
 
 class Rate(NamedTuple):
-    """Answers for each second of the clock, and of the server's processor time, which a busy machine disturbs less."""
+    """Responses per second, and per CPU second of the server, which other load on the machine affects less."""
 
     per_s: float
     per_cpu_s: float
 
 
 def rate(api: ApiProcess, path: str, slice_s: float) -> Rate:
-    """How many requests one server answers."""
+    """Measure the rate of one server."""
     server = psutil.Process(api.pid)
     before = server.cpu_times()
     per_s = uvloop.run(throughput(port_of(api.url), path, slice_s))
@@ -61,5 +61,5 @@ def rate(api: ApiProcess, path: str, slice_s: float) -> Rate:
 
 
 def port_of(url: str) -> int:
-    """The port in a URL."""
+    """Return the port of a URL."""
     return int(url.rpartition(":")[2])

@@ -1,8 +1,8 @@
-"""How late the service's event loop is under a load profile, by its own metric.
+"""Measures the lag of the service's event loop under a load profile, with the service's own metric.
 
-The stack of `inference-core up` and the load generator share this machine, so that the lag holds what the loop's thread
-waited for a core as well. It is asked for every 20 ms; what is printed comes from the histogram's difference between
-two readings, after the users have arrived.
+The stack of `inference-core up` and the load generator share this machine, so the lag includes the time that the thread
+of the event loop waits for a core. The service samples the lag every 20 ms. The result is the difference between two
+readings of the histogram after all users have started.
 
     python benchmarks/event_loop_lag.py [--profile heavy] [--seconds 60]
 """
@@ -25,7 +25,7 @@ TARGET_MS = 50.0
 ARRIVAL_S = 15
 BUCKET = re.compile(r'^event_loop_lag_seconds_bucket\{le="([^"]+)"\} (\S+)$', re.MULTILINE)
 
-# Upper bounds in seconds and how many lags were at most that.
+# Upper bounds in seconds, and the number of lags up to each bound.
 Histogram = list[tuple[float, float]]
 
 
@@ -40,7 +40,7 @@ def difference(before: Histogram, after: Histogram) -> Histogram:
 
 
 def quantile_s(histogram: Histogram, share: float) -> float:
-    """The quantile, as if the lags of each bucket were spread evenly; infinite in the last."""
+    """Return a quantile, interpolated within its bucket; infinite in the last bucket."""
     wanted = histogram[-1][1] * share
     below_bound, below_count = 0.0, 0.0
     for bound, count in histogram:
@@ -64,7 +64,7 @@ def main() -> int:
             lags = difference(before, read_histogram(stack.url))
             assert generator.poll() is None, (Path(name) / "locust.log").read_text()
     p50, p99, p999 = (quantile_s(lags, share) * 1000 for share in (0.5, 0.99, 0.999))
-    print(f"event-loop lag under {options.profile}: {lags[-1][1]:.0f} looks in {options.seconds} s")
+    print(f"event-loop lag under {options.profile}: {lags[-1][1]:.0f} samples in {options.seconds} s")
     print(f"p50 {p50:.1f} ms   p99 {p99:.1f} ms   p99.9 {p999:.1f} ms   (target p99.9 {TARGET_MS:.0f} ms)")
     return int(p999 > TARGET_MS)
 

@@ -1,10 +1,10 @@
-"""Requests that one core of the load generator makes: BaseUser beside plain FastHttpUser and plain HttpUser.
+"""Compares the requests per CPU second of a BaseUser with those of a plain FastHttpUser and a plain HttpUser.
 
     python -m benchmarks.generator_throughput [--rounds 5] [--turns 100]
 
-All three ask the same stub server, which answers at once. They take turns of 50 ms, one running while
-the others are stopped (SIGSTOP), so that a machine which is now faster and now slower is so for all of them. Counted
-is the CPU time of the Locust process alone; the ratio is the median of the rounds' own. The exit code is 1 below a bar.
+All three send requests to the same stub server, which answers immediately. They run in alternating slices of 50 ms;
+the other two are stopped meanwhile (SIGSTOP), so changes in the machine's speed affect all of them equally. Only the
+CPU time of the Locust process counts. The result is the median ratio of the rounds. The exit code is 1 below a limit.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from benchmarks.calibrate.runs import ROOT, stub_server
 
 GENERATORS = ("BaseUser", "FastHttpUser", "HttpUser")
 BARS = {"FastHttpUser": 0.95, "HttpUser": 3.0}
-"""The least that BaseUser makes, as a multiple of the other."""
+"""Lowest acceptable ratio of BaseUser to the other class."""
 TURN_S = 0.05
-"""Short beside the moods of a machine, long beside what it takes to stop and to go on."""
+"""Short compared with changes in the machine's speed, long compared with the time to stop and continue a process."""
 LIMIT = "15m"
-"""The longest that a generator lives, should this process be killed."""
+"""Run time of a generator, in case this process is killed and cannot stop it."""
 
 
 class Made(NamedTuple):
-    """What a generator has done since its users ran."""
+    """Requests and CPU time of a generator since its users started."""
 
     requests: int
     cpu_s: float
 
 
 class Generator:
-    """One Locust process with ten users, which makes load only while it has its turn."""
+    """One Locust process with ten users. It runs only during its slices."""
 
     def __init__(self, name: str, process: subprocess.Popen[str]) -> None:
         self._name = name
@@ -53,7 +53,7 @@ class Generator:
     @classmethod
     @contextlib.contextmanager
     def started(cls, name: str, url: str) -> Iterator[Self]:
-        """Start one and stop it in its tracks as soon as its users run."""
+        """Start a generator, and pause it as soon as its users have started."""
         locustfile = Path(__file__).with_name("throughput") / "locustfile.py"
         command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"]
         with tempfile.TemporaryDirectory() as folder:
@@ -73,13 +73,13 @@ class Generator:
                     process.kill()
 
     def turn(self) -> None:
-        """Make load for a turn."""
+        """Run for one slice."""
         self._process.send_signal(signal.SIGCONT)
         time.sleep(TURN_S)
         self._process.send_signal(signal.SIGSTOP)
 
     def made(self) -> Made:
-        """Ask for what it has done."""
+        """Return its totals."""
         self._process.send_signal(signal.SIGUSR1)
         self._process.send_signal(signal.SIGCONT)
         made = self._read()
@@ -87,7 +87,7 @@ class Generator:
         return made
 
     def _read(self) -> Made:
-        """The next line of figures, which it prints first when its users run."""
+        """Read its next line of totals. It prints the first one when its users have started."""
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith('{"requests"'):
@@ -99,7 +99,7 @@ class Generator:
 
 
 def requests_per_cpu_s(generators: list[Generator], turns: int) -> list[float]:
-    """What each made in one round."""
+    """Run one round and return the requests per CPU second of each generator."""
     before = [generator.made() for generator in generators]
     for _ in range(turns):
         for generator in generators:
@@ -117,9 +117,9 @@ def requests_per_cpu_s(generators: list[Generator], turns: int) -> list[float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--turns", type=int, default=100, help="turns that each generator has in a round")
+    parser.add_argument("--turns", type=int, default=100, help="slices of each generator in a round")
     options = parser.parse_args()
-    # So that what is stopped does not stay behind.
+    # Terminate through the context managers, so no paused process stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rounds = []
     with stub_server("constant") as url, contextlib.ExitStack() as running:

@@ -1,9 +1,9 @@
-"""How fast the health and monitoring routes answer, as a share of a bare FastAPI route's throughput.
+"""Measures the throughput of the health and monitoring routes as a share of a bare FastAPI route's throughput.
 
-Both applications run under the same uvicorn on this machine; slices of a quarter of a second alternate between the
-routes, over 16 connections, so that whatever else the machine does falls on all of them alike. Two processes of the
-same code differ by up to a tenth for as long as they live, so the slices are spread over several pairs of processes.
-Only the ratios mean anything.
+Both applications run under the same uvicorn on this machine. The measurement alternates between the routes in slices
+of a quarter of a second, over 16 connections, so other load on the machine affects all routes equally. Two processes
+with the same code can differ by up to 10 % during their whole life, so the slices use several pairs of processes.
+Only the ratios are meaningful.
 
     python benchmarks/health_ratio.py [--processes 7] [--rounds 8] [--slice-s 0.25]
 """
@@ -33,7 +33,7 @@ TARGETS = {
 
 
 def measure(bare: ApiProcess, service: ApiProcess, rounds: int, slice_s: float) -> dict[str, Rate]:
-    """The median over the rounds of each route's ratios to the bare route beside it."""
+    """Return the median ratio of each route to the bare route over all rounds."""
     ratios: dict[str, list[Rate]] = {path: [] for path in TARGETS}
     for _ in range(rounds):
         for path in TARGETS:
@@ -53,13 +53,13 @@ def median_of(rates: Iterable[Rate]) -> Rate:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--processes", type=int, default=7, help="pairs of server processes, one after the other")
-    parser.add_argument("--rounds", type=int, default=8, help="for each of them")
+    parser.add_argument("--processes", type=int, default=7, help="number of pairs of server processes")
+    parser.add_argument("--rounds", type=int, default=8, help="rounds of each pair")
     parser.add_argument("--slice-s", type=float, default=0.25)
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the service")
     options = parser.parse_args()
     if options.processes < 1 or options.rounds < 1:
-        parser.error("--processes and --rounds take a number from 1 on")
+        parser.error("--processes and --rounds must be at least 1")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         redis_url, _ = stack.enter_context(redis_server(folder / "redis"))

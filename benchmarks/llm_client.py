@@ -1,4 +1,4 @@
-"""The benchmarks' readers of token streams: as plain as a client can be, so that the server is what limits."""
+"""Minimal readers of token streams for the benchmarks, so the server is the bottleneck."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 @dataclass(slots=True)
 class Seen:
-    """What all readers have seen; times in milliseconds."""
+    """Totals of all readers. Times are in milliseconds."""
 
     tokens: int = 0
     all_tokens: int = 0
-    """Those before and after the others counted included."""
+    """Tokens of the whole run, including the time before and after the measurement."""
     streams: int = 0
     ttft_overheads_ms: list[float] = field(default_factory=list)
     itl_overheads_ms: list[float] = field(default_factory=list)
     own_delays_ms: list[float] = field(default_factory=list)
-    """How late the client's own timer woke up: what it adds to what it measures."""
+    """Delays of the client's own timer, which add to the measured times."""
 
 
 class Reader(asyncio.Protocol):
-    """Reads one stream after the other on one connection until it is told to stop."""
+    """Reads one stream after another on one connection until `goes_on` returns False."""
 
     def __init__(self, path: str, seen: Seen, goes_on: Callable[[], bool], numbers: count[int]) -> None:
         self.done = asyncio.get_running_loop().create_future()
@@ -93,9 +93,9 @@ class Reader(asyncio.Protocol):
 
 
 async def read_streams(port: int, path: str, readers: int, *, ramp_s: float, hold_s: float) -> Seen:
-    """Let `readers` read streams without pause for `ramp_s + hold_s`; gives what they saw while all of them did.
+    """Read streams with `readers` readers for `ramp_s + hold_s`, and return their totals after the ramp.
 
-    The readers begin one by one over the ramp. When the time is over, each reads its stream to its end.
+    The readers start one by one during the ramp. At the end, each reads its current stream to its end.
     """
     loop = asyncio.get_running_loop()
     seen, numbers = Seen(), count(time.monotonic_ns())

@@ -1,9 +1,9 @@
-"""What one API process does for token streams, against the simulated model.
+"""Measures the token streams of one API process with the simulated model.
 
-Held at once: at the speed `8b-h100`, how many streams before the overhead of the gaps between tokens (ITL: served minus
-planned) passes 5 ms at p95. The number is doubled until it does, then halved in; every reader reads stream after
-stream. Tokens a second, and a CPU second of the server: at the speed `instant`, over 16 connections, as a share of a
-bare endpoint that sends events of the same size under the same server, in slices that alternate.
+- Concurrent streams: at the speed `8b-h100`, the number of streams before the ITL overhead (measured minus planned
+  gaps) exceeds 5 ms at p95. The number doubles until it does, then a binary search follows.
+- Tokens per second, and per CPU second of the server: at the speed `instant`, over 16 connections, as a share of a
+  bare endpoint that sends events of the same size under the same server, in alternating slices.
 
     python benchmarks/llm_streams.py [--most 1600] [--hold-s 6] [--rounds 3] [--slice-s 2]
 """
@@ -39,12 +39,12 @@ SHORT_RAMP_S = 0.2
 
 
 def p95(values: list[float]) -> float:
-    """The 95th percentile, nearest rank."""
+    """Return the 95th percentile (nearest rank)."""
     return sorted(values)[ceil(0.95 * len(values)) - 1] if values else 0.0
 
 
 def keeps_up(port: int, streams: int, hold_s: float) -> bool:
-    """Whether so many streams at once stay within the limit; prints what was seen."""
+    """Return whether this number of concurrent streams keeps the limit, and print the measured values."""
     seen: Seen = uvloop.run(read_streams(port, STREAM, streams, ramp_s=RAMP_S, hold_s=hold_s))
     overhead_ms = p95(seen.itl_overheads_ms)
     print(
@@ -57,7 +57,7 @@ def keeps_up(port: int, streams: int, hold_s: float) -> bool:
 
 
 def most_at_once(port: int, most: int, hold_s: float) -> tuple[int, int | None]:
-    """The largest number tried that keeps up, and the smallest that does not; None if all did."""
+    """Return the largest number that keeps the limit, and the smallest that does not (None if all do)."""
     good, bad, tried = 0, None, FIRST_TRY
     while bad is None and good < most:
         if keeps_up(port, tried, hold_s):
@@ -73,7 +73,7 @@ def most_at_once(port: int, most: int, hold_s: float) -> tuple[int, int | None]:
 
 
 def token_ratios(bare: ApiProcess, service: ApiProcess, rounds: int, slice_s: float) -> tuple[float, float]:
-    """The medians over the rounds of the service's tokens to the bare endpoint's beside it: a second, a CPU second."""
+    """Return the median ratios of the service's tokens to the bare endpoint's: per second and per CPU second."""
 
     def tokens(api: ApiProcess, path: str) -> tuple[float, float]:
         process = psutil.Process(api.pid)
@@ -96,7 +96,7 @@ def token_ratios(bare: ApiProcess, service: ApiProcess, rounds: int, slice_s: fl
 
 @contextmanager
 def service_at(speed: str, folder: Path, redis_url: str) -> Iterator[ApiProcess]:
-    """One API process without limits for its users, whose simulated machine has room for every stream."""
+    """Run one API process without limits of users and with enough simulator slots for every stream."""
     settings = {
         "ALLOW_LIVE_LLM": "0",
         "LLM_CONFIG_FILE": str(limits_config(folder)),
@@ -127,8 +127,8 @@ def main() -> int:
             bare = stack.enter_context(api_process(folder, env, "--no-access-log", app="benchmarks.bare:app"))
             by_time, by_cpu = token_ratios(bare, api, options.rounds, options.slice_s)
     end = "the search ends there" if bad is None else f"not {bad}"
-    print(f"streams held by one process at 8b-h100, ITL overhead p95 <= {ITL_LIMIT_MS:g} ms: {good} ({end})")
-    print(f"tokens at instant speed, of a bare event stream's: {by_time:.2f} a second, {by_cpu:.2f} a CPU second")
+    print(f"concurrent streams of one process at 8b-h100, ITL overhead p95 <= {ITL_LIMIT_MS:g} ms: {good} ({end})")
+    print(f"tokens at instant, ratio to a bare event stream: {by_time:.2f} per second, {by_cpu:.2f} per CPU second")
     return 0
 
 

@@ -1,9 +1,10 @@
-"""What one recorded request costs: loadgate's Recorder.record beside Locust's own StatsEntry.log, in one run.
+"""Measures the cost of recording one request: loadgate's Recorder.record compared with Locust's own StatsEntry.log.
 
     python benchmarks/loadgate_record_cost.py [--requests 200000] [--rounds 5]
 
-Both see the same requests: 15 names, lognormal latencies, 300 requests to a second. Rounds alternate and the median
-of each is printed, so that a busy machine slows both. Locust logs every request twice, under its name and in total.
+Both record the same requests: 15 names, lognormal latencies, 300 requests per second. Rounds alternate, so other load
+on the machine affects both. The medians are printed. Locust logs every request twice, under its name and in the
+total.
 """
 
 import argparse

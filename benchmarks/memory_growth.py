@@ -1,9 +1,9 @@
-"""What grows under a load profile: the resident memory of each of the stack's processes, by its trend after warm-up.
+"""Measures the growth of the resident memory of each process of the stack under a load profile, after the warm-up.
 
     python benchmarks/memory_growth.py [--profile heavy] [--seconds 300]
 
-A cache that fills looks like a leak until it is full, and Redis keeps what the load leaves there (sessions, results)
-for as long as it is told to; what matters is whether the API and the worker go on growing.
+A cache that fills looks like a leak until it is full, and Redis keeps the sessions and results of the load until they
+expire. The question is whether the API and the worker continue to grow.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ def kind_of(process: psutil.Process) -> str:
 
 
 def resident_bytes(processes: list[psutil.Process]) -> dict[str, int]:
-    """The memory of each kind of process at this moment."""
+    """Return the current memory of each kind of process."""
     totals: dict[str, int] = defaultdict(int)
     for process in processes:
-        with suppress(psutil.NoSuchProcess):  # ended since it was listed
+        with suppress(psutil.NoSuchProcess):  # terminated since it was listed
             totals[kind_of(process)] += process.memory_info().rss
     return totals
 
@@ -65,7 +65,7 @@ def main() -> int:
     half = len(times_s) // 2
     for kind, values in sorted(series.items()):
         if len(values) != len(times_s):
-            continue  # not there all the time
+            continue  # did not run the whole time
         whole, later = growth(times_s, values), growth(times_s[half:], values[half:])
         print(f"{kind:8} from {values[0] / MIB:.1f} to {values[-1] / MIB:.1f} MiB: {whole}, in the second half {later}")
     return 0

@@ -1,4 +1,4 @@
-"""A stretch of a load profile against a stack of its own, for benchmarks that look at the service meanwhile."""
+"""Runs a load profile against its own stack, for benchmarks that observe the service meanwhile."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOCUSTFILE = ROOT / "tests" / "performance" / "locustfile.py"
 
 @contextmanager
 def stack_under_profile(folder: Path, profile: str, run_time_s: int) -> Iterator[tuple[Stack, subprocess.Popen[bytes]]]:
-    """A running stack and the load generator, which ends by itself after `run_time_s`; all of it below `folder`."""
+    """Yield a running stack and a load generator, which stops after `run_time_s`. All files are below `folder`."""
     with running_stack(folder, "--port", "0", "--ephemeral") as stack:
         command = [BIN / "locust", "-f", LOCUSTFILE, "--headless", "--host", stack.url, "-t", f"{run_time_s}s"]
         with (folder / "locust.log").open("wb") as log:

@@ -1,9 +1,8 @@
-"""What metrics and access log cost together: the throughput of a service with both as a share of one with neither.
+"""Measures the cost of metrics and access log: the throughput that a service with both loses compared with one without.
 
-Both run under the same uvicorn on this machine; short slices alternate between them, over 16 connections. One
-process serves as many requests a second as its one core has time for, so throughput is counted as requests for each
-second of processor time that the server used: what else the machine does takes little from that. Only the ratios mean
-anything.
+Both services run under the same uvicorn on this machine, in short alternating slices over 16 connections. Throughput is
+the number of requests per CPU second of the server, which other load on the machine affects little. Only the ratios are
+meaningful.
 
     python benchmarks/telemetry_cost.py [--rounds 40] [--slice-s 0.25]
 """
@@ -24,12 +23,12 @@ from tests.support.processes import redis_server
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
 
 MOST_COST = 0.15
-# Neither is a probe, whose success is not logged.
+# The access log leaves out successful probes, so neither path is a probe.
 PATHS = ("/api/v1/tasks/health", "/api/v1/health/database")
 
 
 def measure(with_both: ApiProcess, with_neither: ApiProcess, rounds: int, slice_s: float) -> dict[str, float]:
-    """The median over the rounds of each route's cost, as a share of the throughput without."""
+    """Return the median cost of each route over all rounds, as a share of the throughput without metrics and log."""
     costs: dict[str, list[float]] = {path: [] for path in PATHS}
     for _ in range(rounds):
         for path in PATHS:

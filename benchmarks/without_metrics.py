@@ -1,4 +1,4 @@
-"""The service with metrics that count nothing, to measure what counting costs."""
+"""The service without metrics, to measure their cost."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from inference_core.telemetry.metrics import Metrics
 
 
 def count_nothing(_: Metrics, *__: object) -> None:
-    """In place of `observe_request`."""
+    """Replacement of `observe_request`."""
 
 
 @contextmanager
 def measure_nothing(_: Metrics) -> Iterator[None]:
-    """In place of `measure_loop_lag`."""
+    """Replacement of `measure_loop_lag`."""
     yield
 
 
