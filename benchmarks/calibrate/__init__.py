@@ -1,1 +1,1 @@
-"""The proof that loadgate measures truly: its figures beside those of a stub server that knows what it did."""
+"""Calibration of the load gate: compares its results with the records of a stub server."""

@@ -1,10 +1,10 @@
-"""Runs loadgate against a stub server that knows what it did, and prints reported against true figures.
+"""Runs the load gate against a stub server that records its own times, and prints reported and true values.
 
     python -m benchmarks.calibrate [--only lognormal] [--seconds 45] [--rate 120]
 
-A case with a figure beyond its bar is run twice more, and the median of the three is judged: what other processes do
-to a p99.9 comes and goes, what loadgate does stays. Counts must be exact each time. The exit code is 1 when a figure is
-beyond its bar. Little else should run on the machine meanwhile.
+A case with a value beyond its limit runs twice more, and the median of the three runs is judged, because other processes
+can disturb a single p99.9. Counts must be exact each time. The exit code is 1 if a value is beyond its limit. Run little
+else on the machine meanwhile.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from benchmarks.calibrate.runs import compare
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases with this in their name")
+    parser.add_argument("--only", default="", metavar="TEXT", help="run only cases whose name contains TEXT")
     parser.add_argument("--seconds", type=int, default=FULL_LOAD.seconds, help="length of each run")
     parser.add_argument("--rate", type=int, default=FULL_LOAD.rate_per_s, help="requests per second")
     options = parser.parse_args()
     cases = [case for case in CASES if options.only in str(case)]
     if not cases:
-        parser.error(f"--only {options.only}: no case has this in its name")
+        parser.error(f"--only {options.only}: no case name contains this text")
     load = Load(options.rate, options.seconds)
     comparisons = []
     for number, case in enumerate(cases, 1):
@@ -34,9 +34,9 @@ def main() -> int:
     print(table(comparisons, BARS))
     for comparison in comparisons:
         for figure in comparison.estimates:
-            print(f"{comparison.case}: {figure.name}: {figure.reported:g}; sent by the clock: {figure.true:g}")
+            print(f"{comparison.case}: {figure.name}: {figure.reported:g}; at a fixed rate: {figure.true:g}")
     misses = [miss for comparison in comparisons for miss in comparison.misses(BARS)]
-    print("\n".join(misses) if misses else "every figure is within its bar")
+    print("\n".join(misses) if misses else "every value is within its limit")
     return 1 if misses else 0
 
 
@@ -44,7 +44,7 @@ def _judged(case: Case, load: Load) -> Comparison:
     first = compare(case, load)
     if not (misses := first.misses(BARS)):
         return first
-    print("\n".join((*misses, "once more, twice")), file=sys.stderr, flush=True)
+    print("\n".join((*misses, "running this case twice more")), file=sys.stderr, flush=True)
     return median_of([first, compare(case, load), compare(case, load)])
 
 
