@@ -2,9 +2,9 @@
 
     python -m benchmarks.calibrate [--only lognormal] [--seconds 45] [--rate 120]
 
-A case with a value beyond its limit runs twice more, and the median of the three runs is judged, because other processes
-can disturb a single p99.9. Counts must be exact each time. The exit code is 1 if a value is beyond its limit. Run little
-else on the machine meanwhile.
+A case with a value beyond its limit runs twice more, and the median of the three runs is judged, because other
+processes can disturb a single p99.9. Counts must be exact each time. The exit code is 1 if a value is beyond its limit.
+Run little else on the machine meanwhile.
 """
 
 from __future__ import annotations

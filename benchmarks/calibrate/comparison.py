@@ -99,7 +99,8 @@ def median_of(runs: Sequence[Comparison]) -> Comparison:
 
 def table(comparisons: Sequence[Comparison], bars: Mapping[str, Bar]) -> str:
     """A Markdown table: a row for each run; in each cell the reported figure, the true one and the error."""
-    head = ["responses, model, processes", "requests", "failures", *(f"{name} ms" for name in PERCENTILES), "bare socket"]
+    percentiles = [f"{name} ms" for name in PERCENTILES]
+    head = ["responses, model, processes", "requests", "failures", *percentiles, "bare socket"]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1), *(_row(comparison, bars) for comparison in comparisons)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     return "\n".join(
