@@ -1,4 +1,7 @@
-"""The `loadgate` command: run a profile, see what is missing, list profiles and past runs, rebuild a report."""
+"""The `loadgate` command: run a profile, see what is missing, list profiles and past runs, rebuild a report.
+
+A command imports what it needs when it is called, so that help and mistakes are answered at once.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,8 @@ from typing import Annotated
 
 import typer
 
-from loadgate.checks import diagnose, host_problem
-from loadgate.credentials import without_credentials
+from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
-from loadgate.paths import PlaceError, shown_path
-from loadgate.project import ProjectError, load_project
-from loadgate.report.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
-from loadgate.report.console import terminal_columns, wrapped
-from loadgate.report.history import history_json, history_text, past_runs, prune
-from loadgate.runner.describe import DescribeError, describe
-from loadgate.runner.run import RunError, RunRequest, run, suite_files
-from loadgate.runner.target import TargetError
 from loadgate.shape.arrivals import EXAMPLES
 from loadgate.stdio import use_views
 
@@ -56,10 +50,8 @@ def app() -> None:
         code = typer.main.get_command(_cli).main(standalone_mode=False)
     except typer.TyperException as error:
         code = _complain(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
-    except (ProjectError, RunError, DescribeError, RunFileError) as error:
-        code = _complain(str(error), ExitCode.USAGE)
-    except (TargetError, PlaceError) as error:
-        code = _complain(str(error), ExitCode.ERROR)
+    except CommandError as error:
+        code = _complain(str(error), error.exit_code)
     except OSError as error:
         code = _complain(_told(error), ExitCode.ERROR)
     except (KeyboardInterrupt, typer.Abort):
@@ -114,6 +106,9 @@ def run_command(
 
     Exit codes: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 bad usage. Other options go to Locust.
     """
+    from loadgate.project import load_project
+    from loadgate.runner.run import RunRequest, run
+
     given = {
         "--users": users,
         "--spawn-rate": spawn_rate,
@@ -137,6 +132,10 @@ def doctor(
 
     Each missing one is named with the command that starts it, and the exit code is 1.
     """
+    from loadgate.checks import diagnose, host_problem
+    from loadgate.credentials import without_credentials
+    from loadgate.project import load_project
+
     project = load_project()
     target = host or os.environ.get("TARGET_HOST") or project.host
     if problem := host_problem(target):
@@ -151,6 +150,9 @@ def doctor(
 @_cli.command()
 def profiles(locustfile: _Locustfile = None) -> int:
     """List the load profiles of the suite."""
+    from loadgate.project import load_project
+    from loadgate.runner.describe import describe, suite_files
+
     declared = describe(suite_files(locustfile, load_project()))
     width = max((len(profile["name"]) for profile in declared["profiles"]), default=0)
     lines = []
@@ -171,6 +173,9 @@ def report(
 
     Report, JUnit file, summary, table of seconds and metrics are made from its run.json.
     """
+    from loadgate.paths import PlaceError, shown_path
+    from loadgate.report.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
+
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
     try:
@@ -201,6 +206,10 @@ def history(
 
     Runs come newest first; a sparkline shows how the value of each rule went.
     """
+    from loadgate.paths import shown_path
+    from loadgate.project import load_project
+    from loadgate.report.history import history_json, history_text, past_runs, prune
+
     runs = load_project().reports_path / "runs"
     if keep is not None:
         deleted = prune(runs, profile, keep, time.time())
@@ -228,6 +237,8 @@ def _say(line: str) -> None:
 
 def _say_wrapped(lines: Iterable[str]) -> None:
     """Print lines, wrapped at the width of the terminal."""
+    from loadgate.report.console import terminal_columns, wrapped
+
     for line in wrapped(lines, terminal_columns(os.environ)):
         _say(line)
 

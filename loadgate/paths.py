@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
+from loadgate.errors import CommandError
 from loadgate.project import Project
 
 RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
 """Names the run folder that a parent process has reserved, which must know it before the run has ended."""
 
 
-class PlaceError(Exception):
+class PlaceError(CommandError):
     """Nothing can be written where the reports belong; the text is one line for the user."""
 
 

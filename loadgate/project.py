@@ -9,11 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from loadgate.checks import Check, HttpCheck, TcpCheck
+from loadgate.errors import RequestError
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
-class ProjectError(Exception):
+class ProjectError(RequestError):
     """The project's settings cannot be used; the message is one line for the user."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
+from loadgate.errors import RequestError
 from loadgate.recorder import Recorder, histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
@@ -23,7 +24,7 @@ REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
 
 
-class RunFileError(Exception):
+class RunFileError(RequestError):
     """A run.json cannot be read; the message is one line for the user."""
 
 

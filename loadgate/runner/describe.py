@@ -6,16 +6,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
+from loadgate.project import Project
 
 DESCRIBER = "loadgate.generator.describe"
 MARK = "loadgate-profiles: "
 """Begins the line of the output that holds the answer: a locustfile may print lines of its own."""
+DEFAULT_LOCUSTFILE = "locustfile.py"
+"""Looked for in the current folder, as Locust does."""
 
 
-class DescribeError(Exception):
+class DescribeError(RequestError):
     """The locustfile or the profile cannot be run; the text is one line an error."""
 
 
@@ -40,3 +45,26 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
     if done.returncode == ExitCode.USAGE and lines:
         raise DescribeError("\n".join(line.removeprefix("loadgate: ") for line in lines))
     raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")
+
+
+def suite_files(given: str | None, project: Project) -> str:
+    """Return the locustfiles as Locust's -f takes them: files and folders, absolute, and URLs, with commas.
+
+    Raises:
+        DescribeError: there is none, or one does not exist.
+    """
+    declared = given or project.locustfile
+    root = project.root if declared and not given else Path.cwd()
+    if not declared and not (root / DEFAULT_LOCUSTFILE).is_file():
+        raise DescribeError(
+            f"no {DEFAULT_LOCUSTFILE} here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
+        )
+    parts = [part.strip() for part in (declared or DEFAULT_LOCUSTFILE).split(",") if part.strip()]
+    missing = [part for part in parts if not _is_url(part) and not (root / part).exists()]
+    if missing or not parts:
+        raise DescribeError("\n".join(f"{part}: there is no such locustfile" for part in missing or [repr(declared)]))
+    return ",".join(part if _is_url(part) else str((root / part).resolve()) for part in parts)
+
+
+def _is_url(part: str) -> bool:
+    return part.startswith(("http://", "https://"))

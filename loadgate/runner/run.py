@@ -16,6 +16,7 @@ from typing import Any
 from loadgate.analysis.growth import memory_trend
 from loadgate.checks import host_problem, is_http
 from loadgate.credentials import without_credentials
+from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
 from loadgate.live.display import display_on
 from loadgate.paths import run_folder, safe_name, shown_path
@@ -31,7 +32,7 @@ from loadgate.report.artefacts import (
 )
 from loadgate.report.text import target_end
 from loadgate.run.judgement import INTERRUPTED
-from loadgate.runner.describe import describe
+from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget, managed_target
@@ -39,12 +40,8 @@ from loadgate.runner.target import ManagedTarget, managed_target
 Say = Callable[[str], None]
 
 
-class RunError(Exception):
+class RunError(RequestError):
     """The run was asked for wrongly; the text is one line an error."""
-
-
-DEFAULT_LOCUSTFILE = "locustfile.py"
-"""Looked for in the current folder, as Locust does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +91,6 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # only an empty one goes: nothing was left to keep
-
-
-def suite_files(given: str | None, project: Project) -> str:
-    """Return the locustfiles as Locust's -f takes them: files and folders, absolute, and URLs, with commas.
-
-    Raises:
-        RunError: there is none, or one does not exist.
-    """
-    declared = given or project.locustfile
-    root = project.root if declared and not given else Path.cwd()
-    if not declared and not (root / DEFAULT_LOCUSTFILE).is_file():
-        raise RunError(
-            f"no {DEFAULT_LOCUSTFILE} here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
-        )
-    parts = [part.strip() for part in (declared or DEFAULT_LOCUSTFILE).split(",") if part.strip()]
-    missing = [part for part in parts if not _is_url(part) and not (root / part).exists()]
-    if missing or not parts:
-        raise RunError("\n".join(f"{part}: there is no such locustfile" for part in missing or [repr(declared)]))
-    return ",".join(part if _is_url(part) else str((root / part).resolve()) for part in parts)
-
-
-def _is_url(part: str) -> bool:
-    return part.startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True, slots=True)

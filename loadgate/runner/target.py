@@ -18,6 +18,7 @@ from typing import IO
 
 import psutil
 
+from loadgate.errors import CommandError
 from loadgate.parent_process import end_with
 from loadgate.project import TargetSettings
 
@@ -27,7 +28,7 @@ LAST_LINES = 15
 LAST_LINES_WIDTH = 200
 
 
-class TargetError(Exception):
+class TargetError(CommandError):
     """The target could not be brought up or died; the message is for the user, its last log lines included."""
 
 

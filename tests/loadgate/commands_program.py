@@ -13,6 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+# What the commands import when they are called: loaded once, not by every fork.
+import loadgate.report.history
+import loadgate.runner.run  # noqa: F401
 from loadgate.cli import app
 
 
