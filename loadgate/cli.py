@@ -174,7 +174,8 @@ def report(
     Report, JUnit file, summary, table of seconds and metrics are made from its run.json.
     """
     from loadgate.paths import PlaceError, shown_path
-    from loadgate.report.artefacts import DAMAGED, RunFileError, read_run, rebuild_artefacts, write_latency_log
+    from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
+    from loadgate.run.document import RunFileError, damage, read_run
 
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
@@ -183,7 +184,7 @@ def report(
         if hdr:
             written.append(write_latency_log(document, folder))
     except DAMAGED as error:
-        raise RunFileError(f"{run_path}: damaged: {type(error).__name__}: {error}") from error
+        raise RunFileError(f"{run_path}: {damage(error)}") from error
     except OSError as error:
         raise PlaceError(f"{shown_path(folder)}: the files cannot be written: {_told(error)}") from error
     for path in written:

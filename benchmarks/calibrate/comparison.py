@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,11 +68,11 @@ class Comparison:
         ]
 
 
-def latency_figures(reported_ms: Mapping[str, float], true_ms: Sequence[float]) -> tuple[Figure, ...]:
+def latency_figures(reported_ms: Mapping[str, float | None], true_ms: Sequence[float]) -> tuple[Figure, ...]:
     """The percentiles of both; `true_ms` are single times in any order, at least one."""
     ordered = sorted(true_ms)
     return tuple(
-        Figure(name, reported_ms[name], ordered[nearest_rank(float(name[1:]) / 100, len(ordered)) - 1])
+        Figure(name, reported_ms[name] or math.nan, ordered[nearest_rank(float(name[1:]) / 100, len(ordered)) - 1])
         for name in PERCENTILES
     )
 

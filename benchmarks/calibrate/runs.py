@@ -13,7 +13,6 @@ import tempfile
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from benchmarks.calibrate.answers import BASE_MS
 from benchmarks.calibrate.cases import Case, Load, Model
@@ -21,8 +20,8 @@ from benchmarks.calibrate.comparison import Comparison, Figure, latency_figures
 from benchmarks.calibrate.round_trip import RoundTrips
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import RUN_FOLDER_VARIABLE
-from loadgate.recorder import Outcome, Recorder, RequestName, corrected, expected_interval_ms
-from loadgate.report.artefacts import read_run
+from loadgate.recorder import Outcome, RequestName, corrected, expected_interval_ms
+from loadgate.run.document import RunDocument, read_run
 
 ROOT = Path(__file__).resolve().parents[2]
 SLOW_MS = 1000.0
@@ -40,14 +39,14 @@ def compare(case: Case, load: Load) -> Comparison:
             document = _run(case, load, url)
         with urllib.request.urlopen(f"{url}/truth", timeout=10) as response:  # noqa: S310 - our own server
             truth = json.load(response)
-    (reported,) = [row for row in document["totals"]["requests"] if row["name"] == "answer"]
+    (reported,) = [row for row in document.totals.requests if row.name == "answer"]
     good, failed = (truth["times_ms"][outcome] for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
     return Comparison(
         case=str(case),
-        latencies=latency_figures(reported["success_ms"], good),
+        latencies=latency_figures(reported.success_ms.by_name(), good),
         counts=(
-            Figure("requests", reported["requests"], len(good) + len(failed)),
-            Figure("failures", reported["failures"], len(failed)),
+            Figure("requests", reported.requests, len(good) + len(failed)),
+            Figure("failures", reported.failures, len(failed)),
         ),
         estimates=_freeze_seen(case, load, document),
         round_trip_ms=round_trips.median_ms,
@@ -69,7 +68,7 @@ def stub_server(distribution: str) -> Iterator[str]:
             server.terminate()
 
 
-def _run(case: Case, load: Load, url: str) -> dict[str, Any]:
+def _run(case: Case, load: Load, url: str) -> RunDocument:
     """The run's document."""
     locustfile = Path(__file__).with_name("locustfile.py")
     command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", url]
@@ -95,7 +94,7 @@ def _own_port() -> list[str]:
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
-def _freeze_seen(case: Case, load: Load, document: dict[str, Any]) -> tuple[Figure, ...]:
+def _freeze_seen(case: Case, load: Load, document: RunDocument) -> tuple[Figure, ...]:
     """How many requests over SLOW_MS a run shows of a freeze, and how many would be if all were sent by the clock.
 
     Sent at t, a request that falls into a freeze takes until its end; more than SLOW_MS if t is that long before it.
@@ -105,11 +104,11 @@ def _freeze_seen(case: Case, load: Load, document: dict[str, Any]) -> tuple[Figu
     if freeze is None:
         return ()
     true = round(load.rate_per_s * (freeze.length_s + (BASE_MS - SLOW_MS) / 1000))
-    latencies = Recorder.from_json(document["recording"]).totals(RequestName("answer")).success
+    latencies = document.recording.recorder().totals(RequestName("answer")).success
     measured = latencies.count_above(SLOW_MS)
     if case.model is Model.OPEN:
         return (Figure(f"requests over {SLOW_MS:g} ms", measured, true),)
-    interval_ms = expected_interval_ms(latencies, user_seconds=sum(users for _, users in document["user_counts"]))
+    interval_ms = expected_interval_ms(latencies, user_seconds=sum(users for _, users in document.user_counts))
     assert interval_ms is not None
     name = f"corrected number of requests over {SLOW_MS:g} ms (measured: {measured})"
     return (Figure(name, corrected(latencies, interval_ms).count_above(SLOW_MS), true),)

@@ -12,6 +12,7 @@ from locust.web import WebUI
 from loadgate.live.state import LiveState, RuleState
 from loadgate.report.conclusion import Conclusion
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
+from loadgate.run.document import VerdictRecord
 
 KEY = "loadgate"
 COLUMNS = {
@@ -63,7 +64,7 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
 
     def state() -> Response:
         running, conclusion = watched.live_state(), watched.last_conclusion()
-        verdict = conclusion.verdict if conclusion is not None else None
+        verdict = conclusion.document.verdict.model_dump(mode="json") if conclusion is not None else None
         return jsonify({"running": running.to_json() if running is not None else None, "verdict": verdict})
 
     def report() -> Response:
@@ -95,7 +96,7 @@ def tab_rows(state: LiveState | None, conclusion: Conclusion | None) -> list[dic
     """Return the rows of the table: of the run that goes on, else of the last verdict."""
     if state is not None:
         return [_live_row(rule) for rule in state.rules]
-    return _verdict_rows(conclusion.verdict) if conclusion is not None else []
+    return _verdict_rows(conclusion.document.verdict) if conclusion is not None else []
 
 
 def _structure() -> Sequence[Mapping[str, str]]:
@@ -104,28 +105,27 @@ def _structure() -> Sequence[Mapping[str, str]]:
 
 def _live_row(rule: RuleState) -> dict[str, Any]:
     words = {"pass": "holds", "fail": "BROKEN", "inconclusive": "open"}
-    values = {key: getattr(rule, key) for key in ("operator", "limit", "unit", "window_s", "stage")}
     return {
         "rule": f"{rule.scope}: {rule.metric}",
-        "limit": rule_limit(values),
-        "measured": rule_quantity(values, rule.value),
+        "limit": rule_limit(rule),
+        "measured": rule_quantity(rule, rule.value),
         "samples": rule.samples,
         "outcome": words[rule.outcome],
         "why": rule.reason,
     }
 
 
-def _verdict_rows(verdict: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _verdict_rows(verdict: VerdictRecord) -> list[dict[str, Any]]:
     rows = [
         {
-            "rule": f"{rule['scope']}: {rule['metric']}",
+            "rule": f"{rule.scope}: {rule.metric}",
             "limit": rule_limit(rule),
-            "measured": rule_quantity(rule, rule["value"]),
-            "samples": rule["samples"],
-            "outcome": OUTCOME_WORDS[rule["outcome"]],
+            "measured": rule_quantity(rule, rule.value),
+            "samples": rule.samples,
+            "outcome": OUTCOME_WORDS[rule.outcome],
             "why": rule_reason(rule),
         }
-        for rule in verdict["rules"]
+        for rule in verdict.rules
     ]
-    whole = dict.fromkeys(COLUMNS, "") | {"rule": "the run", "outcome": OUTCOME_WORDS[verdict["outcome"]]}
-    return [*rows, whole | {"why": verdict["reason"]}]
+    whole = dict.fromkeys(COLUMNS, "") | {"rule": "the run", "outcome": OUTCOME_WORDS[verdict.outcome]}
+    return [*rows, whole | {"why": verdict.reason}]

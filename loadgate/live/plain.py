@@ -24,7 +24,7 @@ def plain_line(state: LiveState) -> str:
 
 def rule_words(rule: RuleState) -> str:
     """Return a rule's name, value, limit and state, as in `auth p95 82.1 ms < 500 ms ok`."""
-    value = rule_quantity({"unit": rule.unit}, rule.value)
+    value = rule_quantity(rule, rule.value)
     return f"{rule_name(rule)} {value} {rule.operator} {shown_limit(rule)} {STATE_WORDS[rule.outcome]}"
 
 
@@ -42,4 +42,4 @@ def shown_value(rule: RuleState) -> str:
     """Return the value in the rule's unit, without the unit where the limit has it."""
     if rule.unit == "ms":
         return milliseconds(rule.value).removesuffix(" ms")
-    return rule_quantity({"unit": rule.unit}, rule.value).removesuffix(" %").removesuffix("/s")
+    return rule_quantity(rule, rule.value).removesuffix(" %").removesuffix("/s")

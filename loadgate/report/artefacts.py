@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
 
-from loadgate.errors import RequestError
-from loadgate.recorder import Recorder, histogram_log
+from loadgate.recorder import histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
-from loadgate.report.schema import run_problem
 from loadgate.report.series_csv import series_csv
 from loadgate.report.summary import markdown_summary
-from loadgate.run.document import SCHEMA_VERSION
+from loadgate.run.document import RUN_FILE, RunDocument
 
-RUN_FILE = "run.json"
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
-
-
-class RunFileError(RequestError):
-    """A run.json cannot be read; the message is one line for the user."""
 
 
 class UnwrittenError(OSError):
@@ -36,20 +27,19 @@ DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a document may raise whose parts are as its schema says, but do not fit together or lie beyond all reason."""
 
 
-def write_artefacts(document: dict[str, Any], folder: Path) -> Path:
+def write_artefacts(document: RunDocument, folder: Path) -> Path:
     """Write run.json and all that is made from it into `folder`, which is made; return the report's path.
 
     Raises:
         UnwrittenError: some of them could not be written; all others are there.
     """
-    run_json = json.dumps(document, separators=(",", ":"), ensure_ascii=False)
     # At once, whatever becomes of the others.
-    failed = _write_each({RUN_FILE: run_json}, folder)
+    failed = _write_each({RUN_FILE: document.to_json()}, folder)
     _complain_of(failed | _write_each(_made_from(document), folder))
     return folder / REPORT_FILE
 
 
-def rebuild_artefacts(document: dict[str, Any], folder: Path) -> Path:
+def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
     """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made.
 
     Raises:
@@ -59,7 +49,7 @@ def rebuild_artefacts(document: dict[str, Any], folder: Path) -> Path:
     return folder / REPORT_FILE
 
 
-def _made_from(document: dict[str, Any]) -> dict[str, str]:
+def _made_from(document: RunDocument) -> dict[str, str]:
     series = run_series(document)
     return {
         REPORT_FILE: html_report(document, series),
@@ -88,13 +78,13 @@ def _complain_of(failed: Mapping[str, str]) -> None:
         raise UnwrittenError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
 
 
-def append_job_summary(document: Mapping[str, Any]) -> list[str]:
+def append_job_summary(document: RunDocument) -> list[str]:
     """Show the verdict on the page of a GitHub Actions job, where this is one; return what went wrong, a line each."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page and os.environ.get("GITHUB_ACTIONS") == "true":
         try:
             with Path(page).open("a", encoding="utf-8", errors="replace") as file:
-                file.write(markdown_summary(dict(document)))
+                file.write(markdown_summary(document))
         except OSError as error:
             return [f"the job's summary cannot be written: {page}: {error.strerror or error}"]
     return []
@@ -105,36 +95,11 @@ def publish(folder: Path, path: Path) -> None:
     write_whole(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
 
 
-def write_latency_log(document: dict[str, Any], folder: Path) -> Path:
+def write_latency_log(document: RunDocument, folder: Path) -> Path:
     """Write latency.hlog, an HdrHistogram interval log of every second, name and outcome; return its path."""
     path = folder / "latency.hlog"
-    write_whole(path, "".join(f"{line}\n" for line in histogram_log(Recorder.from_json(document["recording"]))))
+    write_whole(path, "".join(f"{line}\n" for line in histogram_log(document.recording.recorder())))
     return path
-
-
-def read_run(path: Path) -> dict[str, Any]:
-    """Read a run from its folder or its run.json.
-
-    Raises:
-        RunFileError: there is none, or it is not one that this version reads.
-    """
-    file = path / RUN_FILE if path.is_dir() else path
-    try:
-        document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        raise RunFileError(f"{file}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise RunFileError(f"{file}: not JSON: {error}") from error
-    version = document.get("schema_version") if isinstance(document, dict) else None
-    if version != SCHEMA_VERSION:
-        raise RunFileError(f"{file}: not a run of schema version {SCHEMA_VERSION} (found {version!r})")
-    if problem := run_problem(document):
-        raise RunFileError(f"{file}: damaged: {problem}")
-    return dict(document)
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def write_whole(path: Path, text: str) -> None:

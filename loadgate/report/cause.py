@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from loadgate.recorder import OVERALL
 from loadgate.recorder.sketch import bucket_bounds_us
 from loadgate.report.text import milliseconds, number, printable
+from loadgate.run.document import RuleRecord, RunDocument
+from loadgate.run.document.figures import Buckets
 
 MAX_FAILURES = 3
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -15,43 +14,43 @@ MAX_TEXT = 200
 """Characters of an error's text that are shown in one line."""
 
 
-def failure_lines(document: Mapping[str, Any]) -> list[str]:
+def failure_lines(document: RunDocument) -> list[str]:
     """Return the most frequent failures, as in `18 x GET /api/v1/items: Failed: 404`, and how many more kinds."""
-    errors = document["errors"]
-    lines = [printable(f"{number(e['count'])} {TIMES} {e['name']}: {_cut(e['text'])}") for e in errors[:MAX_FAILURES]]
+    errors = document.errors
+    lines = [printable(f"{number(e.count)} {TIMES} {e.name}: {_cut(e.text)}") for e in errors[:MAX_FAILURES]]
     more = len(errors) - MAX_FAILURES
     if more > 0:
         lines.append(f"and {more} more {'kind' if more == 1 else 'kinds'} of failure, in the report")
     return lines
 
 
-def slow_request(document: Mapping[str, Any], rule: Mapping[str, Any]) -> str | None:
+def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
     """Say which request has most to do with a broken latency limit of a group, `None` where that says nothing new.
 
     It is the one with most successful requests above the limit, those of the ramp included.
     """
-    if rule["outcome"] != "fail" or rule["unit"] != "ms":
+    if rule.outcome != "fail" or rule.unit != "ms":
         return None
     rows = [
-        (count_above(row["distribution"]["success"], rule["limit"]), row)
-        for row in document["totals"]["requests"]
-        if rule["scope"] in {OVERALL, row["group"]} and row.get("kind") != "measure"
+        (count_above(row.distribution.success, rule.limit), row)
+        for row in document.totals.requests
+        if rule.scope in {OVERALL, row.group} and row.kind != "measure"
     ]
     above = sum(count for count, _ in rows)
     if len(rows) < 2 or not above:
         return None
     count, row = max(rows, key=lambda item: item[0])
-    answered = row["requests"] - row["failures"]
-    p95 = milliseconds(row["success_ms"]["p95"])
+    answered = row.requests - row.failures
+    p95 = milliseconds(row.success_ms.p95)
     return printable(
-        f"{number(count)} of the {number(above)} requests above the limit are {row['name']}, "
+        f"{number(count)} of the {number(above)} requests above the limit are {row.name}, "
         f"{number(count)} of its {number(answered)} (p95 {p95})"
     )
 
 
-def count_above(distribution: Mapping[str, list[int]], limit_ms: float) -> int:
+def count_above(distribution: Buckets, limit_ms: float) -> int:
     """Return how many values of a distribution of run.json are in buckets above the limit."""
-    pairs = zip(distribution["buckets"], distribution["samples"], strict=True)
+    pairs = zip(distribution.buckets, distribution.samples, strict=True)
     return sum(samples for bucket, samples in pairs if bucket_bounds_us(bucket)[0] / 1000 >= limit_ms)
 
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import RUN_FOLDER_VARIABLE, PlaceError, run_folder, shown_path
 from loadgate.project import Project
-from loadgate.report.artefacts import REPORT_FILE, RUN_FILE, UnwrittenError, append_job_summary, write_artefacts
+from loadgate.report.artefacts import REPORT_FILE, UnwrittenError, append_job_summary, write_artefacts
 from loadgate.report.console import terminal_columns, verdict_text
-from loadgate.run.document import run_document
+from loadgate.run.document import RUN_FILE, RunDocument
+from loadgate.run.document.making import made_on
+from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
 from loadgate.run.state import Run
 
@@ -27,14 +28,8 @@ class Conclusion:
     text: str
     report: Path | None
     """`None` where it could not be written."""
-    document: dict[str, Any]
-    """As in run.json."""
+    document: RunDocument
     folder: Path | None
-
-    @property
-    def verdict(self) -> Mapping[str, Any]:
-        """As in run.json."""
-        return dict(self.document["verdict"])
 
 
 def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Conclusion:
@@ -45,7 +40,7 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
     run.ended_s = run.ended_s or time.time()
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
-    document = run_document(run, verdict, project.root)
+    document = run_document(run, verdict, made_on(project.root))
     folder, problems = _leave(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR
@@ -66,7 +61,7 @@ def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
     print(conclusion.text + lines, flush=True)
 
 
-def _leave(document: dict[str, Any], project: Project, run: Run, folder: Path | None) -> tuple[Path | None, list[str]]:
+def _leave(document: RunDocument, project: Project, run: Run, folder: Path | None) -> tuple[Path | None, list[str]]:
     """Write the run's files; return their folder, if there is one, and what could not be written, a line each."""
     try:
         folder = folder or run_folder(project, run.plan.profile.name, run.started_s)

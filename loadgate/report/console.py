@@ -8,7 +8,6 @@ import sys
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.text import (
@@ -22,7 +21,7 @@ from loadgate.report.text import (
     rule_quantity,
     rule_reason,
 )
-from loadgate.rules.types import Interval, Operator
+from loadgate.run.document import RuleRecord, RunDocument
 
 HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
 MIN_COLUMNS = 20
@@ -41,27 +40,27 @@ def terminal_columns(environment: Mapping[str, str]) -> int | None:
         return None
 
 
-def verdict_text(document: Mapping[str, Any], report: Path | None, columns: int | None = None) -> str:
+def verdict_text(document: RunDocument, report: Path | None, columns: int | None = None) -> str:
     """Return the verdict: each rule with limit, measured value, samples and outcome, and what has to be said of it.
 
     Lines are wrapped at `columns`, where that is given.
     """
-    run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
-    rules = verdict["rules"]
-    requests = f"{number(overall['requests'])} requests in {duration(run['duration_s'])}"
+    run, verdict, overall = document.run, document.verdict, document.totals.overall
+    rules = verdict.rules
+    requests = f"{number(overall.requests)} requests in {duration(run.duration_s)}"
     lines = [
         *_rules(document, rules, columns),
         "",
-        *(f"! {printable(note)}" for note in [*verdict["notes"], *_uncertain(rules)]),
-        f"{requests}, {percent(overall['failure_rate'])} failed",
+        *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules)]),
+        f"{requests}, {percent(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
         *([f"report: {report}"] if report is not None else []),
-        f"{OUTCOME_WORDS[verdict['outcome']]}: {printable(verdict['reason'])} (exit code {verdict['exit_code']})",
+        f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
     ]
     return "\n".join(["", *wrapped(lines, columns), ""])
 
 
-def _rules(document: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], columns: int | None) -> list[str]:
+def _rules(document: RunDocument, rules: Sequence[RuleRecord], columns: int | None) -> list[str]:
     rows = [HEAD, *map(_cells, rules)]
     table = aligned(rows, right={2, 3})
     said = [_said(document, rule) for rule in rules]
@@ -74,43 +73,39 @@ def _rules(document: Mapping[str, Any], rules: Sequence[Mapping[str, Any]], colu
     return lines
 
 
-def _cells(rule: Mapping[str, Any]) -> tuple[str, ...]:
+def _cells(rule: RuleRecord) -> tuple[str, ...]:
     return (
-        f"{rule['scope']}: {rule['metric']}",
+        f"{rule.scope}: {rule.metric}",
         rule_limit(rule),
-        rule_quantity(rule, rule["value"]),
-        number(rule["samples"]),
-        OUTCOME_WORDS[rule["outcome"]],
+        rule_quantity(rule, rule.value),
+        number(rule.samples),
+        OUTCOME_WORDS[rule.outcome],
     )
 
 
-def _said(document: Mapping[str, Any], rule: Mapping[str, Any]) -> list[str]:
+def _said(document: RunDocument, rule: RuleRecord) -> list[str]:
     """Return what the row of a rule does not say: why it is no pass, or what makes the pass a close one."""
-    interval = _interval(rule)
-    is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule["limit"])
-    if rule["outcome"] == "pass" and not is_close and _holds_with_the_ramp(rule):
+    interval = rule.interval
+    is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule.limit)
+    if rule.outcome == "pass" and not is_close and _holds_with_the_ramp(rule):
         return []
     return [f"  {printable(line)}" for line in (rule_reason(rule), slow_request(document, rule)) if line]
 
 
-def _holds_with_the_ramp(rule: Mapping[str, Any]) -> bool:
-    value = rule["value_all_stages"]
-    return value is None or Operator(rule["operator"]).holds(value, rule["limit"])
+def _holds_with_the_ramp(rule: RuleRecord) -> bool:
+    value = rule.value_all_stages
+    return value is None or rule.operator.holds(value, rule.limit)
 
 
-def _uncertain(rules: Iterable[Mapping[str, Any]]) -> list[str]:
+def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
     """Name the limits that held but have too few requests for a confidence interval, which then has an open end."""
     names = []
     for rule in rules:
-        interval = _interval(rule)
-        if rule["outcome"] == "pass" and interval is not None and None in (interval.low, interval.high):
-            names.append(f"{rule['scope']}: {rule['metric']}" if interval.contains(rule["limit"]) else "")
+        interval = rule.interval
+        if rule.outcome == "pass" and interval is not None and None in (interval.low, interval.high):
+            names.append(f"{rule.scope}: {rule.metric}" if interval.contains(rule.limit) else "")
     named = ", ".join(filter(None, names))
     return [f"too few requests for a 95 % confidence interval of {named}"] if named else []
-
-
-def _interval(rule: Mapping[str, Any]) -> Interval | None:
-    return Interval(**rule["interval"]) if rule["interval"] else None
 
 
 def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from loadgate.report.artefacts import RUN_FILE, RunFileError, read_run
 from loadgate.report.text import (
     OUTCOME_WORDS,
     aligned,
@@ -22,6 +21,7 @@ from loadgate.report.text import (
     rule_limit,
     rule_quantity,
 )
+from loadgate.run.document import RUN_FILE, RuleRecord, RunFileError, read_run
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "12345678"
@@ -32,12 +32,15 @@ MAX_SPARKS = 40
 QUIET_S = 3600.0
 """How long nothing may have been written to a folder without a run.json before it is taken for that of a dead run."""
 
+RULE_KEYS = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
+"""What `loadgate history --json` says of each rule."""
+
 _STAMPED = re.compile(r"\d{8}T\d{6}Z-")
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What the history says of one run. `rules` are those of its verdict, without their reasons."""
+    """What the history says of one run. `rules` are those of its verdict."""
 
     folder: str
     profile: str
@@ -50,7 +53,21 @@ class PastRun:
     requests: int
     failure_rate: float | None
     commit: str | None
-    rules: tuple[dict[str, Any], ...]
+    rules: tuple[RuleRecord, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the run for programs."""
+        rules = [rule.model_dump(mode="json") for rule in self.rules]
+        return {name: getattr(self, name) for name in self.__slots__} | {
+            "rules": [{key: rule[key] for key in RULE_KEYS} for rule in rules]
+        }
+
+
+class Point(NamedTuple):
+    """What came of a rule in one run."""
+
+    folder: str
+    rule: RuleRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +140,15 @@ def _last_change_s(folder: Path) -> float:
 def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str, Any]:
     """Return the history for programs: runs newest first, and each rule's values oldest first."""
     return {
-        "runs": [asdict(run) for run in found],
+        "runs": [run.to_json() for run in found],
         "rules": [
             {
                 "profile": profile,
                 "rule": rule,
-                "unit": points[-1]["unit"],
-                "limit": points[-1]["limit"],
-                "values": [point["value"] for point in points],
-                "outcomes": [point["outcome"] for point in points],
+                "unit": points[-1].rule.unit,
+                "limit": points[-1].rule.limit,
+                "values": [point.rule.value for point in points],
+                "outcomes": [point.rule.outcome for point in points],
             }
             for (profile, rule), points in _by_rule(found).items()
         ],
@@ -161,9 +178,9 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
     bars, unknown = (BARS, UNKNOWN) if can_show(BARS + UNKNOWN) else (PLAIN_BARS, PLAIN_UNKNOWN)
     rules = [("PROFILE", "RULE", "LIMIT", "LATEST", "OUTCOMES", "OLDEST TO NEWEST")]
     for (profile, rule), points in _by_rule(found).items():
-        latest = points[-1]
-        values = [point["value"] for point in points[-MAX_SPARKS:]]
-        shown = (rule_limit(latest), rule_quantity(latest, latest["value"]), _counted(points))
+        latest = points[-1].rule
+        values = [point.rule.value for point in points[-MAX_SPARKS:]]
+        shown = (rule_limit(latest), rule_quantity(latest, latest.value), _counted(points))
         rules.append((profile, rule, *shown, sparkline(values, bars, unknown)))
     lines += ["", *aligned(rules, right={3})] if len(rules) > 1 else []
     return "\n".join([*lines, *(["", *problems] if problems else [])])
@@ -196,26 +213,25 @@ def _age(folder: Path) -> tuple[str, int, str]:
 
 def _past_run(folder: Path) -> PastRun:
     document = read_run(folder)
-    run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
-    git = document["made_on"]["git"]
-    keys = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
+    run, verdict, overall = document.run, document.verdict, document.totals.overall
+    git = document.made_on.git
     return PastRun(
         folder=folder.name,
-        profile=run["profile"]["name"],
-        host=run["host"],
-        started_at=run["started_at"],
-        duration_s=float(run["duration_s"]),
-        outcome=verdict["outcome"],
-        exit_code=verdict["exit_code"],
-        reason=verdict["reason"],
-        requests=int(overall["requests"]),
-        failure_rate=overall["failure_rate"],
-        commit=git["commit"] if git else None,
-        rules=tuple({key: rule.get(key) for key in keys} for rule in verdict["rules"]),
+        profile=run.profile.name,
+        host=run.host,
+        started_at=run.started_at,
+        duration_s=float(run.duration_s),
+        outcome=verdict.outcome,
+        exit_code=verdict.exit_code,
+        reason=verdict.reason,
+        requests=overall.requests,
+        failure_rate=overall.failure_rate,
+        commit=git.commit if git else None,
+        rules=tuple(verdict.rules),
     )
 
 
-def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, Any]]]:
+def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
     """Each rule's results, oldest first, by profile and what it asks; the newest run's rules come first.
 
     What a rule asks is its scope and metric: a limit that was changed does not break the line. Where a run has several
@@ -223,21 +239,21 @@ def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[dict[str, A
     """
     asked = [Counter((run.profile, _question(rule)) for rule in run.rules) for run in found]
     several = {question for count in asked for question, times in count.items() if times > 1}
-    points: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    points: dict[tuple[str, str], list[Point]] = {}
     for run in found:
         for rule in run.rules:
             key = run.profile, _question(rule)
-            known = points.setdefault((run.profile, rule["rule"]) if key in several else key, [])
+            known = points.setdefault((run.profile, rule.rule) if key in several else key, [])
             # Runs of older versions may have the very same rule twice.
-            if not known or known[-1]["folder"] != run.folder:
-                known.append(rule | {"folder": run.folder})
-    return {key: rules[::-1] for key, rules in points.items()}
+            if not known or known[-1].folder != run.folder:
+                known.append(Point(run.folder, rule))
+    return {key: line[::-1] for key, line in points.items()}
 
 
-def _question(rule: Mapping[str, Any]) -> str:
-    return f"{rule['scope']}: {rule['metric']}{rule_conditions(rule['window_s'], rule.get('stage'))}"
+def _question(rule: RuleRecord) -> str:
+    return f"{rule.scope}: {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"
 
 
-def _counted(points: Sequence[Mapping[str, Any]]) -> str:
-    counts = {word: sum(point["outcome"] == word for point in points) for word in OUTCOME_WORDS}
+def _counted(points: Sequence[Point]) -> str:
+    counts = {word: sum(point.rule.outcome == word for point in points) for word in OUTCOME_WORDS}
     return ", ".join(f"{count} {word}" for word, count in counts.items() if count)

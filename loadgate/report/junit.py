@@ -6,39 +6,39 @@ be there, and that of Jenkins' xunit plugin. Cases therefore carry no output of 
 
 from __future__ import annotations
 
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from loadgate.report.text import OUTCOME_WORDS, rule_reason
+from loadgate.run.document import RunDocument
 
 
-def junit_xml(document: dict[str, Any]) -> str:
+def junit_xml(document: RunDocument) -> str:
     """Return the verdict as a JUnit test suite; an inconclusive rule is an error, since nothing was shown.
 
     What spoils a run whose rules all held, such as an interruption, is a case of its own.
     """
-    verdict, run = document["verdict"], document["run"]
-    suite = ET.Element("testsuite", name=_valid(f"loadgate.{run['profile']['name']}"))
+    verdict, run = document.verdict, document.run
+    suite = ET.Element("testsuite", name=_valid(f"loadgate.{run.profile.name}"))
     _add_properties(suite, document)
     lines = []
-    for rule in verdict["rules"]:
-        _add_case(suite, rule["rule"], rule["outcome"], rule_reason(rule))
-        lines.append(f"{OUTCOME_WORDS[rule['outcome']]}: {rule['rule']}: {rule_reason(rule)}")
-    if not any(rule["outcome"] == verdict["outcome"] for rule in verdict["rules"]):
-        _add_case(suite, "run", verdict["outcome"], verdict["reason"])
+    for rule in verdict.rules:
+        _add_case(suite, rule.rule, rule.outcome, rule_reason(rule))
+        lines.append(f"{OUTCOME_WORDS[rule.outcome]}: {rule.rule}: {rule_reason(rule)}")
+    if not any(rule.outcome == verdict.outcome for rule in verdict.rules):
+        _add_case(suite, "run", verdict.outcome, verdict.reason)
     cases = suite.findall("testcase")
     for name, value in {
         "tests": str(len(cases)),
         "failures": str(len(suite.findall("testcase/failure"))),
         "errors": str(len(suite.findall("testcase/error"))),
-        "time": f"{run['duration_s']:.3f}",
-        "timestamp": run["started_at"].partition(".")[0],
-        "hostname": _valid(document["made_on"]["machine"]["name"]) or "localhost",
+        "time": f"{run.duration_s:.3f}",
+        "timestamp": run.started_at.partition(".")[0],
+        "hostname": _valid(document.made_on.machine.name) or "localhost",
         "package": "loadgate",
         "id": "0",
     }.items():
         suite.set(name, value)
-    lines += [*verdict["notes"], f"{OUTCOME_WORDS[verdict['outcome']]}: {verdict['reason']}"]
+    lines += [*verdict.notes, f"{OUTCOME_WORDS[verdict.outcome]}: {verdict.reason}"]
     ET.SubElement(suite, "system-out").text = _valid("\n".join(lines))
     ET.SubElement(suite, "system-err")
     root = ET.Element("testsuites")
@@ -47,10 +47,10 @@ def junit_xml(document: dict[str, Any]) -> str:
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _add_properties(suite: ET.Element, document: dict[str, Any]) -> None:
-    run, git = document["run"], document["made_on"]["git"]
+def _add_properties(suite: ET.Element, document: RunDocument) -> None:
+    run, git = document.run, document.made_on.git
     properties = ET.SubElement(suite, "properties")
-    known = {"host": run["host"], "profile": run["profile"]["name"], "commit": git["commit"] if git else ""}
+    known = {"host": run.host, "profile": run.profile.name, "commit": git.commit if git else ""}
     for name, value in known.items():
         if value:
             ET.SubElement(properties, "property", name=name, value=_valid(value))

@@ -6,10 +6,10 @@ Times are in seconds and shares between 0 and 1, as that world has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+
+from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures, TotalFigures
 
 QUANTILES = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99", "p99.9": "0.999"}
 OUTCOMES = ("pass", "fail", "inconclusive")
@@ -39,44 +39,44 @@ class _Metric:
             yield f"{self.name}{{{pairs}}} {value:.12g}"
 
 
-def prometheus_text(document: Mapping[str, Any]) -> str:
+def prometheus_text(document: RunDocument) -> str:
     """Return the whole file; every sample carries the profile's name."""
-    metrics = [*_run(document), *_rules(document["verdict"]["rules"]), *_requests(document["totals"])]
-    common = {"profile": document["run"]["profile"]["name"]}
+    metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals)]
+    common = {"profile": document.run.profile.name}
     return "".join(f"{line}\n" for metric in metrics for line in metric.lines(common))
 
 
-def _run(document: Mapping[str, Any]) -> list[_Metric]:
-    run, verdict = document["run"], document["verdict"]
+def _run(document: RunDocument) -> list[_Metric]:
+    run, verdict = document.run, document.verdict
     outcome = _Metric("loadgate_run_outcome", "1 for the outcome of the run, 0 for the others.")
     for word in OUTCOMES:
-        outcome.add(float(word == verdict["outcome"]), outcome=word)
+        outcome.add(float(word == verdict.outcome), outcome=word)
     ended = _Metric("loadgate_run_end_timestamp_seconds", "When the run ended.")
-    ended.add(round(datetime.fromisoformat(run["ended_at"]).timestamp()))
+    ended.add(round(run.ended_s))
     duration = _Metric("loadgate_run_duration_seconds", "How long load was made.")
-    duration.add(run["duration_s"])
+    duration.add(run.duration_s)
     users = _Metric("loadgate_run_users", "Users at the most.")
-    users.add(max((count for _, count in document["user_counts"]), default=0))
+    users.add(max((count for _, count in document.user_counts), default=0))
     return [outcome, ended, duration, users]
 
 
-def _rules(rules: list[Mapping[str, Any]]) -> list[_Metric]:
+def _rules(rules: Iterable[RuleRecord]) -> list[_Metric]:
     value = _Metric("loadgate_rule_value", "What was measured for a rule: seconds, a share, a count or a rate.")
     limit = _Metric("loadgate_rule_limit", "The limit of a rule, in the unit of its value.")
     samples = _Metric("loadgate_rule_samples", "Requests that the value of a rule comes from.")
     outcome = _Metric("loadgate_rule_outcome", "1 for the outcome of a rule, 0 for the others.")
     for rule in rules:
-        divisor = {"ms": 1000, "%": 100}.get(rule["unit"], 1)
-        labels = {"rule": rule["rule"]}
-        value.add(None if rule["value"] is None else rule["value"] / divisor, **labels)
-        limit.add(rule["limit"] / divisor, **labels)
-        samples.add(rule["samples"], **labels)
+        divisor = {"ms": 1000, "%": 100}.get(rule.unit, 1)
+        labels = {"rule": rule.rule}
+        value.add(None if rule.value is None else rule.value / divisor, **labels)
+        limit.add(rule.limit / divisor, **labels)
+        samples.add(rule.samples, **labels)
         for word in OUTCOMES:
-            outcome.add(float(word == rule["outcome"]), **labels, outcome=word)
+            outcome.add(float(word == rule.outcome), **labels, outcome=word)
     return [value, limit, samples, outcome]
 
 
-def _requests(totals: Mapping[str, Any]) -> list[_Metric]:
+def _requests(totals: TotalFigures) -> list[_Metric]:
     requests = _Metric(
         "loadgate_requests",
         "Requests of a scope; of a measure, how often it was taken.",
@@ -86,20 +86,18 @@ def _requests(totals: Mapping[str, Any]) -> list[_Metric]:
     times = _Metric("loadgate_response_time_seconds", "Quantiles of the times of successful requests.")
     mean = _Metric("loadgate_response_time_mean_seconds", "Mean time of successful requests.")
     longest = _Metric("loadgate_response_time_max_seconds", "Longest time of a successful request.")
-    scopes = [({"scope": "overall", "group": "", "name": ""}, totals["overall"])]
-    scopes += [({"scope": "group", "group": group, "name": ""}, row) for group, row in totals["groups"].items()]
-    scopes += [
-        ({"scope": row.get("kind", "request"), "group": row["group"], "name": row["name"]}, row)
-        for row in totals["requests"]
-    ]
+    scopes: list[tuple[Labels, ScopeFigures]] = [({"scope": "overall", "group": "", "name": ""}, totals.overall)]
+    scopes += [({"scope": "group", "group": group, "name": ""}, row) for group, row in totals.groups.items()]
+    scopes += [({"scope": row.kind, "group": row.group, "name": row.name}, row) for row in totals.requests]
     for labels, row in scopes:
-        requests.add(row["requests"], **labels)
-        failures.add(row["failures"], **labels)
-        rate.add(row["requests_per_s"], **labels)
+        requests.add(row.requests, **labels)
+        failures.add(row.failures, **labels)
+        rate.add(row.requests_per_s, **labels)
+        values_ms = row.success_ms.by_name()
         for key, quantile in QUANTILES.items():
-            times.add(_seconds(row["success_ms"][key]), **labels, quantile=quantile)
-        mean.add(_seconds(row["success_ms"]["mean"]), **labels)
-        longest.add(_seconds(row["success_ms"]["max"]), **labels)
+            times.add(_seconds(values_ms[key]), **labels, quantile=quantile)
+        mean.add(_seconds(row.success_ms.mean), **labels)
+        longest.add(_seconds(row.success_ms.max), **labels)
     return [requests, failures, rate, times, mean, longest]
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import csv
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any
 
 from loadgate.report.html.grid import Grid
 from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import NO_VALUE, ChartSeries, ScopeSeries
-from loadgate.run.document import iso_time
+from loadgate.run.document import RunDocument
+from loadgate.run.document.parts import iso_time
 
 _PLACE = ("time", "width_s", "scope", "group", "name")
 _FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 
 
-def series_csv(document: Mapping[str, Any], series: ChartSeries) -> str:
+def series_csv(document: RunDocument, series: ChartSeries) -> str:
     """Return a row for each slot and scope in which a request ended: `overall`, each group and each name.
 
     Slots are seconds, and wider in a run that is too long to show each. Times are those of successful requests, within
@@ -27,7 +28,7 @@ def series_csv(document: Mapping[str, Any], series: ChartSeries) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([*_PLACE, *_FIGURES])
     grid = series.grids[0]
-    users = _users(document["user_counts"], grid)
+    users = _users(document.user_counts, grid)
     times = [iso_time(grid.start_s + slot * grid.width_s) for slot in range(grid.count)]
     for scope in series.scopes:
         writer.writerows(_rows(scope, times, grid.width_s, users))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
 
 from loadgate.report.text import (
     OUTCOME_WORDS,
@@ -15,6 +15,7 @@ from loadgate.report.text import (
     rule_quantity,
     rule_reason,
 )
+from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
 
 MAX_ERRORS = 10
 MAX_REQUESTS = 100
@@ -26,57 +27,57 @@ _AT_THE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>+=-]))")
 """What makes a heading, a quotation or an item of a list of a line that begins so."""
 
 
-def markdown_summary(document: dict[str, Any]) -> str:
+def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests and the most frequent errors as Markdown."""
-    run, verdict, overall = document["run"], document["verdict"], document["totals"]["overall"]
+    run, verdict, overall = document.run, document.verdict, document.totals.overall
     sentence = (
-        f"{_cell(verdict['reason'])}. {number(overall['requests'])} requests in {duration(run['duration_s'])} "
-        f"against {_cell(run['host'])}, {percent(overall['failure_rate'])} failed."
+        f"{_cell(verdict.reason)}. {number(overall.requests)} requests in {duration(run.duration_s)} "
+        f"against {_cell(run.host)}, {percent(overall.failure_rate)} failed."
     )
     lines = [
-        f"## Load test {_cell(run['profile']['name'])}: {OUTCOME_WORDS[verdict['outcome']]}",
+        f"## Load test {_cell(run.profile.name)}: {OUTCOME_WORDS[verdict.outcome]}",
         "",
         sentence,
         "",
-        *(f"> {_cell(note)}" for note in verdict["notes"]),
-        "" if verdict["notes"] else None,
+        *(f"> {_cell(note)}" for note in verdict.notes),
+        "" if verdict.notes else None,
         "| Rule | Limit | Measured | Samples | Outcome | |",
         "| --- | --- | ---: | ---: | --- | --- |",
-        *(_rule_row(rule) for rule in verdict["rules"]),
+        *(_rule_row(rule) for rule in verdict.rules),
         "",
         "| Request | Requests | Failed | p50 | p95 | p99 | Max |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-        *_requests(document["totals"]["requests"]),
-        *_errors(document["errors"]),
+        *_requests(document.totals.requests),
+        *_errors(document.errors),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
 
-def _rule_row(rule: dict[str, Any]) -> str:
-    what = f"{_cell(rule['scope'])}: {rule['metric']}"
+def _rule_row(rule: RuleRecord) -> str:
+    what = f"{_cell(rule.scope)}: {rule.metric}"
     return (
-        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule['value'])} | {number(rule['samples'])} "
-        f"| {OUTCOME_WORDS[rule['outcome']]} | {_cell(rule_reason(rule))} |"
+        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {number(rule.samples)} "
+        f"| {OUTCOME_WORDS[rule.outcome]} | {_cell(rule_reason(rule))} |"
     )
 
 
-def _requests(names: list[dict[str, Any]]) -> list[str]:
+def _requests(names: Sequence[NameFigures]) -> list[str]:
     rows = [_request_row(figures) for figures in names[:MAX_REQUESTS]]
     more = len(names) - MAX_REQUESTS
     return [*rows, f"\n{number(more)} more request names are in series.csv and run.json."] if more > 0 else rows
 
 
-def _request_row(figures: dict[str, Any]) -> str:
-    times = figures["success_ms"]
-    shown = " | ".join(milliseconds(times[key]) for key in ("p50", "p95", "p99", "max"))
-    name = _cell(figures["name"]) + (" (measure)" if figures.get("kind") == "measure" else "")
-    return f"| {name} | {number(figures['requests'])} | {number(figures['failures'])} | {shown} |"
+def _request_row(figures: NameFigures) -> str:
+    times = figures.success_ms
+    shown = " | ".join(map(milliseconds, (times.p50, times.p95, times.p99, times.max)))
+    name = _cell(figures.name) + (" (measure)" if figures.kind == "measure" else "")
+    return f"| {name} | {number(figures.requests)} | {number(figures.failures)} | {shown} |"
 
 
-def _errors(errors: list[dict[str, Any]]) -> list[str]:
+def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     if not errors:
         return []
-    rows = [f"| {_cell(e['name'])} | {_cell(e['text'])} | {number(e['count'])} |" for e in errors[:MAX_ERRORS]]
+    rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {number(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
 

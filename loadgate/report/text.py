@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Protocol
+
+from loadgate.run.document import RuleRecord
 
 OUTCOME_WORDS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
+
+
+class Limited(Protocol):
+    """A rule, of a run that is over or goes on, as far as it is asked for here."""
+
+    @property
+    def operator(self) -> str:
+        """How the value must compare with the limit."""
+
+    @property
+    def limit(self) -> float:
+        """The limit, in the unit."""
+
+    @property
+    def unit(self) -> str:
+        """`ms`, `%`, `/s` or nothing."""
+
+    @property
+    def window_s(self) -> int | None:
+        """The length of the windows in which it must hold."""
+
+    @property
+    def stage(self) -> str | None:
+        """The stage whose requests are judged."""
 
 
 def milliseconds(value: float | None) -> str:
@@ -33,23 +59,23 @@ def mebibytes(value: float | None) -> str:
     return "-" if value is None else f"{value / 2**20:,.1f} MiB"
 
 
-def rule_quantity(rule: Mapping[str, Any], value: float | None) -> str:
+def rule_quantity(rule: Limited, value: float | None) -> str:
     """Write a rule's value or limit in the rule's unit."""
     if value is None:
         return "-"
-    if rule["unit"] == "ms":
+    if rule.unit == "ms":
         return milliseconds(value)
-    if rule["unit"] == "%":
+    if rule.unit == "%":
         return percent(value / 100)
-    if rule["unit"] == "/s":
+    if rule.unit == "/s":
         return f"{number(value, 2 if value < 10 else 1 if value < 100 else 0)}/s"
-    return f"{value:,.10g}{rule['unit']}"
+    return f"{value:,.10g}{rule.unit}"
 
 
-def rule_limit(rule: Mapping[str, Any]) -> str:
+def rule_limit(rule: Limited) -> str:
     """Write what a rule requires, as in `< 100.0 ms`."""
-    limit = f"{rule['limit']:,.10g} {rule['unit']}".strip()
-    return f"{rule['operator']} {limit}{rule_conditions(rule['window_s'], rule.get('stage'))}"
+    limit = f"{rule.limit:,.10g} {rule.unit}".strip()
+    return f"{rule.operator} {limit}{rule_conditions(rule.window_s, rule.stage)}"
 
 
 def rule_conditions(window_s: int | None, stage: str | None) -> str:
@@ -57,16 +83,16 @@ def rule_conditions(window_s: int | None, stage: str | None) -> str:
     return (f" over {window_s} s" if window_s else "") + (f" in {stage}" if stage else "")
 
 
-def ramp_note(rule: Mapping[str, Any]) -> str:
+def ramp_note(rule: RuleRecord) -> str:
     """Say that a rule's value leaves the ramp out and what it is with it, or nothing where it does not."""
-    if rule["stages"] == "all" or rule["value_all_stages"] is None:
+    if rule.stages == "all" or rule.value_all_stages is None:
         return ""
-    return f"without the ramp; {rule_quantity(rule, rule['value_all_stages'])} with it"
+    return f"without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it"
 
 
-def rule_reason(rule: Mapping[str, Any]) -> str:
+def rule_reason(rule: RuleRecord) -> str:
     """Write why a rule came out as it did, and whether the ramp was left out."""
-    return f"{rule['reason']} ({note})" if (note := ramp_note(rule)) else str(rule["reason"])
+    return f"{rule.reason} ({note})" if (note := ramp_note(rule)) else str(rule.reason)
 
 
 def target_end(ended: str) -> str:

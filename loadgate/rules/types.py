@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 from loadgate.units import format_duration
 
@@ -138,7 +139,7 @@ class RuleResult:
     value: float | None = None
     samples: int = 0
     interval: Interval | None = None
-    stages: str = "all"
+    stages: Literal["all", "steady"] = "all"
     value_all_stages: float | None = None
     window_start_s: int | None = None
     doubted: bool = False

@@ -9,9 +9,8 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from loadgate.analysis.growth import memory_trend
 from loadgate.checks import host_problem, is_http
@@ -23,14 +22,14 @@ from loadgate.paths import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
 from loadgate.report.artefacts import (
     REPORT_FILE,
-    RUN_FILE,
     UnwrittenError,
     append_job_summary,
     publish,
-    read_run,
     write_artefacts,
 )
 from loadgate.report.text import target_end
+from loadgate.rules import RuleOutcome
+from loadgate.run.document import RUN_FILE, MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord, read_run
 from loadgate.run.judgement import INTERRUPTED
 from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
@@ -113,14 +112,14 @@ class _Launch:
         ended = None
         if target is not None and self.project.target is not None:
             ended = target.died()
-            document = with_target(document, target_json(target, self.project.target.within(self.folder), ended))
+            document = with_target(document, target_record(target, self.project.target.within(self.folder), ended))
             try:
                 write_artefacts(document, self.folder)
             except UnwrittenError as error:
                 self.say(f"loadgate: not written with what is known of the target: {error}")
-        verdict = document["verdict"]
+        verdict = document.verdict
         if ended:
-            self.say(f"FAIL: {verdict['reason']} (exit code {verdict['exit_code']})")
+            self.say(f"FAIL: {verdict.reason} (exit code {verdict.exit_code})")
         report = self.project.reports_path / f"{safe_name(self.request.profile)}_load_report.html"
         try:
             publish(self.folder, report)
@@ -130,10 +129,10 @@ class _Launch:
             self.say(f"report: {shown_path(self.folder / REPORT_FILE)}")
         for problem in append_job_summary(document):
             self.say(f"loadgate: {problem}")
-        if code != verdict["exit_code"] and not ended and not self.signals.any():
-            self.say(f"Locust ended with {code} although the run was judged with {verdict['exit_code']}")
+        if code != verdict.exit_code and not ended and not self.signals.any():
+            self.say(f"Locust ended with {code} although the run was judged with {verdict.exit_code}")
             return ExitCode.ERROR
-        return ExitCode(verdict["exit_code"])
+        return verdict.exit_code
 
     def _locust(self, host: str, target: ManagedTarget | None) -> int:
         """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
@@ -172,28 +171,28 @@ def shown_command(command: Sequence[str]) -> str:
     return without_credentials(shlex.join(part.removeprefix(here) for part in command))
 
 
-def target_json(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> dict[str, Any]:
+def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> TargetRecord:
     """Return what is known of the managed target, its memory over time included."""
     trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
-    return {
-        "command": [without_credentials(part) for part in settings.command],
-        "url": without_credentials(target.url),
-        "ended": ended,
-        "rss_bytes": asdict(target.memory),
-        "memory_trend": asdict(trend) if trend else None,
-    }
+    return TargetRecord(
+        command=[without_credentials(part) for part in settings.command],
+        url=without_credentials(target.url),
+        ended=ended,
+        rss_bytes=MemorySamples.model_validate(target.memory),
+        memory_trend=MemoryTrendRecord.model_validate(trend) if trend else None,
+    )
 
 
-def with_target(document: dict[str, Any], target: dict[str, Any]) -> dict[str, Any]:
+def with_target(document: RunDocument, target: TargetRecord) -> RunDocument:
     """Return the document with its target; a target that died under the load has failed, whatever was measured."""
-    document = document | {"target": target}
-    if target["ended"]:
-        verdict = document["verdict"]
-        document["verdict"] = verdict | {
-            "outcome": "fail",
-            "exit_code": int(ExitCode.FAIL),
-            "reason": f"{target_end(target['ended'])} during the run",
+    verdict = document.verdict
+    if target.ended:
+        changes = {
+            "outcome": RuleOutcome.FAIL,
+            "exit_code": ExitCode.FAIL,
+            "reason": f"{target_end(target.ended)} during the run",
             # It was ended because of the target, not by anybody.
-            "notes": [verdict["reason"], *(note for note in verdict["notes"] if not note.startswith(INTERRUPTED))],
+            "notes": [verdict.reason, *(note for note in verdict.notes if not note.startswith(INTERRUPTED))],
         }
-    return document
+        verdict = verdict.model_copy(update=changes)
+    return document.model_copy(update={"target": target, "verdict": verdict})

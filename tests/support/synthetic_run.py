@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
 from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
 from loadgate.rules import parse_rules
-from loadgate.run.document import run_document
+from loadgate.run.document import RunDocument
 from loadgate.run.health import GeneratorHealth
-from loadgate.run.judgement import Ending, judge
+from loadgate.run.judgement import Ending
 from loadgate.run.state import Plan, Run
 from loadgate.shape.profile import LoadProfile
+from tests.support.run_documents import judged
 
 STARTED_S = 1_777_593_600
 """2026-05-01T00:00:00Z."""
@@ -45,10 +44,9 @@ class Synthetic:
 DAY = Synthetic(duration_s=24 * 3600, names=50)
 
 
-def synthetic_document(wanted: Synthetic | None = None) -> dict[str, Any]:
-    """Return the run.json of such a run."""
-    run = synthetic_run(wanted or Synthetic())
-    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/"))
+def synthetic_document(wanted: Synthetic | None = None) -> RunDocument:
+    """Return the document of such a run."""
+    return judged(synthetic_run(wanted or Synthetic()))
 
 
 def synthetic_run(wanted: Synthetic) -> Run:

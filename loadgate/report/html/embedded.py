@@ -8,7 +8,6 @@ import zlib
 from base64 import b64encode
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +15,7 @@ from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series, names_grid, widened
+from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord, TotalFigures
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
@@ -29,34 +29,33 @@ MAX_MEMORY_POINTS = 1500
 _ZLIB_LEVEL = 6
 
 
-def run_series(document: Mapping[str, Any]) -> ChartSeries:
+def run_series(document: RunDocument) -> ChartSeries:
     """Return the series of a whole run, of which other files than the page are made as well."""
-    run = document["run"]
-    return chart_series(document, epoch_s(run["started_at"]), epoch_s(run["ended_at"]))
+    return chart_series(document, document.run.started_s, document.run.ended_s)
 
 
-def embedded_data(document: Mapping[str, Any], series: ChartSeries) -> dict[str, Any]:
+def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
     """Return what the script draws."""
-    run = document["run"]
-    started_s, ended_s = epoch_s(run["started_at"]), epoch_s(run["ended_at"])
+    run = document.run
+    started_s, ended_s = run.started_s, run.ended_s
     names_from = names_grid(series)
     return {
         "started_s": started_s,
-        "duration_s": run["duration_s"],
-        "end_s": round(max(ended_s - started_s, run["duration_s"], 1.0), 3),
-        "ending": "target ended" if cut_short_by_target(document) else run["ending"],
+        "duration_s": run.duration_s,
+        "end_s": round(max(ended_s - started_s, run.duration_s, 1.0), 3),
+        "ending": "target ended" if cut_short_by_target(document) else run.ending,
         "grids": [
             {"offset_s": round(grid.start_s - started_s, 3), "width_s": grid.width_s, "count": grid.count}
             for grid in series.grids
         ],
         "readable_slots": READABLE_SLOTS,
-        "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document["stages"]],
-        "users": _users(document["user_counts"], series.grids[0]),
+        "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document.stages],
+        "users": _users(document.user_counts, series.grids[0]),
         "heat_grid": names_from,
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,
         "scopes": [_scope(scope, document, series.grids, names_from) for scope in series.scopes],
-        "memory": _memory(document["target"], started_s),
+        "memory": _memory(document.target, started_s),
     }
 
 
@@ -66,21 +65,16 @@ def packed(data: Mapping[str, Any]) -> str:
     return b64encode(zlib.compress(text.encode("ascii"), _ZLIB_LEVEL)).decode("ascii")
 
 
-def epoch_s(iso_time: str) -> float:
-    """Return the epoch seconds of a time as run.json writes it."""
-    return datetime.fromisoformat(iso_time).timestamp()
-
-
-def _scope(scope: ScopeSeries, document: Mapping[str, Any], grids: Sequence[Grid], names_from: int) -> dict[str, Any]:
-    figures = _figures(scope, document["totals"])
+def _scope(scope: ScopeSeries, document: RunDocument, grids: Sequence[Grid], names_from: int) -> dict[str, Any]:
+    figures = _figures(scope, document.totals)
     first = names_from if scope.slots is None else 0
     success, failure = scope.success[first:], scope.failure[first:]
     data = {
         "kind": scope.kind,
         "name": scope.name,
-        "success": _outcome(success, figures["success_ms"]),
-        "failure": _outcome(failure, figures["failure_ms"]) if any(failure[0].counts) else None,
-        "limits": _limits(scope, document["verdict"]["rules"], epoch_s(document["run"]["started_at"])),
+        "success": _outcome(success, figures.success_ms),
+        "failure": _outcome(failure, figures.failure_ms) if any(failure[0].counts) else None,
+        "limits": _limits(scope, document.verdict.rules, document.run.started_s),
         "beside": _beside(figures),
     }
     if scope.slots is not None:
@@ -89,17 +83,15 @@ def _scope(scope: ScopeSeries, document: Mapping[str, Any], grids: Sequence[Grid
     return data
 
 
-def _figures(scope: ScopeSeries, totals: Mapping[str, Any]) -> Mapping[str, Any]:
+def _figures(scope: ScopeSeries, totals: TotalFigures) -> ScopeFigures:
     if scope.kind == "overall":
-        found = totals["overall"]
-    elif scope.kind == "group":
-        found = totals["groups"][scope.name]
-    else:
-        found = next(row for row in totals["requests"] if (row["group"], row["name"]) == (scope.group, scope.name))
-    return dict(found)
+        return totals.overall
+    if scope.kind == "group":
+        return totals.groups[scope.name]
+    return next(row for row in totals.requests if (row.group, row.name) == (scope.group, scope.name))
 
 
-def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> dict[str, Any]:
+def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:
     """The lines on their grids and the spectrum; percentiles are buckets of the sketch, -1 where there is no sample."""
     return {
         "lines": [
@@ -112,7 +104,7 @@ def _outcome(lines: Sequence[Line], latency_ms: Mapping[str, float | None]) -> d
         ],
         "spectrum": _spectrum(lines[0].total),
         "samples": sum(lines[0].total.samples),
-        "max_ms": latency_ms["max"],
+        "max_ms": latency_ms.max,
     }
 
 
@@ -143,28 +135,27 @@ def _heat(slots: Mapping[int, Sketch], count: int) -> dict[str, Any]:
     return {"used": used, "rows": rows, "samples": samples}
 
 
-def _limits(scope: ScopeSeries, rules: Iterable[Mapping[str, Any]], started_s: float) -> list[dict[str, Any]]:
+def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -> list[dict[str, Any]]:
     """The latency rules of a scope; `worst_s` is when the worst window of one over a window began."""
     return [
         {
-            "metric": rule["metric"],
-            "ms": rule["limit"],
-            "over_s": rule["window_s"],
-            "outcome": rule["outcome"],
-            "worst_s": None if rule["window_start_s"] is None else round(rule["window_start_s"] - started_s, 1),
+            "metric": rule.metric,
+            "ms": rule.limit,
+            "over_s": rule.window_s,
+            "outcome": rule.outcome,
+            "worst_s": None if rule.window_start_s is None else round(rule.window_start_s - started_s, 1),
         }
         for rule in rules
-        if rule["unit"] == "ms" and rule["scope"] == scope.name
+        if rule.unit == "ms" and rule.scope == scope.name
     ]
 
 
-def _beside(figures: Mapping[str, Any]) -> dict[str, Any] | None:
+def _beside(figures: ScopeFigures) -> dict[str, Any] | None:
     """The percentiles that stand beside the measured ones: service times or corrected ones."""
-    for key, label in (("service_ms", "service time"), ("corrected_ms", "corrected")):
-        values = figures.get(key)
+    for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
-            points = [[percent, values[f"p{percent:g}"]] for percent in (50, 90, 95, 99, 99.9)]
-            return {"label": label, "points": points}
+            named = values.by_name()
+            return {"label": label, "points": [[percent, named[f"p{percent:g}"]] for percent in (50, 90, 95, 99, 99.9)]}
     return None
 
 
@@ -180,12 +171,11 @@ def _users(counts: Iterable[Sequence[int]], grid: Grid) -> list[int]:
     return users
 
 
-def _memory(target: Mapping[str, Any] | None, started_s: float) -> dict[str, Any] | None:
+def _memory(target: TargetRecord | None, started_s: float) -> dict[str, Any] | None:
     """The target's memory, thinned to the largest of equal parts."""
-    sampled = (target or {}).get("rss_bytes") or {}
-    times_s, values = sampled.get("times_s") or [], sampled.get("rss_bytes") or []
-    if not times_s:
+    if target is None or not target.rss_bytes.times_s:
         return None
+    times_s, values = target.rss_bytes.times_s, target.rss_bytes.rss_bytes
     size = -(-len(times_s) // MAX_MEMORY_POINTS)
     starts = range(0, len(times_s), size)
     return {

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from loadgate.report import text
 from loadgate.report.html.page_values import clock, offset
+from loadgate.run.document import KeptRecord, RunDocument, RunRecord, StageRecord
+from loadgate.run.judgement import Ending
 
 _COUNTERS = {
     "arrivals_late": "arrivals began late, because no user was free in time; their lateness is in their latency",
@@ -51,109 +51,110 @@ class FailureRow:
     examples: tuple[Example, ...]
 
 
-def ending(document: Mapping[str, Any]) -> str:
+def ending(document: RunDocument) -> str:
     """Say how the run ended and after how much of its time."""
-    run = document["run"]
-    planned = f" of {text.duration(run['planned_s'])}" if run["planned_s"] else ""
-    lasted = text.duration(run["duration_s"])
+    run = document.run
+    planned = f" of {text.duration(run.planned_s)}" if run.planned_s else ""
+    lasted = text.duration(run.duration_s)
     if how := cut_short_by_target(document):
         return f"Cut short after {lasted}{planned}, since {how}: what follows is of the part that ran."
     return {
         "completed": {
             "suite": f"Stopped by the suite after {lasted}{planned}.",
             "shape": f"Ran until its load shape ended, {lasted}.",
-        }.get(run.get("ended_by"), f"Ran its full time, {lasted}."),
+        }.get(run.ended_by or "", f"Ran its full time, {lasted}."),
         "interrupted": f"Interrupted after {lasted}{planned}: what follows is of the part that ran.",
         "aborted": f"Ended early by a rule, after {lasted}{planned}.",
-    }.get(run["ending"], f"Ended ({run['ending']}) after {lasted}{planned}.")
+    }.get(run.ending, f"Ended ({run.ending}) after {lasted}{planned}.")
 
 
-def cut_short_by_target(document: Mapping[str, Any]) -> str:
+def cut_short_by_target(document: RunDocument) -> str:
     """Return how the managed target ended if that ended the run, else ""; to Locust the run was interrupted then."""
-    target = document["target"]
-    died = document["run"]["ending"] == "interrupted" and target and target["ended"]
-    return text.target_end(target["ended"]) if died else ""
+    target = document.target
+    if target is None or not target.ended or document.run.ending is not Ending.INTERRUPTED:
+        return ""
+    return text.target_end(target.ended)
 
 
-def failure_rows(document: Mapping[str, Any], started_s: float) -> list[FailureRow]:
+def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
     """Return the kinds of failures, the most frequent first."""
-    failures = document["totals"]["overall"]["failures"]
+    failures = document.totals.overall.failures
     return [
         FailureRow(
-            name=error["name"],
-            error=error["text"],
-            count=text.number(error["count"]),
-            share=text.percent(error["count"] / failures) if failures else "-",
-            first=_moment(error["first_s"], started_s),
-            last=_moment(error["last_s"], started_s),
-            examples=tuple(_example(item, started_s) for item in error.get("examples", ())),
+            name=error.name,
+            error=error.text,
+            count=text.number(error.count),
+            share=text.percent(error.count / failures) if failures else "-",
+            first=_moment(error.first_s, started_s),
+            last=_moment(error.last_s, started_s),
+            examples=tuple(_example(item, started_s) for item in error.examples),
         )
-        for error in document["errors"]
+        for error in document.errors
     ]
 
 
-def slowest_rows(document: Mapping[str, Any], started_s: float) -> list[Example]:
+def slowest_rows(document: RunDocument, started_s: float) -> list[Example]:
     """Return the slowest successful requests that run.json kept."""
-    return [_example(item, started_s) for item in document.get("slowest", ())]
+    return [_example(item, started_s) for item in document.slowest]
 
 
-def counters(document: Mapping[str, Any]) -> list[str]:
+def counters(document: RunDocument) -> list[str]:
     """Say what was counted beside the requests."""
     return [
         f"{text.number(count)} {_COUNTERS.get(name, name.replace('_', ' '))}."
-        for name, count in document["counters"].items()
+        for name, count in document.counters.items()
     ]
 
 
-def facts(document: Mapping[str, Any]) -> dict[str, str]:
+def facts(document: RunDocument) -> dict[str, str]:
     """Return what the run was made with, by name."""
-    run, made_on = document["run"], document["made_on"]
-    git, machine, profile = made_on["git"], made_on["machine"], run["profile"]
+    run, made_on = document.run, document.made_on
+    git, machine, profile = made_on.git, made_on.machine, run.profile
     how = cut_short_by_target(document)
-    changed = ", with local changes" if git and git["changed"] else ""
+    changed = ", with local changes" if git and git.changed else ""
     found = {
-        "Target": run["host"],
-        "Profile": f"{profile['name']}: {profile['description']}" if profile["description"] else profile["name"],
+        "Target": run.host,
+        "Profile": f"{profile.name}: {profile.description}" if profile.description else profile.name,
         "Load": _load(run),
-        "User classes": ", ".join(f"{name} {weight}" for name, weight in run["user_classes"].items()),
-        "Stages": "; ".join(_stage(stage) for stage in profile.get("stages") or ()),
-        "Started": run["started_at"],
-        "Ended": f"{run['ended_at']} ({how or run['ending']}, load for {text.duration(run['duration_s'])})",
-        "Processes": f"{run['processes']}, stopped within {text.duration(run['stop_timeout_s'])}",
-        "Commit": f"{git['commit']} on {git['branch']}{changed}" if git else "not a repository",
-        "Machine": f"{machine['name']}: {machine['system']}, {machine['processor']}, {machine['cores']} cores, "
-        f"{text.mebibytes(machine['memory_bytes'])}",
-        "Versions": ", ".join(f"{name} {version}" for name, version in made_on["versions"].items()),
-        "Command": shlex.join(run["command"]),
-        "run.json": f"schema version {document['schema_version']}",
+        "User classes": ", ".join(f"{name} {weight}" for name, weight in run.user_classes.items()),
+        "Stages": "; ".join(_stage(stage) for stage in profile.stages),
+        "Started": run.started_at,
+        "Ended": f"{run.ended_at} ({how or run.ending}, load for {text.duration(run.duration_s)})",
+        "Processes": f"{run.processes}, stopped within {text.duration(run.stop_timeout_s)}",
+        "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
+        "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
+        f"{text.mebibytes(machine.memory_bytes)}",
+        "Versions": ", ".join(f"{name} {version}" for name, version in made_on.versions.items()),
+        "Command": shlex.join(run.command),
+        "run.json": f"schema version {document.schema_version}",
     }
     return {name: value for name, value in found.items() if value}
 
 
-def _load(run: Mapping[str, Any]) -> str:
-    rate = run["profile"].get("rate")
-    users = f"{run['users']} users" if run["users"] is not None else "users as the suite says"
-    spawn = f", {run['spawn_rate']:g} more each second" if run["spawn_rate"] else ""
-    planned = f", for {text.duration(run['planned_s'])}" if run["planned_s"] else ""
+def _load(run: RunRecord) -> str:
+    rate = run.profile.rate
+    users = f"{run.users} users" if run.users is not None else "users as the suite says"
+    spawn = f", {run.spawn_rate:g} more each second" if run.spawn_rate else ""
+    planned = f", for {text.duration(run.planned_s)}" if run.planned_s else ""
     model = f"open model, {rate} arrivals; up to " if rate else "closed model, "
     return f"{model}{users}{spawn}{planned}"
 
 
-def _stage(stage: Mapping[str, Any]) -> str:
-    level = f"{stage['users']} users" if stage.get("users") is not None else f"{stage.get('rate')}/s"
-    return f"{stage.get('name') or 'stage'}: {level} for {stage['duration']}"
+def _stage(stage: StageRecord) -> str:
+    level = f"{stage.users} users" if stage.users is not None else f"{stage.rate}/s"
+    return f"{stage.name or 'stage'}: {level} for {stage.duration}"
 
 
 def _moment(epoch_s: float, started_s: float) -> Moment:
     return Moment(offset(epoch_s - started_s), clock(epoch_s))
 
 
-def _example(item: Mapping[str, Any], started_s: float) -> Example:
+def _example(item: KeptRecord, started_s: float) -> Example:
     return Example(
-        at=_moment(item["start_s"], started_s),
-        group=item["group"],
-        name=item["name"],
-        latency=text.milliseconds(item["latency_ms"]),
-        trace_id=item["trace_id"],
-        request_id=item["request_id"],
+        at=_moment(item.start_s, started_s),
+        group=item.group,
+        name=item.name,
+        latency=text.milliseconds(item.latency_ms),
+        trace_id=item.trace_id,
+        request_id=item.request_id,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -21,6 +20,7 @@ from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, requ
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
+from loadgate.run.document import RunDocument
 
 PAGE = files("loadgate.report") / "page"
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
@@ -30,7 +30,7 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) -> str:
+def html_report(document: RunDocument, series: ChartSeries | None = None) -> str:
     """Return the whole page for one run, from its run.json alone; `series` are its own where they are known."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     data = embedded_data(document, series)
@@ -51,18 +51,18 @@ def html_report(document: Mapping[str, Any], series: ChartSeries | None = None) 
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
-def _told(document: Mapping[str, Any], series: ChartSeries, started_s: float) -> dict[str, Any]:
+def _told(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
     """What the templates say, by the names that they use."""
-    run, verdict, totals = document["run"], document["verdict"], document["totals"]
+    run, verdict, totals = document.run, document.verdict, document.totals
     rows = request_rows(totals, series)
     return {
         "run": run,
         "verdict": verdict,
-        "overall": totals["overall"],
-        "peak_users": max((count for _, count in document["user_counts"]), default=None),
-        "title": f"Load test {run['profile']['name']}",
+        "overall": totals.overall,
+        "peak_users": max((count for _, count in document.user_counts), default=None),
+        "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
-        "rules": [rule_row(rule) for rule in verdict["rules"]],
+        "rules": [rule_row(rule) for rule in verdict.rules],
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],
         "requests": [row for row in rows if row.kind == "request"],
@@ -70,18 +70,18 @@ def _told(document: Mapping[str, Any], series: ChartSeries, started_s: float) ->
         "times": TIMES,
         "spark": (SPARK_WIDTH, SPARK_HEIGHT),
         "has_beside": any(row.cells[-1].sort >= 0 for row in rows),
-        "is_open": totals["overall"]["service_ms"] is not None,
+        "is_open": totals.overall.service_ms is not None,
         "timeline": timeline(document, series, started_s),
         "widths_s": [grid.width_s for grid in series.grids],
         "names_width_s": series.grids[names_grid(series)].width_s,
         "readable_s": READABLE_SLOTS * series.grids[0].width_s,
         "recorded_width_s": series.recorded_width_s,
         "failures": facts.failure_rows(document, started_s),
-        "exceptions": document["exceptions"],
+        "exceptions": document.exceptions,
         "slowest": facts.slowest_rows(document, started_s),
-        "generators": document["generator"],
+        "generators": document.generator,
         "counters": facts.counters(document),
-        "target": document["target"],
+        "target": document.target,
         "facts": facts.facts(document),
     }
 

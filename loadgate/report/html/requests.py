@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from loadgate.report import text
 from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
+from loadgate.run.document import ScopeFigures, TotalFigures
 
 TIMES = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
 SPARK_WIDTH, SPARK_HEIGHT = 96, 22
@@ -38,47 +37,47 @@ class RequestRow:
     received: str
 
 
-def request_rows(totals: Mapping[str, Any], series: ChartSeries) -> list[RequestRow]:
+def request_rows(totals: TotalFigures, series: ChartSeries) -> list[RequestRow]:
     """Return the rows in the order of the embedded data: overall, groups, names."""
-    figures = [totals["overall"], *totals["groups"].values(), *totals["requests"]]
+    figures: list[ScopeFigures] = [totals.overall, *totals.groups.values(), *totals.requests]
     return [_row(index, scope, found) for index, (scope, found) in enumerate(zip(series.scopes, figures, strict=True))]
 
 
-def _row(index: int, scope: ScopeSeries, figures: Mapping[str, Any]) -> RequestRow:
-    success_ms, beside = figures["success_ms"], figures.get("service_ms") or figures.get("corrected_ms")
-    failed = figures["failures"]
+def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
+    success_ms, beside = figures.success_ms, figures.service_ms or figures.estimate_ms
+    failed = figures.failures
     cells = (
-        _count(figures["requests"]),
-        Cell(f"{text.number(failed)} ({text.percent(figures['failure_rate'])})" if failed else "0", failed),
-        Cell(text.number(figures["requests_per_s"], 2), round(figures["requests_per_s"] or 0.0, 4)),
-        *(_time(success_ms[key]) for key in ("mean", "p50", "p95", "p99", "max")),
-        _time(beside["p95"] if beside else None),
+        _count(figures.requests),
+        Cell(f"{text.number(failed)} ({text.percent(figures.failure_rate)})" if failed else "0", failed),
+        Cell(text.number(figures.requests_per_s, 2), round(figures.requests_per_s or 0.0, 4)),
+        *map(_time, (success_ms.mean, success_ms.p50, success_ms.p95, success_ms.p99, success_ms.max)),
+        _time(beside.p95 if beside else None),
     )
     return RequestRow(
         index=index,
-        kind="measure" if figures.get("kind") == "measure" and scope.kind != "group" else scope.kind,
+        kind="measure" if figures.kind == "measure" and scope.kind != "group" else scope.kind,
         group=scope.group,
         name=scope.name,
         cells=cells,
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
-        received=_bytes(figures["response_bytes"]),
+        received=_bytes(figures.response_bytes),
     )
 
 
-def _times(figures: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:
     kinds = [
-        ("Successes", figures["success_ms"]),
-        ("Successes without the ramp", figures["steady_success_ms"]),
-        ("Failures", figures["failure_ms"]),
-        ("Service time of successes", figures.get("service_ms")),
-        ("Corrected estimate", figures.get("corrected_ms")),
+        ("Successes", figures.success_ms),
+        ("Successes without the ramp", figures.steady_success_ms),
+        ("Failures", figures.failure_ms),
+        ("Service time of successes", figures.service_ms),
+        ("Corrected estimate", figures.estimate_ms),
     ]
     return tuple(
-        (label, tuple(text.milliseconds(times[key]) for key in TIMES))
+        (label, tuple(text.milliseconds(times.by_name()[key]) for key in TIMES))
         for label, times in kinds
-        if times and times["max"] is not None
+        if times and times.max is not None
     )
 
 

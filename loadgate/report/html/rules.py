@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from loadgate.report import text
+from loadgate.run.document import RuleRecord
 
 GAUGE_WIDTH = 150.0
 _ROOM = 1.5
@@ -39,48 +38,48 @@ class RuleRow:
     gauge: Gauge | None
 
 
-def rule_row(rule: Mapping[str, Any]) -> RuleRow:
+def rule_row(rule: RuleRecord) -> RuleRow:
     """Return the row of one rule of run.json's verdict."""
     return RuleRow(
-        outcome=rule["outcome"],
-        scope=rule["scope"],
-        metric=rule["metric"],
+        outcome=rule.outcome,
+        scope=rule.scope,
+        metric=rule.metric,
         limit=text.rule_limit(rule),
-        value=text.rule_quantity(rule, rule["value"]),
+        value=text.rule_quantity(rule, rule.value),
         margin=_margin(rule),
-        samples=text.number(rule["samples"]),
+        samples=text.number(rule.samples),
         interval=_interval(rule),
         reason=text.rule_reason(rule),
         gauge=_gauge(rule),
     )
 
 
-def _margin(rule: Mapping[str, Any]) -> str:
-    margin = rule["margin"]
+def _margin(rule: RuleRecord) -> str:
+    margin = rule.margin
     if margin is None:
         return "-"
     if margin >= 0:
         return f"{text.percent(margin)} to spare"
-    return f"{text.percent(-margin)} too {'high' if rule['operator'].startswith('<') else 'low'}"
+    return f"{text.percent(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
 
 
-def _interval(rule: Mapping[str, Any]) -> str:
-    interval = rule["interval"]
+def _interval(rule: RuleRecord) -> str:
+    interval = rule.interval
     if not interval:
         return ""
-    low, high = ("?" if interval[end] is None else text.rule_quantity(rule, interval[end]) for end in ("low", "high"))
+    low, high = ("?" if end is None else text.rule_quantity(rule, end) for end in (interval.low, interval.high))
     return f"{low} to {high}"
 
 
-def _gauge(rule: Mapping[str, Any]) -> Gauge | None:
-    if rule["value"] is None or not rule["limit"]:
+def _gauge(rule: RuleRecord) -> Gauge | None:
+    if rule.value is None or not rule.limit:
         return None
 
-    end: float = max(_ROOM, rule["value"] / rule["limit"] * 1.08) * rule["limit"]
+    end: float = max(_ROOM, rule.value / rule.limit * 1.08) * rule.limit
 
     def at(value: float) -> float:
         return round(min(GAUGE_WIDTH, max(0.0, value / end * GAUGE_WIDTH)), 1)
 
-    interval = rule["interval"] or {"low": None, "high": None}
-    low, high = (None if interval[bound] is None else at(interval[bound]) for bound in ("low", "high"))
-    return Gauge(at(rule["value"]), at(rule["limit"]), low, high)
+    bounds = (rule.interval.low, rule.interval.high) if rule.interval else (None, None)
+    low, high = (None if bound is None else at(bound) for bound in bounds)
+    return Gauge(at(rule.value), at(rule.limit), low, high)

@@ -7,11 +7,12 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from loadgate.recorder.cells import Outcome
-from loadgate.recorder.packed import CellColumns, unpack
+from loadgate.recorder import OVERALL, Outcome
+from loadgate.recorder.packed import CellColumns
 from loadgate.report.html.grid import MAX_FINE_NAMES, Grid, grids_for
+from loadgate.run.document import RunDocument, ScopeFigures, SeriesRecord
 
 PERCENTS = (50, 95, 99)
 NO_VALUE = -1
@@ -98,40 +99,40 @@ class ChartSeries:
 
 
 Slots = dict[int, Sketch]
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[SeriesRecord]
 
 
-def chart_series(document: Mapping[str, Any], first_s: float, end_s: float) -> ChartSeries:
+def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSeries:
     """Return the series of a run whose load went on over [first_s, end_s), epoch seconds.
 
     One group at a time is held unpacked, so that a day with many names needs little memory.
     """
-    totals, rows = document["totals"], document["recording"]["series"]
+    totals, rows = document.totals, document.recording.series
     first_s, end_s, widths = _span(rows, first_s, end_s)
-    grids = grids_for(first_s, end_s, widths, 1 + len(totals["groups"]) + len(totals["requests"]))
-    rows_of: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    grids = grids_for(first_s, end_s, widths, 1 + len(totals.groups) + len(totals.requests))
+    rows_of: dict[tuple[str, str], list[SeriesRecord]] = {}
     for row in rows:
-        rows_of.setdefault((row["group"], row["name"]), []).append(row)
+        rows_of.setdefault((row.group, row.name), []).append(row)
     groups: list[ScopeSeries] = []
     names: list[ScopeSeries] = []
     requests: list[tuple[Slots, Slots]] = []
-    for group in dict.fromkeys(figures["group"] for figures in totals["requests"]):
-        members = [figures for figures in totals["requests"] if figures["group"] == group]
+    for group in dict.fromkeys(figures.group for figures in totals.requests):
+        members = [figures for figures in totals.requests if figures.group == group]
         by_kind: dict[str, list[tuple[Slots, Slots]]] = {}
         for figures in members:
-            slots = _name_slots(rows_of.get((group, figures["name"]), []), grids[0])
-            kind = figures.get("kind", "request")
+            slots = _name_slots(rows_of.get((group, figures.name), []), grids[0])
+            kind = figures.kind
             by_kind.setdefault(kind, []).append(slots)
-            names.append(_scope(kind, figures, slots, grids))
+            names.append(_scope((kind, group, figures.name), figures, slots, grids))
         sums = {kind: _summed(parts) for kind, parts in by_kind.items()}
         if "request" in sums:
             requests.append(sums["request"])
-        if group in totals["groups"]:
-            kind = totals["groups"][group].get("kind", "request")
-            groups.append(_scope("group", {**totals["groups"][group], "name": group}, sums[kind], grids))
-    overall = _scope("overall", {**totals["overall"], "name": "overall"}, _summed(requests), grids)
-    order = {(figures["group"], figures["name"]): place for place, figures in enumerate(totals["requests"])}
-    groups.sort(key=lambda scope: list(totals["groups"]).index(scope.name))
+        if group in totals.groups:
+            kind = totals.groups[group].kind
+            groups.append(_scope(("group", "", group), totals.groups[group], sums[kind], grids))
+    overall = _scope(("overall", "", OVERALL), totals.overall, _summed(requests), grids)
+    order = {(figures.group, figures.name): place for place, figures in enumerate(totals.requests)}
+    groups.sort(key=lambda scope: list(totals.groups).index(scope.name))
     names.sort(key=lambda scope: order[scope.group, scope.name])
     return ChartSeries(grids, max(widths, default=1), [overall, *groups, *names])
 
@@ -181,11 +182,13 @@ def _added_up(parts: Sequence[Sketch], first: int, end: int) -> Sketch:
     return Sketch(array("H", list(compress(_NUMBERS[first:end], used))), array("Q", list(filter(None, used))))
 
 
-def _scope(kind: str, figures: Mapping[str, Any], slots: tuple[Slots, Slots], grids: Sequence[Grid]) -> ScopeSeries:
-    group, name = figures.get("group", ""), figures["name"]
+def _scope(
+    place: tuple[str, str, str], figures: ScopeFigures, slots: tuple[Slots, Slots], grids: Sequence[Grid]
+) -> ScopeSeries:
+    kind, group, name = place
+    all_of = (figures.distribution.success, figures.distribution.failure)
     success, failure = (
-        _lines(found, grids, Sketch(**figures["distribution"][outcome]))
-        for found, outcome in zip(slots, ("success", "failure"), strict=True)
+        _lines(found, grids, Sketch(total.buckets, total.samples)) for found, total in zip(slots, all_of, strict=True)
     )
     return ScopeSeries(kind, group, name, success, failure, slots[0] if kind in {"overall", "group"} else None)
 
@@ -212,7 +215,7 @@ def _span(rows: Rows, first_s: float, end_s: float) -> tuple[float, float, set[i
     """The span widened to what was recorded, and the widths of the recorded slots."""
     widths: set[int] = set()
     for row in rows:
-        columns = unpack(row["cells"])
+        columns = row.cells.unpacked()
         if columns.start_s:
             widths.update(columns.width_s)
             first_s = min(first_s, columns.start_s[0])
@@ -224,8 +227,8 @@ def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
     """Successes and failures of one name by slot of the first grid; a measure's values are successes."""
     found: tuple[dict[int, list[Sketch]], dict[int, list[Sketch]]] = ({}, {})
     for row in rows:
-        by_slot = found[Outcome(row["outcome"]) is Outcome.FAILURE]
-        for slot, sketch in _row_slots(unpack(row["cells"]), grid):
+        by_slot = found[row.outcome is Outcome.FAILURE]
+        for slot, sketch in _row_slots(row.cells.unpacked(), grid):
             by_slot.setdefault(slot, []).append(sketch)
     success, failure = ({slot: merge(parts) for slot, parts in by_slot.items()} for by_slot in found)
     return success, failure

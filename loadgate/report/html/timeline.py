@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report import text
 from loadgate.report.html.page_values import bucket_ms, offset
 from loadgate.report.html.series import EMPTY, ChartSeries, Sketch, merge
+from loadgate.run.document import RunDocument
 
 MAX_ROWS = 30
 
@@ -27,7 +27,7 @@ class TimelineRow:
     p99: str
 
 
-def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float) -> list[TimelineRow]:
+def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> list[TimelineRow]:
     """Return at most MAX_ROWS rows of equal length; their percentiles are of all successes within, not averages."""
     grid, overall = series.grids[0], series.scopes[0]
     success, failure = overall.success[0], overall.failure[0]
@@ -35,7 +35,7 @@ def timeline(document: Mapping[str, Any], series: ChartSeries, started_s: float)
         return []
     size = -(-grid.count // MAX_ROWS)
     width_s = size * grid.width_s
-    users = _users(document["user_counts"], grid.start_s, width_s, -(-grid.count // size))
+    users = _users(document.user_counts, grid.start_s, width_s, -(-grid.count // size))
     rows = []
     for number, first in enumerate(range(0, grid.count, size)):
         parts = [sketch for slot in range(first, first + size) if (sketch := (overall.slots or {}).get(slot))]

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from loadgate.report.html import html_report
+from loadgate.run.document import RunDocument
 from tests.support.browser import OfflinePage, launched_browser
 
 
@@ -28,7 +29,7 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[OpenReport]:
     """Opens the report of a document, offline, and waits until it is drawn (unless its script is off)."""
     pages: list[OfflinePage] = []
 
-    def opened(document: dict[str, Any], *, ready: bool = True, init: str = "", **options: Any) -> OfflinePage:
+    def opened(document: RunDocument, *, ready: bool = True, init: str = "", **options: Any) -> OfflinePage:
         path = tmp_path / f"report-{len(pages)}.html"
         path.write_text(html_report(document), encoding="utf-8")
         found = OfflinePage(browser, **options)

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import re
 from html import unescape
-from pathlib import Path
-from typing import Any
 
 from loadgate.recorder import Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
-from loadgate.run.document import run_document
-from loadgate.run.judgement import Ending, judge
+from loadgate.run.document import MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord
+from loadgate.run.judgement import Ending
 from loadgate.run.state import Plan, Run
 from loadgate.runner.run import with_target
 from loadgate.shape.profile import LoadProfile
+from tests.support.run_documents import as_json, document_of, judged, stored
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
 HOSTILE = '</script><script>document.title="owned"</script><b>&\u202e"quoted" ☃'
 SHORT = Synthetic(duration_s=60, names=6, requests_per_s=20, failure_share=0.02, failure_limit="5%")
 STARTED_S = 1_777_593_600.4
-
-
-def stored(document: dict[str, Any]) -> dict[str, Any]:
-    """The document as it comes back from run.json."""
-    again: dict[str, Any] = json.loads(json.dumps(document))
-    return again
 
 
 def text_of(html: str) -> str:
@@ -45,24 +37,19 @@ def bare_run(*, rules: list[str], ending: Ending = Ending.COMPLETED, lasted_s: f
     return run
 
 
-def judged(run: Run) -> dict[str, Any]:
-    """The document of a run that is over."""
-    return stored(run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/")))
-
-
-def empty() -> dict[str, Any]:
+def empty() -> RunDocument:
     """No request was made."""
     return judged(bare_run(rules=["overall: p95 < 1s"]))
 
 
-def one_request() -> dict[str, Any]:
+def one_request() -> RunDocument:
     """A single request, and no rule."""
     run = bare_run(rules=[])
     run.recorder.record("only", Outcome.SUCCESS, start_s=STARTED_S + 2, latency_ms=12.5)
     return judged(run)
 
 
-def only_failures() -> dict[str, Any]:
+def only_failures() -> RunDocument:
     """The target was never there."""
     run = bare_run(rules=["overall: failures < 1%", "g: p95 < 1s"])
     for number in range(40):
@@ -77,7 +64,7 @@ def only_failures() -> dict[str, Any]:
     return judged(run)
 
 
-def interrupted() -> dict[str, Any]:
+def interrupted() -> RunDocument:
     """Stopped by hand after 12 of 60 s."""
     run = bare_run(rules=["g: p95 < 1s"], ending=Ending.INTERRUPTED, lasted_s=12.0)
     for number in range(100):
@@ -87,7 +74,7 @@ def interrupted() -> dict[str, Any]:
     return judged(run)
 
 
-def aborted() -> dict[str, Any]:
+def aborted() -> RunDocument:
     """Ended by its rule after 12 of 60 s."""
     run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ending=Ending.ABORTED, lasted_s=12.0)
     for number in range(600):
@@ -99,7 +86,7 @@ def aborted() -> dict[str, Any]:
     return judged(run)
 
 
-def unfinished() -> dict[str, Any]:
+def unfinished() -> RunDocument:
     """A worker went away, and a request never came back."""
     run = bare_run(rules=["g: p95 < 1s"])
     run.lost_workers["w1"] = "worker w1: it went away"
@@ -116,20 +103,20 @@ def unfinished() -> dict[str, Any]:
     return judged(run)
 
 
-def hostile() -> dict[str, Any]:
+def hostile() -> RunDocument:
     """Every text that comes from elsewhere is markup."""
     run = bare_run(rules=["overall: failures < 1%"])
     for number in range(50):
         run.recorder.record(HOSTILE, Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=5.0, group=HOSTILE)
     run.recorder.record(HOSTILE, Outcome.FAILURE, start_s=STARTED_S + 9, latency_ms=5.0, error=HOSTILE + "\ud800")
     run.record_exception(RuntimeError(HOSTILE), None)
-    document = judged(run)
-    document["run"]["host"] = document["run"]["profile"]["description"] = HOSTILE
-    document["verdict"]["notes"].append(HOSTILE)
-    return document
+    data = as_json(judged(run))
+    data["run"]["host"] = data["run"]["profile"]["description"] = HOSTILE
+    data["verdict"]["notes"].append(HOSTILE)
+    return document_of(data)
 
 
-def measured() -> dict[str, Any]:
+def measured() -> RunDocument:
     """Requests and a measure that is none."""
     run = bare_run(rules=["g: p95 < 1s"])
     for number in range(50):
@@ -138,43 +125,34 @@ def measured() -> dict[str, Any]:
     return judged(run)
 
 
-def full() -> dict[str, Any]:
+def full() -> RunDocument:
     """A run with everything: several groups, failures, slow requests, and a target whose memory was sampled."""
-    document = stored(synthetic_document(SHORT))
     started_s = 1_777_593_600
-    document["target"] = {
-        "command": ["serve"],
-        "url": "http://127.0.0.1:1",
-        "ended": None,
-        "rss_bytes": {
-            "times_s": [started_s + second for second in range(60)],
-            "rss_bytes": [100_000_000 + second * 20_000 for second in range(60)],
-        },
-        "memory_trend": {
-            "bytes_per_minute": 1_200_000.0,
-            "start_bytes": 1e8,
-            "end_bytes": 1.01e8,
-            "samples": 48,
-            "span_s": 47.0,
-        },
-    }
-    return document
+    memory = MemorySamples(
+        times_s=[started_s + second for second in range(60)],
+        rss_bytes=[100_000_000 + second * 20_000 for second in range(60)],
+    )
+    trend = MemoryTrendRecord(bytes_per_minute=1_200_000.0, start_bytes=1e8, end_bytes=1.01e8, samples=48, span_s=47.0)
+    target = TargetRecord(command=["serve"], url="http://127.0.0.1:1", ended=None, rss_bytes=memory, memory_trend=trend)
+    return with_target(stored(synthetic_document(SHORT)), target)
 
 
-def target_died() -> dict[str, Any]:
+def target_died() -> RunDocument:
     """The managed target was killed in the middle, which ended the run."""
     document = full()
-    document["run"]["ending"] = "interrupted"
+    assert document.target is not None
+    run = document.run.model_copy(update={"ending": Ending.INTERRUPTED})
     how = "the target ended with signal SIGKILL; its last lines:\n    serving"
-    return with_target(document, document["target"] | {"ended": how})
+    target = document.target.model_copy(update={"ended": how})
+    return with_target(document.model_copy(update={"run": run}), target)
 
 
-def saturated() -> dict[str, Any]:
+def saturated() -> RunDocument:
     """The load generator was too busy to measure."""
     return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, saturated=True)))
 
 
-def failed() -> dict[str, Any]:
+def failed() -> RunDocument:
     """Rules were broken."""
     return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, p95_limit_ms=20)))
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.resources import files
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.loadgate.report.runs import KINDS, Synthetic, stored
 from tests.support.browser import OfflinePage
+from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import synthetic_document
 
 pytestmark = pytest.mark.timeout(300)
@@ -48,8 +48,8 @@ def test_every_kind_of_run_opens_offline_without_an_error(open_report: OpenRepor
 
     assert opened.errors == []
     assert opened.requested == []
-    assert opened.page.inner_text("h1").startswith(document["verdict"]["outcome"].upper())
-    assert (opened.page.locator("#charts canvas").count() >= 4) == bool(document["totals"]["overall"]["requests"])
+    assert opened.page.inner_text("h1").startswith(document.verdict.outcome.upper())
+    assert (opened.page.locator("#charts canvas").count() >= 4) == bool(document.totals.overall.requests)
     opened.page.set_viewport_size(PHONE)
     assert width_beyond(opened.page) == 0
 
@@ -146,15 +146,15 @@ def test_rows_sort_and_open_their_own_charts(open_report: OpenReport) -> None:
     heading = page.locator("table.requests th", has_text="p95").first
     heading.locator("button").click()
     names = page.locator("tbody.sorted tr.row > th").all_inner_texts()
-    rows = document["totals"]["requests"]
-    slowest_first = sorted(rows, key=lambda row: -row["success_ms"]["p95"])
-    assert [name.strip() for name in names] == [row["name"] for row in slowest_first]
+    rows = document.totals.requests
+    slowest_first = sorted(rows, key=lambda row: -row.success_ms.p95)
+    assert [name.strip() for name in names] == [row.name for row in slowest_first]
     assert heading.get_attribute("aria-sort") == "descending"
     heading.locator("button").click()
     assert heading.get_attribute("aria-sort") == "ascending"
 
     first = page.locator("tbody.sorted tr.row").first
-    assert first.inner_text().startswith(slowest_first[-1]["name"])
+    assert first.inner_text().startswith(slowest_first[-1].name)
     opener = first.locator("button.opener")
     opener.focus()
     page.keyboard.press("Enter")
@@ -227,7 +227,7 @@ def test_without_a_script_the_verdict_and_every_table_are_there(open_report: Ope
 
     assert "PASS Load test synthetic" in " ".join(text.split())
     assert "The charts are drawn by a script, which is off" in text
-    assert page.locator("table.rules tbody tr").count() == len(document["verdict"]["rules"])
+    assert page.locator("table.rules tbody tr").count() == len(document.verdict.rules)
     assert page.locator("table.times").first.is_visible()
     assert page.locator("button").count() == 0
     page.set_viewport_size(PHONE)
@@ -308,12 +308,12 @@ def dashed_strokes(page: Page) -> list[str]:
 
 
 def test_percentiles_that_stand_beside_the_measured_ones_are_dots(open_report: OpenReport) -> None:
-    document = KINDS["full"]()
-    overall = document["totals"]["overall"]
+    data = as_json(KINDS["full"]())
+    overall = data["totals"]["overall"]
     overall["corrected_ms"] = None
-    without = dashed_strokes(open_report(document).page)
+    without = dashed_strokes(open_report(document_of(data)).page)
     overall["corrected_ms"] = {name: value * 2 for name, value in overall["success_ms"].items()}
-    page = open_report(document).page
+    page = open_report(document_of(data)).page
     # A line between five points would lie where nothing is known.
     assert dashed_strokes(page) == without
     assert page.locator("button.key", has_text="corrected").first.locator(".swatch.dots").count() == 1
@@ -338,7 +338,7 @@ LOOP = """() => {
 
 
 def test_zooming_in_shows_single_seconds(open_report: OpenReport) -> None:
-    document: dict[str, Any] = stored(synthetic_document(Synthetic(duration_s=600, names=3, requests_per_s=20)))
+    document = stored(synthetic_document(Synthetic(duration_s=600, names=3, requests_per_s=20)))
     page = open_report(document).page
 
     assert page.inner_text(".shown").endswith("5 s a point")

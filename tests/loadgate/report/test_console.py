@@ -5,24 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from loadgate.recorder import Outcome
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.console import terminal_columns, verdict_text
-from loadgate.run.document import run_document
-from loadgate.run.judgement import judge
 from loadgate.run.state import Run
 from tests.loadgate.report.runs import STARTED_S, bare_run
+from tests.support.run_documents import as_json, document_of, judged
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
 SMALL = Synthetic(duration_s=40, names=4)
-
-
-def document_of(run: Run) -> dict[str, Any]:
-    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/"))
 
 
 def run_of(
@@ -57,8 +51,9 @@ def test_no_line_is_wider_than_the_terminal(columns: int, limit_ms: float) -> No
 
 def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None:
     path = Path("reports/performance/runs/20260501T120000Z-light/report.html")
+    document = synthetic_document(replace(SMALL, p95_limit_ms=1))
     for columns in range(20, 60):
-        text = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), path, columns)
+        text = verdict_text(document, path, columns)
         assert str(path) in text, columns
         assert not re.search(r"\d\n +(%|ms)", text), columns
 
@@ -81,22 +76,22 @@ def test_the_most_frequent_failures_are_named() -> None:
         ("C", "c" * 999): 2,
         ("D", "d"): 1,
     }
-    document = document_of(run_of({"A": [5.0] * 300}, "overall: failures < 1%", failures=failures))
+    document = judged(run_of({"A": [5.0] * 300}, "overall: failures < 1%", failures=failures))
     lines = failure_lines(document)
     assert lines[0] == "18 \N{MULTIPLICATION SIGN} GET /api/v1/my/endpoint: Failed: 404"
     assert lines[1] == "3 \N{MULTIPLICATION SIGN} B: b?[31m b"
     assert len(lines[2]) < 250
     assert lines[3:] == ["and 1 more kind of failure, in the report"]
     assert f"  {lines[0]}" in verdict_text(document, None).splitlines()
-    assert failure_lines(document_of(run_of({"A": [5.0]}, "web: p95 < 1s"))) == []
+    assert failure_lines(judged(run_of({"A": [5.0]}, "web: p95 < 1s"))) == []
 
 
 def test_the_request_that_made_a_percentile_fail_is_named() -> None:
     times_ms = {"Fast": [5.0] * 300, "Slow": [5.0] * 20 + [300.0] * 40, "Sometimes": [5.0] * 50 + [200.0] * 2}
-    document = document_of(
+    document = judged(
         run_of(times_ms, "web: p95 < 100ms", "overall: p99 < 100ms", "web: p50 < 100ms", "Slow: p95 < 1ms")
     )
-    named = [slow_request(document, rule) for rule in document["verdict"]["rules"]]
+    named = [slow_request(document, rule) for rule in document.verdict.rules]
     said = "40 of the 42 requests above the limit are Slow, 40 of its 60 (p95 "
     assert [bool(text) and text.startswith(said) for text in named] == [True, True, False, False]
     assert named[2] is None  # it holds
@@ -105,12 +100,12 @@ def test_the_request_that_made_a_percentile_fail_is_named() -> None:
 
 
 def test_a_close_pass_says_so() -> None:
-    close = document_of(run_of({"A": [50.0] * 380 + [99.0] * 15 + [101.0] * 5 + [50.0] * 100}, "web: p98 < 100ms"))
+    close = judged(run_of({"A": [50.0] * 380 + [99.0] * 15 + [101.0] * 5 + [50.0] * 100}, "web: p98 < 100ms"))
     assert "so another run may differ" in verdict_text(close, None)
 
 
 def test_limits_with_too_few_requests_for_an_interval_are_named_in_one_line() -> None:
-    few = document_of(run_of({"A": [5.0] * 25}, "web: p95 < 100ms", "overall: p95 < 100ms"))
+    few = judged(run_of({"A": [5.0] * 25}, "web: p95 < 100ms", "overall: p95 < 100ms"))
     lines = verdict_text(few, None).splitlines()
     assert "! too few requests for a 95 % confidence interval of web: p95, overall: p95" in lines
     assert not any(line.startswith("  ") for line in lines)
@@ -118,8 +113,9 @@ def test_limits_with_too_few_requests_for_an_interval_are_named_in_one_line() ->
 
 def test_a_limit_that_holds_only_without_the_ramp_says_so() -> None:
     document = synthetic_document(SMALL)
-    rule = document["verdict"]["rules"][0]
-    document["verdict"]["rules"][0] = rule | {"stages": "steady", "value_all_stages": 5_000.0}
+    data = as_json(document)
+    data["verdict"]["rules"][0] |= {"stages": "steady", "value_all_stages": 5_000.0}
+    document = document_of(data)
     assert "(without the ramp; 5,000 ms with it)" in verdict_text(document, None)
 
 

@@ -25,8 +25,8 @@ MAX_PAGE_BYTES = 1_500_000
 BUILD = """
 import json, resource, sys, time
 from pathlib import Path
-from loadgate.report.artefacts import read_run
 from loadgate.report.html import html_report
+from loadgate.run.document import read_run
 
 def build():
     began = time.process_time()
@@ -57,7 +57,7 @@ LOOP_S = 0.06
 @pytest.fixture(scope="module")
 def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("day")
-    (folder / "run.json").write_text(json.dumps(synthetic_document(DAY), separators=(",", ":")), encoding="utf-8")
+    (folder / "run.json").write_text(synthetic_document(DAY).to_json(), encoding="utf-8")
     yield folder
     (folder / "run.json").unlink()
 

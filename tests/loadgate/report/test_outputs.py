@@ -2,54 +2,44 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
-import json
-import math
-import random
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import xmlschema
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.recorder import Outcome
 from loadgate.report.artefacts import (
-    DAMAGED,
-    RunFileError,
     UnwrittenError,
     append_job_summary,
-    read_run,
     rebuild_artefacts,
     write_artefacts,
 )
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
-from loadgate.report.schema import run_problem
 from loadgate.rules import RuleOutcome, RuleResult
-from loadgate.run.document import run_document
-from loadgate.run.judgement import Ending, judge
+from loadgate.run.document import MemorySamples, RunDocument, TargetRecord, read_run
+from loadgate.run.judgement import Ending
+from tests.support.run_documents import as_json, document_of, judged, stored
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
 SMALL = Synthetic(duration_s=40, names=4)
 HOSTILE = 'a "quoted" \\ <b>| \x00\x1b[31m\nnext & \ud800'
-LEFT_OUT = object()
-SCHEMA = json.loads((Path(__file__).parents[3] / "loadgate/report/run.schema.json").read_text())
 
 
-def aborted() -> dict[str, Any]:
+def aborted() -> RunDocument:
     run = synthetic_run(replace(SMALL, p95_limit_ms=1, ending=Ending.ABORTED))
     rule = run.plan.rules[0]
     run.aborted_by = RuleResult(rule, RuleOutcome.FAIL, "the run was stopped early: p95 was 7 ms, not < 1 ms", 7.0, 50)
-    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path("/"))
+    return judged(run)
 
 
-def everything() -> dict[str, Any]:
+def everything() -> RunDocument:
     """A run with each part that may be absent."""
     run = synthetic_run(SMALL)
     run.recorder.record("open", Outcome.SUCCESS, start_s=run.started_s, latency_ms=5, service_ms=4)
@@ -57,10 +47,10 @@ def everything() -> dict[str, Any]:
     run.recorder.count("late", 3)
     run.record_exception(RuntimeError("broken"), None)
     run.user_seconds["group 0"] = 100.0
-    document = run_document(run, judge(run.plan.rules, run.recorder, run.facts()), Path(__file__).parent)
-    series = {"times_s": [1.0, 2.0], "rss_bytes": [10, 20]}
-    target = {"command": ["serve"], "url": "http://x", "ended": None, "rss_bytes": series, "memory_trend": None}
-    return document | {"target": target}
+    document = judged(run)
+    memory = MemorySamples(times_s=[1.0, 2.0], rss_bytes=[10, 20])
+    target = TargetRecord(command=["serve"], url="http://x", ended=None, rss_bytes=memory, memory_trend=None)
+    return document.model_copy(update={"target": target})
 
 
 DOCUMENTS = {
@@ -75,8 +65,8 @@ DOCUMENTS = {
 
 
 @pytest.fixture(params=DOCUMENTS)
-def document(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return json.loads(json.dumps(DOCUMENTS[request.param]()))  # type: ignore[no-any-return]
+def document(request: pytest.FixtureRequest) -> RunDocument:
+    return stored(DOCUMENTS[request.param]())
 
 
 @pytest.fixture(scope="module")
@@ -84,92 +74,25 @@ def junit_schema() -> xmlschema.XMLSchema:
     return xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 
 
-def test_run_json_is_as_its_schema_says(document: dict[str, Any]) -> None:
-    jsonschema.Draft202012Validator.check_schema(SCHEMA)
-    jsonschema.validate(document, SCHEMA, jsonschema.Draft202012Validator)
-
-
-def test_the_schema_refuses_what_is_not_a_run(document: dict[str, Any]) -> None:
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    assert not validator.is_valid(document | {"schema_version": 1})
-    assert not validator.is_valid(document | {"verdict": document["verdict"] | {"outcome": "good"}})
-    assert not validator.is_valid(document | {"run": document["run"] | {"surprise": 1}})
-    for key in document:
-        assert not validator.is_valid({name: value for name, value in document.items() if name != key}), key
-
-
-def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each value within a document; of a list, to the first two."""
-    inside = value.items() if isinstance(value, dict) else list(enumerate(value))[:2] if isinstance(value, list) else ()
-    for key, item in inside:
-        yield (*at, key)
-        yield from places(item, (*at, key))
-
-
-def changed(document: dict[str, Any], at: tuple[Any, ...], new: Any) -> dict[str, Any]:
-    """A copy in which one value is another, or is left out."""
-    copy: dict[str, Any] = json.loads(json.dumps(document))
-    inside: Any = copy
-    for key in at[:-1]:
-        inside = inside[key]
-    if new is LEFT_OUT:
-        del inside[at[-1]]
-    else:
-        inside[at[-1]] = new
-    return copy
-
-
-def test_a_document_is_checked_against_the_schema_as_by_jsonschema() -> None:
-    document = json.loads(json.dumps(everything()))
-    assert run_problem(document) is None
-    validator = jsonschema.Draft202012Validator(SCHEMA)
-    every = [(at, new) for at in places(document) for new in (None, "x", -1, 0.5, True, {}, [], LEFT_OUT)]
-    for at, new in random.Random(6).sample(every, 150):
-        wrong = changed(document, at, new)
-        assert (run_problem(wrong) is None) == validator.is_valid(wrong), (at, new)
-
-
-def test_keys_of_a_newer_version_are_no_damage() -> None:
-    document = synthetic_document(SMALL)
-    document["run"]["newer"] = document["verdict"]["rules"][0]["newer"] = {"any": "thing"}
-    assert run_problem(json.loads(json.dumps(document))) is None
-
-
-def test_a_damaged_document_is_refused_or_drawn_but_breaks_nothing(tmp_path: Path) -> None:
-    document = json.loads(json.dumps(everything()))
-    every = [(at, new) for at in places(document) for new in ("x", None, -1, 1e300, 10**400, math.inf, [], LEFT_OUT)]
-    refused = 0
-    for at, new in random.Random(6).sample(every, 300):
-        (tmp_path / "run.json").write_text(json.dumps(changed(document, at, new)))
-        try:
-            read = read_run(tmp_path)
-        except RunFileError as error:
-            refused += 1
-            assert len(str(error).splitlines()) == 1  # noqa: PT017 - both ways are right
-            continue
-        with contextlib.suppress(*DAMAGED):
-            rebuild_artefacts(read, tmp_path)
-    assert refused > 200
-
-
-def test_junit_holds_to_both_common_schemas(document: dict[str, Any], junit_schema: xmlschema.XMLSchema) -> None:
+def test_junit_holds_to_both_common_schemas(document: RunDocument, junit_schema: xmlschema.XMLSchema) -> None:
     text = junit_xml(document)
     junit_schema.validate(text)
-    outcomes = [rule["outcome"] for rule in document["verdict"]["rules"]]
-    assert text.count("<testcase") == max(1, len(outcomes)) + (document["verdict"]["outcome"] not in outcomes)
+    outcomes = [rule.outcome for rule in document.verdict.rules]
+    assert text.count("<testcase") == max(1, len(outcomes)) + (document.verdict.outcome not in outcomes)
     assert text.count("<failure") >= outcomes.count("fail")
-    if document["verdict"]["outcome"] != "pass":
+    if document.verdict.outcome != "pass":
         assert "<failure" in text or "<error" in text
 
 
 def test_hostile_text_stays_valid_in_junit_and_metrics(junit_schema: xmlschema.XMLSchema) -> None:
-    document = synthetic_document(SMALL)
-    document["run"]["profile"]["name"] = HOSTILE
-    document["made_on"]["machine"]["name"] = HOSTILE
-    document["verdict"]["rules"][0] |= {"rule": HOSTILE, "reason": HOSTILE, "outcome": "fail"}
+    data = as_json(synthetic_document(SMALL))
+    data["run"]["profile"]["name"] = HOSTILE
+    data["made_on"]["machine"]["name"] = HOSTILE
+    data["verdict"]["rules"][0] |= {"rule": HOSTILE, "reason": HOSTILE, "outcome": "fail"}
+    document = document_of(data)
     junit_schema.validate(junit_xml(document))
     labels = {label for sample in samples(prometheus_text(document)) for label in sample.labels.values()}
-    assert 'a "quoted" \\ <b>|   [31m\nnext &  ' in labels
+    assert 'a "quoted" \\ <b>|   [31m\nnext & ?' in labels
 
 
 def samples(text: str) -> Iterator[Any]:
@@ -177,28 +100,28 @@ def samples(text: str) -> Iterator[Any]:
         yield from family.samples
 
 
-def test_metrics_are_prometheus_text_in_base_units(document: dict[str, Any]) -> None:
+def test_metrics_are_prometheus_text_in_base_units(document: RunDocument) -> None:
     text = prometheus_text(document)
     found = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in samples(text)}
     assert len(found) == len([line for line in text.splitlines() if not line.startswith("#")])
-    profile = ("profile", document["run"]["profile"]["name"])
-    outcome = document["verdict"]["outcome"]
+    profile = ("profile", document.run.profile.name)
+    outcome = document.verdict.outcome
     assert found["loadgate_run_outcome", ("outcome", outcome), profile] == 1
     assert sum(value for key, value in found.items() if key[0] == "loadgate_run_outcome") == 1
-    overall = document["totals"]["overall"]
+    overall = document.totals.overall
     scope = (("group", ""), ("name", ""), profile)
-    assert found["loadgate_requests", *scope, ("scope", "overall")] == overall["requests"]
+    assert found["loadgate_requests", *scope, ("scope", "overall")] == overall.requests
     p95 = found.get(("loadgate_response_time_seconds", *scope, ("quantile", "0.95"), ("scope", "overall")))
-    if overall["success_ms"]["p95"] is None:
+    if overall.success_ms.p95 is None:
         assert p95 is None
     else:
-        assert p95 == pytest.approx(overall["success_ms"]["p95"] / 1000)
-    for rule in document["verdict"]["rules"]:
-        expected = rule["limit"] / {"ms": 1000, "%": 100}.get(rule["unit"], 1)
-        assert found["loadgate_rule_limit", profile, ("rule", rule["rule"])] == pytest.approx(expected)
+        assert p95 == pytest.approx(overall.success_ms.p95 / 1000)
+    for rule in document.verdict.rules:
+        expected = rule.limit / {"ms": 1000, "%": 100}.get(rule.unit, 1)
+        assert found["loadgate_rule_limit", profile, ("rule", rule.rule)] == pytest.approx(expected)
 
 
-def test_every_file_follows_from_run_json(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_every_file_follows_from_run_json(tmp_path: Path, document: RunDocument) -> None:
     write_artefacts(document, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"run.json", "report.html", "junit.xml", "summary.md", "series.csv", "metrics.prom"}
@@ -208,17 +131,17 @@ def test_every_file_follows_from_run_json(tmp_path: Path, document: dict[str, An
         assert path.read_bytes() == before[path.name], path.name
 
 
-def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: RunDocument) -> None:
     write_artefacts(document, tmp_path)
     rows = list(csv.DictReader(StringIO((tmp_path / "series.csv").read_text())))
-    totals = document["totals"]
+    totals = document.totals
     overall = [row for row in rows if row["scope"] == "overall"]
-    assert sum(int(row["requests"]) for row in overall) == totals["overall"]["requests"]
-    assert sum(int(row["failures"]) for row in overall) == totals["overall"]["failures"]
-    for figures in totals["requests"]:
-        mine = [row for row in rows if (row["group"], row["name"]) == (figures["group"], figures["name"])]
-        assert sum(int(row["requests"]) for row in mine) == figures["requests"]
-        assert all(row["scope"] == figures["kind"] for row in mine)
+    assert sum(int(row["requests"]) for row in overall) == totals.overall.requests
+    assert sum(int(row["failures"]) for row in overall) == totals.overall.failures
+    for figures in totals.requests:
+        mine = [row for row in rows if (row["group"], row["name"]) == (figures.group, figures.name)]
+        assert sum(int(row["requests"]) for row in mine) == figures.requests
+        assert all(row["scope"] == figures.kind for row in mine)
     for row in rows:
         assert int(row["width_s"]) == 1
         assert row["time"].startswith("2026-05-01T00:0")

@@ -55,7 +55,7 @@ def test_the_verdict_comes_first_and_the_markup_is_whole(kind: str) -> None:
     assert checker.wrong == []
     assert checker.open == []
     body = text_of(html[html.index("<main>") :])
-    parts = ("Load test", document["verdict"]["reason"], "Over time", "Failures", "Load generator", "What the numbers")
+    parts = ("Load test", document.verdict.reason, "Over time", "Failures", "Load generator", "What the numbers")
     order = [body.index(part) for part in parts]
     assert order == sorted(order)
 
@@ -73,19 +73,19 @@ def test_failures_and_slow_requests_name_their_traces() -> None:
     document = KINDS["full"]()
     told = text_of(html_report(document))
 
-    for error in document["errors"]:
-        assert error["text"] in told
-        for example in error["examples"]:
-            assert f"trace {example['trace_id']} , request {example['request_id']}" in told
-    assert len(document["slowest"]) == 6
-    assert [slow for slow in document["slowest"] if slow["trace_id"] not in told] == []
+    for error in document.errors:
+        assert error.text in told
+        for example in error.examples:
+            assert f"trace {example.trace_id} , request {example.request_id}" in told
+    assert len(document.slowest) == 6
+    assert [slow for slow in document.slowest if slow.trace_id not in told] == []
 
 
 def test_a_measure_counts_in_no_total() -> None:
     document = KINDS["measured"]()
     html = html_report(document)
 
-    assert document["totals"]["overall"]["requests"] == 50
+    assert document.totals.overall.requests == 50
     tables = re.findall(r"(?s)<table class=\"requests sortable\">.*?</table>\s*</div>", html)
     assert ["first token" in table for table in tables] == [False, True]
 
@@ -124,8 +124,8 @@ def test_a_heavy_run_of_ten_minutes_stays_small_and_says_what_it_merged(names: i
     told = text_of(html)
     assert said in told
     assert ("in the charts that the row of a request opens, it always covers 5 s." in told) is coarse
-    for figures in document["totals"]["requests"]:
-        assert f"{figures['requests']:,}" in told
+    for figures in document.totals.requests:
+        assert f"{figures.requests:,}" in told
 
 
 def test_the_plot_library_comes_with_its_licence() -> None:

@@ -14,15 +14,17 @@ import pytest
 from markdown_it import MarkdownIt
 
 from loadgate.recorder import Outcome
-from loadgate.report.artefacts import RunFileError, read_run, write_artefacts, write_latency_log, write_whole
+from loadgate.report.artefacts import write_artefacts, write_latency_log, write_whole
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
 from loadgate.report.text import rule_quantity
 from loadgate.rules import Rule, Unit, format_value, parse_rules
-from loadgate.run.document import run_document, totals_json
-from loadgate.run.judgement import Ending, judge
+from loadgate.run.document import RunDocument, read_run
+from loadgate.run.document.writing import total_figures
+from loadgate.run.judgement import Ending
 from loadgate.run.state import FinishedRequest, Plan, Run
 from loadgate.shape.profile import LoadProfile
+from tests.support.run_documents import as_json, document_of, judged
 
 HOSTILE = '<script>alert(1)</script> | \x00 `x` & "quoted"'
 
@@ -31,7 +33,7 @@ def plan_for(name: str, rules: tuple[Rule, ...] = ()) -> Plan:
     return Plan(LoadProfile(name=name), rules, "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})
 
 
-def run_with(name: str, error: str | None) -> dict[str, Any]:
+def run_with(name: str, error: str | None) -> RunDocument:
     rules = tuple(parse_rules([f"{name}: p95 < 100ms", "overall: failures < 1%", "absent: p95 < 1s"]))
     run = Run(plan_for(name, rules), started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
     for index in range(100):
@@ -39,7 +41,7 @@ def run_with(name: str, error: str | None) -> dict[str, Any]:
     if error:
         run.recorder.record(name, Outcome.FAILURE, start_s=1050, latency_ms=1, error=error, group="g")
         run.record_exception(RuntimeError(error), None)
-    return run_document(run, judge(rules, run.recorder, run.facts()), Path("/"))
+    return judged(run)
 
 
 def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
@@ -74,11 +76,12 @@ def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
     ],
 )
 def test_text_of_the_target_is_shown_as_it_is_in_a_summary(text: str) -> None:
-    document = run_with("ping", text)
-    document["run"]["profile"]["name"] = document["totals"]["requests"][0]["name"] = text
-    document["verdict"]["rules"][0]["scope"] = text
-    document["verdict"] |= {"reason": text, "notes": [text]}
-    document["run"]["host"] = text
+    data = as_json(run_with("ping", text))
+    data["run"]["profile"]["name"] = data["totals"]["requests"][0]["name"] = text
+    data["verdict"]["rules"][0]["scope"] = text
+    data["verdict"] |= {"reason": text, "notes": [text]}
+    data["run"]["host"] = text
+    document = document_of(data)
     html = MarkdownIt("commonmark").enable("table").render(markdown_summary(document))
     assert set(re.findall(r"<(/?\w+)", html)) <= {
         *("p", "/p", "h2", "/h2", "blockquote", "/blockquote"),
@@ -86,7 +89,7 @@ def test_text_of_the_target_is_shown_as_it_is_in_a_summary(text: str) -> None:
     }
     shown = unescape(re.sub(r"<[^>]*>", "\n", html)).splitlines()
     line = text.strip()
-    word = document["verdict"]["outcome"].upper()
+    word = document.verdict.outcome.upper()
     assert {f"Load test {line}: {word}", line, f"{line}: p95"} <= set(shown)
     assert any(part.startswith(f"{line}. 101 requests in 1 min 00 s against {line}, ") for part in shown)
 
@@ -106,17 +109,18 @@ def test_the_latency_log_has_a_line_a_second(tmp_path: Path) -> None:
 
 def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
     document = run_with("ping", None)
-    assert document["totals"]["overall"]["corrected_ms"] is None  # no user was ever counted
-    assert document["totals"]["overall"]["service_ms"] is None
+    assert document.totals.overall.corrected_ms is None  # no user was ever counted
+    assert document.totals.overall.service_ms is None
     assert "p95 corrected" not in html_report(document)  # a column without a value
     run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
     run.user_seconds["g"] = 10.0
     for second in range(50):
         latency_ms = 2000 if second == 25 else 10
         run.recorder.record("ping", Outcome.SUCCESS, start_s=1000 + second, latency_ms=latency_ms, group="g")
-    figures = totals_json(run)["groups"]["g"]
-    assert figures["corrected_ms"]["p99"] == pytest.approx(2000, rel=0.01)
-    assert figures["success_ms"]["mean"] < figures["corrected_ms"]["mean"]
+    figures = total_figures(run).groups["g"]
+    assert figures.corrected_ms is not None
+    assert figures.corrected_ms.p99 == pytest.approx(2000, rel=0.01)
+    assert figures.success_ms.mean < figures.corrected_ms.mean
 
 
 @pytest.mark.parametrize(
@@ -124,20 +128,14 @@ def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
     [(0.0, "0.00/s"), (0.4261920683, "0.43/s"), (42.61920683, "42.6/s"), (426.1920683, "426/s"), (42619.2, "42,619/s")],
 )
 def test_a_throughput_has_as_many_digits_as_it_needs(value: float, text: str) -> None:
-    assert rule_quantity({"unit": "/s"}, value) == text
+    assert rule_quantity(SimpleNamespace(unit="/s"), value) == text
     assert "e+" not in format_value(value, Unit.PER_SECOND)
 
 
-def test_run_json_is_read_back_and_other_files_are_refused(tmp_path: Path) -> None:
+def test_run_json_is_read_back(tmp_path: Path) -> None:
     document = run_with("ping", "HTTP 500")
     write_artefacts(document, tmp_path)
-    assert read_run(tmp_path) == json.loads(json.dumps(document))
-    (tmp_path / "run.json").write_text('{"schema_version": 99}')
-    with pytest.raises(RunFileError, match="not a run of schema version 2 \\(found 99\\)"):
-        read_run(tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    with pytest.raises(RunFileError, match="not JSON"):
-        read_run(tmp_path / "run.json")
+    assert read_run(tmp_path) == document
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -162,9 +160,9 @@ def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
     measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)
     run.record_measure(measure)
     run.record_exception(RuntimeError(half), None)
-    document = run_document(run, judge((), run.recorder, run.facts()), Path("/"))
+    document = judged(run)
     write_artefacts(document, tmp_path)
-    assert read_run(tmp_path) == json.loads(json.dumps(document))
-    assert document["run"]["command"] == ["locust", "--tags", "?"]
-    assert [error["text"] for error in document["errors"]] == ["half ?"]
+    assert read_run(tmp_path) == document
+    assert document.run.command == ["locust", "--tags", "?"]
+    assert [error.text for error in document.errors] == ["half ?"]
     json.dumps(run.take_report(final=False), ensure_ascii=False).encode()  # as a worker sends it

@@ -24,7 +24,7 @@ PLAIN = Synthetic(duration_s=400, names=6, requests_per_s=30, failure_share=0.03
 def drawn(request: pytest.FixtureRequest) -> tuple[ChartSeries, Recorder]:
     document = stored(synthetic_document(request.param))
     series = chart_series(document, STARTED_S, STARTED_S + request.param.duration_s)
-    return series, Recorder.from_json(document["recording"])
+    return series, document.recording.recorder()
 
 
 def scope_of(scope: ScopeSeries) -> Any:

@@ -75,7 +75,8 @@ def test_every_request_is_recorded_whatever_listeners_and_blocks_do(
 
 def assert_rebuilt_alike(folder: Path) -> None:
     """Every artefact is made anew from run.json."""
-    from loadgate.report.artefacts import read_run, rebuild_artefacts
+    from loadgate.report.artefacts import rebuild_artefacts
+    from loadgate.run.document import read_run
 
     made = run_folder(folder)
     before = {path.name: path.read_text() for path in made.iterdir() if path.name != "run.json"}

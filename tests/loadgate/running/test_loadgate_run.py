@@ -36,6 +36,7 @@ from tests.loadgate.running.support import (
     wait_until,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
@@ -348,9 +349,9 @@ def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> No
 
 def test_a_history_is_shown_whatever_the_terminal_can_write(tmp_path: Path) -> None:
     project(tmp_path)
-    document = synthetic_document(Synthetic(duration_s=5, names=1))
-    document["run"]["profile"]["name"] = "h\u00e9"
-    write_artefacts(document, tmp_path / "reports/performance/runs/20260501T120000Z-h")
+    data = as_json(synthetic_document(Synthetic(duration_s=5, names=1)))
+    data["run"]["profile"]["name"] = "h\u00e9"
+    write_artefacts(document_of(data), tmp_path / "reports/performance/runs/20260501T120000Z-h")
     done = gate(tmp_path, "history", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == PASS, done.stderr
     assert "h\\xe9" in done.stdout

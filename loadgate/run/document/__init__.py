@@ -1,0 +1,46 @@
+"""run.json: everything that is known of a run in one typed document, from which every other file of the run is made."""
+
+from loadgate.run.document.figures import GroupFigures, LatencyFigures, NameFigures, ScopeFigures, TotalFigures
+from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
+from loadgate.run.document.plan import ProfileRecord, RunRecord, StageRecord
+from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
+from loadgate.run.document.recording import Recording, SeriesRecord
+from loadgate.run.document.requests import ErrorRecord, KeptRecord
+from loadgate.run.document.surroundings import (
+    GitRecord,
+    MachineRecord,
+    MadeOn,
+    MemorySamples,
+    MemoryTrendRecord,
+    TargetRecord,
+)
+from loadgate.run.document.verdict import RuleRecord, VerdictRecord
+
+__all__ = [
+    "RUN_FILE",
+    "SCHEMA_VERSION",
+    "ErrorRecord",
+    "GitRecord",
+    "GroupFigures",
+    "KeptRecord",
+    "LatencyFigures",
+    "MachineRecord",
+    "MadeOn",
+    "MemorySamples",
+    "MemoryTrendRecord",
+    "NameFigures",
+    "ProfileRecord",
+    "Recording",
+    "RuleRecord",
+    "RunDocument",
+    "RunFileError",
+    "RunRecord",
+    "ScopeFigures",
+    "SeriesRecord",
+    "StageRecord",
+    "TargetRecord",
+    "TotalFigures",
+    "VerdictRecord",
+    "damage",
+    "read_run",
+]

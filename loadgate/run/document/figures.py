@@ -1,0 +1,128 @@
+"""The figures of requests: of all, of each group and of each name."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from loadgate.recorder import LatencySketch
+from loadgate.run.document.parts import Count, Part, Text
+
+Milliseconds = float | None
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class LatencyFigures(Part):
+    """Times in ms; null without a request. Nearest rank, within 0.5 %; mean, min and max are exact."""
+
+    mean: Milliseconds
+    min: Milliseconds
+    p50: Milliseconds
+    p90: Milliseconds
+    p95: Milliseconds
+    p99: Milliseconds
+    p99_9: Milliseconds = Field(alias="p99.9")
+    max: Milliseconds
+
+    @classmethod
+    def of(cls, sketch: LatencySketch) -> LatencyFigures:
+        """Return the figures of a sketch."""
+        p50, p90, p95, p99, p99_9 = (sketch.quantile(percent / 100) for percent in (50, 90, 95, 99, 99.9))
+        return cls(
+            mean=sketch.mean_ms, min=sketch.min_ms, max=sketch.max_ms, p50=p50, p90=p90, p95=p95, p99=p99, p99_9=p99_9
+        )
+
+    def by_name(self) -> dict[str, Milliseconds]:
+        """Return the figures by their names in run.json, in the order of that."""
+        return {
+            "mean": self.mean,
+            "min": self.min,
+            "p50": self.p50,
+            "p90": self.p90,
+            "p95": self.p95,
+            "p99": self.p99,
+            "p99.9": self.p99_9,
+            "max": self.max,
+        }
+
+
+class Buckets(Part):
+    """Samples by bucket of the latency sketch. Buckets: see docs/measurement.md."""
+
+    buckets: list[Count] = Field(description="Ascending.")
+    samples: list[Annotated[Count, Field(ge=1)]] = Field(description="Of each bucket.")
+
+    @classmethod
+    def of(cls, sketch: LatencySketch) -> Buckets:
+        """Return the buckets of a sketch."""
+        buckets = sorted(sketch.buckets)
+        return cls(buckets=buckets, samples=[sketch.buckets[bucket] for bucket in buckets])
+
+
+class Distribution(Part):
+    """All latencies of each outcome, the ramp included."""
+
+    success: Buckets
+    failure: Buckets
+
+
+class ScopeFigures(Part):
+    """The figures of one scope."""
+
+    kind: Literal["request", "measure"] = Field(
+        description=(
+            "A measure is a duration that a user class takes beside its requests: `requests` is how often, "
+            "`success_ms` its values."
+        )
+    )
+    requests: Count
+    failures: Count
+    failure_rate: Share | None = Field(description="A share; null without a request.")
+    requests_per_s: float | None = Field(description="Of the requests that were sent while load was made.")
+    response_bytes: Count
+    success_ms: LatencyFigures = Field(description="Of successful requests, the ramp included.")
+    failure_ms: LatencyFigures = Field(description="Of failed requests.")
+    distribution: Distribution
+    steady_success_ms: LatencyFigures = Field(description="Of successful requests that were sent after the ramp.")
+    service_ms: LatencyFigures | None = Field(
+        description="In an open model, the time from the actual sending of successful requests."
+    )
+
+    @property
+    def estimate_ms(self) -> LatencyFigures | None:
+        """The corrected latencies, which groups alone have."""
+        return None
+
+
+class GroupFigures(ScopeFigures):
+    """The figures of a group, or of all requests."""
+
+    corrected_ms: LatencyFigures | None = Field(
+        description=(
+            "In a closed model, an estimate of what users would have seen who do not wait for slow answers. Rules do "
+            "not read it."
+        )
+    )
+
+    @property
+    def estimate_ms(self) -> LatencyFigures | None:
+        """The corrected latencies."""
+        return self.corrected_ms
+
+
+class _Named(Part):
+    group: Text = Field(description="Empty for requests of no group.")
+    name: Text
+
+
+class NameFigures(ScopeFigures, _Named):
+    """The figures of one request name."""
+
+
+class TotalFigures(Part):
+    """Figures over the whole run."""
+
+    overall: GroupFigures
+    groups: dict[Text, GroupFigures] = Field(description="By group.")
+    requests: list[NameFigures] = Field(description="By group and name.")

@@ -1,0 +1,60 @@
+"""What this process makes load on: the machine, the versions and the suite's repository."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+
+from loadgate.run.document.surroundings import GitRecord, MachineRecord, MadeOn
+
+
+def made_on(folder: Path) -> MadeOn:
+    """Return what makes the load; `folder` is the project's, for the git commit."""
+    return MadeOn(git=_git_record(folder), machine=_machine(), versions=_versions())
+
+
+def _git_record(folder: Path) -> GitRecord | None:
+    commit = _git(folder, "rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return GitRecord(
+        commit=commit,
+        branch=_git(folder, "rev-parse", "--abbrev-ref", "HEAD"),
+        changed=bool(_git(folder, "status", "--porcelain", "--untracked-files=no")),
+    )
+
+
+def _machine() -> MachineRecord:
+    return MachineRecord(
+        name=platform.node(),
+        system=platform.platform(),
+        processor=platform.machine(),
+        cores=os.cpu_count(),
+        memory_bytes=psutil.virtual_memory().total,
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions that shape the measurement."""
+    packages = {name: metadata.version(name) for name in ("locust", "gevent", "geventhttpclient")}
+    return {"python": platform.python_version(), **packages}
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,66 @@
+"""What a run was asked for, and how it went."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from loadgate.run.document.parts import Count, Length, Number, Part, Text, Time, epoch_s
+from loadgate.run.judgement import EndedBy, Ending
+
+
+class StageRecord(Part):
+    """A stage of the profile."""
+
+    duration: Length
+    users: Count | None
+    rate: Number | None
+    spawn_rate: Number | None
+    ramp: Length | None
+    name: Text
+
+
+class ProfileRecord(Part):
+    """The load profile as the suite declares it."""
+
+    name: Text
+    description: Text
+    users: Count
+    spawn_rate: Number
+    run_time: Length
+    weight_config: dict[Text, Count]
+    rate: Text | None
+    stages: list[StageRecord]
+    thresholds: dict[Text, Number] | None
+    rules: list[Text] | None
+
+
+class RunRecord(Part):
+    """What was asked for, and how it went."""
+
+    profile: ProfileRecord
+    host: Text = Field(description="Base URL of the target.")
+    users: Count | None = Field(description="As given on the command line, or by the profile.")
+    spawn_rate: Number | None
+    planned_s: Number | None = Field(description="Null for a run without an end of its own.")
+    stop_timeout_s: Number = Field(description="How long the run waits at its end for requests in flight.")
+    processes: Count = Field(description="Generator processes that made load.")
+    user_classes: dict[Text, Number] = Field(description="Weights by class name.")
+    started_at: Time = Field(description="UTC.")
+    ended_at: Time = Field(description="UTC, the last answers included.")
+    duration_s: Number = Field(ge=0, description="From the start until the users were told to stop.")
+    ending: Ending = Field(description="Interrupted: by a signal or by hand. Aborted: by a rule with `abort`.")
+    ended_by: EndedBy | None = Field(
+        default=None,
+        description="What ended the load: the run time, the suite's LoadTestShape, its own code, a rule, or a signal.",
+    )
+    command: list[Text] = Field(description="The generator's command line.")
+
+    @property
+    def started_s(self) -> float:
+        """The start in epoch seconds."""
+        return epoch_s(self.started_at)
+
+    @property
+    def ended_s(self) -> float:
+        """The end in epoch seconds."""
+        return epoch_s(self.ended_at)

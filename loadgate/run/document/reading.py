@@ -1,0 +1,93 @@
+"""Reads run.json. What cannot be read is one line: what is wrong, where in the file, and what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from loadgate.errors import RequestError
+from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
+
+RUN_FILE = "run.json"
+
+MAX_SHOWN = 40
+"""Characters of a wrong value that are shown."""
+
+_DAMAGED = "restore the file, or delete the folder of this run"
+
+
+class RunFileError(RequestError):
+    """A run.json cannot be read; the message is one line for the user."""
+
+
+def read_run(path: Path) -> RunDocument:
+    """Read a run from its folder or its run.json.
+
+    Raises:
+        RunFileError: there is none, or it is not one that this version reads.
+    """
+    file = path / RUN_FILE if path.is_dir() else path
+    try:
+        return RunDocument.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise RunFileError(f"{file}: {error.strerror or error}") from error
+    except ValidationError as error:
+        raise RunFileError(f"{file}: {_problem(error.errors(include_url=False))}") from error
+
+
+def damage(error: Exception) -> str:
+    """Say that the parts of a document do not fit together, which is found when something is made from it."""
+    return f"damaged: {type(error).__name__}: {error}; {_DAMAGED}"
+
+
+def _problem(errors: Sequence[Mapping[str, Any]]) -> str:
+    first = errors[0]
+    if first["type"] == "json_invalid":
+        return f"not JSON: {first['ctx']['error']}; {_DAMAGED}"
+    for error in errors:
+        if error["loc"] == ("schema_version",) and error["type"] != "missing":
+            return _version_problem(error["input"])
+    if first["loc"] == () or any(error["loc"] == ("schema_version",) for error in errors):
+        return f"not a run of loadgate: it has no schema_version; {_DAMAGED}"
+    return f"damaged: {_place(first['loc'])} {_wrong(first)}; {_DAMAGED}"
+
+
+def _version_problem(found: object) -> str:
+    reads = f"this loadgate reads version {SCHEMA_VERSION}"
+    if type(found) is not int:
+        return f"damaged: schema_version is {_shown(found)}, and {reads}; {_DAMAGED}"
+    newer = found > SCHEMA_VERSION
+    made_by, otherwise = ("a newer", "update this one") if newer else ("an older", "run the test again")
+    return (
+        f"made by {made_by} loadgate: its schema version is {found}, and {reads}; "
+        f"read it with the loadgate that made it, or {otherwise}"
+    )
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    """Return the way to a value as `jq` writes it: `.verdict.rules[0].value`."""
+    return "".join(_steps(loc))
+
+
+def _steps(loc: Sequence[str | int]) -> Iterator[str]:
+    for step in loc:
+        if isinstance(step, int):
+            yield f"[{step}]"
+        else:
+            yield f".{step}" if step.isidentifier() else f"[{json.dumps(step)}]"
+
+
+def _wrong(error: Mapping[str, Any]) -> str:
+    if error["type"] == "missing":
+        return "is missing"
+    wanted = " ".join(error["msg"].removeprefix("Input ").split())
+    return f"{wanted[:1].lower()}{wanted[1:]}, not {_shown(error['input'])}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"

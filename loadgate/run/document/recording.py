@@ -1,0 +1,73 @@
+"""What was recorded, in the recorder's own form."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder.packed import CellColumns, unpack
+from loadgate.run.document.parts import Count, Part, Text
+
+
+class CellsRecord(Part):
+    """Packed columns: base64 of zlib of little-endian arrays, one after the other.
+
+    start_s (uint32), width_s (uint16) and response_bytes (uint64) of `count` cells each; then the sketches of their
+    latencies, and where `service` is true those of their service times. Columns of the sketches: sum_ns (uint64),
+    min_ms and max_ms (float64, NaN for none), used (uint16, how many buckets), then for all buckets of all cells index
+    (uint16) and samples (uint32). Buckets: see docs/measurement.md.
+    """
+
+    count: Count
+    service: bool
+    untimed: bool = Field(
+        default=False,
+        exclude_if=lambda there: not there,
+        description="Where true, a last column holds the requests without a time of each cell (uint32).",
+    )
+    columns: str = Field(json_schema_extra={"contentEncoding": "base64"})
+
+    def unpacked(self) -> CellColumns:
+        """Return the columns. Raises ValueError when they are not whole."""
+        return unpack(self.model_dump())
+
+
+class SeriesRecord(Part):
+    """The cells of one name, outcome and stage."""
+
+    group: Text
+    name: Text
+    outcome: Outcome
+    stage: Text
+    method: Text = Field(
+        default="",
+        exclude_if=lambda method: not method,
+        description="Method or type of the requests, where it is known.",
+    )
+    cells: CellsRecord
+
+
+KeptRow = tuple[Text, Text, float, float, Text, Text]
+ErrorRow = tuple[Text, Text, Count, float, float, list[KeptRow]]
+
+
+class Recording(Part):
+    """What was recorded, in the recorder's own form: every name, outcome, stage and second."""
+
+    version: Literal[2]
+    series: list[SeriesRecord]
+    errors: list[ErrorRow] = Field(description="As `errors`, in rows.")
+    slowest: list[KeptRow] = Field(description="As `slowest`, in rows.")
+    counters: dict[Text, Count]
+
+    @classmethod
+    def of(cls, recorder: Recorder) -> Recording:
+        """Return all that a recorder holds."""
+        # The recorder's own form has lists for rows and texts for outcomes.
+        return cls.model_validate(recorder.to_json(), strict=False)
+
+    def recorder(self) -> Recorder:
+        """Return a recorder that holds it all."""
+        return Recorder.from_json(self.model_dump(mode="json"))

@@ -1,0 +1,44 @@
+"""Single requests that were kept, kinds of failures, and exceptions of user code."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from loadgate.run.document.parts import Count, Part, Positive, Text
+
+
+class KeptRecord(Part):
+    """One request that is kept by itself."""
+
+    group: Text = Field(description="Empty for none.")
+    name: Text
+    start_s: float = Field(description="Epoch seconds: when it was sent or, in an open model, meant to be sent.")
+    latency_ms: Positive = Field(description="From start_s on.")
+    trace_id: Text = Field(
+        description="The trace that its W3C traceparent header named, 32 hexadecimal digits; empty where it had none."
+    )
+    request_id: Text = Field(
+        description=(
+            "What the answer called it in X-Request-ID, X-Correlation-ID or Request-Id; empty where there was no such"
+            " header, or no answer."
+        )
+    )
+
+
+class ErrorRecord(Part):
+    """A kind of failure."""
+
+    name: Text
+    text: Text
+    count: Count
+    first_s: float = Field(description="Epoch seconds.")
+    last_s: float = Field(description="Epoch seconds.")
+    examples: list[KeptRecord] = Field(max_length=3, description="The first of them to end.")
+
+
+class ExceptionRecord(Part):
+    """An exception that user code raised outside of requests."""
+
+    text: Text
+    traceback: Text
+    count: Count

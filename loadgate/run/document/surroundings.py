@@ -1,0 +1,74 @@
+"""What made the load, how busy it was, and the target that the run managed."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from loadgate.run.document.parts import Count, Part, Text
+
+
+class GeneratorRecord(Part):
+    """The health of a generator process. Shares are of one core."""
+
+    process: Text
+    cpu_mean_share: float
+    cpu_peak_share: float = Field(description="The highest mean over any 10 s.")
+    lag_p99_ms: float
+    lag_max_ms: float
+    lag_samples: Count
+    cpu_limit_share: float
+    lag_limit_ms: float
+    problem: Text | None = Field(description="Why it counts as saturated.")
+
+
+class MemorySamples(Part):
+    """Memory of the target's processes."""
+
+    times_s: list[float]
+    rss_bytes: list[Count]
+
+
+class MemoryTrendRecord(Part):
+    """How the target's memory grew after warm-up."""
+
+    bytes_per_minute: float
+    start_bytes: float
+    end_bytes: float
+    samples: Count
+    span_s: float
+
+
+class TargetRecord(Part):
+    """The managed target."""
+
+    command: list[Text]
+    url: Text
+    ended: Text | None = Field(description="How it ended during the run, if it did.")
+    rss_bytes: MemorySamples
+    memory_trend: MemoryTrendRecord | None
+
+
+class GitRecord(Part):
+    """The state of the suite's repository."""
+
+    commit: Text
+    branch: Text | None
+    changed: bool
+
+
+class MachineRecord(Part):
+    """The machine that made the load."""
+
+    name: Text
+    system: Text
+    processor: Text
+    cores: Count | None
+    memory_bytes: Count
+
+
+class MadeOn(Part):
+    """What made the load."""
+
+    git: GitRecord | None = Field(description="Of the suite; null outside of a repository.")
+    machine: MachineRecord
+    versions: dict[Text, Text]

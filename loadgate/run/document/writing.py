@@ -1,0 +1,169 @@
+"""Makes the document of a run that is over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from loadgate.credentials import without_credentials
+from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
+from loadgate.rules import RuleResult, Verdict, loaded_stages, steady_stages
+from loadgate.run.document.figures import (
+    Buckets,
+    Distribution,
+    GroupFigures,
+    LatencyFigures,
+    NameFigures,
+    ScopeFigures,
+    TotalFigures,
+)
+from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
+from loadgate.run.document.parts import iso_time
+from loadgate.run.document.plan import ProfileRecord, RunRecord
+from loadgate.run.document.recording import Recording
+from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, KeptRecord
+from loadgate.run.document.surroundings import GeneratorRecord, MadeOn
+from loadgate.run.document.verdict import RuleRecord, VerdictRecord
+from loadgate.run.judgement import exit_code
+from loadgate.run.state import Run
+from loadgate.shape.profile import LoadProfile
+
+
+def run_document(run: Run, verdict: Verdict, made_on: MadeOn) -> RunDocument:
+    """Return the document of a finished run."""
+    recorder = run.recorder
+    return RunDocument(
+        schema_version=SCHEMA_VERSION,
+        run=_run(run),
+        verdict=_verdict(verdict),
+        totals=total_figures(run),
+        errors=[ErrorRecord.model_validate(error) for error in recorder.errors()],
+        slowest=[KeptRecord.model_validate(request) for request in recorder.slowest()],
+        exceptions=[ExceptionRecord.model_validate(exception) for exception in run.exceptions.values()],
+        counters=recorder.counters(),
+        generator=[GeneratorRecord.model_validate(run.health[process]) for process in sorted(run.health)],
+        user_counts=run.user_counts,
+        stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
+        target=None,
+        made_on=made_on,
+        recording=Recording.of(recorder),
+    )
+
+
+def _run(run: Run) -> RunRecord:
+    plan = run.plan
+    return RunRecord(
+        profile=_profile(plan.profile),
+        host=plan.host,
+        users=plan.users,
+        spawn_rate=plan.spawn_rate,
+        planned_s=plan.run_time_s,
+        stop_timeout_s=plan.stop_timeout_s,
+        processes=plan.processes,
+        user_classes=dict(plan.user_classes),
+        started_at=iso_time(run.started_s),
+        ended_at=iso_time(run.ended_s or run.started_s),
+        duration_s=round(run.elapsed_s, 3),
+        ending=run.ending,
+        ended_by=run.ended_by,
+        command=[without_credentials(part) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
+    )
+
+
+def _verdict(verdict: Verdict) -> VerdictRecord:
+    return VerdictRecord(
+        outcome=verdict.outcome,
+        exit_code=exit_code(verdict.outcome),
+        reason=verdict.reason,
+        notes=list(verdict.notes),
+        rules=[_rule(result) for result in verdict.results],
+    )
+
+
+def total_figures(run: Run) -> TotalFigures:
+    """Return the figures of all requests, of each group and of each name, with and without the ramp.
+
+    `requests_per_s` is of the requests that were sent while load was made. `kind` tells requests from measures; a
+    measure's `requests` are how often it was taken, its `success_ms` its values.
+    `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
+    `corrected_ms`, of groups in a closed model, is what their users would have seen had they not waited for slow
+    answers (see `loadgate.recorder.omission`); rules do not read it.
+    """
+    recorder = run.recorder
+    steady, loaded = steady_stages(recorder), loaded_stages(recorder)
+
+    def figures(scope: Scope) -> ScopeFigures:
+        totals, service = recorder.totals(scope), recorder.service_times(scope)
+        requests, sent_under_load = totals.requests, recorder.totals(scope, loaded).requests
+        return ScopeFigures(
+            kind="measure" if recorder.is_measure(scope) else "request",
+            requests=requests,
+            failures=totals.failures,
+            failure_rate=totals.failures / requests if requests else None,
+            requests_per_s=sent_under_load / run.elapsed_s if run.elapsed_s > 0 else None,
+            response_bytes=totals.response_bytes,
+            success_ms=LatencyFigures.of(totals.success),
+            failure_ms=LatencyFigures.of(totals.failure),
+            distribution=Distribution(success=Buckets.of(totals.success), failure=Buckets.of(totals.failure)),
+            steady_success_ms=LatencyFigures.of(recorder.totals(scope, steady).success),
+            service_ms=LatencyFigures.of(service) if service.count else None,
+        )
+
+    def group_figures(scope: str, user_seconds: float) -> GroupFigures:
+        is_closed = run.plan.arrivals is None
+        corrected_ms = _corrected(recorder.totals(scope), user_seconds) if is_closed else None
+        return GroupFigures(**dict(figures(scope)), corrected_ms=corrected_ms)
+
+    return TotalFigures(
+        overall=group_figures(OVERALL, sum(run.user_seconds.values())),
+        groups={group: group_figures(group, run.user_seconds[group]) for group in recorder.groups()},
+        requests=[
+            NameFigures(group=request.group or "", name=request.name, **dict(figures(request)))
+            for request in recorder.requests()
+        ],
+    )
+
+
+def _profile(profile: LoadProfile) -> ProfileRecord:
+    # A suite may give numbers and texts of types of its own.
+    return ProfileRecord.model_validate({name: _plain(value) for name, value in asdict(profile).items()}, strict=False)
+
+
+def _rule(result: RuleResult) -> RuleRecord:
+    rule = result.rule
+    return RuleRecord(
+        rule=str(rule),
+        scope=rule.scope,
+        metric=str(rule.metric),
+        operator=rule.operator,
+        limit=rule.limit,
+        unit=rule.unit,
+        window_s=rule.window_s,
+        abort=rule.abort,
+        stage=rule.stage,
+        outcome=result.outcome,
+        value=result.value,
+        samples=result.samples,
+        margin=result.margin,
+        interval=result.interval,
+        stages=result.stages,
+        value_all_stages=result.value_all_stages,
+        window_start_s=result.window_start_s,
+        reason=result.reason,
+    )
+
+
+def _corrected(totals: Totals, user_seconds: float) -> LatencyFigures | None:
+    everything = totals.success.copy()
+    everything.merge(totals.failure)
+    interval_ms = expected_interval_ms(everything, user_seconds)
+    return None if interval_ms is None else LatencyFigures.of(corrected(totals.success, interval_ms))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
