@@ -1,4 +1,4 @@
-# The commands of the README. They install everything into .venv.
+# The commands of the README. They install everything into .venv and .local in this folder.
 
 PROFILE ?= light
 PORT ?= 8000

@@ -6,6 +6,8 @@ import importlib.util
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -94,3 +96,132 @@ def test_environment_holds_exactly_the_locked_versions() -> None:
     }
     assert not differing
     assert {"fastapi", "locust", "celery", "pytest"} <= installed.keys() & locked.keys()
+
+
+def test_uv_is_told_where_pip_would_take_packages_from(setup: ModuleType) -> None:
+    configuration = (
+        "global.index-url='https://a/simple'\n"
+        "global.extra-index-url='https://b/simple\\nhttps://c/simple'\n"
+        "global.timeout='60'\n"
+        "download.no-binary=':all:'\n"
+        "install.trusted-host='b'\n"
+        ":env:.index-url='https://d/simple'\n"
+        ":env:.find-links='/one /two'\n"
+    )
+    assert setup.uv_variables(configuration) == {
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+        "UV_DEFAULT_INDEX": "https://d/simple",
+        "UV_INDEX": "https://b/simple https://c/simple",
+        "UV_INSECURE_HOST": "b",
+        "UV_FIND_LINKS": "/one,/two",
+    }
+
+
+def test_an_option_of_pip_that_uv_does_not_have_is_left_to_pip(setup: ModuleType) -> None:
+    with pytest.raises(setup.UvUnusableError, match="'client-cert'"):
+        setup.uv_variables("global.client-cert='/key.pem'\n")
+
+
+def test_the_installer_is_locked_with_hashes_and_stays_out_of_the_environment(setup: ModuleType) -> None:
+    lock = (ROOT / "poetry.lock").read_text()
+    (line,) = setup.requirements(lock, setup.INSTALLER_GROUP).splitlines()
+    assert line.startswith("uv==")
+    assert "--hash=sha256:" in line
+    assert "\nuv==" not in setup.requirements(lock)
+
+
+class Installation:
+    """A project folder of its own for the script, in which the installers only note that they were called."""
+
+    def __init__(self, setup: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.setup = setup
+        self.done: list[str] = []
+        for name in ("poetry.lock", "pyproject.toml"):
+            (folder / name).write_text((ROOT / name).read_text())
+        self.venv = folder / ".venv"
+        for name, path in {
+            "ROOT": folder,
+            "VENV": self.venv,
+            "VENV_PYTHON": self.venv / "bin" / "python",
+            "STAMP": self.venv / ".installed",
+            "UNFINISHED": self.venv / ".installing",
+            "UV": folder / "uv",
+        }.items():
+            monkeypatch.setattr(setup, name, path)
+        monkeypatch.setattr(setup.venv, "create", self.create)
+        monkeypatch.setattr(setup, "usable", lambda python: python.exists())
+        monkeypatch.setattr(setup, "install_with_uv", lambda *_: self.done.append("uv"))
+        monkeypatch.setattr(setup, "pip", lambda *arguments: self.done.append(f"pip {arguments[1]}"))
+
+    def create(self, folder: Path, **_: object) -> None:
+        self.done.append("environment")
+        (folder / "bin").mkdir(parents=True, exist_ok=True)
+        (folder / "bin" / "python").touch()
+        self.setup.UNFINISHED.unlink(missing_ok=True)
+
+    def run(self) -> list[str]:
+        """What the script does now."""
+        self.done.clear()
+        self.setup.install(self.setup.ALL_GROUPS)
+        return list(self.done)
+
+
+@pytest.fixture
+def installation(setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Installation:
+    return Installation(setup, tmp_path, monkeypatch)
+
+
+def failing(error: BaseException) -> Callable[..., None]:
+    def fail(*_: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_what_is_complete_is_not_installed_again(installation: Installation) -> None:
+    assert installation.run() == ["environment", "uv"]
+    assert installation.run() == []
+
+
+def test_a_changed_lock_is_installed_into_the_environment_that_is_there(installation: Installation) -> None:
+    installation.run()
+    with (installation.setup.ROOT / "poetry.lock").open("a") as lock:
+        lock.write("# changed\n")
+    assert installation.run() == ["uv"]
+
+
+def test_an_interrupted_installation_is_not_built_upon(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(installation.setup, "install_with_uv", failing(KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            installation.run()
+    assert not installation.setup.STAMP.exists()
+    assert installation.run() == ["environment", "uv"]
+    assert installation.run() == []
+
+
+def test_pip_installs_where_uv_cannot_and_one_line_says_why(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reason = installation.setup.UvUnusableError("uv cannot be installed here")
+    monkeypatch.setattr(installation.setup, "install_with_uv", failing(reason))
+    assert installation.run() == ["environment", "pip --require-hashes", "pip --editable"]
+    told = [line for line in capsys.readouterr().out.splitlines() if "uv" in line]
+    assert told == ["setup: uv cannot be installed here; pip installs instead, which takes longer"]
+
+
+@pytest.mark.parametrize("program", [None, "exit 1", "echo unexpected >&2; exit 1"])
+def test_a_uv_that_does_not_run_has_no_version(installation: Installation, program: str | None) -> None:
+    if program:
+        installation.setup.UV.write_text(f"#!/bin/sh\n{program}\n")
+        installation.setup.UV.chmod(0o755)
+    assert installation.setup.uv_version() is None
+
+
+def test_a_uv_that_fails_tells_its_reason_in_one_line(installation: Installation) -> None:
+    installation.setup.UV.write_text("#!/bin/sh\nprintf 'error: no\\n  network\\n' >&2; exit 2\n")
+    installation.setup.UV.chmod(0o755)
+    with pytest.raises(installation.setup.UvUnusableError, match=r"^uv failed \(error: no network\)$"):
+        installation.setup.uv({}, "--requirement", "list.txt")
