@@ -9,9 +9,10 @@ from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
-from tests.support.lanes import mark, no_program_starts
+from tests.support.lanes import mark, no_program_starts, start_order
 from tests.support.processes import redis_server
 
 # A line for each request that a test makes would bury the reason of a failure.
@@ -34,12 +35,24 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(line)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Hypothesis try fewer examples in the quick lane, and never hold one to a time."""
+    for name, count in (("quick", 20), ("full", 100)):
+        settings.register_profile(name, max_examples=count, deadline=None, database=None)
+    settings.load_profile("quick" if config.option.markexpr == "not full" else "full")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark every test before `-m` selects by the marks, and before pytest-xdist groups by them."""
+    if isinstance(item, pytest.Function):
+        mark(item)
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test before `-m` selects by the marks."""
-    for item in items:
-        if isinstance(item, pytest.Function):
-            mark(item)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let parallel runs begin with the long tests."""
+    if config.pluginmanager.hasplugin("xdist"):
+        items.sort(key=start_order)
 
 
 @pytest.hookimpl(wrapper=True)

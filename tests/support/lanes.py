@@ -1,7 +1,8 @@
-"""What a test starts (`pure`, `app`, `process`) and whether only the full lane runs it (`full`).
+"""What a test starts (`pure`, `app`, `process`), whether only the full lane runs it (`full`), and beside which others.
 
 A mark that a test or its module carries decides; a test without one gets it here, by its fixtures and by what its
-module imports. A test that is marked `pure` fails if it starts a program.
+module imports. A test that is marked `pure` fails if it starts a program. Tests that share a server, of their module or
+a database server, run in one of the parallel test processes, so that it is started once.
 """
 
 from __future__ import annotations
@@ -36,19 +37,34 @@ _hooks: list[object] = []
 
 def mark(item: pytest.Function) -> None:
     """Give a test the marks that it does not carry."""
-    if needs_a_server(item):
+    server = needed_server(item)
+    if server:
         item.add_marker("full")
     if not any(item.get_closest_marker(kind) for kind in KINDS):
         item.add_marker(kind_of(item))
+    group = server or shared_module(item)
+    if group and item.config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("xdist_group"):
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
-def needs_a_server(item: pytest.Function) -> bool:
-    """Whether a fixture or a parameter of the test names a program that is not installed by `make setup`."""
+def needed_server(item: pytest.Function) -> str | None:
+    """The fixture or parameter of the test that names a program which `make setup` does not install."""
     callspec = getattr(item, "callspec", None)
     values = callspec.params.values() if callspec else ()
-    return bool(NOT_INSTALLED & set(item.fixturenames)) or any(
-        isinstance(value, str) and value in NOT_INSTALLED for value in values
-    )
+    named = {value for value in values if isinstance(value, str)} | set(item.fixturenames)
+    return min(NOT_INSTALLED & named, default=None)
+
+
+def shared_module(item: pytest.Function) -> str | None:
+    """The module of the test, if a fixture is set up once for all of its tests."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    shares = any(definitions[-1].scope == "module" for definitions in fixtures)
+    return item.module.__name__ if shares else None
+
+
+def start_order(item: pytest.Item) -> int:
+    """Long tests first: a parallel run that ends with them has idle processes."""
+    return next((-place for place, kind in enumerate(KINDS) if item.get_closest_marker(kind)), 0)
 
 
 def kind_of(item: pytest.Function) -> str:

@@ -103,7 +103,7 @@ def test_size_and_depth_are_bounded(good: dict[str, Any]) -> None:
 
 
 @given(value=JSON, place=st.sampled_from(["body", "headers", "properties", "eta", "timelimit", "embedded", "all"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3)
 def test_no_value_in_any_place_breaks_the_check(good: dict[str, Any], value: Any, place: str) -> None:
     message: Any = json.loads(json.dumps(good))
     if place == "all":

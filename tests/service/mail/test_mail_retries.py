@@ -48,6 +48,7 @@ def test_a_mail_is_tried_for_some_minutes_with_growing_pauses(task: Any) -> None
     assert task.retry_jitter is True
 
 
+@pytest.mark.full
 def test_a_mail_outlives_an_absence_of_its_server(tmp_path: Path, redis_url: str) -> None:
     port, mailbox, account = free_port(), Mailbox(), new_registration()
     smtp = {"MAIL_TRANSPORT": "smtp", "SMTP_HOST": LOOPBACK, "SMTP_PORT": str(port), "SMTP_SECURITY": "none"}

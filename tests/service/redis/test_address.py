@@ -94,6 +94,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_by_default(forms: dic
         create_celery(settings, "worker").backend.client.ping()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("form", ["socket", "TLS with a CA"])
 def test_a_worker_does_tasks_over_it(form: str, forms: dict[str, str], tmp_path: Path) -> None:
     env = service_env(tmp_path, forms[form], REDIS_PREFIX="worker")
@@ -173,6 +174,7 @@ def test_any_other_form_is_refused_in_one_line_without_its_secrets(
     assert "secret" not in line
 
 
+@pytest.mark.full
 def test_a_worker_ends_in_the_same_line(tmp_path: Path) -> None:
     env = service_env(tmp_path, "redis://h/one")
     command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]

@@ -34,6 +34,7 @@ def evicting(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.mark.full
 def test_api_and_worker_warn_once_at_the_start_and_health_says_it(evicting: str, tmp_path: Path) -> None:
     folder = tmp_path / "service"
     env = service_env(folder, evicting)

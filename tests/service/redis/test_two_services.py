@@ -18,7 +18,8 @@ from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import ROOT, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
-pytestmark = pytest.mark.timeout(300)  # four processes are started
+# Four processes are started.
+pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 
 PREFIX = "/api/v1"
 TASKS = 8

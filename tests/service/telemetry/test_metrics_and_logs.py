@@ -80,6 +80,7 @@ def test_metrics_are_text_for_whoever_asks_for_a_version_that_is_none(api: ApiPr
                 assert "http_requests_active" in answer.text
 
 
+@pytest.mark.full
 def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> None:
     with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
         started = "Application startup complete"
@@ -91,6 +92,7 @@ def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> Non
         assert [requests_to(api, "/api/v1/health/") - before for _ in range(6)] == [30] * 6
 
 
+@pytest.mark.full
 def test_a_process_that_was_killed_leaves_no_gauges(tmp_path: Path, redis_url: str) -> None:
     with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
         started = "Application startup complete"
@@ -103,7 +105,14 @@ def test_a_process_that_was_killed_leaves_no_gauges(tmp_path: Path, redis_url: s
         wait_until(lambda: f"{size} 20.0" in metrics(api))
 
 
-@pytest.mark.parametrize(("folder", "refused"), [("", False), ("/dev/null", True), ("/proc/nothing", True)])
+@pytest.mark.parametrize(
+    ("folder", "refused"),
+    [
+        ("/dev/null", True),
+        pytest.param("", False, marks=pytest.mark.full),
+        pytest.param("/proc/nothing", True, marks=pytest.mark.full),
+    ],
+)
 def test_a_folder_for_metrics_that_cannot_be_is_one_line(
     folder: str, refused: bool, tmp_path: Path, redis_url: str
 ) -> None:
@@ -119,6 +128,7 @@ def test_a_folder_for_metrics_that_cannot_be_is_one_line(
         assert "http_request_duration_seconds" in metrics(api)
 
 
+@pytest.mark.full
 def test_a_task_logs_in_json_with_the_ids_of_the_request_that_sent_it(tmp_path: Path, redis_url: str) -> None:
     env = service_env(tmp_path, redis_url, LOG_FORMAT="json")
     with api_process(tmp_path, env) as api, worker_process(tmp_path, env, "logs") as worker, api.client() as client:

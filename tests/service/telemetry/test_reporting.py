@@ -16,6 +16,8 @@ from tests.support.processes import wait_until
 from tests.support.receiver import ReceivedSpan, Receiver, receiver
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = "b7ad6b7169203331"
 SECRET = "hunter2secret"

@@ -26,7 +26,7 @@ from tests.service.llm.providers.server_shapes import SAY_NO_USAGE, SHAPES, Chun
 # Not into the working tree.
 set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", settings.default.max_examples * 3 // 2))
 deterministic = settings(max_examples=EXAMPLES, derandomize=True, database=None, deadline=None)
 TEXTS = st.lists(
     st.text(st.sampled_from('ab \n\r\t"\\:{}[],\u2028\u0085é青😀\u200b'), min_size=1, max_size=6),

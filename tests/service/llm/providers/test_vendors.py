@@ -146,6 +146,7 @@ async def test_the_gateway_reaches_both() -> None:
                 assert (completion.provider, completion.simulated) == (provider, False)
 
 
+@pytest.mark.full
 def test_no_vendors_client_is_imported_before_it_is_configured() -> None:
     code = (
         "import sys, inference_core.main_factory, inference_core.llm.gateway, inference_core.celery.app;"

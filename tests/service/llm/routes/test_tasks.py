@@ -191,6 +191,7 @@ def test_S39_prompts_and_answers_are_in_no_log(api: ApiProcess, worker: ServiceP
     assert task_id in worker.log.read_text()
 
 
+@pytest.mark.full
 def test_F20_without_a_broker_submitting_is_503_within_two_seconds(folder: Path, redis_url: str) -> None:
     gone = f"redis://127.0.0.1:{free_port()}/0"
     with api_process(folder, service_env(folder, redis_url, CELERY_BROKER_URL=gone)) as api:

@@ -85,9 +85,10 @@ def measured(speed: str, requests: int, *, first_only: bool = False) -> tuple[li
 
 
 NAMED = ["fast", "8b-h100", "70b-h100", "slow-reasoning"]
+EACH = ["fast", *(pytest.param(name, marks=pytest.mark.full) for name in NAMED[1:])]
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", EACH)
 def test_measured_times_to_the_first_token_follow_the_configured_distribution(name: str) -> None:
     speed, rng = SPEEDS[name], random.Random(11)
     firsts, _ = measured(name, DRAWS, first_only=True)
@@ -97,7 +98,7 @@ def test_measured_times_to_the_first_token_follow_the_configured_distribution(na
     assert statistics.stdev(firsts) == pytest.approx(speed.ttft.sd, rel=0.08)
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", EACH)
 def test_measured_gaps_follow_the_configured_distribution_with_its_stalls(name: str) -> None:
     speed, rng = SPEEDS[name], random.Random(12)
     _, gaps = measured(name, 40)
@@ -112,6 +113,7 @@ def test_measured_gaps_follow_the_configured_distribution_with_its_stalls(name: 
     assert 0 < len(stalls) < 4 * speed.stall_rate * len(gaps) + 3
 
 
+@pytest.mark.full
 def test_the_statistic_tells_another_spread_or_median_apart() -> None:
     firsts, _ = measured("8b-h100", DRAWS, first_only=True)
     rng = random.Random(13)

@@ -288,6 +288,7 @@ async def until(load: Callable[[], Any], expected: tuple[int, int]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.full
 async def test_two_hundred_streams_at_once_are_each_whole(own: OpenAICompatibleProvider) -> None:
     requests = [
         ChatRequest((Message("user", f"question {number}"),), SamplingParams(max_tokens=20)) for number in range(200)

@@ -87,6 +87,7 @@ async def test_F25_client_gone_before_the_first_token_stops_the_generation(start
         assert await server.metric("llm_streams_active") == 0
 
 
+@pytest.mark.full
 async def test_F26_slow_readers_hold_the_producer_back(start_server: ServerFactory, tmp_path: Path) -> None:
     async with start_server(llm_config_file=limits_config(tmp_path), max_concurrent_requests=5) as server:
         provider = EndlessProvider(tokens=10_000)
