@@ -1,8 +1,35 @@
-"""Durations as people write them: `30s`, `5m`, `1h30m`, `250ms`."""
+"""Durations, shares, rates, sizes and counts as people read and write them. Nothing else formats a number for people.
+
+    kind                    function          examples
+    latency                 milliseconds      `0.843 ms`  `12.0 ms`  `105 ms`  `1,625 ms`
+    share, of a fraction    percentage        `0 %`  `0.625 %`  `12.0 %`
+    rate                    per_second        `0.426/s`  `42.6/s`  `1,625/s`
+    size, of bytes          size              `512 B`  `1.50 KiB`  `105 MiB`
+    number without a unit   figure            `0.426`  `42.6`  `1,625`
+    count                   count             `7`  `12,345`
+    length of time          duration          `0.25 s`  `58.2 s`  `1 min`  `1 h 2 min 5 s`
+    time since a start      clock             `0:07`  `12:30`  `1:02:03`
+    limit, setting          given             `< 99.95 ms`: exactly as it was given
+    time in a command       compact_duration  `250ms`  `1h30m`, which `duration_s` reads
+
+A measured number has three significant digits, and from 100 on no decimals. Where it stands beside a limit it has as
+many more as it takes to show on which side of the limit it is: 99.96 below a limit of 100 is `99.96`, not `100`. Zero
+is `0`, and what is not known is `-`. `report/page/js/format.js` follows the same rules.
+"""
 
 import re
+from decimal import ROUND_HALF_UP, Context, Decimal
 
-_UNIT_S = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+UNIT_S = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
+"""Seconds of each unit of time that rules, rates and durations are written with."""
+
+UNKNOWN = "-"
+_SUFFIX = {"ms": " ms", "%": " %", "/s": "/s", "": ""}
+_DIGITS = 3
+# A float has at most 17 significant digits, and 309 before the point.
+_EXACT_DIGITS = 17
+_WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 
@@ -25,16 +52,120 @@ def _seconds(text: str | float) -> float:
         return float(compact)
     parts = _PART.findall(compact) if _WHOLE.fullmatch(compact) else []
     units = [unit for _, unit in parts]
-    if not parts or units != sorted(set(units), key=lambda unit: -_UNIT_S[unit]):
+    if not parts or units != sorted(set(units), key=lambda unit: -UNIT_S[unit]):
         raise ValueError(f"{text!r} is not a duration; write it like 30s, 5m or 1h30m")
-    return sum(float(number) * _UNIT_S[unit] for number, unit in parts)
+    return sum(float(number) * UNIT_S[unit] for number, unit in parts)
 
 
-def format_duration(seconds: float) -> str:
-    """The shortest such text: 90 -> `1m30s`, 0.25 -> `250ms`."""
+def compact_duration(seconds: float) -> str:
+    """The shortest text that `duration_s` reads: 90 -> `1m30s`, 0.25 -> `250ms`."""
     milliseconds = round(seconds * 1000)
     hours, rest = divmod(milliseconds, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
     whole_s, milliseconds = divmod(rest, 1000)
     parts = [(hours, "h"), (minutes, "m"), (whole_s, "s"), (milliseconds, "ms")]
     return "".join(f"{number}{unit}" for number, unit in parts if number) or "0s"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time; from a minute on in whole seconds."""
+    if seconds is None:
+        return UNKNOWN
+    short = _rounded(_decimal(seconds), _DIGITS)
+    if short < 60:
+        return f"{short.normalize():f} s"
+    whole_s = int(seconds + 0.5)
+    parts = [(whole_s // 3600, "h"), (whole_s // 60 % 60, "min"), (whole_s % 60, "s")]
+    return " ".join(f"{number} {unit}" for number, unit in parts if number)
+
+
+def clock(seconds: float) -> str:
+    """A time since a start, in whole seconds that have passed."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def milliseconds(value_ms: float | None) -> str:
+    """A latency."""
+    return quantity(value_ms, "ms")
+
+
+def percentage(fraction: float | None, limit: float | None = None) -> str:
+    """A share of 1, where there is one beside its limit."""
+    return quantity(_percent(fraction), "%", _percent(limit))
+
+
+def given_percentage(fraction: float | None) -> str:
+    """A limit or a setting that is a share of 1."""
+    return given(_percent(fraction), "%")
+
+
+def per_second(value: float | None) -> str:
+    """A rate."""
+    return quantity(value, "/s")
+
+
+def size(value_bytes: float | None) -> str:
+    """A number of bytes."""
+    if value_bytes is None:
+        return UNKNOWN
+    step = 0
+    # Rounded, 1023.5 KiB would be 1,024.
+    while value_bytes >= 1023.5 and step < len(_SIZES) - 1:
+        value_bytes, step = value_bytes / 1024, step + 1
+    return f"{figure(value_bytes) if step else count(round(value_bytes))} {_SIZES[step]}"
+
+
+def figure(value: float | None) -> str:
+    """A measured number whose unit stands elsewhere."""
+    return UNKNOWN if value is None else _shown(_decimal(value))
+
+
+def count(number: int | None) -> str:
+    """A number of things."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def quantity(value: float | None, unit: str, limit: float | None = None) -> str:
+    """A measured value in `ms`, `%`, `/s` or, as a count, without a unit; where there is one, beside its limit."""
+    if value is None:
+        return UNKNOWN
+    if not unit:
+        return given(value)
+    return _shown(_decimal(value), None if limit is None else _decimal(limit)) + _SUFFIX[unit]
+
+
+def given(value: float | None, unit: str = "") -> str:
+    """A limit or a setting: all digits that it was given, and no more."""
+    return UNKNOWN if value is None else f"{_decimal(value).normalize():,f}{_SUFFIX[unit]}"
+
+
+def plain(value: float) -> str:
+    """As `given`, without separators: in the grammar of rules, and where others read the number."""
+    return given(value).replace(",", "")
+
+
+def _shown(value: Decimal, limit: Decimal | None = None) -> str:
+    for digits in range(_DIGITS, _EXACT_DIGITS):
+        rounded = _rounded(value, digits)
+        if limit is None or rounded.compare(limit) == value.compare(limit):
+            return f"{rounded:,f}"
+    return f"{value:,f}"
+
+
+def _rounded(value: Decimal, digits: int) -> Decimal:
+    if not value:
+        return Decimal(0)
+    magnitude = Context(prec=digits, rounding=ROUND_HALF_UP).plus(value).adjusted()
+    return value.quantize(Decimal(1).scaleb(min(0, magnitude - digits + 1)), context=_WIDE)
+
+
+def _decimal(value: float) -> Decimal:
+    """The shortest decimal that stands for a float, which browsers round as well."""
+    return Decimal(repr(float(value)))
+
+
+def _percent(fraction: float | None) -> float | None:
+    """Without the last digits of 0.07 * 100, which is 7.000000000000001."""
+    return None if fraction is None else float(_decimal(fraction).scaleb(2))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from loadgate.recorder.packed import iter_slots, pack, unpack
+from loadgate.units import duration
 
 NOTABLE_S = 1.0
 """A smaller skew moves no request by more than one second of a window, and is not mentioned."""
@@ -42,7 +43,7 @@ class WorkerClocks:
     def remarks(self) -> list[str]:
         """Return a sentence for each worker whose clock is notably off."""
         return [
-            f"the clock of worker {worker} was {abs(skew_s):.1f} s {'behind' if skew_s > 0 else 'ahead of'} the "
+            f"the clock of worker {worker} was {duration(abs(skew_s))} {'behind' if skew_s > 0 else 'ahead of'} the "
             "master's; its requests count in the master's time"
             for worker, (_, skew_s) in sorted(self._best.items())
             if abs(skew_s) >= NOTABLE_S

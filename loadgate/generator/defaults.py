@@ -19,6 +19,7 @@ from loadgate.rules import LimitError, Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
 from loadgate.shape.profile import LoadProfile, ProfileError, find_profile
 from loadgate.shape.stages import closed_steps
+from loadgate.units import plain
 
 STOP_TIMEOUT_S = 10
 """How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
@@ -152,7 +153,7 @@ def overrides_of(parser: LocustArgumentParser, options: Namespace, profile: Load
         if kind not in {"environment_variables", "config_file"}:
             continue
         won = [
-            f"{LOAD_OPTIONS[action.dest]} {value} (the profile: {wanted[action.dest]:g})"
+            f"{LOAD_OPTIONS[action.dest]} {value} (the profile: {plain(wanted[action.dest])})"
             for action, value in settings.values()
             if action is not None and action.dest in wanted and getattr(options, action.dest) != wanted[action.dest]
         ]

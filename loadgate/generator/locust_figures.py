@@ -8,6 +8,7 @@ from locust import stats
 from locust.stats import StatsCSV, StatsEntry
 
 from loadgate.generator.locust_patches import replace
+from loadgate.units import figure, percentage
 
 
 def show_fine_figures() -> None:
@@ -34,26 +35,21 @@ def fine_bucket(response_time: float) -> float:
 _dict = StatsEntry.to_dict
 
 
-def _time(value_ms: float | None) -> str:
-    """Write a time as narrow as Locust's columns are: `0.84`, `104.9`, `1625`."""
-    value_ms = value_ms or 0.0
-    return f"{value_ms:.{_decimals(value_ms)}f}"
-
-
-def _decimals(value_ms: float) -> int:
-    return 2 if value_ms < 10 else 1 if value_ms < 1000 else 0
+def _narrow(value: float | None) -> str:
+    """Write a time or a rate as narrow as Locust's columns are: `0.843`, `105`, `1625`."""
+    return figure(value or 0.0).replace(",", "")
 
 
 def _fine_row(entry: StatsEntry, current: bool = True) -> str:
     rates = (entry.current_rps, entry.current_fail_per_sec) if current else (entry.total_rps, entry.total_fail_per_sec)
     times = (entry.avg_response_time, entry.min_response_time, entry.max_response_time, entry.median_response_time)
-    average, shortest, longest, median = map(_time, times)
+    average, shortest, longest, median = map(_narrow, times)
     name_width = stats.STATS_NAME_WIDTH - stats.STATS_TYPE_WIDTH + 4
-    failures = f"{entry.num_failures}({entry.fail_ratio:.2%})"
+    failures = f"{entry.num_failures}({percentage(entry.fail_ratio).replace(' ', '')})"
     return (
         f"{_padded(entry.method, stats.STATS_TYPE_WIDTH)} {_padded(entry.name, name_width)} "
         f"{entry.num_requests:>7} {failures:>12} "
-        f"|{average:>7} {shortest:>7} {longest:>7}{median:>7} | {rates[0]:>7.2f} {rates[1]:>11.2f}"
+        f"|{average:>7} {shortest:>7} {longest:>7}{median:>7} | {_narrow(rates[0]):>7} {_narrow(rates[1]):>11}"
     )
 
 
@@ -63,7 +59,7 @@ def _padded(text: str | None, width: int) -> str:
 
 
 def _fine_percentiles(entry: StatsEntry) -> str:
-    times = [_time(entry.get_response_time_percentile(percent)) for percent in stats.PERCENTILES_TO_REPORT]
+    times = [_narrow(entry.get_response_time_percentile(percent)) for percent in stats.PERCENTILES_TO_REPORT]
     cells = " ".join(f"{cell:>6}" for cell in [*times[1:], entry.num_requests])
     names = f"{_padded(entry.method, stats.STATS_TYPE_WIDTH)} {_padded(entry.name, stats.STATS_NAME_WIDTH)}"
     return f"{names} {times[0]:>8} {cells}"
@@ -76,7 +72,7 @@ def _fine_dict(entry: StatsEntry, escape_string_values: bool = False) -> dict[st
 
 def _rounded(value_ms: float) -> float:
     """Return the time with the digits of the tables; the web UI and the HTML report show every digit they get."""
-    return round(value_ms, _decimals(value_ms) or None)
+    return float(_narrow(value_ms))
 
 
 def _fine_fields(table: StatsCSV, entry: StatsEntry, use_current: bool = False) -> Sequence[float | str]:

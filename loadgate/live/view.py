@@ -9,9 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from loadgate.live.plain import rule_name, shown_limit, shown_value
+from loadgate.live.plain import rule_name
 from loadgate.live.state import LiveState, RuleState
-from loadgate.report.text import number
+from loadgate.units import clock, count, given, per_second, percentage, quantity
 
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 WORDS = {"pass": "✔ ok", "fail": "✘ broken", "inconclusive": "… open"}
@@ -51,20 +51,20 @@ def _progress(state: LiveState, columns: int) -> RenderableType:
 def _figures(state: LiveState) -> RenderableType:
     failed = "bold red" if state.failures else ""
     text = Text.assemble(
-        f"{number(state.users)} users · {number(state.requests_per_s, 1)}/s · {number(state.requests)} requests · ",
-        (f"{number(state.failures)} failed", failed),
+        f"{count(state.users)} users · {per_second(state.requests_per_s)} · {count(state.requests)} requests · ",
+        (f"{count(state.failures)} failed", failed),
     )
     if state.failures_per_s:
-        text.append(f" ({number(state.failures_per_s, 1)}/s)", failed)
+        text.append(f" ({per_second(state.failures_per_s)})", failed)
     if state.cpu_share is not None:
         busy = "bold red" if state.cpu_share > state.cpu_limit_share else ""
-        text.append(" · ").append(f"generator CPU {state.cpu_share:.0%}", busy)
+        text.append(" · ").append(f"generator CPU {percentage(state.cpu_share, state.cpu_limit_share)}", busy)
     return text
 
 
 def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
     is_wide = columns >= WIDE_COLUMNS
-    rows = [(rule_name(rule), shown_value(rule), f"{rule.operator} {shown_limit(rule)}") for rule in rules]
+    rows = [(rule_name(rule), _value(rule), f"{rule.operator} {given(rule.limit, rule.unit)}") for rule in rules]
     value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
     word_width = max(map(len, WORDS.values())) if is_wide else 1
     gauge_width = columns // 5 if is_wide else 0
@@ -87,6 +87,11 @@ def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
     return grid
 
 
+def _value(rule: RuleState) -> str:
+    """The value without the unit, which the limit beside it has."""
+    return quantity(rule.value, rule.unit, rule.limit).removesuffix(rule.unit).rstrip()
+
+
 def _gauge(rule: RuleState, width: int) -> RenderableType:
     """How much of the limit the value uses, where a limit is something to stay below."""
     if rule.value is None or not rule.limit or rule.operator not in {"<", "<="}:
@@ -99,9 +104,3 @@ def _gauge(rule: RuleState, width: int) -> RenderableType:
 
 def _line(left: str, right: str) -> Text:
     return Text(f"{left} · {right}", no_wrap=True, overflow="ellipsis")
-
-
-def clock(seconds: float) -> str:
-    """Write a length of time as in `0:07`, `12:30`, `1:02:03`."""
-    hours, minutes = divmod(int(seconds) // 60, 60)
-    return f"{hours}:{minutes:02d}:{int(seconds) % 60:02d}" if hours else f"{minutes}:{int(seconds) % 60:02d}"

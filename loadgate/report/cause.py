@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from loadgate.recorder import OVERALL
 from loadgate.recorder.sketch import bucket_bounds_us
-from loadgate.report.text import milliseconds, number, printable
+from loadgate.report.text import printable
 from loadgate.run.document import RuleRecord, RunDocument
 from loadgate.run.document.figures import Buckets
+from loadgate.units import count, milliseconds
 
 MAX_FAILURES = 3
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -17,7 +18,7 @@ MAX_TEXT = 200
 def failure_lines(document: RunDocument) -> list[str]:
     """Return the most frequent failures, as in `18 x GET /api/v1/items: Failed: 404`, and how many more kinds."""
     errors = document.errors
-    lines = [printable(f"{number(e.count)} {TIMES} {e.name}: {_cut(e.text)}") for e in errors[:MAX_FAILURES]]
+    lines = [printable(f"{count(e.count)} {TIMES} {e.name}: {_cut(e.text)}") for e in errors[:MAX_FAILURES]]
     more = len(errors) - MAX_FAILURES
     if more > 0:
         lines.append(f"and {more} more {'kind' if more == 1 else 'kinds'} of failure, in the report")
@@ -36,15 +37,15 @@ def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
         for row in document.totals.requests
         if rule.scope in {OVERALL, row.group} and row.kind != "measure"
     ]
-    above = sum(count for count, _ in rows)
+    above = sum(number for number, _ in rows)
     if len(rows) < 2 or not above:
         return None
-    count, row = max(rows, key=lambda item: item[0])
+    slow, row = max(rows, key=lambda item: item[0])
     answered = row.requests - row.failures
     p95 = milliseconds(row.success_ms.p95)
     return printable(
-        f"{number(count)} of the {number(above)} requests above the limit are {row.name}, "
-        f"{number(count)} of its {number(answered)} (p95 {p95})"
+        f"{count(slow)} of the {count(above)} requests above the limit are {row.name}, "
+        f"{count(slow)} of its {count(answered)} (p95 {p95})"
     )
 
 

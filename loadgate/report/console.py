@@ -10,18 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from loadgate.report.cause import failure_lines, slow_request
-from loadgate.report.text import (
-    OUTCOME_WORDS,
-    aligned,
-    duration,
-    number,
-    percent,
-    printable,
-    rule_limit,
-    rule_quantity,
-    rule_reason,
-)
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RuleRecord, RunDocument
+from loadgate.units import count, duration, percentage
 
 HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
 MIN_COLUMNS = 20
@@ -47,12 +38,12 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
     """
     run, verdict, overall = document.run, document.verdict, document.totals.overall
     rules = verdict.rules
-    requests = f"{number(overall.requests)} requests in {duration(run.duration_s)}"
+    requests = f"{count(overall.requests)} requests in {duration(run.duration_s)}"
     lines = [
         *_rules(document, rules, columns),
         "",
         *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules)]),
-        f"{requests}, {percent(overall.failure_rate)} failed",
+        f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
@@ -78,7 +69,7 @@ def _cells(rule: RuleRecord) -> tuple[str, ...]:
         f"{rule.scope}: {rule.metric}",
         rule_limit(rule),
         rule_quantity(rule, rule.value),
-        number(rule.samples),
+        count(rule.samples),
         OUTCOME_WORDS[rule.outcome],
     )
 

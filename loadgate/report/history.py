@@ -10,18 +10,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadgate.report.text import (
-    OUTCOME_WORDS,
-    aligned,
-    duration,
-    number,
-    percent,
-    printable,
-    rule_conditions,
-    rule_limit,
-    rule_quantity,
-)
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_conditions, rule_limit, rule_quantity
 from loadgate.run.document import RUN_FILE, RuleRecord, RunFileError, read_run
+from loadgate.units import count, duration, percentage
 
 BARS = "▁▂▃▄▅▆▇█"
 PLAIN_BARS = "12345678"
@@ -168,8 +159,8 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
             run.profile,
             OUTCOME_WORDS[run.outcome],
             duration(run.duration_s),
-            number(run.requests),
-            percent(run.failure_rate),
+            count(run.requests),
+            percentage(run.failure_rate),
             run.reason,
         )
         for run in found

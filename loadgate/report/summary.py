@@ -5,17 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from loadgate.report.text import (
-    OUTCOME_WORDS,
-    duration,
-    milliseconds,
-    number,
-    percent,
-    rule_limit,
-    rule_quantity,
-    rule_reason,
-)
+from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
+from loadgate.units import count, duration, milliseconds, percentage
 
 MAX_ERRORS = 10
 MAX_REQUESTS = 100
@@ -31,8 +23,8 @@ def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests and the most frequent errors as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
     sentence = (
-        f"{_cell(verdict.reason)}. {number(overall.requests)} requests in {duration(run.duration_s)} "
-        f"against {_cell(run.host)}, {percent(overall.failure_rate)} failed."
+        f"{_cell(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
+        f"against {_cell(run.host)}, {percentage(overall.failure_rate)} failed."
     )
     lines = [
         f"## Load test {_cell(run.profile.name)}: {OUTCOME_WORDS[verdict.outcome]}",
@@ -56,7 +48,7 @@ def markdown_summary(document: RunDocument) -> str:
 def _rule_row(rule: RuleRecord) -> str:
     what = f"{_cell(rule.scope)}: {rule.metric}"
     return (
-        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {number(rule.samples)} "
+        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {count(rule.samples)} "
         f"| {OUTCOME_WORDS[rule.outcome]} | {_cell(rule_reason(rule))} |"
     )
 
@@ -64,20 +56,20 @@ def _rule_row(rule: RuleRecord) -> str:
 def _requests(names: Sequence[NameFigures]) -> list[str]:
     rows = [_request_row(figures) for figures in names[:MAX_REQUESTS]]
     more = len(names) - MAX_REQUESTS
-    return [*rows, f"\n{number(more)} more request names are in series.csv and run.json."] if more > 0 else rows
+    return [*rows, f"\n{count(more)} more request names are in series.csv and run.json."] if more > 0 else rows
 
 
 def _request_row(figures: NameFigures) -> str:
     times = figures.success_ms
     shown = " | ".join(map(milliseconds, (times.p50, times.p95, times.p99, times.max)))
     name = _cell(figures.name) + (" (measure)" if figures.kind == "measure" else "")
-    return f"| {name} | {number(figures.requests)} | {number(figures.failures)} | {shown} |"
+    return f"| {name} | {count(figures.requests)} | {count(figures.failures)} | {shown} |"
 
 
 def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     if not errors:
         return []
-    rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {number(e.count)} |" for e in errors[:MAX_ERRORS]]
+    rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
 

@@ -1,4 +1,4 @@
-"""How figures are written in every artefact, so that the console, the report and the summary agree."""
+"""How rules and lines of text are written in every artefact, so that the console, the report and the summary agree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from loadgate.run.document import RuleRecord
+from loadgate.units import duration, given, quantity
 
 OUTCOME_WORDS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
@@ -34,53 +35,20 @@ class Limited(Protocol):
         """The stage whose requests are judged."""
 
 
-def milliseconds(value: float | None) -> str:
-    """Write a time: `-`, `0.84 ms`, `12.3 ms`, `104.9 ms`, `1,625 ms`."""
-    if value is None:
-        return "-"
-    decimals = 2 if value < 10 else 1 if value < 1000 else 0
-    return f"{value:,.{decimals}f} ms"
-
-
-def percent(fraction: float | None) -> str:
-    """Write a fraction as a percentage with as many digits as a small one needs."""
-    if fraction is None:
-        return "-"
-    return f"{fraction * 100:.2f} %" if fraction < 0.1 else f"{fraction * 100:.1f} %"
-
-
-def number(value: float | None, decimals: int = 0) -> str:
-    """Write a count or a rate."""
-    return "-" if value is None else f"{value:,.{decimals}f}"
-
-
-def mebibytes(value: float | None) -> str:
-    """Write an amount of memory."""
-    return "-" if value is None else f"{value / 2**20:,.1f} MiB"
-
-
 def rule_quantity(rule: Limited, value: float | None) -> str:
-    """Write a rule's value or limit in the rule's unit."""
-    if value is None:
-        return "-"
-    if rule.unit == "ms":
-        return milliseconds(value)
-    if rule.unit == "%":
-        return percent(value / 100)
-    if rule.unit == "/s":
-        return f"{number(value, 2 if value < 10 else 1 if value < 100 else 0)}/s"
-    return f"{value:,.10g}{rule.unit}"
+    """Write a rule's value in the rule's unit, with the digits that tell it from the limit."""
+    return quantity(value, rule.unit, rule.limit)
 
 
 def rule_limit(rule: Limited) -> str:
-    """Write what a rule requires, as in `< 100.0 ms`."""
-    limit = f"{rule.limit:,.10g} {rule.unit}".strip()
+    """Write what a rule requires, as in `< 100 ms over 10 s in ramp`."""
+    limit = given(rule.limit, rule.unit)
     return f"{rule.operator} {limit}{rule_conditions(rule.window_s, rule.stage)}"
 
 
 def rule_conditions(window_s: int | None, stage: str | None) -> str:
     """Write which part of the run a rule reads, as in ` over 10 s in ramp`; nothing for a rule on the whole run."""
-    return (f" over {window_s} s" if window_s else "") + (f" in {stage}" if stage else "")
+    return (f" over {duration(window_s)}" if window_s else "") + (f" in {stage}" if stage else "")
 
 
 def ramp_note(rule: RuleRecord) -> str:
@@ -98,16 +66,6 @@ def rule_reason(rule: RuleRecord) -> str:
 def target_end(ended: str) -> str:
     """Write how a managed target ended, without its last lines: `the target ended with exit code 3`."""
     return ended.splitlines()[0].removesuffix("; its last lines:")
-
-
-def duration(seconds: float | None) -> str:
-    """Write a length of time: `58.2 s`, `5 min 03 s`, `1 h 02 min`."""
-    if seconds is None:
-        return "-"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 def printable(value: str) -> str:

@@ -11,7 +11,6 @@ from loadgate.rules.evaluate import (
 )
 from loadgate.rules.limits import LimitError, read_limits
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
-from loadgate.rules.readings import format_value
 from loadgate.rules.thresholds import ThresholdError, from_thresholds
 from loadgate.rules.types import (
     Interval,
@@ -45,7 +44,6 @@ __all__ = [
     "abort_result",
     "evaluate",
     "evaluate_rule",
-    "format_value",
     "from_thresholds",
     "is_steady",
     "loaded_stages",

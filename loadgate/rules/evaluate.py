@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, least_value
-from loadgate.rules.readings import Reading, confidence_interval, format_value, read
+from loadgate.rules.readings import Reading, confidence_interval, read
 from loadgate.rules.smoke import by_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
-from loadgate.units import format_duration
+from loadgate.units import count, duration, given, given_percentage, quantity
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 
@@ -104,14 +104,14 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
     quick = replace(context, intervals=False)
     if rule.window_s is None and _judge(rule, view, quick, None).outcome is RuleOutcome.FAIL:
         reason = (
-            f"{rule.metric} was {format_value(result.value or 0.0, rule.unit)}, but the limit does not hold with the "
+            f"{rule.metric} was {_shown(rule, result.value)}, but the limit does not hold with the "
             f"ramp; judge the ramp by a rule of its own, such as '{replace(rule, stage=RAMP)}'"
         )
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
     ramp = _judge(rule, view, quick, {RAMP})
     if ramp.outcome is RuleOutcome.FAIL:
-        value = format_value(ramp.value or 0.0, rule.unit)
-        return replace(result, reason=f"{result.reason}; in the ramp alone it was {value} ({ramp.samples} requests)")
+        value, samples = _shown(rule, ramp.value), count(ramp.samples)
+        return replace(result, reason=f"{result.reason}; in the ramp alone it was {value} ({samples} requests)")
     return result
 
 
@@ -211,14 +211,15 @@ def _judge_windows(
         is_worse = proven is None or _is_worse(rule, reading.value, proven[0].value or 0.0)
         if is_worse and _is_proven(rule, reading.value, window, lags):
             proven = reading, window
-    text = format_duration(length_s)
+    text = duration(length_s)
     if worst is None:
         reason = f"no window of {text} could be judged: {lack}" if unjudged else f"there is no full window of {text}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
     # The worst one may be the generator's doing, and another one not.
     reading, window = proven or worst
-    skipped = f" ({unjudged} more had too few requests)" if unjudged else ""
-    where = f" in the worst of {judged} windows of {text}{skipped}, {window.start_s - run_start_s} s into the run"
+    skipped = f" ({count(unjudged)} more had too few requests)" if unjudged else ""
+    began = duration(window.start_s - run_start_s)
+    where = f" in the worst of {count(judged)} windows of {text}{skipped}, {began} into the run"
     result = _compare(rule, reading, _interval(rule, window.totals, context), where)
     result = _doubted(result, window.totals, lags.within(window))
     return replace(result, window_start_s=window.start_s)
@@ -241,7 +242,7 @@ def _doubted(result: RuleResult, totals: Totals, lags: Collection[LatencySketch]
         return result
     reason = (
         f"{result.reason}; but the load generator was late itself, and without that it may have been as low as "
-        f"{format_value(least, rule.unit)}"
+        f"{_shown(rule, least)}"
     )
     return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
 
@@ -254,9 +255,9 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
     value = reading.value or 0.0
     holds = rule.operator.holds(value, rule.limit)
     verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
-    required = f"{rule.operator.value} {format_value(rule.limit, rule.unit)}"
+    required = f"{rule.operator.value} {given(rule.limit, rule.unit)}"
     relation = f"limit {required}" if holds else f"not {required}"
-    reason = f"{rule.metric} {verb} {format_value(value, rule.unit)}{where}, {relation}{_doubt(rule, interval)}"
+    reason = f"{rule.metric} {verb} {_shown(rule, value)}{where}, {relation}{_doubt(rule, interval)}"
     outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL
     return RuleResult(rule, outcome, reason, value, reading.samples, interval)
 
@@ -264,12 +265,15 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
 def _doubt(rule: Rule, interval: Interval | None) -> str:
     if interval is None or not interval.contains(rule.limit):
         return ""
-    low = "?" if interval.low is None else format_value(interval.low, rule.unit)
-    high = "?" if interval.high is None else format_value(interval.high, rule.unit)
-    confidence = f"{100 * interval.confidence:g} %"
+    low, high = ("?" if end is None else _shown(rule, end) for end in (interval.low, interval.high))
+    confidence = given_percentage(interval.confidence)
     if interval.high is None or interval.low is None:
         return f"; too few requests for a {confidence} confidence interval ({low} to {high})"
     return f"; the {confidence} confidence interval ({low} to {high}) includes the limit, so another run may differ"
+
+
+def _shown(rule: Rule, value: float | None) -> str:
+    return quantity(value, rule.unit, rule.limit)
 
 
 def _nothing_recorded(rule: Rule, view: RecorderView) -> str:

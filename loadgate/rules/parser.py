@@ -22,13 +22,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
-from loadgate.units import duration_s
+from loadgate.units import UNIT_S, count, duration_s, plain
 
-_TIME_UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
 _METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"
 MAX_PERCENTILE_DECIMALS = 4
 """With more, it could not be told from 100 in what is printed and stored."""
-MAX_LIMIT = 1e15
+MAX_LIMIT = 10**15
 _WORD = re.compile(r"[^\s<>=]+")
 _OPERATOR = re.compile(r"[<>=!]+")
 _LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|min|s|%|/\s*s)?(?![\w.%/])", re.IGNORECASE)
@@ -172,23 +171,23 @@ class _LineParser:
         self._at = match.end()
         number = float(match["number"])
         if number > MAX_LIMIT:
-            self._error(at, f"a limit is at most {MAX_LIMIT:g}")
+            self._error(at, f"a limit is at most {count(MAX_LIMIT)}")
         unit = re.sub(r"\s", "", match["unit"] or "").lower()
         if metric is None:
             return number, Unit.COUNT
         unit_at = match.start("unit") if unit else match.end("number")
         limit = self._in_unit(metric, number, unit, unit_at)
         if limit[1] is Unit.COUNT and not unit and number != int(number):
-            share = f"; write {number:g}% for a share" if metric.kind is MetricKind.FAILURES else ""
-            self._error(at, f"{metric} without a unit are counted in whole numbers, not {number:g}{share}")
+            share = f"; write {plain(number)}% for a share" if metric.kind is MetricKind.FAILURES else ""
+            self._error(at, f"{metric} without a unit are counted in whole numbers, not {plain(number)}{share}")
         return limit
 
     def _in_unit(self, metric: Metric, number: float, unit: str, at: int) -> tuple[float, Unit]:
         if metric.kind.is_latency:
-            if unit not in _TIME_UNIT_MS:
+            if unit not in UNIT_S:
                 self._error(at, f"{metric} is a time and needs its unit: us, ms, s or min")
                 return number, Unit.MS
-            return round(number * _TIME_UNIT_MS[unit], 9), Unit.MS
+            return round(number * UNIT_S[unit] * 1000, 9), Unit.MS
         allowed = {
             MetricKind.FAILURES: {"%": Unit.PERCENT, "": Unit.COUNT},
             MetricKind.THROUGHPUT: {"/s": Unit.PER_SECOND},

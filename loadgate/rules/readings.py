@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from loadgate.recorder import LatencySketch, Totals
 from loadgate.rules.statistics import min_requests_for_share, min_samples, quantile_interval, share_interval
 from loadgate.rules.types import Interval, Metric, MetricKind, Rule, Unit
+from loadgate.units import count, given
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def _read_failures(rule: Rule, totals: Totals) -> Reading:
         return Reading(None, 0, "no request was recorded")
     needed = min_requests_for_share(rule.limit / 100)
     if not failures and requests < needed and rule.operator.bounds_from_above:
-        lack = f"a limit of {rule.limit:.4g} % needs at least {needed} requests and there were {requests}"
+        limit = given(rule.limit, rule.unit)
+        lack = f"a limit of {limit} needs at least {count(needed)} requests and there were {count(requests)}"
         return Reading(None, requests, lack)
     return Reading(100 * failures / requests, requests)
 
@@ -45,14 +47,14 @@ def _read_failures(rule: Rule, totals: Totals) -> Reading:
 def _read_latency(metric: Metric, totals: Totals) -> Reading:
     sketch = totals.success
     if sketch.untimed and not sketch.count:
-        return Reading(None, 0, f"none of {sketch.untimed} successful requests has a response time")
+        return Reading(None, 0, f"none of {count(sketch.untimed)} successful requests has a response time")
     if not sketch.count:
-        failed = f"all {totals.failures} requests failed" if totals.failures else "no request was recorded"
+        failed = f"all {count(totals.failures)} requests failed" if totals.failures else "no request was recorded"
         return Reading(None, 0, f"{failed}, and latencies are read from successes only")
     if metric.kind is MetricKind.PERCENTILE:
         needed = min_samples(metric.quantile)
         if sketch.count < needed:
-            lack = f"{metric} needs at least {needed} successful requests and there were {sketch.count}"
+            lack = f"{metric} needs at least {count(needed)} successful requests and there were {count(sketch.count)}"
             return Reading(None, sketch.count, lack)
         return Reading(sketch.quantile(metric.quantile), sketch.count)
     return Reading(moment(metric.kind, sketch), sketch.count)
@@ -74,14 +76,3 @@ def confidence_interval(rule: Rule, totals: Totals) -> Interval | None:
     if rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT:
         return share_interval(totals.failures, totals.requests)
     return None
-
-
-def format_value(value: float, unit: Unit) -> str:
-    """The value with its unit, as people read it: `104 ms`, `1.04 s`, `0.35 %`, `12`, `50.1/s`."""
-    if unit is Unit.MS:
-        return f"{value / 1000:.4g} s" if value >= 1000 else f"{value:.4g} ms"
-    if unit is Unit.PERCENT:
-        return f"{value:.4g} %"
-    if unit is Unit.COUNT:
-        return f"{value:.15g}"
-    return f"{value:.4g}/s" if value < 1000 else f"{value:.0f}/s"

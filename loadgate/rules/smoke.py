@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from loadgate.recorder import Totals
-from loadgate.rules.readings import format_value
-from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult, Unit
+from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult
+from loadgate.units import count, given, quantity
 
 
 def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
@@ -17,16 +17,16 @@ def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
     if result.doubted or not rule.operator.bounds_from_above:
         return result
     if rule.metric.kind is MetricKind.PERCENTILE:
-        slowest, count = totals.success.max_ms, totals.success.count
+        slowest, samples = totals.success.max_ms, totals.success.count
         if slowest is None:
             return result
-        limit = f"{rule.operator.value} {format_value(rule.limit, Unit.MS)}"
-        shown = f"the slowest of {count} took {format_value(slowest, Unit.MS)}"
+        limit = f"{rule.operator.value} {given(rule.limit, 'ms')}"
+        shown = f"the slowest of {count(samples)} took {quantity(slowest, 'ms', rule.limit)}"
         if rule.operator.holds(slowest, rule.limit):
             reason = f"too few requests for a {rule.metric}, but each took {limit}: {shown}"
-            return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=count)
+            return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=samples)
         return replace(result, reason=f"{result.reason}; not each took {limit}: {shown}")
     if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failures:
-        reason = f"too few requests to bound the share of failures, but none of {totals.requests} failed"
+        reason = f"too few requests to bound the share of failures, but none of {count(totals.requests)} failed"
         return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=0.0, samples=totals.requests)
     return result

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from loadgate.units import format_duration
+from loadgate.units import compact_duration, plain
 
 
 class MetricKind(StrEnum):
@@ -39,7 +39,7 @@ class Metric:
         return round(self.percent / 100, 12)
 
     def __str__(self) -> str:
-        return self.kind.value if self.percent is None else f"p{self.percent:g}"
+        return self.kind.value if self.percent is None else f"p{plain(self.percent)}"
 
 
 class Operator(StrEnum):
@@ -93,8 +93,8 @@ class Rule:
 
     def __str__(self) -> str:
         """The rule in its own grammar; parsing it again gives an equal rule."""
-        window = f" over {format_duration(self.window_s)}" if self.window_s else ""
-        limit = f"{self.limit:.9f}".rstrip("0").rstrip(".") + self.unit.value
+        window = f" over {compact_duration(self.window_s)}" if self.window_s else ""
+        limit = plain(self.limit) + self.unit.value
         stage = f" in {self.stage}" if self.stage else ""
         abort = " abort" if self.abort else ""
         return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{stage}{abort}"

@@ -16,6 +16,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from loadgate.units import duration, given, given_percentage, percentage, quantity
+
 CPU_WINDOW_S = 10.0
 
 
@@ -47,14 +49,16 @@ class GeneratorHealth:
     def problem(self) -> str | None:
         """Why this process counts as saturated, or `None`."""
         if self.cpu_peak_share > self.cpu_limit_share:
+            used = percentage(self.cpu_peak_share, self.cpu_limit_share)
             return (
-                f"generator {self.process} used {self.cpu_peak_share:.0%} of one core over {CPU_WINDOW_S:g} s "
-                f"(limit {self.cpu_limit_share:.0%}); use --processes or another machine"
+                f"generator {self.process} used {used} of one core over {duration(CPU_WINDOW_S)} "
+                f"(limit {given_percentage(self.cpu_limit_share)}); use --processes or another machine"
             )
         if self.lag_p99_ms > self.lag_limit_ms:
+            late = quantity(self.lag_p99_ms, "ms", self.lag_limit_ms)
             return (
-                f"generator {self.process} woke up {self.lag_p99_ms:.0f} ms late in 1 % of cases "
-                f"(limit {self.lag_limit_ms:.0f} ms): its machine was too busy to measure"
+                f"generator {self.process} woke up {late} late in 1 % of cases "
+                f"(limit {given(self.lag_limit_ms, 'ms')}): its machine was too busy to measure"
             )
         return None
 

@@ -11,6 +11,7 @@ from loadgate.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
 from loadgate.run.mixture import find_mixture
 from loadgate.shape.arrivals import ArrivalEvent
+from loadgate.units import count, duration
 
 SILENCE_S = 3.0
 """A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
@@ -149,12 +150,12 @@ def target_silence(recorder: Recorder) -> str | None:
     last_good_s = max((slot.start_s + slot.width_s for slot in slots if slot.totals.success.requests), default=None)
     failures = sum(slot.totals.failures for slot in slots if last_good_s is None or slot.start_s >= last_good_s)
     if last_good_s is None:
-        return f"not one of {failures} requests succeeded{_last_error(recorder)}"
+        return f"not one of {count(failures)} requests succeeded{_last_error(recorder)}"
     if end_s - last_good_s < SILENCE_S or not failures:
         return None
     return (
-        f"the target gave no good answer in the last {end_s - last_good_s:.0f} s: "
-        f"{failures} requests failed{_last_error(recorder)}"
+        f"the target gave no good answer in the last {duration(end_s - last_good_s)}: "
+        f"{count(failures)} requests failed{_last_error(recorder)}"
     )
 
 
@@ -167,16 +168,16 @@ def arrival_note(counters: Mapping[str, int]) -> str | None:
     if not never and not dropped:
         return None
     return (
-        f"{never} arrivals never started and {dropped} were dropped, because no user was free: "
+        f"{count(never)} arrivals never started and {count(dropped)} were dropped, because no user was free: "
         "the load was less than asked for; give more --users if the target was not the reason"
     )
 
 
 def cut_off_note(counters: Mapping[str, int]) -> list[str]:
     """Say how many requests the interrupt has cut off."""
-    count = counters.get(CUT_OFF, 0)
-    requests = "1 request was" if count == 1 else f"{count} requests were"
-    return [f"{requests} cut off by the interrupt, and counted neither as failed nor as answered"] if count else []
+    number = counters.get(CUT_OFF, 0)
+    requests = "1 request was" if number == 1 else f"{count(number)} requests were"
+    return [f"{requests} cut off by the interrupt, and counted neither as failed nor as answered"] if number else []
 
 
 def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFacts) -> list[str]:
@@ -192,8 +193,8 @@ def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFac
 def unsent_notes(counters: Mapping[str, int]) -> list[str]:
     """Say how many requests the load generator could not send, a line for each limit of its own."""
     return [
-        f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count} requests were never sent"
-        for counter, count in counters.items()
+        f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count(number)} requests were never sent"
+        for counter, number in counters.items()
         if counter.startswith(UNSENT)
     ]
 
@@ -203,9 +204,9 @@ def names_note(recorder: Recorder) -> str | None:
     names = recorder.names()
     if len(names) <= MANY_NAMES:
         return None
-    folded = f"; those after the first {MAX_NAMES} count as {OTHER_NAMES!r}" if OTHER_NAMES in names else ""
+    folded = f"; those after the first {count(MAX_NAMES)} count as {OTHER_NAMES!r}" if OTHER_NAMES in names else ""
     return (
-        f"there are {len(names)} request names{folded}: give requests of one kind one name, "
+        f"there are {count(len(names))} request names{folded}: give requests of one kind one name, "
         "such as self.client.get(url, name='/item/[id]')"
     )
 
@@ -218,8 +219,8 @@ def _last_error(recorder: Recorder) -> str:
 def _spoilers(facts: RunFacts) -> list[str]:
     found = []
     if facts.ending is Ending.INTERRUPTED:
-        planned = f" of {facts.planned_s:.0f} s" if facts.planned_s else ""
-        found.append(f"{INTERRUPTED} after {facts.load_s[1] - facts.load_s[0]:.0f} s{planned}")
+        planned = f" of {duration(facts.planned_s)}" if facts.planned_s else ""
+        found.append(f"{INTERRUPTED} after {duration(facts.load_s[1] - facts.load_s[0])}{planned}")
     if facts.ending is Ending.ABORTED:
         found.append(facts.abort_reason)
     if facts.exceptions:

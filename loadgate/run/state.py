@@ -21,6 +21,7 @@ from loadgate.run.judgement import EndedBy, Ending, RunFacts
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import Step
+from loadgate.units import clock, duration
 
 if TYPE_CHECKING:
     # It imports Locust, which patches the standard library; whoever only reads a run does not want that.
@@ -216,7 +217,7 @@ class Run:
         now_s = time.time()
         if math.isfinite(end_s) and not self._made_s - CLOCK_SLACK_S <= end_s <= now_s + CLOCK_SLACK_S:
             raise ValueError(
-                f"it ended at {end_s!r}, which is not within this run ({self._made_s:.0f} to {now_s:.0f}); "
+                f"it ended at {end_s!r}, which is not within this run ({int(self._made_s)} to {int(now_s)}); "
                 "times of day are epoch seconds, as time.time() gives them"
             )
 
@@ -283,7 +284,7 @@ class Run:
         if since_s is not None:
             del self.lost_workers[worker]
             self.away.append(
-                f"worker {worker} was away from {since_s:.0f} to {self.elapsed_s:.0f} s into the run: the load "
+                f"worker {worker} was away from {clock(since_s)} to {clock(self.elapsed_s)} of the run: the load "
                 "may have been less than asked for meanwhile"
             )
         if is_heard:
@@ -319,8 +320,8 @@ class Run:
     def _end_remarks(self) -> list[str]:
         if self.ended_by is not EndedBy.SUITE:
             return []
-        planned = f" of {self.plan.run_time_s:.0f} s" if self.plan.run_time_s else ""
-        return [f"the suite stopped the run after {self.elapsed_s:.1f} s{planned}"]
+        planned = f" of {duration(self.plan.run_time_s)}" if self.plan.run_time_s else ""
+        return [f"the suite stopped the run after {duration(self.elapsed_s)}{planned}"]
 
     def _add_exception(self, text: str, tb: str, count: int) -> None:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:

@@ -21,6 +21,7 @@ import psutil
 from loadgate.errors import CommandError
 from loadgate.parent_process import end_with
 from loadgate.project import TargetSettings
+from loadgate.units import duration
 
 POLL_S = 0.1
 SAMPLE_INTERVAL_S = 1.0
@@ -110,7 +111,7 @@ class ManagedTarget:
             if time.monotonic() >= deadline:
                 tail = "".join(f"\n    {line}" for line in self._last_lines)
                 raise TargetError(
-                    f"the target was not ready within {self._settings.timeout:g} s "
+                    f"the target was not ready within {duration(self._settings.timeout)} "
                     f"(command: {' '.join(self._settings.command)}){tail}"
                 )
             self._url_found.wait(POLL_S)

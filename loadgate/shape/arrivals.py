@@ -14,14 +14,13 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadgate.units import duration_s
+from loadgate.units import UNIT_S, duration_s
 
 _RATE = re.compile(
     r"(?P<first>\d+(?:\.\d+)?)(?:\s*\.\.\s*(?P<last>\d+(?:\.\d+)?))?\s*/\s*(?P<unit>s|min)"
     r"(?:\s+over\s+(?P<over>\S+))?",
     re.IGNORECASE,
 )
-_PER_SECOND = {"s": 1.0, "min": 1 / 60}
 EXAMPLES = "such as 50/s, 90/min or 10..200/s over 2m"
 
 
@@ -160,7 +159,7 @@ def parse_rate(text: str) -> ArrivalSchedule:
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
         raise ValueError(f"{text!r} is not an arrival rate; write it {EXAMPLES}")
-    scale = _PER_SECOND[match["unit"].lower()]
+    scale = 1 / UNIT_S[match["unit"].lower()]
     first = float(match["first"]) * scale
     if (match["last"] is None) != (match["over"] is None):
         raise ValueError(f"{text!r}: a ramp needs both its rates and its time; write it {EXAMPLES}")

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import LimitError, read_limits
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
-from loadgate.units import duration_s, format_duration
+from loadgate.units import compact_duration, count, duration, duration_s, given
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
@@ -74,7 +74,7 @@ class LoadProfile:
     @property
     def run_time_text(self) -> str:
         """The length as Locust's command line takes it."""
-        return format_duration(self.run_time_s)
+        return compact_duration(self.run_time_s)
 
     @property
     def stage_names(self) -> list[str]:
@@ -83,12 +83,13 @@ class LoadProfile:
 
     @property
     def load_text(self) -> str:
-        """The load in a few words: `10 users, 1/s, 1m`; `up to 200 arrivals/s, 2m` for an open model."""
+        """The load in a few words: `10 users, 1/s, 1 min`; `up to 200 arrivals/s, 2 min` for an open model."""
+        length = duration(self.run_time_s)
         if (schedule := self.arrivals()) is not None:
             rates = {rate for segment in schedule.segments for rate in (segment.first, segment.last)}
-            return f"{'up to ' if len(rates) > 1 else ''}{schedule.peak_rate:g} arrivals/s, {self.run_time_text}"
+            return f"{'up to ' if len(rates) > 1 else ''}{given(schedule.peak_rate)} arrivals/s, {length}"
         users = max((stage.users or 0 for stage in self.stages), default=self.users)
-        return f"{users} users, {self.spawn_rate:g}/s, {self.run_time_text}"
+        return f"{count(users)} users, {given(self.spawn_rate, '/s')}, {length}"
 
     def arrivals(self) -> ArrivalSchedule | None:
         """The schedule of an open model, None for a closed one. Raises ValueError when `rate` cannot be read."""

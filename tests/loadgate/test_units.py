@@ -1,8 +1,37 @@
-"""Durations as people write them."""
+"""How durations, shares, rates, sizes and counts are read and written."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
-from loadgate.units import duration_s, format_duration
+import loadgate
+from loadgate import units
+from loadgate.rules import Operator
+from loadgate.units import compact_duration, duration_s
+
+PACKAGE = Path(loadgate.__file__).parent
+SUITE = Path(__file__).parents[1] / "performance"
+# What is written for other programs: file formats and coordinates.
+FOR_PROGRAMS = {"recorder/hdr.py", "report/junit.py", "report/prometheus.py", "report/series_csv.py"}
+FOR_PROGRAMS |= {"report/html/requests.py", "units.py"}
+NUMBER_FORMAT = re.compile(r"[,_]|\.\d|[eEfFgGn%]$")
+
+LATENCIES = [
+    (0, "0"), (0.0843, "0.0843"), (0.8432, "0.843"), (2.125, "2.13"), (2.675, "2.68"), (4.592, "4.59"), (9.995, "10.0"),
+    (12, "12.0"), (99.94, "99.9"), (99.97, "100"), (104.9, "105"), (999.6, "1,000"), (1625.5, "1,626"),
+    (12_345_678.9, "12,345,679"),
+]  # fmt: skip
+SIZES = [
+    (0, "0 B"), (1023, "1,023 B"), (1024, "1.00 KiB"), (1536, "1.50 KiB"), (1_048_000, "1,023 KiB"),
+    (1_048_500, "1.00 MiB"), (123_456_789, "118 MiB"), (4_090_000_000, "3.81 GiB"), (2**50, "1,024 TiB"),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -29,7 +58,7 @@ def test_a_duration_is_read(text: str | float, seconds: float) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "s", "5 minutes", "5x", "m5", "-5s", "1m1h", "1m1m", "1e3", "nan", "5s!", None, True, [], 0, -1, "0", "0s",
-     float("nan"), float("inf")],
+     "1min", "5us", float("nan"), float("inf")],
 )  # fmt: skip
 def test_anything_else_is_refused_with_one_line(text: str) -> None:
     with pytest.raises(ValueError, match="duration") as refusal:
@@ -43,6 +72,111 @@ def test_anything_else_is_refused_with_one_line(text: str) -> None:
     ("seconds", "text"), [(90, "1m30s"), (5400, "1h30m"), (0.25, "250ms"), (60, "1m"), (1.5, "1s500ms"), (0, "0s")]
 )
 def test_a_duration_is_written_the_short_way(seconds: float, text: str) -> None:
-    assert format_duration(seconds) == text
+    assert compact_duration(seconds) == text
     if seconds:
         assert duration_s(text) == seconds
+
+
+@pytest.mark.parametrize(("value", "text"), LATENCIES)
+def test_a_measured_number_has_three_digits(value: float, text: str) -> None:
+    assert units.figure(value) == text
+    assert units.milliseconds(value) == f"{text} ms"
+    assert units.per_second(value) == f"{text}/s"
+    assert units.quantity(value, "%") == f"{text} %"
+
+
+@pytest.mark.parametrize(
+    ("fraction", "text"), [(0.0, "0 %"), (0.00625, "0.625 %"), (0.07, "7.00 %"), (0.5, "50.0 %"), (1.0, "100 %")]
+)
+def test_a_share_is_a_percentage(fraction: float, text: str) -> None:
+    assert units.percentage(fraction) == text
+
+
+@pytest.mark.parametrize(("value", "text"), SIZES)
+def test_a_size_has_the_largest_unit_that_leaves_a_whole(value: int, text: str) -> None:
+    assert units.size(value) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (0.25, "0.25 s"), (12.04, "12 s"), (30, "30 s"), (58.24, "58.2 s"), (59.97, "1 min"), (60, "1 min"),
+     (90.5, "1 min 31 s"), (300, "5 min"), (3600, "1 h"), (3725.2, "1 h 2 min 5 s"), (90_000, "25 h")],
+)  # fmt: skip
+def test_a_length_of_time(seconds: float, text: str) -> None:
+    assert units.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0:00"), (7.9, "0:07"), (750, "12:30"), (3723, "1:02:03"), (86_400, "24:00:00")]
+)
+def test_a_time_since_a_start(seconds: float, text: str) -> None:
+    assert units.clock(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(100.0, "ms", "100 ms"), (99.95, "%", "99.95 %"), (1500, "ms", "1,500 ms"), (0.1, "/s", "0.1/s"), (1e15, "",
+     "1,000,000,000,000,000"), (0.000001, "ms", "0.000001 ms")],
+)  # fmt: skip
+def test_a_limit_stands_as_it_was_given(value: float, unit: str, text: str) -> None:
+    assert units.given(value, unit) == text
+    assert units.plain(value) == units.given(value).replace(",", "")
+
+
+def test_a_share_that_is_a_setting_has_no_digits_of_its_arithmetic() -> None:
+    assert units.given_percentage(0.07) == "7 %"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [units.duration, units.milliseconds, units.percentage, units.given_percentage, units.per_second, units.size,
+     units.figure, units.count, units.given],
+)  # fmt: skip
+def test_what_is_not_known_is_a_dash(write: Callable[[None], str]) -> None:
+    assert write(None) == "-"
+
+
+def number_in(text: str) -> float:
+    return float(re.sub(r"[^\d.]", "", text))
+
+
+LIMITS = st.one_of(st.integers(0, 10**6).map(float), st.floats(0.001, 1e6), st.decimals(0, 1000, places=2).map(float))
+# Most values of interest lie close to the limit, on either side or on it.
+SHIFTS = st.one_of(st.sampled_from([0.0, 1e-16, -1e-16]), st.floats(-0.01, 0.01), st.floats(-1, 5))
+
+
+@given(LIMITS, SHIFTS, st.sampled_from(list(Operator)), st.sampled_from(["ms", "%", "/s", ""]))
+@example(100.0, -0.0004, Operator.LT, "ms")
+@settings(max_examples=500)
+def test_what_is_shown_never_contradicts_the_verdict(limit: float, shift: float, operator: Operator, unit: str) -> None:
+    value = limit * (1 + shift)
+    shown = number_in(units.quantity(value, unit, limit))
+    assert operator.holds(shown, number_in(units.given(limit, unit))) == operator.holds(value, limit)
+    assert shown == pytest.approx(value, rel=0.006)
+
+
+@given(st.floats(min_value=0.001, max_value=1e9), st.sampled_from(["ms", "/s", "%"]))
+def test_a_value_far_from_its_limit_has_the_digits_that_it_has_alone(value: float, unit: str) -> None:
+    assert units.quantity(value, unit, value * 2) == units.quantity(value, unit)
+
+
+def formatted_numbers(path: Path) -> list[str]:
+    """The replacement fields of a file's f-strings that say how to write a number."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FormattedValue) and node.format_spec is not None:
+            spec = "".join(str(part.value) for part in ast.walk(node.format_spec) if isinstance(part, ast.Constant))
+            found += [f"{path.name}:{node.lineno}: {spec}"] if NUMBER_FORMAT.search(spec) else []
+    return found
+
+
+def test_nothing_else_formats_a_number_for_people() -> None:
+    paths = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).as_posix() not in FOR_PROGRAMS]
+    assert [found for path in (*paths, *SUITE.rglob("*.py")) for found in formatted_numbers(path)] == []
+    assert formatted_numbers(PACKAGE / "recorder" / "hdr.py")  # they would be found
+
+
+@pytest.mark.parametrize("method", ["toFixed", "toPrecision", "toLocaleString", "Intl."])
+def test_the_page_formats_numbers_in_one_place(method: str) -> None:
+    scripts = {path.name: path.read_text(encoding="utf-8") for path in (PACKAGE / "report" / "page" / "js").iterdir()}
+    assert [name for name, text in scripts.items() if method in text] in ([], ["format.js"])

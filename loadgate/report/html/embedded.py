@@ -15,7 +15,9 @@ from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series, names_grid, widened
+from loadgate.report.text import rule_conditions
 from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord, TotalFigures
+from loadgate.units import duration, given, plain
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
@@ -45,7 +47,12 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
         "end_s": round(max(ended_s - started_s, run.duration_s, 1.0), 3),
         "ending": "target ended" if cut_short_by_target(document) else run.ending,
         "grids": [
-            {"offset_s": round(grid.start_s - started_s, 3), "width_s": grid.width_s, "count": grid.count}
+            {
+                "offset_s": round(grid.start_s - started_s, 3),
+                "width_s": grid.width_s,
+                "width": duration(grid.width_s),
+                "count": grid.count,
+            }
             for grid in series.grids
         ],
         "readable_slots": READABLE_SLOTS,
@@ -141,6 +148,7 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
         {
             "metric": rule.metric,
             "ms": rule.limit,
+            "text": given(rule.limit, "ms") + rule_conditions(rule.window_s, rule.stage),
             "over_s": rule.window_s,
             "outcome": rule.outcome,
             "worst_s": None if rule.window_start_s is None else round(rule.window_start_s - started_s, 1),
@@ -155,7 +163,10 @@ def _beside(figures: ScopeFigures) -> dict[str, Any] | None:
     for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
             named = values.by_name()
-            return {"label": label, "points": [[percent, named[f"p{percent:g}"]] for percent in (50, 90, 95, 99, 99.9)]}
+            return {
+                "label": label,
+                "points": [[percent, named[f"p{plain(percent)}"]] for percent in (50, 90, 95, 99, 99.9)],
+            }
     return None
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from loadgate.report import text
-from loadgate.report.html.page_values import clock, offset
+from loadgate.report.html.page_values import moment
+from loadgate.report.text import target_end
 from loadgate.run.document import KeptRecord, RunDocument, RunRecord, StageRecord
 from loadgate.run.judgement import Ending
+from loadgate.units import clock, count, duration, given, milliseconds, percentage, size
 
 _COUNTERS = {
     "arrivals_late": "arrivals began late, because no user was free in time; their lateness is in their latency",
@@ -44,7 +45,7 @@ class FailureRow:
 
     name: str
     error: str
-    count: str
+    times: str
     share: str
     first: Moment
     last: Moment
@@ -54,8 +55,8 @@ class FailureRow:
 def ending(document: RunDocument) -> str:
     """Say how the run ended and after how much of its time."""
     run = document.run
-    planned = f" of {text.duration(run.planned_s)}" if run.planned_s else ""
-    lasted = text.duration(run.duration_s)
+    planned = f" of {duration(run.planned_s)}" if run.planned_s else ""
+    lasted = duration(run.duration_s)
     if how := cut_short_by_target(document):
         return f"Cut short after {lasted}{planned}, since {how}: what follows is of the part that ran."
     return {
@@ -73,7 +74,7 @@ def cut_short_by_target(document: RunDocument) -> str:
     target = document.target
     if target is None or not target.ended or document.run.ending is not Ending.INTERRUPTED:
         return ""
-    return text.target_end(target.ended)
+    return target_end(target.ended)
 
 
 def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
@@ -83,8 +84,8 @@ def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
         FailureRow(
             name=error.name,
             error=error.text,
-            count=text.number(error.count),
-            share=text.percent(error.count / failures) if failures else "-",
+            times=count(error.count),
+            share=percentage(error.count / failures) if failures else "-",
             first=_moment(error.first_s, started_s),
             last=_moment(error.last_s, started_s),
             examples=tuple(_example(item, started_s) for item in error.examples),
@@ -101,8 +102,7 @@ def slowest_rows(document: RunDocument, started_s: float) -> list[Example]:
 def counters(document: RunDocument) -> list[str]:
     """Say what was counted beside the requests."""
     return [
-        f"{text.number(count)} {_COUNTERS.get(name, name.replace('_', ' '))}."
-        for name, count in document.counters.items()
+        f"{count(number)} {_COUNTERS.get(name, name.replace('_', ' '))}." for name, number in document.counters.items()
     ]
 
 
@@ -119,11 +119,11 @@ def facts(document: RunDocument) -> dict[str, str]:
         "User classes": ", ".join(f"{name} {weight}" for name, weight in run.user_classes.items()),
         "Stages": "; ".join(_stage(stage) for stage in profile.stages),
         "Started": run.started_at,
-        "Ended": f"{run.ended_at} ({how or run.ending}, load for {text.duration(run.duration_s)})",
-        "Processes": f"{run.processes}, stopped within {text.duration(run.stop_timeout_s)}",
+        "Ended": f"{run.ended_at} ({how or run.ending}, load for {duration(run.duration_s)})",
+        "Processes": f"{run.processes}, stopped within {duration(run.stop_timeout_s)}",
         "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
         "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
-        f"{text.mebibytes(machine.memory_bytes)}",
+        f"{size(machine.memory_bytes)}",
         "Versions": ", ".join(f"{name} {version}" for name, version in made_on.versions.items()),
         "Command": shlex.join(run.command),
         "run.json": f"schema version {document.schema_version}",
@@ -133,20 +133,20 @@ def facts(document: RunDocument) -> dict[str, str]:
 
 def _load(run: RunRecord) -> str:
     rate = run.profile.rate
-    users = f"{run.users} users" if run.users is not None else "users as the suite says"
-    spawn = f", {run.spawn_rate:g} more each second" if run.spawn_rate else ""
-    planned = f", for {text.duration(run.planned_s)}" if run.planned_s else ""
+    users = f"{count(run.users)} users" if run.users is not None else "users as the suite says"
+    spawn = f", {given(run.spawn_rate)} more each second" if run.spawn_rate else ""
+    planned = f", for {duration(run.planned_s)}" if run.planned_s else ""
     model = f"open model, {rate} arrivals; up to " if rate else "closed model, "
     return f"{model}{users}{spawn}{planned}"
 
 
 def _stage(stage: StageRecord) -> str:
-    level = f"{stage.users} users" if stage.users is not None else f"{stage.rate}/s"
+    level = f"{count(stage.users)} users" if stage.users is not None else f"{stage.rate}/s"
     return f"{stage.name or 'stage'}: {level} for {stage.duration}"
 
 
 def _moment(epoch_s: float, started_s: float) -> Moment:
-    return Moment(offset(epoch_s - started_s), clock(epoch_s))
+    return Moment(clock(epoch_s - started_s), moment(epoch_s))
 
 
 def _example(item: KeptRecord, started_s: float) -> Example:
@@ -154,7 +154,7 @@ def _example(item: KeptRecord, started_s: float) -> Example:
         at=_moment(item.start_s, started_s),
         group=item.group,
         name=item.name,
-        latency=text.milliseconds(item.latency_ms),
+        latency=milliseconds(item.latency_ms),
         trace_id=item.trace_id,
         request_id=item.request_id,
     )

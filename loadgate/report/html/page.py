@@ -10,16 +10,16 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from loadgate.report import text
+from loadgate import units
 from loadgate.report.html import facts
 from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
-from loadgate.report.html.page_values import span
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
+from loadgate.report.text import OUTCOME_WORDS
 from loadgate.run.document import RunDocument
 
 PAGE = files("loadgate.report") / "page"
@@ -96,13 +96,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "ms": text.milliseconds,
-        "percent": text.percent,
-        "number": text.number,
-        "mib": text.mebibytes,
-        "duration": text.duration,
-        "span": span,
-        "word": text.OUTCOME_WORDS.__getitem__,
+        "quantity": units.quantity,
+        "milliseconds": units.milliseconds,
+        "given": units.given,
+        "percentage": units.percentage,
+        "given_percentage": units.given_percentage,
+        "figure": units.figure,
+        "count": units.count,
+        "size": units.size,
+        "duration": units.duration,
+        "word": OUTCOME_WORDS.__getitem__,
     }
     return environment
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.report import text
 from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
 from loadgate.run.document import ScopeFigures, TotalFigures
+from loadgate.units import count, figure, milliseconds, percentage, size
 
 TIMES = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
 SPARK_WIDTH, SPARK_HEIGHT = 96, 22
@@ -47,9 +47,9 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
     success_ms, beside = figures.success_ms, figures.service_ms or figures.estimate_ms
     failed = figures.failures
     cells = (
-        _count(figures.requests),
-        Cell(f"{text.number(failed)} ({text.percent(figures.failure_rate)})" if failed else "0", failed),
-        Cell(text.number(figures.requests_per_s, 2), round(figures.requests_per_s or 0.0, 4)),
+        Cell(count(figures.requests), figures.requests),
+        Cell(f"{count(failed)} ({percentage(figures.failure_rate)})" if failed else "0", failed),
+        Cell(figure(figures.requests_per_s), round(figures.requests_per_s or 0.0, 4)),
         *map(_time, (success_ms.mean, success_ms.p50, success_ms.p95, success_ms.p99, success_ms.max)),
         _time(beside.p95 if beside else None),
     )
@@ -62,7 +62,7 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
-        received=_bytes(figures.response_bytes),
+        received=size(figures.response_bytes),
     )
 
 
@@ -75,22 +75,14 @@ def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("Corrected estimate", figures.estimate_ms),
     ]
     return tuple(
-        (label, tuple(text.milliseconds(times.by_name()[key]) for key in TIMES))
+        (label, tuple(milliseconds(times.by_name()[key]) for key in TIMES))
         for label, times in kinds
         if times and times.max is not None
     )
 
 
-def _bytes(count: int) -> str:
-    return text.mebibytes(count) if count >= 2**20 else f"{count / 2**10:,.1f} KiB"
-
-
-def _count(value: int) -> Cell:
-    return Cell(text.number(value), value)
-
-
 def _time(value_ms: float | None) -> Cell:
-    return Cell(text.milliseconds(value_ms), -1.0 if value_ms is None else round(value_ms, 3))
+    return Cell(milliseconds(value_ms), -1.0 if value_ms is None else round(value_ms, 3))
 
 
 def _spark(line: Line) -> str:

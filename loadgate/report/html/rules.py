@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.report import text
+from loadgate.report.text import rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RuleRecord
+from loadgate.units import count, percentage
 
 GAUGE_WIDTH = 150.0
 _ROOM = 1.5
@@ -44,12 +45,12 @@ def rule_row(rule: RuleRecord) -> RuleRow:
         outcome=rule.outcome,
         scope=rule.scope,
         metric=rule.metric,
-        limit=text.rule_limit(rule),
-        value=text.rule_quantity(rule, rule.value),
+        limit=rule_limit(rule),
+        value=rule_quantity(rule, rule.value),
         margin=_margin(rule),
-        samples=text.number(rule.samples),
+        samples=count(rule.samples),
         interval=_interval(rule),
-        reason=text.rule_reason(rule),
+        reason=rule_reason(rule),
         gauge=_gauge(rule),
     )
 
@@ -58,16 +59,18 @@ def _margin(rule: RuleRecord) -> str:
     margin = rule.margin
     if margin is None:
         return "-"
-    if margin >= 0:
-        return f"{text.percent(margin)} to spare"
-    return f"{text.percent(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
+    if not margin:
+        return "at the limit"
+    if margin > 0:
+        return f"{percentage(margin)} to spare"
+    return f"{percentage(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
 
 
 def _interval(rule: RuleRecord) -> str:
     interval = rule.interval
     if not interval:
         return ""
-    low, high = ("?" if end is None else text.rule_quantity(rule, end) for end in (interval.low, interval.high))
+    low, high = ("?" if end is None else rule_quantity(rule, end) for end in (interval.low, interval.high))
     return f"{low} to {high}"
 
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgate.recorder.sketch import nearest_rank
-from loadgate.report import text
-from loadgate.report.html.page_values import bucket_ms, offset
+from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import EMPTY, ChartSeries, Sketch, merge
 from loadgate.run.document import RunDocument
+from loadgate.units import clock, count, figure, milliseconds
 
 MAX_ROWS = 30
 
@@ -45,11 +45,11 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
         seconds = min(size, grid.count - first) * grid.width_s
         rows.append(
             TimelineRow(
-                offset(grid.start_s + first * grid.width_s - started_s),
-                text.number(users[number]),
-                text.number((successes + failures) / seconds, 1),
-                text.number(failures / seconds, 2),
-                *(text.milliseconds(_quantile(merged, q)) for q in (0.5, 0.95, 0.99)),
+                clock(grid.start_s + first * grid.width_s - started_s),
+                count(users[number]),
+                figure((successes + failures) / seconds),
+                figure(failures / seconds),
+                *(milliseconds(_quantile(merged, q)) for q in (0.5, 0.95, 0.99)),
             )
         )
     return rows
@@ -58,9 +58,9 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
 def _users(counts: Sequence[Sequence[int]], start_s: int, width_s: int, rows: int) -> list[int | None]:
     """The most users of each row; the last known number where a row has none of its own."""
     users: list[int | None] = [None] * rows
-    for second, count in counts:
+    for second, number in counts:
         row = min(rows - 1, max(0, (second - start_s) // width_s))
-        users[row] = max(users[row] or 0, count)
+        users[row] = max(users[row] or 0, number)
     for row in range(1, rows):
         if users[row] is None:
             users[row] = users[row - 1]

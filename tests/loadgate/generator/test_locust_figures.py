@@ -32,8 +32,8 @@ def test_tables_are_made_for_a_terminal_of_any_width(shown: dict[str, Any]) -> N
 
 def test_the_web_ui_and_the_html_report_have_no_digits_of_the_clock(shown: dict[str, Any]) -> None:
     rows = {row["name"]: (row["min_response_time"], row["max_response_time"]) for row in shown["html"]}
-    assert rows["/api/v1/health/database"] == (0.12, 12346)
-    assert rows["Aggregated"] == (0.12, 12346)
+    assert rows["/api/v1/health/database"] == (0.122, 12346)
+    assert rows["Aggregated"] == (0.122, 12346)
 
 
 def test_an_entry_without_requests_has_extremes_of_zero(shown: dict[str, Any]) -> None:

@@ -151,7 +151,7 @@ def test_the_view_fits_any_width(columns: int) -> None:
     assert max(map(len, rows)) <= columns
     text = " ".join(" ".join(rows).split())
     assert "7 failed" in text
-    assert "generator CPU 42%" in text
+    assert "generator CPU 42.0 %" in text
     if columns >= 37:
         assert "1:23, 8:36 left" in text
         assert "52.4" in text
@@ -174,7 +174,7 @@ def test_the_view_without_an_end() -> None:
 
 def test_a_plain_line_says_the_same() -> None:
     assert plain_line(STATE) == (
-        "83/600 s | steady | 50 users | 12,345 requests (148.2/s) | 7 failed | health p95 52.4 ms < 100 ms ok | "
+        "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed | health p95 52.4 ms < 100 ms ok | "
         "auth with a long name p95 1,625 ms < 100 ms BROKEN | tasks p95 - < 100 ms open"
     )
 

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
+from loadgate import units
+from loadgate.report.html.page_values import bucket_ms
 from tests.loadgate.report.runs import KINDS, Synthetic, stored
 from tests.support.browser import OfflinePage
 from tests.support.run_documents import as_json, document_of
@@ -39,6 +41,26 @@ def violations(page: Page) -> list[str]:
     page.evaluate(AXE)
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{item['id']}: {[node['target'] for node in item['nodes']][:3]}" for item in result["violations"]]
+
+
+def test_charts_write_numbers_as_the_tables_do(browser: Browser) -> None:
+    script = (files("loadgate.report") / "page" / "js" / "format.js").read_text(encoding="utf-8")
+    latencies = [bucket_ms(bucket) for bucket in range(0, 4000, 7)] + [9.995, 99.97, 999.6, 2.675, 12_345_678.9, None]
+    sizes = [0, 1023, 1536, 1_048_000, 1_048_500, 123_456_789, 4_090_000_000, None]
+    counts, seconds = [0, 7, 12_345, None], [0, 7, 7.9, 750, 3723]
+    opened = OfflinePage(browser)
+    write = f"([ms, sizes, counts, seconds]) => {{ {script}; return [ms.map(formatMs), ms.map(formatRate), "
+    write += "sizes.map(formatBytes), counts.map(formatCount), seconds.map(formatOffset)]; }"
+    written = opened.page.evaluate(write, [latencies, sizes, counts, seconds])
+    opened.close()
+
+    assert written == [
+        [units.milliseconds(value) for value in latencies],
+        [units.per_second(value) for value in latencies],
+        [units.size(value) for value in sizes],
+        [units.count(value) for value in counts],
+        [units.clock(value) for value in seconds],
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -125,7 +147,7 @@ def test_the_buttons_zoom_too(open_report: OpenReport) -> None:
     page.get_by_role("button", name="Zoom in").click()
     assert shown(page) != whole
     page.get_by_role("button", name="Earlier").click()
-    assert shown(page)[0].startswith("0.0 ")
+    assert shown(page)[0].startswith("0 ")
     page.get_by_role("button", name="Show the whole run").click()
     assert shown(page) == whole
 

@@ -92,7 +92,14 @@ def test_a_result_says_value_limit_and_margin() -> None:
     assert judge("health: p95 < 0.2s", run([104.0] * 100)).margin == pytest.approx(0.48)
     assert judge("health: requests > 50", run([104.0] * 100)).margin == pytest.approx(1.0)
     assert judge("health: failures <= 0", run([104.0] * 100)).margin is None
-    assert judge("health: p95 < 2s", run([1104.0] * 100)).reason == "p95 was 1.104 s, limit < 2 s"
+    assert judge("health: p95 < 2s", run([1104.0] * 100)).reason == "p95 was 1,104 ms, limit < 2,000 ms"
+
+
+def test_a_reason_shows_on_which_side_of_its_limit_a_value_is() -> None:
+    assert judge("health: p95 < 100ms", run([99.96] * 100)).reason == "p95 was 99.96 ms, limit < 100 ms"
+    assert judge("health: failures <= 33%", run([1.0] * 69, failures=34)).reason.startswith(
+        "failures were 33.01 %, not <= 33 %"
+    )
 
 
 @pytest.mark.parametrize(("samples", "outcome"), [(1, INCONCLUSIVE), (19, INCONCLUSIVE), (20, PASS), (500, PASS)])
@@ -205,7 +212,7 @@ class TestRamp:
 
         assert (result.outcome, result.value, result.stages) == (INCONCLUSIVE, 20.0, "steady")
         assert result.reason == (
-            "p95 was 20 ms, but the limit does not hold with the ramp; judge the ramp by a rule of its own, "
+            "p95 was 20.0 ms, but the limit does not hold with the ramp; judge the ramp by a rule of its own, "
             "such as 'health: p95 < 100ms in ramp'"
         )
 
@@ -232,7 +239,7 @@ class TestRamp:
         result = judge("health: p95 < 100ms", recorder)
 
         assert result.outcome is PASS
-        assert result.reason.endswith("; in the ramp alone it was 1.5 s (40 requests)")
+        assert result.reason.endswith("; in the ramp alone it was 1,500 ms (40 requests)")
 
     def test_a_rush_that_breaks_windows_of_the_ramp_only_is_said(self) -> None:
         recorder = run([512.0] * 50, stage="ramp")

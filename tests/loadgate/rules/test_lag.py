@@ -78,7 +78,7 @@ def test_the_reason_says_what_it_may_have_been() -> None:
 
     assert result.reason == (
         "p95 was 170 ms, not < 50 ms; but the load generator was late itself, and without that it may have been as low "
-        "as 18.88 ms"
+        "as 18.9 ms"
     )
 
 

@@ -29,7 +29,7 @@ def test_few_requests_pass_where_each_keeps_the_limit_and_fewer_users_were_asked
     (result,) = judge(LIMIT, few, FEWER).results
     assert result.outcome is RuleOutcome.PASS
     assert (result.value, result.samples) == (pytest.approx(99, rel=0.01), 15)
-    assert result.reason == "too few requests for a p95, but each took < 100 ms: the slowest of 15 took 99 ms"
+    assert result.reason == "too few requests for a p95, but each took < 100 ms: the slowest of 15 took 99.0 ms"
     assert judge(LIMIT, few, FULL).outcome is RuleOutcome.INCONCLUSIVE
 
 

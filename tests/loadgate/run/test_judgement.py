@@ -34,7 +34,7 @@ def test_a_sound_run_passes() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"ending": Ending.INTERRUPTED, "load_s": (1000.0, 1012.0)}, "interrupted after 12 s of 60 s"),
+        ({"ending": Ending.INTERRUPTED, "load_s": (1000.0, 1012.0)}, "interrupted after 12 s of 1 min"),
         ({"exceptions": 2, "first_exception": "KeyError: 'id'"}, "raised an exception 2 times (first: KeyError: 'id')"),
         ({"incomplete": ("worker 1 was lost",)}, "worker 1 was lost"),
     ],

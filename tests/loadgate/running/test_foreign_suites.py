@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from loadgate.units import duration
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
@@ -162,7 +163,7 @@ def test_a_suite_that_stops_the_run_is_judged_on_what_was_measured(
     run = document(tmp_path)
     assert (run["run"]["ending"], run["run"]["ended_by"]) == ("completed", "suite")
     (note,) = run["verdict"]["notes"]
-    assert note == f"the suite stopped the run after {run['run']['duration_s']:.1f} s of 60 s"
+    assert note == f"the suite stopped the run after {duration(run['run']['duration_s'])} of 1 min"
     assert run["totals"]["overall"]["requests"] == stub.total >= 10
     assert "Stopped by the suite after" in (run_folder(tmp_path) / "report.html").read_text()
 

@@ -13,6 +13,7 @@ from locust.exception import StopUser
 
 from loadgate.checks import HttpCheck
 from loadgate.sse import event_stream
+from loadgate.units import duration
 from users.account import AccountUser
 from users.base import API
 from users.llm_answer import LIVE_MODEL, StreamedAnswer
@@ -167,7 +168,7 @@ class LLMTaskUser(LLMUser):
                         raise StopUser
                     break
                 if waited_s > TASK_LIMIT_S:
-                    response.failure(f"no result after {TASK_LIMIT_S:g} s")
+                    response.failure(f"no result after {duration(TASK_LIMIT_S)}")
                     return
                 response.success()
         if answer is not None:

@@ -129,7 +129,7 @@ function makeChart(host, spec) {
   };
   const plot = new uPlot(optionsOf(spec, size(), readout), dataOf(spec, level), box);
   const follow = () => {
-    box.dataset.shown = zoom.range.map((seconds) => seconds.toFixed(1)).join(" ");
+    box.dataset.shown = zoom.range.map((seconds) => Math.round(seconds * 10) / 10).join(" ");
     if (zoom.level !== level) {
       level = zoom.level;
       plot.setData(dataOf(spec, level), false);

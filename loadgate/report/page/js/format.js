@@ -1,25 +1,49 @@
-// How figures are written, as in the tables.
+// How figures are written: as loadgate/units.py says, so that charts and tables agree.
 
-function grouped(value, decimals) {
-  return value.toLocaleString("en-US", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+const unknown = "-";
+const grouped = (options) => new Intl.NumberFormat("en-US", options);
+const wholeFormat = grouped({ maximumFractionDigits: 0 });
+const exactFormat = grouped({ maximumSignificantDigits: 15 });
+/** Three significant digits, and all those before the point. */
+const figureFormat = grouped({
+  minimumSignificantDigits: 3,
+  maximumSignificantDigits: 3,
+  maximumFractionDigits: 0,
+  roundingPriority: "morePrecision",
+});
+
+const isKnown = (value) => value !== null && value !== undefined;
+
+/** A measured number. */
+function formatFigure(value) {
+  if (!isKnown(value)) return unknown;
+  return value === 0 ? "0" : figureFormat.format(value);
 }
 
-function formatMs(value) {
-  if (value === null || value === undefined) return "–";
-  return `${grouped(value, value < 10 ? 2 : value < 1000 ? 1 : 0)} ms`;
-}
-
-function formatRate(value) {
-  if (value === null || value === undefined) return "–";
-  return `${grouped(value, value === 0 || value >= 100 ? 0 : value < 1 ? 2 : 1)}/s`;
-}
+const withUnit = (unit) => (value) => (isKnown(value) ? `${formatFigure(value)}${unit}` : unknown);
+const formatMs = withUnit(" ms");
+const formatRate = withUnit("/s");
 
 function formatCount(value) {
-  return value === null || value === undefined ? "–" : grouped(value, 0);
+  return isKnown(value) ? wholeFormat.format(value) : unknown;
 }
 
-function formatMib(value) {
-  return value === null || value === undefined ? "–" : `${grouped(value, 1)} MiB`;
+function formatBytes(value) {
+  if (!isKnown(value)) return unknown;
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let step = 0;
+  for (; value >= 1023.5 && step < units.length - 1; step += 1) value /= 1024;
+  return `${step ? formatFigure(value) : formatCount(value)} ${units[step]}`;
+}
+
+/** A number that is exact, such as one on an axis: no more digits than it needs. */
+function formatTick(value) {
+  return isKnown(value) ? exactFormat.format(value) : "";
+}
+
+/** A percentile on the axis of the spectrum. */
+function formatPercentile(percent) {
+  return `${formatTick(Number(percent.toFixed(3)))} %`;
 }
 
 /** Seconds since the start of the run, as in 0:07, 12:30 or 1:02:03. */
@@ -33,21 +57,4 @@ function formatOffset(seconds) {
 /** The moment on the clock, UTC. */
 function formatClock(seconds) {
   return `${new Date((run.started_s + seconds) * 1000).toISOString().slice(11, 19)} UTC`;
-}
-
-/** A number on an axis: no more digits than it needs. */
-function formatTick(value) {
-  if (value === null || value === undefined) return "";
-  return value.toLocaleString("en-US", { maximumSignificantDigits: 4 });
-}
-
-/** The width of a slot, as in 5 s or 2 min. */
-function formatWidth(seconds) {
-  if (seconds < 60) return `${seconds} s`;
-  return seconds < 3600 ? `${formatTick(seconds / 60)} min` : `${formatTick(seconds / 3600)} h`;
-}
-
-/** A limit as it was written: 500 ms, and over which window. */
-function formatLimit(limit) {
-  return `${formatTick(limit.ms)} ms${limit.over_s ? ` over ${limit.over_s} s` : ""}`;
 }

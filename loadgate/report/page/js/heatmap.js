@@ -50,7 +50,7 @@ function heatChart(host, scope, options) {
     ...timeBase(false),
     x: [slotTimes[run.heat_grid]],
     title: "Latency heat map",
-    unit: `ms, successful requests, ${formatWidth(heatGrid.width_s)} a column`,
+    unit: `ms, successful requests, ${heatGrid.width} a column`,
     className: "heat",
     height: 230,
     log: true,

@@ -42,8 +42,8 @@ function spectrumChart(host, scope, options) {
     limits: [],
     xRange: () => [0, end * 1.02],
     xSplits: () => percentMarks.map(nines).filter((mark) => mark <= end * 1.02),
-    xValues: (_, splits) => splits.map((mark) => `${Number(percentAt(mark).toFixed(3))} %`),
-    describe: (index) => `${Number(percentAt(x[index]).toFixed(3))} %`,
+    xValues: (_, splits) => splits.map((mark) => formatPercentile(percentAt(mark))),
+    describe: (index) => formatPercentile(percentAt(x[index])),
     draw: (plot) => drawPercentileLimits(plot, scope),
   });
 }

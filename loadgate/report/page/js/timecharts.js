@@ -56,7 +56,7 @@ function limitsOf(scope) {
   return scope.limits.map((limit) => ({
     ms: limit.ms,
     colour: ["p50", "p95", "p99", "max"].includes(limit.metric) ? limit.metric : "soft",
-    label: `${limit.metric} limit ${formatLimit(limit)}`,
+    label: `${limit.metric} limit ${limit.text}`,
   }));
 }
 
@@ -156,10 +156,10 @@ function groupsChart(host, options) {
       .map((limit) => ({
         ms: limit.ms,
         colour: groupColours[number % groupColours.length],
-        label: `${raw.name} limit ${formatLimit(limit)}`,
+        label: `${raw.name} limit ${limit.text}`,
       })),
   );
-  const texts = new Set(groups.flatMap(([raw]) => raw.limits.filter((limit) => limit.metric === "p95").map(formatLimit)));
+  const texts = new Set(groups.flatMap(([raw]) => raw.limits.filter((limit) => limit.metric === "p95").map((limit) => limit.text)));
   const same = texts.size === 1 && limits.length === groups.length;
   return makeChart(host, {
     ...timeBase(true, groups.flatMap(([raw]) => raw.limits)),
@@ -181,6 +181,6 @@ function memoryChart(host) {
     title: "Memory of the target's processes",
     unit: "MiB resident",
     height: 150,
-    series: [{ label: "memory", colour: "users", values: [mib], format: formatMib, fill: true }],
+    series: [{ label: "memory", colour: "users", values: [mib], format: (mib) => formatBytes(mib * 2 ** 20), fill: true }],
   });
 }

@@ -81,8 +81,8 @@ function zoomTools() {
   tools.append(shown);
   const update = () => {
     whole.disabled = zoom.isWhole;
-    const width = run.grids[zoom.level].width_s;
-    shown.textContent = `${formatOffset(zoom.range[0])} – ${formatOffset(Math.ceil(zoom.range[1]))} of ${formatOffset(Math.ceil(run.end_s))}, ${formatWidth(width)} a point`;
+    const { width } = run.grids[zoom.level];
+    shown.textContent = `${formatOffset(zoom.range[0])} – ${formatOffset(Math.ceil(zoom.range[1]))} of ${formatOffset(Math.ceil(run.end_s))}, ${width} a point`;
   };
   zoom.listeners.add(update);
   update();
