@@ -64,7 +64,7 @@ class Door:
         except ConnectionError:
             pass  # it was closed while more was on its way
         finally:
-            writer.close()
+            writer.transport.abort()
         return said
 
     async def app(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -18,6 +18,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.support.wire_server import abort
+
 ToxicName = Literal["latency", "bandwidth", "slow_close", "timeout", "slicer", "limit_data", "reset_peer", "down"]
 CHUNK_BYTES = 64 * 1024
 
@@ -50,6 +52,7 @@ class FaultProxy:
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _transports: list[asyncio.WriteTransport] = field(default_factory=list)
 
     def add(self, toxic: Toxic) -> None:
         """Put a toxic in force."""
@@ -94,9 +97,11 @@ class FaultProxy:
 
     async def close(self) -> None:
         await self._stop_listening()
+        await asyncio.sleep(0)  # whoever was accepted just now has a task
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await abort(self._transports)
 
     async def _stop_listening(self) -> None:
         if self._server is not None:
@@ -112,11 +117,13 @@ class FaultProxy:
         assert task is not None
         self._tasks.add(task)
         self._writers.add(writer)
+        self._transports.append(writer.transport)
         self.accepted += 1
         number = self.accepted
         try:
             up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
             self._writers.add(up_writer)
+            self._transports.append(up_writer.transport)
             try:
                 await asyncio.gather(
                     self._pump(number, reader, up_writer, back=False), self._pump(number, up_reader, writer, back=True)

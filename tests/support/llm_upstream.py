@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from tests.support.wire_server import abort
+
 Behaviour = Literal[
     "answer", "slow_first", "thinks", "reset", "rate_limited", "server_error", "malformed", "slow_drip", "endless"
 ]
@@ -27,11 +29,13 @@ class Upstream:
     requests: int = 0
     connections: int = 0
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    transports: list[asyncio.WriteTransport] = field(default_factory=list)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.tasks.add(task)
+        self.transports.append(writer.transport)
         self.connections += 1
         try:
             head = await reader.readuntil(b"\r\n\r\n")
@@ -107,7 +111,9 @@ async def upstream() -> AsyncIterator[Upstream]:
         yield up
     finally:
         server.close()
+        await asyncio.sleep(0)  # whoever was accepted just now has a task
         for task in list(up.tasks):
             task.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*up.tasks, return_exceptions=True)
+        await abort(up.transports)

@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.servers.unavailable import ServerUnavailableError
+from tests.support.wire_server import abort
 
 NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 
@@ -37,6 +38,7 @@ def tls_proxy(certificate: Path, key: Path, target_port: int) -> Iterator[int]:
     """Take TLS connections on the loopback and hand on what comes; gives the port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    transports: list[asyncio.WriteTransport] = []
     started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def hand_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,18 +49,20 @@ def tls_proxy(certificate: Path, key: Path, target_port: int) -> Iterator[int]:
             writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transports.append(writer.transport)
         to_read, to_write = await asyncio.open_connection("127.0.0.1", target_port)
-        try:
+        transports.append(to_write.transport)
+        with suppress(asyncio.CancelledError):  # the end of the proxy is no news to anybody
             await asyncio.gather(hand_on(reader, to_write), hand_on(to_read, writer))
-        finally:
-            to_write.close()
-            writer.close()
+        to_write.close()
+        writer.close()
 
     async def run() -> None:
         stopping = asyncio.Event()
         async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
             started.set_result((server.sockets[0].getsockname()[1], asyncio.get_running_loop(), stopping))
             await stopping.wait()
+        await abort(transports)
 
     thread = threading.Thread(target=lambda: asyncio.run(run()), daemon=True)
     thread.start()

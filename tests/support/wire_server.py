@@ -10,7 +10,7 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -83,8 +83,10 @@ async def wire_server(*scripts: Script) -> AsyncIterator[WireServer]:
     """A server on a free loopback port."""
     state = WireServer(scripts)
     tasks: set[asyncio.Task[None]] = set()
+    transports: list[asyncio.WriteTransport] = []
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        transports.append(writer.transport)
         task = asyncio.ensure_future(state.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -99,6 +101,14 @@ async def wire_server(*scripts: Script) -> AsyncIterator[WireServer]:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        await abort(transports)
+
+
+async def abort(transports: Iterable[asyncio.WriteTransport]) -> None:
+    """Close connections whatever is still to be sent: one that is left open fails a later test of the process."""
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 async def _receive(reader: asyncio.StreamReader) -> Received | None:
