@@ -22,6 +22,7 @@ from loadgate.generator.client.stopwatch import Stopwatch, timed
 from loadgate.generator.client.streamed import follow_body, settle_body
 from loadgate.generator.client.tracing import TRACEPARENT
 from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgent
+from loadgate.generator.client.whole_answer import LateParts
 from loadgate.generator.groups import GROUP, group_of, keep_group
 from loadgate.generator.in_flight import ends_task, fast_request, mark_failed, record_unanswered
 from loadgate.generator.locust_patches import become
@@ -59,7 +60,7 @@ def _never_waits(listener: Callable[..., Any]) -> bool:
     }
 
 
-class GateResponse(ResponseContextManager):
+class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,misc]  # as WholeResponse
     """A response that is recorded once: by its `with` block if it has one, else at once by its status."""
 
     began = 0.0
@@ -156,7 +157,7 @@ class GateSession(FastHttpSession):
         With the default the response may be used in a `with` block or not. `catch_response=False` is Locust's own
         behaviour: recorded before it is returned, and no `with` block.
         """
-        stopwatch = Stopwatch()
+        stopwatch = Stopwatch(is_streamed=bool(kwargs.get("stream")))
         if isinstance(self.user, BaseUser):
             context = {GROUP: self.user.group_name(), **(context or {})}
             if self.user.tracer is not None:

@@ -16,12 +16,14 @@ class Stopwatch:
     """The times of one request in seconds of `time.perf_counter`, redirects included; `None` where it never got there.
 
     `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer was there.
-    `traceparent` is the header by which the request names its trace, "" until there is one.
+    `traceparent` is the header by which the request names its trace, "" until there is one. `is_streamed` says that the
+    user reads the answer piece by piece.
     """
 
-    __slots__ = ("began", "ended", "traceparent")
+    __slots__ = ("began", "ended", "is_streamed", "traceparent")
 
-    def __init__(self, traceparent: str = "") -> None:
+    def __init__(self, traceparent: str = "", *, is_streamed: bool = False) -> None:
+        self.is_streamed = is_streamed
         self.began: float | None = None
         self.ended: float | None = None
         self.traceparent = traceparent

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import time
-from typing import Any
+from typing import Any, cast
 
 import gevent.socket
-from geventhttpclient.client import HTTPClient
+from geventhttpclient.client import IDEMPOTENT_METHODS, HTTPClient
 from geventhttpclient.connectionpool import ConnectionPool, SSLConnectionPool
-from geventhttpclient.header import Headers
-from geventhttpclient.response import HTTPResponse, HTTPSocketResponse
+from geventhttpclient.response import (
+    HTTPConnectionClosed,
+    HTTPParseError,
+    HTTPResponse,
+    HTTPSocketPoolResponse,
+    HTTPSocketResponse,
+)
 
 from loadgate.generator.client.stamped_socket import StampedSocket, last_arrival
-from loadgate.generator.client.stopwatch import running
+from loadgate.generator.client.stopwatch import Stopwatch, running
 from loadgate.generator.client.tracing import new_traceparent, own_traceparent, with_traceparent
+from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, split_answer
 from loadgate.generator.locust_patches import become, replace
 
 MAX_HEADS = 16
 """Request heads that are remembered for each user and host."""
+
+BLOCK_BYTES = 16 * 1024
+"""An answer that is longer, or comes in parts, is read by geventhttpclient."""
+
+
+class IdleConnections(list[gevent.socket.socket]):
+    """A pool's connections that nothing uses; the pool's semaphore does the waiting that gevent's queue is made for."""
+
+    put = list.append
+
+    def empty(self) -> bool:
+        """Whether there is none."""
+        return not self
+
+    def get(self, block: bool = False) -> gevent.socket.socket:  # noqa: ARG002 - as of a queue
+        """Take the one that was given back last; there has to be one."""
+        return self.pop()
 
 
 class TimedPool(ConnectionPool):
@@ -69,47 +93,92 @@ class TimedClient(HTTPClient):
         """Turn a client, which has made no connection yet, and its pool into these."""
         keep_through_interim_answers()
         become(client, cls)
-        become(client._connection_pool, TimedTlsPool if client.ssl else TimedPool)  # noqa: SLF001 - the subclass's own
+        pool = client._connection_pool  # noqa: SLF001 - the subclass's own
+        become(pool, TimedTlsPool if client.ssl else TimedPool)
+        pool._socket_queue = IdleConnections()  # noqa: SLF001 - as above
         client._heads = {}  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+
+    def exchange(
+        self, request: PlainRequest, request_uri: str, watch: Stopwatch
+    ) -> WholeAnswer | HTTPSocketPoolResponse:
+        """Send a request and read the first of its answer, which is mostly all of it.
+
+        Raises what `HTTPClient.request` raises, and as that one sends an idempotent request again where a connection
+        broke before the answer came.
+        """
+        method, payload = request.method, request.payload
+        body = payload.encode() if isinstance(payload, str) else payload or b""
+        known = self._known_head(request, request_uri, body)
+        if known is None:
+            return self.request(method, request_uri, body, request.headers)
+        head = _with_trace(*known, watch)
+        for attempts_left in range(self._connection_pool.size + 1, -1, -1):
+            sock = self._connection_pool.get_socket()
+            data = self._first_of_answer(sock, head.encode("latin-1") + body)
+            if data and method != "HEAD" and (answer := split_answer(data)) is not None:
+                self._connection_pool.return_socket(sock)
+                return WholeAnswer(*answer, data, head, request)
+            try:
+                parsed = HTTPSocketPoolResponse(
+                    sock,
+                    self._connection_pool,
+                    block_size=self.block_size,
+                    method=method,
+                    headers_type=self.headers_type,
+                    pre_buffered=data or b"",
+                )
+                break
+            except (OSError, HTTPParseError) as error:
+                is_broken = data is None or isinstance(error, HTTPConnectionClosed)
+                if not (is_broken and attempts_left and method in IDEMPOTENT_METHODS):
+                    raise
+        parsed._sent_request = head  # noqa: SLF001 - as `request`
+        return parsed
+
+    def _first_of_answer(self, sock: gevent.socket.socket, request: bytes) -> bytes | None:
+        """Send a request and read once; "" where the connection broke before an answer, `None` where it broke earlier.
+
+        In both cases there may still be something to read.
+        """
+        is_sent = False
+        try:
+            sock.sendall(request)
+            is_sent = True
+            return cast("bytes", sock.recv(BLOCK_BYTES))
+        except BaseException as error:
+            if isinstance(error, OSError) and error.errno in {errno.ECONNRESET, errno.EPIPE}:
+                return b"" if is_sent else None
+            self._connection_pool.release_socket(sock)
+            raise
 
     def _build_request(
         self, method: str, request_uri: str, body: Any = b"", headers: Any = None, chunked: bool | None = None
     ) -> str:
-        if body or chunked or not isinstance(headers, Headers):
-            head, own = self._built(method, request_uri, body, headers, chunked)
-        else:
-            head, own = self._remembered(method, request_uri, headers, chunked)
-        watch = running()
-        if watch is None:
-            return head
-        if own:
-            watch.traceparent = own
-            return head
-        # One that is redirected stays in its trace.
-        watch.traceparent = watch.traceparent or new_traceparent()
-        return with_traceparent(head, watch.traceparent)
-
-    def _remembered(
-        self, method: str, request_uri: str, headers: Headers, chunked: bool | None
-    ) -> tuple[str, str | None]:
-        # The items as they are stored, past what Headers makes of them.
-        defaults = self.default_headers
-        key = (method, request_uri, chunked, dict.__len__(defaults), *dict.items(defaults), *dict.items(headers))
-        try:
-            head = self._heads.get(key)
-        except TypeError:  # a field of several lines is stored as a list
-            return self._built(method, request_uri, b"", headers, chunked)
-        if head is None:
-            if len(self._heads) >= MAX_HEADS:
-                self._heads.clear()
-            head = self._heads[key] = self._built(method, request_uri, b"", headers, chunked)
-        return head
-
-    def _built(
-        self, method: str, request_uri: str, body: Any, headers: Any, chunked: bool | None
-    ) -> tuple[str, str | None]:
         head = super()._build_request(method, request_uri, body=body, headers=headers, chunked=chunked)
-        return head, own_traceparent(head)
+        watch = running()
+        return head if watch is None else _with_trace(head, own_traceparent(head), watch)
+
+    def _known_head(self, request: PlainRequest, request_uri: str, body: bytes) -> tuple[str, str | None] | None:
+        """Return a request's head without its trace, and the trace that it has already.
+
+        `None` where it asks for chunks or for a word of the target before its body, which `HTTPClient.request` sees to.
+        """
+        # The items as they are stored, past what Headers makes of them.
+        common = (*dict.items(request.agent.default_headers), *dict.items(self.default_headers))
+        key = (request.method, request_uri, len(body), common, *request.own_headers.items())
+        try:
+            if (head := self._heads.get(key)) is not None:
+                return head
+        except TypeError:  # a field of several lines is stored as a list
+            return None
+        headers = request.headers
+        if any(field in each for field in ("transfer-encoding", "expect") for each in (headers, self.default_headers)):
+            return None
+        built = super()._build_request(request.method, request_uri, body=body, headers=headers)
+        if len(self._heads) >= MAX_HEADS:
+            self._heads.clear()
+        self._heads[key] = built, own_traceparent(built)
+        return self._heads[key]
 
 
 @functools.cache
@@ -132,3 +201,13 @@ def _end(at: float) -> None:
     watch = running()
     if watch is not None:
         watch.ended = at
+
+
+def _with_trace(head: str, own: str | None, watch: Stopwatch) -> str:
+    """Return a request's head with the trace of the running request, unless its user has set one."""
+    if own:
+        watch.traceparent = own
+        return head
+    # One that is redirected or sent again stays in its trace.
+    watch.traceparent = watch.traceparent or new_traceparent()
+    return with_traceparent(head, watch.traceparent)

@@ -28,8 +28,7 @@ _OWN = re.compile(r"\r\ntraceparent: *([^\r]*)\r\n")
 
 def new_traceparent() -> str:
     """Return the header's value for a new trace that is to be sampled."""
-    digits = f"{_numbers.getrandbits(192):048x}"
-    return f"00-{digits[:32]}-{digits[32:]}-01"
+    return "00-%032x-%016x-01" % (_numbers.getrandbits(128), _numbers.getrandbits(64))  # noqa: UP031 - in half the time
 
 
 def own_traceparent(head: str) -> str | None:

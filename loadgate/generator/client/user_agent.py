@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from functools import cached_property, lru_cache
 from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, cast
 from urllib.request import Request
 
+import gevent
+from geventhttpclient.response import HTTPSocketPoolResponse
 from geventhttpclient.url import URL, ParamsDataType
 from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
 
+from loadgate.generator.client.stopwatch import running
 from loadgate.generator.client.timed_client import TimedClient
+from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, WholeResponse
 
 
 class KnownUrl(URL):
@@ -45,9 +49,13 @@ class KnownUrlRequest(FastRequest):
 class RestingCookieJar(CookieJar):
     """A cookie jar that does nothing where there is no cookie."""
 
+    def has_cookies(self) -> bool:
+        """Whether there is a cookie, expired ones included."""
+        return bool(self._cookies)  # type: ignore[attr-defined]  # the one place where they are
+
     def add_cookie_header(self, request: Request) -> None:
         """Add the cookies that belong to the request."""
-        if self._cookies:  # type: ignore[attr-defined]  # the one place where they are
+        if self.has_cookies():
             super().add_cookie_header(request)
 
     def extract_cookies(self, response: Any, request: Request) -> None:
@@ -60,12 +68,62 @@ class TimedUserAgent(LocustUserAgent):
     """Locust's user agent on connections that stamp the stopwatch of their request."""
 
     request_type = KnownUrlRequest
+    _outcome: HTTPSocketPoolResponse | BaseException | None = None
+    """What has come of the request that is about to be handed to the base class."""
 
-    def _urlopen(self, request: FastRequest) -> FastResponse:  # type: ignore[override]  # Locust's is untyped
-        client = self.clientpool.get_client(request.url_split)
+    def urlopen(  # type: ignore[override]  # its overloads tell apart what is not looked at here
+        self, url: Any, method: str = "GET", headers: Any = None, payload: Any = None, **options: Any
+    ) -> Any:
+        """Send a request; see `UserAgent.urlopen`, which gets all but the plain ones, and what those could not do."""
+        watch = running()
+        if watch is None or watch.is_streamed or options or not self._is_plain(url, headers, payload):
+            return super().urlopen(url, method, headers, payload, **options)
+        plain = self._with_cookies(PlainRequest(self, method.upper(), url, headers, payload))
+        try:
+            target = known_url(url)
+            answer = self._client(target).exchange(plain, target.quoted_uri, watch)
+        except gevent.GreenletExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - the base class sorts them
+            self._outcome = error
+        else:
+            if isinstance(answer, WholeAnswer):
+                return WholeResponse(answer)
+            self._outcome = answer
+        return super().urlopen(url, method, headers, payload)
+
+    def _is_plain(self, url: Any, headers: Any, payload: Any) -> bool:
+        """Whether the base class would neither change anything of a request nor add anything to its headers."""
+        return (
+            type(url) is str
+            and type(headers) is dict
+            and type(self.cookiejar) is RestingCookieJar
+            and (not payload or (type(payload) in {str, bytes} and "Content-Type" in headers))
+        )
+
+    def _with_cookies(self, plain: PlainRequest) -> PlainRequest:
+        """Return the request with the cookies that belong to it, as the base class adds them."""
+        jar = self.cookiejar
+        if not isinstance(jar, RestingCookieJar) or not jar.has_cookies():
+            return plain
+        request = plain.for_locust()
+        jar.add_cookie_header(request)
+        cookies = request.headers.get("cookie")
+        return plain._replace(own_headers={**plain.own_headers, "Cookie": cookies}) if cookies else plain
+
+    def _client(self, url: URL) -> TimedClient:
+        client = self.clientpool.get_client(url)
         if not isinstance(client, TimedClient):
             TimedClient.take_over(client)
-        # As Locust's, which would look up the client once more.
+        return cast("TimedClient", client)
+
+    def _urlopen(self, request: FastRequest) -> FastResponse:  # type: ignore[override]  # Locust's is untyped
+        outcome, self._outcome = self._outcome, None
+        if isinstance(outcome, BaseException):
+            raise outcome
         url = request.url_split
-        answer = client.request(request.method, url.quoted_uri, body=request.payload, headers=request.headers)
+        # As Locust's, which would look up the client once more.
+        answer = outcome or self._client(url).request(
+            request.method, url.quoted_uri, body=request.payload, headers=request.headers
+        )
         return FastResponse(answer, request=request, sent_request=answer._sent_request)  # noqa: SLF001 - as Locust

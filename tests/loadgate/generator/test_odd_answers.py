@@ -1,0 +1,22 @@
+"""What the gate's client makes of an answer is what Locust's makes of it, however odd it is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("odd_answers_program.py")
+MUTATED = 300
+
+
+def test_every_answer_comes_to_the_same_as_with_locusts_own_client() -> None:
+    command = [sys.executable, PROGRAM, str(MUTATED)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    cases = json.loads(done.stdout)
+    assert len(cases) > MUTATED + 100
+    assert [case for case in cases if case["locust"] != case["gate"]] == []
+    statuses = {case["gate"][0] for case in cases}
+    assert {0, 200, 201, 204, 404, 500} <= statuses
