@@ -119,7 +119,7 @@ def test_stages_replace_the_run_time() -> None:
         ({"users": 10, "spawn_rate": 2, "run_time": "90s"}, "10 users, 2/s, 1 min 30 s"),
         ({"rate": "50/s", "run_time": "1m"}, "50 arrivals/s, 1 min"),
         ({"rate": "10..200/s over 2m", "run_time": "5m"}, "up to 200 arrivals/s, 5 min"),
-        ({"stages": [Stage("1m", rate=10), Stage("30s", rate=40)]}, "up to 40 arrivals/s, 1m30s"),
+        ({"stages": [Stage("1m", rate=10), Stage("30s", rate=40)]}, "up to 40 arrivals/s, 1 min 30 s"),
         ({"stages": [Stage("1m", users=10), Stage("30s", users=40)], "spawn_rate": 1}, "40 users, 1/s, 1 min 30 s"),
     ],
 )
