@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from loadgate.recorder import OVERALL, LatencySketch, Recorder, TimeSlot, Totals
+from loadgate.recorder import OVERALL, Recorder, TimeSlot, Totals
 from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, is_steady, recent_view
 
 
@@ -79,16 +79,16 @@ class GrowingView:
         if self._recorder.is_measure(scope):
             # Measures may be filed under a second that was taken in before: a stream's first token is, at its end.
             return self._recorder.totals(scope, stages)
-        whole = Totals(LatencySketch(), LatencySketch(), 0)
-        for stage in self.stages() if stages is None else stages:
-            known = self._sums.setdefault((scope, stage), _Sum())
-            if known.until_s < self._until_s:
-                for slot in self._recorder.time_slots(scope, [stage], known.until_s):
-                    if slot.start_s < self._until_s:
-                        known.totals = _add(known.totals, slot.totals)
-                known.until_s = self._until_s
-            whole = _add(whole, known.totals)
-        return whole
+        return Totals.sum(self._sum(scope, stage) for stage in (self.stages() if stages is None else stages))
+
+    def _sum(self, scope: str, stage: str) -> Totals:
+        known = self._sums.setdefault((scope, stage), _Sum())
+        if known.until_s < self._until_s:
+            slots = self._recorder.time_slots(scope, [stage], known.until_s)
+            new = (slot.totals for slot in slots if slot.start_s < self._until_s)
+            known.totals = Totals.sum((known.totals, *new))
+            known.until_s = self._until_s
+        return known.totals
 
     def time_slots(
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
@@ -101,11 +101,5 @@ class GrowingView:
 class _Sum:
     """What ended before `until_s` in one scope and stage."""
 
-    totals: Totals = field(default_factory=lambda: Totals(LatencySketch(), LatencySketch(), 0))
+    totals: Totals = field(default_factory=Totals)
     until_s: int = 0
-
-
-def _add(into: Totals, more: Totals) -> Totals:
-    into.success.merge(more.success)
-    into.failure.merge(more.failure)
-    return into._replace(response_bytes=into.response_bytes + more.response_bytes)

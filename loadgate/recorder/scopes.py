@@ -1,7 +1,8 @@
 """What may be asked of a record, and the form of the answers: scopes, their totals, and those of a stretch of time."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 from loadgate.recorder.cells import Cell, Outcome
 from loadgate.recorder.sketch import LatencySketch
@@ -10,12 +11,26 @@ OVERALL = "overall"
 """The scope of all requests."""
 
 
-class Totals(NamedTuple):
-    """All requests of a scope: latencies by outcome, and bytes received."""
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """All requests of a scope: latencies by outcome, and bytes received. Adding two changes neither."""
 
-    success: LatencySketch
-    failure: LatencySketch
-    response_bytes: int
+    success: LatencySketch = field(default_factory=LatencySketch)
+    failure: LatencySketch = field(default_factory=LatencySketch)
+    response_bytes: int = 0
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals.sum((self, other))
+
+    @classmethod
+    def sum(cls, parts: Iterable["Totals"]) -> Self:
+        """All requests of the parts, with one pass over each."""
+        success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
+        for part in parts:
+            success.merge(part.success)
+            failure.merge(part.failure)
+            response_bytes += part.response_bytes
+        return cls(success, failure, response_bytes)
 
     @property
     def requests(self) -> int:

@@ -7,7 +7,6 @@ from loadgate.recorder import OVERALL, TimeSlot, Totals
 from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Unit
 from loadgate.rules.view import RecorderView
-from loadgate.rules.windows import merged
 
 LOOK_BACK_S = 30
 """How many seconds of windows one look goes over: more than ever passes between two looks."""
@@ -78,5 +77,5 @@ class _Recent:
         ran_before = sum(slot.totals.requests for slot in slots) < self.view.totals(scope, stages).requests
         if ran_before and not (slots and slots[0].start_s == since_s):
             # A scope that has fallen silent is not one that has not begun.
-            slots.insert(0, TimeSlot(since_s, 1, merged()))
+            slots.insert(0, TimeSlot(since_s, 1, Totals()))
         return [slot for slot in slots if slot.start_s + slot.width_s <= self.until_s]

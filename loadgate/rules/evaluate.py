@@ -11,7 +11,7 @@ from loadgate.rules.smoke import by_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
-from loadgate.units import count, duration, given, given_percentage, quantity
+from loadgate.units import clock, count, duration, given, given_percentage, quantity
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 
@@ -218,7 +218,7 @@ def _judge_windows(
     # The worst one may be the generator's doing, and another one not.
     reading, window = proven or worst
     skipped = f" ({count(unjudged)} more had too few requests)" if unjudged else ""
-    began = duration(window.start_s - run_start_s)
+    began = clock(window.start_s - run_start_s)
     where = f" in the worst of {count(judged)} windows of {text}{skipped}, {began} into the run"
     result = _compare(rule, reading, _interval(rule, window.totals, context), where)
     result = _doubted(result, window.totals, lags.within(window))

@@ -18,7 +18,7 @@ from loadgate.recorder import LatencySketch, TimeSlot, Totals
 from loadgate.rules.readings import moment
 from loadgate.rules.types import MetricKind, Rule
 from loadgate.rules.view import RecorderView
-from loadgate.rules.windows import Window, merged
+from loadgate.rules.windows import Window
 
 _STEPS = 3
 """k: how often a request waits for its process."""
@@ -67,4 +67,4 @@ class LagSlots:
 
 def _sum(slots: Sequence[TimeSlot], since_s: int, until_s: int) -> LatencySketch:
     first, end = (bisect_left(slots, second, key=lambda slot: slot.start_s) for second in (since_s, until_s))
-    return merged(*(slot.totals for slot in slots[first:end])).success
+    return Totals.sum(slot.totals for slot in slots[first:end]).success

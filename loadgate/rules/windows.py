@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from loadgate.recorder import LatencySketch, TimeSlot, Totals
+from loadgate.recorder import TimeSlot, Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,10 @@ def fill_gaps(slots: Sequence[TimeSlot], first_s: int, end_s: int) -> list[TimeS
     for slot in slots:
         if slot.start_s < cursor or slot.start_s + slot.width_s > end_s:
             continue
-        filled += [_empty(second) for second in range(cursor, slot.start_s)]
+        filled += [TimeSlot(second, 1, Totals()) for second in range(cursor, slot.start_s)]
         filled.append(slot)
         cursor = slot.start_s + slot.width_s
-    return filled + [_empty(second) for second in range(cursor, end_s)]
+    return filled + [TimeSlot(second, 1, Totals()) for second in range(cursor, end_s)]
 
 
 def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
@@ -48,19 +48,6 @@ def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
         covered_s -= slot.width_s
 
 
-def merged(*parts: Totals) -> Totals:
-    """All requests of the parts."""
-    success, failure = LatencySketch(), LatencySketch()
-    for part in parts:
-        success.merge(part.success)
-        failure.merge(part.failure)
-    return Totals(success, failure, sum(part.response_bytes for part in parts))
-
-
-def _empty(second: int) -> TimeSlot:
-    return TimeSlot(second, 1, Totals(LatencySketch(), LatencySketch(), 0))
-
-
 @dataclass(slots=True)
 class _SlidingTotals:
     """A queue that knows the total of its elements at a constant number of merges a step.
@@ -71,20 +58,20 @@ class _SlidingTotals:
 
     front: list[Totals] = field(default_factory=list)
     back: deque[Totals] = field(default_factory=deque)
-    back_total: Totals = field(default_factory=merged)
+    back_total: Totals = field(default_factory=Totals)
 
     def push(self, totals: Totals) -> None:
         self.back.append(totals)
-        self.back_total = merged(self.back_total, totals)
+        self.back_total += totals
 
     def pop(self) -> None:
         if not self.front:
-            running = merged()
+            running = Totals()
             while self.back:
-                running = merged(self.back.pop(), running)
+                running += self.back.pop()
                 self.front.append(running)
-            self.back_total = merged()
+            self.back_total = Totals()
         self.front.pop()
 
     def total(self) -> Totals:
-        return merged(self.front[-1], self.back_total) if self.front else self.back_total
+        return self.front[-1] + self.back_total if self.front else self.back_total
