@@ -15,7 +15,7 @@ from inference_core.auth.state import AuthState
 from inference_core.celery.sender import TaskSender
 from inference_core.connections import guard_connections
 from inference_core.db.engine import Database
-from inference_core.db.schema import ensure_schema
+from inference_core.db.ensure_schema import ensure_schema
 from inference_core.drain import drain_on_sigterm
 from inference_core.edge import Edge
 from inference_core.health.watch import HealthWatch

@@ -18,9 +18,10 @@ from sqlalchemy.engine import Connection, make_url
 
 from inference_core.db.base import Base
 from inference_core.db.engine import Database
+from inference_core.db.ensure_schema import ensure_schema
 from inference_core.db.migrate import downgrade, upgrade
 from inference_core.db.migration_errors import MigrationError
-from inference_core.db.schema import SCRIPTS, current_revision, ensure_schema, head_revision
+from inference_core.db.schema import SCRIPTS, current_revision, head_revision
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.support.servers.databases import create_database, on_every_database

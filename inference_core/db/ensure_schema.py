@@ -1,0 +1,48 @@
+"""Brings the schema of the database up to date at start-up, or refuses; Alembic is imported only if it is needed."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from inference_core.db.engine import Database
+from inference_core.db.migration_errors import MigrationError, describe
+from inference_core.db.schema import SCRIPTS, current_revision, head_revision
+from inference_core.exceptions import DependencyUnavailableError
+from inference_core.loggers import get_logger
+from inference_core.settings import Settings
+
+log = get_logger(__name__)
+
+
+async def ensure_schema(settings: Settings, database: Database) -> None:
+    """See that the schema is the newest: migrate in development and testing, refuse in production.
+
+    Raises:
+        MigrationError: in production when a migration is due, elsewhere when it fails.
+    """
+    try:
+        current = await current_revision(database)
+    except DependencyUnavailableError:
+        if not settings.is_production:
+            await _migrate(settings)  # fails again, and says how
+            return
+        log.warning("schema_not_checked", reason="the database does not answer")
+        return
+    except SQLAlchemyError as error:
+        raise MigrationError(describe(error, make_url(settings.database_url), SCRIPTS)) from error
+    head = head_revision()
+    if current == head:
+        return
+    if settings.is_production:
+        at = f"at revision {current}" if current else "empty"
+        raise MigrationError(f"database: the schema is {at}, this version needs {head}; run: inference-core migrate")
+    await _migrate(settings)
+
+
+async def _migrate(settings: Settings) -> None:
+    from inference_core.db.migrate import upgrade  # noqa: PLC0415 - imports Alembic
+
+    await asyncio.to_thread(upgrade, settings)
