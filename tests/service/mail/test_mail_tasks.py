@@ -19,6 +19,8 @@ from tests.support.mailbox import mails_to, text_of, token_in, wait_for_mails
 from tests.support.processes import wait_until
 from tests.support.service import ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
+pytestmark = pytest.mark.full
+
 PREFIX = "/api/v1/auth"
 SILENT_BROKER = "redis://127.0.0.1:1/0"
 

@@ -43,6 +43,7 @@ async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pyt
     assert len(threads) == most == usable_cores()
 
 
+@pytest.mark.full
 async def test_S18_the_service_answers_while_many_log_in(tmp_path: Path, redis_url: str) -> None:
     # A hash takes a hundred times as long as a ping, on however busy a machine.
     cost = {"ARGON2_MEMORY_KIB": "19456", "ARGON2_TIME_COST": "20"}

@@ -47,6 +47,7 @@ async def test_S01_every_failed_login_gets_the_same_answer(api: Api) -> None:
     assert len({json.dumps(body) for body in bodies}) == 1
 
 
+@pytest.mark.full
 async def test_S02_an_unknown_user_takes_as_long_as_a_wrong_password(start_app: AppFactory) -> None:
     async with start_app(argon2_memory_kib=19456, argon2_time_cost=2, login_failures_allowed=1000) as api:
         user, unknown = await api.register(), User("", new_name(), "")
