@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.stack import Stack, running_stack
+from tests.support.stack import Stack, clean_environment, running_stack
 
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("stack"), "--port", "0", "--ephemeral") as running:
+    env = clean_environment(ALLOW_LIVE_LLM="0", LLM_PROVIDER_MODE="simulated", LLM_API_ACCESS_MODE="public")
+    with running_stack(tmp_path_factory.mktemp("stack"), "--port", "0", "--ephemeral", env=env) as running:
         yield running

@@ -25,6 +25,9 @@ from tests.support.raw_http import head_limits_hold
 from tests.support.stack import ROOT, Stack, clean_environment, gone
 from tests.support.terminal import Terminal
 
+pytestmark = pytest.mark.full
+on_the_stack = pytest.mark.xdist_group("stack")
+
 JUDGED = {0, 98, 99}
 POETRY = shutil.which("poetry") or shutil.which("poetry", path=str(ROOT / ".local" / "poetry" / "bin"))
 PROFILES = {
@@ -172,6 +175,7 @@ TERMINALS: dict[str, tuple[int, int, dict[str, str]]] = {
 }
 
 
+@on_the_stack
 @pytest.mark.parametrize("profile", PROFILES)
 def test_profile_command(project: Path, stack: Stack, profile: str) -> None:
     users, rate, run_time = PROFILES[profile]
@@ -180,7 +184,7 @@ def test_profile_command(project: Path, stack: Stack, profile: str) -> None:
         f"LOAD_PROFILE={profile} poetry run locust -f tests/performance/locustfile.py --host http://localhost:8000 "
         f"--headless -u {users} -r {rate} -t {run_time} --html {report}"
     )
-    command = printed.replace("http://localhost:8000", stack.url).replace(f"-t {run_time}", "-t 5s")
+    command = printed.replace("http://localhost:8000", stack.url).replace(f"-t {run_time}", "-t 4s")
     columns, lines, env = TERMINALS[profile]
     with Terminal(["bash", "-c", command], project, shell_environment(**env), columns, lines) as terminal:
         code = terminal.wait(100)
@@ -195,11 +199,12 @@ def test_profile_command(project: Path, stack: Stack, profile: str) -> None:
     assert document["run"]["spawn_rate"] == rate
 
 
+@on_the_stack
 def test_csv_and_relative_locustfile_from_the_suites_folder(project: Path, stack: Stack) -> None:
     folder = project / "tests" / "performance"
     done = shell(
         folder,
-        f"poetry run locust -f locustfile.py --host {stack.url} --headless --users 10 --spawn-rate 2 --run-time 5s "
+        f"poetry run locust -f locustfile.py --host {stack.url} --headless --users 10 --spawn-rate 2 --run-time 4s "
         "--html reports/performance/ci_report.html --csv reports/performance/ci_results",
     )
     assert done.returncode in JUDGED, done.stdout + done.stderr
@@ -242,6 +247,7 @@ def test_the_printed_workflow_is_green_without_a_worker(project: Path, redis_url
     assert any(note.startswith("2 users instead of the profile's 10") for note in verdict["notes"])
 
 
+@on_the_stack
 def test_target_host_and_debug_log(project: Path, stack: Stack) -> None:
     done = shell(
         project / "tests" / "performance",
@@ -255,6 +261,7 @@ def test_target_host_and_debug_log(project: Path, stack: Stack) -> None:
     assert document["run"]["host"] == stack.url
 
 
+@on_the_stack
 def test_web_ui_opens_with_the_profile_filled_in(project: Path, stack: Stack) -> None:
     port = free_port()
     command = f"poetry run locust -f locustfile.py --host {stack.url} --web-host 127.0.0.1 --web-port {port}"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.test_llm_suite_against_stubs import MEASURES, rows
 from tests.e2e.test_suite_against_stubs import JUDGED, locust, rule, run_document
-from tests.support.stack import clean_environment, running_stack
+from tests.support.stack import Stack
 
-SETTINGS = {"ALLOW_LIVE_LLM": "0", "LLM_PROVIDER_MODE": "simulated", "LLM_API_ACCESS_MODE": "public"}
+pytestmark = [pytest.mark.full, pytest.mark.xdist_group("stack")]
 
 
-def test_the_profile_runs_against_the_stack_without_a_failure(tmp_path: Path) -> None:
-    stack_folder = tmp_path / "stack"
-    with running_stack(stack_folder, "--port", "0", "--ephemeral", env=clean_environment(**SETTINGS)) as stack:
-        done = locust(tmp_path, "--host", stack.url, "-u", "10", "-r", "10", "-t", "12s", LOAD_PROFILE="llm")
+def test_the_profile_runs_against_the_stack_without_a_failure(stack: Stack, tmp_path: Path) -> None:
+    done = locust(tmp_path, "--host", stack.url, "-u", "10", "-r", "10", "-t", "12s", LOAD_PROFILE="llm")
     assert done.returncode in JUDGED, done.stdout + done.stderr
     document = run_document(tmp_path)
     assert document["totals"]["overall"]["failures"] == 0, document["errors"]

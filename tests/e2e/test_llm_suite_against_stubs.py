@@ -11,7 +11,7 @@ from tests.e2e.test_suite_against_stubs import ERROR, FAIL, JUDGED, locust, rule
 from tests.support.stub_llm import FIRST_MS, GAP_MS, LATE_MS, TOKENS
 from tests.support.stub_service import stub_service
 
-SHORT = ("-u", "10", "-r", "20", "-t", "8s")
+SHORT = ("-u", "10", "-r", "20", "-t", "5s")
 MEASURES = {
     f"LLM - {name}": group
     for name, group in {
@@ -31,7 +31,7 @@ def rows(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_streams_and_tasks_are_measured_by_their_definitions(tmp_path: Path) -> None:
-    with stub_service(tmp_path) as (url, _):
+    with stub_service(tmp_path) as url:
         done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
     assert done.returncode in JUDGED, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -56,8 +56,9 @@ def test_streams_and_tasks_are_measured_by_their_definitions(tmp_path: Path) -> 
     assert document["totals"]["overall"]["requests"] == requests
 
 
+@pytest.mark.full
 def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_path: Path) -> None:
-    with stub_service(tmp_path, "--llm", "late") as (url, _):
+    with stub_service(tmp_path, "--llm", "late") as url:
         done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -69,6 +70,7 @@ def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_
     assert document["totals"]["overall"]["failures"] == 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("fault", "error"),
     [
@@ -79,7 +81,7 @@ def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_
 def test_a_stream_that_breaks_its_promises_is_a_failure_and_is_not_measured(
     tmp_path: Path, fault: str, error: str
 ) -> None:
-    with stub_service(tmp_path, "--llm", fault) as (url, _):
+    with stub_service(tmp_path, "--llm", fault) as url:
         done = locust(tmp_path, "--host", url, "-u", "5", "-r", "20", "-t", "5s", LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -88,8 +90,9 @@ def test_a_stream_that_breaks_its_promises_is_a_failure_and_is_not_measured(
     assert "LLM - TTFT" not in rows(document)
 
 
+@pytest.mark.full
 def test_each_user_stops_at_its_first_answer_that_does_not_say_it_is_simulated(tmp_path: Path) -> None:
-    with stub_service(tmp_path, "--llm", "undeclared") as (url, _):
+    with stub_service(tmp_path, "--llm", "undeclared") as url:
         done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -100,12 +103,14 @@ def test_each_user_stops_at_its_first_answer_that_does_not_say_it_is_simulated(t
     assert "LLM - Task Completion" not in found
 
 
-@pytest.mark.parametrize("arguments", [(), ("LLMTaskUser",)], ids=["profile", "class"])
+@pytest.mark.parametrize(
+    "arguments", [(), pytest.param(("LLMTaskUser",), marks=pytest.mark.full)], ids=["profile", "class"]
+)
 def test_a_target_that_could_spend_money_is_refused_in_one_line_before_any_request(
     tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
     profile = "light" if arguments else "llm"
-    with stub_service(tmp_path, "--llm", "live") as (url, _):
+    with stub_service(tmp_path, "--llm", "live") as url:
         done = locust(tmp_path, "--host", url, *SHORT, *arguments, LOAD_PROFILE=profile)
     assert done.returncode == ERROR
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("loadgate:")]

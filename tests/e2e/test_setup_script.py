@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
-import subprocess
-import sys
 import tomllib
 from collections.abc import Callable
+from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.stack import ROOT
+
+pytestmark = pytest.mark.process  # some start a `uv` of their own
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +83,7 @@ def test_without_the_tools_of_development_each_package_is_wanted_as_the_service_
 def test_environment_holds_exactly_the_locked_versions() -> None:
     lock = tomllib.loads((ROOT / "poetry.lock").read_text())
     locked = {package["name"].lower().replace("_", "-"): package["version"] for package in lock["package"]}
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "--disable-pip-version-check", "list", "--format=freeze"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    installed = dict(line.split("==") for line in listing.lower().replace("_", "-").split() if "==" in line)
+    installed = {found.name.lower().replace("_", "-"): found.version for found in distributions()}
     differing = {
         name: (version, locked[name])
         for name, version in installed.items()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import urllib.error
 import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 
 from inference_core.celery.worker_state import WORKERS_KEY
@@ -18,10 +22,10 @@ from tests.support.accounts import new_registration
 from tests.support.mailbox import link_in, wait_for_mails
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.raw_http import head_limits_hold
-from tests.support.stack import BIN, URL_LINE, clean_environment, gone, running_stack, start_stack
+from tests.support.stack import BIN, URL_LINE, Stack, clean_environment, gone, running_stack, start_stack
 
 
-def get_json(url: str) -> dict[str, object]:
+def get_json(url: str) -> dict[str, Any]:
     with urllib.request.urlopen(url, timeout=10) as response:
         body = json.load(response)
     assert isinstance(body, dict)
@@ -47,72 +51,149 @@ def assert_a_password_is_reset_by_mail(url: str, outbox: Path) -> None:
     assert post_json(f"{accounts}/login", {"username": account["email"], "password": "BrandNew789!"}) == 200
 
 
-def test_ready_stack_serves_health_and_has_a_worker_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
-    with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
-        assert get_json(f"{stack.url}/api/v1/health/ping")["message"] == "pong"
-        assert head_limits_hold(int(stack.url.rpartition(":")[2]))
-        assert get_json(f"{stack.url}/api/v1/health/database")["status"] == "healthy"
-        assert get_json(f"{stack.url}/api/v1/tasks/health")["active_workers"] == 1
-        assert_a_password_is_reset_by_mail(stack.url, tmp_path / "data" / "outbox")
+NOWHERE = "http://127.0.0.1:9"
+KEEPER = {"username": "keeper", "email": "keeper@example.com", "password": "correct horse battery"}
+
+
+def register_keeper(url: str) -> int:
+    try:
+        return post_json(f"{url}/api/v1/auth/register", KEEPER)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def family_is_gone(family: list[psutil.Process]) -> bool:
+    """Wait until nothing of a stack is left."""
+    wait_until(lambda: gone(family), within_s=30, what="the stack's processes gone")
+    return True
+
+
+@dataclass
+class FirstRun:
+    """What was seen of a stack from its start, on a machine whose environment names a proxy, to Ctrl-C."""
+
+    folder: Path
+    logs: Path
+    url: str = ""
+    said: str = ""
+    logged: str = ""
+    commands: str = ""
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    refuses_long_heads: bool = False
+    registered: int = 0
+    refused_second: str = ""
+    process: int = 0
+    code: int | None = None
+    gone: bool = False
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
+    folder = tmp_path_factory.mktemp("first")
+    seen = FirstRun(folder, folder / "logs")
+    proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"), NOWHERE)
+    env = {name: value for name, value in clean_environment(**proxies).items() if name.lower() != "no_proxy"}
+    with running_stack(folder, "--port", "0", "--data", "data", "--logs", str(seen.logs), env=env) as stack:
+        seen.url, seen.said, seen.process = stack.url, stack.text, stack.process.pid
+        seen.logged = "".join(path.read_text() for path in seen.logs.glob("*.log"))
+        for path in ("health/ping", "health/database", "tasks/health"):
+            seen.answers[path] = get_json(f"{stack.url}/api/v1/{path}")
+        seen.refuses_long_heads = head_limits_hold(int(stack.url.rpartition(":")[2]))
+        seen.registered = register_keeper(stack.url)
+        assert_a_password_is_reset_by_mail(stack.url, folder / "data" / "outbox")
+        with start_stack(folder / "other", "--port", "0", "--data", str(folder / "data")) as second:
+            assert second.process.wait(30) == 1
+        seen.refused_second = second.text
         family = stack.family()
-        names = " ".join(" ".join(process.cmdline()) for process in family)
-        assert "celery" in names
-        assert "uvicorn" in names
-        assert stack.end(signal.SIGINT) == 0
-        wait_until(lambda: gone(family), what="the stack's processes gone")
-    assert (tmp_path / "data" / "inference_core.db").exists()
+        seen.commands = " ".join(" ".join(process.cmdline()) for process in family)
+        seen.code = stack.end(signal.SIGINT)
+        seen.gone = family_is_gone(family)
+    return seen
 
 
-def test_a_stack_with_closed_monitoring_is_ready_too_and_a_second_worker_has_a_name_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("stack on data")
+class TestFirstRun:
+    """One stack, started once."""
+
+    def test_a_ready_stack_serves_health_and_has_a_worker(self, first_run: FirstRun) -> None:
+        assert first_run.answers["health/ping"]["message"] == "pong"
+        assert first_run.answers["health/database"]["status"] == "healthy"
+        assert first_run.answers["tasks/health"]["active_workers"] == 1
+        assert first_run.refuses_long_heads
+        assert "celery" in first_run.commands
+        assert "uvicorn" in first_run.commands
+
+    def test_a_stack_behind_a_proxy_says_where_everything_is(self, first_run: FirstRun) -> None:
+        lines = first_run.said.splitlines()
+        assert lines[-1] == first_run.url
+        assert f"docs       {first_run.url}/docs" in lines
+        assert f"playground {first_run.url}/playground" in lines
+        assert f"logs       {first_run.logs}" in lines
+        assert any(line.startswith("mail       ") and line.endswith(f"{os.sep}outbox") for line in lines)
+        assert any(line.startswith("Press Ctrl-C to stop") for line in lines)
+        assert first_run.logged
+        assert "Pool disposed" not in first_run.said + first_run.logged
+        assert "alembic" not in first_run.said + first_run.logged
+
+    def test_a_second_stack_in_the_same_folder_is_refused_in_one_line(self, first_run: FirstRun) -> None:
+        (line,) = first_run.refused_second.splitlines()
+        assert f"a stack runs in {first_run.folder / 'data'} already (process {first_run.process}); stop it" in line
+
+    def test_ctrl_c_ends_all_of_it_and_leaves_the_data(self, first_run: FirstRun) -> None:
+        assert (first_run.code, first_run.gone) == (0, True)
+        assert (first_run.folder / "data" / "inference_core.db").exists()
+
+    @pytest.mark.full
+    def test_a_second_run_on_the_same_data_keeps_accounts_and_ends_when_a_child_dies(self, first_run: FirstRun) -> None:
+        assert first_run.registered == 201
+        with running_stack(first_run.folder, "--port", "0", "--data", "data") as stack:
+            assert register_keeper(stack.url) == 409
+            family = stack.family()
+            api = next(process for process in family if "uvicorn" in " ".join(process.cmdline()))
+            api.kill()
+            assert stack.process.wait(30) == 1
+            assert family_is_gone(family)
+        assert "inference-core: api ended with code -9; its last lines:" in stack.text
+
+
+@pytest.mark.full
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
+def test_two_stacks_with_folders_of_their_own_run_side_by_side_and_end_however_they_are_ended(tmp_path: Path) -> None:
     closed = clean_environment(MONITORING_ACCESS="user")
-    with running_stack(tmp_path, "--port", "0", env=closed) as stack:
-        redis = next(line.split()[1] for line in stack.text.splitlines() if line.startswith("redis "))
-        command = [str(BIN / "inference-core"), "worker", "--name"]
-        env = clean_environment(REDIS_URL=redis)
-        taken = subprocess.run(
-            [*command, f"stack-{stack.url.rpartition(':')[2]}"], env=env, capture_output=True, text=True, check=False
-        )
-        assert taken.returncode == 1
-        assert "runs already (process " in taken.stderr
-        assert len(taken.stderr.splitlines()) == 1
-        with keys_of_service(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
-            wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
-            second.terminate()
-            assert second.wait(30) == 0
-
-
-def test_second_run_on_the_same_data_keeps_accounts(tmp_path: Path) -> None:
-    account = {"username": "keeper", "email": "keeper@example.com", "password": "correct horse battery"}
-    body = json.dumps(account).encode()
-    for expected in (201, 409):
-        with running_stack(tmp_path, "--port", "0", "--data", "data") as stack:
-            request = urllib.request.Request(
-                f"{stack.url}/api/v1/auth/register", body, {"Content-Type": "application/json"}
-            )
-            try:
-                with urllib.request.urlopen(request, timeout=10) as response:
-                    status = response.status
-            except urllib.error.HTTPError as error:
-                status = error.code
-            assert status == expected
-            assert stack.end(signal.SIGTERM) == 0
-
-
-def test_two_stacks_with_folders_of_their_own_run_side_by_side(tmp_path: Path) -> None:
-    with running_stack(tmp_path / "one", "--port", "0") as one, running_stack(tmp_path / "two", "--port", "0") as two:
+    with (
+        running_stack(tmp_path / "one", "--port", "0", "--ephemeral", env=closed) as one,
+        running_stack(tmp_path / "two", "--port", "0") as two,
+    ):
         assert one.url != two.url
         assert get_json(f"{one.url}/api/v1/health/ping")["message"] == "pong"
         assert get_json(f"{two.url}/api/v1/health/ping")["message"] == "pong"
+        assert_a_second_worker_has_a_name_of_its_own(one)
+        logs = Path(next(line for line in one.text.splitlines() if line.startswith("logs")).split()[1])
+        assert logs.is_dir()
+        assert one.end(signal.SIGTERM) == 0
+        assert not logs.parent.exists()  # the ephemeral one takes its folder along
+        family = two.family()
+        assert two.end(signal.SIGKILL) == -signal.SIGKILL
+        assert family_is_gone(family)
 
 
-def test_second_stack_in_the_same_folder_is_refused_in_one_line(tmp_path: Path) -> None:
-    with running_stack(tmp_path, "--port", "0", "--data", "data") as first:
-        with start_stack(tmp_path / "other", "--port", "0", "--data", str(tmp_path / "data")) as second:
-            assert second.process.wait(30) == 1
-        assert len(second.text.splitlines()) == 1
-        assert f"a stack runs in {tmp_path / 'data'} already (process {first.process.pid}); stop it" in second.text
+def assert_a_second_worker_has_a_name_of_its_own(stack: Stack) -> None:
+    redis = next(line.split()[1] for line in stack.text.splitlines() if line.startswith("redis "))
+    command = [str(BIN / "inference-core"), "worker", "--name"]
+    env = clean_environment(REDIS_URL=redis)
+    taken = subprocess.run(
+        [*command, f"stack-{stack.url.rpartition(':')[2]}"], env=env, capture_output=True, text=True, check=False
+    )
+    assert taken.returncode == 1
+    assert "runs already (process " in taken.stderr
+    assert len(taken.stderr.splitlines()) == 1
+    with keys_of_service(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
+        wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
+        second.terminate()
+        assert second.wait(30) == 0
 
 
+@pytest.mark.full
 def test_data_folder_that_is_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with start_stack(tmp_path, "--port", "0", "--data", "data") as stack:
@@ -137,9 +218,15 @@ def test_taken_port_is_one_line(tmp_path: Path) -> None:
     ("env_file", "expected"),
     [
         ("DEBUG=true\nthis is no setting\n", "settings: .env line 2: not NAME=value"),
-        ("ACCESS_TOKEN_EXPIRE_MINUTES=soon\n", "settings: ACCESS_TOKEN_EXPIRE_MINUTES: "),
-        ("DATABASE_URL=oracle://db/x\n", "settings: DATABASE_URL: names an unknown database 'oracle'"),
-        ("ENVIRONMENT=production\n", "SECRET_KEY"),
+        pytest.param(
+            "ACCESS_TOKEN_EXPIRE_MINUTES=soon\n", "settings: ACCESS_TOKEN_EXPIRE_MINUTES: ", marks=pytest.mark.full
+        ),
+        pytest.param(
+            "DATABASE_URL=oracle://db/x\n",
+            "settings: DATABASE_URL: names an unknown database 'oracle'",
+            marks=pytest.mark.full,
+        ),
+        pytest.param("ENVIRONMENT=production\n", "SECRET_KEY", marks=pytest.mark.full),
         ("REDIS_URL=redis://127.0.0.1:1/0\n", "REDIS_URL names redis://127.0.0.1:1/0, which does not answer"),
     ],
 )
@@ -151,16 +238,7 @@ def test_bad_settings_are_one_line_and_nothing_starts(tmp_path: Path, env_file: 
     assert expected in stack.text
 
 
-def test_child_that_dies_ends_the_stack_with_its_last_lines(tmp_path: Path) -> None:
-    with running_stack(tmp_path, "--port", "0") as stack:
-        family = stack.family()
-        api = next(process for process in family if "uvicorn" in " ".join(process.cmdline()))
-        api.kill()
-        assert stack.process.wait(30) == 1
-        wait_until(lambda: gone(family), what="the stack's processes gone")
-    assert "inference-core: api ended with code -9; its last lines:" in stack.text
-
-
+@pytest.mark.full
 def test_interrupt_during_start_leaves_nothing(tmp_path: Path) -> None:
     with start_stack(tmp_path, "--port", "0", "--data", "data") as stack:
         wait_until((tmp_path / "data" / "logs" / "worker.log").exists, within_s=60, what="the worker started")
@@ -171,22 +249,6 @@ def test_interrupt_during_start_leaves_nothing(tmp_path: Path) -> None:
     assert not URL_LINE.search(stack.text)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
-def test_killed_stack_takes_its_children_along(tmp_path: Path) -> None:
-    with running_stack(tmp_path, "--port", "0") as stack:
-        family = stack.family()
-        assert stack.end(signal.SIGKILL) == -signal.SIGKILL
-        wait_until(lambda: gone(family), within_s=30, what="the stack's processes gone")
-
-
-def test_ephemeral_stack_removes_its_folder(tmp_path: Path) -> None:
-    with running_stack(tmp_path, "--port", "0", "--ephemeral") as stack:
-        logs = Path(next(line for line in stack.text.splitlines() if line.startswith("logs")).split()[1])
-        assert logs.is_dir()
-        assert stack.end(signal.SIGTERM) == 0
-    assert not logs.parent.exists()
-
-
 def test_help_names_the_commands() -> None:
     command = [BIN / "inference-core", "--help"]
     text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
@@ -194,6 +256,7 @@ def test_help_names_the_commands() -> None:
         assert name in text
 
 
+@pytest.mark.full
 def test_create_superuser_makes_the_database_and_refuses_a_second_of_the_name(tmp_path: Path) -> None:
     command = [BIN / "inference-core", "create-superuser", "--username", "boss", "--email", "boss@example.com"]
     environment = clean_environment(SUPERUSER_PASSWORD="a fine long pass phrase")

@@ -13,31 +13,24 @@ from typing import Any
 import pytest
 
 from inference_core.stack.ports import free_port
+from tests.support import preloaded
 from tests.support.processes import stop, wait_until
-from tests.support.stack import BIN, ROOT, clean_environment
+from tests.support.stack import ROOT, clean_environment
 from tests.support.stub_service import stub_service
 
 SUITE = ROOT / "tests" / "performance"
 FAIL, INCONCLUSIVE, ERROR, USAGE = 99, 98, 1, 2
 JUDGED = {0, INCONCLUSIVE, FAIL}
-MANY_USERS = ("-u", "60", "-r", "60", "-t", "6s")
+MANY_USERS = ("-u", "60", "-r", "60", "-t", "4s")
 
 
 def command(*arguments: str, suite: Path = SUITE) -> list[str]:
-    return [str(BIN / "locust"), "-f", str(suite / "locustfile.py"), "--headless", *arguments]
+    return [sys.executable, "-m", "locust", "-f", str(suite / "locustfile.py"), "--headless", *arguments]
 
 
 def locust(folder: Path, *arguments: str, suite: Path = SUITE, **env: str) -> subprocess.CompletedProcess[str]:
     """Plain Locust with the suite; what it leaves behind goes below `folder`."""
-    return subprocess.run(
-        command(*arguments, suite=suite),
-        cwd=folder,
-        env=clean_environment(**env),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    return preloaded.run(command(*arguments, suite=suite), cwd=folder, env=clean_environment(**env))
 
 
 def run_folder(folder: Path) -> Path:
@@ -56,9 +49,9 @@ def rule(document: dict[str, Any], scope: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("delay_ms", [150, 104])
+@pytest.mark.parametrize("delay_ms", [pytest.param(150, marks=pytest.mark.full), 104])
 def test_slow_health_fails_its_limit(tmp_path: Path, delay_ms: int) -> None:
-    with stub_service(tmp_path, "--delay-ms", f"health={delay_ms}") as (url, _):
+    with stub_service(tmp_path, "--delay-ms", f"health={delay_ms}") as url:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr
     health = rule(run_document(tmp_path), "health")
@@ -69,7 +62,7 @@ def test_slow_health_fails_its_limit(tmp_path: Path, delay_ms: int) -> None:
 
 
 def test_two_per_cent_errors_fail_the_failure_limit(tmp_path: Path) -> None:
-    with stub_service(tmp_path, "--fail-every", "50") as (url, _):
+    with stub_service(tmp_path, "--fail-every", "50") as url:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -79,8 +72,8 @@ def test_two_per_cent_errors_fail_the_failure_limit(tmp_path: Path) -> None:
 
 
 def test_a_run_without_requests_is_inconclusive(tmp_path: Path) -> None:
-    with stub_service(tmp_path) as (url, _):
-        done = locust(tmp_path, "--host", url, "-u", "0", "-r", "1", "-t", "2s")
+    with stub_service(tmp_path) as url:
+        done = locust(tmp_path, "--host", url, "-u", "0", "-r", "1", "-t", "1s")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     assert run_document(tmp_path)["totals"]["overall"]["requests"] == 0
 
@@ -122,11 +115,11 @@ def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Pat
 
     declared = {check.name for check in load_project(ROOT).doctor}
     assert "worker" in declared
-    with stub_service(tmp_path, "--workers", "0") as (url, _):
-        full = locust(ROOT, "--host", url, "-t", "2s")
-        few = locust(tmp_path, "--host", url, "-u", "2", "-r", "2", "-t", "3s")
+    with stub_service(tmp_path, "--workers", "0") as url:
+        full = locust(ROOT, "--host", url, "-t", "1s")
+        few = locust(tmp_path, "--host", url, "-u", "2", "-r", "2", "-t", "2s")
         shutil.copy(ROOT / "pyproject.toml", tmp_path)
-        named = locust(tmp_path, "--host", url, "-u", "5", "-r", "5", "-t", "4s", "HealthCheckUser")
+        named = locust(tmp_path, "--host", url, "-u", "5", "-r", "5", "-t", "2s", "HealthCheckUser")
     assert full.returncode == ERROR, full.stdout + full.stderr
     (line,) = [line for line in full.stderr.splitlines() if line.startswith("loadgate:")]
     assert line.startswith("loadgate: worker: ")
@@ -140,7 +133,7 @@ def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Pat
 def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text().replace('name = "worker"', 'name = "workers"')
     (tmp_path / "pyproject.toml").write_text(text)
-    with stub_service(tmp_path) as (url, _):
+    with stub_service(tmp_path) as url:
         done = locust(tmp_path, "--host", url, "-t", "2s")
     assert done.returncode == ERROR
     assert "loadgate: TasksMonitoringUser.preflight names 'worker', which no [[tool.loadgate.doctor]] declares" in (
@@ -149,7 +142,7 @@ def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
 
 
 def test_target_that_dies_leaves_a_report_that_says_so(tmp_path: Path) -> None:
-    with stub_service(tmp_path, "--die-after", "80") as (url, _):
+    with stub_service(tmp_path, "--die-after", "80") as url:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -157,16 +150,12 @@ def test_target_that_dies_leaves_a_report_that_says_so(tmp_path: Path) -> None:
     assert (run_folder(tmp_path) / "report.html").stat().st_size > 0
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_run_leaves_a_report_and_never_passes(tmp_path: Path, signum: signal.Signals) -> None:
-    with stub_service(tmp_path) as (url, _), (tmp_path / "locust.log").open("w") as log:
-        process = subprocess.Popen(
-            command("--host", url, "-u", "60", "-r", "60", "-t", "5m", "--csv", "figures"),
-            cwd=tmp_path,
-            env=clean_environment(),
-            stdout=log,
-            stderr=log,
-        )
+    with stub_service(tmp_path) as url, (tmp_path / "locust.log").open("w") as log:
+        arguments = command("--host", url, "-u", "60", "-r", "60", "-t", "5m", "--csv", "figures")
+        process = preloaded.start(arguments, cwd=tmp_path, env=clean_environment(), stdout=log, stderr=log)
         history = tmp_path / "figures_stats_history.csv"
         wait_until(lambda: history.exists() and "Auth - Login" in _read(tmp_path, "figures_stats.csv"), within_s=60)
         process.send_signal(signum)
@@ -192,9 +181,10 @@ def test_unknown_profile_names_the_known_ones(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists()
 
 
+@pytest.mark.full
 def test_database_profile_runs_its_one_class_and_its_own_limits(tmp_path: Path) -> None:
-    with stub_service(tmp_path) as (url, _):
-        done = locust(tmp_path, "--host", url, "-r", "20", "-t", "5s", LOAD_PROFILE="database")
+    with stub_service(tmp_path) as url:
+        done = locust(tmp_path, "--host", url, "-r", "20", "-t", "4s", LOAD_PROFILE="database")
     assert done.returncode in JUDGED, done.stdout + done.stderr
     document = run_document(tmp_path)
     assert set(document["totals"]["groups"]) == {"database"}
@@ -202,8 +192,9 @@ def test_database_profile_runs_its_one_class_and_its_own_limits(tmp_path: Path) 
     assert document["run"]["users"] == 20
 
 
+@pytest.mark.full
 def test_every_class_of_the_profile_gets_users_and_every_call_is_made(tmp_path: Path) -> None:
-    with stub_service(tmp_path) as (url, _):
+    with stub_service(tmp_path) as url:
         done = locust(tmp_path, "--host", url, "-u", "60", "-r", "60", "-t", "12s")
     assert done.returncode in JUDGED, done.stdout + done.stderr
     document = run_document(tmp_path)
@@ -267,8 +258,8 @@ def test_the_two_ways_to_extend_the_suite_work_as_described(tmp_path: Path) -> N
     text = text.replace("        DatabaseHealthUser,\n    ]", "        DatabaseHealthUser,\n        MyNewUser,\n    ]")
     assert text.count("MyNewUser") == 2
     locustfile.write_text(text)
-    with stub_service(tmp_path) as (url, _):
-        done = locust(tmp_path, "--host", url, "-r", "30", "-t", "6s", suite=suite, LOAD_PROFILE="custom")
+    with stub_service(tmp_path) as url:
+        done = locust(tmp_path, "--host", url, "-r", "30", "-t", "4s", suite=suite, LOAD_PROFILE="custom")
     assert done.returncode in JUDGED, done.stdout + done.stderr
     document = run_document(tmp_path)
     assert document["run"]["users"] == 30

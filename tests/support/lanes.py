@@ -27,9 +27,16 @@ STARTERS = {
     "running_stack",
     "start_stack",
     "stub_service",
+    "locust",
+    "finish",
+    "printed_json",
+    "web_ui",
+    "Started",
     "redis_server",
     "subprocess",
 }
+# They end at once, and any run document asks for them: what commit and what machine it is of.
+HARMLESS = {"git", "uname"}
 
 _started: list[str] = []
 _hooks: list[object] = []
@@ -76,7 +83,7 @@ def kind_of(item: pytest.Function) -> str:
 
 
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen":
+    if event == "subprocess.Popen" and arguments[0] not in HARMLESS:
         _started.append(subprocess.list2cmdline(map(str, arguments[1])))
 
 

@@ -13,6 +13,7 @@ from inference_core.redis.keyspace import SyncKeyspace
 from inference_core.settings import Settings
 from inference_core.stack.ports import free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
+from tests.support.preloaded import Program
 
 
 def keys_of_service(url: str) -> SyncKeyspace:
@@ -34,7 +35,7 @@ def wait_until(
         time.sleep(every_s)
 
 
-def stop(process: subprocess.Popen[bytes], *, grace_s: float = 10.0) -> None:
+def stop(process: Program, *, grace_s: float = 10.0) -> None:
     """End a process: SIGTERM, then SIGKILL after the grace."""
     if process.poll() is not None:
         return

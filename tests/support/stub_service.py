@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import os
 import secrets
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from inference_core.stack.ports import free_port, is_listening
+from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.stub_llm import StubLLM
 
@@ -109,16 +109,16 @@ FIXED: dict[str, dict[str, Any]] = {
 
 
 @contextmanager
-def stub_service(folder: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A running stub; gives its URL and its process."""
+def stub_service(folder: Path, *arguments: str) -> Iterator[str]:
+    """A running stub; gives its URL."""
     port = free_port()
     with (folder / "stub.log").open("wb") as log:
         command = [sys.executable, "-m", "tests.support.stub_service", "--port", str(port), *arguments]
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).resolve().parents[2])
+        process = preloaded.start(command, cwd=preloaded.ROOT, env=os.environ, stdout=log, stderr=log)
     try:
         wait_until(lambda: process.poll() is not None or is_listening(port), within_s=30, what="the stub listening")
         assert process.poll() is None, (folder / "stub.log").read_text()
-        yield f"http://127.0.0.1:{port}", process
+        yield f"http://127.0.0.1:{port}"
     finally:
         stop(process)
 

@@ -29,7 +29,13 @@ def assert_true(comparison: Comparison) -> None:
         assert figure.reported >= figure.true * (1 - RELATIVE_ERROR), figure
 
 
-@pytest.mark.parametrize("name", ["errors, closed, 1", "stalls, closed, 2", "lognormal, open, 2"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "errors, closed, 1",
+        *(pytest.param(name, marks=pytest.mark.full) for name in ("stalls, closed, 2", "lognormal, open, 2")),
+    ],
+)
 def test_figures_are_those_of_the_server(name: str) -> None:
     comparison = compare(case(name), SHORT)
     assert_true(comparison)
@@ -39,6 +45,7 @@ def test_figures_are_those_of_the_server(name: str) -> None:
     assert bool(failures) == name.startswith("errors")
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("model", ["closed", "open"])
 def test_a_freeze_shows_at_its_full_size_from_the_intended_starts(model: str) -> None:
     comparison = compare(case(f"freeze, {model}, 1"), SHORT)

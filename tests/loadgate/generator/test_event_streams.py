@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -12,16 +9,14 @@ from typing import Any
 import pytest
 
 from loadgate.generator.client.event_parser import EventParser
+from tests.support.preloaded import printed_json
 
 PROGRAM = Path(__file__).with_name("event_streams_program.py")
 GAP_MS = 80
 
 
 def seen(scenario: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, PROGRAM, scenario], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    return printed_json(PROGRAM, scenario)
 
 
 def test_events_are_stamped_as_they_come_and_the_last_one_ends_the_request() -> None:

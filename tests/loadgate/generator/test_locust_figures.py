@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.support.preloaded import printed_json
 
 PROGRAM = Path(__file__).with_name("locust_figures_program.py")
 
 
 @pytest.fixture(scope="module")
 def shown() -> dict[str, Any]:
-    done = subprocess.run([sys.executable, str(PROGRAM)], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+    return printed_json(PROGRAM)
 
 
 def test_tables_are_made_for_a_terminal_of_any_width(shown: dict[str, Any]) -> None:

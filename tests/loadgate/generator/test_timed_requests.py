@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
-import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -16,15 +14,13 @@ from typing import Any
 import pytest
 
 from loadgate.generator.client.tracing import new_traceparent, request_ids
+from tests.support.preloaded import printed_json
 
 PROGRAM = Path(__file__).with_name("timed_requests_program.py")
 
 
 def seen(scenario: str) -> dict[str, Any]:
-    done = subprocess.run([sys.executable, PROGRAM, scenario], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    return printed_json(PROGRAM, scenario)
 
 
 def test_work_of_the_client_before_and_after_a_request_is_not_its_latency() -> None:

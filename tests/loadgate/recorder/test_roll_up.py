@@ -35,6 +35,7 @@ def test_half_an_hour_of_15_names_keeps_each_second() -> None:
     assert {slot.width_s for slot in recorder.time_slots()} == {1}
 
 
+@pytest.mark.full
 def test_a_day_rolls_up_to_a_few_thousand_cells_a_name() -> None:
     recorder = Recorder()
     for second in range(24 * 3600):

@@ -62,6 +62,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (folder / "run.json").unlink()
 
 
+@pytest.mark.full
 def test_the_report_of_a_day_is_quick_to_make_and_small(day: Path) -> None:
     command = [sys.executable, "-c", BUILD, str(day / "run.json"), str(day / "report.html")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)

@@ -114,7 +114,10 @@ def test_only_its_own_style_and_script_may_run() -> None:
     assert not re.findall(r"""(?:src|srcset)=|url\(|@import|\bstyle="|\son\w+=""", html.replace(script, ""))
 
 
-@pytest.mark.parametrize(("names", "per_s", "coarse"), [(12, 40, False), (20, 100, False), (50, 100, True)])
+@pytest.mark.parametrize(
+    ("names", "per_s", "coarse"),
+    [(12, 40, False), *(pytest.param(*more, marks=pytest.mark.full) for more in ((20, 100, False), (50, 100, True)))],
+)
 def test_a_heavy_run_of_ten_minutes_stays_small_and_says_what_it_merged(names: int, per_s: int, coarse: bool) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=600, names=names, requests_per_s=per_s)))
     html = html_report(document)

@@ -20,7 +20,9 @@ LONG = Synthetic(duration_s=5 * 3600, names=3, requests_per_s=3)
 PLAIN = Synthetic(duration_s=400, names=6, requests_per_s=30, failure_share=0.03)
 
 
-@pytest.fixture(scope="module", params=[PLAIN, LONG], ids=["seconds", "rolled up"])
+@pytest.fixture(
+    scope="module", params=[PLAIN, pytest.param(LONG, marks=pytest.mark.full)], ids=["seconds", "rolled up"]
+)
 def drawn(request: pytest.FixtureRequest) -> tuple[ChartSeries, Recorder]:
     document = stored(synthetic_document(request.param))
     series = chart_series(document, STARTED_S, STARTED_S + request.param.duration_s)

@@ -17,6 +17,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
+
+from tests.support import preloaded
+
+FULL = pytest.mark.full
 PASS, ERROR, USAGE, INCONCLUSIVE, FAIL = 0, 1, 2, 98, 99
 SUITE = Path(__file__).parents[1] / "suites" / "locustfile.py"
 STUB = Path(__file__).parents[1] / "stub_server.py"
@@ -38,9 +43,7 @@ def loadgate_command(*arguments: str) -> list[str]:
 
 def finish(command: list[str], folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run a command in `folder` to its end."""
-    return subprocess.run(
-        command, cwd=folder, env=clean_env(**env), capture_output=True, text=True, timeout=180, check=False
-    )
+    return preloaded.run(command, cwd=folder, env=clean_env(**env))
 
 
 def locust(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -54,9 +57,7 @@ class Started:
     def __init__(self, command: list[str], folder: Path, **env: str) -> None:
         self.log = folder / f"output-{time.monotonic_ns()}.log"
         with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=clean_env(**env), stdout=log, stderr=log, stdin=subprocess.DEVNULL
-            )
+            self.process = preloaded.start(command, cwd=folder, env=clean_env(**env), stdout=log, stderr=log)
 
     @property
     def output(self) -> str:

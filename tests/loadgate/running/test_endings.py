@@ -12,6 +12,7 @@ import pytest
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
+    FULL,
     INCONCLUSIVE,
     PASS,
     Started,
@@ -54,7 +55,7 @@ def test_an_interrupted_run_that_broke_a_rule_fails(tmp_path: Path, stub: StubSe
     assert document(tmp_path)["run"]["ending"] == "interrupted"
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
 def test_requests_that_an_interrupt_cuts_off_are_no_failures(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     command = locust_command("--host", stub.url, "-t", "60s", *several)
@@ -82,6 +83,7 @@ def test_requests_in_flight_count_when_a_run_is_interrupted_twice(tmp_path: Path
     assert written["totals"]["overall"]["requests"] + written["counters"]["cut_off"] == stub.total
 
 
+@pytest.mark.full
 def test_sigterm_while_a_run_is_ending_asks_for_nothing_new(tmp_path: Path, stub: StubServer) -> None:
     with Started(locust_command("--host", stub.url, "-t", "60s"), tmp_path, LOAD_PROFILE="hanging") as run:
         wait_until(lambda: stub.received["/hang"] == 1 and stub.total > 40, "a request that hangs")
@@ -93,8 +95,9 @@ def test_sigterm_while_a_run_is_ending_asks_for_nothing_new(tmp_path: Path, stub
     assert_artefacts(tmp_path)
 
 
+@pytest.mark.full
 def test_a_target_that_dies_under_load_fails_and_the_verdict_says_so(tmp_path: Path, stub: StubServer) -> None:
-    with Started(locust_command("--host", stub.url, "-t", "7s"), tmp_path, LOAD_PROFILE="roomy") as run:
+    with Started(locust_command("--host", stub.url, "-t", "6s"), tmp_path, LOAD_PROFILE="roomy") as run:
         wait_until(lambda: stub.total > 40, "some requests")
         stub.die()
         assert run.wait() == FAIL, run.output
@@ -120,6 +123,7 @@ def test_interrupting_a_run_of_several_processes_keeps_every_request(tmp_path: P
     assert written["totals"]["overall"]["requests"] == stub.total
 
 
+@pytest.mark.full
 def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
     command = locust_command("--host", stub.url, "-t", "9s", "--processes", "2", *master_ports())
     with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
@@ -131,8 +135,8 @@ def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer
     assert any("was lost during the run" in note for note in written["verdict"]["notes"])
 
 
-@pytest.mark.parametrize("ours", [True, False])
-@pytest.mark.parametrize(("limit_kib", "code"), [(100, PASS), (4, ERROR)])
+@pytest.mark.parametrize("ours", [pytest.param(True, marks=FULL), False])
+@pytest.mark.parametrize(("limit_kib", "code"), [(100, PASS), pytest.param(4, ERROR, marks=FULL)])
 def test_what_cannot_be_written_is_said_below_the_verdict(
     tmp_path: Path, stub: StubServer, ours: bool, limit_kib: int, code: int
 ) -> None:
@@ -163,6 +167,7 @@ def test_what_cannot_be_written_is_said_below_the_verdict(
         assert "there is no run.json to show that the run has passed: exit code 1\n" in done.stdout
 
 
+@pytest.mark.full
 def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missing(
     tmp_path: Path, stub: StubServer
 ) -> None:

@@ -13,6 +13,7 @@ from loadgate.units import duration
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
+    FULL,
     INCONCLUSIVE,
     PASS,
     SUITE,
@@ -35,7 +36,7 @@ def foreign(
     return finish([*command, "--host", stub.url], folder, LOAD_PROFILE=profile, **env)
 
 
-@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+@pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
 def test_every_request_is_recorded_whatever_listeners_and_blocks_do(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
@@ -135,7 +136,12 @@ def test_listeners_that_fail_spoil_the_run_and_their_exit_code_is_said(tmp_path:
     ("listeners", "options", "line"),
     [
         ("test_start:quit_at_once", [], "a test_start listener of the suite stopped the run"),
-        ("test_start:quit_at_once", ["--processes", "1"], "a test_start listener of the suite stopped the run"),
+        pytest.param(
+            "test_start:quit_at_once",
+            ["--processes", "1"],
+            "a test_start listener of the suite stopped the run",
+            marks=FULL,
+        ),
         ("test_start:stop_at_once", [], "a test_start listener of the suite stopped the run"),
         ("test_start:exit_at_once", [], "the test_start listener exit_at_once called sys.exit(4)"),
         ("init:quit_at_once", [], "the run was ended before it began"),
@@ -154,7 +160,7 @@ def test_a_run_that_a_suite_ends_before_the_load_ends_at_once_with_a_line(
     assert not list(tmp_path.glob("reports/performance/runs/*"))
 
 
-@pytest.mark.parametrize("options", [[], ["--processes", "2", "-u", "2"]])
+@pytest.mark.parametrize("options", [[], pytest.param(["--processes", "2", "-u", "2"], marks=FULL)])
 def test_a_suite_that_stops_the_run_is_judged_on_what_was_measured(
     tmp_path: Path, stub: StubServer, options: list[str]
 ) -> None:

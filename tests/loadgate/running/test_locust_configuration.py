@@ -91,6 +91,7 @@ def test_a_folder_of_locustfiles_and_a_configuration_file_that_wins_over_the_pro
     assert names(tmp_path) == {"ok", "call"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("host", ["ws://127.0.0.1:1", "localhost:1883", "grpc://nowhere"])
 def test_hosts_that_are_for_clients_of_the_suites_own(tmp_path: Path, stub: StubServer, host: str) -> None:
     suite(tmp_path, base=stub.url)
@@ -102,6 +103,7 @@ def test_hosts_that_are_for_clients_of_the_suites_own(tmp_path: Path, stub: Stub
     assert names(tmp_path) == {"ok", "call"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("way", ["LOCUST_HOST", "class", "none needed", "no scheme"])
 def test_a_host_that_locust_finds_by_itself(tmp_path: Path, stub: StubServer, way: str) -> None:
     suite(
@@ -119,6 +121,7 @@ def test_a_host_that_locust_finds_by_itself(tmp_path: Path, stub: StubServer, wa
     assert document(tmp_path)["run"]["host"] == shown
 
 
+@pytest.mark.full
 def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
     suite(tmp_path)
     dead = f"http://127.0.0.1:{free_port()}"
@@ -138,6 +141,7 @@ def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists() or not list((tmp_path / "reports").rglob("run.json"))
 
 
+@pytest.mark.full
 def test_requests_of_the_gates_own_never_go_through_a_proxy(tmp_path: Path, stub: StubServer) -> None:
     suite(tmp_path)
     check = '[[tool.loadgate.doctor]]\nname = "API"\nkind = "http-json"\nwhere = "/x"\nexpect = { status = "ok" }\n'

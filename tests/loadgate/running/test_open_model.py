@@ -12,6 +12,7 @@ import pytest
 from loadgate.recorder import Recorder
 from tests.loadgate.running.support import (
     FAIL,
+    FULL,
     INCONCLUSIVE,
     PASS,
     SUITE,
@@ -31,7 +32,7 @@ def requests_by_stage(run: dict[str, Any]) -> Counter[str]:
     return Counter({stage: recorder.totals(stages=[stage]).requests for stage in recorder.stages()})
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
 def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="rates")
@@ -45,6 +46,7 @@ def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, st
     assert stages["base"] == pytest.approx(40, abs=10)
 
 
+@pytest.mark.full
 def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, stub: StubServer) -> None:
     options = ["-u", "1", "-t", "2s", "--processes", "2", *master_ports()]
     done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="open")
@@ -69,7 +71,7 @@ def test_what_users_send_before_the_first_arrival_is_in_no_rate(tmp_path: Path, 
 def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
     # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
     stub.freeze_at, stub.freeze_s = 40, 1.5
-    done = locust(tmp_path, "--host", stub.url, "-u", "4", "-t", "5s", LOAD_PROFILE="open")
+    done = locust(tmp_path, "--host", stub.url, "-u", "4", "-t", "4s", LOAD_PROFILE="open")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
     run = document(tmp_path)
     overall = run["totals"]["overall"]
@@ -80,7 +82,7 @@ def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_p
     assert overall["requests"] == stub.total
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
 def test_a_generator_that_stalls_does_not_make_the_target_slow(
     tmp_path: Path, stub: StubServer, processes: int
 ) -> None:
@@ -103,6 +105,7 @@ def test_arrivals_that_never_start_are_counted_and_prevent_a_pass(tmp_path: Path
     assert "arrivals never started" in run["verdict"]["reason"]
 
 
+@pytest.mark.full
 def test_a_rate_makes_any_profile_an_open_model(tmp_path: Path, stub: StubServer) -> None:
     command = loadgate_command("run", "roomy", "--rate", "30/s", "-t", "2s", "--host", stub.url, "-f", str(SUITE))
     done = finish(command, tmp_path)
@@ -128,13 +131,13 @@ def test_what_cannot_be_an_open_model_is_refused(
     assert stub.total == 0
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
 def test_stages_change_the_users_and_mark_the_requests(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="staged")
     assert done.returncode == PASS, done.stdout + done.stderr
     run = document(tmp_path)
-    assert run["run"]["planned_s"] == 9
+    assert run["run"]["planned_s"] == 6
     assert {2, 8, 1} <= {count for _, count in run["user_counts"]}
     stages = requests_by_stage(run)
     assert {"base", "spike", "after"} <= set(stages)
@@ -154,6 +157,7 @@ def test_an_abort_rule_ends_the_run_early_with_its_verdict(tmp_path: Path, stub:
     assert re.search(r"FAIL: .*exit code 99", done.stdout)
 
 
+@pytest.mark.full
 def test_an_abort_by_latency_needs_a_generator_that_is_healthy_then(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     done = locust(tmp_path, "--host", stub.url, "-t", "6s", LOAD_PROFILE="abort", TEST_LAG_LIMIT_MS="0")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.loadgate.running.support import (
+    FULL,
     INCONCLUSIVE,
     USAGE,
     assert_artefacts,
@@ -25,11 +26,11 @@ from tests.loadgate.stub_server import StubServer
     ("options", "env", "shown"),
     [
         ([], {"LOAD_PROFILE": "hanging"}, "4 20.0 2 hanging"),
-        (["--load-profile", "slow"], {"LOAD_PROFILE": "hanging"}, "4 20.0 2 slow"),
+        pytest.param(["--load-profile", "slow"], {"LOAD_PROFILE": "hanging"}, "4 20.0 2 slow", marks=FULL),
         (["-u", "2", "-r", "3", "-t", "1s"], {"LOAD_PROFILE": "tight"}, "2 3.0 1 tight"),
         (["-t", "1s"], {"LOAD_PROFILE": "tight", "LOCUST_USERS": "3"}, "3 20.0 1 tight"),
-        (["-u", "1", "-t", "1s", "--profile", "nightly"], {}, "1 20.0 1 nightly"),
-        (["-u", "1", "-t", "1s"], {"LOAD_PROFILE": ""}, "1 20.0 1 roomy"),
+        pytest.param(["-u", "1", "-t", "1s", "--profile", "nightly"], {}, "1 20.0 1 nightly", marks=FULL),
+        pytest.param(["-u", "1", "-t", "1s"], {"LOAD_PROFILE": ""}, "1 20.0 1 roomy", marks=FULL),
     ],
 )
 def test_defaults_and_what_wins_over_them(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import subprocess
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from loadgate.run.document import SCHEMA_VERSION
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
+    FULL,
     INCONCLUSIVE,
     PASS,
     assert_artefacts,
@@ -21,23 +25,41 @@ from tests.loadgate.running.support import (
     rule_of,
     run_folder,
 )
-from tests.loadgate.stub_server import StubServer
+from tests.loadgate.stub_server import StubServer, stub_server
 
 
-def test_a_fast_target_passes_and_every_request_is_in_the_record(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="roomy")
+@dataclass(frozen=True)
+class Passed:
+    """A run that passed, with Locust's own files: what it printed, left, and asked for."""
+
+    done: subprocess.CompletedProcess[str]
+    folder: Path
+    received: Counter[str]
+
+
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory: pytest.TempPathFactory) -> Passed:
+    folder = tmp_path_factory.mktemp("passed")
+    options = ("--html", "out/a/report.html", "--csv", "out/b/results")
+    with stub_server() as stub:
+        done = locust(folder, "--host", stub.url, *options, LOAD_PROFILE="roomy")
     assert done.returncode == PASS, done.stdout + done.stderr
-    assert_artefacts(tmp_path)
-    run = document(tmp_path)
+    return Passed(done, folder, stub.received)
+
+
+@pytest.mark.xdist_group("passed")
+def test_a_fast_target_passes_and_every_request_is_in_the_record(passed: Passed) -> None:
+    assert_artefacts(passed.folder)
+    run = document(passed.folder)
     assert run["schema_version"] == SCHEMA_VERSION
     assert run["run"]["ending"] == "completed"
     assert {item["name"]: item["requests"] for item in run["totals"]["requests"]} == {
-        "Quick - Ping": stub.received["/ping"],
-        "GET /plain": stub.received["/plain"],
+        "Quick - Ping": passed.received["/ping"],
+        "GET /plain": passed.received["/plain"],
     }
     assert {item["group"] for item in run["totals"]["requests"]} == {"quick"}
-    assert "PASS: all 2 rules held" in done.stdout
-    assert 'tests="2" failures="0" errors="0"' in (run_folder(tmp_path) / "junit.xml").read_text()
+    assert "PASS: all 2 rules held" in passed.done.stdout
+    assert 'tests="2" failures="0" errors="0"' in (run_folder(passed.folder) / "junit.xml").read_text()
 
 
 def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer) -> None:
@@ -68,7 +90,7 @@ def test_requests_of_plain_locust_users_name_their_traces_too(
     assert all((request["trace_id"] == own) == (request["name"] == "GET /own") for request in kept)
 
 
-@pytest.mark.parametrize("delay_s", [0.15, 0.104])
+@pytest.mark.parametrize("delay_s", [pytest.param(0.15, marks=FULL), 0.104])
 def test_a_slow_target_fails_its_limit(tmp_path: Path, stub: StubServer, delay_s: float) -> None:
     stub.delay_s = delay_s
     done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="tight")
@@ -123,7 +145,7 @@ def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tm
     assert "no answer when the run ended" in {error["text"] for error in run["errors"]}
 
 
-@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+@pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
 def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
@@ -162,7 +184,7 @@ def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stu
     assert inside["failures"] == inside["requests"] == stub.received["/inside"]
 
 
-@pytest.mark.parametrize("processes", [[], ["--processes", "2"]])
+@pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
 def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
@@ -180,25 +202,22 @@ def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged
     assert note in run["verdict"]["reason"]
 
 
-def test_locusts_own_html_and_csv_are_written_into_missing_folders(tmp_path: Path, stub: StubServer) -> None:
-    options = ("--html", "out/a/report.html", "--csv", "out/b/results")
-    done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="roomy")
-    assert done.returncode == PASS, done.stdout + done.stderr
-    assert "</html>" in (tmp_path / "out/a/report.html").read_text()
+@pytest.mark.xdist_group("passed")
+def test_locusts_own_html_and_csv_are_written_into_missing_folders(passed: Passed) -> None:
+    assert "</html>" in (passed.folder / "out/a/report.html").read_text()
     for name in ("results_stats.csv", "results_stats_history.csv", "results_failures.csv"):
-        assert (tmp_path / "out/b" / name).exists()
+        assert (passed.folder / "out/b" / name).exists()
 
 
-def test_locusts_own_tables_show_times_as_they_were_measured(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, "--csv", "results", LOAD_PROFILE="roomy")
-    assert done.returncode == PASS, done.stdout + done.stderr
-    rows = list(csv.DictReader((tmp_path / "results_stats.csv").read_text().splitlines()))
+@pytest.mark.xdist_group("passed")
+def test_locusts_own_tables_show_times_as_they_were_measured(passed: Passed) -> None:
+    rows = list(csv.DictReader((passed.folder / "out/b/results_stats.csv").read_text().splitlines()))
     assert [row["Name"] for row in rows] == ["/plain", "Quick - Ping", "Aggregated"]
     for row in rows:
         times = [text for column, text in row.items() if column.endswith(("Time", "%"))]
         assert all("." in text for text in times), row
     # Of the table of all requests the last one printed; percentiles are printed once.
-    *_, totals, percentiles = [line for line in done.stderr.splitlines() if " Aggregated " in line]
+    *_, totals, percentiles = [line for line in passed.done.stderr.splitlines() if " Aggregated " in line]
     counts, times, rates = (part.split() for part in totals.partition("Aggregated")[2].split("|"))
     assert len(counts) == len(rates) == 2
     assert len(times) == 4
@@ -206,7 +225,7 @@ def test_locusts_own_tables_show_times_as_they_were_measured(tmp_path: Path, stu
     *times, requests = percentiles.split()[1:]
     assert len(times) == 11
     assert all("." in text for text in times), percentiles
-    assert int(requests) == int(counts[0]) == stub.total
+    assert int(requests) == int(counts[0]) == sum(passed.received.values())
 
 
 def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub: StubServer) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.loadgate.running.support import WebUi, document, master_ports, wait_until, web_ui
+from tests.loadgate.running.support import FULL, WebUi, document, master_ports, wait_until, web_ui
 from tests.loadgate.stub_server import StubServer
 from tests.support.browser import launched_browser
 
@@ -32,7 +32,7 @@ def state(ui: WebUi) -> dict[str, Any]:
     return dict(json.loads(ui.get("/loadgate/state")))
 
 
-@pytest.mark.parametrize("base", ["", "/load"])
+@pytest.mark.parametrize("base", ["", pytest.param("/load", marks=FULL)])
 def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: StubServer, base: str) -> None:
     stub.delay_s = 0.15
     with web_ui(tmp_path, "--host", stub.url, base=base, LOAD_PROFILE="tight") as (ui, _):
@@ -78,6 +78,7 @@ def test_the_rules_are_there_until_the_verdict_is_and_the_page_goes_on_asking(tm
         assert {count for _, count in seen} <= {2, 3}, seen
 
 
+@pytest.mark.full
 def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that_runs(
     tmp_path: Path, stub: StubServer
 ) -> None:
@@ -100,7 +101,7 @@ def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that
         assert ui.swarm(**form, profile="")["success"]
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
 def test_an_edit_marks_the_requests_on_the_way_as_ramp(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     with web_ui(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="roomy") as (ui, _):
@@ -118,6 +119,7 @@ def test_an_edit_marks_the_requests_on_the_way_as_ramp(tmp_path: Path, stub: Stu
     assert [stage for _, stage in document(tmp_path)["stages"]] == ["ramp", "steady", "ramp", "steady"]
 
 
+@pytest.mark.full
 def test_a_browser_shows_the_tab(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     started = web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="tight")

@@ -24,7 +24,8 @@ from tests.loadgate.stub_server import StubServer
 
 
 def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="roomy")
+    processes = ["--processes", "2", *master_ports()]
+    done = locust(tmp_path, "--host", stub.url, "-t", "4s", *processes, LOAD_PROFILE="roomy")
     assert done.returncode == PASS, done.stdout + done.stderr
     run = document(tmp_path)
     assert {item["name"]: item["requests"] for item in run["totals"]["requests"]} == {
@@ -44,8 +45,10 @@ def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
     assert done.stdout.count("exit code 0") == 1
 
 
+@pytest.mark.full
 def test_measures_of_processes_merge_exactly_and_count_as_no_requests(tmp_path: Path, stub: StubServer) -> None:
-    done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="measuring")
+    processes = ["--processes", "2", *master_ports()]
+    done = locust(tmp_path, "--host", stub.url, "-t", "4s", *processes, LOAD_PROFILE="measuring")
     assert done.returncode == PASS, done.stdout + done.stderr
     run = document(tmp_path)
     pings = stub.received["/ping"]
@@ -59,12 +62,14 @@ def test_measures_of_processes_merge_exactly_and_count_as_no_requests(tmp_path: 
     assert f"| Quick - Late (measure) | {pings} |" in (run_folder(tmp_path) / "summary.md").read_text()
 
 
+@pytest.mark.full
 def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="slow")
     assert done.returncode == PASS, done.stdout + done.stderr
     assert document(tmp_path)["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("skew_s", [-200, 7])
 def test_a_worker_whose_clock_is_off_counts_in_its_masters_time(tmp_path: Path, stub: StubServer, skew_s: int) -> None:
     bind_host, host, bind, port, _, _ = master_ports()

@@ -221,7 +221,7 @@ class NestedUser(BaseUser):
 
 def profile(name: str, weights: dict[str, int], limit_ms: float = 5000, **more: Any) -> LoadProfile:
     thresholds = {"quick_p95_ms": limit_ms, "overall_failure_rate": 0.1} if "QuickUser" in weights else {}
-    settings: dict[str, Any] = {"users": 4, "spawn_rate": 20.0, "run_time": "3s", "thresholds": thresholds} | more
+    settings: dict[str, Any] = {"users": 4, "spawn_rate": 20.0, "run_time": "2s", "thresholds": thresholds} | more
     return LoadProfile(name=name, description=f"the {name} profile", weight_config=weights, **settings)
 
 
@@ -259,7 +259,7 @@ PROFILES = {
         profile("garbled", {"GarbledUser": 1}, rules=["overall: failures <= 0"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("plain", {"PlainUser": 1, "PlainFastUser": 1}, run_time="2s", rules=["overall: requests > 0"]),
-        profile("senseless", {"SenselessUser": 1}, run_time="6s", rules=["overall: failures <= 0 over 1s"]),
+        profile("senseless", {"SenselessUser": 1}, run_time="4s", rules=["overall: failures <= 0 over 1s"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-blocked", {"QuickUser": 19, "BlockingUser": 1}, 50, rate="30/s"),
         profile("open-starting", {"StartingUser": 1}, rate="20/s", rules=["starting: requests > 0"]),
@@ -270,9 +270,9 @@ PROFILES = {
             "staged",
             {"QuickUser": 1},
             stages=[
-                Stage(users=2, duration="3s", name="base"),
-                Stage(users=8, duration="3s", name="spike"),
-                Stage(users=1, duration="3s", name="after"),
+                Stage(users=2, duration="2s", name="base"),
+                Stage(users=8, duration="2s", name="spike"),
+                Stage(users=1, duration="2s", name="after"),
             ],
         ),
         profile(
