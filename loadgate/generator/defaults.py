@@ -12,12 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from locust import User
 from locust.argument_parser import LocustArgumentParser
 
+from loadgate.errors import SuiteError
 from loadgate.generator.groups import group_of
 from loadgate.generator.users import BaseUser
 from loadgate.recorder import OVERALL, RAMP, STEADY
-from loadgate.rules import LimitError, Rule, read_limits
+from loadgate.rules import Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
-from loadgate.shape.profile import LoadProfile, ProfileError, find_profile
+from loadgate.shape.profile import LoadProfile, find_profile
 from loadgate.shape.stages import closed_steps
 from loadgate.units import plain
 
@@ -30,10 +31,6 @@ POOL_S = 2.0
 
 LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "run time"}
 """Locust's options for which a profile has values, and what to call them."""
-
-
-class SuiteError(Exception):
-    """A profile, a class name or a rule is wrong; the text is one line an error."""
 
 
 def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
@@ -62,10 +59,7 @@ def choose_profile(name: str | None, profiles: Mapping[str, LoadProfile], defaul
     Raises:
         SuiteError: there is none of that name.
     """
-    try:
-        return find_profile(name or default, profiles)
-    except ProfileError as error:
-        raise SuiteError(str(error)) from error
+    return find_profile(name or default, profiles)
 
 
 def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -> None:
@@ -74,10 +68,7 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
     Raises:
         SuiteError: it cannot, with all problems.
     """
-    try:
-        profile.validate([user.__name__ for user in user_classes])
-    except ProfileError as error:
-        raise SuiteError(str(error)) from error
+    profile.validate([user.__name__ for user in user_classes])
     if profile.arrivals() is None:
         return
     unfit = [
@@ -105,10 +96,7 @@ def rules_of(
             problems.
     """
     thresholds, lines = profile.own_limits or (thresholds, lines)
-    try:
-        rules = read_limits(thresholds, lines)
-    except LimitError as error:
-        raise SuiteError(str(error)) from error
+    rules = read_limits(thresholds, lines)
     # The rules of the thresholds come first, one each.
     problems = [*_misspelt_groups(rules[: len(thresholds)], user_classes), *_unknown_stages(rules, profile)]
     if problems:

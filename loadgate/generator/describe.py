@@ -15,12 +15,13 @@ from collections.abc import Sequence
 from locust.argument_parser import get_parser, parse_locustfile_paths
 from locust.main import merge_locustfiles_content
 
+from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.locust_options import option_problem
 from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.plan import needs_host
 from loadgate.generator.plugin import LoadGate
-from loadgate.generator.suite import SuiteError, refuse, validated
+from loadgate.generator.suite import refuse, validated
 
 
 def _main(mark: str, path: str, asked: Sequence[str]) -> None:

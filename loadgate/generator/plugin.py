@@ -19,6 +19,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner, WorkerNode, WorkerRunner
 
 from loadgate.credentials import without_credentials
+from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.closing import Closing, who_ends
 from loadgate.generator.conductor import Conductor
@@ -37,7 +38,7 @@ from loadgate.generator.measures import measured
 from loadgate.generator.pacer import Pacer, activate
 from loadgate.generator.plan import classes_with_users, hosts_under_test, make_plan, needs_host, process_name
 from loadgate.generator.request_events import record_measure, record_request
-from loadgate.generator.suite import Choice, Suite, SuiteError, configure, host_slips, preflight_problems, refuse
+from loadgate.generator.suite import Choice, Suite, configure, host_slips, preflight_problems, refuse
 from loadgate.generator.web_tab import add_tab, refuse_profiles
 from loadgate.generator.workers import GRACE_S, REPORT, MasterSide, WorkerSide
 from loadgate.live.channel import LIVE_VARIABLE

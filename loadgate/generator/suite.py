@@ -14,7 +14,6 @@ from loadgate.checks import Check, host_problem, is_http, on_host, reachable, ru
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.defaults import (
     LOAD_OPTIONS,
-    SuiteError,
     add_profile_option,
     choose_profile,
     overrides_of,
@@ -141,4 +140,4 @@ def refuse(message: str, code: ExitCode) -> NoReturn:
     sys.exit(code)
 
 
-__all__ = ["Choice", "Suite", "SuiteError", "configure", "host_slips", "preflight_problems", "refuse", "validated"]
+__all__ = ["Choice", "Suite", "configure", "host_slips", "preflight_problems", "refuse", "validated"]

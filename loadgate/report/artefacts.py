@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from loadgate.errors import CommandError
 from loadgate.recorder import histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
@@ -19,7 +20,7 @@ REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
 
 
-class UnwrittenError(OSError):
+class UnwrittenError(CommandError, OSError):
     """Files of a run could not be written; the message is one line that names them and says why."""
 
 

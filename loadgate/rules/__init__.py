@@ -9,7 +9,7 @@ from loadgate.rules.evaluate import (
     loaded_stages,
     steady_stages,
 )
-from loadgate.rules.limits import LimitError, read_limits
+from loadgate.rules.limits import read_limits
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
 from loadgate.rules.thresholds import ThresholdError, from_thresholds
 from loadgate.rules.types import (
@@ -28,7 +28,6 @@ from loadgate.rules.view import RecorderView
 __all__ = [
     "EvaluationContext",
     "Interval",
-    "LimitError",
     "Metric",
     "MetricKind",
     "Operator",

@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from loadgate.rules.parser import RuleErrors, parse_rules
-from loadgate.rules.thresholds import ThresholdError, from_thresholds
+from loadgate.errors import LimitError
+from loadgate.rules.parser import parse_rules
+from loadgate.rules.thresholds import from_thresholds
 from loadgate.rules.types import Rule
-
-
-class LimitError(ValueError):
-    """Limits that cannot be read; the text is one line a problem."""
 
 
 def read_limits(thresholds: Mapping[str, float], lines: str | Iterable[str]) -> list[Rule]:
@@ -17,11 +14,11 @@ def read_limits(thresholds: Mapping[str, float], lines: str | Iterable[str]) -> 
     problems: list[str] = []
     try:
         rules += from_thresholds(thresholds)
-    except ThresholdError as error:
+    except LimitError as error:
         problems.append(str(error))
     try:
         rules += parse_rules(lines)
-    except RuleErrors as error:
+    except LimitError as error:
         problems.append(str(error))
     if problems:
         raise LimitError("\n".join(problems))

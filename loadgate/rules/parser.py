@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from loadgate.errors import LimitError
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 from loadgate.units import UNIT_S, count, duration_s, plain
 
@@ -46,7 +47,7 @@ class RuleError:
         return f"rule {self.line}, column {self.column}: {self.message}: {self.text}"
 
 
-class RuleErrors(ValueError):  # noqa: N818 - it holds several
+class RuleErrors(LimitError):  # noqa: N818 - it holds several
     """All errors of a list of rules; the text has one line for each."""
 
     def __init__(self, errors: list[RuleError]) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 
+from loadgate.errors import LimitError
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 
 _KEY = re.compile(
@@ -12,7 +13,7 @@ _KEY = re.compile(
 KNOWN_FORMS = "<group>_p<NN>_ms, <group>_mean_ms, <group>_max_ms, <group>_failure_rate, with 'overall' for all requests"
 
 
-class ThresholdError(ValueError):
+class ThresholdError(LimitError):
     """A dictionary of thresholds that cannot be read; one line a key."""
 
 

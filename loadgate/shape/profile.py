@@ -4,15 +4,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from loadgate.errors import LimitError, SuiteError
 from loadgate.recorder import OUTSIDE, RAMP
-from loadgate.rules import LimitError, read_limits
+from loadgate.rules import read_limits
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
 from loadgate.units import compact_duration, count, duration, duration_s, given
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
 
-class ProfileError(ValueError):
+class ProfileError(SuiteError, ValueError):
     """A profile that cannot be run; the text is one line a problem, with the profile's name and what to change."""
 
 
