@@ -130,7 +130,7 @@ class Conductor:
         if self._said_unseen or run.elapsed_s < UNSEEN_S:
             return
         self._said_unseen = True
-        for rule in run.facts().asked_for(run.plan.rules, run.recorder):
+        for rule in run.facts().applicable(run.plan.rules, run.recorder):
             if rule.stage is None and not run.recorder.totals(rule.scope).requests:
                 logger.warning("rule '%s': nothing of %r was recorded in the first %d s", rule, rule.scope, UNSEEN_S)
 

@@ -30,7 +30,7 @@ class LiveBoard:
         self._runner = runner
         self._own_health = own_health
         self._cpu_limit_share = cpu_limit_share
-        self._rules = LiveRules(run.facts().asked_for(run.plan.rules, run.recorder), run.recorder)
+        self._rules = LiveRules(run.facts().applicable(run.plan.rules, run.recorder), run.recorder)
         self._state: LiveState | None = None
         self._made_s = 0.0
 

@@ -47,7 +47,7 @@ def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) 
         steps=_steps(choice, options.num_users) if shape is None else (),
         arrivals=profile.arrivals() if options.open_model else None,
         fewer_users=_fewer_users(choice, environment),
-        groups_left_out=_groups_left_out(choice, environment),
+        groups_without_users=_groups_without_users(choice, environment),
         remarks=choice.overrides,
         request_types=choice.request_types,
     )
@@ -82,7 +82,7 @@ def _fewer_users(choice: Choice, environment: Environment) -> str:
     return f"{options.num_users} users instead of the profile's {users}" if options.num_users < users else ""
 
 
-def _groups_left_out(choice: Choice, environment: Environment) -> frozenset[str]:
+def _groups_without_users(choice: Choice, environment: Environment) -> frozenset[str]:
     """Return the profile's groups that have no user because of what was asked for: few users, or some classes only."""
     options = environment.parsed_options
     if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):

@@ -1,4 +1,4 @@
-"""Rules: their grammar, and the judgement of a run by them. Pure: no clock, no I/O, no Locust."""
+"""The grammar of rules and their evaluation. Pure functions: no clock, no I/O, no Locust."""
 
 from loadgate.rules.abort import abort_result, recent_view
 from loadgate.rules.evaluate import (

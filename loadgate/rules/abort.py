@@ -1,4 +1,4 @@
-"""Whether a running test should be stopped now because a rule with `abort` can no longer pass."""
+"""Decide whether to stop a running test because a rule with `abort` can no longer pass."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -9,19 +9,19 @@ from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleRe
 from loadgate.rules.view import RecorderView
 
 LOOK_BACK_S = 30
-"""How many seconds of windows one look goes over: more than ever passes between two looks."""
+"""Each check reads the windows that ended in this many seconds. Checks follow each other at much shorter intervals."""
 
 
 def abort_result(
     rules: Sequence[Rule], view: RecorderView, context: EvaluationContext, *, complete_until_s: int
 ) -> RuleResult | None:
-    """The result of the first rule that asks for the run to stop, or None to go on.
+    """Return the result of the first rule that stops the run, or None if the run continues.
 
-    A rule with a window asks once a full window has broken it, since it must hold in each. A rule without one asks
-    only when the end could hardly change it: a percentile or a share of failures when its limit lies outside the
-    confidence interval, a count, minimum or maximum when it has crossed the limit. `complete_until_s` is the epoch
-    second up to which all requests are known to have been reported (now, in one process; some seconds ago where
-    workers report): later seconds are not looked at by rules with a window.
+    A rule with a window stops the run when one full window breaks it. A rule without a window stops the run only when
+    the rest of the run can hardly change the result: a percentile or a failure rate when its limit lies outside the
+    confidence interval; a count, a minimum or a maximum when it has crossed its limit. `complete_until_s` is the epoch
+    second before which all requests have been reported: the current second in a single process, some seconds earlier
+    when workers report. Rules with a window ignore the seconds after it.
     """
     for rule in rules:
         if not rule.abort:
@@ -34,7 +34,7 @@ def abort_result(
 
 
 def recent_view(rule: Rule, view: RecorderView, complete_until_s: int) -> RecorderView:
-    """What a rule with a window sees of the last windows that are whole; looking costs the same in a long run."""
+    """Return a view of the latest full windows only, so that a check costs the same at any time of a long run."""
     return _Recent(view, complete_until_s - (rule.window_s or 0) - LOOK_BACK_S, complete_until_s)
 
 
@@ -47,7 +47,7 @@ def _is_certain(rule: Rule, interval: Interval | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Recent:
-    """A view whose seconds are those of the last windows only, so that looking every second stays cheap."""
+    """A view that holds only the seconds from `since_s` to `until_s`."""
 
     view: RecorderView
     since_s: int
@@ -76,6 +76,6 @@ class _Recent:
         slots = self.view.time_slots(scope, stages, since_s)
         ran_before = sum(slot.totals.requests for slot in slots) < self.view.totals(scope, stages).requests
         if ran_before and not (slots and slots[0].start_s == since_s):
-            # A scope that has fallen silent is not one that has not begun.
+            # The scope had requests before these seconds, so an empty first second counts as a second without requests.
             slots.insert(0, TimeSlot(since_s, 1, Totals()))
         return [slot for slot in slots if slot.start_s + slot.width_s <= self.until_s]

@@ -1,11 +1,11 @@
-"""Judging a run: each rule becomes pass, fail or inconclusive with a sentence that says why."""
+"""Evaluate a run: give each rule an outcome (pass, fail or inconclusive) and a reason."""
 
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
-from loadgate.rules.lag import LagSlots, all_lags, least_value
+from loadgate.rules.lag import LagSlots, all_lags, lower_bound
 from loadgate.rules.readings import Reading, confidence_interval, read
 from loadgate.rules.smoke import by_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
@@ -18,15 +18,17 @@ __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 
 @dataclass(frozen=True, slots=True)
 class EvaluationContext:
-    """What is known of the run beside its requests.
+    """Facts about the run that an evaluation needs in addition to the requests.
 
-    `load_s` are the epoch seconds from the start of the load to its end (None: those of the first and last request).
-    `saturated` says in a clause how the load generator itself was overloaded, None when it was not; `lags` holds how
-    late it was at what it had to do, under a name for each way of watching it. With `prefer_steady`, latency rules
-    leave out the ramp where enough requests are left. Without `intervals`, results have no confidence interval, which
-    takes most of the time of a judgement. With `every_request_decides`, as in a smoke test, a limit that has too few
-    requests holds if each of them keeps it. `notes` go into the verdict. `certain` holds those of the recorded requests
-    that certainly are requests, where others may be figures of the suite's own: `overall` must hold for them as well.
+    - `load_s`: epoch seconds of the start and the end of the load; None means those of the first and last request.
+    - `saturated`: a clause that says how the load generator was overloaded; None if it was not.
+    - `lags`: the event-loop lag of the load generator, one name for each way of measuring it.
+    - `prefer_steady`: latency rules exclude the ramp if the remaining requests are enough.
+    - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
+    - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
+    - `notes`: sentences that are copied into the verdict.
+    - `confirmed_requests`: the requests without the events of undeclared types, which may not be requests. If it is
+      given, an `overall` rule passes only if these requests keep its limit too.
     """
 
     load_s: tuple[float, float] | None = None
@@ -36,13 +38,13 @@ class EvaluationContext:
     intervals: bool = True
     every_request_decides: bool = False
     notes: tuple[str, ...] = ()
-    certain: RecorderView | None = None
+    confirmed_requests: RecorderView | None = None
 
 
 def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
-    """The verdict on a run."""
+    """Return the verdict on a run."""
     context = context or EvaluationContext()
-    results = tuple(_judged(rule, rules, view, context) for rule in rules)
+    results = tuple(_final_result(rule, rules, view, context) for rule in rules)
     outcome, reason = _overall_outcome(results, view.totals().requests)
     return Verdict(outcome, results, reason, context.notes)
 
@@ -51,7 +53,7 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
     if not requests:
         return RuleOutcome.INCONCLUSIVE, "no request was recorded"
     if not results:
-        return RuleOutcome.INCONCLUSIVE, "there is no rule to judge the run by"
+        return RuleOutcome.INCONCLUSIVE, "the run has no rules"
     for outcome, word in ((RuleOutcome.FAIL, "failed"), (RuleOutcome.INCONCLUSIVE, "inconclusive")):
         count = sum(result.outcome is outcome for result in results)
         if count:
@@ -60,7 +62,7 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
 
 
 def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
-    """The result of one rule. Latencies are read from successful requests only."""
+    """Return the result of one rule. Latencies are those of successful requests."""
     result = _evaluate_rule(rule, view, context)
     if not context.every_request_decides or context.saturated or result.outcome is not RuleOutcome.INCONCLUSIVE:
         return result
@@ -84,7 +86,7 @@ def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -
         result = replace(result, value_all_stages=whole.value)
     if context.saturated and result.value is not None:
         reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
-        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
+        return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, undetermined=True)
     return result
 
 
@@ -93,10 +95,11 @@ def _stages_of(rule: Rule) -> set[str] | None:
 
 
 def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
-    """The result of a rule that held without the ramp, with what the ramp says of it.
+    """Check a rule that passed without the ramp against the requests of the ramp.
 
-    A limit that is broken once the ramp counts has not been shown to hold, unless the rules ask for something else of
-    the ramp: a rush may be all ramp. Where only the ramp by itself breaks it, the reason says so.
+    The result becomes inconclusive if the rule fails when the ramp is included: a short run can consist of little but
+    its ramp. A separate rule for the ramp turns this check off. If only the ramp alone breaks the limit, the rule still
+    passes and its reason states the value of the ramp.
     """
     rule = result.rule
     if result.outcome is not RuleOutcome.PASS or result.stages != "steady" or _has_own_ramp_rule(rule, rules):
@@ -104,14 +107,14 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
     quick = replace(context, intervals=False)
     if rule.window_s is None and _judge(rule, view, quick, None).outcome is RuleOutcome.FAIL:
         reason = (
-            f"{rule.metric} was {_shown(rule, result.value)}, but the limit does not hold with the "
-            f"ramp; judge the ramp by a rule of its own, such as '{replace(rule, stage=RAMP)}'"
+            f"{rule.metric} was {_shown(rule, result.value)} without the ramp, but breaks the limit with the ramp; "
+            f"add a rule for the ramp, such as '{replace(rule, stage=RAMP)}'"
         )
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
     ramp = _judge(rule, view, quick, {RAMP})
     if ramp.outcome is RuleOutcome.FAIL:
         value, samples = _shown(rule, ramp.value), count(ramp.samples)
-        return replace(result, reason=f"{result.reason}; in the ramp alone it was {value} ({samples} requests)")
+        return replace(result, reason=f"{result.reason}; during the ramp it was {value} ({samples} requests)")
     return result
 
 
@@ -119,35 +122,36 @@ def _has_own_ramp_rule(rule: Rule, rules: Sequence[Rule]) -> bool:
     return any(other.stage == RAMP and (other.scope, other.metric) == (rule.scope, rule.metric) for other in rules)
 
 
-def _judged(rule: Rule, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
-    """The result of one of the rules; inconclusive where `overall` holds only because of what may be no requests."""
+def _final_result(rule: Rule, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
+    """Return a rule's result. An `overall` rule that passes only with undeclared events is inconclusive."""
     result = _with_ramp(evaluate_rule(rule, view, context), rules, view, context)
-    if context.certain is None or rule.scope != OVERALL or result.outcome is not RuleOutcome.PASS:
+    confirmed = context.confirmed_requests
+    if confirmed is None or rule.scope != OVERALL or result.outcome is not RuleOutcome.PASS:
         return result
-    alone = _with_ramp(evaluate_rule(rule, context.certain, context), rules, context.certain, context)
+    alone = _with_ramp(evaluate_rule(rule, confirmed, context), rules, confirmed, context)
     if alone.outcome is RuleOutcome.PASS:
         return result
-    reason = f"{result.reason}; but of the HTTP requests alone, {alone.reason}"
+    reason = f"{result.reason}; but for the HTTP requests alone, {alone.reason}"
     return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
 
 
 def steady_stages(view: RecorderView) -> set[str]:
-    """All stages but the ramp, and what was sent outside the load."""
+    """Return all stages except the ramp and the requests outside the load."""
     return loaded_stages(view) - {RAMP}
 
 
 def loaded_stages(view: RecorderView) -> set[str]:
-    """The stages whose requests were sent while load was made: what a rate is taken of."""
+    """Return the stages during which load was generated. Rates are computed from these."""
     return set(view.stages()) - {OUTSIDE}
 
 
 def is_steady(view: RecorderView) -> bool:
-    """Whether all requests are of the steady stages."""
+    """Return whether all requests belong to the steady stages."""
     return steady_stages(view) == set(view.stages())
 
 
 def _counts_in_time(rule: Rule) -> bool:
-    """Whether the rule asks how many requests a time had; of the whole run `requests` are simply all."""
+    """Return whether the rule reads a number of requests per time. `requests` without a window is a plain count."""
     return rule.metric.kind is MetricKind.THROUGHPUT or (
         rule.metric.kind is MetricKind.REQUESTS and rule.window_s is not None
     )
@@ -162,9 +166,9 @@ def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: C
     load_s = _load_s(view, context)
     reading = read(rule, totals, load_s[1] - load_s[0])
     if reading.value is None:
-        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.lack, samples=reading.samples)
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.missing, samples=reading.samples)
     result = _compare(rule, reading, _interval(rule, totals, context))
-    return _doubted(result, totals, all_lags(context.lags, stages))
+    return _allow_for_lag(result, totals, all_lags(context.lags, stages))
 
 
 def _interval(rule: Rule, totals: Totals, context: EvaluationContext) -> Interval | None:
@@ -178,14 +182,13 @@ def _load_s(view: RecorderView, context: EvaluationContext) -> tuple[float, floa
 def _judged_slots(
     rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None
 ) -> list[TimeSlot]:
-    """The slots that a rule with a window looks at, without gaps, from the scope's first to the run's last second."""
+    """Return the slots that a rule with a window reads: from the scope's first to the run's last second, no gaps."""
     slots, span_s = view.time_slots(rule.scope, stages), view.span_s()
     if not slots or span_s is None:
         return []
     first_s, end_s = slots[0].start_s, span_s[1]
     if _counts_in_time(rule):
-        # Seconds in which load was not made from end to end, or only the last answers were waited for, would read as
-        # few requests.
+        # A second that the load covers only in part, or that only waits for responses, has too few requests to count.
         began_s, ended_s = context.load_s or (first_s, end_s - 1)
         first_s = max(first_s + slots[0].width_s, math.ceil(began_s))
         end_s = min(end_s, math.floor(ended_s))
@@ -199,11 +202,11 @@ def _judge_windows(
     worst: tuple[Reading, Window] | None = None
     proven: tuple[Reading, Window] | None = None
     judged = unjudged = 0
-    lack = ""
+    missing = ""
     for window in full_windows(slots, length_s):
         reading = read(rule, window.totals, window.length_s)
         if reading.value is None:
-            unjudged, lack = unjudged + 1, reading.lack
+            unjudged, missing = unjudged + 1, reading.missing
             continue
         judged += 1
         if worst is None or _is_worse(rule, reading.value, worst[0].value or 0.0):
@@ -213,38 +216,38 @@ def _judge_windows(
             proven = reading, window
     text = duration(length_s)
     if worst is None:
-        reason = f"no window of {text} could be judged: {lack}" if unjudged else f"there is no full window of {text}"
+        reason = f"no window of {text} could be judged: {missing}" if unjudged else f"there is no full window of {text}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
-    # The worst one may be the generator's doing, and another one not.
+    # The generator's lag may explain the worst window. A window that fails in spite of the lag takes precedence.
     reading, window = proven or worst
     skipped = f" ({count(unjudged)} more had too few requests)" if unjudged else ""
     began = clock(window.start_s - run_start_s)
     where = f" in the worst of {count(judged)} windows of {text}{skipped}, {began} into the run"
     result = _compare(rule, reading, _interval(rule, window.totals, context), where)
-    result = _doubted(result, window.totals, lags.within(window))
+    result = _allow_for_lag(result, window.totals, lags.within(window))
     return replace(result, window_start_s=window.start_s)
 
 
 def _is_proven(rule: Rule, value: float, window: Window, lags: LagSlots) -> bool:
-    """Whether a window breaks the rule, and would have done so without the load generator's lag."""
+    """Return whether a window breaks the rule even after the load generator's lag is subtracted."""
     if rule.operator.holds(value, rule.limit):
         return False
-    return not rule.operator.holds(least_value(rule, window.totals, value, lags.within(window)), rule.limit)
+    return not rule.operator.holds(lower_bound(rule, window.totals, value, lags.within(window)), rule.limit)
 
 
-def _doubted(result: RuleResult, totals: Totals, lags: Collection[LatencySketch]) -> RuleResult:
-    """The result, inconclusive where it might be another without the load generator's lag."""
+def _allow_for_lag(result: RuleResult, totals: Totals, lags: Collection[LatencySketch]) -> RuleResult:
+    """Make a result inconclusive if the load generator's lag could have changed its outcome."""
     rule, value = result.rule, result.value or 0.0
     if rule.operator.bounds_from_above == rule.operator.holds(value, rule.limit):
-        return result  # a lower value would change nothing
-    least = least_value(rule, totals, value, lags)
-    if rule.operator.holds(least, rule.limit) == rule.operator.holds(value, rule.limit):
+        return result  # a lower value gives the same outcome
+    bound = lower_bound(rule, totals, value, lags)
+    if rule.operator.holds(bound, rule.limit) == rule.operator.holds(value, rule.limit):
         return result
     reason = (
-        f"{result.reason}; but the load generator was late itself, and without that it may have been as low as "
-        f"{_shown(rule, least)}"
+        f"{result.reason}; but this includes the load generator's own lag, and without it the value may be as low as "
+        f"{_shown(rule, bound)}"
     )
-    return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, doubted=True)
+    return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, undetermined=True)
 
 
 def _is_worse(rule: Rule, value: float, than: float) -> bool:
@@ -257,12 +260,12 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
     verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
     required = f"{rule.operator.value} {given(rule.limit, rule.unit)}"
     relation = f"limit {required}" if holds else f"not {required}"
-    reason = f"{rule.metric} {verb} {_shown(rule, value)}{where}, {relation}{_doubt(rule, interval)}"
+    reason = f"{rule.metric} {verb} {_shown(rule, value)}{where}, {relation}{_interval_note(rule, interval)}"
     outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL
     return RuleResult(rule, outcome, reason, value, reading.samples, interval)
 
 
-def _doubt(rule: Rule, interval: Interval | None) -> str:
+def _interval_note(rule: Rule, interval: Interval | None) -> str:
     if interval is None or not interval.contains(rule.limit):
         return ""
     low, high = ("?" if end is None else _shown(rule, end) for end in (interval.low, interval.high))
@@ -284,6 +287,6 @@ def _nothing_recorded(rule: Rule, view: RecorderView) -> str:
     groups, names = ", ".join(view.groups()), view.names()
     if not names:
         return "no request was recorded"
-    known = f"groups {groups}; " if groups else ""
+    known = f"recorded groups: {groups}; " if groups else ""
     some = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-    return f"no request of {scope!r} was recorded; recorded were {known}names {some}"
+    return f"no request of {scope!r} was recorded; {known}recorded names: {some}"

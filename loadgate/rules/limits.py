@@ -1,4 +1,4 @@
-"""The limits of a suite or a profile: its thresholds and its rule lines, read together."""
+"""Read the limits of a suite or a profile: its thresholds and its rule lines."""
 
 from collections.abc import Iterable, Mapping
 
@@ -9,7 +9,7 @@ from loadgate.rules.types import Rule
 
 
 def read_limits(thresholds: Mapping[str, float], lines: str | Iterable[str]) -> list[Rule]:
-    """The rules of both, thresholds first. Raises LimitError with all that is wrong in either."""
+    """Return the rules of the thresholds, then those of the lines. Raises LimitError with every problem of both."""
     rules: list[Rule] = []
     problems: list[str] = []
     try:

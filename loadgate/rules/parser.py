@@ -7,14 +7,14 @@
     percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
     operator  ::= "<" | "<=" | ">" | ">="
     limit     ::= number [ unit ]                at most 1e15
-    unit      ::= "us" | "ms" | "s" | "min"      for percentiles, mean, min and max; must be given
-                | "%"                            for failures; without it a count of failures is meant
-                | "/s"                           for throughput; must be given
+    unit      ::= "us" | "ms" | "s" | "min"      required for percentiles, mean, min and max
+                | "%"                            for failures; without it the limit is a number of failures
+                | "/s"                           required for throughput
     duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
     stage     ::= any text to the end of the line, or to "abort"; not for throughput
     number    ::= digit { digit } [ "." digit { digit } ]
 
-Keywords and units may be written in capitals; spaces between the parts are free.
+Keywords and units are case-insensitive. Spaces between the parts are optional.
 """
 
 import re
@@ -27,7 +27,7 @@ from loadgate.units import UNIT_S, count, duration_s, plain
 
 _METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"
 MAX_PERCENTILE_DECIMALS = 4
-"""With more, it could not be told from 100 in what is printed and stored."""
+"""A percentile with more decimals could be rounded to 100 when it is printed or stored."""
 MAX_LIMIT = 10**15
 _WORD = re.compile(r"[^\s<>=]+")
 _OPERATOR = re.compile(r"[<>=!]+")
@@ -36,7 +36,7 @@ _LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|min|s|%|/\s*s)?
 
 @dataclass(frozen=True, slots=True)
 class RuleError:
-    """What is wrong in line `line` (1-based) at character `column` (1-based) of `text`."""
+    """An error in line `line` (1-based) at character `column` (1-based) of `text`."""
 
     line: int
     column: int
@@ -48,7 +48,7 @@ class RuleError:
 
 
 class RuleErrors(LimitError):  # noqa: N818 - it holds several
-    """All errors of a list of rules; the text has one line for each."""
+    """Raised with all errors of a list of rules. The text has one line for each error."""
 
     def __init__(self, errors: list[RuleError]) -> None:
         self.errors = errors
@@ -56,12 +56,12 @@ class RuleErrors(LimitError):  # noqa: N818 - it holds several
 
 
 def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
-    """The rules of these lines (or of one text of several lines). Raises RuleErrors with all that is wrong."""
+    """Parse rule lines, or one text with several lines. Raises RuleErrors with every error."""
     rules: list[Rule] = []
     errors: list[RuleError] = []
     for number, line in enumerate(lines.splitlines() if isinstance(lines, str) else lines, start=1):
         if not isinstance(line, str):
-            errors.append(RuleError(number, 1, "a rule is a text, such as 'auth: p95 < 500ms'", repr(line)))
+            errors.append(RuleError(number, 1, "a rule is a string, such as 'auth: p95 < 500ms'", repr(line)))
             continue
         if not line.strip() or line.lstrip().startswith("#"):
             continue
@@ -76,7 +76,7 @@ def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
 
 
 class _LineParser:
-    """Reads one line from left to right; after an error it goes on where the next part must begin, if it can."""
+    """Parses one line from left to right. After an error it continues at the next part, if that part can be found."""
 
     def __init__(self, text: str, line: int) -> None:
         self.errors: list[RuleError] = []
@@ -95,7 +95,7 @@ class _LineParser:
         self._skip_spaces()
         limit_at = self._at
         limit = None if operator is None else self._limit(metric)
-        if limit is None:  # what follows cannot be told apart any more
+        if limit is None:  # without a limit the start of the next part is unknown
             return None
         window_s = self._window()
         stage = self._stage(metric)
@@ -106,12 +106,13 @@ class _LineParser:
         rule = Rule(scope, metric, operator, limit[0], limit[1], window_s, abort, stage)
         if abort and window_s is None and not can_be_known_early(rule):
             self._error(
-                abort_at, f"'{metric} {operator.value}' is known only at the end; abort needs 'over <duration>'"
+                abort_at,
+                f"'{metric} {operator.value}' is known only at the end of the run; write 'over <duration> abort'",
             )
         if metric.kind is MetricKind.FAILURES and operator is Operator.LT and not rule.limit:
             self._error(operator_at, "failures cannot be less than 0; write '<= 0' for none")
         if rule.unit is Unit.PERCENT and rule.limit > 100:
-            self._error(limit_at, "more than 100 % of requests cannot fail")
+            self._error(limit_at, "a failure rate is at most 100 %")
         return rule
 
     def _scope(self) -> str | None:
@@ -138,9 +139,9 @@ class _LineParser:
             return Metric(MetricKind(word))
         if re.fullmatch(r"p\d+(\.\d+)?", word):
             if not 0 < float(word[1:]) < 100:
-                self._error(at, f"a percentile lies above 0 and below 100, {match[0]!r} does not; write min or max")
+                self._error(at, f"a percentile is above 0 and below 100, not {match[0]!r}; write min or max")
             elif len(word.partition(".")[2]) > MAX_PERCENTILE_DECIMALS:
-                self._error(at, f"a percentile has at most {MAX_PERCENTILE_DECIMALS} decimals, {match[0]!r} has more")
+                self._error(at, f"a percentile has at most {MAX_PERCENTILE_DECIMALS} decimals, not {match[0]!r}")
             else:
                 return Metric(MetricKind.PERCENTILE, float(word[1:]))
             return None
@@ -156,8 +157,8 @@ class _LineParser:
             return None, at
         self._at = match.end()
         if match[0] not in set(Operator):
-            self._error(at, f"unknown comparison {match[0]!r}, expected '<', '<=', '>' or '>='")
-            return Operator.LT, at  # read on: the rule is refused in any case
+            self._error(at, f"unknown operator {match[0]!r}, expected '<', '<=', '>' or '>='")
+            return Operator.LT, at  # a placeholder: the error is recorded, and the other parts are still checked
         return Operator(match[0]), at
 
     def _limit(self, metric: Metric | None) -> tuple[float, Unit] | None:
@@ -179,14 +180,14 @@ class _LineParser:
         unit_at = match.start("unit") if unit else match.end("number")
         limit = self._in_unit(metric, number, unit, unit_at)
         if limit[1] is Unit.COUNT and not unit and number != int(number):
-            share = f"; write {plain(number)}% for a share" if metric.kind is MetricKind.FAILURES else ""
-            self._error(at, f"{metric} without a unit are counted in whole numbers, not {plain(number)}{share}")
+            rate = f"; write {plain(number)}% for a failure rate" if metric.kind is MetricKind.FAILURES else ""
+            self._error(at, f"a number of {metric} is a whole number, not {plain(number)}{rate}")
         return limit
 
     def _in_unit(self, metric: Metric, number: float, unit: str, at: int) -> tuple[float, Unit]:
         if metric.kind.is_latency:
             if unit not in UNIT_S:
-                self._error(at, f"{metric} is a time and needs its unit: us, ms, s or min")
+                self._error(at, f"{metric} is a time and needs a unit: us, ms, s or min")
                 return number, Unit.MS
             return round(number * UNIT_S[unit] * 1000, 9), Unit.MS
         allowed = {
@@ -217,7 +218,7 @@ class _LineParser:
             self._error(at, str(error))
             return None
         if match[0].isdigit() or seconds != int(seconds):
-            self._error(at, f"a window is a whole number of seconds with its unit, such as 10s; not {match[0]!r}")
+            self._error(at, f"a window is a whole number of seconds with a unit, such as 10s, not {match[0]!r}")
             return None
         return int(seconds)
 
@@ -264,10 +265,10 @@ class _LineParser:
 
 
 def can_be_known_early(rule: Rule) -> bool:
-    """Whether a rule without a window can be seen to fail before the end of the run.
+    """Return whether a rule without a window can fail for certain before the end of the run.
 
-    A count, a maximum or a minimum that has crossed its limit never comes back; of a percentile or a share of
-    failures it can be known with confidence. A mean or a throughput may recover, and a count may yet be reached.
+    A count, a maximum or a minimum that has crossed its limit stays there. For a percentile or a failure rate the
+    confidence interval can show it. A mean or a throughput can recover, and a count can still reach its lower limit.
     """
     kind, from_above = rule.metric.kind, rule.operator.bounds_from_above
     if kind in {MetricKind.MEAN, MetricKind.THROUGHPUT}:

@@ -1,4 +1,4 @@
-"""One value read for a metric from the requests of a scope, or the reason why there is none."""
+"""Read the value of a metric from the requests of a scope, or the reason why it has none."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from loadgate.units import count, given
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`value` in the rule's unit from `samples` requests; when it is None, `lack` says in a clause what was missing."""
+    """A `value` in the rule's unit, read from `samples` requests. If it is None, `missing` says why in a clause."""
 
     value: float | None
     samples: int
-    lack: str = ""
+    missing: str = ""
 
 
 def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
-    """The rule's metric of these requests, which came over `duration_s` seconds."""
+    """Read the rule's metric from requests that took `duration_s` seconds in total."""
     if rule.metric.kind.is_latency:
         return _read_latency(rule.metric, totals)
     if rule.metric.kind is MetricKind.FAILURES:
@@ -39,8 +39,8 @@ def _read_failures(rule: Rule, totals: Totals) -> Reading:
     needed = min_requests_for_share(rule.limit / 100)
     if not failures and requests < needed and rule.operator.bounds_from_above:
         limit = given(rule.limit, rule.unit)
-        lack = f"a limit of {limit} needs at least {count(needed)} requests and there were {count(requests)}"
-        return Reading(None, requests, lack)
+        missing = f"a limit of {limit} needs at least {count(needed)} requests and there were {count(requests)}"
+        return Reading(None, requests, missing)
     return Reading(100 * failures / requests, requests)
 
 
@@ -50,18 +50,18 @@ def _read_latency(metric: Metric, totals: Totals) -> Reading:
         return Reading(None, 0, f"none of {count(sketch.untimed)} successful requests has a response time")
     if not sketch.count:
         failed = f"all {count(totals.failures)} requests failed" if totals.failures else "no request was recorded"
-        return Reading(None, 0, f"{failed}, and latencies are read from successes only")
+        return Reading(None, 0, f"{failed}, and only successful requests have latencies")
     if metric.kind is MetricKind.PERCENTILE:
         needed = min_samples(metric.quantile)
         if sketch.count < needed:
-            lack = f"{metric} needs at least {count(needed)} successful requests and there were {count(sketch.count)}"
-            return Reading(None, sketch.count, lack)
+            missing = f"{metric} needs at least {count(needed)} successful requests, not {count(sketch.count)}"
+            return Reading(None, sketch.count, missing)
         return Reading(sketch.quantile(metric.quantile), sketch.count)
-    return Reading(moment(metric.kind, sketch), sketch.count)
+    return Reading(mean_or_extreme(metric.kind, sketch), sketch.count)
 
 
-def moment(kind: MetricKind, sketch: LatencySketch) -> float | None:
-    """The mean, minimum or maximum in ms, None without samples."""
+def mean_or_extreme(kind: MetricKind, sketch: LatencySketch) -> float | None:
+    """Return the mean, the minimum or the maximum in ms, None without samples."""
     return {
         MetricKind.MEAN: sketch.mean_ms,
         MetricKind.MIN: sketch.min_ms,
@@ -70,7 +70,7 @@ def moment(kind: MetricKind, sketch: LatencySketch) -> float | None:
 
 
 def confidence_interval(rule: Rule, totals: Totals) -> Interval | None:
-    """The interval of the value that `read` gives: for percentiles and shares of failures, None for others."""
+    """Return the confidence interval of a percentile or a failure rate, None for every other metric."""
     if rule.metric.kind is MetricKind.PERCENTILE:
         return quantile_interval(totals.success, rule.metric.quantile)
     if rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT:

@@ -1,4 +1,4 @@
-"""Limits of a smoke test: where there are too few requests to estimate a value, each single one must keep the limit."""
+"""Rules of a smoke test: with too few requests to estimate a value, every request must keep the limit."""
 
 from dataclasses import replace
 
@@ -8,25 +8,25 @@ from loadgate.units import count, given, quantity
 
 
 def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
-    """Return an inconclusive result as a pass where no request of `totals` speaks against it, else inconclusive.
+    """Turn an inconclusive result into a pass if every request of `totals` keeps the limit.
 
-    This is stricter than the limit itself, which a few slow or failed requests may exceed. It says nothing of what a
-    longer run would measure, so it is for runs that were asked to be small.
+    This is stricter than the rule, which permits a few slow or failed requests. It does not predict the result of a
+    longer run, so it applies only to runs with fewer users than their profile.
     """
     rule = result.rule
-    if result.doubted or not rule.operator.bounds_from_above:
+    if result.undetermined or not rule.operator.bounds_from_above:
         return result
     if rule.metric.kind is MetricKind.PERCENTILE:
         slowest, samples = totals.success.max_ms, totals.success.count
         if slowest is None:
             return result
         limit = f"{rule.operator.value} {given(rule.limit, 'ms')}"
-        shown = f"the slowest of {count(samples)} took {quantity(slowest, 'ms', rule.limit)}"
+        fact = f"the slowest of {count(samples)} took {quantity(slowest, 'ms', rule.limit)}"
         if rule.operator.holds(slowest, rule.limit):
-            reason = f"too few requests for a {rule.metric}, but each took {limit}: {shown}"
+            reason = f"too few requests for a {rule.metric}, but every request took {limit}: {fact}"
             return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=samples)
-        return replace(result, reason=f"{result.reason}; not each took {limit}: {shown}")
+        return replace(result, reason=f"{result.reason}; {fact}, not {limit}")
     if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failures:
-        reason = f"too few requests to bound the share of failures, but none of {count(totals.requests)} failed"
+        reason = f"too few requests to estimate the failure rate, but none of {count(totals.requests)} failed"
         return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=0.0, samples=totals.requests)
     return result

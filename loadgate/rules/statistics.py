@@ -1,4 +1,4 @@
-"""How much a sample can say: the fewest samples for a percentile, and confidence intervals."""
+"""Confidence intervals, and the fewest samples from which a percentile or a failure rate is judged."""
 
 import math
 from statistics import NormalDist
@@ -11,32 +11,32 @@ MIN_SAMPLES_FLOOR = 10
 
 
 def min_samples(quantile: float) -> int:
-    """The fewest samples from which a quantile is judged: p95 20, p99 100, p99.9 1000, and never below 10.
+    """Return the fewest samples from which a quantile is judged: p95 20, p99 100, p99.9 1000, and at least 10.
 
-    From 1 / (1 - q) samples on, one sample is expected beyond the quantile; with fewer, the nearest-rank quantile is
-    simply the largest sample, so a rule for p95 would in truth be one for the maximum. Mirrored below the median.
+    With 1 / (1 - q) samples, one sample is expected above the quantile. With fewer samples the nearest-rank quantile is
+    the largest sample, so a rule for p95 would compare the maximum. Below the median the formula is mirrored.
     """
     tail = min(quantile, 1 - quantile)
     return max(MIN_SAMPLES_FLOOR, math.ceil(round(1 / tail, 6)))
 
 
 def min_requests_for_share(limit: float) -> int:
-    """Return the fewest requests without a failure that show a share of failures below `limit`, a fraction.
+    """Return the fewest requests, none of them failed, that show a failure rate below `limit` (a fraction).
 
-    From 1 / limit requests on, one failure is expected at the limit; with fewer, a target that fails more often than
-    the limit allows is likely to show none. A limit of 0 asks for no failure among any number of requests.
+    With 1 / limit requests, one failure is expected at the limit. With fewer requests, a target whose failure rate is
+    above the limit often shows no failure. For a limit of 0 one request is enough.
     """
     return math.ceil(round(1 / limit, 6)) if limit else 1
 
 
 def quantile_interval(sketch: LatencySketch, quantile: float, confidence: float = CONFIDENCE) -> Interval | None:
-    """A confidence interval of a quantile in ms, or None without samples.
+    """Return a confidence interval of a quantile in ms, or None without samples.
 
-    The classical one from order statistics (David and Nagaraja, Order Statistics, 3rd ed., 7.1): the number of
-    samples below the true quantile is binomial (n, q) whatever the distribution, so two ranks enclose it. The bounds
-    are the outer edges of the sketch's buckets, so that its error is inside the interval too. With few samples no
-    rank is high enough (Wilks 1941; p95 needs 72 samples for an upper bound here): that bound is then None.
-    The samples are taken as independent; a stall that many share makes the true interval wider.
+    The method is that of order statistics (David and Nagaraja, Order Statistics, 3rd ed., 7.1): for any distribution
+    the number of samples below the true quantile is binomial (n, q), so two ranks enclose the quantile. The bounds are
+    the outer edges of the sketch's buckets, so the interval includes the error of the sketch. With few samples no rank
+    is high enough (Wilks 1941; p95 needs 72 samples for an upper bound); the bound is then None. The method assumes
+    independent samples; a stall that affects many requests makes the true interval wider.
     """
     if not sketch.count:
         return None
@@ -49,13 +49,14 @@ def quantile_interval(sketch: LatencySketch, quantile: float, confidence: float 
 
 
 def _interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int, int]:
-    """The largest l with P(B >= l) >= 1 - a/2 and the smallest u with P(B < u) >= 1 - a/2, B ~ Bin(count, quantile).
+    """Return the ranks l and u of the bounds, for B ~ Bin(count, quantile) and a = 1 - confidence.
 
-    l = 0 and u = count + 1 mean that there is none.
+    l is the largest rank with P(B >= l) >= 1 - a/2, and u the smallest with P(B < u) >= 1 - a/2. l = 0 or
+    u = count + 1 means that the bound does not exist.
     """
     tail = (1 - confidence) / 2
     deviation = math.sqrt(count * quantile * (1 - quantile))
-    # Beyond 12 standard deviations (and for few samples, everywhere) nothing is left to add up.
+    # Ranks more than 12 standard deviations below the mean add nothing to the sum. Few samples are summed completely.
     first = max(0, math.floor(count * quantile - 12 * deviation) - 1) if count > 1000 else 0
     below, rank = 0.0, first
     low_rank = first
@@ -75,7 +76,7 @@ def _binomial_pmf(successes: int, trials: int, probability: float) -> float:
 
 
 def share_interval(part: int, whole: int, confidence: float = CONFIDENCE) -> Interval | None:
-    """Wilson's interval (1927) of a share in percent, or None when `whole` is 0. It stays sensible at 0 and 100 %."""
+    """Return Wilson's interval (1927) of a share in percent, valid at 0 and 100 % too. None if `whole` is 0."""
     if not whole:
         return None
     z = NormalDist().inv_cdf((1 + confidence) / 2)

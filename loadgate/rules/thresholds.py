@@ -1,4 +1,4 @@
-"""Rules from a plain dictionary such as `{"health_p95_ms": 100, "overall_failure_rate": 0.01}`."""
+"""Convert a dictionary such as `{"health_p95_ms": 100, "overall_failure_rate": 0.01}` to rules."""
 
 import math
 import re
@@ -14,14 +14,14 @@ KNOWN_FORMS = "<group>_p<NN>_ms, <group>_mean_ms, <group>_max_ms, <group>_failur
 
 
 class ThresholdError(LimitError):
-    """A dictionary of thresholds that cannot be read; one line a key."""
+    """Raised for thresholds that cannot be read. The text has one line for each key."""
 
 
 def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
-    """The rules that a dictionary of limits stands for, in its order.
+    """Return one rule for each threshold, in the order of the dictionary.
 
-    A value must stay below its limit; where the limit of failures is 0, it must be 0. Times are in milliseconds,
-    a failure rate is a fraction (0.01 is 1 %). Raises ThresholdError that names all keys which cannot be read.
+    A value must be below its limit; a failure rate with the limit 0 must be 0. Times are in milliseconds, and a failure
+    rate is a fraction (0.01 is 1 %). Raises ThresholdError that names every key which cannot be read.
     """
     if not isinstance(thresholds, Mapping):
         raise ThresholdError(f"thresholds must map keys to limits, such as {{'auth_p95_ms': 500}}, not {thresholds!r}")
@@ -39,7 +39,7 @@ def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
 def _rule(key: str, limit: float) -> Rule:
     match = _KEY.fullmatch(key) if isinstance(key, str) else None
     if match is None:
-        raise ThresholdError(f"threshold {key!r} is not known; the known forms are {KNOWN_FORMS}")
+        raise ThresholdError(f"unknown threshold {key!r}; the known forms are {KNOWN_FORMS}")
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not math.isfinite(limit) or limit < 0:
         raise ThresholdError(f"threshold {key!r} must be a number of at least 0, not {limit!r}")
     scope = match["scope"]
@@ -50,10 +50,10 @@ def _rule(key: str, limit: float) -> Rule:
         # 0.07 * 100 is 7.000000000000001 in binary; the limit meant is 7.
         return Rule(scope, Metric(MetricKind.FAILURES), operator, round(limit * 100, 10), Unit.PERCENT)
     if not limit:
-        raise ThresholdError(f"threshold {key!r} must be above 0 ms: no request takes less")
+        raise ThresholdError(f"threshold {key!r} must be above 0 ms")
     if match["time"]:
         return Rule(scope, Metric(MetricKind(match["time"])), Operator.LT, float(limit), Unit.MS)
     percent = float(match["percent"].replace("_", "."))
     if not percent:
-        raise ThresholdError(f"threshold {key!r}: a percentile lies above 0; write <group>_min_ms for the smallest")
+        raise ThresholdError(f"threshold {key!r}: a percentile is above 0; write <group>_min_ms for the minimum")
     return Rule(scope, Metric(MetricKind.PERCENTILE, percent), Operator.LT, float(limit), Unit.MS)

@@ -1,4 +1,4 @@
-"""The vocabulary of rules: what is asked of a run, and what came of it."""
+"""The types of rules and their results."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,7 +8,7 @@ from loadgate.units import compact_duration, plain
 
 
 class MetricKind(StrEnum):
-    """What a rule reads. The latency kinds read successful requests only; the others read both outcomes."""
+    """The kind of a metric. Latency kinds read successful requests only; the others read all requests."""
 
     PERCENTILE = "percentile"
     MEAN = "mean"
@@ -20,7 +20,7 @@ class MetricKind(StrEnum):
 
     @property
     def is_latency(self) -> bool:
-        """Whether the value is a time."""
+        """Return whether the value is a time."""
         return self in {MetricKind.PERCENTILE, MetricKind.MEAN, MetricKind.MIN, MetricKind.MAX}
 
 
@@ -33,7 +33,7 @@ class Metric:
 
     @property
     def quantile(self) -> float:
-        """The percentile as a fraction. Raises ValueError for any other kind."""
+        """Return the percentile as a fraction. Raises ValueError for any other kind."""
         if self.percent is None:
             raise ValueError(f"{self.kind} has no quantile")
         return round(self.percent / 100, 12)
@@ -43,7 +43,7 @@ class Metric:
 
 
 class Operator(StrEnum):
-    """How the value must compare with the limit."""
+    """The comparison that the value and the limit must satisfy."""
 
     LT = "<"
     LE = "<="
@@ -51,7 +51,7 @@ class Operator(StrEnum):
     GE = ">="
 
     def holds(self, value: float, limit: float) -> bool:
-        """Whether `value` satisfies the comparison, exactly as written."""
+        """Return whether `value` satisfies the comparison, without any tolerance."""
         return {
             Operator.LT: value < limit,
             Operator.LE: value <= limit,
@@ -61,12 +61,12 @@ class Operator(StrEnum):
 
     @property
     def bounds_from_above(self) -> bool:
-        """Whether too large a value is what breaks the rule."""
+        """Return whether the limit is an upper limit."""
         return self in {Operator.LT, Operator.LE}
 
 
 class Unit(StrEnum):
-    """The unit of a rule's limit and value: ms for every time, percent of requests, a count, or requests a second."""
+    """The unit of a rule's limit and value: ms for times, percent of requests, a count, or requests per second."""
 
     MS = "ms"
     PERCENT = "%"
@@ -76,10 +76,10 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One requirement. `limit` is in `unit`.
+    """One condition that a run must satisfy. `limit` is in `unit`.
 
-    With `window_s` it must hold in every full window of that length (seconds). With `stage` it is asked of the
-    requests of that stage only: `ramp`, or a stage of the profile by its name.
+    With `window_s` the rule must hold in every full window of that many seconds. With `stage` it reads only the
+    requests of that stage: `ramp`, or the name of a stage of the profile. With `abort` its failure stops the run.
     """
 
     scope: str
@@ -92,7 +92,7 @@ class Rule:
     stage: str | None = None
 
     def __str__(self) -> str:
-        """The rule in its own grammar; parsing it again gives an equal rule."""
+        """Return the rule in its grammar. Parsing the text gives an equal rule."""
         window = f" over {compact_duration(self.window_s)}" if self.window_s else ""
         limit = plain(self.limit) + self.unit.value
         stage = f" in {self.stage}" if self.stage else ""
@@ -101,7 +101,7 @@ class Rule:
 
 
 class RuleOutcome(StrEnum):
-    """Whether a rule held, or why nothing can be said."""
+    """The outcome of a rule or of a run."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -110,27 +110,28 @@ class RuleOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval in the unit of the rule; a bound that the samples cannot give is None."""
+    """A confidence interval in the unit of the rule. A bound is None if the samples are too few for it."""
 
     low: float | None
     high: float | None
     confidence: float
 
     def contains(self, limit: float) -> bool:
-        """Whether `limit` lies strictly inside; an absent bound excludes nothing."""
+        """Return whether `limit` lies strictly inside the interval. A bound that is None counts as infinite."""
         return (self.low is None or self.low < limit) and (self.high is None or limit < self.high)
 
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What came of one rule.
+    """The result of one rule.
 
-    `value` is in the rule's unit (of the worst window, where there is one), None when it cannot be known; `samples`
-    are the requests it was computed from. `margin` is the distance to the limit as a share of the limit: positive
-    when the rule held. `stages` is `steady` when the ramp was left out and `all` otherwise; `value_all_stages` is the
-    value with the ramp, for latencies without a stage of their own. `window_start_s` is the epoch second in which the
-    worst window began. It is `doubted` when it is inconclusive because the load generator may have made the value.
-    `reason` is one sentence.
+    - `reason`: one sentence.
+    - `value`: the value in the rule's unit, None if it is unknown; for a rule with a window, that of the worst window.
+    - `samples`: the number of requests from which the value is computed.
+    - `stages`: `steady` if the value excludes the ramp, else `all`.
+    - `value_all_stages`: the value with the ramp, for a latency rule without a stage.
+    - `window_start_s`: the epoch second at which the worst window starts.
+    - `undetermined`: the result is inconclusive because the load generator may have caused the value.
     """
 
     rule: Rule
@@ -142,16 +143,19 @@ class RuleResult:
     stages: Literal["all", "steady"] = "all"
     value_all_stages: float | None = None
     window_start_s: int | None = None
-    doubted: bool = False
+    undetermined: bool = False
 
     @property
     def limit(self) -> float:
-        """The rule's limit, in its unit."""
+        """Return the rule's limit in its unit."""
         return self.rule.limit
 
     @property
     def margin(self) -> float | None:
-        """(limit - value) / limit, signed so that positive is good; None without a value or with a limit of 0."""
+        """Return (limit - value) / limit with the sign that is positive if the rule holds.
+
+        None without a value or with a limit of 0.
+        """
         if self.value is None or not self.rule.limit:
             return None
         share = (self.rule.limit - self.value) / self.rule.limit
@@ -160,10 +164,10 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The outcome of a run: fail when a rule failed, else inconclusive when one is, else pass.
+    """The verdict on a run: fail if a rule failed, else inconclusive if a rule is inconclusive, else pass.
 
-    Without a rule or without a request nothing was shown, which is inconclusive. `notes` are sentences on the run as
-    a whole, such as reports of workers that never came.
+    A run without a rule or without a request is inconclusive. `notes` are sentences on the whole run, such as a lost
+    worker report.
     """
 
     outcome: RuleOutcome

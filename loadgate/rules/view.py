@@ -1,4 +1,4 @@
-"""What the rules read of a recorder."""
+"""The methods of a recorder that rules read."""
 
 from collections.abc import Collection
 from typing import Protocol
@@ -7,24 +7,24 @@ from loadgate.recorder import OVERALL, TimeSlot, Totals
 
 
 class RecorderView(Protocol):
-    """A recorder, or a part of what it holds."""
+    """A recorder, or a part of its data."""
 
     def groups(self) -> list[str]:
-        """Groups with requests."""
+        """Return the groups that have requests."""
 
     def names(self) -> list[str]:
-        """Request names."""
+        """Return the request names."""
 
     def stages(self) -> list[str]:
-        """Stages with requests."""
+        """Return the stages that have requests."""
 
     def span_s(self) -> tuple[int, int] | None:
-        """[first, end) of the seconds with requests."""
+        """Return the first second with requests and the second after the last one."""
 
     def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
-        """All requests of a scope."""
+        """Return the totals of a scope."""
 
     def time_slots(
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
     ) -> list[TimeSlot]:
-        """The requests of a scope per second."""
+        """Return the totals of a scope per second."""

@@ -1,4 +1,4 @@
-"""Full windows of a run: every stretch of a given length that lies wholly inside it, moved on second by second."""
+"""Sliding windows: all intervals of a given length that lie completely inside a run, one per second."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from loadgate.recorder import TimeSlot, Totals
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """All requests that ended in [start_s, start_s + length_s), epoch seconds."""
+    """The requests that ended in [start_s, start_s + length_s), in epoch seconds."""
 
     start_s: int
     length_s: int
@@ -17,7 +17,7 @@ class Window:
 
 
 def fill_gaps(slots: Sequence[TimeSlot], first_s: int, end_s: int) -> list[TimeSlot]:
-    """The slots within [first_s, end_s), with an empty one for each second that no slot covers."""
+    """Return the slots within [first_s, end_s), with an empty slot for each second that no slot covers."""
     filled: list[TimeSlot] = []
     cursor = first_s
     for slot in slots:
@@ -30,9 +30,9 @@ def fill_gaps(slots: Sequence[TimeSlot], first_s: int, end_s: int) -> list[TimeS
 
 
 def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
-    """Every window of `length_s` in adjoining slots, one beginning at each slot.
+    """Yield every window of `length_s` in adjacent slots, one starting at each slot.
 
-    Where old slots were rolled up, a window ends with the slot that completes it, so it may be longer there.
+    A window ends with the slot that completes it. It is therefore longer where old slots were merged into wider ones.
     """
     queue = _SlidingTotals()
     covered_s, end = 0, 0
@@ -50,10 +50,10 @@ def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
 
 @dataclass(slots=True)
 class _SlidingTotals:
-    """A queue that knows the total of its elements at a constant number of merges a step.
+    """A queue that keeps the total of its elements with an amortised constant number of merges per step.
 
-    Two stacks: `front` holds running totals from the newest of its elements back to the oldest, so that dropping the
-    oldest needs no subtraction (a sketch's minimum and maximum have none).
+    It consists of two stacks. `front` holds running totals from its newest to its oldest element, so the oldest can be
+    removed without a subtraction, which the minimum and the maximum of a sketch do not support.
     """
 
     front: list[Totals] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""From what a run measured and how it went to its verdict and exit code: a run that went wrong never passes."""
+"""Derive the verdict and the exit code from the measurements of a run and from how it ended."""
 
 from __future__ import annotations
 
@@ -14,86 +14,86 @@ from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.units import count, duration
 
 SILENCE_S = 3.0
-"""A target that has answered nothing well for this long until the end, while requests failed, had gone away."""
+"""A target is reported as silent if no request succeeded in this many seconds before the end, and some failed."""
 
 UNSENT = "unsent: "
-"""How the counters of requests begin that were never sent, because the load generator had run out of something."""
+"""Prefix of the counters of requests that were not sent because the load generator ran out of a resource."""
 
 MANY_NAMES = 200
-"""With more request names, some are most likely made of ids or query strings."""
+"""With more request names than this, some names most likely contain ids or query strings."""
 
 CUT_OFF = "cut_off"
-"""The counter of requests that were in flight when somebody interrupted the run."""
+"""Counter of the requests that were in flight when the run was interrupted."""
 
 INTERRUPTED = "the run was interrupted"
-"""How the note on an interrupted run begins."""
+"""Prefix of the note on an interrupted run."""
 
 
 class Ending(StrEnum):
-    """Why a run ended."""
+    """How a run ended."""
 
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
-    """Before its time, by Ctrl-C, SIGTERM or the web UI's stop button."""
+    """Stopped early by Ctrl-C, SIGTERM or the stop button of the web UI."""
     ABORTED = "aborted"
-    """By a rule with `abort`."""
+    """Stopped early by a rule with `abort`."""
 
 
 class EndedBy(StrEnum):
-    """Who or what ended the load of a run."""
+    """What ended the load of a run."""
 
     TIME = "time"
     SHAPE = "shape"
-    """The suite's LoadTestShape came to its end."""
+    """The suite's LoadTestShape ended."""
     SUITE = "suite"
-    """The suite's own code stopped the run."""
+    """The code of the suite stopped the run."""
     RULE = "rule"
     INTERRUPT = "interrupt"
-    """A signal, the web UI's stop button, or the loss of the last worker."""
+    """A signal, the stop button of the web UI, or the loss of the last worker."""
 
     @property
     def ending(self) -> Ending:
-        """How the run ended then: a suite or a shape that stops a run completes it."""
+        """Return how the run ended. A run that its suite or its shape stops counts as completed."""
         return {EndedBy.RULE: Ending.ABORTED, EndedBy.INTERRUPT: Ending.INTERRUPTED}.get(self, Ending.COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a finished run beside its requests."""
+    """Facts about a finished run in addition to its requests."""
 
     ending: Ending
     load_s: tuple[float, float]
-    """The epoch seconds from the start of the load until its end."""
+    """Epoch seconds of the start and the end of the load."""
     planned_s: float | None
     exceptions: int = 0
-    """Exceptions that user code raised outside of any request."""
+    """Number of exceptions that user code raised outside of a request."""
     first_exception: str = ""
-    left_out: int = 0
-    """Records that made no sense."""
-    first_left_out: str = ""
+    rejected_samples: int = 0
+    """Number of records that cannot be true."""
+    first_rejected_sample: str = ""
     incomplete: tuple[str, ...] = ()
-    """Sentences on workers whose load or figures are not whole."""
+    """Sentences on workers whose load or measurements are incomplete."""
     remarks: tuple[str, ...] = ()
-    """Sentences that a reader of the figures should know, and that spoil nothing."""
+    """Sentences for the reader of the report that do not change the verdict."""
     saturated: str | None = None
     lags: Recorder | None = None
-    """How late the load generator was at what it had to do."""
+    """The event-loop lag of the load generator."""
     aborted_by: RuleResult | None = None
-    """The failed result that ended the run."""
+    """The failed result that stopped the run."""
     fewer_users: str = ""
-    """Says how many users the run had, where it was asked to have fewer than its profile."""
-    groups_left_out: frozenset[str] = frozenset()
-    """Groups that had no user because of what the run was asked for."""
+    """A clause with the number of users, if the run was started with fewer than its profile has."""
+    groups_without_users: frozenset[str] = frozenset()
+    """Groups for which this run was started without users."""
     request_types: frozenset[str] = frozenset()
-    """Types of request events that the suite declares, as requests or as measures."""
+    """Types of request events that the suite declares as requests or as measures."""
 
     @property
     def abort_reason(self) -> str:
-        """Which rule ended the run, and why, in a sentence."""
+        """Return a sentence that says which rule stopped the run, and why."""
         return f"{self.aborted_by.rule}: {self.aborted_by.reason}" if self.aborted_by is not None else ""
 
     def context(self, notes: tuple[str, ...] = ()) -> EvaluationContext:
-        """Return what the rules need to know of them."""
+        """Return the facts that the evaluation of rules needs."""
         return EvaluationContext(
             load_s=self.load_s,
             saturated=self.saturated,
@@ -102,38 +102,36 @@ class RunFacts:
             notes=notes,
         )
 
-    def asked_for(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
-        """Return the rules that the run can be asked for: all but those of groups that were left out of it."""
-        return [rule for rule in rules if rule.scope not in self.groups_left_out or view.totals(rule.scope).requests]
+    def applicable(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
+        """Return the rules that apply to the run: all except those of groups for which it had no users."""
+        return [
+            rule for rule in rules if rule.scope not in self.groups_without_users or view.totals(rule.scope).requests
+        ]
 
 
 def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict:
-    """Evaluate the rules; what spoils a run turns a pass into inconclusive, and is said in the notes either way."""
-    spoilers = _spoilers(facts)
-    silence = target_silence(recorder)
-    arrivals = arrival_note(recorder.counters())
-    spoilers += [arrivals] if arrivals else []
-    spoilers += unsent_notes(recorder.counters())
-    asked_for = facts.asked_for(rules, recorder)
+    """Evaluate the rules. An invalidating condition turns a pass into inconclusive and is always one of the notes."""
+    conditions = _invalidating_conditions(facts, recorder.counters())
+    applicable = facts.applicable(rules, recorder)
     mixture = find_mixture(recorder, facts.request_types)
-    mixed = mixture.sentence if mixture is not None else ""
-    remarks = [note for note in (silence, mixed, names_note(recorder), *facts.remarks) if note]
-    smaller = _smaller_run(rules, asked_for, facts)
-    notes = (*spoilers, *remarks, *cut_off_note(recorder.counters()), *smaller)
-    certain = recorder.without(mixture.others) if mixture is not None else None
-    verdict = evaluate(asked_for, recorder, replace(facts.context(notes), certain=certain))
-    aborted_by, doubted = facts.aborted_by, [item.rule for item in verdict.results if item.doubted]
-    if aborted_by is not None and aborted_by.rule not in doubted and verdict.outcome is not RuleOutcome.FAIL:
-        # It was broken when it was looked at; the few seconds a stopped run has may not be enough to see it again.
+    undeclared = mixture.note if mixture is not None else ""
+    remarks = [note for note in (target_silence(recorder), undeclared, names_note(recorder), *facts.remarks) if note]
+    reduced = _reduced_run_notes(rules, applicable, facts)
+    notes = (*conditions, *remarks, *cut_off_note(recorder.counters()), *reduced)
+    confirmed = recorder.without(mixture.undeclared_types) if mixture is not None else None
+    verdict = evaluate(applicable, recorder, replace(facts.context(notes), confirmed_requests=confirmed))
+    aborted_by, undetermined = facts.aborted_by, [item.rule for item in verdict.results if item.undetermined]
+    if aborted_by is not None and aborted_by.rule not in undetermined and verdict.outcome is not RuleOutcome.FAIL:
+        # The rule failed during the run. The final evaluation can miss that, because a stopped run has less data.
         results = tuple(aborted_by if item.rule == aborted_by.rule else item for item in verdict.results)
         return replace(verdict, outcome=RuleOutcome.FAIL, results=results, reason=facts.abort_reason)
-    if spoilers and verdict.outcome is RuleOutcome.PASS:
-        return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {spoilers[0]}")
+    if conditions and verdict.outcome is RuleOutcome.PASS:
+        return replace(verdict, outcome=RuleOutcome.INCONCLUSIVE, reason=f"{verdict.reason}, but {conditions[0]}")
     return verdict
 
 
 def exit_code(outcome: RuleOutcome) -> ExitCode:
-    """Return the exit code of a judged run."""
+    """Return the exit code of an outcome."""
     return {
         RuleOutcome.PASS: ExitCode.PASS,
         RuleOutcome.FAIL: ExitCode.FAIL,
@@ -142,7 +140,7 @@ def exit_code(outcome: RuleOutcome) -> ExitCode:
 
 
 def target_silence(recorder: Recorder) -> str | None:
-    """Say since when the target gave no good answer, if that lasted until the end of the run, else `None`."""
+    """Return how long no request had succeeded at the end of the run, in a sentence. `None` if requests succeeded."""
     slots = recorder.time_slots()
     if not slots:
         return None
@@ -150,48 +148,47 @@ def target_silence(recorder: Recorder) -> str | None:
     last_good_s = max((slot.start_s + slot.width_s for slot in slots if slot.totals.success.requests), default=None)
     failures = sum(slot.totals.failures for slot in slots if last_good_s is None or slot.start_s >= last_good_s)
     if last_good_s is None:
-        return f"not one of {count(failures)} requests succeeded{_last_error(recorder)}"
+        return f"none of the {count(failures)} requests succeeded{_last_error(recorder)}"
     if end_s - last_good_s < SILENCE_S or not failures:
         return None
     return (
-        f"the target gave no good answer in the last {duration(end_s - last_good_s)}: "
+        f"no request succeeded in the last {duration(end_s - last_good_s)}: "
         f"{count(failures)} requests failed{_last_error(recorder)}"
     )
 
 
 def arrival_note(counters: Mapping[str, int]) -> str | None:
-    """Say how many arrivals of an open model were not served, `None` when all were.
+    """Return how many arrivals of an open model started no request, in a sentence. `None` if all did.
 
-    Late ones are no fault of the figures: their lateness is in their latencies.
+    Late arrivals are not listed, because their response times include the delay.
     """
     never, dropped = counters.get(ArrivalEvent.NEVER_STARTED, 0), counters.get(ArrivalEvent.DROPPED, 0)
     if not never and not dropped:
         return None
     return (
-        f"{count(never)} arrivals never started and {count(dropped)} were dropped, because no user was free: "
-        "the load was less than asked for; give more --users if the target was not the reason"
+        f"{count(never)} arrivals never started and {count(dropped)} were dropped because no user was free, so the "
+        "load was lower than planned; use more --users if the target was fast enough"
     )
 
 
 def cut_off_note(counters: Mapping[str, int]) -> list[str]:
-    """Say how many requests the interrupt has cut off."""
+    """Return how many requests the interrupt cut off, in a sentence. Empty if there are none."""
     number = counters.get(CUT_OFF, 0)
-    requests = "1 request was" if number == 1 else f"{count(number)} requests were"
-    return [f"{requests} cut off by the interrupt, and counted neither as failed nor as answered"] if number else []
+    requests = "1 request, which counts" if number == 1 else f"{count(number)} requests, which count"
+    return [f"the interrupt cut off {requests} neither as failed nor as successful"] if number else []
 
 
-def _smaller_run(rules: Sequence[Rule], asked_for: Sequence[Rule], facts: RunFacts) -> list[str]:
-    """Say how a run that was asked to be smaller than its profile is judged."""
-    fewer = f"{facts.fewer_users}: a limit with too few requests holds if each of them keeps it"
-    left_out = [rule for rule in rules if rule not in asked_for]
+def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts: RunFacts) -> list[str]:
+    """Return how a run with fewer users or groups than its profile is judged, in sentences."""
+    fewer = f"{facts.fewer_users}: a rule with too few requests passes if every request keeps its limit"
     return [
         *([fewer] if facts.fewer_users else []),
-        *(f"not asked for: {rule} (this run has no user for {rule.scope})" for rule in left_out),
+        *(f"not judged: {rule} (this run has no users for {rule.scope})" for rule in rules if rule not in applicable),
     ]
 
 
 def unsent_notes(counters: Mapping[str, int]) -> list[str]:
-    """Say how many requests the load generator could not send, a line for each limit of its own."""
+    """Return how many requests the load generator could not send, one sentence for each resource it ran out of."""
     return [
         f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count(number)} requests were never sent"
         for counter, number in counters.items()
@@ -200,13 +197,13 @@ def unsent_notes(counters: Mapping[str, int]) -> list[str]:
 
 
 def names_note(recorder: Recorder) -> str | None:
-    """Say that there are more request names than a report can show, `None` where there are not."""
+    """Return a sentence on request names that are too many for a report. `None` if they are not."""
     names = recorder.names()
     if len(names) <= MANY_NAMES:
         return None
-    folded = f"; those after the first {count(MAX_NAMES)} count as {OTHER_NAMES!r}" if OTHER_NAMES in names else ""
+    folded = f" (those after the first {count(MAX_NAMES)} count as {OTHER_NAMES!r})" if OTHER_NAMES in names else ""
     return (
-        f"there are {count(len(names))} request names{folded}: give requests of one kind one name, "
+        f"there are {count(len(names))} request names{folded}; give all requests of one kind the same name, "
         "such as self.client.get(url, name='/item/[id]')"
     )
 
@@ -216,7 +213,7 @@ def _last_error(recorder: Recorder) -> str:
     return f" (last error: {latest.text})" if latest else ""
 
 
-def _spoilers(facts: RunFacts) -> list[str]:
+def _invalidating_conditions(facts: RunFacts, counters: Mapping[str, int]) -> list[str]:
     found = []
     if facts.ending is Ending.INTERRUPTED:
         planned = f" of {duration(facts.planned_s)}" if facts.planned_s else ""
@@ -226,7 +223,8 @@ def _spoilers(facts: RunFacts) -> list[str]:
     if facts.exceptions:
         times = "once" if facts.exceptions == 1 else f"{facts.exceptions} times"
         found.append(f"user code raised an exception {times} (first: {facts.first_exception})")
-    if facts.left_out:
-        records = "record was" if facts.left_out == 1 else "records were"
-        found.append(f"{facts.left_out} {records} left out (first: {facts.first_left_out})")
-    return [*found, *facts.incomplete]
+    if facts.rejected_samples:
+        samples = "sample was" if facts.rejected_samples == 1 else "samples were"
+        found.append(f"{facts.rejected_samples} {samples} rejected (first: {facts.first_rejected_sample})")
+    arrivals = arrival_note(counters)
+    return [*found, *facts.incomplete, *([arrivals] if arrivals else []), *unsent_notes(counters)]

@@ -1,4 +1,4 @@
-"""What `overall` counts that may be no requests: events that a suite fires for figures of its own, such as tokens."""
+"""Find events in `overall` that may not be requests, such as a count of tokens that a suite fires as request events."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from http import HTTPMethod
 
 from loadgate.recorder import Recorder
 
-MAX_TYPES_SAID = 5
+MAX_LISTED_TYPES = 5
 
 _HTTP = frozenset(map(str, HTTPMethod))
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """Types of events that stand beside HTTP requests and are not declared, and a sentence that says so."""
+    """The undeclared types of events in a run that also has HTTP requests, and a note about them."""
 
-    others: frozenset[str]
-    sentence: str
+    undeclared_types: frozenset[str]
+    note: str
 
 
 def find_mixture(recorder: Recorder, declared: Collection[str]) -> Mixture | None:
-    """Return what is recorded beside HTTP requests. `None` where all is HTTP, or nothing, or of `declared` types."""
+    """Return the types that are neither HTTP methods nor `declared`. `None` without them or without HTTP requests."""
     counts = {method: count for method, count in recorder.methods().items() if method}
     http = sum(count for method, count in counts.items() if method.upper() in _HTTP)
-    others = {
+    undeclared = {
         method: count for method, count in counts.items() if method.upper() not in _HTTP and method not in declared
     }
-    if not http or not others:
+    if not http or not undeclared:
         return None
-    most = sorted(others, key=lambda method: (-others[method], method))
-    said = ", ".join(f"{others[method]} of type {method}" for method in most[:MAX_TYPES_SAID])
-    more = f" and of {len(most) - MAX_TYPES_SAID} more types" if len(most) > MAX_TYPES_SAID else ""
-    sentence = (
-        f"overall counts {http} HTTP requests and {said}{more}: if those are no requests, declare their types with "
-        "install(measures=[...]), else with install(requests=[...])"
+    types = sorted(undeclared, key=lambda method: (-undeclared[method], method))
+    listed = ", ".join(f"{undeclared[method]} of type {method}" for method in types[:MAX_LISTED_TYPES])
+    more = f" and of {len(types) - MAX_LISTED_TYPES} more types" if len(types) > MAX_LISTED_TYPES else ""
+    note = (
+        f"overall counts {http} HTTP requests and {listed}{more}; declare each type with install(requests=[...]) if "
+        "its events are requests, else with install(measures=[...])"
     )
-    return Mixture(frozenset(others), sentence)
+    return Mixture(frozenset(undeclared), note)

@@ -59,7 +59,7 @@ class Plan:
     """Whether the gate ends the run, since Locust would count the time before the load."""
     fewer_users: str = ""
     """Says how many users there are, where the run was asked to have fewer than its profile."""
-    groups_left_out: frozenset[str] = frozenset()
+    groups_without_users: frozenset[str] = frozenset()
     """The profile's groups that get no user because of what the run was asked for."""
     remarks: tuple[str, ...] = ()
     """Sentences for the verdict's notes on how the plan came about."""
@@ -305,14 +305,14 @@ class Run:
             planned_s=self.plan.run_time_s,
             exceptions=sum(exception.count for exception in self.exceptions.values()),
             first_exception=first.text if first else "",
-            left_out=self.left_out.count,
-            first_left_out=self.left_out.first,
+            rejected_samples=self.left_out.count,
+            first_rejected_sample=self.left_out.first,
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
             saturated="; ".join(problems) or None,
             lags=self.lags,
             aborted_by=self.aborted_by,
             fewer_users=self.plan.fewer_users,
-            groups_left_out=self.plan.groups_left_out,
+            groups_without_users=self.plan.groups_without_users,
             request_types=self.plan.request_types,
             remarks=(*self._end_remarks(), *self.remarks, *self.first_bytes.remarks(), *self.plan.remarks),
         )

@@ -243,7 +243,7 @@ def test_the_printed_workflow_is_green_without_a_worker(project: Path, redis_url
     verdict = run_document(project)["verdict"]
     assert {rule["scope"] for rule in verdict["rules"]} == {"health", "auth", "overall"}
     assert {rule["outcome"] for rule in verdict["rules"]} == {"pass"}
-    assert "not asked for: tasks: p95 < 200ms (this run has no user for tasks)" in verdict["notes"]
+    assert "not judged: tasks: p95 < 200ms (this run has no users for tasks)" in verdict["notes"]
     assert any(note.startswith("2 users instead of the profile's 10") for note in verdict["notes"])
 
 

@@ -127,7 +127,7 @@ def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Pat
     assert few.returncode == 0, few.stdout + few.stderr
     assert named.returncode == 0, named.stdout + named.stderr
     for scope in ("auth", "tasks"):
-        assert f"not asked for: {scope}: p95" in named.stdout
+        assert f"not judged: {scope}: p95" in named.stdout
 
 
 def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_target_that_dies_leaves_a_report_that_says_so(tmp_path: Path) -> None:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
-    assert any("no good answer" in note for note in document["verdict"]["notes"])
+    assert any("no request succeeded" in note for note in document["verdict"]["notes"])
     assert (run_folder(tmp_path) / "report.html").stat().st_size > 0
 
 

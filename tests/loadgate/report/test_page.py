@@ -24,7 +24,7 @@ TEN_MINUTES_BYTES = 400_000
         ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97.0 %"]),
         ("empty", ["INCONCLUSIVE", "No request was recorded, so there is nothing to judge", "Nothing was recorded."]),
         ("one_request", ["INCONCLUSIVE", "There is no rule", "12.5 ms", "No request failed."]),
-        ("only_failures", ["FAIL", "not one of 40 requests succeeded", "ConnectionRefusedError", "100 %"]),
+        ("only_failures", ["FAIL", "none of the 40 requests succeeded", "ConnectionRefusedError", "100 %"]),
         ("interrupted", ["INCONCLUSIVE", "Interrupted after 12 s of 1 min: what follows is of the part"]),
         (
             "target_died",

@@ -109,7 +109,7 @@ def test_a_percentile_with_too_few_samples_is_inconclusive(samples: int, outcome
     assert (result.outcome, result.samples) == (outcome, samples)
     if outcome is INCONCLUSIVE:
         assert result.value is None
-        assert f"needs at least 20 successful requests and there were {samples}" in result.reason
+        assert f"needs at least 20 successful requests, not {samples}" in result.reason
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_a_group_that_never_ran_is_inconclusive_and_what_ran_is_named() -> None:
     result = judge("healht: p95 < 100ms", run([10.0] * 100))
 
     assert result.outcome is INCONCLUSIVE
-    assert result.reason == "no request of 'healht' was recorded; recorded were groups health; names ping"
+    assert result.reason == "no request of 'healht' was recorded; recorded groups: health; recorded names: ping"
     assert judge("tasks: requests > 5", run([10.0] * 100)).outcome is INCONCLUSIVE
 
 
@@ -212,7 +212,7 @@ class TestRamp:
 
         assert (result.outcome, result.value, result.stages) == (INCONCLUSIVE, 20.0, "steady")
         assert result.reason == (
-            "p95 was 20.0 ms, but the limit does not hold with the ramp; judge the ramp by a rule of its own, "
+            "p95 was 20.0 ms without the ramp, but breaks the limit with the ramp; add a rule for the ramp, "
             "such as 'health: p95 < 100ms in ramp'"
         )
 
@@ -239,7 +239,7 @@ class TestRamp:
         result = judge("health: p95 < 100ms", recorder)
 
         assert result.outcome is PASS
-        assert result.reason.endswith("; in the ramp alone it was 1,500 ms (40 requests)")
+        assert result.reason.endswith("; during the ramp it was 1,500 ms (40 requests)")
 
     def test_a_rush_that_breaks_windows_of_the_ramp_only_is_said(self) -> None:
         recorder = run([512.0] * 50, stage="ramp")
@@ -248,7 +248,7 @@ class TestRamp:
         result = judge("health: p95 < 100ms over 3s", recorder)
 
         assert result.outcome is PASS
-        assert "in the ramp alone it was 51" in result.reason
+        assert "during the ramp it was 51" in result.reason
 
     def test_it_counts_where_too_little_is_left_without_it(self) -> None:
         recorder = run([20.0] * 50, stage="ramp")
@@ -319,7 +319,7 @@ class TestVerdict:
             (["health: p95 < 100ms", "auth: max < 1s"], INCONCLUSIVE, "1 of 2 rules inconclusive"),
             (["health: p95 < 1ms", "auth: max < 1s"], FAIL, "1 of 2 rules failed"),
             (["health: p95 < 1ms"], FAIL, "1 of 1 rule failed"),
-            ([], INCONCLUSIVE, "there is no rule to judge the run by"),
+            ([], INCONCLUSIVE, "the run has no rules"),
         ],
     )
     def test_a_failure_outweighs_doubt_and_doubt_a_pass(

@@ -35,7 +35,7 @@ def shares(*parts: tuple[int, float]) -> list[float]:
 
 def judge(line: str, latencies: Recorder, lags: Recorder) -> RuleResult:
     (result,) = evaluate(parse_rules([line]), latencies, EvaluationContext(lags=lags)).results
-    assert result.doubted is (result.outcome is INCONCLUSIVE)
+    assert result.undetermined is (result.outcome is INCONCLUSIVE)
     return result
 
 
@@ -77,8 +77,8 @@ def test_the_reason_says_what_it_may_have_been() -> None:
     result = judge("ping: p95 < 50ms", recorded(shares((64, 20.0), (36, 170.0))), recorded(STALLED, name="wake-up"))
 
     assert result.reason == (
-        "p95 was 170 ms, not < 50 ms; but the load generator was late itself, and without that it may have been as low "
-        "as 18.9 ms"
+        "p95 was 170 ms, not < 50 ms; but this includes the load generator's own lag, and without it the value may be "
+        "as low as 18.9 ms"
     )
 
 

@@ -29,7 +29,9 @@ def test_few_requests_pass_where_each_keeps_the_limit_and_fewer_users_were_asked
     (result,) = judge(LIMIT, few, FEWER).results
     assert result.outcome is RuleOutcome.PASS
     assert (result.value, result.samples) == (pytest.approx(99, rel=0.01), 15)
-    assert result.reason == "too few requests for a p95, but each took < 100 ms: the slowest of 15 took 99.0 ms"
+    assert (
+        result.reason == "too few requests for a p95, but every request took < 100 ms: the slowest of 15 took 99.0 ms"
+    )
     assert judge(LIMIT, few, FULL).outcome is RuleOutcome.INCONCLUSIVE
 
 
@@ -48,7 +50,7 @@ def test_few_requests_are_inconclusive_where_one_speaks_against_the_limit_or_non
 
 def test_a_request_that_speaks_against_the_limit_is_named() -> None:
     (result,) = judge(LIMIT, recorder(*[20.0] * 14, 101.0), FEWER).results
-    assert result.reason.endswith("there were 15; not each took < 100 ms: the slowest of 15 took 101 ms")
+    assert result.reason.endswith("not 15; the slowest of 15 took 101 ms, not < 100 ms")
 
 
 def test_enough_requests_are_judged_by_the_limit_itself() -> None:
@@ -84,17 +86,17 @@ def test_a_failed_request_of_few_is_no_pass() -> None:
 
 def test_limits_of_groups_that_were_left_out_are_listed_and_not_judged() -> None:
     rules = parse_rules(["health: p95 < 100ms", "tasks: p95 < 200ms", "overall: failures < 1%"])
-    facts = replace(FEWER, groups_left_out=frozenset({"tasks"}))
+    facts = replace(FEWER, groups_without_users=frozenset({"tasks"}))
     verdict = judge(rules, recorder(*[20.0] * 40), facts)
     assert verdict.outcome is RuleOutcome.PASS
     assert [result.rule.scope for result in verdict.results] == ["health", "overall"]
     assert verdict.notes == (
-        "2 users instead of the profile's 10: a limit with too few requests holds if each of them keeps it",
-        "not asked for: tasks: p95 < 200ms (this run has no user for tasks)",
+        "2 users instead of the profile's 10: a rule with too few requests passes if every request keeps its limit",
+        "not judged: tasks: p95 < 200ms (this run has no users for tasks)",
     )
     # Its own requests count, whoever made them.
-    facts = replace(FEWER, groups_left_out=frozenset({"health"}))
+    facts = replace(FEWER, groups_without_users=frozenset({"health"}))
     slow = judge(rules[:1], recorder(*[200.0] * 40), facts)
     assert slow.outcome is RuleOutcome.FAIL
-    nothing_else = judge(rules[1:2], recorder(*[20.0] * 40), replace(FULL, groups_left_out=frozenset({"tasks"})))
+    nothing_else = judge(rules[1:2], recorder(*[20.0] * 40), replace(FULL, groups_without_users=frozenset({"tasks"})))
     assert nothing_else.outcome is RuleOutcome.INCONCLUSIVE

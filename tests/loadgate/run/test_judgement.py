@@ -14,7 +14,7 @@ from loadgate.run.state import FinishedRequest
 from tests.loadgate.report.runs import STARTED_S, bare_run
 
 RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
-OTHER = "those after the first 2000 count as '(other names)'"
+OTHER = "those after the first 2,000 count as '(other names)'"
 SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
 
@@ -73,7 +73,9 @@ def test_a_target_that_went_away_is_noticed() -> None:
         made.record("ping", Outcome.FAILURE, start_s=1021 + index / 10, latency_ms=1, error=error)
     silence = target_silence(made)
     assert silence is not None
-    assert "no good answer in the last 6 s: 50 requests failed (last error: ConnectionRefusedError: no)" in silence
+    assert (
+        "no request succeeded in the last 6 s: 50 requests failed (last error: ConnectionRefusedError: no)" in silence
+    )
 
 
 def test_a_few_failures_at_the_end_are_no_silence() -> None:
@@ -98,7 +100,7 @@ def test_exit_codes() -> None:
     assert [code.value for code in ExitCode] == [0, 1, 2, 98, 99]
 
 
-@pytest.mark.parametrize(("names", "says"), [(200, None), (201, "there are 201 request names: give"), (2500, OTHER)])
+@pytest.mark.parametrize(("names", "says"), [(200, None), (201, "there are 201 request names; give"), (2500, OTHER)])
 def test_names_without_end_are_said_and_spoil_nothing(names: int, says: str | None) -> None:
     made = Recorder()
     for number in range(names):

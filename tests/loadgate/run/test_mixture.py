@@ -46,26 +46,26 @@ def test_types_that_are_no_http_methods_and_not_declared(
     recorder: Recorder, declared: Collection[str], others: set[str] | None
 ) -> None:
     mixture = find_mixture(recorder, declared)
-    assert (None if mixture is None else set(mixture.others)) == others
+    assert (None if mixture is None else set(mixture.undeclared_types)) == others
     for method in others or ():
         assert mixture is not None
-        assert f"{recorder.methods()[method]} of type {method}" in mixture.sentence
+        assert f"{recorder.methods()[method]} of type {method}" in mixture.note
 
 
 def test_the_sentence_is_bounded_whatever_the_number_of_types() -> None:
     mixture = find_mixture(recorded(GET=(1, 0, 1.0), **{f"T{number}": (1, 0, 1.0) for number in range(500)}), ())
     assert mixture is not None
-    assert len(mixture.sentence) < 400
-    assert "and of 495 more types" in mixture.sentence
+    assert len(mixture.note) < 400
+    assert "and of 495 more types" in mixture.note
 
 
 @pytest.mark.parametrize(
     ("rule", "outcome", "reason"),
     [
         # 5 % of the HTTP requests fail, and each takes 150 ms; with the figures it reads 0.63 % and 40 ms.
-        ("overall: failures < 1%", RuleOutcome.INCONCLUSIVE, "but of the HTTP requests alone, failures were 5 %"),
-        ("overall: p50 < 100ms", RuleOutcome.INCONCLUSIVE, "but of the HTTP requests alone, p50 was 150"),
-        ("overall: requests > 500", RuleOutcome.INCONCLUSIVE, "but of the HTTP requests alone, requests were 200"),
+        ("overall: failures < 1%", RuleOutcome.INCONCLUSIVE, "but for the HTTP requests alone, failures were 5.00 %"),
+        ("overall: p50 < 100ms", RuleOutcome.INCONCLUSIVE, "but for the HTTP requests alone, p50 was 150"),
+        ("overall: requests > 500", RuleOutcome.INCONCLUSIVE, "but for the HTTP requests alone, requests were 200"),
         ("overall: failures < 10%", RuleOutcome.PASS, ", limit < "),
         ("overall: failures < 0.1%", RuleOutcome.FAIL, "not < 0.1 %"),
         ("GET x: p50 < 200ms", RuleOutcome.PASS, ", limit < "),

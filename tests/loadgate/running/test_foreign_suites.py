@@ -92,7 +92,7 @@ def test_a_pass_that_undeclared_figures_made_is_inconclusive(tmp_path: Path, stu
     run = document(tmp_path)
     rule = rule_of(run, "overall")
     assert rule["value"] < 10
-    assert "but of the HTTP requests alone, failures were" in rule["reason"]
+    assert "but for the HTTP requests alone, failures were" in rule["reason"]
     figures = 3 * stub.total
     (note,) = run["verdict"]["notes"]
     assert note.startswith(f"overall counts {stub.total} HTTP requests and {figures} of type FIGURE: ")

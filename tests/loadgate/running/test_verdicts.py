@@ -185,11 +185,11 @@ def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stu
 
 
 @pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
-def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged(
+def test_a_sample_that_cannot_be_true_is_rejected_and_reported_and_the_run_is_judged(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
     more = [*processes, *(master_ports() if processes else [])]
-    done = locust(tmp_path, "--host", stub.url, *more, LOAD_PROFILE="senseless")
+    done = locust(tmp_path, "--host", stub.url, *more, LOAD_PROFILE="rejected")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     assert_artefacts(tmp_path)
     run = document(tmp_path)
@@ -198,7 +198,7 @@ def test_a_record_that_makes_no_sense_is_left_out_and_said_and_the_run_is_judged
     (ping,) = run["totals"]["requests"]
     assert (ping["name"], ping["requests"]) == ("GET /ping", stub.total)
     (note,) = run["verdict"]["notes"]
-    assert note.startswith(f"{6 * stub.total} records were left out (first: too long: times must be finite")
+    assert note.startswith(f"{6 * stub.total} samples were rejected (first: too long: times must be finite")
     assert note in run["verdict"]["reason"]
 
 

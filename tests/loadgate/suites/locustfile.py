@@ -142,7 +142,7 @@ class PlainFastUser(FastHttpUser):
         self.client.get("/own", headers={"Traceparent": OWN_TRACE})
 
 
-class SenselessUser(BaseUser):
+class RejectedSamplesUser(BaseUser):
     """Has faults in what it records beside its good request."""
 
     wait_time = constant(0.1)
@@ -259,7 +259,7 @@ PROFILES = {
         profile("garbled", {"GarbledUser": 1}, rules=["overall: failures <= 0"]),
         profile("measuring", {"MeasuringUser": 1}, rules=["late: p95 <= 250ms", "Quick - Early: max < 1ms"]),
         profile("plain", {"PlainUser": 1, "PlainFastUser": 1}, run_time="2s", rules=["overall: requests > 0"]),
-        profile("senseless", {"SenselessUser": 1}, run_time="4s", rules=["overall: failures <= 0 over 1s"]),
+        profile("rejected", {"RejectedSamplesUser": 1}, run_time="4s", rules=["overall: failures <= 0 over 1s"]),
         profile("open", {"QuickUser": 1}, rate="40/s"),
         profile("open-blocked", {"QuickUser": 19, "BlockingUser": 1}, 50, rate="30/s"),
         profile("open-starting", {"StartingUser": 1}, rate="20/s", rules=["starting: requests > 0"]),
@@ -303,7 +303,7 @@ loadgate.install(
         NestedUser,
         PlainUser,
         PlainFastUser,
-        SenselessUser,
+        RejectedSamplesUser,
         RequestsUser,
         HangingFastUser,
         PonderingUser,
