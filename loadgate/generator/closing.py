@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -36,6 +37,15 @@ def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
     return EndedBy.INTERRUPT if has_request_context() else EndedBy.SUITE
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A run that was judged, and how many exceptions the verdict knows of."""
+
+    run: Run
+    conclusion: Conclusion
+    exceptions: int
+
+
 class Closing:
     """What came of the last run of a process that judges, and the exit code of the process.
 
@@ -44,31 +54,38 @@ class Closing:
     """
 
     def __init__(self, environment: Environment, project: Project) -> None:
-        self.conclusion: Conclusion | None = None
         self.without_load = ""
         """Why a run ended before any load was made."""
         self._environment = environment
         self._project = project
-        self._run: Run | None = None
-        self._exceptions = 0
-        self._code: int | None = None
+        self._last: Judged | None = None
+        self._own_code: int | None = None
         self._suites_code: int | None = None
+
+    @property
+    def conclusion(self) -> Conclusion | None:
+        """What came of the last run that was judged."""
+        return self._last.conclusion if self._last is not None else None
 
     def begin(self) -> None:
         """A run begins; until it is judged, the process has failed."""
-        self._run, self.without_load = None, ""
+        self.without_load = ""
+        self._set_code(ExitCode.ERROR)
+
+    def refuse(self) -> None:
+        """A run cannot begin: the process has failed."""
         self._set_code(ExitCode.ERROR)
 
     def conclude(self, run: Run) -> None:
         """Judge a run that is over, and write its files."""
-        self.conclusion = conclude(run, self._project, self.conclusion if run is self._run else None)
-        self._run, self._exceptions = run, _exceptions_of(run)
-        self._set_code(self.conclusion.code)
+        before = self._last.conclusion if self._last is not None and self._last.run is run else None
+        self._last = Judged(run, conclude(run, self._project, before), _exceptions_of(run))
+        self._set_code(self._last.conclusion.code)
 
     def note_exception(self, error: BaseException, where: str) -> None:
         """Note what a listener raised after the run was judged."""
-        if self._run is not None:
-            self._run.record_exception(error, error.__traceback__, where)
+        if self._last is not None:
+            self._last.run.record_exception(error, error.__traceback__, where)
 
     def note_exit(self, error: SystemExit) -> None:
         """Note that a listener wanted to end the process with an exit code of its own."""
@@ -78,14 +95,14 @@ class Closing:
     def finish(self) -> None:
         """All listeners have been called: say what they changed, and set the exit code for good."""
         self._note_code()
-        if self._run is not None and _exceptions_of(self._run) != self._exceptions:
-            self.conclude(self._run)
-        if self.conclusion is None:
+        if self._last is None:
             reason = self.without_load or "the run was ended before it began"
             print(f"loadgate: no load was made: {reason}", file=sys.stderr, flush=True)
             self._set_code(ExitCode.ERROR)
+        elif _exceptions_of(self._last.run) != self._last.exceptions:
+            self.conclude(self._last.run)
         else:
-            self._set_code(self.conclusion.code)
+            self._set_code(self._last.conclusion.code)
 
     def show(self) -> None:
         """Print the verdict."""
@@ -98,11 +115,11 @@ class Closing:
 
     def _set_code(self, code: int) -> None:
         self._note_code()
-        self._code = self._environment.process_exit_code = int(code)
+        self._own_code = self._environment.process_exit_code = int(code)
 
     def _note_code(self) -> None:
         """Notice a code that the suite has set."""
-        if self._environment.process_exit_code not in {None, self._code}:
+        if self._environment.process_exit_code not in {None, self._own_code}:
             self._suites_code = self._environment.process_exit_code
 
 

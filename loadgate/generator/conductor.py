@@ -9,16 +9,15 @@ from collections.abc import Callable
 import gevent
 from locust.runners import MasterRunner, Runner
 
+from loadgate.generator.generators import Generators
 from loadgate.generator.groups import group_of
 from loadgate.generator.live_board import LiveBoard
-from loadgate.generator.pacer import Pacer
-from loadgate.generator.workers import MasterSide
 from loadgate.live.channel import StateWriter
 from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import abort_result
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
-from loadgate.shape.arrivals import ArrivalSchedule, WorkerShare
+from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.stages import Step, open_marks
 
 CALM_S = 0.5
@@ -36,49 +35,47 @@ logger = logging.getLogger(__name__)
 
 
 class Conductor:
-    """Conducts one run, whose load begins now: its users are dispatched next.
-
-    `workers` is the master's side, `pacer` that of an open model made in this process.
-    """
+    """Conducts one run from the moment its users begin to come."""
 
     def __init__(
-        self,
-        run: Run,
-        runner: Runner,
-        board: LiveBoard,
-        *,
-        workers: MasterSide | None,
-        pacer: Pacer | None,
-        end: Callable[[], None],
+        self, run: Run, runner: Runner, board: LiveBoard, generators: Generators, end: Callable[[], None]
     ) -> None:
         self._run = run
         self._runner = runner
         self._board = board
-        self._listener = StateWriter.from_environment()
-        self._workers = workers
-        self._pacer = pacer
+        self._generators = generators
         self._end = end
-        self._arriving = False
+        self._listener = StateWriter.from_environment()
         self._said_unseen = False
+        self._arriving = False
         self._settling = gevent.Greenlet()
+        self._conducting = gevent.Greenlet(self._conduct)
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
         self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
         self._counted_s = time.time()
-        self._greenlet = gevent.spawn(self._conduct)
-        if run.plan.timed_by_gate and run.plan.run_time_s is not None and run.plan.arrivals is None:
-            gevent.spawn_later(run.plan.run_time_s, self._end_in_time)
 
     def stop(self) -> None:
         """Conduct no more."""
         self._settling.kill()
-        self._greenlet.kill()
+        self._conducting.kill()
 
     def load_changes(self) -> None:
-        """The number of users begins to change: a stage begins, or somebody asked for it in the web UI."""
+        """The number of users begins to change: the load or a stage begins, or somebody asked for it in the web UI."""
+        run = self._run
+        if not self._conducting.started:
+            self._begin()
         self._settling.kill(block=False)
-        if self._run.plan.arrivals is None and self._run.stopping_s is None:
+        if run.plan.arrivals is None and run.stopping_s is None:
             self._mark(RAMP)
+
+    def _begin(self) -> None:
+        """Begin with the run: what listeners of the suite did before is no part of it."""
+        run = self._run
+        run.started_s = self._counted_s = time.time()
+        self._conducting.start()
+        if run.plan.timed_by_gate and run.plan.run_time_s is not None and run.plan.arrivals is None:
+            gevent.spawn_later(run.plan.run_time_s, self._end_in_time)
 
     def load_is_up(self) -> None:
         """The users that were wanted are there: begin with the arrivals, or mark requests from now on."""
@@ -104,10 +101,7 @@ class Conductor:
             return
         marks = open_marks(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
-        if self._workers is not None:
-            self._workers.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
-        elif self._pacer is not None:
-            self._pacer.start(WorkerShare(schedule), run.plan.user_classes, until_s)
+        self._generators.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
         # The time in which the pool of users was made is no part of the schedule.
         run.started_s = time.time()
         run.mark_ahead(marks)
@@ -121,8 +115,7 @@ class Conductor:
 
     def _mark(self, label: str) -> None:
         self._run.enter_stage(label)
-        if self._workers is not None:
-            self._workers.enter_stage(label)
+        self._generators.enter_stage(label)
 
     def _say_unseen(self) -> None:
         """Warn once of rules that nothing was recorded for yet, long before a long run ends without a verdict."""
@@ -139,9 +132,7 @@ class Conductor:
             self._say_unseen()
             self._count_users()
             self._board.note_health()
-            if self._workers is not None:
-                self._workers.ask_clocks()
-                self._workers.note_missing(self._run)
+            self._generators.look_after(self._run)
             if self._listener is not None:
                 self._listener.write(self._board.state())
             self._look_for_abort()

@@ -63,3 +63,21 @@ class GateDispatcher(UsersDispatcher):
             if user.fixed_count
         }
         return {name: count for name, count in missing.items() if count > 0}
+
+
+class Dispatchers:
+    """Makes the dispatchers of a process, as its `dispatcher_class`: Locust makes one for each run, or more."""
+
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        self._made: list[GateDispatcher] = []
+
+    def __call__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
+        """Make the dispatcher that Locust uses from now on."""
+        self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change)]
+        return self._made[0]
+
+    def halt(self) -> None:
+        """Have the dispatcher that Locust uses dispatch nothing any more."""
+        for dispatcher in self._made:
+            dispatcher.halt()

@@ -12,8 +12,8 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
+from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.clocks import WorkerClocks, moved
-from loadgate.generator.pacer import Pacer
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
@@ -46,12 +46,12 @@ class WorkerSide:
     def __init__(
         self,
         runner: WorkerRunner,
-        take_report: Callable[[bool], dict[str, Any] | None],
-        current: Callable[[], tuple[Run | None, Pacer | None]],
+        current: Callable[[], ActiveRun | None],
+        take_last_report: Callable[[], dict[str, Any] | None],
     ) -> None:
         self._runner = runner
-        self._take_report = take_report
         self._current = current
+        self._take_last_report = take_last_report
         self._is_finishing = False
         runner.register_message(FINISH, self._on_finish, concurrent=True)
         runner.register_message(STAGE, self._on_stage)
@@ -69,35 +69,37 @@ class WorkerSide:
         self._runner.stop()
         # Locust sleeps that long before it reports a worker as ready again; nothing is left to wait for.
         self._runner.environment.stop_timeout = 0.0
-        report = self._take_report(True)
+        report = self._take_last_report()
         if report is not None:
             self._runner.send_message(FINAL, report)
 
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
-        run, _ = self._current()
-        if run is not None:
-            run.end_by(EndedBy(msg.data["ended_by"]))
+        active = self._current()
+        if active is not None:
+            active.run.end_by(EndedBy(msg.data["ended_by"]))
         self.finish(msg.data["stop_timeout_s"])
 
     def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        run, _ = self._current()
-        if run is not None:
-            run.enter_stage(msg.data["label"])
+        active = self._current()
+        if active is not None:
+            active.run.enter_stage(msg.data["label"])
 
     def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         self._runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
 
     def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        run, pacer = self._current()
-        if run is None or pacer is None:
+        active = self._current()
+        if active is None or active.pacer is None:
             return
         data = msg.data
-        run.mark_ahead((after_s, label) for after_s, label in data["marks"])
+        active.run.mark_ahead((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
         # A worker without a user of a class would leave its arrivals waiting for ever.
         here = {name for name, count in self._runner.user_classes_count.items() if count}
-        pacer.start(share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"])
+        active.pacer.start(
+            share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
+        )
         self._runner.send_message(ARRIVING)
 
 
@@ -154,14 +156,18 @@ class MasterSide:
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
-    def ask_clocks(self) -> None:
-        """Ask the workers for their time. Call it every second."""
+    def look_after(self, run: Run) -> None:
+        """Ask the workers for their time, and note which of them are there. Call it every second."""
+        self._ask_clocks()
+        self._note_missing(run)
+
+    def _ask_clocks(self) -> None:
         for client in self._runner.clients.all:
             if client.state != STATE_MISSING:
                 self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
 
-    def note_missing(self, run: Run) -> None:
-        """Remember workers that Locust has given up, and those that came back. Call it every second."""
+    def _note_missing(self, run: Run) -> None:
+        """Remember workers that Locust has given up, and those that came back."""
         for client in self._runner.clients.all:
             worker = self._label(client.id)
             if client.state == STATE_MISSING:
@@ -178,7 +184,7 @@ class MasterSide:
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
         while self._unfinished(run) and time.monotonic() < deadline and not hurried():
             gevent.sleep(0.05)
-        self.note_missing(run)
+        self._note_missing(run)
 
     def _unfinished(self, run: Run) -> list[str]:
         return [
