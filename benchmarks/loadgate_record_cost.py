@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from locust.stats import RequestStats
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 
 Request = tuple[str, float, float, int]
 NAMES = [f"GET /api/v1/resource/{number}" for number in range(15)]
@@ -37,7 +37,11 @@ def requests(count: int) -> list[Request]:
 def record_with_loadgate(calls: list[Request]) -> None:
     recorder = Recorder()
     for name, start_s, latency_ms, size in calls:
-        recorder.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=latency_ms, response_bytes=size, group="all")
+        recorder.record(
+            FinishedRequest(
+                name, Outcome.SUCCESS, start_s=start_s, latency_ms=latency_ms, response_bytes=size, group="all"
+            )
+        )
     assert recorder.totals().requests == len(calls)
 
 

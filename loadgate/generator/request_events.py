@@ -15,9 +15,10 @@ from loadgate.credentials import without_credentials
 from loadgate.generator.client.tracing import request_ids
 from loadgate.generator.descriptors import own_limit
 from loadgate.generator.groups import GROUP, group_here
+from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.run.judgement import CUT_OFF, UNSENT, Ending
 from loadgate.run.measure import Measure
-from loadgate.run.state import FinishedRequest, Run
+from loadgate.run.state import Run
 
 LATENESS = "lateness_ms"
 """Key of a request's context, in an open model: how long after its intended time it began."""
@@ -96,16 +97,19 @@ def finished_request(
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
     is_timed = response_time is not None
+    error = without_credentials(error_text(exception, response)) if exception else None
+    # By position: names of arguments more than double the time.
     return FinishedRequest(
-        name=request_name(request_type, name),
-        group=str(context[GROUP]) if context and GROUP in context else group_here(),
-        start_s=began_s - (lateness_ms or 0.0) / 1000,
-        latency_ms=service_ms + (lateness_ms or 0.0) if is_timed else None,
-        service_ms=service_ms if is_timed and lateness_ms is not None else None,
-        method=request_type,
-        response_bytes=int(response_length or 0),
-        error=without_credentials(error_text(exception, response)) if exception else None,
-        ids=partial(request_ids, context, response),
+        request_name(request_type, name),
+        Outcome.SUCCESS if error is None else Outcome.FAILURE,
+        began_s - (lateness_ms or 0.0) / 1000,
+        service_ms + (lateness_ms or 0.0) if is_timed else None,
+        request_type,
+        int(response_length or 0),
+        error,
+        str(context[GROUP]) if context and GROUP in context else group_here(),
+        service_ms if is_timed and lateness_ms is not None else None,
+        partial(request_ids, context, response),
     )
 
 

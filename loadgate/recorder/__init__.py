@@ -7,6 +7,7 @@ from loadgate.recorder.kept import KeptRequest, RequestIds
 from loadgate.recorder.omission import corrected, expected_interval_ms
 from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, OUTSIDE, RAMP, STEADY, Recorder
 from loadgate.recorder.reports import LostReports
+from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals
 from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
 
@@ -20,6 +21,7 @@ __all__ = [
     "STEADY",
     "Bucket",
     "ErrorCount",
+    "FinishedRequest",
     "KeptRequest",
     "LatencySketch",
     "LostReports",

@@ -12,6 +12,7 @@ from loadgate.recorder.index import SeriesIndex
 from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestRequests
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
+from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals, sum_cells
 from loadgate.recorder.sketch import LatencySketch
 
@@ -58,33 +59,12 @@ class Recorder:
         self._recorder_id = uuid4().hex
         self._next_sequence = 0
 
-    def record(
-        self,
-        name: str,
-        outcome: Outcome,
-        *,
-        start_s: float,
-        latency_ms: float | None,
-        method: str = "",
-        response_bytes: int = 0,
-        error: str | None = None,
-        stage: str = STEADY,
-        group: str = "",
-        service_ms: float | None = None,
-        ids: Callable[[], RequestIds] | None = None,
-    ) -> None:
-        """Count one finished request.
-
-        `start_s` is wall-clock epoch seconds: when the request was sent or, in an open model, was meant to be sent;
-        `latency_ms` counts from there, and is None for a request without a time: it is counted, and has no latency. The
-        request is filed under the second in which it ended. `method` is its method or type: requests of one name and
-        different methods are different requests. `group` is that of
-        the user class, "" for none: the request then counts under its name and `overall` alone. `service_ms` is the
-        time from the actual sending, given only in an open model. `error` is kept for a failure. `ids` is asked for
-        the ids of the few requests that are kept one by one.
+    def record(self, request: FinishedRequest, stage: str = STEADY) -> None:
+        """Count one finished request, filed under the second in which it ended.
 
         Raises ValueError for what cannot be kept: a fault of a clock or of whoever measured, not a measurement.
         """
+        name, outcome, start_s, latency_ms, method, response_bytes, error, group, service_ms, ids = request
         took_ms = latency_ms or 0.0
         end_s = start_s + took_ms / 1000
         # Before anything is kept, so that a refused request leaves no trace.
@@ -114,9 +94,8 @@ class Recorder:
         ValueError as `record`.
         """
         value_ms = 0.0 if value_ms < 0 else value_ms
-        self.record(
-            name, Outcome.MEASURE, start_s=at_s - value_ms / 1000, latency_ms=value_ms, stage=stage, group=group
-        )
+        measure = FinishedRequest(name, Outcome.MEASURE, at_s - value_ms / 1000, value_ms, group=group)
+        self.record(measure, stage)
 
     def count(self, counter: str, times: int = 1) -> None:
         """Count an event that is no finished request, such as a late, dropped or never-started arrival."""

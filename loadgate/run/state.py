@@ -6,14 +6,15 @@ import math
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from loadgate.credentials import without_credentials
-from loadgate.recorder import OUTSIDE, RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
+from loadgate.recorder.request import whole_text
 from loadgate.rules import Rule, RuleResult
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.health import GeneratorHealth
@@ -65,25 +66,6 @@ class Plan:
     """Sentences for the verdict's notes on how the plan came about."""
     request_types: frozenset[str] = frozenset()
     """Types of request events that the suite declares, as requests or as measures."""
-
-
-class FinishedRequest(NamedTuple):
-    """A request that has ended, well (`error` is None) or not.
-
-    `latency_ms` counts from `start_s` (epoch seconds): when it was sent, or meant to be sent in an open model, where
-    `service_ms` is the time from its sending. It is None for a request without a time. `method` is its method or type.
-    """
-
-    name: str
-    group: str
-    start_s: float
-    latency_ms: float | None
-    service_ms: float | None
-    response_bytes: int
-    error: str | None
-    ids: Callable[[], RequestIds] | None = None
-    """Gives what names it in the target's logs, if that is asked for."""
-    method: str = ""
 
 
 @dataclass(slots=True)
@@ -172,19 +154,7 @@ class Run:
         """Record a request in the stage in which it began. Raises ValueError for one that makes no sense."""
         self._check_moment(request.start_s + (request.latency_ms or 0.0) / 1000)
         is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
-        self.recorder.record(
-            whole_text(request.name),
-            Outcome.SUCCESS if request.error is None else Outcome.FAILURE,
-            start_s=request.start_s,
-            latency_ms=request.latency_ms,
-            method=whole_text(request.method),
-            response_bytes=request.response_bytes,
-            error=None if request.error is None else whole_text(request.error),
-            stage=OUTSIDE if is_outside else self.stage_at(request.start_s),
-            group=whole_text(request.group),
-            service_ms=request.service_ms,
-            ids=request.ids,
-        )
+        self.recorder.record(request.whole(), OUTSIDE if is_outside else self.stage_at(request.start_s))
 
     def record_measure(self, measure: Measure) -> None:
         """Record a measure in the stage in which it was taken. Raises ValueError for one that makes no sense."""
@@ -201,7 +171,7 @@ class Run:
         """Record how late this process was at something that it had to do now."""
         now_s = time.time()
         start_s = now_s - late_ms / 1000
-        self.lags.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=late_ms, stage=self.stage_at(now_s))
+        self.lags.record(FinishedRequest(name, Outcome.SUCCESS, start_s, late_ms), self.stage_at(now_s))
 
     def record_exception(self, exception: BaseException, tb: TracebackType | None, where: str = "") -> None:
         """Count an exception that a task let go, or, where that is said, a listener."""
@@ -327,8 +297,3 @@ class Run:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:
             text, tb = "(other exceptions)", ""
         self.exceptions.setdefault(text, UserException(text, tb)).count += count
-
-
-def whole_text(text: str) -> str:
-    """Return the text without halves of characters, as a cut JSON string or an argument has: no file can hold them."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

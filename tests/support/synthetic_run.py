@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from loadgate.recorder import RAMP, STEADY, Outcome, Recorder, RequestIds
+from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder, RequestIds
 from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
 from loadgate.rules import parse_rules
 from loadgate.run.document import RunDocument
@@ -116,19 +116,23 @@ def _fill(recorder: Recorder, wanted: Synthetic, number: int, rnd: random.Random
         trace_id = f"{rnd.getrandbits(128):032x}"
         at_s = STARTED_S + rnd.random() * (wanted.duration_s - 1)
         recorder.record(
-            name,
-            Outcome.FAILURE,
-            start_s=at_s,
-            latency_ms=rnd.uniform(1, 30),
-            error=("HTTP 503", "expected a JSON object", "TimeoutError: no answer")[failure % 3],
-            stage=STEADY if at_s > STARTED_S + RAMP_S else RAMP,
-            group=group,
-            ids=lambda trace_id=trace_id: RequestIds(trace_id, trace_id[:16]),
+            FinishedRequest(
+                name,
+                Outcome.FAILURE,
+                start_s=at_s,
+                latency_ms=rnd.uniform(1, 30),
+                error=("HTTP 503", "expected a JSON object", "TimeoutError: no answer")[failure % 3],
+                group=group,
+                ids=lambda trace_id=trace_id: RequestIds(trace_id, trace_id[:16]),
+            ),
+            STEADY if at_s > STARTED_S + RAMP_S else RAMP,
         )
     slow_ids = RequestIds(f"{rnd.getrandbits(128):032x}", f"{rnd.getrandbits(64):016x}")
     at_s = STARTED_S + wanted.duration_s * rnd.uniform(0.8, 0.95)
     recorder.record(
-        name, Outcome.SUCCESS, start_s=at_s, latency_ms=1000 + 10 * number, group=group, ids=lambda: slow_ids
+        FinishedRequest(
+            name, Outcome.SUCCESS, start_s=at_s, latency_ms=1000 + 10 * number, group=group, ids=lambda: slow_ids
+        )
     )
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from loadgate.run.state import whole_text
+from loadgate.recorder.request import whole_text
 
 LARGEST = 2**64 - 1
 """The largest whole number that a document holds: that of an unsigned column of 64 bits."""

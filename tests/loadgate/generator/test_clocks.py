@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadgate.generator.clocks import WorkerClocks, moved
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 
 
 def test_the_answer_with_the_shortest_way_counts() -> None:
@@ -40,9 +40,13 @@ def test_a_moved_report_differs_in_its_times_alone() -> None:
     def report(at_s: int) -> dict[str, object]:
         recorder = Recorder()
         recorder.record(
-            "ping", Outcome.SUCCESS, start_s=at_s, latency_ms=30, service_ms=20, response_bytes=9, group="g"
+            FinishedRequest(
+                "ping", Outcome.SUCCESS, start_s=at_s, latency_ms=30, service_ms=20, response_bytes=9, group="g"
+            )
         )
-        recorder.record("ping", Outcome.FAILURE, start_s=at_s + 2, latency_ms=7, error="HTTP 500", stage="ramp")
+        recorder.record(
+            FinishedRequest("ping", Outcome.FAILURE, start_s=at_s + 2, latency_ms=7, error="HTTP 500"), "ramp"
+        )
         recorder.record_measure("first", 12, at_s=at_s + 3, group="g")
         recorder.count("late", 4)
         return recorder.take_delta() | {"recorder": "same"}

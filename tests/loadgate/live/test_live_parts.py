@@ -15,7 +15,7 @@ from loadgate.live.plain import plain_line
 from loadgate.live.rules import LiveRules
 from loadgate.live.state import LiveState, RuleState
 from loadgate.live.view import live_view
-from loadgate.recorder import RAMP, STEADY, Outcome, Recorder
+from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, evaluate, parse_rules
 
 START_S = 1_700_000_000
@@ -30,7 +30,7 @@ def fill(recorder: Recorder, second: int, latency_ms: float, stage: str = STEADY
     for number in range(20):
         outcome = Outcome.FAILURE if failed else Outcome.SUCCESS
         start_s = START_S + second + number / 100
-        recorder.record("ping", outcome, start_s=start_s, latency_ms=latency_ms, stage=stage, group="health")
+        recorder.record(FinishedRequest("ping", outcome, start_s=start_s, latency_ms=latency_ms, group="health"), stage)
 
 
 def test_looks_add_up_to_what_the_verdict_says() -> None:

@@ -2,7 +2,7 @@
 
 import json
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import MAX_KINDS, MAX_TEXT_CHARS, OTHER, ErrorCount, ErrorLog
 
 
@@ -67,7 +67,7 @@ def test_merging_keeps_to_the_bound_and_to_the_sum() -> None:
 
 def test_the_recorder_keeps_the_error_of_a_failure_at_the_time_of_its_end() -> None:
     recorder = Recorder()
-    recorder.record("ping", Outcome.FAILURE, start_s=100.0, latency_ms=500, error="no answer")
+    recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=100.0, latency_ms=500, error="no answer"))
 
     (error,) = recorder.errors()
     assert (error.text, error.count, error.first_s, error.last_s) == ("no answer", 1, 100.5, 100.5)

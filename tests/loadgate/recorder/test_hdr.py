@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from loadgate.recorder import LatencySketch, Outcome, Recorder, histogram_log
+from loadgate.recorder import FinishedRequest, LatencySketch, Outcome, Recorder, histogram_log
 from loadgate.recorder.hdr import encode
 
 
@@ -60,9 +60,9 @@ def test_indices_are_those_of_two_significant_digits() -> None:
 
 def test_the_log_has_a_line_for_each_second_name_and_outcome() -> None:
     recorder = Recorder()
-    recorder.record("GET /a, b", Outcome.SUCCESS, start_s=1000.2, latency_ms=5)
-    recorder.record("GET /a, b", Outcome.FAILURE, start_s=1002.2, latency_ms=7)
-    recorder.record("ping", Outcome.SUCCESS, start_s=1000.2, latency_ms=6.25)
+    recorder.record(FinishedRequest("GET /a, b", Outcome.SUCCESS, start_s=1000.2, latency_ms=5))
+    recorder.record(FinishedRequest("GET /a, b", Outcome.FAILURE, start_s=1002.2, latency_ms=7))
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=1000.2, latency_ms=6.25))
 
     lines = list(histogram_log(recorder))
 

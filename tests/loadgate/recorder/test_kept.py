@@ -9,7 +9,7 @@ from typing import Any
 import msgpack
 import pytest
 
-from loadgate.recorder import Outcome, Recorder, RequestIds
+from loadgate.recorder import FinishedRequest, Outcome, Recorder, RequestIds
 from loadgate.recorder.errors import EXAMPLES, MAX_KINDS
 from loadgate.recorder.kept import SLOWEST
 
@@ -37,7 +37,7 @@ def calls(count: int, seed: int = 1) -> list[dict[str, Any]]:
 def recorded(requests: list[dict[str, Any]]) -> Recorder:
     recorder = Recorder()
     for request in requests:
-        recorder.record(**request)
+        recorder.record(FinishedRequest(**request))
     return recorder
 
 
@@ -77,7 +77,7 @@ def test_merging_workers_keeps_what_one_process_would_have_kept(pieces: int) -> 
     workers = [Recorder(), Recorder()]
     for number, request in enumerate(requests):
         worker = number % 2
-        workers[worker].record(**request)
+        workers[worker].record(FinishedRequest(**request))
         if number % pieces == 0:
             report = msgpack.unpackb(msgpack.packb(workers[worker].take_delta()))
             master.merge_delta(report, str(worker))
@@ -101,12 +101,16 @@ def test_ids_are_asked_for_only_where_they_are_kept() -> None:
             asked.append(number)
             return RequestIds("", "")
 
-        recorder.record("ping", Outcome.SUCCESS, start_s=1000.0, latency_ms=100.0 - number / 100, ids=ids)
+        recorder.record(
+            FinishedRequest("ping", Outcome.SUCCESS, start_s=1000.0, latency_ms=100.0 - number / 100, ids=ids)
+        )
     assert asked == list(range(SLOWEST))
 
 
 def test_many_kinds_of_errors_keep_a_bounded_number_of_examples() -> None:
     recorder = Recorder()
     for number in range(5 * MAX_KINDS):
-        recorder.record("ping", Outcome.FAILURE, start_s=1000.0 + number, latency_ms=1, error=f"error {number}")
+        recorder.record(
+            FinishedRequest("ping", Outcome.FAILURE, start_s=1000.0 + number, latency_ms=1, error=f"error {number}")
+        )
     assert sum(len(error.examples) for error in recorder.errors()) <= EXAMPLES * (MAX_KINDS + 1)

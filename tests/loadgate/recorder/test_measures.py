@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from loadgate.recorder import OVERALL, Outcome, Recorder, RequestName
+from loadgate.recorder import OVERALL, FinishedRequest, Outcome, Recorder, RequestName
 from loadgate.rules import RuleOutcome, evaluate, parse_rules
 
 START_S = 1_700_000_000
@@ -13,7 +13,9 @@ START_S = 1_700_000_000
 def recorder_with_measures(*values_ms: float) -> Recorder:
     """One request of the group `chat`, and the measures."""
     recorder = Recorder()
-    recorder.record("ask", Outcome.SUCCESS, start_s=START_S, latency_ms=900, group="chat", response_bytes=10)
+    recorder.record(
+        FinishedRequest("ask", Outcome.SUCCESS, start_s=START_S, latency_ms=900, group="chat", response_bytes=10)
+    )
     for value_ms in values_ms:
         recorder.record_measure("first event", value_ms, at_s=START_S + 0.4, group="first")
     return recorder

@@ -8,9 +8,16 @@ from typing import Any
 import msgpack
 import pytest
 
-from loadgate.recorder import MAX_NAMES, OTHER_NAMES, LatencySketch, Outcome, Recorder, RequestName
+from loadgate.recorder import MAX_NAMES, OTHER_NAMES, FinishedRequest, LatencySketch, Outcome, Recorder, RequestName
 
 START_S = 1_700_000_000
+
+
+def record(recorder: Recorder, call: dict[str, Any]) -> None:
+    """Record a request whose stage stands among its fields."""
+    fields = dict(call)
+    stage = fields.pop("stage")
+    recorder.record(FinishedRequest(**fields), stage)
 
 
 def fill(recorder: Recorder, seed: int = 1, count: int = 500) -> list[dict[str, Any]]:
@@ -32,7 +39,7 @@ def fill(recorder: Recorder, seed: int = 1, count: int = 500) -> list[dict[str, 
                 "group": group,
             }
         )
-        recorder.record(**calls[-1])
+        record(recorder, calls[-1])
     return calls
 
 
@@ -45,8 +52,8 @@ def sketch_of(values: list[float]) -> LatencySketch:
 
 def test_a_request_belongs_to_the_second_in_which_it_ended() -> None:
     recorder = Recorder()
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=99)
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=2100)
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=99))
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S + 0.9, latency_ms=2100))
 
     assert [slot.start_s - START_S for slot in recorder.time_slots("ping")] == [0, 3]
     assert recorder.span_s() == (START_S, START_S + 4)
@@ -56,8 +63,8 @@ def test_reading_between_requests_changes_nothing() -> None:
     left_alone, read, reported = Recorder(), Recorder(), Recorder()
     worker = Recorder()
     for sequence, call in enumerate(fill(left_alone)):
-        read.record(**call)
-        worker.record(**call)
+        record(read, call)
+        record(worker, call)
         if sequence % 3 == 0:
             assert read.totals().requests == sum(slot.totals.requests for slot in read.time_slots()) == sequence + 1
         if sequence % 7 == 0:
@@ -97,8 +104,8 @@ def test_a_scope_holds_exactly_its_requests(scope: str, chosen: Any, stages: lis
 
 def test_a_group_goes_before_a_name_of_the_same_text() -> None:
     recorder = Recorder()
-    recorder.record("health", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="other")
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="health")
+    recorder.record(FinishedRequest("health", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="other"))
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="health"))
 
     assert recorder.totals("health").success == sketch_of([2.0])
     assert recorder.totals(RequestName("health")).success == sketch_of([1.0])
@@ -106,8 +113,8 @@ def test_a_group_goes_before_a_name_of_the_same_text() -> None:
 
 def test_one_name_in_two_groups_is_kept_apart_and_found_together() -> None:
     recorder = Recorder()
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="a")
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="b")
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="a"))
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="b"))
 
     assert recorder.requests() == [RequestName("ping", "a"), RequestName("ping", "b")]
     assert recorder.totals("ping").success == sketch_of([1.0, 2.0])
@@ -126,8 +133,8 @@ def test_time_slots_can_begin_later() -> None:
 
 def test_service_times_are_kept_beside_latencies_from_the_intended_start() -> None:
     recorder = Recorder()
-    recorder.record("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=900, service_ms=5)
-    recorder.record("ping", Outcome.FAILURE, start_s=START_S, latency_ms=900, service_ms=6)
+    recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=900, service_ms=5))
+    recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=START_S, latency_ms=900, service_ms=6))
 
     assert recorder.totals().success == sketch_of([900.0])
     assert recorder.service_times() == sketch_of([5.0])
@@ -142,7 +149,7 @@ def test_deltas_of_workers_sum_up_to_the_recorder_of_all_requests(encode: Any) -
     deltas = []
     for call in fill(whole, count=2000):
         number = rnd.randrange(3)
-        workers[number].record(**call)
+        record(workers[number], call)
         if rnd.random() < 0.01:
             deltas.append((encode(workers[number].take_delta()), f"w{number}"))
     deltas += [(encode(worker.take_delta(final=True)), f"w{number}") for number, worker in enumerate(workers)]
@@ -270,7 +277,7 @@ def test_an_impossible_record_is_refused_and_leaves_no_trace(fault: dict[str, An
     sound = {"name": "ping", "outcome": Outcome.SUCCESS, "start_s": START_S, "latency_ms": 1}
 
     with pytest.raises(ValueError, match=says):
-        recorder.record(**(sound | fault))
+        recorder.record(FinishedRequest(**sound | fault))
 
     assert comparable(recorder) == comparable(Recorder())
 
@@ -278,9 +285,13 @@ def test_an_impossible_record_is_refused_and_leaves_no_trace(fault: dict[str, An
 def test_names_beyond_the_limit_count_together_and_nothing_is_lost() -> None:
     recorder, more = Recorder(), MAX_NAMES + 500
     for number in range(more):
-        recorder.record(f"/item?id={number}", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="shop")
-    recorder.record(f"/item?id={more}", Outcome.FAILURE, start_s=1000, latency_ms=5, group="shop", error="HTTP 500")
-    recorder.record("/item?id=1", Outcome.SUCCESS, start_s=1001, latency_ms=7, group="shop")
+        recorder.record(
+            FinishedRequest(f"/item?id={number}", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="shop")
+        )
+    recorder.record(
+        FinishedRequest(f"/item?id={more}", Outcome.FAILURE, start_s=1000, latency_ms=5, group="shop", error="HTTP 500")
+    )
+    recorder.record(FinishedRequest("/item?id=1", Outcome.SUCCESS, start_s=1001, latency_ms=7, group="shop"))
 
     assert len(recorder.names()) == MAX_NAMES + 1
     assert recorder.totals().requests == recorder.totals("shop").requests == more + 2
@@ -294,7 +305,7 @@ def test_the_names_of_many_workers_are_bounded_too() -> None:
     for worker in range(3):
         recorder = Recorder()
         for number in range(MAX_NAMES):
-            recorder.record(f"/{worker}/{number}", Outcome.SUCCESS, start_s=1000, latency_ms=5)
+            recorder.record(FinishedRequest(f"/{worker}/{number}", Outcome.SUCCESS, start_s=1000, latency_ms=5))
         assert master.merge_delta(recorder.take_delta(final=True), f"worker {worker}")
 
     assert len(master.names()) == MAX_NAMES + 1
@@ -304,9 +315,9 @@ def test_the_names_of_many_workers_are_bounded_too() -> None:
 
 def test_a_scope_that_comes_later_is_found() -> None:
     recorder = Recorder()
-    recorder.record("first", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="a")
+    recorder.record(FinishedRequest("first", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="a"))
     assert recorder.totals("b").requests == 0
-    recorder.record("second", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="b")
+    recorder.record(FinishedRequest("second", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="b"))
     assert (recorder.totals("b").requests, recorder.totals("second").requests) == (1, 1)
     recorder.take_delta()
     assert recorder.totals("b").requests == 0
@@ -322,7 +333,9 @@ def with_methods() -> Recorder:
         ("GET /", "GET", "a", "HTTP 404"),
     ):
         outcome = Outcome.SUCCESS if error is None else Outcome.FAILURE
-        recorder.record(name, outcome, start_s=1000.0, latency_ms=5.0, method=method, group=group, error=error)
+        recorder.record(
+            FinishedRequest(name, outcome, start_s=1000.0, latency_ms=5.0, method=method, group=group, error=error)
+        )
     return recorder
 
 
@@ -331,9 +344,13 @@ def test_requests_of_one_name_and_different_methods_are_different_requests(path:
     recorder = with_methods()
     if path == "two workers":
         master, other = Recorder(), Recorder()
-        other.record("cart", Outcome.SUCCESS, start_s=1000.0, latency_ms=5.0, method="GET", group="a")
+        other.record(FinishedRequest("cart", Outcome.SUCCESS, start_s=1000.0, latency_ms=5.0, method="GET", group="a"))
         worker = Recorder()
-        worker.record("cart", Outcome.FAILURE, start_s=1000.0, latency_ms=5.0, method="POST", group="a", error="x")
+        worker.record(
+            FinishedRequest(
+                "cart", Outcome.FAILURE, start_s=1000.0, latency_ms=5.0, method="POST", group="a", error="x"
+            )
+        )
         master.merge_delta(json.loads(json.dumps(other.take_delta())), "1")
         assert master.names() == ["cart"]
         master.merge_delta(json.loads(json.dumps(worker.take_delta())), "2")
@@ -375,8 +392,12 @@ def test_a_request_without_a_time_is_counted_and_has_no_latency(path: str, outco
     recorder = Recorder()
     error = "lost" if outcome is Outcome.FAILURE else None
     for second, latency_ms in enumerate([None, None, 8.0, None]):
-        recorder.record("tell", outcome, start_s=1000.0 + second, latency_ms=latency_ms, error=error, response_bytes=3)
-    recorder.record("other", Outcome.SUCCESS, start_s=1000.0, latency_ms=2.0)
+        recorder.record(
+            FinishedRequest(
+                "tell", outcome, start_s=1000.0 + second, latency_ms=latency_ms, error=error, response_bytes=3
+            )
+        )
+    recorder.record(FinishedRequest("other", Outcome.SUCCESS, start_s=1000.0, latency_ms=2.0))
     if path == "document":
         recorder = Recorder.from_json(json.loads(json.dumps(recorder.to_json())))
     totals = recorder.totals("tell")

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.recorder.packed import iter_slots, pack, unpack
 
 START_S = 1_700_000_000 // 60 * 60
 
 
 def record(recorder: Recorder, second: int, name: str = "ping", latency_ms: float = 20.0) -> None:
-    recorder.record(name, Outcome.SUCCESS, start_s=START_S + second + 0.1, latency_ms=latency_ms)
+    recorder.record(FinishedRequest(name, Outcome.SUCCESS, start_s=START_S + second + 0.1, latency_ms=latency_ms))
 
 
 @pytest.mark.parametrize("requests_a_second", [1, 50])

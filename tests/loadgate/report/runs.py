@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import unescape
 
-from loadgate.recorder import Outcome
+from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
 from loadgate.run.document import MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord
 from loadgate.run.judgement import Ending
@@ -45,7 +45,7 @@ def empty() -> RunDocument:
 def one_request() -> RunDocument:
     """A single request, and no rule."""
     run = bare_run(rules=[])
-    run.recorder.record("only", Outcome.SUCCESS, start_s=STARTED_S + 2, latency_ms=12.5)
+    run.recorder.record(FinishedRequest("only", Outcome.SUCCESS, start_s=STARTED_S + 2, latency_ms=12.5))
     return judged(run)
 
 
@@ -54,12 +54,14 @@ def only_failures() -> RunDocument:
     run = bare_run(rules=["overall: failures < 1%", "g: p95 < 1s"])
     for number in range(40):
         run.recorder.record(
-            "ping",
-            Outcome.FAILURE,
-            start_s=STARTED_S + number,
-            latency_ms=1.0,
-            error="ConnectionRefusedError",
-            group="g",
+            FinishedRequest(
+                "ping",
+                Outcome.FAILURE,
+                start_s=STARTED_S + number,
+                latency_ms=1.0,
+                error="ConnectionRefusedError",
+                group="g",
+            )
         )
     return judged(run)
 
@@ -69,7 +71,9 @@ def interrupted() -> RunDocument:
     run = bare_run(rules=["g: p95 < 1s"], ending=Ending.INTERRUPTED, lasted_s=12.0)
     for number in range(100):
         run.recorder.record(
-            "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 10, latency_ms=5 + number % 7, group="g"
+            FinishedRequest(
+                "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 10, latency_ms=5 + number % 7, group="g"
+            )
         )
     return judged(run)
 
@@ -79,7 +83,9 @@ def aborted() -> RunDocument:
     run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ending=Ending.ABORTED, lasted_s=12.0)
     for number in range(600):
         run.recorder.record(
-            "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 50, latency_ms=5 + number % 7, group="g"
+            FinishedRequest(
+                "ping", Outcome.SUCCESS, start_s=STARTED_S + number / 50, latency_ms=5 + number % 7, group="g"
+            )
         )
     context = EvaluationContext(load_s=(STARTED_S, STARTED_S + 12.0))
     (run.aborted_by,) = evaluate(run.plan.rules, run.recorder, context).results
@@ -91,14 +97,18 @@ def unfinished() -> RunDocument:
     run = bare_run(rules=["g: p95 < 1s"])
     run.lost_workers["w1"] = "worker w1: it went away"
     for number in range(100):
-        run.recorder.record("ping", Outcome.SUCCESS, start_s=STARTED_S + number / 2, latency_ms=5.0, group="g")
+        run.recorder.record(
+            FinishedRequest("ping", Outcome.SUCCESS, start_s=STARTED_S + number / 2, latency_ms=5.0, group="g")
+        )
     run.recorder.record(
-        "hang",
-        Outcome.FAILURE,
-        start_s=STARTED_S + 50,
-        latency_ms=10_000,
-        error="no answer before the run ended",
-        group="g",
+        FinishedRequest(
+            "hang",
+            Outcome.FAILURE,
+            start_s=STARTED_S + 50,
+            latency_ms=10_000,
+            error="no answer before the run ended",
+            group="g",
+        )
     )
     return judged(run)
 
@@ -107,8 +117,12 @@ def hostile() -> RunDocument:
     """Every text that comes from elsewhere is markup."""
     run = bare_run(rules=["overall: failures < 1%"])
     for number in range(50):
-        run.recorder.record(HOSTILE, Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=5.0, group=HOSTILE)
-    run.recorder.record(HOSTILE, Outcome.FAILURE, start_s=STARTED_S + 9, latency_ms=5.0, error=HOSTILE + "\ud800")
+        run.recorder.record(
+            FinishedRequest(HOSTILE, Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=5.0, group=HOSTILE)
+        )
+    run.recorder.record(
+        FinishedRequest(HOSTILE, Outcome.FAILURE, start_s=STARTED_S + 9, latency_ms=5.0, error=HOSTILE + "\ud800")
+    )
     run.record_exception(RuntimeError(HOSTILE), None)
     data = as_json(judged(run))
     data["run"]["host"] = data["run"]["profile"]["description"] = HOSTILE
@@ -120,7 +134,9 @@ def measured() -> RunDocument:
     """Requests and a measure that is none."""
     run = bare_run(rules=["g: p95 < 1s"])
     for number in range(50):
-        run.recorder.record("stream", Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=50.0, group="g")
+        run.recorder.record(
+            FinishedRequest("stream", Outcome.SUCCESS, start_s=STARTED_S + number, latency_ms=50.0, group="g")
+        )
         run.recorder.record_measure("first token", 20.0, at_s=STARTED_S + number, group="g")
     return judged(run)
 

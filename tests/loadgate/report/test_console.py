@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.recorder import Outcome
+from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.console import terminal_columns, verdict_text
 from loadgate.run.state import Run
@@ -26,12 +26,14 @@ def run_of(
     for name, values in latencies_ms.items():
         for index, value in enumerate(values):
             start_s = STARTED_S + 1 + index % 50
-            run.recorder.record(name, Outcome.SUCCESS, start_s=start_s, latency_ms=value, group="web", stage="steady")
+            run.recorder.record(
+                FinishedRequest(name, Outcome.SUCCESS, start_s=start_s, latency_ms=value, group="web"), "steady"
+            )
     for (name, text), count in (failures or {}).items():
         for index in range(count):
             start_s = STARTED_S + 1 + index % 50
             run.recorder.record(
-                name, Outcome.FAILURE, start_s=start_s, latency_ms=1, group="web", error=text, stage="steady"
+                FinishedRequest(name, Outcome.FAILURE, start_s=start_s, latency_ms=1, group="web", error=text), "steady"
             )
     return run
 

@@ -13,7 +13,7 @@ import pytest
 import xmlschema
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadgate.recorder import Outcome
+from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.artefacts import (
     UnwrittenError,
     append_job_summary,
@@ -42,7 +42,7 @@ def aborted() -> RunDocument:
 def everything() -> RunDocument:
     """A run with each part that may be absent."""
     run = synthetic_run(SMALL)
-    run.recorder.record("open", Outcome.SUCCESS, start_s=run.started_s, latency_ms=5, service_ms=4)
+    run.recorder.record(FinishedRequest("open", Outcome.SUCCESS, start_s=run.started_s, latency_ms=5, service_ms=4))
     run.recorder.record_measure("first event", 12.0, at_s=run.started_s + 1, group="llm")
     run.recorder.count("late", 3)
     run.record_exception(RuntimeError("broken"), None)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from loadgate.recorder import Outcome
+from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.artefacts import write_artefacts, write_latency_log, write_whole
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
@@ -21,7 +21,7 @@ from loadgate.rules import Rule, parse_rules
 from loadgate.run.document import RunDocument, read_run
 from loadgate.run.document.writing import total_figures
 from loadgate.run.judgement import Ending
-from loadgate.run.state import FinishedRequest, Plan, Run
+from loadgate.run.state import Plan, Run
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import as_json, document_of, judged
 
@@ -36,9 +36,11 @@ def run_with(name: str, error: str | None) -> RunDocument:
     rules = tuple(parse_rules([f"{name}: p95 < 100ms", "overall: failures < 1%", "absent: p95 < 1s"]))
     run = Run(plan_for(name, rules), started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
     for index in range(100):
-        run.recorder.record(name, Outcome.SUCCESS, start_s=1000 + index / 2, latency_ms=5 + index % 7, group="g")
+        run.recorder.record(
+            FinishedRequest(name, Outcome.SUCCESS, start_s=1000 + index / 2, latency_ms=5 + index % 7, group="g")
+        )
     if error:
-        run.recorder.record(name, Outcome.FAILURE, start_s=1050, latency_ms=1, error=error, group="g")
+        run.recorder.record(FinishedRequest(name, Outcome.FAILURE, start_s=1050, latency_ms=1, error=error, group="g"))
         run.record_exception(RuntimeError(error), None)
     return judged(run)
 
@@ -115,7 +117,9 @@ def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
     run.user_seconds["g"] = 10.0
     for second in range(50):
         latency_ms = 2000 if second == 25 else 10
-        run.recorder.record("ping", Outcome.SUCCESS, start_s=1000 + second, latency_ms=latency_ms, group="g")
+        run.recorder.record(
+            FinishedRequest("ping", Outcome.SUCCESS, start_s=1000 + second, latency_ms=latency_ms, group="g")
+        )
     figures = total_figures(run).groups["g"]
     assert figures.corrected_ms is not None
     assert figures.corrected_ms.p99 == pytest.approx(2000, rel=0.01)
@@ -145,8 +149,8 @@ def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
     half = "half \ud83d"
     monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
     run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0, _made_s=1000.0)
-    run.record_request(FinishedRequest(half, half, 1000.5, 5.0, None, 0, None))
-    run.record_request(FinishedRequest(half, half, 1001.5, 5.0, None, 0, half))
+    run.record_request(FinishedRequest(half, Outcome.SUCCESS, 1000.5, 5.0, group=half))
+    run.record_request(FinishedRequest(half, Outcome.FAILURE, 1001.5, 5.0, group=half, error=half))
     measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)
     run.record_measure(measure)
     run.record_exception(RuntimeError(half), None)

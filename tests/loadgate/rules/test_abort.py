@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, abort_result, evaluate, parse_rules
 
 START_S = 1_700_000_000
@@ -15,11 +15,13 @@ def fill(recorder: Recorder, seconds: range, latency_ms: float, failures: int = 
     for second in seconds:
         for part in range(count):
             recorder.record(
-                "ping",
-                Outcome.FAILURE if part < failures else Outcome.SUCCESS,
-                start_s=START_S + second + part / count,
-                latency_ms=latency_ms,
-                group="health",
+                FinishedRequest(
+                    "ping",
+                    Outcome.FAILURE if part < failures else Outcome.SUCCESS,
+                    start_s=START_S + second + part / count,
+                    latency_ms=latency_ms,
+                    group="health",
+                )
             )
     return recorder
 
@@ -75,7 +77,7 @@ def test_a_rule_that_holds_or_cannot_be_judged_goes_on(line: str) -> None:
 def test_chance_alone_does_not_stop_a_run() -> None:
     # 1 failure of 30 is 3.3 %, yet 1 % is well within what chance allows.
     recorder = fill(Recorder(), range(3), 20.0)
-    recorder.record("ping", Outcome.FAILURE, start_s=START_S, latency_ms=1, group="health")
+    recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=START_S, latency_ms=1, group="health"))
 
     assert evaluate(parse_rules(["health: failures < 1%"]), recorder).outcome is RuleOutcome.FAIL
     assert ask("health: failures < 1% abort", recorder) is None
@@ -85,7 +87,9 @@ def test_a_percentile_near_its_limit_does_not_stop_a_run() -> None:
     rnd = random.Random(1)
     recorder = Recorder()
     for number in range(100):
-        recorder.record("ping", Outcome.SUCCESS, start_s=START_S + number / 10, latency_ms=rnd.uniform(0, 107))
+        recorder.record(
+            FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S + number / 10, latency_ms=rnd.uniform(0, 107))
+        )
 
     assert evaluate(parse_rules(["ping: p95 < 100ms"]), recorder).outcome is RuleOutcome.FAIL
     assert ask("ping: p95 < 100ms abort", recorder) is None
@@ -128,12 +132,14 @@ def test_a_slow_ramp_does_not_stop_a_run_that_is_judged_without_it() -> None:
     recorder = Recorder()
     for number in range(400):
         recorder.record(
-            "ping",
-            Outcome.SUCCESS,
-            start_s=START_S + number / 10,
-            latency_ms=500 if number < 100 else 20,
-            group="health",
-            stage="ramp" if number < 100 else "steady",
+            FinishedRequest(
+                "ping",
+                Outcome.SUCCESS,
+                start_s=START_S + number / 10,
+                latency_ms=500 if number < 100 else 20,
+                group="health",
+            ),
+            "ramp" if number < 100 else "steady",
         )
 
     assert ask("health: p95 < 100ms over 10s abort", recorder, until=40) is None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, from_thresholds, parse_rules
 
 START_S = 1_700_000_000
@@ -26,15 +26,15 @@ def run(
     recorder = recorder or Recorder()
     for number, latency_ms in enumerate(latencies_ms):
         recorder.record(
-            "ping",
-            Outcome.SUCCESS,
-            start_s=start_s + number / per_second,
-            latency_ms=latency_ms,
-            group=group,
-            stage=stage,
+            FinishedRequest(
+                "ping", Outcome.SUCCESS, start_s=start_s + number / per_second, latency_ms=latency_ms, group=group
+            ),
+            stage,
         )
     for _ in range(failures):
-        recorder.record("ping", Outcome.FAILURE, start_s=start_s, latency_ms=failure_ms, group=group, stage=stage)
+        recorder.record(
+            FinishedRequest("ping", Outcome.FAILURE, start_s=start_s, latency_ms=failure_ms, group=group), stage
+        )
     return recorder
 
 

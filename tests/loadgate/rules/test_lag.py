@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, abort_result, evaluate, parse_rules
 
 START_S = 1_700_000_000
@@ -16,7 +16,7 @@ def recorded(values_ms: Sequence[float], recorder: Recorder | None = None, name:
     recorder = recorder or Recorder()
     for number, value_ms in enumerate(values_ms):
         end_s = START_S + at + 10 * number / len(values_ms)
-        recorder.record(name, Outcome.SUCCESS, start_s=end_s - value_ms / 1000, latency_ms=value_ms)
+        recorder.record(FinishedRequest(name, Outcome.SUCCESS, start_s=end_s - value_ms / 1000, latency_ms=value_ms))
     return recorder
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import RuleOutcome, parse_rules
 from loadgate.run.judgement import Ending, RunFacts, judge
 
@@ -18,9 +18,13 @@ LIMIT = parse_rules(["health: p95 < 100ms"])
 def recorder(*latencies_ms: float, failures: int = 0) -> Recorder:
     made = Recorder()
     for index, latency_ms in enumerate(latencies_ms):
-        made.record("ping", Outcome.SUCCESS, start_s=1000 + index, latency_ms=latency_ms, group="health")
+        made.record(
+            FinishedRequest("ping", Outcome.SUCCESS, start_s=1000 + index, latency_ms=latency_ms, group="health")
+        )
     for index in range(failures):
-        made.record("ping", Outcome.FAILURE, start_s=1000 + index, latency_ms=1, group="health", error="500")
+        made.record(
+            FinishedRequest("ping", Outcome.FAILURE, start_s=1000 + index, latency_ms=1, group="health", error="500")
+        )
     return made
 
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadgate.recorder import LatencySketch, Outcome, Recorder, TimeSlot, Totals
+from loadgate.recorder import FinishedRequest, LatencySketch, Outcome, Recorder, TimeSlot, Totals
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, parse_rules
 from loadgate.rules.windows import fill_gaps, full_windows
 
@@ -14,11 +14,13 @@ START_S = 1_700_000_000
 def second(recorder: Recorder, number: int, latency_ms: float, count: int = 10, outcome: str = "success") -> None:
     for part in range(count):
         recorder.record(
-            "ping",
-            Outcome(outcome),
-            start_s=START_S + number + 0.9 * part / count - latency_ms / 1000,
-            latency_ms=latency_ms,
-            group="health",
+            FinishedRequest(
+                "ping",
+                Outcome(outcome),
+                start_s=START_S + number + 0.9 * part / count - latency_ms / 1000,
+                latency_ms=latency_ms,
+                group="health",
+            )
         )
 
 
@@ -152,7 +154,7 @@ def test_a_scope_that_fell_silent_before_the_end_is_seen() -> None:
     for number in range(60):
         if number < 40:
             second(recorder, number, 20.0)
-        recorder.record("root", Outcome.SUCCESS, start_s=START_S + number, latency_ms=1, group="other")
+        recorder.record(FinishedRequest("root", Outcome.SUCCESS, start_s=START_S + number, latency_ms=1, group="other"))
 
     assert judge("health: throughput > 1/s over 10s", recorder).outcome is RuleOutcome.FAIL
 
@@ -172,12 +174,14 @@ def test_the_ramp_is_left_out_of_windows_on_latency() -> None:
     for number in range(40):
         for _ in range(10):
             recorder.record(
-                "ping",
-                Outcome.SUCCESS,
-                start_s=START_S + number,
-                latency_ms=500 if number < 10 else 20,
-                group="health",
-                stage="ramp" if number < 10 else "steady",
+                FinishedRequest(
+                    "ping",
+                    Outcome.SUCCESS,
+                    start_s=START_S + number,
+                    latency_ms=500 if number < 10 else 20,
+                    group="health",
+                ),
+                "ramp" if number < 10 else "steady",
             )
 
     result = judge("health: p95 < 100ms over 10s", recorder)

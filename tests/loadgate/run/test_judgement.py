@@ -7,10 +7,9 @@ from dataclasses import replace
 import pytest
 
 from loadgate.exit_codes import ExitCode
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import RuleOutcome, evaluate, parse_rules
 from loadgate.run.judgement import Ending, RunFacts, exit_code, judge, target_silence
-from loadgate.run.state import FinishedRequest
 from tests.loadgate.report.runs import STARTED_S, bare_run
 
 RULES = parse_rules(["overall: p95 < 100ms", "overall: failures < 1%"])
@@ -21,7 +20,7 @@ SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 def recorder(latency_ms: float = 10, count: int = 200) -> Recorder:
     made = Recorder()
     for index in range(count):
-        made.record("ping", Outcome.SUCCESS, start_s=1000 + index / 10, latency_ms=latency_ms)
+        made.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=1000 + index / 10, latency_ms=latency_ms))
     return made
 
 
@@ -70,7 +69,7 @@ def test_a_target_that_went_away_is_noticed() -> None:
     assert target_silence(made) is None
     for index in range(50):
         error = "ConnectionRefusedError: no"
-        made.record("ping", Outcome.FAILURE, start_s=1021 + index / 10, latency_ms=1, error=error)
+        made.record(FinishedRequest("ping", Outcome.FAILURE, start_s=1021 + index / 10, latency_ms=1, error=error))
     silence = target_silence(made)
     assert silence is not None
     assert (
@@ -80,7 +79,7 @@ def test_a_target_that_went_away_is_noticed() -> None:
 
 def test_a_few_failures_at_the_end_are_no_silence() -> None:
     made = recorder()
-    made.record("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500")
+    made.record(FinishedRequest("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500"))
     assert target_silence(made) is None
 
 
@@ -88,7 +87,7 @@ def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
     run = bare_run(rules=[], lasted_s=60)
     run._made_s = STARTED_S
     for start_s in (59.9, 60.1):
-        run.record_request(FinishedRequest("ping", "", STARTED_S + start_s, 500, None, 0, None))
+        run.record_request(FinishedRequest("ping", Outcome.SUCCESS, STARTED_S + start_s, 500))
     assert {stage: run.recorder.totals(stages=[stage]).requests for stage in run.recorder.stages()} == {
         "outside": 1,
         "steady": 1,
@@ -104,7 +103,7 @@ def test_exit_codes() -> None:
 def test_names_without_end_are_said_and_spoil_nothing(names: int, says: str | None) -> None:
     made = Recorder()
     for number in range(names):
-        made.record(f"/item?id={number}", Outcome.SUCCESS, start_s=1000 + number / 50, latency_ms=10)
+        made.record(FinishedRequest(f"/item?id={number}", Outcome.SUCCESS, start_s=1000 + number / 50, latency_ms=10))
     verdict = judge(RULES, made, SOUND)
     assert verdict.outcome is RuleOutcome.PASS
     assert [note for note in verdict.notes if says is None or says not in note] == []

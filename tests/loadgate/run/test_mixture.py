@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import pytest
 
-from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import RuleOutcome, parse_rules
 from loadgate.run.first_bytes import MAX_NAMES_KEPT, OTHER, FirstBytes
 from loadgate.run.judgement import Ending, RunFacts, judge
@@ -21,12 +21,14 @@ def recorded(**counts: tuple[int, int, float | None]) -> Recorder:
     for method, (successes, failures, latency_ms) in counts.items():
         for number in range(successes + failures):
             recorder.record(
-                f"{method} x",
-                Outcome.SUCCESS if number < successes else Outcome.FAILURE,
-                start_s=1000.0 + number % 60,
-                latency_ms=latency_ms,
-                method=method,
-                error=None if number < successes else "failed",
+                FinishedRequest(
+                    f"{method} x",
+                    Outcome.SUCCESS if number < successes else Outcome.FAILURE,
+                    start_s=1000.0 + number % 60,
+                    latency_ms=latency_ms,
+                    method=method,
+                    error=None if number < successes else "failed",
+                )
             )
     return recorder
 
