@@ -34,13 +34,8 @@ class FinishedRequest(NamedTuple):
     def whole(self) -> Self:
         """Return it with texts that a file can hold; see `whole_text`."""
         error = self.error
-        # The usual case first.
-        if (
-            self.name.isascii()
-            and self.method.isascii()
-            and self.group.isascii()
-            and (error is None or error.isascii())
-        ):
+        has_whole_error = error is None or error.isascii()
+        if has_whole_error and self.name.isascii() and self.method.isascii() and self.group.isascii():
             return self
         return self._replace(
             name=whole_text(self.name),
