@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from locust import stats
@@ -37,6 +38,8 @@ _dict = StatsEntry.to_dict
 
 def _narrow(value: float | None) -> str:
     """Write a time or a rate as narrow as Locust's columns are: `0.843`, `105`, `1625`."""
+    if value is not None and not math.isfinite(value):
+        return str(value)  # a listener of the suite fired such a time
     return figure(value or 0.0).replace(",", "")
 
 

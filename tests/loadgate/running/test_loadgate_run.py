@@ -338,7 +338,7 @@ def test_profiles_are_listed(tmp_path: Path) -> None:
     listed = gate(tmp_path, "profiles")
     assert listed.returncode == PASS
     assert re.search(r"^roomy +4 users, 20/s, 2 s +the roomy profile \(default\)$", listed.stdout, re.MULTILINE)
-    assert re.search(r"^rates +up to 60 arrivals/s, 4s +the rates profile$", listed.stdout, re.MULTILINE)
+    assert re.search(r"^rates +up to 60 arrivals/s, 4 s +the rates profile$", listed.stdout, re.MULTILINE)
     # It keeps none of the others from being run.
     assert "profile 'bad-time': run_time: '1 minute' is not a duration" in listed.stdout
 
