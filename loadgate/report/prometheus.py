@@ -6,8 +6,12 @@ Times are in seconds and shares between 0 and 1, as that world has it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from prometheus_client import generate_latest
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures, TotalFigures
 
@@ -17,33 +21,33 @@ OUTCOMES = ("pass", "fail", "inconclusive")
 Labels = dict[str, str]
 
 
-@dataclass
-class _Metric:
+class _Metric(Metric):
     """One gauge and its samples."""
 
-    name: str
-    text: str
-    samples: list[tuple[Labels, float]] = field(default_factory=list)
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(name, text, "gauge")
 
     def add(self, value: float | None, **labels: str) -> None:
         """Add a sample; what is not known is left out."""
         if value is not None:
-            self.samples.append((labels, value))
+            self.add_sample(self.name, {name: _sound(text) for name, text in labels.items()}, value)
 
-    def lines(self, common: Labels) -> Iterator[str]:
-        if self.samples:
-            yield f"# HELP {self.name} {self.text}"
-            yield f"# TYPE {self.name} gauge"
-        for labels, value in self.samples:
-            pairs = ",".join(f'{name}="{_escaped(text)}"' for name, text in {**common, **labels}.items())
-            yield f"{self.name}{{{pairs}}} {value:.12g}"
+
+@dataclass(frozen=True)
+class _Metrics(Collector):
+    metrics: Sequence[_Metric]
+
+    def collect(self) -> Iterable[Metric]:
+        return [metric for metric in self.metrics if metric.samples]
 
 
 def prometheus_text(document: RunDocument) -> str:
     """Return the whole file; every sample carries the profile's name."""
     metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals)]
-    common = {"profile": document.run.profile.name}
-    return "".join(f"{line}\n" for metric in metrics for line in metric.lines(common))
+    profile = {"profile": _sound(document.run.profile.name)}
+    for metric in metrics:
+        metric.samples = [sample._replace(labels=profile | sample.labels) for sample in metric.samples]
+    return generate_latest(_Metrics(metrics)).decode()
 
 
 def _run(document: RunDocument) -> list[_Metric]:
@@ -105,7 +109,6 @@ def _seconds(value_ms: float | None) -> float | None:
     return None if value_ms is None else value_ms / 1000
 
 
-def _escaped(text: str) -> str:
-    # Line feeds have an escape; other control characters have none.
-    plain = re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", " ", text)
-    return plain.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+def _sound(text: str) -> str:
+    # The format has no escape for control characters other than line feeds, and half of a character pair is no UTF-8.
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", " ", text)

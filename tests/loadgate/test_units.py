@@ -19,7 +19,7 @@ from loadgate.units import compact_duration, duration_s
 PACKAGE = Path(loadgate.__file__).parent
 SUITE = Path(__file__).parents[1] / "performance"
 # What is written for other programs: file formats and coordinates.
-FOR_PROGRAMS = {"recorder/hdr.py", "report/junit.py", "report/prometheus.py", "report/series_csv.py"}
+FOR_PROGRAMS = {"recorder/hdr.py", "report/junit.py", "report/series_csv.py"}
 FOR_PROGRAMS |= {"report/html/requests.py", "units.py"}
 NUMBER_FORMAT = re.compile(r"[,_]|\.\d|[eEfFgGn%]$")
 

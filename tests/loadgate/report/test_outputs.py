@@ -104,6 +104,10 @@ def test_metrics_are_prometheus_text_in_base_units(document: RunDocument) -> Non
     text = prometheus_text(document)
     found = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in samples(text)}
     assert len(found) == len([line for line in text.splitlines() if not line.startswith("#")])
+    # Neither the textfile collector nor Pushgateway takes a time, or a metric in two places.
+    assert {sample.timestamp for sample in samples(text)} == {None}
+    types = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
+    assert len(types) == len(set(types)) == len({sample.name for sample in samples(text)})
     profile = ("profile", document.run.profile.name)
     outcome = document.verdict.outcome
     assert found["loadgate_run_outcome", ("outcome", outcome), profile] == 1
