@@ -26,7 +26,7 @@ def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
     if is_interrupted:
         return EndedBy.INTERRUPT
     if isinstance(runner, MasterRunner) and not runner.worker_count:
-        return EndedBy.SUITE if run.stopped_workers.keys() >= run.lost_workers.keys() else EndedBy.INTERRUPT
+        return EndedBy.SUITE if run.workers.stopped_by_suite >= run.workers.lost.keys() else EndedBy.INTERRUPT
     if runner.shape_greenlet is not None and runner.shape_greenlet is gevent.getcurrent():
         return EndedBy.SHAPE
     if run.plan.timed_by_gate or isinstance(runner, WorkerRunner):

@@ -171,9 +171,10 @@ class MasterSide:
         for client in self._runner.clients.all:
             worker = self._label(client.id)
             if client.state == STATE_MISSING:
-                run.note_away(worker)
+                run.workers.note_away(worker)
             else:
-                run.note_here(worker, is_heard=client.heartbeat >= HEARTBEAT_LIVENESS - 1)
+                is_heard = client.heartbeat >= HEARTBEAT_LIVENESS - 1
+                run.workers.note_here(worker, run.elapsed_s, is_heard=is_heard)
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Tell the workers to finish and wait for their last reports, no longer than they may take."""
@@ -190,7 +191,7 @@ class MasterSide:
         return [
             client.id
             for client in self._runner.clients.all
-            if client.state != STATE_MISSING and self._label(client.id) not in run.finished_workers
+            if client.state != STATE_MISSING and self._label(client.id) not in run.workers.finished
         ]
 
     def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
@@ -203,13 +204,8 @@ class MasterSide:
     def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run = self._current_run()
         if run is not None and run.stopping_s is None:
-            worker = self._label(msg.node_id)
-            run.away_since_s.pop(worker, None)
             by_suite = msg.data["ended_by"] == EndedBy.SUITE
-            how = "was stopped by the suite" if by_suite else "left"
-            run.lost_workers[worker] = f"worker {worker} {how} during the run: it made no load from then on"
-            if by_suite:
-                run.stopped_workers[worker] = run.elapsed_s
+            run.workers.note_left(self._label(msg.node_id), by_suite=by_suite)
         self._merge(msg.node_id, msg.data)
 
     def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:

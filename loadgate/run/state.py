@@ -16,13 +16,14 @@ from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, R
 from loadgate.recorder.errors import shorten
 from loadgate.recorder.request import whole_text
 from loadgate.rules import Rule, RuleResult
+from loadgate.run.attendance import Attendance
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.health import GeneratorHealth
 from loadgate.run.judgement import EndedBy, Ending, RunFacts
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import Step
-from loadgate.units import clock, duration
+from loadgate.units import duration
 
 if TYPE_CHECKING:
     # It imports Locust, which patches the standard library; whoever only reads a run does not want that.
@@ -112,16 +113,8 @@ class Run:
     """(epoch second, running users)."""
     user_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """Time that users were running, summed over the users of each group."""
-    lost_workers: dict[str, str] = field(default_factory=dict)
-    """What happened to a worker that did not stay until the end, one sentence each."""
-    stopped_workers: dict[str, float] = field(default_factory=dict)
-    """When the suite's own code stopped a worker, in seconds of the run."""
-    away: list[str] = field(default_factory=list)
-    """A sentence for each time that a worker was not heard of and came back."""
-    heard_s: dict[str, float] = field(default_factory=dict)
-    """When a worker was heard of last, in seconds of the run."""
-    away_since_s: dict[str, float] = field(default_factory=dict)
-    finished_workers: set[str] = field(default_factory=set)
+    workers: Attendance = field(default_factory=Attendance)
+    """Which workers were there, and which have sent their last report."""
     left_out: LeftOut = field(default_factory=LeftOut)
     remarks: tuple[str, ...] = ()
     """Sentences that a reader of the figures should know, and that spoil nothing."""
@@ -238,36 +231,15 @@ class Run:
         for process, health in report["health"].items():
             self.health[process] = GeneratorHealth.from_json(health)
         if report["delta"]["final"]:
-            self.finished_workers.add(worker_id)
-
-    def note_away(self, worker: str) -> None:
-        """Note that a worker is not heard of any more."""
-        self.away_since_s.setdefault(worker, self.heard_s.get(worker, 0.0))
-        self.lost_workers[worker] = (
-            f"worker {worker} was lost during the run: it made no load from then on, and its last requests are "
-            "missing from the figures"
-        )
-
-    def note_here(self, worker: str, *, is_heard: bool) -> None:
-        """Note that a worker is there, and whether it was heard of just now."""
-        since_s = self.away_since_s.pop(worker, None)
-        if since_s is not None:
-            del self.lost_workers[worker]
-            self.away.append(
-                f"worker {worker} was away from {clock(since_s)} to {clock(self.elapsed_s)} of the run: the load "
-                "may have been less than asked for meanwhile"
-            )
-        if is_heard:
-            self.heard_s[worker] = self.elapsed_s
+            self.workers.finished.add(worker_id)
 
     def facts(self) -> RunFacts:
         """What the verdict needs to know beside the requests."""
         first = next(iter(self.exceptions.values()), None)
-        lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()}
-        lost |= self.lost_workers
+        lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()} | self.workers.lost
         if self.ended_by is EndedBy.SUITE:
             # It stopped the run by stopping all of them.
-            lost = {worker: how for worker, how in lost.items() if worker not in self.stopped_workers}
+            lost = {worker: how for worker, how in lost.items() if worker not in self.workers.stopped_by_suite}
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,
@@ -277,7 +249,7 @@ class Run:
             first_exception=first.text if first else "",
             rejected_samples=self.left_out.count,
             first_rejected_sample=self.left_out.first,
-            incomplete=(*(lost[worker] for worker in sorted(lost)), *self.away),
+            incomplete=(*(lost[worker] for worker in sorted(lost)), *self.workers.away),
             saturated="; ".join(problems) or None,
             lags=self.lags,
             aborted_by=self.aborted_by,

@@ -95,7 +95,7 @@ def aborted() -> RunDocument:
 def unfinished() -> RunDocument:
     """A worker went away, and a request never came back."""
     run = bare_run(rules=["g: p95 < 1s"])
-    run.lost_workers["w1"] = "worker w1: it went away"
+    run.workers.lost["w1"] = "worker w1: it went away"
     for number in range(100):
         run.recorder.record(
             FinishedRequest("ping", Outcome.SUCCESS, start_s=STARTED_S + number / 2, latency_ms=5.0, group="g")

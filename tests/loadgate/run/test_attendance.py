@@ -1,0 +1,29 @@
+"""What is said of workers that were away, lost or left during a run."""
+
+from __future__ import annotations
+
+from loadgate.run.attendance import Attendance
+
+
+def test_a_worker_that_comes_back_was_away_and_is_not_lost() -> None:
+    workers = Attendance()
+    workers.note_here("1", 20.0, is_heard=True)
+    workers.note_away("1")
+    workers.note_away("1")
+    assert "worker 1 was lost during the run" in workers.lost["1"]
+
+    workers.note_here("1", 80.0, is_heard=True)
+
+    assert workers.lost == {}
+    (sentence,) = workers.away
+    assert sentence.startswith("worker 1 was away from 0:20 to 1:20 of the run")
+
+
+def test_a_worker_that_left_says_who_stopped_it() -> None:
+    workers = Attendance()
+    workers.note_left("1", by_suite=True)
+    workers.note_left("2", by_suite=False)
+
+    assert "was stopped by the suite" in workers.lost["1"]
+    assert "worker 2 left during the run" in workers.lost["2"]
+    assert workers.stopped_by_suite == {"1"}
