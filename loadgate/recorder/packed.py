@@ -16,11 +16,11 @@ import zlib
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, filterfalse
 from typing import Any, NamedTuple
 
 from loadgate.recorder.cells import Cell, Slot
-from loadgate.recorder.sketch import LatencySketch
+from loadgate.recorder.sketch import LatencySketch, added_up
 
 # Most of the gain at a fifth of the time of the usual level.
 _ZLIB_LEVEL = 1
@@ -36,6 +36,21 @@ class SketchColumns(NamedTuple):
     buckets: array[int]
     samples: array[int]
 
+    def sketch(self, first: int, end: int) -> LatencySketch:
+        """The sketch of all samples of the cells `first` to `end`, which is not among them."""
+        sketch = LatencySketch()
+        low, high = self.ends[first - 1] if first else 0, self.ends[end - 1]
+        if low == high:
+            return sketch
+        buckets, samples = self.buckets[low:high], self.samples[low:high]
+        pairs = zip(buckets, samples, strict=True)
+        sketch.buckets = dict(pairs) if end - first == 1 else added_up([pairs], 1 + max(buckets))
+        sketch.count = sum(samples)
+        sketch.sum_ns = sum(self.sum_ns[first:end])
+        sketch.min_ms = min(filterfalse(math.isnan, self.min_ms[first:end]))
+        sketch.max_ms = max(filterfalse(math.isnan, self.max_ms[first:end]))
+        return sketch
+
 
 class CellColumns(NamedTuple):
     """n cells: each covers [start_s, start_s + width_s) in whole epoch seconds."""
@@ -46,6 +61,12 @@ class CellColumns(NamedTuple):
     latency: SketchColumns
     service: SketchColumns | None
     untimed: array[int]
+
+    def latencies(self, first: int, end: int) -> LatencySketch:
+        """The latencies of the cells `first` to `end`, with their requests without one."""
+        sketch = self.latency.sketch(first, end)
+        sketch.untimed = sum(self.untimed[first:end])
+        return sketch
 
 
 def pack(slots: Sequence[Slot]) -> dict[str, Any]:
@@ -88,11 +109,10 @@ def iter_slots(columns: CellColumns) -> Iterator[Slot]:
     """Return the cells one after the other, as the recorder keeps them."""
     for number, (start_s, width_s) in enumerate(zip(columns.start_s, columns.width_s, strict=True)):
         cell = Cell()
-        cell.latency = _sketch(columns.latency, number)
-        cell.latency.untimed = columns.untimed[number]
+        cell.latency = columns.latencies(number, number + 1)
         cell.response_bytes = columns.response_bytes[number]
         if columns.service is not None:
-            service = _sketch(columns.service, number)
+            service = columns.service.sketch(number, number + 1)
             cell.service = service if service.count else None
         yield Slot(start_s, width_s, cell)
 
@@ -107,19 +127,6 @@ def _sketch_columns(sketches: Sequence[LatencySketch]) -> list[array[Any]]:
         array("H", [index for items in buckets for index, _ in items]),
         array("I", [samples for items in buckets for _, samples in items]),
     ]
-
-
-def _sketch(columns: SketchColumns, number: int) -> LatencySketch:
-    sketch = LatencySketch()
-    begin, end = columns.ends[number - 1] if number else 0, columns.ends[number]
-    if begin == end:
-        return sketch
-    samples = columns.samples[begin:end]
-    sketch.buckets = dict(zip(columns.buckets[begin:end], samples, strict=True))
-    sketch.count = sum(samples)
-    sketch.sum_ns = columns.sum_ns[number]
-    sketch.min_ms, sketch.max_ms = columns.min_ms[number], columns.max_ms[number]
-    return sketch
 
 
 class _Reader:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from loadgate.recorder import OVERALL
-from loadgate.recorder.sketch import bucket_bounds_us
 from loadgate.report.text import printable
 from loadgate.run.document import RuleRecord, RunDocument
-from loadgate.run.document.figures import Buckets
 from loadgate.units import count, milliseconds
 
 MAX_FAILURES = 3
@@ -33,7 +31,7 @@ def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
     if rule.outcome != "fail" or rule.unit != "ms":
         return None
     rows = [
-        (count_above(row.distribution.success, rule.limit), row)
+        (row.success_sketch().count_from(rule.limit), row)
         for row in document.totals.requests
         if rule.scope in {OVERALL, row.group} and row.kind != "measure"
     ]
@@ -47,12 +45,6 @@ def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
         f"{count(slow)} of the {count(above)} requests above the limit are {row.name}, "
         f"{count(slow)} of its {count(answered)} (p95 {p95})"
     )
-
-
-def count_above(distribution: Buckets, limit_ms: float) -> int:
-    """Return how many values of a distribution of run.json are in buckets above the limit."""
-    pairs = zip(distribution.buckets, distribution.samples, strict=True)
-    return sum(samples for bucket, samples in pairs if bucket_bounds_us(bucket)[0] / 1000 >= limit_ms)
 
 
 def _cut(text: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import Any
 
+from loadgate.recorder.sketch import bucket_ms
 from loadgate.report.html.grid import Grid
-from loadgate.report.html.page_values import bucket_ms
 from loadgate.report.html.series import NO_VALUE, ChartSeries, ScopeSeries
 from loadgate.run.document import RunDocument
 from loadgate.run.document.parts import iso_time

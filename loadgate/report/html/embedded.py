@@ -6,24 +6,21 @@ import json
 import math
 import zlib
 from base64 import b64encode
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate
 from typing import Any
 
+from loadgate.recorder import LatencySketch
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS, Grid
-from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, Sketch, chart_series, names_grid, widened
+from loadgate.report.html.heat import HEAT_SHIFT
+from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.text import rule_conditions
 from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord, TotalFigures
 from loadgate.units import duration, given, plain
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
-
-HEAT_SHIFT = 5
-"""A row of the heat map is 2 ** 5 buckets of the sketch: a quarter of a doubling."""
 
 MAX_MEMORY_POINTS = 1500
 
@@ -61,7 +58,7 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
         "heat_grid": names_from,
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,
-        "scopes": [_scope(scope, document, series.grids, names_from) for scope in series.scopes],
+        "scopes": [_scope(scope, document, names_from) for scope in series.scopes],
         "memory": _memory(document.target, started_s),
     }
 
@@ -72,9 +69,9 @@ def packed(data: Mapping[str, Any]) -> str:
     return b64encode(zlib.compress(text.encode("ascii"), _ZLIB_LEVEL)).decode("ascii")
 
 
-def _scope(scope: ScopeSeries, document: RunDocument, grids: Sequence[Grid], names_from: int) -> dict[str, Any]:
+def _scope(scope: ScopeSeries, document: RunDocument, names_from: int) -> dict[str, Any]:
     figures = _figures(scope, document.totals)
-    first = names_from if scope.slots is None else 0
+    first = names_from if scope.heat is None else 0
     success, failure = scope.success[first:], scope.failure[first:]
     data = {
         "kind": scope.kind,
@@ -84,9 +81,8 @@ def _scope(scope: ScopeSeries, document: RunDocument, grids: Sequence[Grid], nam
         "limits": _limits(scope, document.verdict.rules, document.run.started_s),
         "beside": _beside(figures),
     }
-    if scope.slots is not None:
-        of = grids[names_from]
-        data["heat"] = _heat(widened(scope.slots, grids[0], of), of.count)
+    if scope.heat is not None:
+        data["heat"] = {"used": scope.heat.used, "rows": scope.heat.rows, "samples": scope.heat.samples}
     return data
 
 
@@ -110,36 +106,17 @@ def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any
             for line in lines
         ],
         "spectrum": _spectrum(lines[0].total),
-        "samples": sum(lines[0].total.samples),
+        "samples": lines[0].total.count,
         "max_ms": latency_ms.max,
     }
 
 
-def _spectrum(total: Sketch) -> list[int]:
+def _spectrum(total: LatencySketch) -> list[int]:
     """The buckets of the percentiles at equal steps of log10(1 / (1 - p)), up to the last one below the maximum."""
-    seen = list(accumulate(total.samples))
-    if not seen:
+    if not total.count:
         return []
-    steps = range(math.floor(math.log10(seen[-1]) / SPECTRUM_STEP) + 1)
-    ranks = (nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), seen[-1]) for step in steps)
-    return [total.buckets[bisect_left(seen, rank)] for rank in ranks]
-
-
-def _heat(slots: Mapping[int, Sketch], count: int) -> dict[str, Any]:
-    """For each slot how many rows have samples, and of those the row and its samples."""
-    used = [0] * count
-    rows: list[int] = []
-    samples: list[int] = []
-    for slot, sketch in sorted(slots.items()):
-        seen, before, at = [0, *accumulate(sketch.samples)], len(rows), 0
-        while at < len(sketch.buckets):
-            row = sketch.buckets[at] >> HEAT_SHIFT
-            end = bisect_left(sketch.buckets, (row + 1) << HEAT_SHIFT, at)
-            rows.append(row)
-            samples.append(seen[end] - seen[at])
-            at = end
-        used[slot] = len(rows) - before
-    return {"used": used, "rows": rows, "samples": samples}
+    steps = range(math.floor(math.log10(total.count) / SPECTRUM_STEP) + 1)
+    return total.bucket_indices(nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), total.count) for step in steps)
 
 
 def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.report.html.page_values import bucket_ms
+from loadgate.recorder.sketch import bucket_ms
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
 from loadgate.run.document import ScopeFigures, TotalFigures
 from loadgate.units import count, figure, milliseconds, percentage, size

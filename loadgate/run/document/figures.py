@@ -59,6 +59,11 @@ class Buckets(Part):
         buckets = sorted(sketch.buckets)
         return cls(buckets=buckets, samples=[sketch.buckets[bucket] for bucket in buckets])
 
+    def sketch(self, times_ms: LatencyFigures) -> LatencySketch:
+        """Return the sketch that has these buckets and figures. Raises ValueError when the lists differ in length."""
+        buckets = dict(zip(self.buckets, self.samples, strict=True))
+        return LatencySketch.stored(buckets, times_ms.min, times_ms.max, times_ms.mean)
+
 
 class Distribution(Part):
     """All latencies of each outcome, the ramp included."""
@@ -93,6 +98,14 @@ class ScopeFigures(Part):
     def estimate_ms(self) -> LatencyFigures | None:
         """The corrected latencies, which groups alone have."""
         return None
+
+    def success_sketch(self) -> LatencySketch:
+        """Return the latencies of successful requests."""
+        return self.distribution.success.sketch(self.success_ms)
+
+    def failure_sketch(self) -> LatencySketch:
+        """Return the latencies of failed requests."""
+        return self.distribution.failure.sketch(self.failure_ms)
 
 
 class GroupFigures(ScopeFigures):

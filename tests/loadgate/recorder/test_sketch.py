@@ -194,3 +194,35 @@ def test_recording_several_times_equals_recording_each() -> None:
     several.record(12.345, times=4)
 
     assert several == sketch_of([12.345] * 4)
+
+
+def test_the_sum_of_many_is_that_of_merging_one_after_the_other() -> None:
+    parts = [LatencySketch() for _ in range(4)]
+    for number, value_ms in enumerate([*lognormal(500), *bimodal(500)]):
+        parts[number % 3].record(value_ms)
+    parts[3].untimed = 2
+    one_by_one = LatencySketch()
+    for part in parts:
+        one_by_one.merge(part)
+    total = LatencySketch.sum_of(parts)
+    assert total == one_by_one
+    assert (total.count, total.untimed) == (1000, 2)
+    assert LatencySketch.sum_of([]) == LatencySketch()
+
+
+def test_ranks_are_found_in_their_buckets() -> None:
+    sketch = LatencySketch()
+    values_ms = sorted(lognormal(300))
+    for value_ms in values_ms:
+        sketch.record(value_ms)
+    ranks = [1, 150, 299, 300]
+    assert sketch.bucket_indices(ranks) == [bucket_index(int(values_ms[rank - 1] * 1000 + 5e-4)) for rank in ranks]
+
+
+def test_a_stored_sketch_counts_what_lies_beyond_the_bucket_of_a_limit() -> None:
+    sketch = LatencySketch()
+    for value_ms in (1.0, 2.0, 2.0, 300.0):
+        sketch.record(value_ms)
+    again = LatencySketch.stored(sketch.buckets, sketch.min_ms, sketch.max_ms, sketch.mean_ms)
+    assert again == sketch
+    assert [again.count_from(limit_ms) for limit_ms in (0.5, 1.0, 2.0, 2.1, 300.0, 301.0)] == [4, 4, 3, 1, 0, 0]

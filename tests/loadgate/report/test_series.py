@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from loadgate.recorder.sketch import bucket_index
 from loadgate.report.html import run_series
 from loadgate.report.html.embedded import embedded_data
 from loadgate.report.html.grid import MAX_CELLS, MAX_FINE_NAMES, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
-from loadgate.report.html.series import EMPTY, ChartSeries, ScopeSeries, Sketch, chart_series, merge
+from loadgate.report.html.series import ChartSeries, ScopeSeries, chart_series
 from tests.loadgate.report.runs import stored
 from tests.support.synthetic_run import STARTED_S, Synthetic, synthetic_document
 
@@ -71,7 +70,7 @@ def test_failures_are_apart_and_none_is_lost(drawn: tuple[ChartSeries, Recorder]
         for level in range(len(series.grids)):
             assert sum(scope.failure[level].counts) == totals.failure.count
             assert sum(scope.success[level].counts) == totals.success.count
-        assert sum(scope.success[0].total.samples) == totals.success.count
+        assert scope.success[0].total.count == totals.success.count
 
 
 def test_long_runs_are_drawn_in_whole_recorded_slots(drawn: tuple[ChartSeries, Recorder]) -> None:
@@ -130,20 +129,3 @@ def test_a_time_outside_the_grid_belongs_to_its_end() -> None:
     grid = grid_for(100.0, 160.0, {1}, 1)
 
     assert [grid.slot(at) for at in (0, 100, 101.9, 159, 1000)] == [0, 0, 1, 59, 59]
-
-
-@pytest.mark.parametrize("size", [3, 400])
-def test_merging_gives_the_sketch_of_all(size: int) -> None:
-    one = Sketch(list(range(0, 2 * size, 2)), [1] * size)
-    two = Sketch(list(range(0, 3 * size, 3)), [2] * size)
-
-    both = merge([one, two])
-
-    assert list(both.buckets) == sorted({*one.buckets, *two.buckets})
-    assert sum(both.samples) == 3 * size
-    assert both.samples[0] == 3
-    assert both.value_at(1) == 0
-    assert both.value_at(3 * size) == both.buckets[-1]
-    assert merge([one]) is one
-    assert not EMPTY.buckets
-    assert math.isclose(size, len(one.buckets))
