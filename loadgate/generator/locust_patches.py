@@ -21,7 +21,7 @@ geventhttpclient/geventhttpclient).
 | fasthttp's `ResponseContextManager` → `GateResponse` | `with` blocks need no `catch_response=True` | `FastHttpSession.request` names the class |
 | `HTTPClient` → `TimedClient` | its requests carry a trace; heads are built once | `HTTPClientPool.get_client` names the class, and a suite may share a pool |
 | `ConnectionPool`, `SSLConnectionPool` → timed ones | a request's time begins and ends at its connection | `HTTPClient.__init__` names the classes |
-| `HTTPSocketResponse._on_message_complete` | an interim answer (1xx) gave the connection back | interim answers are read since 2.4, but the connection is still given back: ghc#26 |
+| `HTTPSocketResponse._on_message_complete` | an interim answer (1xx) gave the connection back | 2.6 reads on after an interim answer, but still gives the connection back; related: ghc#26, open |
 | `HTTPSocketPoolResponse.feed`, urllib3's `HTTPResponse.read`, `.stream` (of one answer) | a streamed answer's time ends with what was read last | its time ends with the head, by design |
 | `LocustArgumentParser.error` (of one parser) | one line instead of Locust's usage | argparse has no other hook |
 
