@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from loadgate import units
-from loadgate.report.html.page_values import bucket_ms
+from loadgate.recorder.sketch import bucket_ms
 from tests.loadgate.report.runs import KINDS, Synthetic, stored
 from tests.support.browser import OfflinePage
 from tests.support.run_documents import as_json, document_of
