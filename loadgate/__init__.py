@@ -1,7 +1,7 @@
-"""The load gate: turns a Locust suite into load profiles, numbers that can be trusted, a verdict and a report.
+"""The load gate: load profiles, measurements, a verdict and a report for a Locust suite.
 
-The names are imported on first use: importing Locust patches the standard library for gevent, which only a Locust
-process wants, and a command that needs neither answers at once.
+The public names are imported on first use. An import of Locust takes time and patches the standard library for gevent,
+which only a Locust process needs.
 """
 
 from importlib import import_module

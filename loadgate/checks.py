@@ -1,4 +1,4 @@
-"""Checks that tell whether what a load test needs is there, and what command brings it up if it is not."""
+"""Checks of the services that a load test needs. A failed check names the command that starts the service."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from loadgate.credentials import basic_authorization, without_credentials
 
 TIMEOUT_S = 5.0
-"""How long one check waits for an answer."""
+"""Timeout of one check."""
 
 _COMPARISON = re.compile(r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*$")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -30,14 +30,14 @@ _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What one check found; `detail` is one line without a full stop."""
+    """The result of one check. `detail` is one line without a full stop."""
 
     name: str
     ok: bool
     detail: str
     start: str = ""
     known: bool = True
-    """False when the check could not be carried out because another failed."""
+    """False if the check did not run because another check failed."""
 
     def line(self) -> str:
         """Return the result as one line for the user."""
@@ -46,44 +46,44 @@ class CheckResult:
 
 
 class Check(Protocol):
-    """Something that must hold before load is made against a host."""
+    """A condition that must hold before a host is put under load."""
 
     @property
     def name(self) -> str:
-        """What is checked, as the user calls it."""
+        """Return the name of the checked service in the project's settings."""
         ...
 
     @property
     def needs(self) -> tuple[str, ...]:
-        """Names of checks without which this one cannot tell anything."""
+        """Return the names of checks that must pass before this one is meaningful."""
         ...
 
     def run(self, host: str) -> CheckResult:
-        """Carry the check out against `host` (a base URL); never raises for what it finds."""
+        """Run the check against `host`, a base URL. A failure is a result, not an exception."""
         ...
 
 
 @dataclass(frozen=True)
 class TcpCheck:
-    """Somebody listens at `address` (`name:port`)."""
+    """Check that a TCP server listens at `address` (`name:port`)."""
 
     name: str
     address: str
     start: str = ""
     needs: tuple[str, ...] = ()
 
-    def run(self, host: str) -> CheckResult:  # noqa: ARG002 - the address is its own
+    def run(self, host: str) -> CheckResult:  # noqa: ARG002 - the check has its own address
         """Open and close one connection."""
         return _tcp(self.name, self.address, self.start)
 
 
 @dataclass(frozen=True)
 class HttpCheck:
-    """GET `path` answers with `status`, and its JSON holds what `expect` says.
+    """Check that GET `path` returns `status` and a JSON document with the values in `expect`.
 
-    `path` is joined to the host under test unless it is a whole URL. The keys of `expect` are dotted paths into the
-    JSON document (`components.redis.status`); a value is compared as it is, text such as `">= 1"` as a number, and
-    `"*"` only asks that the key exists.
+    `path` is appended to the host under test unless it is a complete URL. The keys of `expect` are dotted paths into
+    the JSON document (`components.redis.status`). A value must be equal; a string such as `">= 1"` compares a number;
+    `"*"` only requires that the key exists.
     """
 
     name: str
@@ -100,18 +100,18 @@ class HttpCheck:
         try:
             status, body = _get(url, self.timeout_s)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            return self._result(f"{url} does not answer ({_reason(error)})")
+            return self._result(f"{url} does not respond ({_reason(error)})")
         if status != self.status:
-            return self._result(f"{url} answered {status}, expected {self.status}")
+            return self._result(f"{url} returned {status}, expected {self.status}")
         problem = _body_problem(body, self.expect) if self.expect else None
-        return self._result(f"{url} {problem}") if problem else self._result(f"{url} answers {status}", ok=True)
+        return self._result(f"{url} {problem}") if problem else self._result(f"{url} returned {status}", ok=True)
 
     def _result(self, detail: str, *, ok: bool = False) -> CheckResult:
         return CheckResult(self.name, ok, detail, self.start)
 
 
 def host_problem(host: str) -> str | None:
-    """Say in one line why `host` is no base URL, and what may be meant, or return `None` where it is one."""
+    """Return one line that says why `host` is not a base URL, with a suggestion. `None` if it is one."""
     try:
         parts = urlsplit(host)
         port_is_valid = parts.port is None or parts.port > 0
@@ -120,7 +120,7 @@ def host_problem(host: str) -> str | None:
     if parts.scheme in {"http", "https"} and parts.hostname:
         return None if port_is_valid else f"the host {host!r} has no valid port"
     meant = f"http://{host}"
-    # Only what is a host with or without a port becomes one.
+    # Suggest a URL only if the text is a host with or without a port.
     hint = (
         f"; did you mean {meant}?"
         if "://" not in host and not re.search(r"\s", host) and not host_problem(meant)
@@ -130,12 +130,12 @@ def host_problem(host: str) -> str | None:
 
 
 def is_http(host: str) -> bool:
-    """Return whether a host is the base URL of an HTTP service; Locust takes others too, as `ws://…` or `name:1883`."""
+    """Return whether a host is the URL of an HTTP service. Locust accepts others too, such as `ws://…`."""
     return host.partition("://")[0].lower() in {"http", "https"}
 
 
 def reachable(host: str, start: str = "") -> CheckResult:
-    """Say whether anybody listens at the base URL `host`."""
+    """Check whether a server listens at the base URL `host`."""
     if problem := host_problem(host):
         return CheckResult("target", ok=False, detail=problem)
     parts = urlsplit(host)
@@ -144,7 +144,7 @@ def reachable(host: str, start: str = "") -> CheckResult:
 
 
 def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
-    """Carry out every check that can tell something; when nobody listens at `host`, that is the only result."""
+    """Run the checks before a run. If no server listens at `host`, this is the only result."""
     first = reachable(host)
     if host_problem(host):
         return [first]
@@ -155,19 +155,20 @@ def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
 
 
 def run_apart(checks: Iterable[Check]) -> list[CheckResult]:
-    """Carry out checks that need no host."""
+    """Run checks that need no host."""
     return list(_in_order(checks, ""))
 
 
 def on_host(check: Check) -> bool:
-    """Return whether a check asks the host under test."""
+    """Return whether a check sends a request to the host under test."""
     return isinstance(check, HttpCheck) and "://" not in check.path
 
 
 def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
-    """Carry out every check, whether or not others failed, so that all that is missing is named at once.
+    """Run all checks, also after a failure, so that every missing service is reported at once.
 
-    What only the host can tell is not known while the host does not answer; the first such check stands for it.
+    While the host is not reachable, the first check that needs the host reports this. The results of the others that
+    need it are unknown.
     """
     host_is_up = reachable(host)
     if host_is_up.ok:
@@ -232,11 +233,11 @@ def _reason(error: BaseException) -> str:
 
 
 def json_problem(document: Any, expect: Mapping[str, Any]) -> str | None:
-    """Return the first expectation that a JSON document does not meet, as the end of a sentence, or `None`."""
+    """Return the first expectation that a JSON document does not meet, as the end of a sentence. `None` if all hold."""
     for path, expected in expect.items():
         found, value = _look_up(document, path)
         if not found:
-            return f"has no {path!r} in its answer"
+            return f"has no {path!r} in its response"
         if not _meets(value, expected):
             wanted = expected if isinstance(expected, str) else json.dumps(expected)
             return f"has {path} = {json.dumps(value)}, expected {wanted}"
@@ -247,7 +248,7 @@ def _body_problem(body: bytes, expect: Mapping[str, Any]) -> str | None:
     try:
         document = json.loads(body)
     except ValueError:
-        return "did not answer with JSON: is this the service that the suite is for?"
+        return "did not return JSON; check that this is the service under test"
     return json_problem(document, expect)
 
 

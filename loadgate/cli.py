@@ -1,6 +1,6 @@
-"""The `loadgate` command: run a profile, see what is missing, list profiles and past runs, rebuild a report.
+"""The `loadgate` command line: run a profile, check services, list profiles and past runs, rebuild a report.
 
-A command imports what it needs when it is called, so that help and mistakes are answered at once.
+Each command imports its modules when it is called, so that help and usage errors appear without delay.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from loadgate.stdio import use_views
 _cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
-    # Plain text, as wide as the terminal.
+    # Rich would draw boxes that do not use the full width of the terminal.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-# The backspace keeps the lines as they are.
+# The backspace keeps Click from joining the lines.
 _EXAMPLE_LINES = """\b
 Examples:
   loadgate run light
@@ -39,28 +39,28 @@ Examples:
 
 _Locustfile = Annotated[
     str | None,
-    typer.Option("--locustfile", "-f", help="Locustfile instead of the project's; several with commas, or a folder."),
+    typer.Option("--locustfile", "-f", help="Locustfile, comma-separated list, or folder, instead of the project's."),
 ]
 
 
 def app() -> None:
-    """Run the command line; every mistake of its user is a line or two on standard error, never a traceback."""
+    """Run the command line. A user's error is one or two lines on standard error, never a traceback."""
     use_views()
     try:
         code = typer.main.get_command(_cli).main(standalone_mode=False)
     except typer.TyperException as error:
-        code = _complain(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
+        code = _print_error(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
     except CommandError as error:
-        code = _complain(str(error), error.exit_code)
+        code = _print_error(str(error), error.exit_code)
     except OSError as error:
-        code = _complain(_told(error), ExitCode.ERROR)
+        code = _print_error(_os_error_text(error), ExitCode.ERROR)
     except (KeyboardInterrupt, typer.Abort):
-        code = _complain("interrupted before there was anything to judge", ExitCode.ERROR)
+        code = _print_error("interrupted before there was a result", ExitCode.ERROR)
     sys.exit(code)
 
 
-def _show_version(asked: bool) -> None:
-    if asked:
+def _show_version(requested: bool) -> None:
+    if requested:
         locust, own = metadata.version("locust"), metadata.version("inference-core")
         _say(f"loadgate {own} (Locust {locust}, Python {platform.python_version()})")
         raise typer.Exit
@@ -86,25 +86,25 @@ def run_command(
     *,
     profile: Annotated[
         str,
-        typer.Argument(envvar="LOAD_PROFILE", help="Load profile; the suite's default without it."),
+        typer.Argument(envvar="LOAD_PROFILE", help="Load profile; without it, the suite's default."),
     ] = "",
-    host: Annotated[str | None, typer.Option(help="URL to test; without it the managed target is started.")] = None,
+    host: Annotated[str | None, typer.Option(help="URL to test; without it, start the managed target.")] = None,
     users: Annotated[
         int | None, typer.Option("--users", "-u", min=1, help="Number of users instead of the profile's.")
     ] = None,
     spawn_rate: Annotated[
-        float | None, typer.Option("--spawn-rate", "-r", help="Users started per second instead of the profile's.")
+        float | None, typer.Option("--spawn-rate", "-r", help="Users to start per second instead of the profile's.")
     ] = None,
     run_time: Annotated[
-        str | None, typer.Option("--run-time", "-t", help="Length instead of the profile's: 30s, 5m, 1h30m.")
+        str | None, typer.Option("--run-time", "-t", help="Run time instead of the profile's: 30s, 5m, 1h30m.")
     ] = None,
-    processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 is one a core.")] = None,
-    rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks by the clock, {EXAMPLES}.")] = None,
+    processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 for one per core.")] = None,
+    rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks at this rate, {EXAMPLES}.")] = None,
     locustfile: _Locustfile = None,
 ) -> int:
-    """Run a load profile and exit by the verdict.
+    """Run a load profile. The verdict decides the exit code.
 
-    Exit codes: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 bad usage. Other options go to Locust.
+    Exit codes: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 usage error. Other options go to Locust.
     """
     from loadgate.project import load_project
     from loadgate.runner.run import RunRequest, run
@@ -118,7 +118,7 @@ def run_command(
     }
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     if profile.startswith("-"):
-        # An option of Locust's, where no profile is named.
+        # Without a profile, the first argument is an option for Locust.
         options, profile = [*options, profile], os.environ.get("LOAD_PROFILE", "")
     request = RunRequest(profile, host, locustfile, [*options, *context.args])
     return run(request, load_project(), _say)
@@ -126,11 +126,11 @@ def run_command(
 
 @_cli.command()
 def doctor(
-    host: Annotated[str | None, typer.Option(help="URL to check; the project's host without it.")] = None,
+    host: Annotated[str | None, typer.Option(help="URL to check; without it, the project's host.")] = None,
 ) -> int:
-    """Say which services are missing.
+    """Check the services that a load test needs.
 
-    Each missing one is named with the command that starts it, and the exit code is 1.
+    If a service is missing, print the command that starts it and exit with code 1.
     """
     from loadgate.checks import diagnose, host_problem
     from loadgate.credentials import without_credentials
@@ -139,7 +139,7 @@ def doctor(
     project = load_project()
     target = host or os.environ.get("TARGET_HOST") or project.host
     if problem := host_problem(target):
-        return _complain(without_credentials(problem), ExitCode.USAGE)
+        return _print_error(without_credentials(problem), ExitCode.USAGE)
     results = diagnose([check.to_check() for check in project.doctor], target)
     for result in results:
         state = "ok" if result.ok else "MISSING" if result.known else "unknown"
@@ -167,11 +167,11 @@ def profiles(locustfile: _Locustfile = None) -> int:
 @_cli.command()
 def report(
     run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
-    hdr: Annotated[bool, typer.Option("--hdr", help="Write the latencies as an HdrHistogram log as well.")] = False,
+    hdr: Annotated[bool, typer.Option("--hdr", help="Also write the latencies as an HdrHistogram log.")] = False,
 ) -> int:
-    """Write a run's files anew.
+    """Write the files of a run again.
 
-    Report, JUnit file, summary, table of seconds and metrics are made from its run.json.
+    The report, the JUnit file, the summary, the CSV file and the metrics are written from its run.json.
     """
     from loadgate.paths import PlaceError, shown_path
     from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
@@ -186,7 +186,7 @@ def report(
     except DAMAGED as error:
         raise RunFileError(f"{run_path}: {damage(error)}") from error
     except OSError as error:
-        raise PlaceError(f"{shown_path(folder)}: the files cannot be written: {_told(error)}") from error
+        raise PlaceError(f"{shown_path(folder)}: the files cannot be written: {_os_error_text(error)}") from error
     for path in written:
         _say(str(shown_path(path)))
     return ExitCode.PASS
@@ -196,16 +196,16 @@ def report(
 def history(
     *,
     profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs to show, the newest ones.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[
         int | None,
-        typer.Option("--prune", min=1, metavar="N", help="First delete all runs but the newest N, and failed starts."),
+        typer.Option("--prune", min=1, metavar="N", help="First delete failed starts and all runs but the newest N."),
     ] = None,
 ) -> int:
     """List past runs and their verdicts.
 
-    Runs come newest first; a sparkline shows how the value of each rule went.
+    The newest run comes first. A sparkline shows the values of each rule over time.
     """
     from loadgate.paths import shown_path
     from loadgate.project import load_project
@@ -214,7 +214,7 @@ def history(
     runs = load_project().reports_path / "runs"
     if keep is not None:
         deleted = prune(runs, profile, keep, time.time())
-        print(f"deleted {deleted} of the folders in {shown_path(runs)}", file=sys.stderr, flush=True)
+        print(f"deleted run folders in {shown_path(runs)}: {deleted}", file=sys.stderr, flush=True)
     found, unread = past_runs(runs, profile, limit)
     if as_json:
         _say(json.dumps(history_json(found, unread), indent=2))
@@ -237,20 +237,20 @@ def _say(line: str) -> None:
 
 
 def _say_wrapped(lines: Iterable[str]) -> None:
-    """Print lines, wrapped at the width of the terminal."""
+    """Print lines and wrap them at the width of the terminal."""
     from loadgate.report.console import terminal_columns, wrapped
 
     for line in wrapped(lines, terminal_columns(os.environ)):
         _say(line)
 
 
-def _told(error: OSError) -> str:
-    """Say what the system refused and where."""
+def _os_error_text(error: OSError) -> str:
+    """Return the path and the reason of an operating system error."""
     place = error.filename2 or error.filename
     return f"{place}: {error.strerror}" if place else error.strerror or str(error)
 
 
-def _complain(message: str, code: ExitCode) -> ExitCode:
+def _print_error(message: str, code: ExitCode) -> ExitCode:
     for line in message.splitlines():
         print(f"loadgate: {line}", file=sys.stderr)
     return code

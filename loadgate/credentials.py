@@ -1,4 +1,4 @@
-"""User names and passwords in URLs: requests are sent with them, and nothing that is written or shown has them."""
+"""User names and passwords in URLs: requests use them, and all output is redacted."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 
-# What may stand there by RFC 3986, and an `@` that should have been written as %40.
+# The user information of RFC 3986, plus an `@` that should have been written as %40.
 _USER_INFO = re.compile(r"""(?<=://)[^\s/?#"<>]*@""")
 
 
 def without_credentials(text: str) -> str:
-    """Return a text without the user and the password of each URL in it."""
+    """Return a text from which the user name and the password of every URL are removed."""
     return _USER_INFO.sub("", text)
 
 
 def basic_authorization(url: str) -> str | None:
-    """Return the Authorization header that the user and the password of a URL ask for, `None` where it has none."""
+    """Return the Authorization header for the user name and password of a URL. `None` if it has none."""
     parts = urlsplit(url)
     if parts.username is None:
         return None

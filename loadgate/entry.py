@@ -1,4 +1,4 @@
-"""Where the `loadgate` command begins: a Ctrl-C while it is still being loaded ends it without a traceback."""
+"""The entry point of the `loadgate` command. Ctrl-C during the imports stops it without a traceback."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import signal
 import sys
 from importlib.util import find_spec
 
-# An installation of the service alone has the command but not these.
+# An installation of the service alone includes the command but not these packages.
 GENERATOR_PACKAGES = ("locust", "psutil")
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if missing := [name for name in GENERATOR_PACKAGES if find_spec(name) is None]:
         sys.exit(f"loadgate: not installed here: {', '.join(missing)}; install with: pip install {' '.join(missing)}")
-    from loadgate.cli import app  # noqa: PLC0415 - loading it is what takes the time
+    from loadgate.cli import app  # noqa: PLC0415 - this import takes most of the start-up time
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     app()

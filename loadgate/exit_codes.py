@@ -1,29 +1,29 @@
-"""Every exit code of loadgate, named and explained: the only place where these numbers are written."""
+"""The exit codes of loadgate. No other module contains these numbers."""
 
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """How a run ended, as a shell or a CI job sees it.
+    """The exit code of a command, for shells and CI jobs.
 
-    The two codes of a judged run that is not a pass lie next to each other and far from the codes that shells,
-    Python and Locust itself use, so that a script can tell a slow service from a broken run.
+    FAIL and INCONCLUSIVE are far from the codes that shells, Python and Locust use, so that a script can distinguish a
+    slow service from a run that did not take place.
     """
 
     PASS = 0
-    """Every rule was measured and held."""
+    """Every rule passed."""
 
     ERROR = 1
-    """The run could not be carried out: the target was unreachable, died before the load, or loadgate failed.
+    """The run could not be carried out: the target was unreachable, crashed before the load, or loadgate failed.
 
-    So is a pass that nothing shows, since its run.json could not be written.
+    A run that passed but whose run.json could not be written also has this code, because nothing proves the pass.
     """
 
     USAGE = 2
-    """The command line, a profile, a rule or the project's settings are wrong; nothing was started."""
+    """The command line, a profile, a rule or the project's settings are wrong. Nothing was started."""
 
     INCONCLUSIVE = 98
-    """No rule failed, but at least one could not be judged: too few samples, an interrupted run, a busy generator."""
+    """No rule failed, but at least one is inconclusive: too few samples, an interrupted run, a saturated generator."""
 
     FAIL = 99
-    """At least one rule was measured and broken."""
+    """At least one rule failed."""

@@ -1,4 +1,4 @@
-"""A child that must not outlive its parent: on Linux the kernel ends it when the parent was killed outright."""
+"""Stop a child process with its parent: on Linux the kernel signals the child even if the parent was killed."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ import sys
 from collections.abc import Callable
 
 PARENT_VARIABLE = "LOADGATE_PARENT"
-"""`loadgate run` tells its Locust: its own process id, and a file descriptor for a byte once load is being made."""
+"""Set by `loadgate run` for Locust: its process id, and a file descriptor that gets a byte when the load starts."""
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
-def end_with(parent: int) -> Callable[[], None] | None:
-    """Return what a child has to call so that it gets SIGTERM when its parent ends; `None` where that is unknown."""
+def stop_with_parent(parent: int) -> Callable[[], None] | None:
+    """Return a function that a child calls to get SIGTERM when its parent ends. `None` if the system has none."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
 
-    def ask() -> None:
+    def request_signal() -> None:
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    return ask
+    return request_signal
 
 
 def follow_parent() -> None:
-    """Make this Locust end with the `loadgate run` that started it, if one did."""
-    if (told := _told_by_parent()) is not None and (ask := end_with(told[0])):
-        ask()
+    """Stop this Locust process with the `loadgate run` that started it, if any."""
+    if (given := _given_by_parent()) is not None and (request_signal := stop_with_parent(given[0])):
+        request_signal()
 
 
 def tell_parent_of_load() -> None:
-    """Tell the `loadgate run` that started this Locust, if one did, that load is being made from now on."""
-    if (told := _told_by_parent()) is not None:
+    """Tell the `loadgate run` that started this Locust process, if any, that the load starts now."""
+    if (given := _given_by_parent()) is not None:
         del os.environ[PARENT_VARIABLE]
-        os.write(told[1], b"1")
-        os.close(told[1])
+        os.write(given[1], b"1")
+        os.close(given[1])
 
 
-def _told_by_parent() -> tuple[int, int] | None:
-    """Return the process id and the file descriptor of PARENT_VARIABLE, `None` where it holds nothing like it."""
-    told = re.fullmatch(r"([0-9]{1,9}) ([0-9]{1,9})", os.environ.get(PARENT_VARIABLE, ""))
-    return (int(told[1]), int(told[2])) if told else None
+def _given_by_parent() -> tuple[int, int] | None:
+    """Return the process id and the file descriptor in PARENT_VARIABLE. `None` if it is not set or malformed."""
+    match = re.fullmatch(r"([0-9]{1,9}) ([0-9]{1,9})", os.environ.get(PARENT_VARIABLE, ""))
+    return (int(match[1]), int(match[2])) if match else None

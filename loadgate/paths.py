@@ -1,4 +1,4 @@
-"""Where the artefacts of a run are, and the environment variables by which `loadgate run` tells Locust."""
+"""The folders of runs, and the environment variable through which `loadgate run` passes one to Locust."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from loadgate.errors import CommandError
 from loadgate.project import Project
 
 RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
-"""Names the run folder that a parent process has reserved, which must know it before the run has ended."""
+"""Names the run folder that the parent process has created, because the parent needs its path during the run."""
 
 
 class PlaceError(CommandError):
-    """Nothing can be written where the reports belong; the text is one line for the user."""
+    """Raised if the folder of the reports cannot be written. The text is one line."""
 
 
 def run_folder(project: Project, profile: str, started_s: float) -> Path:
-    """Return where a run's artefacts belong: a new folder that is this run's alone, or the one its parent reserved.
+    """Return the folder for a run's artefacts: a new one for this run alone, or the one that its parent has created.
 
     Raises:
-        PlaceError: it cannot be made.
+        PlaceError: The folder cannot be created.
     """
     if given := os.environ.get(RUN_FOLDER_VARIABLE):
         return Path(given)
@@ -31,27 +31,27 @@ def run_folder(project: Project, profile: str, started_s: float) -> Path:
 
 
 def check_reports(project: Project) -> None:
-    """Make the folder of all runs.
+    """Create the folder of all runs.
 
     Raises:
-        PlaceError: it cannot be made, or not be written to.
+        PlaceError: The folder cannot be created, or it is not writable.
     """
     runs = project.reports_path / "runs"
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PlaceError(f"{shown_path(runs)}: cannot be made for the reports: {error.strerror}") from error
+        raise PlaceError(f"{shown_path(runs)}: cannot be created for reports: {error.strerror}") from error
     if not os.access(runs, os.W_OK | os.X_OK):
         raise PlaceError(f"{shown_path(runs)}: the reports cannot be written there: Permission denied")
 
 
 def safe_name(text: str) -> str:
-    """Return a profile's name as part of a file name."""
+    """Return a profile's name in a form that is safe in a file name."""
     return "".join(char if char.isalnum() or char in "-_." else "-" for char in text) or "run"
 
 
 def shown_path(path: Path) -> Path:
-    """Return a path relative to here where it is below."""
+    """Return a path relative to the current folder if it lies inside it."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:
@@ -59,7 +59,7 @@ def shown_path(path: Path) -> Path:
 
 
 def _reserve(project: Project, name: str) -> Path:
-    """Make a folder that no other run has, with a number behind its name where one of the same second has it."""
+    """Create a folder for one run. A number is appended if a run of the same second already has the name."""
     check_reports(project)
     for number in count(1):
         candidate = project.reports_path / "runs" / (name if number == 1 else f"{name}-{number}")
@@ -68,6 +68,6 @@ def _reserve(project: Project, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise PlaceError(f"{shown_path(candidate)}: cannot be made: {error.strerror}") from error
+            raise PlaceError(f"{shown_path(candidate)}: the folder cannot be created: {error.strerror}") from error
         return candidate
-    raise AssertionError("counting has no end")
+    raise AssertionError("unreachable: the loop has no end")

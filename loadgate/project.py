@@ -1,4 +1,4 @@
-"""What a project declares about its load tests under [tool.loadgate] in pyproject.toml."""
+"""The settings of a project's load tests: [tool.loadgate] in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _Text = Annotated[str, StringConstraints(min_length=1)]
 
 
 class ProjectError(RequestError):
-    """The project's settings cannot be used; the message is one line for the user."""
+    """Raised for wrong settings. The message is one line."""
 
 
 class _Table(BaseModel):
@@ -26,18 +26,18 @@ RUN_FOLDER = "{run_folder}"
 
 
 class TargetSettings(_Table):
-    """`[tool.loadgate.target]`: the service that `loadgate run` starts when no host is given.
+    """`[tool.loadgate.target]`: the service that `loadgate run` starts if no host is given.
 
-    Exactly one of `ready_url` (polled until it answers 2xx) and `ready_line` (a regular expression searched in each
-    line of the target's output; its first group, or a group named `url`, is the base URL) says when it is ready.
-    `{run_folder}` in the command or in a value of `env` stands for the folder of the run, for logs to be kept there.
+    Exactly one of two settings says when it is ready. `ready_url` is polled until it returns 2xx. `ready_line` is a
+    regular expression for a line of the target's output; its group `url`, or else its first group, is the base URL.
+    `{run_folder}` in the command or in a value of `env` is replaced by the folder of the run, for example for logs.
     """
 
     command: Annotated[tuple[_Text, ...], Field(min_length=1)]
     ready_url: _Text | None = None
     ready_line: _Text | None = None
     timeout: Annotated[float, Field(gt=0)] = 60.0
-    """Seconds until the target must be ready."""
+    """Seconds within which the target must be ready."""
     stop_timeout: Annotated[float, Field(ge=0)] = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     env: dict[str, str] = Field(default_factory=dict)
@@ -60,11 +60,14 @@ class TargetSettings(_Table):
 
 
 class CheckSettings(_Table):
-    """One entry of `[[tool.loadgate.doctor]]`: something that must be there before load is made.
+    """One entry of `[[tool.loadgate.doctor]]`: a service that a load test needs.
 
-    `kind = "http-json"`: GET `where` (a path of the host under test, or a whole URL); the answer must have status
-    `status` and, for each item of `expect`, the JSON value at that dotted path. An expectation is a value, or text
-    such as `">= 1"`. `kind = "tcp"`: `where` is `address:port`. `start` is the command that brings it up.
+    - `kind = "http-json"`: GET `where`, which is a path of the host under test or a complete URL. The response must
+      have the status `status` and, for each item of `expect`, the JSON value at that dotted path. An expectation is a
+      value or a string such as `">= 1"`.
+    - `kind = "tcp"`: `where` is `address:port`.
+
+    `start` is the command that starts the service.
     """
 
     name: _Text
@@ -74,13 +77,13 @@ class CheckSettings(_Table):
     status: int = 200
     start: str = ""
     needs: tuple[_Text, ...] = ()
-    """Names of checks without which this one cannot tell anything; when one of them fails, this one is not asked."""
+    """Names of checks that must pass first. If one of them fails, this check does not run."""
     preflight: bool = True
-    """Whether every run is refused when the check fails; if not, only one with users of a class that names the check
-    in its `preflight`."""
+    """Whether a failed check refuses every run. If false, it refuses only runs with users of a class that names the
+    check in its `preflight`."""
 
     def to_check(self) -> Check:
-        """Return the check itself, ready to be carried out."""
+        """Return the check that these settings describe."""
         if self.kind == "tcp":
             return TcpCheck(name=self.name, address=self.where, start=self.start, needs=self.needs)
         return HttpCheck(
@@ -94,33 +97,33 @@ class CheckSettings(_Table):
 
 
 class Project(_Table):
-    """The table `[tool.loadgate]`, with the folder that relative paths are relative to."""
+    """The table `[tool.loadgate]`. Relative paths in it are relative to `root`."""
 
     root: Path
     locustfile: str | None = None
     reports: str = "reports/performance"
     host: str = "http://localhost:8000"
-    """What `loadgate doctor` looks at when it is given no host."""
+    """The host that `loadgate doctor` checks if no host is given."""
     target: TargetSettings | None = None
     doctor: tuple[CheckSettings, ...] = ()
 
     @property
     def reports_path(self) -> Path:
-        """The folder of all reports, absolute."""
+        """Return the absolute path of the folder of all reports."""
         return self.root / self.reports
 
     def preflight_checks(self) -> list[Check]:
-        """Return the checks that must hold before load is made."""
+        """Return the checks that every run must pass before it starts."""
         return [check.to_check() for check in self.doctor if check.preflight]
 
 
 def load_project(start: Path | None = None) -> Project:
-    """Read the nearest pyproject.toml with a [tool.loadgate] table, from `start` (default: here) upwards.
+    """Read the nearest pyproject.toml with a [tool.loadgate] table, from `start` (default: current folder) upwards.
 
-    Without one the project is the folder itself with no settings.
+    Without such a file the project is the folder itself, with default settings.
 
     Raises:
-        ProjectError: the file is not TOML, or a setting is wrong.
+        ProjectError: The file is not valid TOML, or a setting is wrong.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):

@@ -1,4 +1,4 @@
-"""Standard output and error as views of a run: what cannot be shown is left out, and costs the run nothing."""
+"""Standard output and error streams whose failure does not stop a run."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import sys
 from typing import TextIO
 
 _STAND_INS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|", "\N{MULTIPLICATION SIGN}": "x"}
-"""For a stream without Unicode; other characters become `?`. One for one, so that columns stay in line."""
+"""Replacements for streams without Unicode; other characters become `?`. Each is one character, to keep columns."""
 
 _ERRORS = "loadgate-stand-ins"
 
 
 class View(io.TextIOWrapper):
-    """A standard stream that can fail, and from then on takes all that is written to it and shows nothing."""
+    """A standard stream that discards its output after its first failed write."""
 
     def __init__(self, descriptor: int, stream: TextIO | None, *, tells: bool) -> None:
-        """`stream` is what the view replaces; `tells` is whether a line on standard error says that it failed."""
+        """Replace `stream`. With `tells`, a failure is reported on standard error."""
         encoding = getattr(stream, "encoding", None) or "utf-8"
-        file = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - as long as the process
+        file = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - open until the process ends
         by_line = stream is None or any(getattr(stream, name, False) for name in ("line_buffering", "write_through"))
         super().__init__(file, encoding=encoding, errors=_ERRORS, line_buffering=by_line)
         self._descriptor = descriptor
@@ -36,25 +36,25 @@ class View(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Hand over what has been written."""
+        """Flush the buffer."""
         try:
             super().flush()
         except OSError as error:
             self._let_go(error)
 
     def _let_go(self, error: OSError) -> None:
-        # What is still in the buffer, and whatever else the process writes there, goes nowhere from now on.
+        # The buffer still holds data, and other code writes to the same descriptor: /dev/null takes both.
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._descriptor)
             os.close(nowhere)
         if self._tells:
             reason = error.strerror or error
-            print(f"loadgate: standard output cannot be written, nothing more is shown: {reason}", file=sys.stderr)
+            print(f"loadgate: standard output cannot be written, the rest is discarded: {reason}", file=sys.stderr)
 
 
 def use_views(*, tell: bool = True) -> None:
-    """Make views of this process's standard output and error; `tell` is whether to say so when output is lost."""
+    """Replace this process's standard output and error by views. With `tell`, lost output is reported."""
     codecs.register_error(_ERRORS, _stand_in)
     for descriptor in range(3):
         _open_if_closed(descriptor)
@@ -63,11 +63,11 @@ def use_views(*, tell: bool = True) -> None:
 
 
 def _open_if_closed(descriptor: int) -> None:
-    """Keep the next file that is opened from becoming a standard stream, ours or a child's."""
+    """Open /dev/null on a closed standard descriptor, so that no other file gets its number."""
     try:
         os.fstat(descriptor)
     except OSError:
-        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number, which is this one
+        os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # open() returns the lowest free descriptor
 
 
 def _stand_in(error: UnicodeError) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from typing import IO
 import psutil
 
 from loadgate.errors import CommandError
-from loadgate.parent_process import end_with
+from loadgate.parent_process import stop_with_parent
 from loadgate.project import TargetSettings
 from loadgate.units import duration
 
@@ -69,7 +69,7 @@ class ManagedTarget:
                 text=True,
                 errors="replace",
                 start_new_session=True,
-                preexec_fn=end_with(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
+                preexec_fn=stop_with_parent(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
             )
         except OSError as error:
             self._log.close()

@@ -101,7 +101,7 @@ def test_target_that_is_another_service_is_refused_before_any_load(tmp_path: Pat
     finally:
         stop(other)
     assert done.returncode == ERROR, done.stdout + done.stderr
-    assert f"API: {url}/api/v1/health/ping answered 404, expected 200" in done.stderr
+    assert f"API: {url}/api/v1/health/ping returned 404, expected 200" in done.stderr
 
 
 def _reachable(url: str) -> str:

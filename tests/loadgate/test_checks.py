@@ -26,8 +26,8 @@ def stub() -> Iterator[StubServer]:
         ({"workers": ">= 3"}, "has workers = 2, expected >= 3"),
         ({"status": ">= 3"}, 'has status = "ok", expected >= 3'),
         ({"flag": "> 0"}, "has flag = true, expected > 0"),
-        ({"missing.key": "*"}, "has no 'missing.key' in its answer"),
-        ({"nested.list.5": "*"}, "has no 'nested.list.5' in its answer"),
+        ({"missing.key": "*"}, "has no 'missing.key' in its response"),
+        ({"nested.list.5": "*"}, "has no 'nested.list.5' in its response"),
         ({"nested": {"list": []}}, 'has nested = {"list": ["x"]}, expected {"list": []}'),
     ],
 )
@@ -40,7 +40,7 @@ def test_http_checks(stub: StubServer) -> None:
     assert HttpCheck("API", "/x", expect={"status": "ok"}).run(stub.url).ok
     assert HttpCheck("API", f"{stub.url}/x").run("http://127.0.0.1:1").ok
     wrong = HttpCheck("API", "/x", status=204, start="start it").run(stub.url)
-    assert wrong.line() == f"API: {stub.url}/x answered 200, expected 204; start it with: start it"
+    assert wrong.line() == f"API: {stub.url}/x returned 200, expected 204; start it with: start it"
 
 
 def test_a_host_that_does_not_listen_is_the_only_result(stub: StubServer) -> None:
@@ -114,5 +114,5 @@ def test_users_and_passwords_of_urls_are_left_out(text: str, left: str) -> None:
 
 def test_a_check_sends_a_password_and_says_nothing_of_it(stub: StubServer) -> None:
     result = HttpCheck("API", "/x", status=418).run(stub.url.replace("://", "://ann:s3cret@"))
-    assert result.line() == f"API: {stub.url}/x answered 200, expected 418"
+    assert result.line() == f"API: {stub.url}/x returned 200, expected 418"
     assert "Basic YW5uOnMzY3JldA==" in stub.authorizations

@@ -207,7 +207,7 @@ def test_an_output_that_cannot_be_written_costs_the_run_nothing(
     )
     assert done.returncode == PASS, done.stderr
     assert_artefacts(tmp_path)
-    lost = f"loadgate: standard output cannot be written, nothing more is shown: {said}\n"
+    lost = f"loadgate: standard output cannot be written, the rest is discarded: {said}\n"
     assert done.stderr == (lost if said else "")
 
 

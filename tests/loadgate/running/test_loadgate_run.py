@@ -301,7 +301,7 @@ start = "start the queue"
     done = gate(tmp_path, "doctor", "--host", stub.url)
     assert done.returncode == ERROR
     assert done.stdout.splitlines() == [
-        f"ok       API: {stub.url}/status answers 200",
+        f"ok       API: {stub.url}/status returned 200",
         f"MISSING  worker: {stub.url}/status has items.0 = 1, expected >= 2; start it with: start a worker",
         f"MISSING  queue: 127.0.0.1:{closed} is not reachable (Connection refused); start it with: start the queue",
     ]

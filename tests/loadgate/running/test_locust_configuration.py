@@ -149,7 +149,7 @@ def test_requests_of_the_gates_own_never_go_through_a_proxy(tmp_path: Path, stub
     dead = f"http://127.0.0.1:{free_port()}"
     proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "HTTPS_PROXY"), dead)
     doctor = gate(tmp_path, "doctor", "--host", stub.url, **proxies)
-    assert (doctor.returncode, doctor.stdout) == (PASS, f"ok       API: {stub.url}/x answers 200\n")
+    assert (doctor.returncode, doctor.stdout) == (PASS, f"ok       API: {stub.url}/x returned 200\n")
     done = gate(tmp_path, "run", "web", "-f", "zgate.py", "--host", stub.url, **proxies)
     assert done.returncode == PASS, done.stdout + done.stderr
     assert names(tmp_path) == {"ok"}

@@ -39,7 +39,7 @@ class HealthChecks(BaseUser):
             elif response.status_code in {200, 404}:
                 response.success()
             else:
-                response.failure(f"answered {response.status_code}, expected 200 or 404")
+                response.failure(f"returned {response.status_code}, expected 200 or 404")
 
 
 class HealthCheckUser(HealthChecks):
