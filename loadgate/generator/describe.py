@@ -1,16 +1,20 @@
 """Prints what a locustfile declares, for `loadgate.runner.describe`.
 
-`python -m loadgate.generator.describe MARK LOCUSTFILE [run PROFILE [OPTION ...]]` prints one line, MARK and then the
-profiles as JSON. It exits 2 with one line an error when the suite, the profile ("" is the default one) or an
-option for Locust cannot be used.
+`python -m loadgate.generator.describe MARK LOCUSTFILE [run PROFILE [OPTION ...]]` prints one line: MARK and then, as
+JSON, the profiles and the files that they were read from. It exits 2 with one line an error when the suite, the profile
+("" is the default one) or an option for Locust cannot be used.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from locust.argument_parser import get_parser, parse_locustfile_paths
 from locust.main import merge_locustfiles_content
@@ -23,8 +27,28 @@ from loadgate.generator.plan import needs_host
 from loadgate.generator.plugin import LoadGate
 from loadgate.generator.suite import refuse, validated
 
+NO_SOURCE = re.compile(r"^/(dev|proc|sys)/|/__pycache__/")
+
+
+class Sources:
+    """The files that this process reads and the folders that it lists, from now on; modules from its start."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        sys.addaudithook(self._note)
+
+    def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if event in {"open", "os.listdir", "os.scandir"} and isinstance(arguments[0], str | bytes | os.PathLike):
+            self._seen.add(str(Path(os.fsdecode(arguments[0])).absolute()))
+
+    def paths(self) -> list[str]:
+        """Return their absolute paths."""
+        modules = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
+        return sorted(path for path in self._seen | modules if not NO_SOURCE.search(path))
+
 
 def _main(mark: str, path: str, asked: Sequence[str]) -> None:
+    sources = Sources()
     user_classes, *_ = merge_locustfiles_content(parse_locustfile_paths(path.split(",")))
     gate = LoadGate.attached
     if gate is None:
@@ -50,7 +74,9 @@ def _main(mark: str, path: str, asked: Sequence[str]) -> None:
         }
         for name, item in suite.profiles.items()
     ]
-    print(mark + json.dumps({"default": suite.default_profile, "profiles": profiles, **host}))
+    print(
+        mark + json.dumps({"default": suite.default_profile, "profiles": profiles, **host, "sources": sources.paths()})
+    )
 
 
 def _read_options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ from typing import Any
 from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import Project
+from loadgate.runner.description_cache import DescriptionCache
 
 DESCRIBER = "loadgate.generator.describe"
 MARK = "loadgate-profiles: "
@@ -30,17 +32,25 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
     `locustfile` is what Locust's -f takes: a file, several with commas, or a folder. `load` is a text, "" where a
     profile has problems, which keep no other one from being run. With a profile ("" is the default one) it is checked
     that this profile can be run with these options for Locust; `host` is what Locust is given for it in whatever way,
-    "" for nothing, and `needs_host` whether its users cannot begin without.
+    "" for nothing, and `needs_host` whether its users cannot begin without. Without a profile, an earlier answer is
+    returned if nothing has changed that it was made from.
 
     Raises:
         DescribeError: it cannot be imported, declares nothing, or `profile` or an option cannot be used.
     """
+    cache = DescriptionCache(locustfile, os.environ) if profile is None else None
+    if cache is not None and (known := cache.find()) is not None:
+        return known
     asked = [] if profile is None else ["run", profile, *options]
     command = [sys.executable, "-m", DESCRIBER, MARK, locustfile, *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
-            return dict(json.loads(line.removeprefix(MARK)))
+            answer = json.loads(line.removeprefix(MARK))
+            sources = answer.pop("sources")
+            if cache is not None:
+                cache.keep(answer, sources)
+            return dict(answer)
     lines = done.stderr.strip().splitlines()
     if done.returncode == ExitCode.USAGE and lines:
         raise DescribeError("\n".join(line.removeprefix("loadgate: ") for line in lines))
