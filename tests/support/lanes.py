@@ -50,7 +50,7 @@ def mark(item: pytest.Function) -> None:
     if not any(item.get_closest_marker(kind) for kind in KINDS):
         item.add_marker(kind_of(item))
     group = server or shared_module(item)
-    if group and item.config.pluginmanager.hasplugin("xdist") and not item.get_closest_marker("xdist_group"):
+    if group and not item.get_closest_marker("xdist_group"):
         item.add_marker(pytest.mark.xdist_group(group))
 
 

@@ -23,6 +23,9 @@ from tests.service.llm.providers import wires
 from tests.service.llm.providers.in_process import CALL, REQUEST, answering, provider_of, reaching, read
 from tests.service.llm.providers.server_shapes import SAY_NO_USAGE, SHAPES, Chunk, Shape, choice, chunk, whole
 
+# One process imports the vendors' clients, which takes seconds.
+pytestmark = pytest.mark.xdist_group("vendors")
+
 # Not into the working tree.
 set_hypothesis_home_dir(tempfile.gettempdir() + "/hypothesis")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,8 +13,6 @@ from inference_core.llm import errors
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.config.policies import apply_policy, effective_policy
 from inference_core.llm.gateway import Gateway
-from inference_core.llm.providers.anthropic import AnthropicProvider
-from inference_core.llm.providers.gemini import GeminiProvider
 from inference_core.llm.types import ChatRequest, Message, ModelCall, SamplingParams, Usage
 from inference_core.settings import Settings
 from tests.service.llm.providers.wires import (
@@ -27,7 +26,8 @@ from tests.service.llm.providers.wires import (
 from tests.support.stack import ROOT
 from tests.support.wire_server import Script, WireServer, wire_server
 
-pytestmark = pytest.mark.anyio
+# One process imports the vendors' clients, which takes seconds.
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vendors")]
 
 REQUEST = ChatRequest(
     (Message("system", "Be brief."), Message("user", "why?"), Message("assistant", "Hm."), Message("user", "well?"))
@@ -50,8 +50,16 @@ def settings() -> Settings:
     return Settings(_env_file=None, environment="development")
 
 
-def claude(server: WireServer) -> AnthropicProvider:
+def claude(server: WireServer) -> Any:
+    from inference_core.llm.providers.anthropic import AnthropicProvider
+
     return AnthropicProvider("anthropic", SecretStr(SECRET), base_url=server.url, connect_s=5)
+
+
+def gemini(server: WireServer) -> Any:
+    from inference_core.llm.providers.gemini import GeminiProvider
+
+    return GeminiProvider("google", SecretStr(SECRET), base_url=server.url, connect_s=5)
 
 
 async def test_claude_gets_the_system_prompt_by_itself_and_always_a_limit() -> None:
@@ -108,7 +116,7 @@ async def test_gemini_gets_roles_and_parameters_in_its_own_words() -> None:
     params = SamplingParams(temperature=0.5, max_tokens=9, top_p=0.9, frequency_penalty=0.1, presence_penalty=0.2)
     _, sent = apply_policy(effective_policy(config, "google", "gem"), params, "gem")
     async with wire_server(Script(gemini_stream())) as server:
-        provider = GeminiProvider("google", SecretStr(SECRET), base_url=server.url, connect_s=5)
+        provider = gemini(server)
         reply = await provider.complete(REQUEST, ModelCall("gem", "gemini-x", sent))
         await provider.aclose()
     assert reply.usage == Usage(11, 7)
@@ -129,7 +137,7 @@ async def test_geminis_thoughts_are_left_out_and_a_blocked_prompt_is_an_end() ->
     thought = data({"candidates": [{"content": {"parts": [{"text": "hm", "thought": True}, {"text": "So"}]}}]})
     blocked = data({"promptFeedback": {"blockReason": "SAFETY"}, "usageMetadata": {"promptTokenCount": 4}})
     async with wire_server(Script([thought, gemini_chunk(".", finishReason="STOP")]), Script([blocked])) as server:
-        provider = GeminiProvider("google", SecretStr(SECRET), base_url=server.url, connect_s=5)
+        provider = gemini(server)
         assert (await provider.complete(REQUEST, ModelCall("g", "g"))).content == "So."
         reply = await provider.complete(REQUEST, ModelCall("g", "g"))
         assert (reply.content, reply.usage) == ("", Usage(4, 0))

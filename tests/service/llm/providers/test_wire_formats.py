@@ -17,7 +17,8 @@ from inference_core.stack.ports import free_port
 from tests.service.llm.providers.wires import PIECES, SECRET, TELLTALE, WIRES, Wire
 from tests.support.wire_server import Script, WireServer, wire_server
 
-pytestmark = pytest.mark.anyio
+# One process imports the vendors' clients, which takes seconds.
+pytestmark = [pytest.mark.anyio, pytest.mark.xdist_group("vendors")]
 
 CALL = ModelCall("shown", "sent", {"temperature": 0.5})
 REQUEST = ChatRequest(

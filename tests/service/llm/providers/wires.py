@@ -9,8 +9,6 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from inference_core.llm.providers.anthropic import AnthropicProvider
-from inference_core.llm.providers.gemini import GeminiProvider
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.types import Provider
 
@@ -135,10 +133,15 @@ def _openai(url: str) -> Provider:
 
 
 def _anthropic(url: str) -> Provider:
+    # Imported here, because the client takes seconds to import.
+    from inference_core.llm.providers.anthropic import AnthropicProvider
+
     return AnthropicProvider("anthropic", SecretStr(SECRET), base_url=url, connect_s=20)
 
 
 def _gemini(url: str) -> Provider:
+    from inference_core.llm.providers.gemini import GeminiProvider
+
     return GeminiProvider("gemini", SecretStr(SECRET), base_url=url, connect_s=20)
 
 

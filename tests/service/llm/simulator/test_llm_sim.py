@@ -11,10 +11,9 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-import openai
 import pytest
 
 from inference_core.llm import errors
@@ -33,6 +32,9 @@ from inference_core.llm.types import (
 )
 from tests.support.processes import stop, wait_until
 from tests.support.stack import ROOT
+
+if TYPE_CHECKING:
+    import openai  # where it is used, because it takes seconds to import
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +66,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 async def client(url: str) -> AsyncIterator[openai.AsyncOpenAI]:
+    import openai
+
     async with openai.AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=30) as client:
         yield client
 
@@ -128,6 +132,8 @@ async def test_messages_may_come_in_parts_and_under_newer_names(client: openai.A
 async def test_faults_are_errors_in_openais_shape(
     client: openai.AsyncOpenAI, fault: str, status: int, code: str
 ) -> None:
+    import openai
+
     with pytest.raises(openai.APIStatusError) as raised:
         await client.chat.completions.create(**ASK, stream=True, extra_headers={"X-LLM-Fault": fault})
     assert (raised.value.status_code, raised.value.code) == (status, code)
@@ -183,6 +189,8 @@ TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "ob
 async def test_what_the_simulator_does_not_carry_out_is_refused_by_its_name(
     client: openai.AsyncOpenAI, name: str, value: Any
 ) -> None:
+    import openai
+
     for stream in (False, True):
         with pytest.raises(openai.BadRequestError) as raised:
             await client.chat.completions.create(**ASK, stream=stream, extra_body={name: value})
