@@ -202,7 +202,7 @@ def test_a_generator_without_free_descriptors_names_its_limit_and_leaves_its_fil
     overall = run["totals"]["overall"]
     assert (run["run"]["ending"], overall["failures"], overall["requests"]) == ("completed", 0, stub.total)
     assert re.search(
-        r"ran out of open files \(raise the limit: ulimit -n\): \d+ requests were", run["verdict"]["reason"]
+        r"ran out of open files \(raise the limit: ulimit -n\): [\d,]+ requests were", run["verdict"]["reason"]
     )
 
 
