@@ -152,7 +152,7 @@ class Streaming(HttpUser):
         with self.client.get("/stream", stream=True, catch_response=True, name="requests") as response:
             for _ in response.iter_lines():
                 pass
-        time.sleep(0.1)
+            time.sleep(0.3)
 
     @task
     def content(self) -> None:
