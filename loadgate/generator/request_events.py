@@ -44,10 +44,10 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
     figure of the suite's own, and recorded as a measure unless it failed.
     """
     exception = event.get("exception")
-    if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
-        run.recorder.count(CUT_OFF)
-        return
     if exception is not None:
+        if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
+            run.recorder.count(CUT_OFF)
+            return
         # Where a `with` block has marked the request as failed, the client's own error stands in the response.
         limit = own_limit(exception) or own_limit(getattr(event.get("response"), "error", None))
         if limit is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from enum import Enum, auto
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -20,32 +19,28 @@ MAX_LENGTH_DIGITS = 9
 
 _TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _TOKEN = (string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode()
-_STATUSES = {str(status).encode(): status for status in (200, 201, 202, 203, 206, 207, 208, 226)}
+_STATUSES = {b"%d " % status: status for status in (200, 201, 202, 203, 206, 207, 208, 226)}
 """Those that are good as they are, and have a body."""
 
 
-class _Field(Enum):
-    HARMLESS = auto()
-    LENGTH = auto()
-    CONNECTION = auto()
-    NEEDS_PARSER = auto()
-
+# What a field is. Plain numbers, since members of an Enum are slow to look up before Python 3.12.
+_HARMLESS, _LENGTH, _CONNECTION, _NEEDS_PARSER = range(4)
 
 _FIELDS = {
-    b"content-length": _Field.LENGTH,
-    b"connection": _Field.CONNECTION,
+    b"content-length": _LENGTH,
+    b"connection": _CONNECTION,
     **dict.fromkeys(
         (b"transfer-encoding", b"proxy-connection", b"upgrade", b"set-cookie", b"set-cookie2", b"content-encoding"),
-        _Field.NEEDS_PARSER,
+        _NEEDS_PARSER,
     ),
 }
 
 
 @lru_cache(maxsize=1024)
-def _field(name: bytes) -> _Field:
+def _field(name: bytes) -> int:
     if not name or name.translate(None, _TOKEN):
-        return _Field.NEEDS_PARSER
-    return _FIELDS.get(name.lower(), _Field.HARMLESS)
+        return _NEEDS_PARSER
+    return _FIELDS.get(name.lower(), _HARMLESS)
 
 
 def split_answer(data: bytes) -> tuple[int, bytes] | None:
@@ -53,28 +48,27 @@ def split_answer(data: bytes) -> tuple[int, bytes] | None:
 
     `None` stands for anything that the parser has to look at: this takes RFC 9112 in its strictest reading.
     """
-    end = data.find(b"\r\n\r\n")
-    first, *fields = data[: max(end, 0)].split(b"\r\n")
-    status = _STATUSES.get(first[9:12])
-    if status is None or first[:9] != b"HTTP/1.1 " or first[12:13] != b" ":
+    head, blank_line, body = data.partition(b"\r\n\r\n")
+    status = _STATUSES.get(head[9:13])
+    if status is None or not blank_line or not head.startswith(b"HTTP/1.1 "):
         return None
-    if data[:end].translate(None, _TEXT) != b"\r\n" * len(fields):
+    _, *fields = head.split(b"\r\n")
+    if head.translate(None, _TEXT) != b"\r\n" * len(fields):
         return None
     length = None
     for line in fields:
         name, colon, value = line.partition(b":")
         field = _field(name)
-        if not colon or field is _Field.NEEDS_PARSER:
+        if not colon or field == _NEEDS_PARSER:
             return None
-        if field is _Field.CONNECTION:
+        if field == _CONNECTION:
             if value.strip().lower() != b"keep-alive":
                 return None
-        elif field is _Field.LENGTH:
+        elif field == _LENGTH:
             value = value.strip(b" \t")
             if length is not None or not value.isdigit() or len(value) > MAX_LENGTH_DIGITS:
                 return None
             length = int(value)
-    body = data[end + 4 :]
     return (status, body) if length == len(body) else None
 
 
