@@ -26,7 +26,7 @@ from typing import NamedTuple, Self
 from benchmarks.calibrate.runs import ROOT, stub_server
 
 GENERATORS = ("BaseUser", "FastHttpUser", "HttpUser")
-BARS = {"FastHttpUser": 0.95, "HttpUser": 3.0}
+BARS = {"FastHttpUser": 1.2, "HttpUser": 4.0}
 """Lowest acceptable ratio of BaseUser to the other class."""
 TURN_S = 0.05
 """Short compared with changes in the machine's speed, long compared with the time to stop and continue a process."""

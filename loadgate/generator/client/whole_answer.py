@@ -1,7 +1,8 @@
 """Answers that came in one piece: judged by one pass over their bytes, parsed only when somebody asks for more.
 
-Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.4. geventhttpclient's parser calls Python twice for each header
-field. What is not plainly a whole answer is left to it, and so is every header that a user reads.
+Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.37, together with `TimedClient.exchange`. geventhttpclient's
+parser calls Python twice for each header field. What is not plainly a whole answer is left to it, and so are the
+headers that a user reads.
 """
 
 from __future__ import annotations
