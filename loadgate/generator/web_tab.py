@@ -104,13 +104,13 @@ def _structure() -> Sequence[Mapping[str, str]]:
 
 
 def _live_row(rule: RuleState) -> dict[str, Any]:
-    words = {"pass": "holds", "fail": "BROKEN", "inconclusive": "open"}
+
     return {
         "rule": f"{rule.scope}: {rule.metric}",
         "limit": rule_limit(rule),
         "measured": rule_quantity(rule, rule.value),
         "samples": rule.samples,
-        "outcome": words[rule.outcome],
+        "outcome": OUTCOME_WORDS[rule.outcome],
         "why": rule.reason,
     }
 

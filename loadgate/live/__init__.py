@@ -1,1 +1,1 @@
-"""The view of a run while it goes on: its state, as text or on a terminal, and as a tab of Locust's web UI."""
+"""The live view of a run: its state, as plain lines, on a terminal, and in a tab of Locust's web UI."""

@@ -1,4 +1,4 @@
-"""The pipe by which Locust tells the `loadgate run` that started it how the run goes: one JSON object a line."""
+"""The pipe through which Locust sends live states to `loadgate run`: one JSON object per line."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import os
 from loadgate.live.state import LiveState
 
 LIVE_VARIABLE = "LOADGATE_LIVE"
-"""The number of the pipe's end for writing, in the environment of Locust."""
+"""The file descriptor to which Locust writes its states."""
 
 _READ_BYTES = 65_536
 
 
 class StateWriter:
-    """Writes states, and never waits: where the reader does not keep up, states are left out."""
+    """Writes states without blocking. If the reader is too slow, states are skipped."""
 
     def __init__(self, pipe: int) -> None:
         os.set_blocking(pipe, False)
@@ -23,29 +23,29 @@ class StateWriter:
 
     @classmethod
     def from_environment(cls) -> StateWriter | None:
-        """Return the writer for the process that started this one, `None` where nobody listens."""
+        """Return the writer to the parent process. `None` if the parent does not read states."""
         try:
             return cls(int(os.environ[LIVE_VARIABLE]))
         except (KeyError, ValueError, OverflowError, OSError):
-            return None  # not set, or left over from another process
+            return None  # not set, or inherited from an unrelated process
 
     def write(self, state: LiveState) -> None:
-        """Write a state, or what is left of the one before."""
+        """Write a state, or the rest of the previous one."""
         data = self._rest or json.dumps(state.to_json(), separators=(",", ":")).encode() + b"\n"
         try:
             written = os.write(self._pipe, data)
         except BlockingIOError:
             written = 0
         except BrokenPipeError:
-            # Nobody is there to be told; the run goes on.
+            # The parent has ended; the run continues without it.
             self._rest = b""
             return
-        # A line that has begun is finished before the next; one that has not is out of date by then.
+        # A partly written line must be completed. A line that was not started is dropped, because it becomes stale.
         self._rest = data[written:] if written else self._rest
 
 
 class StateReader:
-    """Reads what a `StateWriter` wrote; never waits."""
+    """Reads the states of a `StateWriter` without blocking."""
 
     def __init__(self, pipe: int) -> None:
         os.set_blocking(pipe, False)
@@ -53,7 +53,7 @@ class StateReader:
         self._buffer = b""
 
     def latest(self) -> LiveState | None:
-        """Return the newest state that has come since the last call, if any."""
+        """Return the newest state since the last call. `None` if there is none."""
         while data := self._read():
             self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")

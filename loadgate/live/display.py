@@ -1,4 +1,4 @@
-"""Where `loadgate run` shows how a run goes: drawn in place on a terminal, or as a line now and then."""
+"""The output of `loadgate run` during a run: a view that is redrawn in place, or a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from loadgate.live.view import live_view
 
 PLAIN_INTERVAL_S = 10.0
 FIRST_LINE_S = 2.0
-"""When the first line comes: there is something to say by then."""
+"""The first line appears early, to show that the run has started."""
 
 
 class Display(Protocol):
-    """One run's display."""
+    """The display of one run."""
 
     draws: bool
-    """Whether other processes must not write to the terminal meanwhile."""
+    """Whether it redraws the terminal, so that other processes must not write to it."""
 
     def show(self, state: LiveState) -> None:
         """Show a new state."""
 
     def say(self, text: str) -> None:
-        """Show lines of text, which end with their line."""
+        """Show lines of text; the last one ends with a newline."""
 
     def tick(self) -> None:
-        """Call it now and then."""
+        """Adapt to a new size of the terminal; called at short intervals."""
 
     def close(self) -> None:
-        """Show no state any more."""
+        """Remove the view."""
 
 
 class PlainDisplay:
-    """A line of text every PLAIN_INTERVAL_S."""
+    """A display that prints one line every PLAIN_INTERVAL_S."""
 
     draws = False
 
@@ -46,7 +46,7 @@ class PlainDisplay:
         self._due: float | None = None
 
     def show(self, state: LiveState) -> None:
-        """Print the state if it is time to."""
+        """Print the state if the interval has passed."""
         now = self._clock()
         if self._due is None:
             self._due = now + FIRST_LINE_S
@@ -67,7 +67,7 @@ class PlainDisplay:
 
 
 class DrawnDisplay:
-    """A view that is drawn anew in place."""
+    """A display that redraws its view in place."""
 
     draws = True
 
@@ -83,14 +83,14 @@ class DrawnDisplay:
         self._screen.say(text)
 
     def tick(self) -> None:
-        """Fit the view into a terminal that was resized."""
+        """Redraw the view if the terminal was resized."""
         self._screen.redraw_if_resized()
 
     def close(self) -> None:
-        """Take the view away."""
+        """Remove the view."""
         self._screen.clear()
 
 
 def display_on(out: TextIO, environment: Mapping[str, str]) -> Display:
-    """Return the display that suits an output."""
+    """Return a drawn display for a terminal, a plain one for other outputs."""
     return DrawnDisplay(out) if can_draw(out, environment) else PlainDisplay(out)

@@ -1,4 +1,4 @@
-"""The state of a run as one line, for logs and terminals that cannot show more."""
+"""The live state of a run as one line, for logs and plain terminals."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from loadgate.live.state import LiveState, RuleState
 from loadgate.report.text import rule_conditions
 from loadgate.units import clock, count, given, per_second, quantity
 
-STATE_WORDS = {"pass": "ok", "fail": "BROKEN", "inconclusive": "open"}
+STATE_WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "inconclusive"}
 
 
 def plain_line(state: LiveState) -> str:
-    """Return how far a run is: time, stage, users, rates, and each rule's value beside its limit."""
+    """Return the state in one line: time, stage, users, rates, and the value and limit of each rule."""
     planned = f"/{clock(state.planned_s)}" if state.planned_s else ""
     parts = [
-        f"{clock(state.elapsed_s)}{planned}{', waiting for the last answers' if state.is_stopping else ''}",
+        f"{clock(state.elapsed_s)}{planned}{', waiting for the last responses' if state.is_stopping else ''}",
         state.stage,
         f"{count(state.users)} {'user' if state.users == 1 else 'users'}",
         f"{count(state.requests)} requests ({per_second(state.requests_per_s)})",
@@ -24,11 +24,11 @@ def plain_line(state: LiveState) -> str:
 
 
 def rule_words(rule: RuleState) -> str:
-    """Return a rule's name, value, limit and state, as in `auth p95 82.1 ms < 500 ms ok`."""
+    """Return a rule's name, value, limit and outcome, as in `auth p95 82.1 ms < 500 ms pass`."""
     value = quantity(rule.value, rule.unit, rule.limit)
     return f"{rule_name(rule)} {value} {rule.operator} {given(rule.limit, rule.unit)} {STATE_WORDS[rule.outcome]}"
 
 
 def rule_name(rule: RuleState) -> str:
-    """Return what a rule is about, as in `auth p95 over 10 s`."""
+    """Return a rule without its limit, as in `auth p95 over 10 s`."""
     return f"{rule.scope} {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"

@@ -1,4 +1,4 @@
-"""How the rules of a run stand while it goes on."""
+"""The results of the rules during a run."""
 
 from __future__ import annotations
 
@@ -10,44 +10,47 @@ from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, eva
 
 
 class LiveRules:
-    """Judges the rules again and again; what one look costs does not grow with the length of the run.
+    """Evaluates the rules repeatedly, at a cost that does not grow with the length of the run.
 
-    A rule with a window is judged over the last windows only, and stays broken once it was: it must hold in each.
+    A rule with a window is evaluated for the latest windows only. Once it has failed it stays failed, because it must
+    hold in every window.
     """
 
     def __init__(self, rules: Sequence[Rule], recorder: Recorder) -> None:
         self._rules = rules
         self.figures = GrowingView(recorder)
-        self._broken: dict[Rule, RuleResult] = {}
+        self._failed: dict[Rule, RuleResult] = {}
 
-    def look(self, context: EvaluationContext, complete_until_s: int, between: Callable[[], None]) -> list[RuleResult]:
-        """Return how each rule stands by what ended before `complete_until_s`.
+    def results(
+        self, context: EvaluationContext, complete_until_s: int, between: Callable[[], None]
+    ) -> list[RuleResult]:
+        """Return the result of each rule for the requests that ended before `complete_until_s`.
 
-        `between` is called after each rule: in a process that makes load, no answer is taken in meanwhile.
+        `between` is called after each rule. A process that generates load can read responses there.
         """
         self.figures.advance(complete_until_s)
         results = []
         for rule in self._rules:
-            results.append(self._look_at(rule, context, complete_until_s))
+            results.append(self._result(rule, context, complete_until_s))
             between()
         return results
 
-    def _look_at(self, rule: Rule, context: EvaluationContext, complete_until_s: int) -> RuleResult:
+    def _result(self, rule: Rule, context: EvaluationContext, complete_until_s: int) -> RuleResult:
         view = self.figures
-        if rule in self._broken:
-            return self._broken[rule]
+        if rule in self._failed:
+            return self._failed[rule]
         if rule.window_s is None:
             return evaluate_rule(rule, view, context)
         result = evaluate_rule(rule, recent_view(rule, view, complete_until_s), context)
-        # A latency that was broken in the ramp alone is not judged in the end.
-        lasts = not rule.metric.kind.is_latency or result.stages != "all" or is_steady(view)
-        if result.outcome is RuleOutcome.FAIL and lasts:
-            self._broken[rule] = result
+        # A latency rule that fails only in the ramp can still pass: the final evaluation excludes the ramp.
+        is_final = not rule.metric.kind.is_latency or result.stages != "all" or is_steady(view)
+        if result.outcome is RuleOutcome.FAIL and is_final:
+            self._failed[rule] = result
         return result
 
 
 class GrowingView:
-    """A recorder's figures, of whole seconds alone, to which each look adds what has come since the last one."""
+    """The totals of a recorder's complete seconds, updated with only the new seconds at each call of `advance`."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -55,7 +58,7 @@ class GrowingView:
         self._sums: dict[tuple[str, str], _Sum] = {}
 
     def advance(self, until_s: int) -> None:
-        """Take in the seconds before `until_s`."""
+        """Include the seconds before `until_s`."""
         self._until_s = max(self._until_s, until_s)
 
     def groups(self) -> list[str]:
@@ -77,7 +80,7 @@ class GrowingView:
     def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """See `RecorderView`."""
         if self._recorder.is_measure(scope):
-            # Measures may be filed under a second that was taken in before: a stream's first token is, at its end.
+            # A measure can belong to a second that is already included: a stream records its first token at its end.
             return self._recorder.totals(scope, stages)
         return Totals.sum(self._sum(scope, stage) for stage in (self.stages() if stages is None else stages))
 
@@ -99,7 +102,7 @@ class GrowingView:
 
 @dataclass(slots=True)
 class _Sum:
-    """What ended before `until_s` in one scope and stage."""
+    """The totals of one scope and stage before `until_s`."""
 
     totals: Totals = field(default_factory=Totals)
     until_s: int = 0

@@ -1,4 +1,4 @@
-"""A block of lines at the end of a terminal's output that is drawn anew in place, with other lines going above it."""
+"""A block of lines at the end of a terminal's output that is redrawn in place, below all other output."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 from rich.console import Console, RenderableType
 
 MARGIN = 3
-"""Columns left free on the right: what a terminal echoes there, such as ^C, must not begin a new line."""
+"""Free columns on the right, so that an echoed ^C does not wrap to a new line."""
 
 _UP = "\x1b[{}A"
 _CLEAR_BELOW = "\r\x1b[J"
@@ -18,16 +18,16 @@ _CLEAR_ALL = "\x1b[H\x1b[2J"
 
 
 def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Whether the output is a terminal that can be drawn on, and nobody asked for plain lines."""
+    """Return whether the output is a terminal that supports drawing and the environment permits it."""
     is_plain = environment.get("NO_COLOR") or environment.get("CI") or environment.get("TERM", "dumb") == "dumb"
     return out.isatty() and not is_plain
 
 
 class Screen:
-    """The block is drawn by `show`, with what makes it for a size in columns and lines; `say` puts lines above it.
+    """Draws a block with `show` and prints lines above it with `say`.
 
-    The cursor rests, visible, at the end of the block, and no mode of the terminal is changed: whatever ends the
-    process, the terminal is as it was.
+    The cursor stays visible at the end of the block, and no terminal mode is changed. The terminal is therefore usable
+    however the process ends.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -37,26 +37,26 @@ class Screen:
         self._size = self._terminal_size()
 
     def show(self, make: Callable[[int, int], RenderableType]) -> None:
-        """Draw the block anew."""
+        """Draw the block that `make` returns for a number of columns and lines."""
         self._make = make
         self._write(self._erased() + self._block())
 
     def say(self, text: str) -> None:
-        """Write text that ends with its line above the block."""
+        """Write text, which ends with a newline, above the block."""
         self._write(self._erased() + text + self._block())
 
     def redraw_if_resized(self) -> None:
-        """Draw the block anew if the terminal has another size now."""
+        """Redraw the block if the size of the terminal has changed."""
         if self._make is not None and self._terminal_size() != self._size:
             self._write(self._erased() + self._block())
 
     def clear(self) -> None:
-        """Take the block away."""
+        """Remove the block."""
         self._write(self._erased())
         self._make = None
 
     def _erased(self) -> str:
-        """What takes the block away. Nobody knows how a resized terminal has wrapped it: then the screen is cleared."""
+        """Return the codes that remove the block. After a resize its wrapping is unknown, so the screen is cleared."""
         size, drawn = self._terminal_size(), self._drawn_lines
         was_resized = size != self._size
         self._size, self._drawn_lines = size, 0

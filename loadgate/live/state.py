@@ -1,4 +1,4 @@
-"""What is shown of a run while it goes on, as plain values that can travel from one process to another."""
+"""The live state of a run, as values that can be sent from one process to another."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from loadgate.rules import RuleResult
 from loadgate.run.state import Run
 
 RATE_WINDOW_S = 5
-"""Over how many whole seconds the current rate is taken."""
+"""The current rate is the mean of this many complete seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """How a rule stands. `value` and `limit` are in `unit`; `outcome` is that of a verdict that came now."""
+    """The state of a rule. `value` and `limit` are in `unit`; `outcome` is the outcome if the run ended now."""
 
     rule: str
     scope: str
@@ -35,7 +35,7 @@ class RuleState:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """A run at one moment. Times in s, shares of 1; rates are of the last whole seconds, counts of the whole run."""
+    """The state of a run. Rates cover the last RATE_WINDOW_S, counts the whole run. Shares are fractions of 1."""
 
     profile: str
     host: str
@@ -49,17 +49,17 @@ class LiveState:
     requests_per_s: float
     failures_per_s: float
     cpu_share: float | None
-    """Of the busiest generator process, of one core; `None` where it is not known yet."""
+    """The CPU use of the busiest generator process, as a share of one core. `None` until it is known."""
     cpu_limit_share: float
     rules: tuple[RuleState, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return a form that `from_json` reads."""
+        """Return a JSON object that `from_json` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LiveState:
-        """Read what `to_json` wrote."""
+        """Return the state that `to_json` converted."""
         return cls(**{**data, "rules": tuple(RuleState(**rule) for rule in data["rules"])})
 
 
@@ -73,14 +73,14 @@ def live_state(
     behind_s: int,
     between: Callable[[], None],
 ) -> LiveState:
-    """Return the state of a run by what had ended `behind_s` seconds ago; later seconds may not be whole yet.
+    """Return the state of a run as it was `behind_s` seconds ago, because later seconds may be incomplete.
 
-    `between` is called again and again, for others to do something.
+    `between` is called after each rule, so that other greenlets can run.
     """
     now_s = time.time()
     complete_until_s = int(now_s) - behind_s
     context = replace(run.facts().context(), intervals=False)
-    results = rules.look(context, complete_until_s, between)
+    results = rules.results(context, complete_until_s, between)
     totals = rules.figures.totals()
     since_s = max(complete_until_s - RATE_WINDOW_S, int(run.started_s))
     slots = [slot for slot in run.recorder.time_slots(since_s=since_s) if slot.start_s < complete_until_s]

@@ -1,4 +1,4 @@
-"""The state of a run as a few lines for a terminal, however narrow."""
+"""The live state of a run as a view that fits the width and height of a terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from loadgate.live.state import LiveState, RuleState
 from loadgate.units import clock, count, given, per_second, percentage, quantity
 
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
-WORDS = {"pass": "✔ ok", "fail": "✘ broken", "inconclusive": "… open"}
+WORDS = {"pass": "✔ pass", "fail": "✘ FAIL", "inconclusive": "… inconclusive"}
 WIDE_COLUMNS = 64
-"""From this width on a rule has columns for its limit and a gauge."""
+"""From this width on, each rule has a gauge and its outcome as a word."""
 
 
 def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
-    """Return what to show on `columns` by `lines`; rules that do not fit are counted."""
+    """Return the view for a terminal of `columns` by `lines`. Rules that do not fit are counted in its last line."""
     room = max(1, lines - 6)
     shown = list(state.rules)
     if len(shown) > room:
@@ -34,7 +34,7 @@ def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
 def _progress(state: LiveState, columns: int) -> RenderableType:
     done = clock(state.elapsed_s)
     if state.is_stopping:
-        return _line(f"{state.profile} {done}", "waiting for the last answers")
+        return _line(f"{state.profile} {done}", "waiting for the last responses")
     if not state.planned_s:
         return _line(f"{state.profile} {done}", state.stage)
     left_s = max(0.0, state.planned_s - state.elapsed_s)
@@ -68,7 +68,7 @@ def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
     value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
     word_width = max(map(len, WORDS.values())) if is_wide else 1
     gauge_width = columns // 5 if is_wide else 0
-    # Where it is narrow, names give way to figures.
+    # On a narrow terminal, names are shortened and numbers are not.
     name_width = max(4, columns - value_width - limit_width - word_width - gauge_width - (4 if is_wide else 3))
     grid = Table.grid(padding=(0, 1))
     grid.add_column(no_wrap=True, overflow="ellipsis", max_width=name_width)
@@ -88,12 +88,12 @@ def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
 
 
 def _value(rule: RuleState) -> str:
-    """The value without the unit, which the limit beside it has."""
+    """Return the value without its unit, because the limit next to it shows the unit."""
     return quantity(rule.value, rule.unit, rule.limit).removesuffix(rule.unit).rstrip()
 
 
 def _gauge(rule: RuleState, width: int) -> RenderableType:
-    """How much of the limit the value uses, where a limit is something to stay below."""
+    """Return a bar for the share of an upper limit that the value uses. Empty for a lower limit."""
     if rule.value is None or not rule.limit or rule.operator not in {"<", "<="}:
         return Text("")
     style = "red" if rule.outcome == "fail" else "green"

@@ -1,1 +1,1 @@
-"""The parent process of `loadgate run`: one run from its start to its artefacts."""
+"""The parent process of `loadgate run`. It starts the target and Locust and completes the artefacts."""

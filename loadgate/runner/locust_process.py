@@ -1,4 +1,4 @@
-"""Locust as a child process of `loadgate run`: started, watched, shown, and ended."""
+"""Run Locust as a child process: start it, relay its output and signals, and stop it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
 
 POLL_S = 0.1
-AFTER_DEATH_S = 3.0
-"""How long the load goes on after the managed target has died, so that the record shows what its clients saw."""
+AFTER_CRASH_S = 3.0
+"""The load continues for this long after the managed target has ended, so that the report shows the failures."""
 
 _READ_BYTES = 65_536
 
@@ -33,24 +33,24 @@ _READ_BYTES = 65_536
 def run_locust(
     command: Sequence[str], folder: Path, target: ManagedTarget | None, signals: Signals, display: Display
 ) -> int:
-    """Run Locust, whose run leaves its files in `folder`, to its end; return its exit code.
+    """Run Locust, which writes the artefacts to `folder`, and return its exit code.
 
-    A target that dies ends it a little later.
+    If the target ends, Locust is stopped AFTER_CRASH_S later.
     """
-    started, tell_started = os.pipe()
-    states, tell_states = os.pipe()
+    started, started_writer = os.pipe()
+    states, states_writer = os.pipe()
     os.set_blocking(started, False)
     variables = {
         RUN_FOLDER_VARIABLE: str(folder),
-        LIVE_VARIABLE: str(tell_states),
-        PARENT_VARIABLE: f"{os.getpid()} {tell_started}",
+        LIVE_VARIABLE: str(states_writer),
+        PARENT_VARIABLE: f"{os.getpid()} {started_writer}",
     }
     if display.draws:
         variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
-        # It writes to a pipe.
+        # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
             variables["COLUMNS"] = str(columns)
-    # A session of its own, so that a Ctrl-C in the terminal comes once and through us.
+    # In its own session, Locust gets Ctrl-C only once: from this process, not from the terminal too.
     child = subprocess.Popen(
         command,
         env=os.environ | variables,
@@ -58,10 +58,10 @@ def run_locust(
         stdout=subprocess.PIPE if display.draws else None,
         stderr=subprocess.PIPE if display.draws and sys.stderr.isatty() else None,
         start_new_session=True,
-        pass_fds=(tell_started, tell_states),
+        pass_fds=(started_writer, states_writer),
     )
-    os.close(tell_started)
-    os.close(tell_states)
+    os.close(started_writer)
+    os.close(states_writer)
     relays = [_Relay(stream, display) for stream in (child.stdout, child.stderr) if stream is not None]
     try:
         return _Watch(child, target, started, states, relays, signals, display).until_end()
@@ -77,7 +77,7 @@ def run_locust(
 
 
 class _Relay:
-    """Passes the lines that the child writes on to the display, which may be drawing on the terminal."""
+    """Passes the child's output to the display by the line, because the display may be drawing on the terminal."""
 
     def __init__(self, stream: IO[bytes], display: Display) -> None:
         os.set_blocking(stream.fileno(), False)
@@ -87,14 +87,14 @@ class _Relay:
         self._line = ""
 
     def pass_on(self) -> None:
-        """Pass on the whole lines that have come."""
+        """Pass on all complete lines."""
         while data := self._read():
             lines, newline, self._line = (self._line + self._decoder.decode(data)).rpartition("\n")
             if newline:
                 self._display.say(lines + newline)
 
     def finish(self) -> None:
-        """Pass on what is left when the child has ended; a grandchild may hold the other end open."""
+        """Pass on the rest after the child has ended. A grandchild can still hold the other end of the pipe."""
         self.pass_on()
         if self._line:
             self._display.say(f"{self._line}\n")
@@ -109,7 +109,7 @@ class _Relay:
 
 @dataclass(frozen=True, slots=True)
 class _Watch:
-    """What is looked at while Locust runs. `started` brings a byte once load is made, `states` how the run goes."""
+    """The supervision of a running Locust. `started` gets a byte when the load starts, `states` the live states."""
 
     child: subprocess.Popen[bytes]
     target: ManagedTarget | None
@@ -120,9 +120,9 @@ class _Watch:
     display: Display
 
     def until_end(self) -> int:
-        """Wait for Locust's end, pass signals on, and end it a little after a target that dies."""
+        """Wait for the end of Locust, relay signals, and stop it AFTER_CRASH_S after the end of the target."""
         end_at = float("inf")
-        announced = makes_load = False
+        announced = load_started = False
         reader = StateReader(self.states)
         while self.child.poll() is None:
             self._wait()
@@ -131,22 +131,22 @@ class _Watch:
             if (state := reader.latest()) is not None:
                 self.display.show(state)
             self.display.tick()
-            makes_load = makes_load or self._has_started()
-            if makes_load:
+            load_started = load_started or self._has_started()
+            if load_started:
                 self.signals.send_on(self.child)
             elif self.signals.any():
-                self.child.kill()  # it is still being loaded; there is nothing that it could write down
+                self.child.kill()  # Locust is still importing, so there are no results to write
                 return self.child.wait()
-            if self.target is not None and not announced and (how := self.target.died()):
+            if self.target is not None and not announced and (how := self.target.ended()):
                 self.display.say(f"{how}\n")
-                announced, end_at = True, time.monotonic() + AFTER_DEATH_S
+                announced, end_at = True, time.monotonic() + AFTER_CRASH_S
             if time.monotonic() >= end_at:
                 self.child.send_signal(signal.SIGINT)
                 end_at = float("inf")
         return self.child.wait()
 
     def _wait(self) -> None:
-        """Wait a moment, for less where the child writes something; it may be its end that is waited for."""
+        """Wait for at most POLL_S, or until the child ends or writes."""
         if not self.relays:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.child.wait(POLL_S)
@@ -154,11 +154,11 @@ class _Watch:
         open_streams = [relay.stream for relay in self.relays]
         ready, _, _ = select.select(open_streams, [], [], POLL_S)
         if ready:
-            # A stream that the child has closed is always ready.
+            # A stream that the child has closed is always ready: without a pause this would be a busy loop.
             time.sleep(POLL_S / 10)
 
     def _has_started(self) -> bool:
-        """Whether Locust has said, by a byte, that it begins to make load."""
+        """Return whether Locust has reported the start of the load."""
         try:
             return bool(os.read(self.started, 1))
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""One run from start to artefacts: the managed target, Locust as a child process, and the report in its place."""
+"""Carry out one run: start the managed target, run Locust as a child process, and publish the report."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ Say = Callable[[str], None]
 
 
 class RunError(RequestError):
-    """The run was asked for wrongly; the text is one line an error."""
+    """Raised if the request for a run is wrong. The text has one line for each error."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `loadgate run` was asked to do; `locust_options` go to Locust as they are.
+    """The arguments of `loadgate run`.
 
-    Without a profile it is the suite's default.
+    An empty `profile` means the suite's default. `locust_options` are passed to Locust unchanged.
     """
 
     profile: str = ""
     host: str | None = None
     locustfile: str | None = None
-    """As Locust's -f takes it: a file, several with commas, or a folder."""
+    """In the form of Locust's -f: a file, several files with commas, or a folder."""
     locust_options: Sequence[str] = ()
 
 
@@ -61,15 +61,15 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     """Carry out one run and return its exit code.
 
     Raises:
-        RunError, DescribeError: the request, the locustfile or the profile is wrong.
-        PlaceError: the reports cannot be written.
-        TargetError: the managed target could not be brought up.
+        RunError, DescribeError: The request, the locustfile or the profile is wrong.
+        PlaceError: The reports cannot be written.
+        TargetError: The managed target did not start.
     """
     locustfile = suite_files(request.locustfile, project)
     host = request.host or os.environ.get("TARGET_HOST")
     settings = project.target
     declared = describe(locustfile, request.profile, request.locust_options)
-    # Locust finds the others by itself: in its configuration files, the environment, or the user classes.
+    # Locust itself reads other hosts from its configuration files, the environment and the user classes.
     has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
     if not has_host and settings is None:
         raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
@@ -89,12 +89,12 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
                 return launch.run_against(target.url, target)
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # only an empty one goes: nothing was left to keep
+            folder.rmdir()  # removes the folder only if it is empty, which means that the run did not start
 
 
 @dataclass(frozen=True, slots=True)
 class _Launch:
-    """A run about to be made, and what it needs to be made."""
+    """A run that is ready to start."""
 
     request: RunRequest
     project: Project
@@ -104,19 +104,19 @@ class _Launch:
     say: Say
 
     def run_against(self, host: str, target: ManagedTarget | None = None) -> ExitCode:
-        """Run Locust, complete the artefacts, put the report in its place, and return the exit code."""
+        """Run Locust, complete the artefacts, publish the report, and return the exit code."""
         code = self._locust(host, target)
         if not (self.folder / RUN_FILE).exists():
             return self._without_run(code)
         document = read_run(self.folder)
         ended = None
         if target is not None and self.project.target is not None:
-            ended = target.died()
+            ended = target.ended()
             document = with_target(document, target_record(target, self.project.target.within(self.folder), ended))
             try:
                 write_artefacts(document, self.folder)
             except UnwrittenError as error:
-                self.say(f"loadgate: not written with what is known of the target: {error}")
+                self.say(f"loadgate: the target's memory and exit could not be added: {error}")
         verdict = document.verdict
         if ended:
             self.say(f"FAIL: {verdict.reason} (exit code {verdict.exit_code})")
@@ -130,12 +130,12 @@ class _Launch:
         for problem in append_job_summary(document):
             self.say(f"loadgate: {problem}")
         if code != verdict.exit_code and not ended and not self.signals.any():
-            self.say(f"Locust ended with {code} although the run was judged with {verdict.exit_code}")
+            self.say(f"Locust exited with code {code}, which is not the verdict's exit code {verdict.exit_code}")
             return ExitCode.ERROR
         return verdict.exit_code
 
     def _locust(self, host: str, target: ManagedTarget | None) -> int:
-        """Run Locust to its end and return its exit code; a target that dies ends it a little later."""
+        """Run Locust and return its exit code."""
         command = [sys.executable, "-m", "locust", "-f", self.locustfile, "--headless", "--only-summary"]
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile]
         command += ["--host", host] if host else []
@@ -144,18 +144,18 @@ class _Launch:
 
     def _without_run(self, code: int) -> ExitCode:
         if code in {ExitCode.FAIL, ExitCode.INCONCLUSIVE}:
-            return ExitCode(code)  # it was judged; that it could not be written down has been said
+            return ExitCode(code)  # Locust has printed the verdict and the reason why it could not be written
         if code in {ExitCode.USAGE, ExitCode.ERROR} and not self.signals.any():
             return ExitCode(code)
         if self.signals.any():
-            self.say("interrupted before any load was made, so there is nothing to judge")
+            self.say("interrupted before the load started, so there is no result")
         else:
-            self.say(f"Locust ended with {code} and left no {RUN_FILE}, so there is nothing to judge")
+            self.say(f"Locust exited with code {code} and wrote no {RUN_FILE}, so there is no result")
         return ExitCode.ERROR
 
 
 def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
-    """Return options by which the workers of --processes talk over a free loopback port, so that runs do not meet."""
+    """Return options that give the workers of --processes a free loopback port, so that runs can overlap."""
     names = {option.partition("=")[0] for option in locust_options}
     if "--processes" not in names or names & {"--master-port", "--master-bind-port", "--worker"}:
         return []
@@ -166,13 +166,13 @@ def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
 
 
 def shown_command(command: Sequence[str]) -> str:
-    """Return a command for a terminal: with paths below the current folder relative to it, and without passwords."""
+    """Return a command as text, with relative paths below the current folder and without passwords."""
     here = f"{Path.cwd()}{os.sep}"
     return without_credentials(shlex.join(part.removeprefix(here) for part in command))
 
 
 def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> TargetRecord:
-    """Return what is known of the managed target, its memory over time included."""
+    """Return the record of the managed target, including its memory over time."""
     trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
     return TargetRecord(
         command=[without_credentials(part) for part in settings.command],
@@ -184,14 +184,14 @@ def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | 
 
 
 def with_target(document: RunDocument, target: TargetRecord) -> RunDocument:
-    """Return the document with its target; a target that died under the load has failed, whatever was measured."""
+    """Return the document with the record of its target. A target that ended during the load makes the run fail."""
     verdict = document.verdict
     if target.ended:
         changes = {
             "outcome": RuleOutcome.FAIL,
             "exit_code": ExitCode.FAIL,
             "reason": f"{target_end(target.ended)} during the run",
-            # It was ended because of the target, not by anybody.
+            # The end of the target stopped the run, so the note on an interrupt would be wrong.
             "notes": [verdict.reason, *(note for note in verdict.notes if not note.startswith(INTERRUPTED))],
         }
         verdict = verdict.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""The signals that end a run, collected, so that none breaks off anything; who waits looks at them."""
+"""Collect the signals that stop a run, so that they interrupt no cleanup. The waiting loops poll them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from loadgate.runner.terminal_watch import hang_up_with_terminal
 
 
 class Signals:
-    """Collects Ctrl-C, SIGTERM and SIGHUP while it is entered."""
+    """A context manager that collects SIGINT, SIGTERM and SIGHUP."""
 
     _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self._pending: deque[int] = deque()
-        self._came = False
+        self._received = False
         self._previous: list[Any] = []
 
     def __enter__(self) -> Self:
@@ -31,15 +31,15 @@ class Signals:
             signal.signal(number, previous)
 
     def any(self) -> bool:
-        """Whether one came."""
-        return self._came
+        """Return whether a signal was received."""
+        return self._received
 
     def send_on(self, child: subprocess.Popen[bytes]) -> None:
-        """Send what came since the last time on to Locust, which answers SIGHUP by dying without a word."""
+        """Relay the signals since the last call to Locust. SIGHUP becomes SIGTERM, because it would kill Locust."""
         while self._pending:
             number = self._pending.popleft()
             child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signal module's signature
-        self._came = True
+        self._received = True
         self._pending.append(number)

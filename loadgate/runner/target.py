@@ -1,4 +1,4 @@
-"""The managed target: the service that a run starts for itself, watches, and always stops again."""
+"""The managed target: a service that a run starts, monitors and always stops."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ LAST_LINES_WIDTH = 200
 
 
 class TargetError(CommandError):
-    """The target could not be brought up or died; the message is for the user, its last log lines included."""
+    """Raised if the target does not start. The message includes the last lines of its log."""
 
 
 @dataclass
 class MemorySeries:
-    """Resident memory of the target's whole process tree over time."""
+    """The resident memory of the target's process tree over time."""
 
     times_s: list[float] = field(default_factory=list)
-    """Wall-clock epoch seconds."""
+    """Epoch seconds."""
     rss_bytes: list[int] = field(default_factory=list)
 
 
 class ManagedTarget:
-    """A started target process group; use `managed_target` to get one that is always stopped."""
+    """A started target process group. `managed_target` makes sure that it is stopped."""
 
     def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
         self.memory = MemorySeries()
@@ -54,11 +54,11 @@ class ManagedTarget:
         self._url_found = threading.Event()
         self._stopping = threading.Event()
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        # Without a buffer, so that a full disk costs lines and nothing else.
+        # Unbuffered: a full disk then loses log lines but raises no error when the file is closed.
         self._log = log_path.open("wb", buffering=0)
         try:
-            # A session of its own: one signal reaches the whole tree, and a Ctrl-C in the terminal does not reach it
-            # before the run has been judged.
+            # In its own session, one signal reaches the whole process group, and a Ctrl-C in the terminal does not
+            # stop the target before the run is finished.
             self._process = subprocess.Popen(
                 settings.command,
                 cwd=folder,
@@ -69,13 +69,13 @@ class ManagedTarget:
                 text=True,
                 errors="replace",
                 start_new_session=True,
-                preexec_fn=stop_with_parent(os.getpid()),  # noqa: PLW1509 - no other thread runs yet
+                preexec_fn=stop_with_parent(os.getpid()),  # noqa: PLW1509 - this process has no other thread yet
             )
         except OSError as error:
             self._log.close()
             raise TargetError(
                 f"cannot start the target: {settings.command[0]!r}: {error.strerror or error}; "
-                "correct [tool.loadgate.target] command in pyproject.toml, or give --host"
+                "correct command in [tool.loadgate.target] of pyproject.toml, or use --host"
             ) from error
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump_log, self._sample_memory)]
         for thread in self._threads:
@@ -83,11 +83,11 @@ class ManagedTarget:
 
     @property
     def pid(self) -> int:
-        """The process id of the command itself, which leads its process group."""
+        """Return the process id of the command, which is the leader of its process group."""
         return self._process.pid
 
-    def died(self) -> str | None:
-        """Return how the target ended, with its last log lines, or `None` while it runs."""
+    def ended(self) -> str | None:
+        """Return how the target ended, with its last log lines. `None` while it runs."""
         code = self._process.poll()
         if code is None:
             return None
@@ -97,14 +97,14 @@ class ManagedTarget:
         return f"the target ended with {how}{'; its last lines:' if tail else ''}{tail}"
 
     def wait_ready(self, give_up: Callable[[], bool]) -> None:
-        """Wait until the target says or shows that it is ready, and set `url`.
+        """Wait until the target is ready, and set `url`.
 
         Raises:
-            TargetError: it ended, was not ready within the timeout, or `give_up` said so.
+            TargetError: It ended, it was not ready within the timeout, or `give_up` returned true.
         """
         deadline = time.monotonic() + self._settings.timeout
         while not self._is_ready():
-            if end := self.died():
+            if end := self.ended():
                 raise TargetError(f"{end}\n(command: {' '.join(self._settings.command)})")
             if give_up():
                 raise TargetError("interrupted while the target was starting")
@@ -117,7 +117,7 @@ class ManagedTarget:
             self._url_found.wait(POLL_S)
 
     def stop(self) -> None:
-        """End the whole process group: SIGTERM, a grace, then SIGKILL; returns when nothing is left."""
+        """Stop the process group with SIGTERM, and after `stop_timeout` with SIGKILL. Returns when all have ended."""
         self._stopping.set()
         members = self._tree()
         self._signal_group(signal.SIGTERM)
@@ -175,7 +175,7 @@ class ManagedTarget:
             return []
 
     def _signal_group(self, number: signal.Signals) -> None:
-        # The group can outlive its leader, so it is signalled even when the command itself has ended.
+        # Members of the group can outlive its leader, so it is signalled even if the command itself has ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
@@ -184,10 +184,10 @@ class ManagedTarget:
 def managed_target(
     settings: TargetSettings, folder: Path, log_path: Path, give_up: Callable[[], bool] = lambda: False
 ) -> Iterator[ManagedTarget]:
-    """Start the target in `folder`, wait until it is ready, and stop it whatever happens.
+    """Start the target in `folder`, wait until it is ready, and always stop it at the end.
 
     Raises:
-        TargetError: it could not be started, ended early, was not ready in time, or `give_up` ended the wait.
+        TargetError: It could not be started, ended early, was not ready in time, or `give_up` returned true.
     """
     target = ManagedTarget(settings, folder, log_path)
     try:

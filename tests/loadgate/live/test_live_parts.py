@@ -39,7 +39,7 @@ def test_looks_add_up_to_what_the_verdict_says() -> None:
     live = LiveRules(rules, recorder)
     for second in range(50):
         fill(recorder, second, 20 + 3 * second, RAMP if second < 10 else STEADY, failed=second % 7 == 6)
-        results = live.look(BRIEF, START_S + second + 1, nothing)
+        results = live.results(BRIEF, START_S + second + 1, nothing)
     whole = evaluate(rules, recorder, BRIEF).results
     assert [(r.outcome, r.value, r.samples, r.stages, r.reason) for r in results] == [
         (r.outcome, r.value, r.samples, r.stages, r.reason) for r in whole
@@ -51,7 +51,7 @@ def test_a_measure_of_a_second_that_was_looked_at_before_counts() -> None:
     live = LiveRules(parse_rules(["first: max < 20ms"]), recorder)
     for value_ms in (10.0, 30.0):
         recorder.record_measure("First", value_ms, at_s=START_S, group="first")
-        (result,) = live.look(BRIEF, START_S + 5, nothing)
+        (result,) = live.results(BRIEF, START_S + 5, nothing)
         assert result.value == value_ms
 
 
@@ -60,9 +60,9 @@ def test_seconds_that_are_not_whole_do_not_count_yet() -> None:
     live = LiveRules(parse_rules(["health: requests > 10"]), recorder)
     fill(recorder, 0, 10)
     fill(recorder, 1, 10)
-    assert live.look(BRIEF, START_S + 1, nothing)[0].value == 20
-    assert live.look(BRIEF, START_S + 1, nothing)[0].value == 20
-    assert live.look(BRIEF, START_S + 2, nothing)[0].value == 40
+    assert live.results(BRIEF, START_S + 1, nothing)[0].value == 20
+    assert live.results(BRIEF, START_S + 1, nothing)[0].value == 20
+    assert live.results(BRIEF, START_S + 2, nothing)[0].value == 40
 
 
 def test_a_window_that_was_broken_stays_broken_but_not_in_the_ramp() -> None:
@@ -73,7 +73,7 @@ def test_a_window_that_was_broken_stays_broken_but_not_in_the_ramp() -> None:
         found = set()
         for second in seconds:
             fill(recorder, second, latency_ms, stage)
-            found.add(live.look(BRIEF, START_S + second + 1, nothing)[0].outcome)
+            found.add(live.results(BRIEF, START_S + second + 1, nothing)[0].outcome)
         return found
 
     assert RuleOutcome.FAIL in outcomes(range(4), 500, RAMP)
@@ -169,13 +169,13 @@ def test_the_view_fits_any_height_and_shows_broken_rules_first() -> None:
 
 def test_the_view_without_an_end() -> None:
     assert "heavy 1:23" in drawn(80, state=replace(STATE, planned_s=None))[0]
-    assert "waiting for the last answers" in drawn(80, state=replace(STATE, is_stopping=True))[0]
+    assert "waiting for the last responses" in drawn(80, state=replace(STATE, is_stopping=True))[0]
 
 
 def test_a_plain_line_says_the_same() -> None:
     assert plain_line(STATE) == (
-        "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed | health p95 52.4 ms < 100 ms ok | "
-        "auth with a long name p95 1,625 ms < 100 ms BROKEN | tasks p95 - < 100 ms open"
+        "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed | health p95 52.4 ms < 100 ms pass | "
+        "auth with a long name p95 1,625 ms < 100 ms FAIL | tasks p95 - < 100 ms inconclusive"
     )
 
 

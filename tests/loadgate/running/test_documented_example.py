@@ -38,7 +38,7 @@ def test_without_a_suite_a_line_says_how_to_name_one(tmp_path: Path) -> None:
     done = finish(loadgate_command("profiles"), tmp_path)
     assert done.returncode == USAGE
     assert done.stderr.splitlines() == [
-        "loadgate: no locustfile.py here: give -f, or declare locustfile in [tool.loadgate] of pyproject.toml"
+        "loadgate: no locustfile.py in this folder; use -f, or set locustfile in [tool.loadgate] of pyproject.toml"
     ]
 
 

@@ -130,7 +130,7 @@ def test_plain_lines_where_they_are_asked_for(
         environment.pop(name, None)
     command = loadgate_command("run", "tight", "-t", "60s", "--host", stub.url)
     with Terminal(command, tmp_path, environment, columns, lines) as shown:
-        line = re.compile(r"\d:\d\d/1:00\|steady\|4users.*quickp951\d\dms<100msBROKEN")
+        line = re.compile(r"\d:\d\d/1:00\|steady\|4users.*quickp951\d\dms<100msFAIL")
         shown.wait_for(lambda _: line.search("".join(shown.everything().split())), "a line")
         shown.press_ctrl_c()
         assert shown.wait() == FAIL
@@ -144,7 +144,7 @@ def test_without_a_terminal_there_are_lines_now_and_then(tmp_path: Path, stub: S
     stub.delay_s = 0.15
     project(tmp_path)
     line = re.compile(
-        r"^\d:\d\d/1:00 \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d ms < 100 ms BROKEN", re.MULTILINE
+        r"^\d:\d\d/1:00 \| steady \| 4 users \| \d+ requests .* quick p95 1\d\d ms < 100 ms FAIL", re.MULTILINE
     )
     with Started(loadgate_command("run", "tight", "-t", "60s", "--host", stub.url), tmp_path) as run:
         wait_until(lambda: line.search(run.output), "a line")

@@ -134,7 +134,7 @@ def test_a_target_whose_log_cannot_be_written_runs_all_the_same(tmp_path: Path) 
     settings = TargetSettings(command=[sys.executable, str(STUB)], ready_line=r"http://\S+")
     with managed_target(settings, tmp_path, Path("/dev/full")) as target:
         assert target.url.startswith("http://127.0.0.1:")
-        assert target.died() is None
+        assert target.ended() is None
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
             ["run", "roomy", "-t", "0s"], "-t, --run-time: a run time must be above 0, such as 30s", marks=FULL
         ),
         pytest.param(["run", "roomy", "-u", "99999999999"], "-u, --users: must be from 0 to 10,000,000", marks=FULL),
-        (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: there is no such locustfile"),
+        (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: locustfile not found"),
         (["bogus"], "No such command 'bogus'."),
         (["report", "nowhere"], "nowhere: No such file or directory"),
     ],

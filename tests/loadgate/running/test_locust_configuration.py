@@ -134,7 +134,7 @@ def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
         ),
         (["web", "--host", "http://x:port"], USAGE, "the host 'http://x:port' has no valid address or port"),
         (["both", "--host", dead], ERROR, f"target: {dead} is not reachable (Connection refused)"),
-        (["web", "-f", "zgate.py,nowhere.py"], USAGE, "nowhere.py: there is no such locustfile"),
+        (["web", "-f", "zgate.py,nowhere.py"], USAGE, "nowhere.py: locustfile not found"),
     ):
         done = gate(tmp_path, "run", "-f", "zgate.py", *arguments)
         assert (done.returncode, done.stderr) == (code, f"loadgate: {line}\n"), arguments

@@ -42,8 +42,8 @@ def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: S
         with pytest.raises(urllib.error.HTTPError, match="404"):
             ui.get("/loadgate/report")
         ui.start(stub.url)
-        wait_until(lambda: "BROKEN" in [row["outcome"] for row in rows(ui)], "a rule that is broken")
-        (broken,) = [row for row in rows(ui) if row["outcome"] == "BROKEN"]
+        wait_until(lambda: "FAIL" in [row["outcome"] for row in rows(ui)], "a rule that is broken")
+        (broken,) = [row for row in rows(ui) if row["outcome"] == "FAIL"]
         assert (broken["rule"], broken["limit"]) == ("quick: p95", "< 100 ms")
         assert broken["measured"].endswith(" ms")
         running = state(ui)["running"]
@@ -130,7 +130,7 @@ def test_a_browser_shows_the_tab(tmp_path: Path, stub: StubServer) -> None:
         page.goto(ui.base)
         page.get_by_role("tab", name="Rules").click()
         page.get_by_text("quick: p95").wait_for()
-        page.get_by_text("BROKEN").wait_for()
+        page.get_by_text("FAIL").wait_for()
         for title in ("Rule", "Limit", "Measured", "Samples", "Outcome", "Why"):
             page.get_by_role("columnheader", name=title, exact=True).wait_for()
         page.get_by_role("tab", name="Download Data").click()
