@@ -1,4 +1,4 @@
-"""The end of the runs of a process: who ended the load, the conclusion, and an exit code that says the same."""
+"""The end of a run: what ended the load, its conclusion, and the exit code of the process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from loadgate.run.state import Run
 
 
 def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
-    """Return by whom Locust was told to stop, where the gate has not told it.
+    """Return what stopped Locust, if the gate did not.
 
-    `is_interrupted` on a worker that its master told to stop as well.
+    `is_interrupted` is also true on a worker that its master has stopped.
     """
     if is_interrupted:
         return EndedBy.INTERRUPT
@@ -33,13 +33,13 @@ def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
         return EndedBy.SUITE
     if not run.is_early():
         return EndedBy.TIME
-    # The web UI's stop button is a request to the web UI.
+    # The stop button of the web UI sends an HTTP request to it.
     return EndedBy.INTERRUPT if has_request_context() else EndedBy.SUITE
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A run that was judged, and how many exceptions the verdict knows of."""
+    """A run with its verdict, and the number of exceptions that the verdict includes."""
 
     run: Run
     conclusion: Conclusion
@@ -47,15 +47,15 @@ class Judged:
 
 
 class Closing:
-    """What came of the last run of a process that judges, and the exit code of the process.
+    """The conclusion of the last run of a process, and the exit code of the process.
 
-    Listeners of the suite are called between a run's conclusion and the end of the process. What they raise changes
-    the verdict; the exit code stays the verdict's.
+    Listeners of the suite run between the conclusion of a run and the end of the process. Their exceptions change the
+    verdict. The verdict always decides the exit code.
     """
 
     def __init__(self, environment: Environment, project: Project) -> None:
         self.without_load = ""
-        """Why a run ended before any load was made."""
+        """The reason why a run ended before the load started."""
         self._environment = environment
         self._project = project
         self._last: Judged | None = None
@@ -64,40 +64,40 @@ class Closing:
 
     @property
     def conclusion(self) -> Conclusion | None:
-        """What came of the last run that was judged."""
+        """Return the conclusion of the last run. `None` if no run has ended."""
         return self._last.conclusion if self._last is not None else None
 
     def begin(self) -> None:
-        """A run begins; until it is judged, the process has failed."""
+        """Note the start of a run. Until it has a verdict, the exit code is that of an error."""
         self.without_load = ""
         self._set_code(ExitCode.ERROR)
 
     def refuse(self) -> None:
-        """A run cannot begin: the process has failed."""
+        """Note that a run cannot start. The exit code is that of an error."""
         self._set_code(ExitCode.ERROR)
 
     def conclude(self, run: Run) -> None:
-        """Judge a run that is over, and write its files."""
+        """Determine the verdict of a finished run and write its files."""
         before = self._last.conclusion if self._last is not None and self._last.run is run else None
         self._last = Judged(run, conclude(run, self._project, before), _exceptions_of(run))
         self._set_code(self._last.conclusion.code)
 
     def note_exception(self, error: BaseException, where: str) -> None:
-        """Note what a listener raised after the run was judged."""
+        """Record an exception that a listener raised after the verdict."""
         if self._last is not None:
             self._last.run.record_exception(error, error.__traceback__, where)
 
     def note_exit(self, error: SystemExit) -> None:
-        """Note that a listener wanted to end the process with an exit code of its own."""
+        """Record an exit code with which a listener tried to end the process."""
         code: Any = error.code
         self._suites_code = code if isinstance(code, int) else int(code is not None)
 
     def finish(self) -> None:
-        """All listeners have been called: say what they changed, and set the exit code for good."""
+        """Set the final exit code after all listeners have run, and report what they changed."""
         self._note_code()
         if self._last is None:
-            reason = self.without_load or "the run was ended before it began"
-            print(f"loadgate: no load was made: {reason}", file=sys.stderr, flush=True)
+            reason = self.without_load or "the run was stopped before its start"
+            print(f"loadgate: no load was generated: {reason}", file=sys.stderr, flush=True)
             self._set_code(ExitCode.ERROR)
         elif _exceptions_of(self._last.run) != self._last.exceptions:
             self.conclude(self._last.run)
@@ -110,7 +110,7 @@ class Closing:
             return
         code, remarks = self.conclusion.code, []
         if self._suites_code not in {None, code}:
-            remarks.append(f"the suite set the exit code {self._suites_code}; the exit code is the verdict's, {code:d}")
+            remarks.append(f"the suite set exit code {self._suites_code}; the verdict's exit code {code:d} is used")
         show(self.conclusion, remarks)
 
     def _set_code(self, code: int) -> None:
@@ -118,7 +118,7 @@ class Closing:
         self._own_code = self._environment.process_exit_code = int(code)
 
     def _note_code(self) -> None:
-        """Notice a code that the suite has set."""
+        """Remember an exit code that the suite has set."""
         if self._environment.process_exit_code not in {None, self._own_code}:
             self._suites_code = self._environment.process_exit_code
 

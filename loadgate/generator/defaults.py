@@ -1,4 +1,4 @@
-"""How a load profile becomes Locust's defaults: users, spawn rate, run time, class weights, label and host."""
+"""Set Locust's defaults from a load profile: users, spawn rate, run time, class weights, label and host."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from loadgate.shape.stages import closed_steps
 from loadgate.units import plain
 
 STOP_TIMEOUT_S = 10
-"""How long requests in flight at the end of a run are waited for, unless --stop-timeout says otherwise."""
+"""Time that requests in flight get at the end of a run, unless --stop-timeout is set."""
 
 POOL_S = 2.0
-"""An open model has users enough, unless --users says otherwise, for answers that take this long at the peak rate."""
+"""Unless --users is set, an open model has enough users for responses that take this long at the peak rate."""
 
 
 LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "run time"}
-"""Locust's options for which a profile has values, and what to call them."""
+"""Locust's options for which a profile has values, with their names in messages."""
 
 
 def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
-    """Add --load-profile (LOAD_PROFILE) to Locust's command line; does nothing when it is there."""
+    """Add --load-profile (LOAD_PROFILE) and --rate to Locust's command line, if they are not there yet."""
     if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public way
         return
     group = parser.add_argument_group("Load profile")
-    # A group adds plain argparse actions, which stay out of the web form: a profile cannot change once users exist.
+    # Arguments of a group do not appear in the web form, because a profile cannot change once users exist.
     group.add_argument(
         "--load-profile",
         metavar="<name>",
@@ -49,15 +49,15 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
     group.add_argument(
         "--rate",
         metavar="<arrivals>",
-        help=f"Open model: start tasks by the clock, {EXAMPLES}, whatever the answers do",
+        help=f"Open model: start tasks at this rate, {EXAMPLES}, whether or not responses have arrived",
     )
 
 
 def choose_profile(name: str | None, profiles: Mapping[str, LoadProfile], default: str) -> LoadProfile:
-    """Return the profile of that name, the default for an empty one.
+    """Return the profile `name`. An empty name is the default profile.
 
     Raises:
-        SuiteError: there is none of that name.
+        SuiteError: There is no such profile.
     """
     return find_profile(name or default, profiles)
 
@@ -66,7 +66,7 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
     """Check that the profile can be run with these classes.
 
     Raises:
-        SuiteError: it cannot, with all problems.
+        SuiteError: It cannot be run. The text lists all problems.
     """
     profile.validate([user.__name__ for user in user_classes])
     if profile.arrivals() is None:
@@ -79,25 +79,22 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
     ]
     if unfit:
         raise SuiteError(
-            f"profile {profile.name!r}: an open model needs classes of loadgate.users.BaseUser whose tasks are "
-            f"functions; {', '.join(unfit)} is not one"
+            f"profile {profile.name!r}: an open model needs subclasses of loadgate.users.BaseUser whose tasks are "
+            f"functions, which is not the case for {', '.join(unfit)}"
         )
 
 
 def rules_of(
     profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str], user_classes: Sequence[type[User]]
 ) -> tuple[Rule, ...]:
-    """Return the rules that a run of a valid profile is judged by: its own where it has some, else the suite's.
-
-    The same rule twice is one.
+    """Return the rules for a run of a valid profile, without duplicates: its own if it has any, else the suite's.
 
     Raises:
-        SuiteError: some cannot be read, or name a misspelt group or a stage that the profile does not have; with all
-            problems.
+        SuiteError: A rule cannot be read, or names a misspelt group or an unknown stage. The text lists all problems.
     """
     thresholds, lines = profile.own_limits or (thresholds, lines)
     rules = read_limits(thresholds, lines)
-    # The rules of the thresholds come first, one each.
+    # `read_limits` returns one rule for each threshold first. Only thresholds always name a group.
     problems = [*_misspelt_groups(rules[: len(thresholds)], user_classes), *_unknown_stages(rules, profile)]
     if problems:
         raise SuiteError("\n".join(problems))
@@ -112,7 +109,7 @@ def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) 
         if close and rule.scope not in known:
             problems.append(
                 f"threshold for {rule.scope!r}: no user class has that group; did you mean {close[0]!r}? "
-                f"If a request has that name, write it as a rule: '{rule}'"
+                f"If it is the name of a request, use a rule: '{rule}'"
             )
     return problems
 
@@ -131,37 +128,40 @@ def _groups(user_classes: Sequence[type[User]]) -> set[str]:
 
 
 def overrides_of(parser: LocustArgumentParser, options: Namespace, profile: LoadProfile) -> tuple[str, ...]:
-    """Say which load options of a configuration file or the environment win over the profile, a sentence a source.
+    """Return a sentence for each configuration file or environment that overrides load options of the profile.
 
-    What is given on the command line is meant for this run, and needs no word. Call it before `set_defaults`.
+    Options on the command line are not listed, because they are intended for this run. Call this before
+    `set_defaults`.
     """
-    found, wanted = [], _load_options(profile)
+    found, by_profile = [], _load_options(profile)
     for source, settings in parser.get_source_to_settings_dict().items():
         kind, _, path = source.partition("|")
         if kind not in {"environment_variables", "config_file"}:
             continue
-        won = [
-            f"{LOAD_OPTIONS[action.dest]} {value} (the profile: {plain(wanted[action.dest])})"
+        overridden = [
+            f"{LOAD_OPTIONS[action.dest]} {value} instead of {plain(by_profile[action.dest])}"
             for action, value in settings.values()
-            if action is not None and action.dest in wanted and getattr(options, action.dest) != wanted[action.dest]
+            if action is not None
+            and action.dest in by_profile
+            and getattr(options, action.dest) != by_profile[action.dest]
         ]
-        if won:
-            found.append(f"{path or 'the environment'} wins over profile {profile.name!r}: {', '.join(won)}")
+        if overridden:
+            found.append(f"{path or 'the environment'} overrides profile {profile.name!r}: {', '.join(overridden)}")
     return tuple(found)
 
 
 def _load_options(profile: LoadProfile) -> dict[str, float]:
-    """The profile's values of LOAD_OPTIONS."""
+    """Return the profile's values of LOAD_OPTIONS."""
     schedule = profile.arrivals()
     first = closed_steps(profile)[0]
     users = first.users if schedule is None else max(profile.users, math.ceil(schedule.peak_rate * POOL_S))
-    # An open model's users are a pool that has to be there when the arrivals begin.
+    # The users of an open model are a pool that must exist when the arrivals start.
     spawn_rate = first.spawn_rate if schedule is None else float(users)
     return {"num_users": users, "spawn_rate": spawn_rate, "run_time": max(1, round(profile.run_time_s))}
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
-    """Make the profile's numbers Locust's defaults; what the user gives in any way still wins."""
+    """Set Locust's defaults from the profile. Options that the user sets in any way take precedence."""
     parser.set_defaults(
         **_load_options(profile),
         open_model=profile.arrivals() is not None,
@@ -173,10 +173,10 @@ def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
 
 
 def set_weights(profile: LoadProfile, user_classes: Sequence[type[User]], options: Namespace) -> None:
-    """Give each class its weight of the profile; 0 takes it out of the run.
+    """Set the weight of each class from the profile. A class with weight 0 does not run.
 
-    A class named on the command line runs whatever its weight. A worker keeps all classes: the master, which may run
-    another profile, decides which of them get users.
+    A class that is named on the command line runs in any case. A worker keeps all classes, because the master decides
+    which of them get users and may run another profile.
     """
     if not profile.weight_config:
         return

@@ -1,4 +1,4 @@
-"""File descriptors of the load generator: a reserve for the end of a run, and errors that are its own limits."""
+"""A reserve of file descriptors for the end of a run, and the errors of exhausted resources of the generator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 RESERVE = 24
-"""Enough to judge a run and to write what it leaves behind."""
+"""Enough to determine the verdict of a run and to write its artefacts."""
 
 OWN_LIMITS = {
     errno.EMFILE: "open files (raise the limit: ulimit -n)",
@@ -16,35 +16,35 @@ OWN_LIMITS = {
     errno.ENOBUFS: "socket buffers",
     errno.ENOMEM: "memory",
 }
-"""Errors by which a machine refuses to make a connection of its own, and what it has run out of."""
+"""Errors of a machine that cannot open a connection, and the resource that is exhausted."""
 
 _MAX_DEPTH = 6
 
 
 class Reserve:
-    """Descriptors that are held while load is made and given up when it is over."""
+    """File descriptors that are held during the load and released after it."""
 
     def __init__(self) -> None:
         self._held: list[int] = []
 
     def hold(self) -> None:
-        """Take as many as there are, at most `RESERVE`."""
+        """Open as many descriptors as possible, at most `RESERVE`."""
         try:
             while len(self._held) < RESERVE:
                 self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
-            return  # fewer descriptors are free than the reserve asks for
+            return  # fewer than RESERVE descriptors are free
 
     def release(self) -> None:
-        """Give them up."""
+        """Close the descriptors."""
         while self._held:
             os.close(self._held.pop())
 
 
 def own_limit(error: object) -> str | None:
-    """Return what the load generator had run out of where that was the error, `None` for all other errors.
+    """Return the exhausted resource of the load generator that caused the error. `None` for all other errors.
 
-    HTTP clients wrap the error of the system in errors of their own, as a cause, a context, a reason or an argument.
+    HTTP clients wrap the error of the operating system as a cause, a context, a reason or an argument of their own.
     """
     return next((OWN_LIMITS[found.errno] for found in _chain(error, _MAX_DEPTH) if found.errno in OWN_LIMITS), None)
 

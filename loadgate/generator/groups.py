@@ -1,4 +1,4 @@
-"""Groups of users: by which class of users a request was sent, whatever client the class has."""
+"""Groups: assign each request to the group of the user class that sent it, for every client."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from locust import User
 from loadgate.generator.locust_patches import replace
 
 GROUP = "group"
-"""Attribute of a user class, and key of a request's context, under which its group stands.
+"""The attribute of a user class, and the key of a request's context, that holds the group.
 
 Any Locust user can set it through `context()`.
 """
 
 _ATTRIBUTE = "_scope_group"
-_SAYS = "_says_group"
+_ADDS_GROUP = "_adds_group"
 
 
 def declare_groups(user_classes: Iterable[type[User]]) -> None:
-    """Read `group = "…"` of the classes and their bases, and have their users' requests say it."""
+    """Read `group = "…"` of the classes and their bases, and add it to the context of their requests."""
     for user_class in user_classes:
         for base in user_class.__mro__:
             keep_group(base)
-        if not hasattr(user_class.context, _SAYS):
+        if not hasattr(user_class.context, _ADDS_GROUP):
             replace(user_class, context=_with_group(user_class.context))
 
 
 def keep_group(user_class: type) -> None:
-    """Move a class's own `group = "…"` out of the way of Locust's `User.group`, its group of greenlets.
+    """Move a class's `group = "…"` to another attribute.
 
-    Locust needs that when a task ends the run.
+    It would hide Locust's `User.group`, the group of greenlets, which Locust needs when a task stops the run.
     """
     declared = vars(user_class).get(GROUP)
     if isinstance(declared, str):
@@ -42,12 +42,12 @@ def keep_group(user_class: type) -> None:
 
 
 def group_of(user_class: type) -> str:
-    """Return the group that the requests of a user class are judged in: its own, else its name."""
+    """Return the group of a user class: its `group`, or else its name."""
     return getattr(user_class, _ATTRIBUTE, "") or user_class.__name__
 
 
 def group_here() -> str:
-    """Return the group of the user whose greenlet this is, "" in any other greenlet."""
+    """Return the group of the user that runs in this greenlet, "" in any other greenlet."""
     arguments = getattr(gevent.getcurrent(), "args", None)
     # Locust runs each user in a greenlet whose only argument is the user.
     return group_of(type(arguments[0])) if arguments and isinstance(arguments[0], User) else ""
@@ -58,5 +58,5 @@ def _with_group(context: Any) -> Any:
     def with_group(user: User) -> dict[str, Any]:
         return {GROUP: group_of(type(user)), **context(user)}
 
-    setattr(with_group, _SAYS, True)
+    setattr(with_group, _ADDS_GROUP, True)
     return with_group

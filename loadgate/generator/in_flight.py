@@ -1,7 +1,7 @@
-"""Requests in flight, of every user with a client of Locust's: none is lost when its user or its run ends.
+"""Record requests that are in flight when their user or their run ends, for all of Locust's clients.
 
-Locust records a request when its answer is there and its `with` block is left. One that is cut off before that is
-recorded here.
+Locust records a request after its response has arrived and its `with` block has ended. Requests that are cut off
+before that are recorded here.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from loadgate.generator.request_events import FIRST_BYTE, UnansweredRequestError
 POLL_S = 0.02
 
 _HEADERS_AT = 4
-"""FastHttpSession takes headers as the fourth argument after the name as well."""
+"""FastHttpSession also accepts headers as the fourth positional argument after the name."""
 
 fast_request = FastHttpSession.request
-"""Locust's own, for who follows the request already."""
+"""Locust's original method, for callers that already track the request."""
 
 _blocks: dict[object, gevent.Greenlet] = {}
-"""By response whose `with` block is being carried out: the greenlet that is at it."""
+"""The responses whose `with` block is running, each with its greenlet."""
 
 
 def settle(is_over: Callable[[], bool]) -> None:
-    """Wait for the requests that are in flight now until `is_over`, then cut off those that are left.
+    """Wait until the requests in flight end or `is_over` returns true, then cut off the remaining ones.
 
-    Their users are stopped; what is left is of greenlets that their tasks started, and did not wait for.
+    All users have stopped. The remaining requests belong to greenlets that tasks started without waiting for them.
     """
     here = gevent.getcurrent()
     left = {request for request, greenlet in _open().items() if greenlet is not here}
@@ -52,19 +52,19 @@ def settle(is_over: Callable[[], bool]) -> None:
             gevent.killall([greenlet for request, greenlet in _open().items() if request in left], timeout=1)
             break
         gevent.sleep(POLL_S)
-    # The answer of a BaseUser's request may be about to record itself, once its greenlet has given way.
+    # A request of a BaseUser can still be about to be recorded; its greenlet needs one turn for that.
     gevent.sleep(0)
 
 
 def _open() -> dict[object, gevent.Greenlet]:
-    """What has begun and not ended, and the greenlet that is at it."""
+    """Return the unfinished requests, each with its greenlet."""
     return {watch: greenlet for greenlet, watch in under_way().items()} | _blocks
 
 
 def record_unanswered(
     session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
 ) -> None:
-    """Count a session's request that is cut off as failed, with the time that it had waited."""
+    """Record a request that was cut off as failed, with the time that it had waited."""
     waited_ms = (time.perf_counter() - began) * 1000
     session.request_event.fire(
         request_type=method,
@@ -80,19 +80,19 @@ def record_unanswered(
 
 
 def ends_task(left_by: BaseException | None) -> bool:
-    """Whether what left a `with` block ended its user's task, not the request, whose status decides then."""
+    """Return whether the exception that left a `with` block ends the task. The response's status then decides."""
     return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
 
 
 def mark_failed(response: Any, left_by: BaseException | None) -> None:
-    """Have an exception that leaves a `with` block fail its request, unless the block has said what it is."""
-    if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public way to ask
+    """Mark a request as failed if an exception leaves its `with` block, unless the block has set a result."""
+    if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public attribute for it
         response.failure(left_by)
 
 
 @functools.cache
 def follow_clients() -> None:
-    """Have Locust's own clients follow their requests as those of a BaseUser do, and no user begin one as it stops."""
+    """Track the requests of Locust's own clients as those of a BaseUser, and start none while a user stops."""
     replace(User, start=_start, stop=_stop)
     replace(Runner, monitor_cpu_and_memory=_monitor_cpu)
     for session_class in (HttpSession, FastHttpSession):
@@ -107,7 +107,7 @@ _locust_stop = User.stop
 
 
 def _monitor_cpu(runner: Runner) -> None:
-    """Watch the CPU as Locust does, also after a moment without a free file descriptor, which would end the run."""
+    """Monitor the CPU as Locust does, but survive a lack of file descriptors, which would end the run."""
     while True:
         try:
             _locust_monitor_cpu(runner)
@@ -116,14 +116,14 @@ def _monitor_cpu(runner: Runner) -> None:
 
 
 def _start(user: User, group: Any) -> gevent.Greenlet:
-    """Start as Locust does; the user's idle connections are closed when it has ended."""
+    """Start a user as Locust does, and close its idle connections when it has ended."""
     greenlet: gevent.Greenlet = _locust_start(user, group)
     greenlet.rawlink(lambda _: _close_idle(user))
     return greenlet
 
 
 def _close_idle(user: User) -> None:
-    """Close what nothing uses; a request that a greenlet of the user's has in flight goes on."""
+    """Close the user's idle connections. Requests in flight in greenlets of its tasks continue."""
     client = getattr(user, "client", None)
     if isinstance(client, HttpSession):
         client.close()
@@ -135,10 +135,10 @@ def _close_idle(user: User) -> None:
 
 
 def _stop(user: User, force: bool = False) -> bool:
-    """Stop as Locust does, but never in the middle of a request that a pause ended for in this very moment.
+    """Stop a user as Locust does, but kill a pausing user at once.
 
-    Locust kills a pausing user from the event loop's next turn; until then its pause may end and its next request
-    begin, which would be cut off and count as unanswered.
+    Locust kills it at the next turn of the event loop. Until then its pause can end and its next request can start,
+    which would be cut off and count as failed.
     """
     if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public way to it
         user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
@@ -162,7 +162,7 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
             with timed(Stopwatch()):
                 response = request(session, method, url, name, *more, **options)
         except Exception:
-            raise  # a mistake in the task's code, which Locust reports as such
+            raise  # an error in the code of the task, which Locust reports itself
         except BaseException:
             sent = {TRACEPARENT: traceparent_in(options.get("headers"))}
             context = {**sent, **session.user.context(), **(options.get("context") or {})}
@@ -176,14 +176,15 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _common_headers(session: Any) -> Iterable[str]:
-    """Return the names of the headers that all requests of a session have."""
+    """Return the names of the headers that every request of a session has."""
     return iter(session.headers if isinstance(session, HttpSession) else session.client.default_headers)
 
 
 def _follow_blocks(response_class: Any) -> None:
-    """Have every response be recorded whose block is left, by whatever exception.
+    """Record every response whose `with` block ends, with or without an exception.
 
-    Where its task is ended, the status decides, unless the block has; any other exception makes the request a failure.
+    If the exception ends the task, the status decides, unless the block has set a result. Any other exception makes the
+    request a failure.
     """
     enter, leave = response_class.__enter__, response_class.__exit__
 

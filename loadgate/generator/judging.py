@@ -154,7 +154,7 @@ class JudgingProcess(Process):
         active.close()
         self.reserve.release()
         if self._closing.without_load:
-            logger.error("no load was made: %s", self._closing.without_load)
+            logger.error("no load was generated: %s", self._closing.without_load)
         else:
             self._closing.conclude(active.run)
 
@@ -207,8 +207,8 @@ class JudgingProcess(Process):
         """Keep the web UI's run from starting, and show why there."""
         self._closing.refuse()
         for problem in problems:
-            logger.error("no load was made: %s", problem)
-            self.runner.log_exception("loadgate", f"no load was made: {problem}", problem)
+            logger.error("no load was generated: %s", problem)
+            self.runner.log_exception("loadgate", f"no load was generated: {problem}", problem)
         # Ends the greenlet in which Locust was about to spawn users.
         raise gevent.GreenletExit
 

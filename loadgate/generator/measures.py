@@ -1,4 +1,4 @@
-"""The hook between users, which know of no gate, and the gate of the process, which records what they measure."""
+"""The event through which users report measures to the recorder of their process."""
 
 from __future__ import annotations
 

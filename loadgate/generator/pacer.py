@@ -1,7 +1,8 @@
-"""The open model at work: gives each arrival of a schedule to a free user, and knows when it was meant to start.
+"""The pacer of an open model: it hands each arrival of a schedule, with its intended start, to a free user.
 
-An arrival is one task of one user class; classes get arrivals by their weights. When no user of the class is free the
-arrival waits, and its waiting time counts as the target's: the users are many enough unless the target is slow.
+An arrival is one task of one user class. Classes get arrivals in proportion to their weights. If no user of the class
+is free, the arrival waits. The wait is part of its response time, because there are enough users unless the target is
+slow.
 """
 
 from __future__ import annotations
@@ -19,34 +20,34 @@ from loadgate.shape.arrivals import ArrivalEvent, WorkerShare
 from loadgate.shape.weighted import weighted_order
 
 LATE_S = 0.05
-"""An arrival that starts this much after its time is counted as late: ten times what a timer is off by."""
+"""An arrival counts as late if it starts this long after its intended start: ten times the error of a timer."""
 
 OWN_SLACK_S = 0.005
-"""What a timer and the client need to send an arrival that a user was free for. Up to this the generator's own time is
-not counted as the target's; beyond it, it is counted and shows in the generator's health too."""
+"""The time that a timer and the client need to send an arrival for which a user is free. A delay up to this value is
+not part of the response time. A longer delay is, and it also shows in the generator's health."""
 
 ARRIVAL = "arrival"
-"""What the lateness of an arrival that a user was free for is recorded as: the generator's own."""
+"""The name under which the generator's own delay of arrivals is recorded."""
 
 GIVE_WAY_EVERY = 10
 MAX_WAITING = 1000
-"""Arrivals that wait for a free user in one process; a further one is dropped, and counted."""
+"""Maximum number of arrivals that wait for a free user in one process. Further ones are dropped and counted."""
 
 
 class Arrival(NamedTuple):
-    """When a task was meant to start (perf_counter), and whether it had to wait for a free user."""
+    """The intended start of a task (perf_counter), and whether the task had to wait for a free user."""
 
     intended: float
     waited: bool
 
     def lateness_s(self, began: float) -> float:
-        """How much later its first request began, as far as that is not the generator's own slack."""
+        """Return the delay of its first request, which started at `began`. A delay within OWN_SLACK_S counts as 0."""
         late_s = max(0.0, began - self.intended)
         return late_s if self.waited or late_s > OWN_SLACK_S else 0.0
 
 
 class Pacer:
-    """One process's part of the arrivals; tasks `take` theirs, and get `None` when it is over."""
+    """The arrivals of one process. Tasks `take` them and get `None` at the end."""
 
     def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
         self._count = count
@@ -62,7 +63,7 @@ class Pacer:
         self._order: Iterator[str] = iter(())
 
     def start(self, share: WorkerShare, weights: Mapping[str, float], until_s: float | None) -> None:
-        """Begin with the arrivals that are meant to start before `until_s`; does nothing the second time."""
+        """Start the arrivals whose intended start is before `until_s`. A second call does nothing."""
         if self._greenlet is None and not self._over:
             self._share, self._until_s = share, math.inf if until_s is None else until_s
             self._began = time.perf_counter()
@@ -70,7 +71,7 @@ class Pacer:
             self._greenlet = gevent.spawn(self._bring, share)
 
     def stop(self) -> None:
-        """End the arrivals. What is overdue goes to users that are free; what is left then never starts.
+        """End the arrivals. Overdue arrivals go to free users; the others never start.
 
         Tasks that wait for an arrival get `None`.
         """
@@ -87,14 +88,14 @@ class Pacer:
                 free.popleft().set(None)
 
     def _overdue(self) -> int:
-        """Arrivals whose time has passed and that this greenlet did not get to."""
+        """Return the number of arrivals whose time has passed but which the greenlet has not handed out."""
         if self._share is None:
             return 0
         elapsed_s = min(time.perf_counter() - self._began, self._until_s)
         return max(0, self._share.count_before(elapsed_s) - self._brought)
 
     def take(self, user_class: str) -> Arrival | None:
-        """Wait for the next arrival of a class and return it, `None` at the end."""
+        """Wait for the next arrival of a class. `None` at the end."""
         if self._over:
             return None
         waiting = self._waiting.get(user_class)
@@ -112,7 +113,7 @@ class Pacer:
     def _bring(self, share: WorkerShare) -> None:
         while (start_s := share.start_s(self._brought)) is not None and start_s < self._until_s:
             delay_s = self._began + start_s - time.perf_counter()
-            # When it is late it gives way now and then only, so that it catches up.
+            # A late pacer yields only at every GIVE_WAY_EVERY-th arrival, so that it catches up.
             if delay_s > 0 or self._brought % GIVE_WAY_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
             self._arrive_next()
@@ -144,7 +145,7 @@ class Pacer:
         return arrival
 
     def _give_back(self, user_class: str, ticket: AsyncResult[Arrival | None]) -> None:
-        """A user that is killed while it waits may have been given an arrival that it will not start."""
+        """Pass on the arrival of a user that was killed while it waited, if it had already been given one."""
         free = self._free[user_class]
         if ticket in free:
             free.remove(ticket)
@@ -159,11 +160,11 @@ _active: Pacer | None = None
 
 
 def activate(pacer: Pacer | None) -> None:
-    """Make `pacer` the one that this process's users take their arrivals from; `None` for a closed model."""
-    global _active  # noqa: PLW0603 - Locust makes the users, so there is no other way to hand it to them
+    """Set the pacer from which the users of this process take their arrivals; `None` for a closed model."""
+    global _active  # noqa: PLW0603 - Locust creates the users, so the pacer cannot be passed to them
     _active = pacer
 
 
 def active() -> Pacer | None:
-    """Return the pacer of this process's run, `None` in a closed model."""
+    """Return the pacer of this process. `None` in a closed model."""
     return _active

@@ -1,4 +1,4 @@
-"""What a run is about to do, read from its profile and from what Locust made of its command line or web form."""
+"""The plan of a run, read from its profile and from Locust's command line or web form."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from loadgate.shape.weighted import weighted_order
 
 
 def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) -> Plan:
-    """Return the plan of a run that starts now; `timed_by_gate` where the gate and not Locust ends the run.
+    """Return the plan of a run that starts now. `timed_by_gate` means that the gate, not Locust, ends the run.
 
-    A LoadTestShape of the suite decides how many users there are and when the run is over; a run time that was asked
-    for ends it earlier.
+    A LoadTestShape of the suite decides the number of users and the end of the run, unless a given run time ends it
+    earlier.
 
     Raises:
         RuntimeError: Locust has no options or no runner yet.
@@ -54,7 +54,7 @@ def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) 
 
 
 def classes_with_users(choice: Choice, environment: Environment) -> list[type[User]]:
-    """Return the user classes that get at least one user, which few users are not enough for."""
+    """Return the user classes that get at least one user. With few users, not every class gets one."""
     options = environment.parsed_options
     everyone = options is not None and options.equal_weights
     running = [user for user in environment.user_classes if everyone or user.weight > 0 or user.fixed_count > 0]
@@ -70,12 +70,12 @@ def classes_with_users(choice: Choice, environment: Environment) -> list[type[Us
 
 def _steps(choice: Choice, users: int | None) -> tuple[Step, ...]:
     steps = closed_steps(choice.profile)
-    # Whoever asks for another number of users does not want the stages'.
+    # Another number of users than the profile's replaces all its stages.
     return tuple(steps if users == steps[0].users else steps[:1])
 
 
 def _fewer_users(choice: Choice, environment: Environment) -> str:
-    """Say how many users there are where the run was asked to have fewer than its profile, else nothing."""
+    """Return a clause with the number of users, if it is smaller than the profile's. Otherwise ""."""
     options, users = environment.parsed_options, closed_steps(choice.profile)[0].users
     if options is None or options.num_users is None or options.open_model or environment.shape_class is not None:
         return ""
@@ -83,7 +83,7 @@ def _fewer_users(choice: Choice, environment: Environment) -> str:
 
 
 def _groups_without_users(choice: Choice, environment: Environment) -> frozenset[str]:
-    """Return the profile's groups that have no user because of what was asked for: few users, or some classes only."""
+    """Return the profile's groups without users, because the run has fewer users or only some of the classes."""
     options = environment.parsed_options
     if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):
         return frozenset()
@@ -92,19 +92,19 @@ def _groups_without_users(choice: Choice, environment: Environment) -> frozenset
 
 
 def hosts_under_test(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:
-    """Return the hosts that users of these classes are given: the run's, else those of the classes."""
+    """Return the hosts of these user classes: the host of the run, or else those of the classes."""
     if environment.host:
         return [environment.host]
     return list(dict.fromkeys(user.host for user in user_classes if user.host))
 
 
 def needs_host(user_classes: Iterable[type[User]]) -> bool:
-    """Return whether one of the classes has an HTTP client and no host of its own."""
+    """Return whether one of the classes has an HTTP client but no host."""
     return any(issubclass(user, HttpUser | FastHttpUser) and not user.host for user in user_classes)
 
 
 def process_name(runner: Runner) -> str:
-    """Return what to call this process beside the others of its run."""
+    """Return the name of this process within its run."""
     if isinstance(runner, WorkerRunner):
         return f"worker {runner.worker_index}"
     return "master" if isinstance(runner, MasterRunner) else "process"

@@ -1,4 +1,4 @@
-"""What a locustfile hands to the gate, and what is refused of it before any load is made."""
+"""The arguments of `install`, and their checks before the load starts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from loadgate.shape.profile import LoadProfile
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """What a locustfile hands over."""
+    """The arguments that a locustfile passes to `install`."""
 
     profiles: Mapping[str, LoadProfile]
     user_classes: Sequence[type[User]]
@@ -40,32 +40,32 @@ class Suite:
     default_profile: str
     generator_limits: HealthLimits
     measures: Collection[str] = ()
-    """Types of request events that are figures of the suite's own, no requests."""
+    """Types of request events that are durations and not requests."""
     requests: Collection[str] = ()
-    """Types of request events that are requests, though no HTTP methods."""
+    """Types of request events that are requests although they are not HTTP methods."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The profile of this process, and the rules its run is judged by."""
+    """The profile of this process and the rules that apply to its run."""
 
     profile: LoadProfile
     rules: tuple[Rule, ...]
     user_classes: tuple[type[User], ...]
-    """Those that the profile gives a weight."""
+    """The classes to which the profile gives a weight."""
     given: frozenset[str] = frozenset()
-    """The options among num_users, spawn_rate and run_time that somebody gave, in whatever way."""
+    """The options among num_users, spawn_rate and run_time that the user set in any way."""
     overrides: tuple[str, ...] = ()
-    """A sentence where a configuration file or the environment wins over the profile."""
+    """Sentences about configuration files or environment variables that override the profile."""
     request_types: frozenset[str] = frozenset()
-    """Types of request events that the suite declares, as requests or as measures."""
+    """Types of request events that the suite declares as requests or as measures."""
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
-    """Choose the profile and make it Locust's defaults; Locust builds its parser, and so calls this, several times.
+    """Choose the profile and set Locust's defaults from it. Locust calls this for each parser that it builds.
 
     Raises:
-        SuiteError: the profile or a rule is wrong.
+        SuiteError: The profile or a rule is wrong.
     """
     add_profile_option(parser, suite.default_profile)
     options, _ = parser.parse_known_args()
@@ -83,10 +83,10 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
 
 
 def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
-    """Return the profile of that name, the default for an empty one, with its rules; `rate` makes it an open model.
+    """Return the profile `name` and its rules. An empty name is the default profile; `rate` makes it an open model.
 
     Raises:
-        SuiteError: the profile or a rule is wrong.
+        SuiteError: The profile or a rule is wrong.
     """
     profile = choose_profile(name, suite.profiles, suite.default_profile)
     if rate:
@@ -99,9 +99,9 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
 
 
 def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
-    """Return what is wrong with the hosts, one line each; those that are no HTTP addresses are the suite's own affair.
+    """Return one line for each wrong host. Hosts with a scheme other than HTTP are not checked.
 
-    One without a scheme is a slip where all users send HTTP, unless the suite says that nothing is to be checked.
+    A host without a scheme is wrong if all users send HTTP, unless the suite turns its checks off.
     """
     is_checked = suite.preflight is None or bool(suite.preflight)
     must_be_http = is_checked and all(issubclass(user, HttpUser | FastHttpUser) for user in user_classes)
@@ -112,9 +112,9 @@ def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[U
 def preflight_problems(
     suite: Suite, project: Project, hosts: Sequence[str], user_classes: Sequence[type[User]]
 ) -> list[str]:
-    """Return what keeps load from being made, one line each; `user_classes` are those that will have users.
+    """Return one line for each failed check. `user_classes` are the classes that will have users.
 
-    Hosts that are no HTTP addresses are for the suite's own clients, and are not checked, nor is anything on them.
+    Only HTTP hosts are checked, because other hosts belong to clients of the suite.
     """
     checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
     wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]
@@ -122,7 +122,7 @@ def preflight_problems(
     for user, check in wanted:
         if isinstance(check, str) and check not in declared and declared:
             return [f"{user}.preflight names {check!r}, which no [[tool.loadgate.doctor]] declares"]
-        # The suite may be run from outside of its project, which declares the checks.
+        # Outside the suite's project no checks are declared; names of checks are then ignored.
         found = declared.get(check) if isinstance(check, str) else check
         checks += [found] if found is not None and found not in checks else []
     checked = [host for host in hosts if is_http(host)]
@@ -134,7 +134,7 @@ def preflight_problems(
 
 
 def refuse(message: str, code: ExitCode) -> NoReturn:
-    """End the process with each line of the message on standard error."""
+    """Print each line of the message to standard error and exit."""
     for line in message.splitlines():
         print(f"loadgate: {line}", file=sys.stderr)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""A tab of Locust's web UI with the rules' live state, that state as JSON, and a run's report to download."""
+"""A tab of Locust's web UI with the live state of the rules, the same state as JSON, and a download of the report."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ COLUMNS = {
 
 
 class Watched(Protocol):
-    """What the tab asks for whenever it is looked at."""
+    """The source of the data in the tab."""
 
     def live_state(self) -> LiveState | None:
-        """How the run that goes on stands, `None` without one."""
+        """Return the state of the current run. `None` if there is none."""
 
     def last_conclusion(self) -> Conclusion | None:
-        """What came of the last run, `None` before its end."""
+        """Return the conclusion of the last run. `None` before its end."""
 
 
 def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None]) -> None:
-    """Start no run with a value of the field Profile for which `profile_problem` says why it cannot be used."""
+    """Refuse to start a run if `profile_problem` returns a problem for the value of the field Profile."""
 
     def refuse() -> Response | None:
         if request.endpoint != "locust.swarm" or not (problem := profile_problem(request.form.get("profile", ""))):
             return None
-        # As Locust answers where it cannot use a field; its page shows the message.
+        # The format of Locust's own response to a wrong field, whose message its page shows.
         return jsonify({"success": False, "message": problem, "host": web_ui.environment.host})
 
     if web_ui.app is not None:
@@ -49,7 +49,7 @@ def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None])
 
 
 def add_tab(web_ui: WebUI, watched: Watched) -> None:
-    """Add the tab, `/loadgate/state` and `/loadgate/report` to the web UI of a Locust process that judges."""
+    """Add the tab, `/loadgate/state` and `/loadgate/report` to the web UI of a process that has the verdict."""
     app = web_ui.app
     if app is None:
         return
@@ -70,19 +70,19 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
     def report() -> Response:
         conclusion = watched.last_conclusion()
         if conclusion is None or conclusion.report is None:
-            return Response("There is a report once a run has ended.\n", 404, mimetype="text/plain")
+            return Response("No report yet. It is available when a run has ended.\n", 404, mimetype="text/plain")
         return send_file(conclusion.report.resolve(), as_attachment=True)
 
     def add_rules(response: Response) -> Response:
-        # Locust's page looks for the rows of other tables than its own in this answer.
+        # Locust's page reads the rows of additional tables from this response.
         if request.endpoint == "locust.request_stats" and response.is_json:
             document = response.get_json()
             if document.get("state") == STATE_STOPPED and watched.live_state() is not None:
-                # The page asks no more once a run has stopped, and would not show the verdict.
+                # The page stops polling when a run has stopped, and would then never show the verdict.
                 document["state"] = STATE_STOPPING
-            kept = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
+            others = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
             rows = tab_rows(watched.live_state(), watched.last_conclusion())
-            response.set_data(jsonify(document | {"extended_stats": [*kept, {"key": KEY, "data": rows}]}).get_data())
+            response.set_data(jsonify(document | {"extended_stats": [*others, {"key": KEY, "data": rows}]}).get_data())
         return response
 
     base = str(app.blueprints["locust"].url_prefix or "").rstrip("/")
@@ -93,7 +93,7 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
 
 
 def tab_rows(state: LiveState | None, conclusion: Conclusion | None) -> list[dict[str, Any]]:
-    """Return the rows of the table: of the run that goes on, else of the last verdict."""
+    """Return the rows of the table: those of the current run, or else those of the last verdict."""
     if state is not None:
         return [_live_row(rule) for rule in state.rules]
     return _verdict_rows(conclusion.document.verdict) if conclusion is not None else []

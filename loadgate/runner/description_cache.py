@@ -1,7 +1,7 @@
-"""Keeps what a suite declares, because importing Locust takes over a second.
+"""Cache the descriptions of locustfiles, because an import of Locust takes more than a second.
 
-A description holds as long as everything it was made from is as it was: the files that were read and the folders that
-were listed meanwhile, the environment, the Python and the current folder. It is kept in the user's cache folder.
+A description is valid while everything that it depends on is unchanged: the files and folders that were read, the
+environment, the Python version and the current folder. It is stored in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from typing import Any
 FORMAT = 1
 MAX_KEPT = 50
 VOLATILE = frozenset({"COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "_"})
-"""Environment variables that change from one command to the next, and that no suite's profiles depend on."""
+"""Environment variables that change between commands and do not affect the profiles of a suite."""
 
 
 class DescriptionCache:
-    """The descriptions of one locustfile, as `describe` takes it, for one environment."""
+    """The cached description of one `locustfile` argument of `describe` in one environment."""
 
     def __init__(self, locustfile: str, environment: Mapping[str, str]) -> None:
         variables = sorted((name, value) for name, value in environment.items() if name not in VOLATILE)
@@ -31,18 +31,18 @@ class DescriptionCache:
         self._file = self._folder / f"profiles-{key}.json"
 
     def find(self) -> dict[str, Any] | None:
-        """Return the description, or `None` where there is none that still holds."""
+        """Return the description. `None` if there is no valid one."""
         try:
             kept = json.loads(self._file.read_bytes())
             holds = all(_state_of(path) == state for path, state in kept["sources"].items())
             return dict(kept["description"]) if holds else None
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
-            return None  # not there, or damaged: it is made anew
+            return None  # missing or damaged: the caller creates it again
 
     def keep(self, description: Mapping[str, Any], sources: Iterable[str]) -> None:
-        """Keep a description that was made from the files and folders `sources`.
+        """Store a description that depends on the files and folders `sources`.
 
-        A folder that cannot be written costs the next command a second, and is no reason to complain.
+        An error is ignored, because a missing cache only makes the next command slower.
         """
         kept = {"sources": {path: _state_of(path) for path in sources}, "description": description}
         try:
@@ -61,7 +61,7 @@ class DescriptionCache:
 
 
 def _state_of(path: str) -> list[int]:
-    """Return what changes when a file or a folder does; nothing where there is none."""
+    """Return values that change when the file or folder changes. Empty if it does not exist."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

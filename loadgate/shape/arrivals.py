@@ -1,12 +1,12 @@
-"""Open-model arrivals: when each request is meant to start, whatever the answers do. Pure, with no clock inside.
+"""The arrivals of an open model: the intended start of each request. Pure functions without a clock.
 
-A schedule is a rate of arrivals over time, made of linear segments. Let N(t) be the area under the rate from the
-start to t: arrival i (0, 1, 2, ...) is meant to start at the first t with N(t) = i. In a segment that goes from rate
-a to rate b in T seconds, with k = (b - a) / T,
+A schedule is a rate of arrivals over time that consists of linear segments. Let N(t) be the area under the rate from
+the start to t. The intended start of arrival i (0, 1, 2, ...) is the first t with N(t) = i. In a segment that goes from
+rate a to rate b in T seconds, with k = (b - a) / T,
 
     N(t) = a t + k t^2 / 2        so that        t(i) = 2 i / (a + sqrt(a^2 + 2 k i))
 
-which is i / a for a constant rate, needs no case for k = 0, and loses no digits for small k.
+For a constant rate this is i / a. The formula needs no special case for k = 0 and is accurate for small k.
 """
 
 import math
@@ -25,23 +25,23 @@ EXAMPLES = "such as 50/s, 90/min or 10..200/s over 2m"
 
 
 class ArrivalEvent(StrEnum):
-    """What is counted of arrivals beside the requests themselves (names of the recorder's counters)."""
+    """The counters of arrivals, by their names in the recorder."""
 
     LATE = "arrivals_late"
-    """Started clearly after the intended time: the generator had no free user or no free CPU."""
+    """Arrivals that started late, because the generator had no free user or no free CPU."""
 
     DROPPED = "arrivals_dropped"
-    """Given up, because so many were waiting already."""
+    """Arrivals that were dropped, because too many were waiting."""
 
     NEVER_STARTED = "arrivals_never_started"
-    """Still waiting when the run ended, or come to a process without users."""
+    """Arrivals that were waiting when the run ended, or that belong to a process without users."""
 
 
 @dataclass(frozen=True, slots=True)
 class RateSegment:
-    """The rate goes linearly from `first` to `last` (arrivals per second) in `duration_s`, which may be infinite.
+    """A linear change of the rate from `first` to `last` (arrivals per second) in `duration_s`, which can be infinite.
 
-    `name` is that of the stage which holds the rate, where there is one.
+    `name` is the name of the stage with this rate, if any.
     """
 
     first: float
@@ -51,39 +51,39 @@ class RateSegment:
 
     @property
     def expected(self) -> float:
-        """The area under the rate: how many arrivals the segment brings."""
+        """Return the area under the rate, which is the number of arrivals of the segment."""
         if math.isinf(self.duration_s):
             return math.inf if self.last else 0.0
         return (self.first + self.last) / 2 * self.duration_s
 
     @property
     def slope(self) -> float:
-        """k, in arrivals per second per second."""
+        """Return k in arrivals per second per second."""
         return 0.0 if math.isinf(self.duration_s) else (self.last - self.first) / self.duration_s
 
     def expected_until(self, elapsed_s: float) -> float:
-        """N at `elapsed_s` into the segment."""
+        """Return N at `elapsed_s` after the start of the segment."""
         if elapsed_s >= self.duration_s:
             return self.expected
         return self.first * elapsed_s + self.slope * elapsed_s * elapsed_s / 2
 
     def when(self, arrivals: float) -> float:
-        """The time into the segment at which N reaches `arrivals`, which must lie within it."""
+        """Return the time after the start of the segment at which N reaches `arrivals`, a value within the segment."""
         if not arrivals:
             return 0.0
-        # Rounding may put the last arrival of a ramp down to 0/s a hair beyond the vertex of the parabola.
+        # In a ramp down to 0/s, rounding can make the radicand of the last arrival slightly negative.
         root = math.sqrt(max(0.0, self.first * self.first + 2 * self.slope * arrivals))
         return 2 * arrivals / (self.first + root)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivalSchedule:
-    """Segments one after the other; without any, nothing ever arrives."""
+    """A sequence of segments. Without segments there are no arrivals."""
 
     segments: tuple[RateSegment, ...] = ()
 
     def start_s(self, index: int) -> float | None:
-        """When arrival `index` (from 0) is meant to start, in seconds from the start; None when it never comes."""
+        """Return the intended start of arrival `index` (from 0) in seconds after the start. None if there is none."""
         passed, begin_s = 0.0, 0.0
         for segment in self.segments:
             if index < passed + segment.expected:
@@ -93,7 +93,7 @@ class ArrivalSchedule:
         return None
 
     def rate_at(self, elapsed_s: float) -> float:
-        """Arrivals per second at `elapsed_s`; 0 after the end."""
+        """Return the arrivals per second at `elapsed_s`, 0 after the end."""
         for segment in self.segments:
             if elapsed_s < segment.duration_s:
                 return segment.first + segment.slope * elapsed_s
@@ -102,27 +102,27 @@ class ArrivalSchedule:
 
     @property
     def peak_rate(self) -> float:
-        """The highest rate of any moment, in arrivals per second."""
+        """Return the highest rate in arrivals per second."""
         return max((max(segment.first, segment.last) for segment in self.segments), default=0.0)
 
     def count_before(self, elapsed_s: float) -> int:
-        """How many arrivals are meant to start before `elapsed_s`."""
+        """Return the number of arrivals whose intended start is before `elapsed_s`."""
         passed = 0.0
         for segment in self.segments:
             if elapsed_s <= 0:
                 break
             passed += segment.expected_until(elapsed_s)
             elapsed_s -= segment.duration_s
-        # Without rounding, 3 s at 0.1/s could bring a second arrival at 0.30000000000000004.
+        # 0.07/s for 100 s gives 7.000000000000001, which without rounding would count as 8 arrivals.
         return math.ceil(round(passed, 9))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerShare:
-    """Every `workers`-th arrival, from the `worker`-th on (0 to workers - 1).
+    """Every `workers`-th arrival of a schedule, starting with number `worker` (0 to workers - 1).
 
-    The shares of all workers together are the whole schedule, without gaps or doubles, and each has an even part of
-    every stretch of it. No word needs to pass between workers.
+    Together the workers cover the whole schedule without gaps or duplicates, and each has an equal part of every
+    period. The workers need no communication.
     """
 
     schedule: ArrivalSchedule
@@ -134,42 +134,42 @@ class WorkerShare:
             raise ValueError(f"worker {self.worker} is not one of 0 to {self.workers - 1}")
 
     def index(self, own_index: int) -> int:
-        """The number in the whole schedule of this worker's own arrival `own_index`."""
+        """Return the index in the whole schedule of this worker's arrival `own_index`."""
         return self.worker + own_index * self.workers
 
     def start_s(self, own_index: int) -> float | None:
-        """When this worker's arrival `own_index` is meant to start; None when it never comes."""
+        """Return the intended start of this worker's arrival `own_index`. None if there is none."""
         return self.schedule.start_s(self.index(own_index))
 
     def count_before(self, elapsed_s: float) -> int:
-        """How many of this worker's arrivals are meant to start before `elapsed_s`."""
+        """Return the number of this worker's arrivals whose intended start is before `elapsed_s`."""
         return max(0, -(-(self.schedule.count_before(elapsed_s) - self.worker) // self.workers))
 
     def wait_s(self, elapsed_s: float, started: int) -> float | None:
-        """How long to wait at `elapsed_s` when `started` arrivals have begun; 0 when late, None to stop."""
+        """Return the time from `elapsed_s` to the next arrival after `started` ones. 0 if late, None at the end."""
         start_s = self.start_s(started)
         return None if start_s is None else max(0.0, start_s - elapsed_s)
 
 
 def parse_rate(text: str) -> ArrivalSchedule:
-    """The schedule of `50/s`, `90/min`, or `10..200/s over 2m` (a linear ramp, then its last rate for good).
+    """Parse `50/s`, `90/min`, or `10..200/s over 2m` (a linear ramp, then its last rate without end).
 
-    Raises ValueError with one line that says what is wrong.
+    Raises ValueError with one line that describes the error.
     """
     match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError(f"{text!r} is not an arrival rate; write it {EXAMPLES}")
+        raise ValueError(f"{text!r} is not an arrival rate; write a rate {EXAMPLES}")
     scale = 1 / UNIT_S[match["unit"].lower()]
     first = float(match["first"]) * scale
     if (match["last"] is None) != (match["over"] is None):
-        raise ValueError(f"{text!r}: a ramp needs both its rates and its time; write it {EXAMPLES}")
+        raise ValueError(f"{text!r}: a ramp needs two rates and a duration; write a rate {EXAMPLES}")
     if match["last"] is None:
         if not first:
-            raise ValueError(f"{text!r}: a rate of 0 makes no load")
+            raise ValueError(f"{text!r}: a rate of 0 generates no load")
         return ArrivalSchedule((RateSegment(first, first, math.inf),))
     last = float(match["last"]) * scale
     if not first and not last:
-        raise ValueError(f"{text!r}: a rate of 0 makes no load")
+        raise ValueError(f"{text!r}: a rate of 0 generates no load")
     try:
         ramp_s = duration_s(match["over"])
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""Load profiles: how many users of which classes, how fast they come, for how long."""
+"""Load profiles: the number of users, their classes, the spawn rate and the run time."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,15 +14,15 @@ __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
 
 class ProfileError(SuiteError, ValueError):
-    """A profile that cannot be run; the text is one line a problem, with the profile's name and what to change."""
+    """Raised for a profile that cannot be run. Each line names the profile, the problem and what to change."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run: `users` (or `rate` arrivals per second, in an open model) held for `duration`.
+    """A part of a run: `users`, or `rate` arrivals per second in an open model, for `duration`.
 
-    The level is approached from the stage before at `spawn_rate` users per second, the profile's own by default, or
-    evenly over `ramp`. Requests that begin on the way are marked as ramp.
+    The load changes from that of the previous stage at `spawn_rate` users per second (default: that of the profile), or
+    evenly over `ramp`. Requests that start during this change belong to the stage `ramp`.
     """
 
     duration: str | float
@@ -34,12 +34,12 @@ class Stage:
 
     @property
     def duration_s(self) -> float:
-        """The length in seconds, its ramp included."""
+        """Return the length in seconds, including the ramp."""
         return duration_s(self.duration)
 
     @property
     def ramp_s(self) -> float:
-        """The length of the ramp in seconds, 0 when `spawn_rate` decides it."""
+        """Return the length of the ramp in seconds, 0 if `spawn_rate` decides it."""
         return 0.0 if self.ramp is None else duration_s(self.ramp)
 
 
@@ -47,11 +47,14 @@ class Stage:
 class LoadProfile:
     """A named load.
 
-    `users` come at `spawn_rate` per second and stay until `run_time` is over (`30s`, `5m`, `1h30m`, or seconds).
-    `weight_config` gives the share of each user class by its name; a class that is absent or has weight 0 does not
-    run, and an empty mapping leaves the classes' own weights. `rate` (`50/s`, or `10..200/s over 2m`) makes it an
-    open model: requests arrive by the clock, whatever the answers do. `stages` replaces `users` and `run_time` by
-    several levels. `thresholds` and `rules` replace those of the suite.
+    - `users`, `spawn_rate`: the number of users, and how many of them start per second.
+    - `run_time`: `30s`, `5m`, `1h30m`, or a number of seconds.
+    - `weight_config`: the weight of each user class by its name. A class that is absent or has weight 0 does not run.
+      An empty mapping keeps the weights of the classes.
+    - `rate`: `50/s`, or `10..200/s over 2m`. It makes the profile an open model: requests start at scheduled times,
+      whether or not earlier responses have arrived.
+    - `stages`: several levels of load, instead of `users` and `run_time`.
+    - `thresholds`, `rules`: replace those of the suite.
     """
 
     name: str
@@ -67,24 +70,24 @@ class LoadProfile:
 
     @property
     def run_time_s(self) -> float:
-        """The length of the run in seconds: of all stages, where there are any. Raises ValueError as `duration_s`."""
+        """Return the length of the run in seconds. Raises ValueError if `run_time` cannot be read."""
         if self.stages:
             return sum(stage.duration_s for stage in self.stages)
         return duration_s(self.run_time)
 
     @property
     def run_time_text(self) -> str:
-        """The length as Locust's command line takes it."""
+        """Return the length in the format of Locust's command line."""
         return compact_duration(self.run_time_s)
 
     @property
     def stage_names(self) -> list[str]:
-        """What the requests of each stage are marked with, in order: its name, or `stage 2` for the second."""
+        """Return the name of each stage. A stage without a name is called by its number, such as `stage 2`."""
         return [stage.name or f"stage {number}" for number, stage in enumerate(self.stages, start=1)]
 
     @property
     def load_text(self) -> str:
-        """The load in a few words: `10 users, 1/s, 1 min`; `up to 200 arrivals/s, 2 min` for an open model."""
+        """Return a summary of the load: `10 users, 1/s, 1 min`, or `up to 200 arrivals/s, 2 min` for an open model."""
         length = duration(self.run_time_s)
         if (schedule := self.arrivals()) is not None:
             rates = {rate for segment in schedule.segments for rate in (segment.first, segment.last)}
@@ -93,7 +96,7 @@ class LoadProfile:
         return f"{count(users)} users, {given(self.spawn_rate, '/s')}, {length}"
 
     def arrivals(self) -> ArrivalSchedule | None:
-        """The schedule of an open model, None for a closed one. Raises ValueError when `rate` cannot be read."""
+        """Return the schedule of an open model, None for a closed one. Raises ValueError if `rate` cannot be read."""
         if self.rate is not None:
             return parse_rate(self.rate)
         if not self.stages or any(stage.rate is None for stage in self.stages):
@@ -102,13 +105,13 @@ class LoadProfile:
 
     @property
     def own_limits(self) -> tuple[Mapping[str, float], Sequence[str]] | None:
-        """This profile's thresholds and rules, which replace those of the suite; None when it has neither."""
+        """Return the profile's thresholds and rules, which replace those of the suite. None if it has neither."""
         if self.thresholds is None and self.rules is None:
             return None
         return self.thresholds or {}, self.rules or ()
 
     def problems(self, known_classes: Collection[str] | None = None) -> list[str]:
-        """What keeps this profile from being run, each as one line; empty when it is sound."""
+        """Return one line for each problem that prevents a run of this profile. Empty if there is none."""
         found = [
             *_level_problems(self),
             *_rate_problems(self),
@@ -118,14 +121,14 @@ class LoadProfile:
         return [f"profile {self.name!r}: {problem}" for problem in found]
 
     def validate(self, known_classes: Collection[str] | None = None) -> None:
-        """Raise ProfileError with all problems; `known_classes` are the names of the suite's user classes."""
+        """Raise ProfileError with all problems. `known_classes` are the names of the suite's user classes."""
         problems = self.problems(known_classes)
         if problems:
             raise ProfileError("\n".join(problems))
 
 
 def find_profile(name: str, profiles: Mapping[str, LoadProfile]) -> LoadProfile:
-    """The profile of that name. Raises ProfileError that names the known ones."""
+    """Return the profile `name`. Raises ProfileError with the known names."""
     if name not in profiles:
         known = ", ".join(profiles) or "none is declared"
         hint = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, profiles, 1))
@@ -154,13 +157,13 @@ def _level_problems(profile: LoadProfile) -> list[str]:
 
 
 def _stages(profile: LoadProfile) -> list[Stage]:
-    """The stages of a profile that are some."""
+    """Return those of the profile's stages that have the right type."""
     given = profile.stages
     return [stage for stage in given if isinstance(stage, Stage)] if isinstance(given, list | tuple) else []
 
 
 def _stage_arrivals(stages: Sequence[Stage], names: Sequence[str]) -> ArrivalSchedule:
-    """Each stage goes from the rate before (0 at first) to its own over its ramp; the last one ends the schedule."""
+    """Return the schedule of stages: each changes from the previous rate (0 at first) to its own during its ramp."""
     segments = []
     rate_before = 0.0
     for stage, name in zip(stages, names, strict=True):
@@ -185,7 +188,7 @@ def _rate_problems(profile: LoadProfile) -> list[str]:
             problems.append(f"rate: {error}")
     with_rate = [stage.rate is not None for stage in _stages(profile)]
     if any(with_rate) and not all(with_rate):
-        problems.append("either every stage has a rate or none; a run is of one model")
+        problems.append("either all stages have a rate or none, because a run is either an open or a closed model")
     return problems
 
 
@@ -223,7 +226,7 @@ def _stage_name_problems(name: object) -> list[str]:
     if not isinstance(name, str):
         return [f"name must be text, not {name!r}"]
     if name in (RAMP, OUTSIDE):
-        return [f"the name {name!r} is taken by requests that belong to no stage; choose another"]
+        return [f"the name {name!r} is reserved for requests outside of all stages; choose another name"]
     return []
 
 
@@ -236,7 +239,7 @@ def _weight_problems(weights: Mapping[str, int], known_classes: Collection[str] 
         if not _is_whole(weight) or weight < 0
     ]
     if weights and not problems and not any(weights.values()):
-        problems.append("every class has weight 0, so nothing would run; give at least one a weight")
+        problems.append("every class has weight 0; at least one class needs a weight above 0")
     if known_classes is not None:
         unknown = [str(name) for name in weights if name not in known_classes]
         if unknown:

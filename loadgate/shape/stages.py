@@ -1,4 +1,4 @@
-"""When a run's load changes, and what its requests are marked with meanwhile. Pure."""
+"""The times at which the load of a run changes, and the stages of its requests. Pure functions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from loadgate.shape.profile import LoadProfile
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From `at_s` after the start on, go to `users` at `spawn_rate` per second; then requests are marked `label`."""
+    """A change of the load, `at_s` seconds after the start, to `users` at `spawn_rate` users per second.
+
+    Requests after the change belong to the stage `label`.
+    """
 
     at_s: float
     users: int
@@ -20,7 +23,7 @@ class Step:
 
 
 def closed_steps(profile: LoadProfile) -> list[Step]:
-    """Return the steps of a closed model with stages; of one without, its single step."""
+    """Return the steps of a closed model: one for each stage, or a single one if it has no stages."""
     if not profile.stages:
         return [Step(0.0, profile.users, profile.spawn_rate, STEADY)]
     steps: list[Step] = []
@@ -36,7 +39,7 @@ def closed_steps(profile: LoadProfile) -> list[Step]:
 
 
 def open_marks(schedule: ArrivalSchedule) -> list[tuple[float, str]]:
-    """Return (seconds after the start, mark) for each segment: ramp while the rate changes, else its stage's name."""
+    """Return (seconds after the start, stage) for each segment: `ramp` if the rate changes, else the stage's name."""
     marks: list[tuple[float, str]] = []
     at_s = 0.0
     for segment in schedule.segments:

@@ -1,4 +1,4 @@
-"""In which order user classes get their users. Pure."""
+"""The order in which user classes get their users. A pure function."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from math import log2
 
 
 def weighted_order(weights: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Yield class names without end: each once, the heaviest first, then so that the shares follow the weights.
+    """Yield class names without end: first each class once, the heaviest first, then in proportion to the weights.
 
-    After the first round the next name is always the one that brings the shares nearest to the weights, measured by
-    Kullback-Leibler divergence as in Locust's own dispatcher. Without a positive weight nothing is yielded.
+    After the first round the next name is the one that brings the shares closest to the weights, measured by the
+    Kullback-Leibler divergence as in Locust's dispatcher. Without a positive weight nothing is yielded.
     """
     positive = sorted(((weight, name) for name, weight in weights if weight > 0), key=lambda item: (-item[0], item[1]))
     if not positive:
         return
     yield from (name for _, name in positive)
-    # (gain of choosing it next, its weight plus the times it was chosen, weight, name)
+    # (gain if it is chosen next, weight plus the number of times it was chosen, weight, name)
     heap = [(weight * log2((weight + 1) / (weight + 2)), weight + 1, weight, name) for weight, name in positive]
     heapify(heap)
     while True:

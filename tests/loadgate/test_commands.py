@@ -168,8 +168,8 @@ def test_a_locust_with_variables_of_another_run_or_senseless_numbers_is_a_line(t
                 command, cwd=tmp_path, env=clean_env(**env), capture_output=True, text=True, timeout=100, check=False
             )
             assert done.returncode == code, (env, done.stderr)
-            # A line may say before that the environment wins over the profile.
+            # A line before it may say that the environment overrides the profile.
             *_, said = lines = [line for line in done.stderr.splitlines() if "/INFO/" not in line]
             assert all(line.startswith("loadgate: ") for line in lines), (env, lines)
             assert len(lines) <= 2, (env, lines)
-            assert "wins over" not in said, (env, lines)
+            assert "overrides" not in said, (env, lines)

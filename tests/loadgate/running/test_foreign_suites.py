@@ -126,7 +126,7 @@ def test_listeners_that_fail_spoil_the_run_and_their_exit_code_is_said(tmp_path:
     assert [item["text"] for item in run["exceptions"]] == [
         f"{name} {text}" for name in ("test_start", "test_stop", "quitting")
     ]
-    assert "loadgate: the suite set the exit code 1; the exit code is the verdict's, 98\n" in done.stdout
+    assert "loadgate: the suite set exit code 1; the verdict's exit code 98 is used\n" in done.stdout
     # What the listeners took is no part of the run, which ran its full time.
     assert (run["run"]["ending"], run["run"]["ended_by"]) == ("completed", "time")
     assert 0.9 <= run["run"]["duration_s"] < 1 + 1.5
@@ -145,7 +145,7 @@ def test_listeners_that_fail_spoil_the_run_and_their_exit_code_is_said(tmp_path:
         ),
         ("test_start:stop_at_once", [], "a test_start listener of the suite stopped the run"),
         ("test_start:exit_at_once", [], "the test_start listener exit_at_once called sys.exit(4)"),
-        ("init:quit_at_once", [], "the run was ended before it began"),
+        ("init:quit_at_once", [], "the run was stopped before its start"),
     ],
 )
 def test_a_run_that_a_suite_ends_before_the_load_ends_at_once_with_a_line(
@@ -156,7 +156,7 @@ def test_a_run_that_a_suite_ends_before_the_load_ends_at_once_with_a_line(
     done = foreign(tmp_path, stub, "long", *more, TEST_LISTENERS=listeners)
     assert time.monotonic() - began < 60
     assert done.returncode == ERROR, done.stdout + done.stderr
-    assert f"loadgate: no load was made: {line}\n" in done.stderr
+    assert f"loadgate: no load was generated: {line}\n" in done.stderr
     assert not stub.total
     assert not list(tmp_path.glob("reports/performance/runs/*"))
 
@@ -182,7 +182,7 @@ def test_a_load_shape_decides_when_the_run_is_over(tmp_path: Path, stub: StubSer
     assert (run["ending"], run["ended_by"], run["planned_s"], run["users"]) == ("completed", "shape", None, None)
     assert 1.5 <= run["duration_s"] < 30
     assert not document(tmp_path)["verdict"]["notes"]
-    assert "loadgate: the suite set the exit code 4; the exit code is the verdict's, 0\n" in done.stdout
+    assert "loadgate: the suite set exit code 4; the verdict's exit code 0 is used\n" in done.stdout
 
 
 def test_a_run_time_asked_for_ends_a_longer_load_shape(tmp_path: Path, stub: StubServer) -> None:

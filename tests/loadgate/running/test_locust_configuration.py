@@ -86,7 +86,7 @@ def test_a_folder_of_locustfiles_and_a_configuration_file_that_wins_over_the_pro
     run = document(tmp_path)
     assert (run["run"]["host"], run["run"]["users"], run["run"]["planned_s"]) == (stub.url, 3, 2)
     (note,) = run["verdict"]["notes"]
-    assert note.endswith("locust.conf wins over profile 'both': users 3 (the profile: 2), run time 2s (the profile: 1)")
+    assert note.endswith("locust.conf overrides profile 'both': users 3 instead of 2, run time 2s instead of 1")
     assert f"loadgate: {note}\n" in done.stderr
     assert names(tmp_path) == {"ok", "call"}
 
@@ -99,7 +99,7 @@ def test_hosts_that_are_for_clients_of_the_suites_own(tmp_path: Path, stub: Stub
     assert done.returncode == PASS, done.stdout + done.stderr
     run = document(tmp_path)
     assert (run["run"]["host"], run["run"]["users"]) == (host, 3)
-    assert run["verdict"]["notes"] == ["the environment wins over profile 'both': users 3 (the profile: 2)"]
+    assert run["verdict"]["notes"] == ["the environment overrides profile 'both': users 3 instead of 2"]
     assert names(tmp_path) == {"ok", "call"}
 
 

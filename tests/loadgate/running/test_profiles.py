@@ -107,6 +107,6 @@ def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path:
         assert_artefacts(tmp_path)
         assert document(tmp_path)["run"]["ending"] == "interrupted"
         # The start that was refused is the gate's own failure.
-        assert "the suite set the exit code" not in started.output
+        assert "the suite set exit code" not in started.output
         started.signal(signal.SIGINT)
         assert started.wait() == INCONCLUSIVE, started.output

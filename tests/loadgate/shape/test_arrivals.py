@@ -27,17 +27,17 @@ def test_a_rate_is_read_as_it_is_written(text: str, segments: list[RateSegment])
 @pytest.mark.parametrize(
     ("text", "part"),
     [
-        ("", "is not an arrival rate; write it such as 50/s"),
+        ("", "is not an arrival rate; write a rate such as 50/s"),
         ("50", "is not an arrival rate"),
         ("-5/s", "is not an arrival rate"),
         ("fast", "is not an arrival rate"),
         ("50/h", "is not an arrival rate"),
-        ("10..200/s", "needs both its rates and its time"),
-        ("50/s over 2m", "needs both its rates and its time"),
+        ("10..200/s", "needs two rates and a duration"),
+        ("50/s over 2m", "needs two rates and a duration"),
         ("10..20/s over soon", "'soon' is not a duration"),
         ("10..20/s over 0s", "longer than nothing"),
-        ("0/s", "a rate of 0 makes no load"),
-        ("0..0/s over 1m", "a rate of 0 makes no load"),
+        ("0/s", "a rate of 0 generates no load"),
+        ("0..0/s over 1m", "a rate of 0 generates no load"),
         ("10..20/s over 2m and on", "is not an arrival rate"),
     ],
 )

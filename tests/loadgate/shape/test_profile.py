@@ -66,7 +66,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"thresholds": {"auth": 1}}, "threshold 'auth' is not known"),
         ({"stages": [Stage("1m")]}, "stage 1: give either users or rate"),
         ({"stages": [Stage("1m", users=1, rate=1)]}, "stage 1: give either users or rate"),
-        ({"stages": [Stage("1m", users=1), Stage("1m", rate=1)]}, "either every stage has a rate or none"),
+        ({"stages": [Stage("1m", users=1), Stage("1m", rate=1)]}, "either all stages have a rate or none"),
         ({"stages": [Stage("1m", users=-1)]}, "stage 1: users must be a whole number of at least 0"),
         ({"stages": [Stage("1m", rate=math.inf)]}, "stage 1: rate must be a number"),
         ({"stages": [Stage("1m", users=1, spawn_rate=0)]}, "stage 1: spawn_rate must be above 0"),
