@@ -63,7 +63,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"rate": 50}, "rate: 50 is not an arrival rate"),
         ({"rate": "5/s", "stages": [Stage("1m", rate=5)]}, "give either rate or stages"),
         ({"rules": ["auth: p95 < 500"]}, "rule 1, column 16: p95 is a time"),
-        ({"thresholds": {"auth": 1}}, "threshold 'auth' is not known"),
+        ({"thresholds": {"auth": 1}}, "unknown threshold 'auth'"),
         ({"stages": [Stage("1m")]}, "stage 1: give either users or rate"),
         ({"stages": [Stage("1m", users=1, rate=1)]}, "stage 1: give either users or rate"),
         ({"stages": [Stage("1m", users=1), Stage("1m", rate=1)]}, "either all stages have a rate or none"),
@@ -73,7 +73,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"stages": [Stage("1m", users=1, spawn_rate=1, ramp="5s")]}, "stage 1: give either spawn_rate or ramp"),
         ({"stages": [Stage("1m", users=1, ramp="2m")]}, "stage 1: the ramp (2m) is longer than the stage (1m)"),
         ({"stages": [Stage("1m", users=1), Stage("x", users=1)]}, "stage 2: 'x' is not a duration"),
-        ({"stages": [Stage("1m", users=1, name="ramp")]}, "the name 'ramp' is taken"),
+        ({"stages": [Stage("1m", users=1, name="ramp")]}, "the name 'ramp' is reserved"),
         ({"stages": [Stage("1m", users=1, name=1)]}, "stage 1: name must be text, not 1"),  # type: ignore[arg-type]
         ({"description": None}, "description must be text, not None"),
         ({"stages": [Stage("1m", users=1), "1m"]}, "stage 2: must be a Stage(...), not '1m'"),
@@ -81,8 +81,8 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"weight_config": ["AuthUserFlow"]}, "weight_config must map class names to weights"),
         ({"weight_config": {Stage: 1}}, "unknown user class <class "),
         ({"thresholds": ["auth_p95_ms"]}, "thresholds must map keys to limits"),
-        ({"rules": [7]}, "rule 1, column 1: a rule is a text, such as 'auth: p95 < 500ms': 7"),
-        ({"stages": [Stage("1m", users=1, name="outside")]}, "the name 'outside' is taken"),
+        ({"rules": [7]}, "rule 1, column 1: a rule is a string, such as 'auth: p95 < 500ms': 7"),
+        ({"stages": [Stage("1m", users=1, name="outside")]}, "the name 'outside' is reserved"),
     ],
 )
 def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict[str, Any], part: str) -> None:
