@@ -12,7 +12,7 @@ import pytest
 from hypothesis import settings
 
 from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
-from tests.support.lanes import mark, no_program_starts, start_order
+from tests.support.lanes import mark, name_group, no_program_starts, start_order
 from tests.support.processes import redis_server
 
 # A line for each request that a test makes would bury the reason of a failure.
@@ -50,9 +50,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let parallel runs begin with the long tests."""
+    """Let parallel runs begin with the long tests, and keep groups together."""
     if config.pluginmanager.hasplugin("xdist"):
         items.sort(key=start_order)
+    if getattr(config.option, "loadgroup", False):
+        for item in items:
+            name_group(item)
 
 
 @pytest.hookimpl(wrapper=True)
