@@ -1,4 +1,4 @@
-"""Recording: latency sketches, the per-second store, errors, and merging over workers. Knows nothing of Locust."""
+"""Record requests: latency sketches, totals per second, errors, and the merge of workers. Independent of Locust."""
 
 from loadgate.recorder.cells import Outcome, SeriesKey
 from loadgate.recorder.errors import ErrorCount

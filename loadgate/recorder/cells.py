@@ -1,4 +1,4 @@
-"""What is kept per time slot, and how old slots are rolled up so that a day-long run stays small."""
+"""The data of each time slot. Old slots are merged into wider ones, so that a run of a day needs little memory."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -9,24 +9,24 @@ from loadgate.recorder.sketch import LatencySketch
 
 
 class Outcome(StrEnum):
-    """How a request ended, as the user class judged it."""
+    """The outcome of a request, as the user class decided it."""
 
     SUCCESS = "success"
     FAILURE = "failure"
     MEASURE = "measure"
-    """No request at all: a duration that a user class measured beside its requests."""
+    """Not a request, but a duration that a user class measured."""
 
 
 def full_name(name: str, method: str) -> str:
-    """The name with the method before it, as in `GET cart`, unless it begins with it."""
+    """Return the method and the name, as in `GET cart`. A name that starts with the method is unchanged."""
     return name if not method or name.startswith(f"{method} ") else f"{method} {name}"
 
 
 class SeriesKey(NamedTuple):
-    """What one series of cells is about.
+    """The key of a series of cells.
 
-    `group` is "" for requests of users that belong to no group. `method` is the request's method or type, "" where it
-    is not known; requests of one name and different methods are different requests.
+    `group` is "" for requests of users without a group. `method` is the request's method or type, "" if it is unknown.
+    Requests with the same name and different methods are different requests.
     """
 
     group: str
@@ -37,27 +37,27 @@ class SeriesKey(NamedTuple):
 
     @property
     def full_name(self) -> str:
-        """See `full_name`."""
+        """Return the method and the name."""
         return full_name(self.name, self.method)
 
 
 @dataclass(frozen=True, slots=True)
 class RollUp:
-    """Cells that began more than `older_than_s` before the newest one are merged into slots of `width_s`."""
+    """A rule that merges cells more than `older_than_s` older than the newest one into slots of `width_s`."""
 
     older_than_s: int
     width_s: int
 
 
 ROLL_UPS = (RollUp(3600, 10), RollUp(4 * 3600, 60))
-"""An hour keeps every second, so every run of the usual profiles does; a day with 50 names is about 300,000 cells
-instead of 4.3 million. Windows of rules over the older part are judged in steps of the wider slots."""
+"""The last hour has one cell per second. A day with 50 names therefore has about 300,000 cells instead of 4.3 million.
+In the older part, the windows of rules move in steps of the wider slots."""
 
 WIDTHS_S = (1, *(step.width_s for step in ROLL_UPS))
 
 
 class Cell:
-    """The requests of one series that ended within one time slot."""
+    """The requests of one series that ended in one time slot."""
 
     __slots__ = ("latency", "response_bytes", "service")
 
@@ -67,7 +67,7 @@ class Cell:
         self.response_bytes = 0
 
     def record(self, latency_ms: float | None, response_bytes: int, service_ms: float | None) -> None:
-        """Add one request; `service_ms` only when it differs in meaning from the latency (open model)."""
+        """Add one request. `service_ms` is given only in an open model."""
         if latency_ms is None:
             self.latency.untimed += 1
         else:
@@ -89,7 +89,7 @@ class Cell:
 
 
 class Slot(NamedTuple):
-    """`cell` covers [start_s, start_s + width_s) in whole epoch seconds."""
+    """A cell for [start_s, start_s + width_s), in whole epoch seconds."""
 
     start_s: int
     width_s: int
@@ -97,10 +97,10 @@ class Slot(NamedTuple):
 
 
 class CellSeries:
-    """The cells of one series by width and start in epoch seconds, and the sum of all.
+    """The cells of one series by width and start, in epoch seconds, and their total.
 
-    The requests of one second are pending until another one begins or somebody reads, so that recording a request adds
-    to one cell alone.
+    The requests of the current second are pending until the next second or the next read. `record` therefore updates
+    only one cell.
     """
 
     __slots__ = ("_by_width", "_newest_s", "_pending", "_pending_s", "_rolled_to_s", "_span_s", "_total")
@@ -120,25 +120,25 @@ class CellSeries:
 
     @property
     def total(self) -> Cell:
-        """All requests of the series. To be read, not changed."""
+        """Return the total of the series, for reading only."""
         self._flush()
         return self._total
 
     @property
     def span_s(self) -> tuple[int, int] | None:
-        """[first, end) of the epoch seconds in which requests ended, or None without any."""
+        """Return [first, end) of the epoch seconds in which requests ended. None without requests."""
         self._flush()
         return self._span_s
 
     def record(self, second: int, latency_ms: float | None, response_bytes: int, service_ms: float | None) -> None:
-        """Add a request that ended in an epoch second."""
+        """Add a request that ended in the epoch second `second`."""
         if second != self._pending_s:
             self._flush()
             self._pending_s = second
         self._pending.record(latency_ms, response_bytes, service_ms)
 
     def add(self, slot: Slot) -> None:
-        """Merge a slot that comes from elsewhere; the cell is copied in."""
+        """Merge a copy of a slot of another recorder."""
         self._total.merge(slot.cell)
         self._put(slot.start_s, slot.width_s, slot.cell)
 
@@ -149,7 +149,7 @@ class CellSeries:
             self._put(self._pending_s, 1, cell)
 
     def _put(self, start_s: int, width_s: int, cell: Cell) -> None:
-        """Merge a cell into a slot; a slot that is newer than all rolls up what has become old enough."""
+        """Merge a cell into a slot. A new latest slot also merges cells that have become old enough."""
         self._cell(start_s, width_s).merge(cell)
         first_s, end_s = self._span_s or (start_s, start_s + width_s)
         self._span_s = min(first_s, start_s), max(end_s, start_s + width_s)
@@ -158,13 +158,13 @@ class CellSeries:
             self._roll_up()
 
     def slots(self, since_s: int = 0) -> list[Slot]:
-        """The slots that start at `since_s` or later, in order of their start."""
+        """Return the slots that start at `since_s` or later, ordered by their start."""
         self._flush()
         found = []
         for width_s, cells in self._by_width.items():
             starts: Iterable[int] = cells
             if self._newest_s - since_s < len(cells) * width_s:
-                # The last few of many: asked for every second of a run, so their cost must not grow with it.
+                # Fast path for the latest slots: it runs every second, so its cost must not grow with the run.
                 starts = range(-(-since_s // width_s) * width_s, self._newest_s + 1, width_s)
             found += [
                 Slot(start_s, width_s, cells[start_s]) for start_s in starts if start_s >= since_s and start_s in cells
@@ -175,12 +175,12 @@ class CellSeries:
         cell = self._by_width[width_s].get(start_s)
         if cell is None:
             cell = self._by_width[width_s][start_s] = Cell()
-            # A straggler in what was rolled up already has the next round begin with it.
+            # A late report can add a cell to the merged part. The next merge then starts at this cell.
             self._rolled_to_s[width_s] = min(self._rolled_to_s[width_s], start_s)
         return cell
 
     def _roll_up(self) -> None:
-        """Widen what is old enough. Each series does so for itself and bit by bit, so that no pause is felt."""
+        """Merge old cells into wider slots. Each series does this in small steps, to avoid a stall."""
         narrow_s = 1
         for step in ROLL_UPS:
             limit_s = _limit_s(self._newest_s, step)
@@ -190,7 +190,7 @@ class CellSeries:
             narrow_s = step.width_s
 
     def _to_widen(self, width_s: int, limit_s: int) -> list[int]:
-        """The starts of cells before `limit_s`."""
+        """Return the starts of the cells before `limit_s` that are not merged yet."""
         done_s, cells = self._rolled_to_s[width_s], self._by_width[width_s]
         if limit_s <= done_s:
             return []
@@ -201,14 +201,14 @@ class CellSeries:
 
 
 def _limit_s(newest_s: int, step: RollUp) -> int:
-    # A slot is closed as a whole or not at all, so that no second is ever split over two widths.
+    # Only complete wide slots are merged, so that no second belongs to slots of two widths.
     return (newest_s - step.older_than_s) // step.width_s * step.width_s
 
 
 def covering(start_s: int, width_s: int, slots: Collection[tuple[int, int]]) -> tuple[int, int]:
-    """The widest of `slots`, given as (start, width), that covers this one: itself where none is wider.
+    """Return the widest of `slots`, as (start, width), that covers the given one, or the given one itself.
 
-    Series are rolled up each for itself, so where a scope joins several, a second may be kept in two widths.
+    Each series merges its own old slots, so a scope with several series can have a second in two widths.
     """
     for step in reversed(ROLL_UPS):
         wider = (start_s // step.width_s * step.width_s, step.width_s)

@@ -1,4 +1,4 @@
-"""What went wrong, counted by request name and error text, with a few examples each, in bounded space."""
+"""Errors, counted by request name and text, with a few exemplars each, in bounded memory."""
 
 from bisect import insort
 from collections.abc import Callable, Mapping
@@ -8,18 +8,18 @@ from typing import Any
 from loadgate.recorder.kept import KeptRequest
 
 MAX_KINDS = 200
-"""Distinct (name, text) pairs that are kept; further ones are counted under OTHER of their name."""
+"""Maximum number of distinct (name, text) pairs. Further ones are counted as OTHER of their name."""
 
 MAX_TEXT_CHARS = 300
 OTHER = "(other errors)"
 
 EXAMPLES = 3
-"""Failed requests that are kept for each kind: the first ones to end."""
+"""Number of exemplars for each error: the failed requests that ended first."""
 
 
 @dataclass(slots=True)
 class ErrorCount:
-    """How often one error came, the epoch seconds of its first and last time, and its first requests."""
+    """The count of one error, the epoch seconds of its first and last occurrence, and its first requests."""
 
     name: str
     text: str
@@ -29,34 +29,34 @@ class ErrorCount:
     examples: list[KeptRequest] = field(default_factory=list)
 
     def takes(self, end_s: float) -> bool:
-        """Whether a request that ended then is among the examples."""
+        """Return whether a request that ended at `end_s` becomes one of the exemplars."""
         return len(self.examples) < EXAMPLES or end_s < self.examples[-1].end_s
 
     def renamed(self, names: Mapping[str, str]) -> "ErrorCount":
-        """The same under another name, where `names` has one for it."""
+        """Return a copy with the name that `names` gives for it, if any."""
         name = names.get(self.name, self.name)
         return replace(self, name=name, examples=[example.renamed(names) for example in self.examples])
 
     def to_row(self) -> list[Any]:
-        """[name, text, count, first_s, last_s, examples], an example as `KeptRequest.to_row` gives it."""
+        """Return [name, text, count, first_s, last_s, exemplars], each exemplar as a row of its own."""
         examples = [example.to_row() for example in self.examples]
         return [self.name, self.text, self.count, self.first_s, self.last_s, examples]
 
     def add_example(self, request: KeptRequest) -> None:
-        """Keep a request if it is among the first."""
+        """Keep a request if it is among the first ones."""
         insort(self.examples, request, key=_first_ended)
         del self.examples[EXAMPLES:]
 
 
 class ErrorLog:
-    """Counts of errors; the sum of all counts is exact whatever the number of kinds."""
+    """Counts of errors. The sum of all counts is exact for any number of distinct errors."""
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
     def record(self, name: str, text: str, at_s: float, example: Callable[[], KeptRequest] | None = None) -> None:
-        """Count one error of request `name`, which ended at `at_s`; `example` is called if it is to be kept."""
-        # The usual case first: a known text needs no cleaning.
+        """Count one error of request `name`, which ended at `at_s`. `example` is called only if it is kept."""
+        # Fast path: a known text has already been shortened.
         known = self._counts.get((name, text))
         if known is None:
             known = self._entry(name, shorten(text), at_s)
@@ -67,7 +67,7 @@ class ErrorLog:
             known.add_example(example())
 
     def merge_json(self, rows: list[list[Any]]) -> None:
-        """Add what `to_json` of another log described."""
+        """Add the rows of another log's `to_json`."""
         for name, text, count, first_s, last_s, examples in rows:
             entry = self._entry(name, text, first_s)
             entry.count += count
@@ -77,11 +77,11 @@ class ErrorLog:
                 entry.add_example(KeptRequest(*example))
 
     def to_json(self) -> list[list[Any]]:
-        """Rows of `ErrorCount.to_row`."""
+        """Return the row of each error."""
         return [error.to_row() for error in self._counts.values()]
 
     def most_frequent(self) -> list[ErrorCount]:
-        """All kinds, the most frequent first."""
+        """Return all errors, the most frequent first."""
         return sorted(self._counts.values(), key=lambda entry: (-entry.count, entry.name, entry.text))
 
     def _entry(self, name: str, text: str, at_s: float) -> ErrorCount:
@@ -96,6 +96,6 @@ def _first_ended(request: KeptRequest) -> tuple[float, str]:
 
 
 def shorten(text: str) -> str:
-    """One line of at most MAX_TEXT_CHARS characters."""
+    """Return the text as one line of at most MAX_TEXT_CHARS characters."""
     line = " ".join(text.split()) or "(no message)"
     return line if len(line) <= MAX_TEXT_CHARS else line[: MAX_TEXT_CHARS - 1] + "…"

@@ -1,9 +1,9 @@
-"""Export as an HdrHistogram interval log (format 1.3, histograms in encoding V2), which many tools plot.
+"""Export a record as an HdrHistogram interval log (format 1.3, histograms in encoding V2), which many tools plot.
 
-The sketch has the bucket layout of an HdrHistogram with two significant digits, so that nothing is lost on the way.
-Values are whole microseconds; the column `Interval_Max` is in milliseconds. One line a second, request name and
-outcome, tagged `<name>/<outcome>`. Format: https://github.com/HdrHistogram/HdrHistogram (HistogramLogWriter.java,
-AbstractHistogram.java).
+The sketch has the bucket layout of an HdrHistogram with two significant digits, so the export is lossless. Values are
+whole microseconds; the column `Interval_Max` is in milliseconds. The log has one line per second, request name and
+outcome, with the tag `<name>/<outcome>`. Format: https://github.com/HdrHistogram/HdrHistogram
+(HistogramLogWriter.java, AbstractHistogram.java).
 """
 
 import base64
@@ -26,7 +26,7 @@ _COMPRESSED_HEADER = struct.Struct(">ii")
 
 
 def histogram_log(recorder: Recorder) -> Iterator[str]:
-    """The lines of the log, without line ends, ordered by time."""
+    """Yield the lines of the log, without line ends, ordered by time."""
     span_s = recorder.span_s()
     start_s = span_s[0] if span_s else 0
     yield "#[Values are microseconds; Interval_Max is milliseconds]"
@@ -43,7 +43,7 @@ def histogram_log(recorder: Recorder) -> Iterator[str]:
 
 
 def _lines(name: str, offset_s: int, width_s: int, totals: Totals) -> Iterator[str]:
-    # The format gives commas, spaces and line ends a meaning and knows no escape.
+    # Commas, spaces and line ends are separators in the format, which has no escape for them.
     tag = re.sub(r"[,\s]+", "_", name)
     for outcome, sketch in (("success", totals.success), ("failure", totals.failure)):
         if sketch.max_ms is not None:
@@ -51,7 +51,7 @@ def _lines(name: str, offset_s: int, width_s: int, totals: Totals) -> Iterator[s
 
 
 def encode(sketch: LatencySketch) -> str:
-    """The sketch as a compressed V2 histogram in base64."""
+    """Return the sketch as a compressed V2 histogram in base64."""
     payload = b"".join(_zig_zag(number) for number in _counts_and_gaps(sketch))
     highest_us = max(_HIGHEST_US, bucket_bounds_us(max(sketch.buckets, default=0))[1] - 1)
     header = _HEADER.pack(_ENCODING_COOKIE, len(payload), 0, _SIGNIFICANT_DIGITS, _LOWEST_US, highest_us, 1.0)
@@ -60,7 +60,7 @@ def encode(sketch: LatencySketch) -> str:
 
 
 def _counts_and_gaps(sketch: LatencySketch) -> Iterator[int]:
-    """Counts by ascending index; a run of n empty buckets is written as -n."""
+    """Yield the counts by ascending index. A sequence of n empty buckets becomes -n."""
     next_index = 0
     for index, count in sorted(sketch.buckets.items()):
         if index > next_index:
@@ -70,7 +70,7 @@ def _counts_and_gaps(sketch: LatencySketch) -> Iterator[int]:
 
 
 def _zig_zag(number: int) -> bytes:
-    """LEB128 of the zig-zag form, least significant group first. Counts stay far below the 9-byte special case."""
+    """Return the zig-zag form in LEB128, least significant group first. Counts are below the 9-byte special case."""
     rest = number << 1 if number >= 0 else (-number << 1) - 1
     groups = bytearray()
     while rest > 0x7F:

@@ -1,4 +1,4 @@
-"""The series of a recorder by group and by name, and the names that are shown."""
+"""An index of a recorder's series by group and by name, with the names for display."""
 
 from collections.abc import Iterable
 
@@ -8,9 +8,9 @@ Item = tuple[SeriesKey, CellSeries]
 
 
 class SeriesIndex:
-    """The series by group and by name, so that a question about one of many names does not look at all of them.
+    """The series by group and by name, so that a query for one name does not scan all of them.
 
-    `labels` gives for each full name the one to show: the full name itself where its name is used with several methods.
+    `labels` maps each full name to its name for display. This is the full name if several methods share the name.
     """
 
     def __init__(self, series: Iterable[Item]) -> None:
@@ -27,7 +27,7 @@ class SeriesIndex:
             self.by_label.setdefault(self.label(key), []).append((key, one))
 
     def label(self, key: SeriesKey) -> str:
-        """The name to show for a series."""
+        """Return the name of a series for display."""
         return self.labels.get(key.full_name, key.name) if key.method else key.name
 
 

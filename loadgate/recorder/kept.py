@@ -1,4 +1,4 @@
-"""The requests that are kept one by one, so that they can be found again in the target's own logs."""
+"""Exemplars: single requests that are kept with their ids, to find them in the logs of the target."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 SLOWEST = 10
-"""How many of a run's slowest requests are kept."""
+"""Number of slowest requests that are kept."""
 
 
 class RequestIds(NamedTuple):
-    """By what the target's logs name a request; "" where it was not sent or not answered with one."""
+    """The ids of a request in the target's logs. An id is "" if it was not sent or not returned."""
 
     trace_id: str
     request_id: str
@@ -23,7 +23,7 @@ NO_IDS = RequestIds("", "")
 
 @dataclass(frozen=True, slots=True)
 class KeptRequest:
-    """One request. `start_s` is in epoch seconds; `latency_ms` counts from there."""
+    """One exemplar. `start_s` is in epoch seconds; `latency_ms` starts there."""
 
     group: str
     name: str
@@ -34,46 +34,46 @@ class KeptRequest:
 
     @property
     def end_s(self) -> float:
-        """When it ended, in epoch seconds."""
+        """Return its end in epoch seconds."""
         return self.start_s + self.latency_ms / 1000
 
     def renamed(self, names: Mapping[str, str]) -> KeptRequest:
-        """The same under another name, where `names` has one for it."""
+        """Return a copy with the name that `names` gives for it, if any."""
         return replace(self, name=names[self.name]) if self.name in names else self
 
     def to_row(self) -> list[Any]:
-        """A short form for JSON and msgpack."""
+        """Return a short form for JSON and msgpack."""
         return [self.group, self.name, self.start_s, self.latency_ms, self.trace_id, self.request_id]
 
 
 class SlowestRequests:
-    """The slowest of all requests that were offered, in whatever order and from however many processes."""
+    """The slowest of all offered requests, from any number of processes and in any order."""
 
     __slots__ = ("_kept", "floor_ms")
 
     def __init__(self) -> None:
         self._kept: list[KeptRequest] = []
         self.floor_ms = 0.0
-        """A request that took less time is not among the slowest."""
+        """The least latency of the slowest requests. A faster request need not be offered."""
 
     def offer(self, request: KeptRequest) -> None:
-        """Keep a request if it is among the slowest; of equally slow ones, those that began first."""
+        """Keep a request if it is among the slowest. Of equal latencies, those that started first are kept."""
         insort(self._kept, request, key=_slowest_first)
         if len(self._kept) >= SLOWEST:
             del self._kept[SLOWEST:]
             self.floor_ms = self._kept[-1].latency_ms
 
     def requests(self) -> list[KeptRequest]:
-        """The slowest first."""
+        """Return the requests, the slowest first."""
         return list(self._kept)
 
     def merge_rows(self, rows: Iterable[list[Any]]) -> None:
-        """Offer what `to_rows` of another one described."""
+        """Offer the rows of another instance's `to_rows`."""
         for row in rows:
             self.offer(KeptRequest(*row))
 
     def to_rows(self) -> list[list[Any]]:
-        """Rows of `KeptRequest.to_row`."""
+        """Return the row of each request."""
         return [request.to_row() for request in self._kept]
 
 

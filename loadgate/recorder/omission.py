@@ -1,24 +1,25 @@
-"""Correction for coordinated omission in closed-model figures.
+"""Correct the latencies of a closed model for coordinated omission.
 
-A user who waits for a slow answer sends nothing meanwhile, so a stall of 2 s shows as one slow request although every
-request meant for those 2 s would have met it. Given the interval at which one user means to send, the missing ones
-are put back as HdrHistogram does (`copyCorrectedForCoordinatedOmission`): for each latency L above the interval I,
-also L - I, L - 2 I, ... down to I. The corrected figures are an estimate for a reader; rules read what was measured.
+While a user waits for a slow response, it sends no requests. A stall of 2 s therefore appears as one slow request per
+user, although every request planned for these 2 s would have been slow. Given the interval between a user's requests,
+the missing requests are added as in HdrHistogram (`copyCorrectedForCoordinatedOmission`): for each latency L above the
+interval I, also L - I, L - 2 I, ... down to I. The corrected latencies are an estimate for the report. Rules read the
+measured latencies.
 """
 
 from loadgate.recorder.sketch import LatencySketch
 
 _MAX_ADDED = 10_000
-"""Most samples put back for one bucket's value; a finer interval is widened so that the work stays bounded."""
+"""Maximum number of values that are added for one bucket. A shorter interval is widened, to bound the work."""
 
 
 def expected_interval_ms(latencies: LatencySketch, user_seconds: float) -> float | None:
-    """The interval at which one user means to send a request, or None when it cannot be known.
+    """Return the interval between a user's requests in a run without stalls, or None if it cannot be computed.
 
-    `user_seconds` is the time that users were running, summed over users; `latencies` are all requests of these
-    users. What users did not spend waiting for answers they spent pausing; a pause, and a median answer, is what
-    lies between two requests when nothing stalls. So a stall does not lengthen the interval that it is judged by.
-    Where the pacing is known (constant_pacing), use that instead.
+    `user_seconds` is the running time of the users, summed over all users; `latencies` are those of all their requests.
+    The interval is the mean pause plus the median latency. The users' pauses are the time that they did not wait for
+    responses. A stall therefore does not lengthen the interval. If the pacing is known (constant_pacing), use it
+    instead.
     """
     median_ms = latencies.quantile(0.5)
     if median_ms is None or user_seconds <= 0:
@@ -29,9 +30,9 @@ def expected_interval_ms(latencies: LatencySketch, user_seconds: float) -> float
 
 
 def corrected(latencies: LatencySketch, interval_ms: float) -> LatencySketch:
-    """The latencies with those put back that users would have seen, had they sent every `interval_ms`.
+    """Return the latencies plus those of the requests that a user would have sent every `interval_ms`.
 
-    Raises ValueError unless the interval is above 0.
+    Raises ValueError if the interval is not above 0.
     """
     if not interval_ms > 0:
         raise ValueError(f"the expected interval must be above 0 ms; got {interval_ms!r}")

@@ -1,11 +1,15 @@
-"""The cells of one series in packed columns: a tenth of their size as JSON numbers, and read without an object a cell.
+"""Pack the cells of a series into columns: a tenth of the size of JSON numbers, readable without an object per cell.
 
-`{"count": n, "columns": text}`, where the text is the base64 of the zlib-compressed columns, one after the other,
-little-endian: `start_s` (uint32), `width_s` (uint16) and `response_bytes` (uint64) of n cells each, then the columns of
-the latency sketches, and, where `service` is true, those of the service times, and, where `untimed` is there and true,
-how many requests of each cell have no latency (uint32). Columns of n sketches: `sum_ns`
-(uint64), `min_ms` and `max_ms` (float64, NaN for a sketch without samples), `used` (uint16: how many buckets),
-then for all buckets of all cells `buckets` (uint16) and `samples` (uint32).
+The form is `{"count": n, "columns": text}`. The text is the base64 form of the zlib-compressed, little-endian columns
+in this order:
+
+- `start_s` (uint32), `width_s` (uint16) and `response_bytes` (uint64) of n cells;
+- the columns of the latency sketches;
+- if `service` is true, the columns of the sketches of service times;
+- if `untimed` is true, the number of requests without a latency in each cell (uint32).
+
+The columns of n sketches are `sum_ns` (uint64), `min_ms` and `max_ms` (float64, NaN for a sketch without samples) and
+`used` (uint16, the number of buckets), then `buckets` (uint16) and `samples` (uint32) for all buckets of all cells.
 """
 
 from __future__ import annotations
@@ -22,12 +26,12 @@ from typing import Any, NamedTuple
 from loadgate.recorder.cells import Cell, Slot
 from loadgate.recorder.sketch import LatencySketch, added_up
 
-# Most of the gain at a fifth of the time of the usual level.
+# Level 1 gives most of the gain in a fifth of the time of the default level.
 _ZLIB_LEVEL = 1
 
 
 class SketchColumns(NamedTuple):
-    """The sketches of n cells: cell i has the buckets `ends[i - 1]` (0 for the first) to `ends[i]`."""
+    """The sketches of n cells. Cell i has the buckets from `ends[i - 1]` (0 for the first cell) up to `ends[i]`."""
 
     sum_ns: array[int]
     min_ms: array[float]
@@ -37,7 +41,7 @@ class SketchColumns(NamedTuple):
     samples: array[int]
 
     def sketch(self, first: int, end: int) -> LatencySketch:
-        """The sketch of all samples of the cells `first` to `end`, which is not among them."""
+        """Return the sketch of all samples of the cells from `first` up to, but not including, `end`."""
         sketch = LatencySketch()
         low, high = self.ends[first - 1] if first else 0, self.ends[end - 1]
         if low == high:
@@ -53,7 +57,7 @@ class SketchColumns(NamedTuple):
 
 
 class CellColumns(NamedTuple):
-    """n cells: each covers [start_s, start_s + width_s) in whole epoch seconds."""
+    """The columns of n cells. Each cell covers [start_s, start_s + width_s) in whole epoch seconds."""
 
     start_s: array[int]
     width_s: array[int]
@@ -63,14 +67,14 @@ class CellColumns(NamedTuple):
     untimed: array[int]
 
     def latencies(self, first: int, end: int) -> LatencySketch:
-        """The latencies of the cells `first` to `end`, with their requests without one."""
+        """Return the latencies of the cells from `first` up to `end`, and the count of requests without one."""
         sketch = self.latency.sketch(first, end)
         sketch.untimed = sum(self.untimed[first:end])
         return sketch
 
 
 def pack(slots: Sequence[Slot]) -> dict[str, Any]:
-    """Return the JSON-able form of the cells of one series."""
+    """Return the JSON form of the cells of one series."""
     cells = [slot.cell for slot in slots]
     has_service = any(cell.service is not None for cell in cells)
     columns = [
@@ -92,7 +96,7 @@ def pack(slots: Sequence[Slot]) -> dict[str, Any]:
 
 
 def unpack(data: Mapping[str, Any]) -> CellColumns:
-    """Return the columns that `pack` wrote. Raises ValueError when they are not whole."""
+    """Return the columns that `pack` wrote. Raises ValueError if they are incomplete."""
     count = data["count"]
     try:
         reader = _Reader(zlib.decompress(b64decode(data["columns"])))
@@ -106,7 +110,7 @@ def unpack(data: Mapping[str, Any]) -> CellColumns:
 
 
 def iter_slots(columns: CellColumns) -> Iterator[Slot]:
-    """Return the cells one after the other, as the recorder keeps them."""
+    """Yield the cells in the form that the recorder holds."""
     for number, (start_s, width_s) in enumerate(zip(columns.start_s, columns.width_s, strict=True)):
         cell = Cell()
         cell.latency = columns.latencies(number, number + 1)
@@ -130,7 +134,7 @@ def _sketch_columns(sketches: Sequence[LatencySketch]) -> list[array[Any]]:
 
 
 class _Reader:
-    """Takes columns from the front of bytes."""
+    """Reads one column after the other."""
 
     def __init__(self, raw: bytes) -> None:
         self._raw = memoryview(raw)
@@ -140,7 +144,7 @@ class _Reader:
         column = array(kind)
         end = self._at + count * column.itemsize
         if end > len(self._raw):
-            raise ValueError(f"recorded cells cannot be read: {len(self._raw)} bytes where at least {end} belong")
+            raise ValueError(f"recorded cells cannot be read: {len(self._raw)} bytes instead of at least {end}")
         column.frombytes(self._raw[self._at : end])
         self._at = end
         return _little_endian(column)
@@ -153,7 +157,7 @@ class _Reader:
 
 
 def _little_endian(column: array[Any]) -> array[Any]:
-    """Turn a column of this machine's byte order into the file's, or back."""
+    """Convert a column from this machine's byte order to that of the file, or back."""
     if sys.byteorder == "big":
         column.byteswap()
     return column

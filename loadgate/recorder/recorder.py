@@ -1,4 +1,4 @@
-"""The recorder: every request of a run, by group, name, outcome, stage and second, mergeable over workers."""
+"""The recorder: all requests of a run by group, name, outcome, stage and second. Records of workers can be merged."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
@@ -17,22 +17,22 @@ from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Tota
 from loadgate.recorder.sketch import LatencySketch
 
 STEADY = "steady"
-"""The stage of requests sent while the load was as the profile wants it, as opposed to `RAMP`."""
+"""The stage of requests that started after the ramp, while the load was that of the profile."""
 
 RAMP = "ramp"
 
 OUTSIDE = "outside"
-"""The stage of requests sent while no load was made: before an open model's first arrival, when its users set out, and
+"""The stage of requests outside the load: those that users of an open model send before the first arrival, and those
 after the users were told to stop."""
 
 MAX_MS = 24 * 3600 * 1000.0
-"""The longest time that is kept. What is longer is no measurement, and many of it could not be summed up."""
+"""The longest latency. A longer one is rejected, because it is not a measurement and could overflow a sum."""
 
 MAX_END_S = 2**32
 MAX_BYTES = 2**48
 
 MAX_NAMES = 2000
-"""Request names that are kept apart; requests of further ones count under OTHER_NAMES of their group."""
+"""Maximum number of request names. Requests with further names count as OTHER_NAMES of their group."""
 
 OTHER_NAMES = "(other names)"
 
@@ -41,11 +41,11 @@ FORMAT_VERSION = 2
 
 
 class Recorder:
-    """Where requests are recorded and figures are read.
+    """The record of a run.
 
-    In a run of one process, `record` and read. On a worker, `record` and send `take_delta()` now and then, the last
-    one with `final=True`; on the master, `merge_delta` each and read. `record` never waits, so that it is safe among
-    greenlets; threads must not share a recorder.
+    In a run with one process, call `record` and read the totals. A worker calls `record` and sends `take_delta()` at
+    intervals, at last with `final=True`; the master calls `merge_delta` for each report and reads the totals. `record`
+    never yields, so greenlets can share a recorder. Threads must not share one.
     """
 
     def __init__(self) -> None:
@@ -60,22 +60,23 @@ class Recorder:
         self._next_sequence = 0
 
     def record(self, request: FinishedRequest, stage: str = STEADY) -> None:
-        """Count one finished request, filed under the second in which it ended.
+        """Add one finished request to the second in which it ended.
 
-        Raises ValueError for what cannot be kept: a fault of a clock or of whoever measured, not a measurement.
+        Raises ValueError for a request that must be rejected, such as one with a negative or infinite latency.
         """
         name, outcome, start_s, latency_ms, method, response_bytes, error, group, service_ms, ids = request
         took_ms = latency_ms or 0.0
         end_s = start_s + took_ms / 1000
-        # Before anything is kept, so that a refused request leaves no trace.
+        # All checks precede the first change, so that a rejected request leaves the record unchanged.
         if not 0.0 <= took_ms <= MAX_MS or not (service_ms is None or 0.0 <= service_ms <= MAX_MS):
             raise ValueError(
                 f"times must be finite, at least 0 ms and at most a day; got {latency_ms!r}, {service_ms!r}"
             )
         if not 0.0 <= end_s < MAX_END_S:
-            raise ValueError(f"times of day are epoch seconds, as time.time() gives them; it ended at {end_s!r}")
+            raise ValueError(f"the start must be in epoch seconds, such as time.time(); got an end at {end_s!r}")
         if not (isinstance(name, str) and isinstance(group, str) and 0 <= response_bytes <= MAX_BYTES):
-            raise ValueError(f"name and group are texts, sizes at least 0; got {name!r}, {group!r}, {response_bytes!r}")
+            got = f"{name!r}, {group!r}, {response_bytes!r}"
+            raise ValueError(f"name and group must be strings, and sizes at least 0; got {got}")
         key = SeriesKey(group, name, outcome, stage, method)
         series = self._series.get(key)
         if series is None:
@@ -88,25 +89,25 @@ class Recorder:
             self._slowest.offer(_keep(group, full_name(name, method), start_s, latency_ms, ids))
 
     def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
-        """Count a duration that is no request of its own, taken at `at_s` (epoch seconds); below 0 it counts as 0.
+        """Add a duration that is not a request, measured at `at_s` (epoch seconds). A value below 0 counts as 0.
 
-        It is read as the latencies of successful requests are, but under its own name and group alone. Raises
-        ValueError as `record`.
+        It is read like the latency of a successful request, but only under its own name and group. Raises ValueError
+        like `record`.
         """
         value_ms = 0.0 if value_ms < 0 else value_ms
         measure = FinishedRequest(name, Outcome.MEASURE, at_s - value_ms / 1000, value_ms, group=group)
         self.record(measure, stage)
 
     def count(self, counter: str, times: int = 1) -> None:
-        """Count an event that is no finished request, such as a late, dropped or never-started arrival."""
+        """Count an event that is not a finished request, such as a late or dropped arrival."""
         self._counters[counter] += times
 
     # Reports of workers
 
     def take_delta(self, *, final: bool = False) -> dict[str, Any]:
-        """Everything recorded since the last take, fit for JSON and msgpack; the recorder is empty afterwards."""
+        """Return and remove everything that was recorded since the last call, in a form for JSON and msgpack."""
         header = {"recorder": self._recorder_id, "sequence": self._next_sequence, "final": final}
-        # The master knows which names other workers used with which methods.
+        # Names without methods: only the master knows whether other workers use a name with other methods.
         delta = self._rows(lambda key: key.name, self._errors.to_json(), self._slowest.to_rows()) | header
         self._next_sequence += 1
         self._series = {}
@@ -117,10 +118,10 @@ class Recorder:
         return delta
 
     def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
-        """Add a worker's report; False when it was already there.
+        """Add a worker's report. Return False if it was already added.
 
-        Exact: the sketches become those of all samples. A gap in the sequence is remembered until it is filled.
-        Raises ValueError when the report is of another version of loadgate.
+        The merge is lossless. A gap in the sequence is remembered until it is filled. Raises ValueError if the report
+        has another format version.
         """
         _check_version(delta)
         if not self._reports.accept(worker_id, delta["recorder"], delta["sequence"], final=delta["final"]):
@@ -129,13 +130,13 @@ class Recorder:
         return True
 
     def lost_reports(self) -> list[LostReports]:
-        """Workers whose reports have a gap or no end; ask when the run is over."""
+        """Return the workers with a missing or no final report. Call it after the run."""
         return self._reports.lost()
 
-    # The whole, as a document
+    # JSON form
 
     def to_json(self) -> dict[str, Any]:
-        """All that was recorded: `series`, each with its packed cells, `errors`, `slowest` and `counters`."""
+        """Return the whole record: `series` with packed cells, `errors`, `slowest` and `counters`."""
         errors = [error.to_row() for error in self.errors()]
         return self._rows(self._indexed.label, errors, [request.to_row() for request in self.slowest()])
 
@@ -163,30 +164,30 @@ class Recorder:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recorder":
-        """The recorder that `to_json` described. Raises ValueError when it is of another version."""
+        """Return the recorder that `to_json` converted. Raises ValueError for another format version."""
         _check_version(data)
         recorder = cls()
         recorder._merge(data)
         return recorder
 
-    # Figures
+    # Queries
 
     def groups(self) -> list[str]:
-        """Groups with at least one request, sorted."""
+        """Return the groups with at least one request, sorted."""
         return sorted({key.group for key in self._series if key.group})
 
     def names(self) -> list[str]:
-        """Request names, sorted; with the method before a name that is used with several, as in Locust's table."""
+        """Return the request names, sorted. A name that is used with several methods has the method before it."""
         return sorted(self._indexed.by_label)
 
     def requests(self) -> list[RequestName]:
-        """Each request name within its group ("" for none), sorted by group and name: the rows of a report."""
+        """Return each request name with its group ("" for none), sorted by group and name, as rows of a report."""
         index = self._indexed
         pairs = sorted({(key.group, index.label(key)) for key in self._series})
         return [RequestName(name, group) for group, name in pairs]
 
     def methods(self) -> dict[str, int]:
-        """How many requests there are of each method or type."""
+        """Return the number of requests of each method or type."""
         counts: Counter[str] = Counter()
         for key, series in self._series.items():
             if key.outcome is not Outcome.MEASURE:
@@ -194,35 +195,35 @@ class Recorder:
         return dict(counts)
 
     def without(self, methods: Collection[str]) -> "Recorder":
-        """The same record without the requests of these methods. To be read, not to be recorded in."""
+        """Return a view of the record without the requests of these methods, for reading only."""
         rest = Recorder()
         rest._series = {key: series for key, series in self._series.items() if key.method not in methods}
         return rest
 
     def is_measure(self, scope: Scope) -> bool:
-        """Whether a scope holds measures and no request."""
+        """Return whether a scope has measures and no requests."""
         outcomes = {key.outcome for key, _ in self._matching(scope)}
         return scope != OVERALL and outcomes == {Outcome.MEASURE}
 
     def stages(self) -> list[str]:
-        """Stages with at least one request, sorted."""
+        """Return the stages with at least one request, sorted."""
         return sorted({key.stage for key in self._series})
 
     def span_s(self) -> tuple[int, int] | None:
-        """[first, end) of the epoch seconds in which requests ended, or None without any."""
+        """Return [first, end) of the epoch seconds in which requests ended. None without requests."""
         spans = [span_s for series in self._series.values() if (span_s := series.span_s) is not None]
         return (min(first_s for first_s, _ in spans), max(end_s for _, end_s in spans)) if spans else None
 
     def totals(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> Totals:
-        """All requests of a scope, of all stages or the given ones."""
+        """Return the totals of a scope, of all stages or of the given ones."""
         return sum_cells((key.outcome, series.total) for key, series in self._select(scope, stages))
 
     def time_slots(
         self, scope: Scope = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
     ) -> list[TimeSlot]:
-        """The requests of a scope per second (per wider slot where rolled up), ascending; empty slots are absent.
+        """Return the totals of a scope per second, or per wider slot for old ones, ascending and without empty slots.
 
-        `since_s` leaves out the slots that start earlier.
+        Slots that start before `since_s` are omitted.
         """
         found = [(key.outcome, slot) for key, series in self._select(scope, stages) for slot in series.slots(since_s)]
         keys = {(slot.start_s, slot.width_s) for _, slot in found}
@@ -232,7 +233,7 @@ class Recorder:
         return [TimeSlot(start_s, width_s, sum_cells(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
     def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
-        """Times from the actual sending of successful requests; empty unless the run was an open model."""
+        """Return the service times of successful requests. Empty in a closed model."""
         sketch = LatencySketch()
         for key, series in self._select(scope, stages):
             if key.outcome is Outcome.SUCCESS and series.total.service is not None:
@@ -240,7 +241,7 @@ class Recorder:
         return sketch
 
     def errors(self) -> list[ErrorCount]:
-        """Errors by name and text, the most frequent first."""
+        """Return the errors by name and text, the most frequent first."""
         labels = self._indexed.labels
         return [error.renamed(labels) for error in self._errors.most_frequent()]
 
@@ -254,7 +255,7 @@ class Recorder:
         return dict(self._counters)
 
     def cell_count(self) -> int:
-        """How many cells are held: the measure of the memory in use."""
+        """Return the number of cells, which determines the memory in use."""
         return sum(len(series) for series in self._series.values())
 
     def _select(self, scope: Scope, stages: Collection[str] | None) -> list[tuple[SeriesKey, CellSeries]]:
@@ -264,7 +265,7 @@ class Recorder:
         return [item for item in found if stages is None or item[0].stage in stages]
 
     def _matching(self, scope: Scope) -> list[tuple[SeriesKey, CellSeries]]:
-        """Every series of a scope, measures beside requests."""
+        """Return all series of a scope, both requests and measures."""
         index = self._indexed
         if scope == OVERALL:
             return index.every
@@ -280,7 +281,7 @@ class Recorder:
         return self._index
 
     def _new_series(self, key: SeriesKey) -> CellSeries:
-        """The series of a key that has none yet; of a name too many, that of the other names."""
+        """Add the series of a new key. A name beyond MAX_NAMES uses the series of OTHER_NAMES."""
         if key.name not in self._names and len(self._names) >= MAX_NAMES:
             key = key._replace(name=OTHER_NAMES, method="")
         self._names.add(key.name)
@@ -306,6 +307,6 @@ def _keep(
 def _check_version(data: Mapping[str, Any]) -> None:
     if data.get("version") != FORMAT_VERSION:
         raise ValueError(
-            f"recorded data of version {data.get('version')!r} cannot be read; this loadgate reads {FORMAT_VERSION}: "
-            "use the same loadgate on all machines"
+            f"recorded data of version {data.get('version')!r} cannot be read, only version {FORMAT_VERSION}; "
+            "use the same loadgate version on all machines"
         )

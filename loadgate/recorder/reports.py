@@ -1,18 +1,18 @@
-"""Bookkeeping of the reports that workers send, so that none counts twice and none is lost in silence."""
+"""Track the reports of workers, so that none counts twice and every lost one is noticed."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
 class WorkerReports:
-    """What came from one recorder of one worker. Sequence numbers start at 0 and have no gaps when sent."""
+    """The reports of one recorder of one worker. Their sequence numbers start at 0 and have no gaps."""
 
     seen: set[int] = field(default_factory=set)
     below: int = 0
     last_of_run: int | None = None
 
     def accept(self, sequence: int, *, final: bool) -> bool:
-        """Whether the report is new; remembers it."""
+        """Remember a report. Return whether it is new."""
         if sequence < self.below or sequence in self.seen:
             return False
         self.seen.add(sequence)
@@ -25,19 +25,19 @@ class WorkerReports:
 
     @property
     def missing(self) -> int:
-        """Reports known to have been sent that have not come."""
+        """Return the number of reports that were sent but have not arrived."""
         highest = max(self.seen, default=self.below - 1)
         return highest + 1 - self.below - len(self.seen)
 
     @property
     def complete(self) -> bool:
-        """Whether the last report of the run and all before it have come."""
+        """Return whether the final report and all before it have arrived."""
         return self.last_of_run is not None and self.missing == 0
 
 
 @dataclass(frozen=True, slots=True)
 class LostReports:
-    """`missing` reports of a worker never came; with `unfinished`, neither did the last one of the run."""
+    """The lost reports of a worker: `missing` ones, and with `unfinished` also the final one."""
 
     worker_id: str
     missing: int
@@ -49,22 +49,22 @@ class LostReports:
             parts.append(f"{self.missing} of its reports did not arrive")
         if self.unfinished:
             parts.append("its last report did not arrive")
-        return f"worker {self.worker_id}: {', and '.join(parts)}; its latest requests are missing from the figures"
+        return f"worker {self.worker_id}: {', and '.join(parts)}; its latest requests are missing"
 
 
 class ReportBook:
-    """All workers' reports."""
+    """The reports of all workers."""
 
     def __init__(self) -> None:
         self._reports: dict[tuple[str, str], WorkerReports] = {}
 
     def accept(self, worker_id: str, recorder_id: str, sequence: int, *, final: bool) -> bool:
-        """Whether this report is new. `recorder_id` tells a restarted worker from a repeated report."""
+        """Remember a report. Return whether it is new. `recorder_id` identifies a restarted worker."""
         reports = self._reports.setdefault((worker_id, recorder_id), WorkerReports())
         return reports.accept(sequence, final=final)
 
     def lost(self) -> list[LostReports]:
-        """Workers whose reports are incomplete; ask when the run is over and all have been heard."""
+        """Return the workers whose reports are incomplete. Call it after the run."""
         return [
             LostReports(worker_id, reports.missing, reports.last_of_run is None)
             for (worker_id, _), reports in self._reports.items()

@@ -1,4 +1,4 @@
-"""One finished request, as it is handed from whoever saw it to the recorder."""
+"""One finished request, in the form that the recorder accepts."""
 
 from collections.abc import Callable
 from typing import NamedTuple, Self
@@ -8,31 +8,31 @@ from loadgate.recorder.kept import RequestIds
 
 
 class FinishedRequest(NamedTuple):
-    """A request that has ended, well or not. Times are in milliseconds, moments in epoch seconds.
+    """A request that has succeeded or failed. Durations are in milliseconds, times in epoch seconds.
 
-    A tuple, since every request makes one: a frozen dataclass takes five times as long to make.
+    It is a tuple because a frozen dataclass takes five times as long to create.
     """
 
     name: str
     outcome: Outcome
     start_s: float
-    """When it was sent or, in an open model, was meant to be sent."""
+    """The time at which it was sent or, in an open model, its intended start."""
     latency_ms: float | None
-    """Counts from `start_s`; None for a request without a time, which is counted and has no latency."""
+    """The time from `start_s` to its end. None for a request without a time, which is only counted."""
     method: str = ""
-    """Its method or type: requests of one name and different methods are different requests."""
+    """Its method or type. Requests with the same name and different methods are different requests."""
     response_bytes: int = 0
     error: str | None = None
-    """What a failure is counted under."""
+    """The text under which a failure is counted."""
     group: str = ""
-    """That of its user class, "" for none: it then counts under its name and `overall` alone."""
+    """The group of its user class. With "" it counts only under its name and `overall`."""
     service_ms: float | None = None
-    """The time from its actual sending, given only in an open model."""
+    """Its service time, given only in an open model."""
     ids: Callable[[], RequestIds] | None = None
-    """Gives what names it in the target's logs; asked for the few requests that are kept one by one."""
+    """Returns its ids in the target's logs. It is called only for exemplars."""
 
     def whole(self) -> Self:
-        """Return it with texts that a file can hold; see `whole_text`."""
+        """Return a copy with valid texts (see `whole_text`)."""
         error = self.error
         has_whole_error = error is None or error.isascii()
         if has_whole_error and self.name.isascii() and self.method.isascii() and self.group.isascii():
@@ -46,5 +46,5 @@ class FinishedRequest(NamedTuple):
 
 
 def whole_text(text: str) -> str:
-    """Return the text without halves of characters, as a cut JSON string or an argument has: no file can hold them."""
+    """Return the text without lone surrogates, which no file can hold. Truncated JSON can contain them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

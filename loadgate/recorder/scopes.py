@@ -1,4 +1,4 @@
-"""What may be asked of a record, and the form of the answers: scopes, their totals, and those of a stretch of time."""
+"""Scopes, and the totals of a scope for a whole run or for a time slot."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ OVERALL = "overall"
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """All requests of a scope: latencies by outcome, and bytes received. Adding two changes neither."""
+    """The requests of a scope: latencies by outcome, and received bytes. An addition returns a new object."""
 
     success: LatencySketch = field(default_factory=LatencySketch)
     failure: LatencySketch = field(default_factory=LatencySketch)
@@ -24,7 +24,7 @@ class Totals:
 
     @classmethod
     def sum(cls, parts: Iterable["Totals"]) -> Self:
-        """All requests of the parts, with one pass over each."""
+        """Return the sum of several totals."""
         success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
         for part in parts:
             success.merge(part.success)
@@ -34,31 +34,32 @@ class Totals:
 
     @property
     def requests(self) -> int:
-        """Requests of either outcome."""
+        """Return the number of successful and failed requests."""
         return self.success.requests + self.failure.requests
 
     @property
     def failures(self) -> int:
-        """Failed requests, with and without a latency."""
+        """Return the number of failed requests, with and without a latency."""
         return self.failure.requests
 
 
 class RequestName(NamedTuple):
-    """A scope of one request name, as the recorder shows it, within one group or (None) whatever the group."""
+    """The scope of one request name, within one group or, with None, in all groups."""
 
     name: str
     group: str | None = None
 
 
 Scope = str | RequestName
-"""`overall`, a group, or a request name where no group has that text; RequestName says exactly which.
+"""A text is `overall`, a group, or a request name if no group has that name. RequestName is always a request name.
 
-Measures have names and groups as requests do. A scope with both holds its requests; `overall` never holds a measure.
+Measures have names and groups like requests. A scope that has both consists of its requests. `overall` never includes
+measures.
 """
 
 
 class TimeSlot(NamedTuple):
-    """All requests of a scope that ended in [start_s, start_s + width_s), epoch seconds."""
+    """The requests of a scope that ended in [start_s, start_s + width_s), in epoch seconds."""
 
     start_s: int
     width_s: int
@@ -66,7 +67,7 @@ class TimeSlot(NamedTuple):
 
 
 def sum_cells(cells: Iterable[tuple[Outcome, Cell]]) -> Totals:
-    """Add up cells; measures count as successes do."""
+    """Return the sum of cells. Measures count as successes."""
     success, failure, response_bytes = LatencySketch(), LatencySketch(), 0
     for outcome, cell in cells:
         (failure if outcome is Outcome.FAILURE else success).merge(cell.latency)

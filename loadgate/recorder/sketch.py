@@ -1,9 +1,9 @@
-"""The latency sketch: counts in logarithmic buckets, so that quantiles are known to 0.5 % and merging loses nothing.
+"""The latency sketch: counts in logarithmic buckets, with a quantile error of at most 0.5 % and a lossless merge.
 
-The buckets are those of an HdrHistogram with two significant digits over whole microseconds: up to 256 us each
-microsecond has its own bucket, above that each doubling is cut into 128 equal parts. The middle of a bucket is
+The buckets are those of an HdrHistogram with two significant digits over whole microseconds. Up to 256 us each
+microsecond has its own bucket; above, each doubling is divided into 128 equal parts. The middle of a bucket is
 therefore at most 0.5 us (0.5 % at 100 us, less above) or 1/256 = 0.39 % away from any value in it. There is no upper
-end: the bound holds for 10 minutes and beyond. See http://hdrhistogram.org for the layout.
+limit. See http://hdrhistogram.org for the layout.
 """
 
 import math
@@ -13,18 +13,18 @@ from itertools import accumulate, compress
 from typing import NamedTuple
 
 RELATIVE_ERROR = 0.005
-"""Bound of |reported - true| / true for any quantile of values of at least 100 us."""
+"""The maximum of |reported - true| / true for quantiles of values of at least 100 us."""
 
 _SUB_BUCKET_BITS = 8
 _HALF_COUNT = 1 << (_SUB_BUCKET_BITS - 1)
 _UNIT_BUCKETS = 1 << _SUB_BUCKET_BITS
 _NS_PER_MS = 1_000_000
 _INDICES = tuple(range(1 << 16))
-"""Every index that a column of two bytes can hold: sketches that share these numbers take less memory."""
+"""All bucket indices that fit in two bytes. Sketches share these objects, which saves memory."""
 
 
 class Bucket(NamedTuple):
-    """`samples` of them lie in [low_ms, high_ms)."""
+    """A bucket with `samples` values in [low_ms, high_ms)."""
 
     low_ms: float
     high_ms: float
@@ -32,7 +32,7 @@ class Bucket(NamedTuple):
 
 
 def bucket_index(value_us: int) -> int:
-    """The bucket of a whole number of microseconds, 0 or more."""
+    """Return the bucket of a whole number of microseconds, which is at least 0."""
     if value_us < _UNIT_BUCKETS:
         return value_us
     shift = value_us.bit_length() - _SUB_BUCKET_BITS
@@ -40,7 +40,7 @@ def bucket_index(value_us: int) -> int:
 
 
 def bucket_bounds_us(index: int) -> tuple[int, int]:
-    """The half-open range of microseconds that bucket `index` holds."""
+    """Return the half-open range of microseconds of bucket `index`."""
     if index < _UNIT_BUCKETS:
         return index, index + 1
     shift = (index >> (_SUB_BUCKET_BITS - 1)) - 1
@@ -49,22 +49,22 @@ def bucket_bounds_us(index: int) -> tuple[int, int]:
 
 
 def bucket_ms(index: int) -> float:
-    """The latency that stands for a bucket: its middle, in ms."""
+    """Return the latency that represents a bucket: its middle, in ms."""
     low_us, high_us = bucket_bounds_us(index)
     return (low_us + high_us) / 2000
 
 
 def nearest_rank(quantile: float, count: int) -> int:
-    """The rank (1-based) of the smallest of `count` samples that has at least `quantile * count` samples up to it."""
-    # Rounding first: 0.07 * 100 is 7.000000000000001 in binary, and its rank is 7.
+    """Return the 1-based rank of a quantile: the smallest rank that is at least `quantile * count`."""
+    # Round first: 0.07 * 100 is 7.000000000000001 in binary, but its rank is 7.
     return min(count, max(1, math.ceil(round(quantile * count, 6))))
 
 
 def added_up(parts: Iterable[Iterable[tuple[int, int]]], end: int) -> dict[int, int]:
-    """Samples by bucket of many parts, each of (bucket, samples) in any order; `end` is above every bucket.
+    """Return the samples per bucket, summed over parts of (bucket, samples). `end` is above every bucket.
 
-    Fast path: with a list over all buckets the report of a day takes two thirds of the time that it takes with a
-    dictionary (tests/loadgate/report/test_long_runs.py).
+    Fast path: with a list of all buckets, the report of a run of a day takes two thirds of the time that it takes with
+    a dictionary (tests/loadgate/report/test_long_runs.py).
     """
     dense = [0] * end
     for part in parts:
@@ -76,10 +76,9 @@ def added_up(parts: Iterable[Iterable[tuple[int, int]]], end: int) -> dict[int, 
 class LatencySketch:
     """A distribution of latencies in ms: exact count, sum, minimum and maximum, and quantiles within RELATIVE_ERROR.
 
-    `untimed` counts requests without a latency beside it; no other figure holds them.
-
-    `buckets` holds the count of each bucket index in use (to be read, not changed). `sum_ns` is in whole nanoseconds,
-    so that merging in any order and grouping gives an equal sketch.
+    - `untimed`: the number of requests without a latency. No other value includes them.
+    - `buckets`: the count of each used bucket index, for reading only.
+    - `sum_ns`: in whole nanoseconds, so that merges in any order give equal sketches.
     """
 
     __slots__ = ("buckets", "count", "max_ms", "min_ms", "sum_ns", "untimed")
@@ -96,7 +95,7 @@ class LatencySketch:
     def stored(
         cls, buckets: Mapping[int, int], min_ms: float | None, max_ms: float | None, mean_ms: float | None
     ) -> "LatencySketch":
-        """The sketch of figures that were written down; its sum is that of the mean, within rounding."""
+        """Return the sketch of stored values. Its sum is computed from the mean, within rounding."""
         sketch = cls()
         sketch.buckets = dict(buckets)
         sketch.count = sum(sketch.buckets.values())
@@ -106,7 +105,7 @@ class LatencySketch:
 
     @classmethod
     def sum_of(cls, sketches: "Sequence[LatencySketch]") -> "LatencySketch":
-        """The sketch of all samples of many; the same as merging one after the other."""
+        """Return the sum of many sketches. It equals a merge of one after the other."""
         total = cls()
         timed = [sketch for sketch in sketches if sketch.count]
         total.count = sum(sketch.count for sketch in timed)
@@ -120,9 +119,9 @@ class LatencySketch:
         return total
 
     def record(self, value_ms: float, times: int = 1) -> None:
-        """Add one sample (or the same sample several times).
+        """Add one sample, or the same sample several times.
 
-        Raises ValueError for a negative value or one that is not finite: such a latency is a fault of the clock.
+        Raises ValueError for a negative or infinite value, which is not a latency.
         """
         if not 0.0 <= value_ms < math.inf:
             raise ValueError(f"a latency is a finite number of milliseconds, 0 or more; got {value_ms!r}")
@@ -139,7 +138,7 @@ class LatencySketch:
             self.min_ms = value_ms
 
     def merge(self, other: "LatencySketch") -> None:
-        """Add all samples of `other`; the result equals the sketch of all samples."""
+        """Add all samples of `other`, without loss."""
         buckets = self.buckets
         known = buckets.get
         for index, count in other.buckets.items():
@@ -153,49 +152,49 @@ class LatencySketch:
             self.max_ms = other.max_ms
 
     def copy(self) -> "LatencySketch":
-        """An independent sketch of the same samples."""
+        """Return an independent copy."""
         clone = LatencySketch()
         clone.merge(self)
         return clone
 
     @property
     def requests(self) -> int:
-        """Requests with and without a latency."""
+        """Return the number of requests with and without a latency."""
         return self.count + self.untimed
 
     @property
     def sum_ms(self) -> float:
-        """The sum of all samples, each rounded to a nanosecond."""
+        """Return the sum of all samples, each rounded to a nanosecond."""
         return self.sum_ns / _NS_PER_MS
 
     @property
     def mean_ms(self) -> float | None:
-        """The mean, or None without samples."""
+        """Return the mean. None without samples."""
         return self.sum_ms / self.count if self.count else None
 
     @property
     def bucket_count(self) -> int:
-        """How many buckets are in use: what the sketch costs in memory."""
+        """Return the number of used buckets, which determines the memory in use."""
         return len(self.buckets)
 
     def quantile(self, q: float) -> float | None:
-        """The `q` quantile (0 to 1) in ms by nearest rank, or None without samples.
+        """Return the quantile `q` (0 to 1) in ms by nearest rank. None without samples.
 
-        The smallest and the largest sample are exact; any other is the middle of its bucket, held within the two.
+        The minimum and the maximum are exact. Any other quantile is the middle of its bucket, limited to this range.
         """
         if not 0.0 <= q <= 1.0:
-            raise ValueError(f"a quantile lies between 0 and 1; got {q!r}")
+            raise ValueError(f"a quantile is between 0 and 1; got {q!r}")
         if not self.count:
             return None
         return self.value_at_rank(nearest_rank(q, self.count))
 
     def value_at_rank(self, rank: int) -> float:
-        """The `rank`-th smallest sample (1 to count) in ms, as exact as the buckets allow."""
+        """Return the `rank`-th smallest sample (1 to count) in ms, with the accuracy of its bucket."""
         bucket = self.bucket_at_rank(rank)
         return (bucket.low_ms + bucket.high_ms) / 2
 
     def bucket_at_rank(self, rank: int) -> Bucket:
-        """The tightest range known to hold the `rank`-th smallest sample; of no width for the first and the last."""
+        """Return the bucket of the `rank`-th smallest sample. For the first and the last it is the exact value."""
         if self.min_ms is None or self.max_ms is None or not 1 <= rank <= self.count:
             raise ValueError(f"rank {rank} is not among {self.count} samples")
         if rank == 1:
@@ -210,26 +209,26 @@ class LatencySketch:
         raise AssertionError("the buckets hold fewer samples than the sketch counts")
 
     def iter_buckets(self) -> Iterator[Bucket]:
-        """The buckets in use, ascending, their bounds cut to the smallest and the largest sample."""
+        """Yield the used buckets in ascending order, with bounds limited to the minimum and the maximum."""
         low_end, high_end = self.min_ms or 0.0, self.max_ms or 0.0
         for index in sorted(self.buckets):
             low_us, high_us = bucket_bounds_us(index)
             low_ms, high_ms = max(low_us / 1000, low_end), min(high_us / 1000, high_end)
-            # Rounding to a nanosecond may put an extreme sample just outside its bucket's bounds.
+            # Rounding to a nanosecond can move the minimum or the maximum just outside the bounds of its bucket.
             yield Bucket(min(low_ms, high_end), max(high_ms, low_end), self.buckets[index])
 
     def bucket_indices(self, ranks: Iterable[int]) -> list[int]:
-        """For each rank (1 to count) the index of the bucket that holds the sample of that rank."""
+        """Return, for each rank (1 to count), the index of the bucket with the sample of that rank."""
         indices = sorted(self.buckets)
         seen = list(accumulate(map(self.buckets.__getitem__, indices)))
         return [indices[bisect_left(seen, rank)] for rank in ranks]
 
     def count_from(self, limit_ms: float) -> int:
-        """How many samples are at least `limit_ms`, those in the bucket that holds the limit left out."""
+        """Return the number of samples of at least `limit_ms`, without those in the bucket that contains the limit."""
         return sum(bucket.samples for bucket in self.iter_buckets() if bucket.low_ms >= limit_ms)
 
     def count_above(self, limit_ms: float) -> int:
-        """How many samples exceed `limit_ms`, those in the bucket that holds the limit left out."""
+        """Return the number of samples above `limit_ms`, without those in the bucket that contains the limit."""
         return sum(bucket.samples for bucket in self.iter_buckets() if bucket.low_ms > limit_ms)
 
     def __eq__(self, other: object) -> bool:

@@ -55,7 +55,7 @@ def test_a_cell_of_a_few_requests_takes_a_few_bytes() -> None:
 def test_cells_that_are_not_whole_are_refused() -> None:
     data = pack(cells(10))
 
-    with pytest.raises(ValueError, match="bytes where at least"):
+    with pytest.raises(ValueError, match="bytes instead of at least"):
         unpack(data | {"count": 11_000})
     half = b64encode(b64decode(data["columns"])[:50]).decode()
     with pytest.raises(ValueError, match="recorded cells cannot be read"):

@@ -266,9 +266,9 @@ def test_what_was_seen_is_listed() -> None:
     [
         *[({"latency_ms": value}, "times must be finite") for value in (-1, math.nan, math.inf, 1e14)],
         *[({"service_ms": value}, "times must be finite") for value in (-1, math.nan, math.inf, 1e14)],
-        *[({"start_s": value}, "times of day are epoch seconds") for value in (-5, math.nan, math.inf, 1e12)],
-        ({"name": None}, "name and group are texts"),
-        ({"group": 5}, "name and group are texts"),
+        *[({"start_s": value}, "the start must be in epoch seconds") for value in (-5, math.nan, math.inf, 1e12)],
+        ({"name": None}, "name and group must be strings"),
+        ({"group": 5}, "name and group must be strings"),
         ({"response_bytes": -1}, "sizes at least 0"),
     ],
 )
