@@ -46,7 +46,7 @@ def test_defaults_and_what_wins_over_them(
         ("nope", ["unknown load profile 'nope'; known profiles: roomy, tight"]),
         ("unknown-class", ["profile 'unknown-class': unknown user class NoSuchUser in weight_config; known classes:"]),
         ("bad-rule", ["rule 1, column ", "rule 2, column "]),
-        ("bad-threshold", ["threshold 'quick_p95' is ; the known forms are"]),
+        ("bad-threshold", ["unknown threshold 'quick_p95'; the known forms are"]),
         (
             "misspelt",
             [
