@@ -1,4 +1,4 @@
-"""Writes what a run leaves behind; each file is replaced as a whole, so that no interruption leaves half of one."""
+"""Write the artefacts of a run. Each file is replaced atomically, so that an interrupt leaves no partial file."""
 
 from __future__ import annotations
 
@@ -21,32 +21,32 @@ SUMMARY_FILE = "summary.md"
 
 
 class UnwrittenError(CommandError, OSError):
-    """Files of a run could not be written; the message is one line that names them and says why."""
+    """Raised if files of a run could not be written. The message is one line with their names and the reason."""
 
 
 DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""What a document may raise whose parts are as its schema says, but do not fit together or lie beyond all reason."""
+"""Exceptions that a document can raise if it follows its schema but has inconsistent or extreme values."""
 
 
 def write_artefacts(document: RunDocument, folder: Path) -> Path:
-    """Write run.json and all that is made from it into `folder`, which is made; return the report's path.
+    """Write run.json and the files made from it to `folder`, which is created. Return the report's path.
 
     Raises:
-        UnwrittenError: some of them could not be written; all others are there.
+        UnwrittenError: Some files could not be written. All others were written.
     """
-    # At once, whatever becomes of the others.
+    # run.json comes first, because all other files can be rebuilt from it.
     failed = _write_each({RUN_FILE: document.to_json()}, folder)
-    _complain_of(failed | _write_each(_made_from(document), folder))
+    _raise_unwritten(failed | _write_each(_made_from(document), folder))
     return folder / REPORT_FILE
 
 
 def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
-    """Write all that is made from run.json; return the report's path. Nothing is written where one cannot be made.
+    """Write the files made from run.json and return the report's path. If one cannot be made, none is written.
 
     Raises:
-        UnwrittenError: some of them could not be written; all others are there.
+        UnwrittenError: Some files could not be written. All others were written.
     """
-    _complain_of(_write_each(_made_from(document), folder))
+    _raise_unwritten(_write_each(_made_from(document), folder))
     return folder / REPORT_FILE
 
 
@@ -62,7 +62,7 @@ def _made_from(document: RunDocument) -> dict[str, str]:
 
 
 def _write_each(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Write the files, and return for each that cannot be written why."""
+    """Write the files. Return the reason for each file that cannot be written."""
     failed = {}
     for name, text in texts.items():
         try:
@@ -72,7 +72,7 @@ def _write_each(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
     return failed
 
 
-def _complain_of(failed: Mapping[str, str]) -> None:
+def _raise_unwritten(failed: Mapping[str, str]) -> None:
     if failed:
         reasons = dict.fromkeys(failed.values())
         names = {reason: ", ".join(name for name in failed if failed[name] == reason) for reason in reasons}
@@ -80,31 +80,31 @@ def _complain_of(failed: Mapping[str, str]) -> None:
 
 
 def append_job_summary(document: RunDocument) -> list[str]:
-    """Show the verdict on the page of a GitHub Actions job, where this is one; return what went wrong, a line each."""
+    """Append the verdict to the summary page of a GitHub Actions job, if this is one. Return one line per error."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page and os.environ.get("GITHUB_ACTIONS") == "true":
         try:
             with Path(page).open("a", encoding="utf-8", errors="replace") as file:
                 file.write(markdown_summary(document))
         except OSError as error:
-            return [f"the job's summary cannot be written: {page}: {error.strerror or error}"]
+            return [f"cannot write the job summary {page}: {error.strerror or error}"]
     return []
 
 
 def publish(folder: Path, path: Path) -> None:
-    """Copy a run's report to the place where people look for a profile's latest."""
+    """Copy a run's report to `path`, the location of the latest report of its profile."""
     write_whole(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
 
 
 def write_latency_log(document: RunDocument, folder: Path) -> Path:
-    """Write latency.hlog, an HdrHistogram interval log of every second, name and outcome; return its path."""
+    """Write latency.hlog, an HdrHistogram interval log by second, name and outcome. Return its path."""
     path = folder / "latency.hlog"
     write_whole(path, "".join(f"{line}\n" for line in histogram_log(document.recording.recorder())))
     return path
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file beside its place and rename it there."""
+    """Write a file atomically: write a temporary file in the same folder and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:

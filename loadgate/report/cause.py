@@ -1,4 +1,4 @@
-"""What a run's failures and broken limits come from, read from its document: which requests, and how many of them."""
+"""The causes of failures and of failed rules: the requests that contribute most to them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from loadgate.units import count, milliseconds
 MAX_FAILURES = 3
 TIMES = "\N{MULTIPLICATION SIGN}"
 MAX_TEXT = 200
-"""Characters of an error's text that are shown in one line."""
+"""Maximum length of an error's text in one line."""
 
 
 def failure_lines(document: RunDocument) -> list[str]:
-    """Return the most frequent failures, as in `18 x GET /api/v1/items: Failed: 404`, and how many more kinds."""
+    """Return the most frequent failures, as in `18 x GET /api/v1/items: Failed: 404`, and the number of others."""
     errors = document.errors
     lines = [printable(f"{count(e.count)} {TIMES} {e.name}: {_cut(e.text)}") for e in errors[:MAX_FAILURES]]
     more = len(errors) - MAX_FAILURES
@@ -24,9 +24,10 @@ def failure_lines(document: RunDocument) -> list[str]:
 
 
 def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
-    """Say which request has most to do with a broken latency limit of a group, `None` where that says nothing new.
+    """Return a sentence on the request that contributes most to a failed latency rule of a group.
 
-    It is the one with most successful requests above the limit, those of the ramp included.
+    It is the name with the most successful requests above the limit, including the ramp. `None` if the scope has only
+    one name.
     """
     if rule.outcome != "fail" or rule.unit != "ms":
         return None

@@ -1,4 +1,4 @@
-"""The end of a run: judge it, write its artefacts, and say what came of it."""
+"""The end of a run: determine the verdict, write the artefacts, and print the result."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from loadgate.run.state import Run
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What came of a run."""
+    """The result of a run."""
 
     code: ExitCode
     text: str
     report: Path | None
-    """`None` where it could not be written."""
+    """`None` if it could not be written."""
     document: RunDocument
     folder: Path | None
 
 
 def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Conclusion:
-    """Judge a run that is over and write what it leaves behind; what cannot be written is said below the verdict.
+    """Determine the verdict of a finished run and write its artefacts. Errors are stated below the verdict.
 
     `before` is an earlier conclusion of the same run, which this one replaces.
     """
@@ -44,9 +44,9 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
     folder, problems = _leave(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR
-        problems.append(f"there is no {RUN_FILE} to show that the run has passed: exit code {code}")
+        problems.append(f"exit code {code}, because there is no {RUN_FILE} to prove that the run passed")
     report = folder / REPORT_FILE if folder is not None and (folder / REPORT_FILE).is_file() else None
-    # `loadgate run` copies the report to another place, and says where.
+    # `loadgate run` copies the report and prints the path of the copy.
     shown = None if report is None or RUN_FOLDER_VARIABLE in os.environ else shown_path(report)
     text = verdict_text(document, shown, terminal_columns(os.environ))
     text += "".join(f"loadgate: {problem}\n" for problem in problems)
@@ -54,15 +54,15 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
 
 
 def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
-    """Print the verdict, with more lines below it, and add it to the page of a CI job. Once a run."""
-    # `loadgate run` may yet change the verdict, and does it itself.
+    """Print the verdict and the remarks, and add the verdict to the summary page of a CI job. Call it once per run."""
+    # `loadgate run` can still change the verdict, so it adds the summary itself.
     problems = [] if RUN_FOLDER_VARIABLE in os.environ else append_job_summary(conclusion.document)
     lines = "".join(f"loadgate: {line}\n" for line in (*problems, *remarks))
     print(conclusion.text + lines, flush=True)
 
 
 def _leave(document: RunDocument, project: Project, run: Run, folder: Path | None) -> tuple[Path | None, list[str]]:
-    """Write the run's files; return their folder, if there is one, and what could not be written, a line each."""
+    """Write the run's files. Return their folder, if any, and one line for each error."""
     try:
         folder = folder or run_folder(project, run.plan.profile.name, run.started_s)
     except PlaceError as error:
@@ -70,6 +70,8 @@ def _leave(document: RunDocument, project: Project, run: Run, folder: Path | Non
     try:
         write_artefacts(document, folder)
     except UnwrittenError as error:
-        later = f"; make them later: loadgate report {shown_path(folder)}" if (folder / RUN_FILE).is_file() else ""
+        later = (
+            f"; write them later with: loadgate report {shown_path(folder)}" if (folder / RUN_FILE).is_file() else ""
+        )
         return folder, [f"not written: {error}{later}"]
     return folder, []

@@ -1,4 +1,4 @@
-"""What a run prints at its end: the verdict as a table, or as a list where the terminal is too narrow for one."""
+"""The output at the end of a run: the verdict as a table, or as a list on a narrow terminal."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:
-    """Return the width of the terminal that standard output is, or as COLUMNS says; `None` where it is none."""
+    """Return the width in COLUMNS, or else that of the terminal on standard output. `None` if it is not a terminal."""
     given = environment.get("COLUMNS", "")
     if given.isascii() and given.isdecimal() and int(given) > 0:
         return int(given)
@@ -32,9 +32,9 @@ def terminal_columns(environment: Mapping[str, str]) -> int | None:
 
 
 def verdict_text(document: RunDocument, report: Path | None, columns: int | None = None) -> str:
-    """Return the verdict: each rule with limit, measured value, samples and outcome, and what has to be said of it.
+    """Return the verdict: each rule with its limit, measured value, samples and outcome, then the notes.
 
-    Lines are wrapped at `columns`, where that is given.
+    Lines are wrapped at `columns`, if given.
     """
     run, verdict, overall = document.run, document.verdict, document.totals.overall
     rules = verdict.rules
@@ -54,12 +54,12 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
 def _rules(document: RunDocument, rules: Sequence[RuleRecord], columns: int | None) -> list[str]:
     rows = [HEAD, *map(_cells, rules)]
     table = aligned(rows, right={2, 3})
-    said = [_said(document, rule) for rule in rules]
+    details = [_details(document, rule) for rule in rules]
     if columns is None or max(map(len, table)) <= columns:
         head, *shown = table
-        return [head, *(line for row, more in zip(shown, said, strict=True) for line in (row, *more))]
+        return [head, *(line for row, more in zip(shown, details, strict=True) for line in (row, *more))]
     lines = []
-    for (rule, limit, measured, samples, outcome), more in zip(rows[1:], said, strict=True):
+    for (rule, limit, measured, samples, outcome), more in zip(rows[1:], details, strict=True):
         lines += [f"{outcome} {printable(rule)}", f"  {measured}, limit {limit}, {samples} samples", *more]
     return lines
 
@@ -74,8 +74,8 @@ def _cells(rule: RuleRecord) -> tuple[str, ...]:
     )
 
 
-def _said(document: RunDocument, rule: RuleRecord) -> list[str]:
-    """Return what the row of a rule does not say: why it is no pass, or what makes the pass a close one."""
+def _details(document: RunDocument, rule: RuleRecord) -> list[str]:
+    """Return the lines below the row of a rule: why it did not pass, or why the pass is a close one."""
     interval = rule.interval
     is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule.limit)
     if rule.outcome == "pass" and not is_close and _holds_with_the_ramp(rule):
@@ -89,7 +89,7 @@ def _holds_with_the_ramp(rule: RuleRecord) -> bool:
 
 
 def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
-    """Name the limits that held but have too few requests for a confidence interval, which then has an open end."""
+    """Return a note on rules that passed with too few requests for both bounds of a confidence interval."""
     names = []
     for rule in rules:
         interval = rule.interval
@@ -100,7 +100,7 @@ def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
 
 
 def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
-    """Return lines of which none is wider than the terminal, long words aside; what is left of one is indented."""
+    """Wrap lines at the width of the terminal, with an indent. Words that are too long stay whole."""
     if columns is None:
         return list(lines)
     width = max(columns, MIN_COLUMNS)
@@ -109,7 +109,7 @@ def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
 
 def _parts(line: str, width: int) -> list[str]:
     indent = " " * (len(line) - len(line.lstrip()) + 2)
-    # A number stays beside its unit, and a path can be copied.
+    # Keep a number and its unit on one line, and never break a path, so that it can be copied.
     kept = NUMBER_AND_UNIT.sub(NO_BREAK_SPACE, line)
     parts = textwrap.wrap(kept, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
     return [part.replace(NO_BREAK_SPACE, " ") for part in parts]

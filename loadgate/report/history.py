@@ -1,4 +1,4 @@
-"""`loadgate history`: past runs with their verdicts, and how the value of each rule went from run to run."""
+"""`loadgate history`: past runs with their verdicts, and the values of each rule over time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ PLAIN_BARS = "12345678"
 UNKNOWN = "·"
 PLAIN_UNKNOWN = "-"
 MAX_SPARKS = 40
-"""Runs of one rule that a sparkline shows, the newest ones."""
+"""Maximum number of runs in a sparkline. It shows the newest ones."""
 QUIET_S = 3600.0
-"""How long nothing may have been written to a folder without a run.json before it is taken for that of a dead run."""
+"""A folder without a run.json counts as that of a failed run if nothing was written to it for this long."""
 
 RULE_KEYS = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
-"""What `loadgate history --json` says of each rule."""
+"""The keys of each rule in `loadgate history --json`."""
 
 _STAMPED = re.compile(r"\d{8}T\d{6}Z-")
 
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """What the history says of one run. `rules` are those of its verdict."""
+    """One run in the history. `rules` are those of its verdict."""
 
     folder: str
     profile: str
@@ -47,7 +47,7 @@ class PastRun:
     rules: tuple[RuleRecord, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the run for programs."""
+        """Return the run as a JSON object."""
         rules = [rule.model_dump(mode="json") for rule in self.rules]
         return {name: getattr(self, name) for name in self.__slots__} | {
             "rules": [{key: rule[key] for key in RULE_KEYS} for rule in rules]
@@ -55,7 +55,7 @@ class PastRun:
 
 
 class Point(NamedTuple):
-    """What came of a rule in one run."""
+    """The result of a rule in one run."""
 
     folder: str
     rule: RuleRecord
@@ -63,16 +63,16 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """A run folder that says nothing, and why."""
+    """A run folder that cannot be read, and the reason."""
 
     folder: str
     problem: str
 
 
 def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun], list[Unread]]:
-    """Return the newest runs below the folder `runs`, of one profile or all, and what could not be read on the way.
+    """Return the newest runs in the folder `runs`, of one or all profiles, and the folders that cannot be read.
 
-    A folder without a run.json is left out: its run failed to start, was killed, or is going on.
+    A folder without a run.json is skipped: its run failed to start, was killed, or is still running.
     """
     found: list[PastRun] = []
     unread: list[Unread] = []
@@ -92,13 +92,13 @@ def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun
 
 
 def prune(runs: Path, profile: str | None, keep: int, now_s: float) -> int:
-    """Delete all judged runs but the newest `keep`, of one profile or all; return how many folders were deleted.
+    """Delete all runs except the newest `keep`, of one or all profiles. Return the number of deleted folders.
 
-    Without a profile, folders without a run.json are deleted as well, unless something was written there within
-    QUIET_S: their run may be going on. Other folders and links are left alone.
+    Without a profile, folders without a run.json are deleted too, unless a file was written to them within QUIET_S,
+    because their run may still be running. Other folders and links are kept.
 
     Raises:
-        OSError: a folder cannot be deleted.
+        OSError: A folder cannot be deleted.
     """
     kept = deleted = 0
     for folder in _newest_first(runs):
@@ -129,7 +129,7 @@ def _last_change_s(folder: Path) -> float:
 
 
 def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str, Any]:
-    """Return the history for programs: runs newest first, and each rule's values oldest first."""
+    """Return the history as a JSON object: the runs, newest first, and the values of each rule, oldest first."""
     return {
         "runs": [run.to_json() for run in found],
         "rules": [
@@ -148,10 +148,10 @@ def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str
 
 
 def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
-    """Return the history for people; `can_show` says whether the terminal knows some characters."""
+    """Return the history as text. `can_show` says whether the terminal can show the given characters."""
     problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
-        return "\n".join(["no run was found", *problems])
+        return "\n".join(["no runs found", *problems])
     rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
     rows += [
         (
@@ -178,7 +178,7 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
 
 
 def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = UNKNOWN) -> str:
-    """Draw values as bars between the smallest and the largest of them; all equal ones are in the middle."""
+    """Return values as bars between the minimum and the maximum. If all are equal, the bars have half the height."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
 
@@ -190,13 +190,13 @@ def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = U
 
 
 def _newest_first(runs: Path) -> Iterator[Path]:
-    # A folder's name begins with the time of its run, so that no file has to be read for the order.
+    # The name of a folder starts with the time of its run, so sorting needs no read of files.
     if runs.is_dir():
         yield from sorted((path for path in runs.iterdir() if path.is_dir()), key=_age, reverse=True)
 
 
 def _age(folder: Path) -> tuple[str, int, str]:
-    # The second run of a second has a number behind its name.
+    # The name of the second run within a second ends with a number.
     stamp, _, rest = folder.name.partition("-")
     _, _, number = rest.rpartition("-")
     return stamp, int(number) if number.isdecimal() else 1, folder.name
@@ -223,25 +223,25 @@ def _past_run(folder: Path) -> PastRun:
 
 
 def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
-    """Each rule's results, oldest first, by profile and what it asks; the newest run's rules come first.
+    """Return the results of each rule, oldest first, by profile and subject. The newest run's rules come first.
 
-    What a rule asks is its scope and metric: a limit that was changed does not break the line. Where a run has several
-    limits for the same, each is a line of its own.
+    The subject of a rule is its text without the limit, so that a changed limit continues the same line. If a run has
+    several limits for a subject, each limit has its own line.
     """
-    asked = [Counter((run.profile, _question(rule)) for rule in run.rules) for run in found]
-    several = {question for count in asked for question, times in count.items() if times > 1}
+    subjects = [Counter((run.profile, _subject(rule)) for rule in run.rules) for run in found]
+    several = {subject for counts in subjects for subject, times in counts.items() if times > 1}
     points: dict[tuple[str, str], list[Point]] = {}
     for run in found:
         for rule in run.rules:
-            key = run.profile, _question(rule)
+            key = run.profile, _subject(rule)
             known = points.setdefault((run.profile, rule.rule) if key in several else key, [])
-            # Runs of older versions may have the very same rule twice.
+            # A run of an older version can contain the same rule twice.
             if not known or known[-1].folder != run.folder:
                 known.append(Point(run.folder, rule))
     return {key: line[::-1] for key, line in points.items()}
 
 
-def _question(rule: RuleRecord) -> str:
+def _subject(rule: RuleRecord) -> str:
     return f"{rule.scope}: {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"
 
 

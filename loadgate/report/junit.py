@@ -1,7 +1,7 @@
-"""junit.xml: one case a rule, for CI systems that show test results.
+"""junit.xml: one test case per rule, for CI systems that show test results.
 
-Only what both of the schemas in use allow is written: that of Ant's JUnit task, which names every attribute that must
-be there, and that of Jenkins' xunit plugin. Cases therefore carry no output of their own; the suite has one line each.
+The file is valid for both common schemas, that of Ant's JUnit task and that of Jenkins' xunit plugin. Test cases
+therefore have no output; the output of the suite has one line for each.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from loadgate.run.document import RunDocument
 
 
 def junit_xml(document: RunDocument) -> str:
-    """Return the verdict as a JUnit test suite; an inconclusive rule is an error, since nothing was shown.
+    """Return the verdict as a JUnit test suite. An inconclusive rule is an error.
 
-    What spoils a run whose rules all held, such as an interruption, is a case of its own.
+    If an invalidating condition, such as an interrupt, decides the verdict, it is an additional test case.
     """
     verdict, run = document.verdict, document.run
     suite = ET.Element("testsuite", name=_valid(f"loadgate.{run.profile.name}"))
@@ -65,12 +65,12 @@ def _add_case(suite: ET.Element, name: str, outcome: str, reason: str) -> None:
 
 
 def _valid(text: str) -> str:
-    """Leave out what XML 1.0 cannot hold; error texts come from the target."""
+    """Remove characters that XML 1.0 does not allow. Error texts can contain data of the target."""
     return "".join(
         char for char in text if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not _half(char))
     )
 
 
 def _half(char: str) -> bool:
-    """Whether it is one half of a surrogate pair, which no encoding can write."""
+    """Return whether it is a lone surrogate, which no encoding can write."""
     return "\ud800" <= char <= "\udfff"

@@ -1,6 +1,6 @@
-"""metrics.prom: the figures of a run in Prometheus' text format, for node_exporter's textfile collector or a push.
+"""metrics.prom: the results of a run in the Prometheus text format, for the textfile collector or a push gateway.
 
-Times are in seconds and shares between 0 and 1, as that world has it.
+Following the conventions of Prometheus, times are in seconds and shares between 0 and 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Metric(Metric):
         super().__init__(name, text, "gauge")
 
     def add(self, value: float | None, **labels: str) -> None:
-        """Add a sample; what is not known is left out."""
+        """Add a sample. An unknown value (None) is skipped."""
         if value is not None:
             self.add_sample(self.name, {name: _sound(text) for name, text in labels.items()}, value)
 
@@ -42,7 +42,7 @@ class _Metrics(Collector):
 
 
 def prometheus_text(document: RunDocument) -> str:
-    """Return the whole file; every sample carries the profile's name."""
+    """Return the text of the file. Every sample has the profile's name as a label."""
     metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals)]
     profile = {"profile": _sound(document.run.profile.name)}
     for metric in metrics:
@@ -55,19 +55,19 @@ def _run(document: RunDocument) -> list[_Metric]:
     outcome = _Metric("loadgate_run_outcome", "1 for the outcome of the run, 0 for the others.")
     for word in OUTCOMES:
         outcome.add(float(word == verdict.outcome), outcome=word)
-    ended = _Metric("loadgate_run_end_timestamp_seconds", "When the run ended.")
+    ended = _Metric("loadgate_run_end_timestamp_seconds", "The time at which the run ended.")
     ended.add(round(run.ended_s))
-    duration = _Metric("loadgate_run_duration_seconds", "How long load was made.")
+    duration = _Metric("loadgate_run_duration_seconds", "The duration of the load.")
     duration.add(run.duration_s)
-    users = _Metric("loadgate_run_users", "Users at the most.")
+    users = _Metric("loadgate_run_users", "The maximum number of users.")
     users.add(max((count for _, count in document.user_counts), default=0))
     return [outcome, ended, duration, users]
 
 
 def _rules(rules: Iterable[RuleRecord]) -> list[_Metric]:
-    value = _Metric("loadgate_rule_value", "What was measured for a rule: seconds, a share, a count or a rate.")
+    value = _Metric("loadgate_rule_value", "The measured value of a rule: seconds, a share, a count or a rate.")
     limit = _Metric("loadgate_rule_limit", "The limit of a rule, in the unit of its value.")
-    samples = _Metric("loadgate_rule_samples", "Requests that the value of a rule comes from.")
+    samples = _Metric("loadgate_rule_samples", "The number of requests from which the value of a rule is computed.")
     outcome = _Metric("loadgate_rule_outcome", "1 for the outcome of a rule, 0 for the others.")
     for rule in rules:
         divisor = {"ms": 1000, "%": 100}.get(rule.unit, 1)
@@ -83,13 +83,13 @@ def _rules(rules: Iterable[RuleRecord]) -> list[_Metric]:
 def _requests(totals: TotalFigures) -> list[_Metric]:
     requests = _Metric(
         "loadgate_requests",
-        "Requests of a scope; of a measure, how often it was taken.",
+        "Requests of a scope, or the number of values of a measure.",
     )
     failures = _Metric("loadgate_failed_requests", "Failed requests.")
-    rate = _Metric("loadgate_requests_per_second", "Requests over the duration of the run.")
-    times = _Metric("loadgate_response_time_seconds", "Quantiles of the times of successful requests.")
-    mean = _Metric("loadgate_response_time_mean_seconds", "Mean time of successful requests.")
-    longest = _Metric("loadgate_response_time_max_seconds", "Longest time of a successful request.")
+    rate = _Metric("loadgate_requests_per_second", "Requests divided by the duration of the run.")
+    times = _Metric("loadgate_response_time_seconds", "Quantiles of the response times of successful requests.")
+    mean = _Metric("loadgate_response_time_mean_seconds", "Mean response time of successful requests.")
+    longest = _Metric("loadgate_response_time_max_seconds", "Longest response time of a successful request.")
     scopes: list[tuple[Labels, ScopeFigures]] = [({"scope": "overall", "group": "", "name": ""}, totals.overall)]
     scopes += [({"scope": "group", "group": group, "name": ""}, row) for group, row in totals.groups.items()]
     scopes += [({"scope": row.kind, "group": row.group, "name": row.name}, row) for row in totals.requests]
@@ -110,5 +110,5 @@ def _seconds(value_ms: float | None) -> float | None:
 
 
 def _sound(text: str) -> str:
-    # The format has no escape for control characters other than line feeds, and half of a character pair is no UTF-8.
+    # The format has no escape for control characters except line feeds, and a lone surrogate is not valid UTF-8.
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", " ", text)

@@ -1,4 +1,4 @@
-"""series.csv: how a run went from second to second, for spreadsheets and notebooks."""
+"""series.csv: the course of a run per second, for spreadsheets and notebooks."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_
 
 
 def series_csv(document: RunDocument, series: ChartSeries) -> str:
-    """Return a row for each slot and scope in which a request ended: `overall`, each group and each name.
+    """Return one row for each slot and scope (`overall`, each group, each name) with requests.
 
-    Slots are seconds, and wider in a run that is too long to show each. Times are those of successful requests, within
-    0.5 %, and empty where there was none. `users` are those at the end of the slot.
+    A slot is one second, or more in a long run. Times are those of successful requests, with an error of at most
+    0.5 %, and empty if there is none. `users` is their number at the end of the slot.
     """
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")

@@ -13,10 +13,10 @@ MAX_ERRORS = 10
 MAX_REQUESTS = 100
 
 _ANYWHERE = re.compile(r"[\\`*_~$|\[\]]")
-"""What Markdown, as GitHub reads it, may take for the beginning or end of something: code, stress, links, formulas."""
+"""Characters that GitHub's Markdown can interpret anywhere: code, emphasis, links and formulas."""
 
 _AT_THE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>+=-]))")
-"""What makes a heading, a quotation or an item of a list of a line that begins so."""
+"""Characters that mark a heading, a quotation or a list item at the start of a line."""
 
 
 def markdown_summary(document: RunDocument) -> str:
@@ -75,6 +75,6 @@ def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
 
 
 def _cell(text: str) -> str:
-    """Keep text from the target from ending a cell or becoming markup, wherever in a line it stands."""
+    """Escape text so that it cannot end the table cell or become markup."""
     line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
     return _AT_THE_START.sub(r"\1\\", _ANYWHERE.sub(r"\\\g<0>", line))

@@ -1,14 +1,14 @@
-"""The load generator's own health: CPU and event-loop lag, so that a busy generator is not mistaken for a slow target.
+"""The load generator's CPU use and event-loop lag, which distinguish a saturated generator from a slow target.
 
-What makes a process count as saturated, and why the limits do not cry wolf on a machine shared with the target:
+A generator process is saturated if one of these limits is exceeded:
 
-- CPU: it used more than 90 % of one core, its own time only, averaged over any 10 s. A generator is one thread; at
-  90 % requests queue inside it. What the target burns beside it does not enter.
-- Lag: one in a hundred timer wake-ups came 250 ms late or more, so that it was often not there to make the load. A
-  machine that merely switches between busy processes shows 5 to 50 ms.
+- CPU: it used more than 90 % of one core on average over any 10 s. A generator has one thread; at 90 % requests wait
+  inside it. The CPU time of other processes, such as the target, does not count.
+- Lag: 1 % of its timer wake-ups were at least 250 ms late, so it often did not generate the load. A machine that
+  switches between busy processes shows 5 to 50 ms.
 
-Less lag than that makes latencies longer all the same. Whether it can have broken a rule is asked of each rule, by how
-late the process was and how often (`loadgate.rules.lag`).
+A smaller lag also makes latencies longer. `loadgate.rules.lag` computes for each rule whether the lag can have changed
+its outcome.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ CPU_WINDOW_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """Beyond which a generator process counts as saturated; a suite may set its own in `loadgate.install`."""
+    """The limits above which a generator process is saturated. A suite can change them in `loadgate.install`."""
 
     cpu_share: float = 0.9
-    """Of one core, over `CPU_WINDOW_S`."""
+    """The share of one core, averaged over `CPU_WINDOW_S`."""
     lag_p99_ms: float = 250.0
 
 
@@ -36,9 +36,9 @@ class GeneratorHealth:
 
     process: str
     cpu_mean_share: float
-    """Own CPU time over wall time, 1.0 = one core."""
+    """The CPU time of the process divided by the wall time; 1.0 is one core."""
     cpu_peak_share: float
-    """The highest mean over any `CPU_WINDOW_S` (over the whole run when that is shorter)."""
+    """The highest mean over any `CPU_WINDOW_S`, or over the whole run if that is shorter."""
     lag_p99_ms: float
     lag_max_ms: float
     lag_samples: int
@@ -47,7 +47,7 @@ class GeneratorHealth:
 
     @property
     def problem(self) -> str | None:
-        """Why this process counts as saturated, or `None`."""
+        """Return why this process is saturated. `None` if it is not."""
         if self.cpu_peak_share > self.cpu_limit_share:
             used = percentage(self.cpu_peak_share, self.cpu_limit_share)
             return (
@@ -58,15 +58,15 @@ class GeneratorHealth:
             late = quantity(self.lag_p99_ms, "ms", self.lag_limit_ms)
             return (
                 f"generator {self.process} woke up {late} late in 1 % of cases "
-                f"(limit {given(self.lag_limit_ms, 'ms')}): its machine was too busy to measure"
+                f"(limit {given(self.lag_limit_ms, 'ms')}); its machine was too busy to measure correctly"
             )
         return None
 
     def to_json(self) -> dict[str, Any]:
-        """Return a JSON-able form that `from_json` reads, the problem included."""
+        """Return a JSON object that `from_json` reads, including the problem."""
         return {**asdict(self), "problem": self.problem}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> GeneratorHealth:
-        """Read what `to_json` wrote."""
+        """Return the health that `to_json` converted."""
         return cls(**{name: data[name] for name in cls.__slots__})

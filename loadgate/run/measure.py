@@ -1,4 +1,4 @@
-"""A duration that a user class measures beside its requests, such as the time to the first event of a stream."""
+"""A duration that a user class measures in addition to its requests, such as the time to the first event."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Measure(NamedTuple):
-    """`value_ms` was measured at `at_s` (epoch seconds); it is judged under its name and its group, "" for none."""
+    """One value, measured at `at_s` (epoch seconds). Rules read it by its name or its group ("" for none)."""
 
     name: str
     group: str

@@ -234,7 +234,7 @@ def test_a_report_of_another_version_is_refused() -> None:
 
     with pytest.raises(ValueError, match="version 99 cannot be read"):
         Recorder().merge_delta(delta, "w0")
-    with pytest.raises(ValueError, match="same loadgate on all machines"):
+    with pytest.raises(ValueError, match="same loadgate version on all machines"):
         Recorder.from_json({})
 
 

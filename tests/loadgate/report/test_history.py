@@ -77,7 +77,7 @@ def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, An
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
     found, _ = past_runs(tmp_path, "heavy", 2)
     assert [(run.folder[6:8], run.profile) for run in found] == [("05", "heavy"), ("03", "heavy")]
-    assert history_text(*past_runs(tmp_path, "spike", 5), lambda _: True) == "no run was found"
+    assert history_text(*past_runs(tmp_path, "spike", 5), lambda _: True) == "no runs found"
     assert past_runs(tmp_path / "absent", None, 5) == ([], [])
 
 

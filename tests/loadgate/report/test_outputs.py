@@ -165,7 +165,7 @@ def test_the_job_summary_is_added_to_only_in_a_github_job(tmp_path: Path, monkey
     assert append_job_summary(document) == []
     assert page.read_text().startswith("before\n## Load test synthetic: PASS\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    assert append_job_summary(document) == [f"the job's summary cannot be written: {tmp_path}: Is a directory"]
+    assert append_job_summary(document) == [f"cannot write the job summary {tmp_path}: Is a directory"]
 
 
 def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_path: Path) -> None:

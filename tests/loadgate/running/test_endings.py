@@ -157,14 +157,16 @@ def test_what_cannot_be_written_is_said_below_the_verdict(
     assert (folder / "junit.xml").exists()
     if code == PASS:
         here = folder.relative_to(tmp_path)
-        assert f"not written: report.html: File too large; make them later: loadgate report {here}\n" in done.stdout
-        page = "loadgate: the job's summary cannot be written: /nowhere/page.md: No such file or directory\n"
+        assert (
+            f"not written: report.html: File too large; write them later with: loadgate report {here}\n" in done.stdout
+        )
+        page = "loadgate: cannot write the job summary /nowhere/page.md: No such file or directory\n"
         assert done.stdout.count(page) == 1
         assert finish(loadgate_command("report", str(folder)), tmp_path).returncode == PASS
         assert_artefacts(tmp_path)
     else:
         assert re.search(r"^loadgate: not written: run.json, report.html.*: File too large$", done.stdout, re.MULTILINE)
-        assert "there is no run.json to show that the run has passed: exit code 1\n" in done.stdout
+        assert "exit code 1, because there is no run.json to prove that the run passed\n" in done.stdout
 
 
 @pytest.mark.full
@@ -187,7 +189,9 @@ def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missi
     written = document(tmp_path)
     assert written["totals"]["overall"]["requests"] == stub.total
     (note,) = [note for note in written["verdict"]["notes"] if "worker" in note]
-    assert re.fullmatch(r"worker \d was away from 0:\d\d to 0:\d\d of the run: the load may have been less .*", note)
+    assert re.fullmatch(
+        r"worker \d was away from 0:\d\d to 0:\d\d of the run, so the load may have been lower .*", note
+    )
 
 
 def test_a_generator_without_free_descriptors_names_its_limit_and_leaves_its_files(
