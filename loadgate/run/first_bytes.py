@@ -39,7 +39,5 @@ class FirstBytes:
         listed = ", ".join(f"{count} of {name}" for name, count in self._counts.most_common(MAX_LISTED_NAMES))
         more = len(self._counts) - MAX_LISTED_NAMES
         and_more = f" and of {more} more names" if more > 0 else ""
-        return [
-            "streamed responses that no `with` block read to the end are timed only until their headers: "
-            f"{listed}{and_more}"
-        ]
+        fact = "streamed responses that no `with` block read to the end are timed only until their headers"
+        return [f"{fact}: {listed}{and_more}"]
