@@ -190,7 +190,7 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
         (["run", "nope", "--host", "http://127.0.0.1:1"], "unknown load profile 'nope'; known profiles: roomy"),
         pytest.param(
             ["run", "bad-threshold", "--host", "http://127.0.0.1:1"],
-            "profile 'bad-threshold': threshold 'quick_p95' is not known",
+            "profile 'bad-threshold': unknown threshold 'quick_p95'",
             marks=FULL,
         ),
         (["run", "roomy", "-u", "none"], "Invalid value for '--users' / '-u'"),
