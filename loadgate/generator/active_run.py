@@ -1,4 +1,4 @@
-"""A run that goes on in one process, and what belongs to it there: samplers, arrivals, and who conducts it."""
+"""A run in progress in one process: its sampler, its arrivals and, in the process with the verdict, its control."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from loadgate.run.state import Plan, Run
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """A run in one process. On a worker that is all there is: its master conducts and judges."""
+    """A run in progress in one process. On a worker this is all, because the master controls the run."""
 
     run: Run
     sampler: HealthSampler
     pacer: Pacer | None
-    """What brings the arrivals of an open model; a closed model has none."""
+    """The source of arrivals in an open model. `None` in a closed model."""
 
     @classmethod
     def begin(cls, plan: Plan, process: str, limits: HealthLimits, *, makes_load: bool, is_open: bool) -> ActiveRun:
-        """Begin to record and to sample; `makes_load` says whether this process sends requests itself."""
+        """Start recording and sampling. `makes_load` says whether this process sends requests itself."""
         run = Run(plan)
         sampler = HealthSampler(process, limits, run.record_lag if makes_load else None)
         sampler.start()
@@ -39,29 +39,29 @@ class ActiveRun:
         return ActiveRun(run, sampler, pacer)
 
     def load_changes(self) -> None:
-        """The number of users begins to change."""
+        """Handle the start of a change of the number of users."""
 
     def load_is_up(self) -> None:
-        """The users that were wanted are there."""
+        """Handle the end of a change of the number of users."""
 
     def end_load(self, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:  # noqa: ARG002 - see JudgedRun
-        """Bring no more arrivals."""
+        """Stop the arrivals."""
         if self.pacer is not None:
             self.pacer.stop()
 
     def live_state(self) -> LiveState | None:
-        """Return how the run stands; only the process that judges it knows."""
+        """Return the live state. Only the process with the verdict has one."""
         return None
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
-        """Return everything since the last report, for the master; the last one ends the sampling."""
+        """Return everything since the last report, for the master. The final report ends the sampling."""
         self._note_health()
         if final:
             self.sampler.stop()
         return self.run.take_report(final=final)
 
     def close(self) -> None:
-        """Sample no more: the run is about to be judged."""
+        """Stop sampling before the verdict."""
         self._note_health()
         self.sampler.stop()
 
@@ -71,30 +71,30 @@ class ActiveRun:
 
 @dataclass(frozen=True, slots=True)
 class JudgedRun(ActiveRun):
-    """A run in the process that judges it."""
+    """A run in the process that determines its verdict."""
 
     board: LiveBoard
     conductor: Conductor
     generators: Generators
 
     def load_changes(self) -> None:
-        """Begin to conduct the run, or mark that its load changes."""
+        """Start the control of the run, or enter the ramp."""
         self.conductor.load_changes()
 
     def load_is_up(self) -> None:
-        """Mark that the load is as it was wanted, or begin with the arrivals."""
+        """Enter the steady stage, or start the arrivals."""
         self.conductor.load_is_up()
 
     def end_load(self, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
-        """Bring no more arrivals, and wait for the last figures of other processes."""
+        """Stop the arrivals, and wait for the final reports of other processes."""
         ActiveRun.end_load(self, stop_timeout_s, hurried)
         self.generators.finish(self.run, stop_timeout_s, hurried)
 
     def live_state(self) -> LiveState | None:
-        """Return how the run stands."""
+        """Return the live state."""
         return self.board.state()
 
     def close(self) -> None:
-        """Conduct and sample no more."""
+        """Stop the control of the run and the sampling."""
         self.conductor.stop()
         ActiveRun.close(self)

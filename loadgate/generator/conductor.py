@@ -1,4 +1,4 @@
-"""Conducts a run from the process that judges it: stages, arrivals, progress, and an early end when a rule asks."""
+"""Control a run from the process with the verdict: stages, arrivals, live state, and rules with `abort`."""
 
 from __future__ import annotations
 
@@ -21,21 +21,20 @@ from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.stages import Step, open_marks
 
 CALM_S = 0.5
-"""How long after the last user came the steady load or the arrivals of an open model begin. Locust then works for 10 to
-60 ms in one piece, and users that came together send their first requests, on new connections, in one burst: both make
-the load generator late."""
+"""Time from the start of the last user to the steady stage or to the first arrival. In this time Locust blocks the
+event loop for 10 to 60 ms, and new users send their first requests in one burst on new connections. Both cause lag."""
 
 UNSEEN_S = 30
-"""How long after the start of a run its rules are looked through for scopes that nothing was recorded for."""
+"""Time after the start of a run at which rules whose scope has no requests are reported."""
 
 LAST_ARRIVAL_S = 0.1
-"""How long after its end an open model's load is ended, so that no arrival is cut off on its way to a user."""
+"""Time from the end of an open model's schedule to the end of its load, so that the last arrival reaches its user."""
 
 logger = logging.getLogger(__name__)
 
 
 class Conductor:
-    """Conducts one run from the moment its users begin to come."""
+    """Controls one run from the start of its first user."""
 
     def __init__(
         self, run: Run, runner: Runner, board: LiveBoard, generators: Generators, end: Callable[[], None]
@@ -56,12 +55,12 @@ class Conductor:
         self._counted_s = time.time()
 
     def stop(self) -> None:
-        """Conduct no more."""
+        """Stop the control of the run."""
         self._settling.kill()
         self._conducting.kill()
 
     def load_changes(self) -> None:
-        """The number of users begins to change: the load or a stage begins, or somebody asked for it in the web UI."""
+        """Handle the start of a change of the number of users: by the run, a stage or the web UI."""
         run = self._run
         if not self._conducting.started:
             self._begin()
@@ -70,7 +69,7 @@ class Conductor:
             self._mark(RAMP)
 
     def _begin(self) -> None:
-        """Begin with the run: what listeners of the suite did before is no part of it."""
+        """Set the start of the run to now. Earlier work of the suite's listeners is not part of it."""
         run = self._run
         run.started_s = self._counted_s = time.time()
         self._conducting.start()
@@ -78,7 +77,7 @@ class Conductor:
             gevent.spawn_later(run.plan.run_time_s, self._end_in_time)
 
     def load_is_up(self) -> None:
-        """The users that were wanted are there: begin with the arrivals, or mark requests from now on."""
+        """Handle the end of a change of the number of users: start the arrivals, or enter the steady stage."""
         run, schedule = self._run, self._run.plan.arrivals
         if run.stopping_s is not None:
             return
@@ -102,7 +101,7 @@ class Conductor:
         marks = open_marks(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         self._generators.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
-        # The time in which the pool of users was made is no part of the schedule.
+        # The time in which the pool of users was started is not part of the schedule.
         run.started_s = time.time()
         run.mark_ahead(marks)
         if until_s is not None:
@@ -118,14 +117,14 @@ class Conductor:
         self._generators.enter_stage(label)
 
     def _say_unseen(self) -> None:
-        """Warn once of rules that nothing was recorded for yet, long before a long run ends without a verdict."""
+        """Warn once of rules whose scope has no requests, long before a long run ends inconclusive."""
         run = self._run
         if self._said_unseen or run.elapsed_s < UNSEEN_S:
             return
         self._said_unseen = True
         for rule in run.facts().applicable(run.plan.rules, run.recorder):
             if rule.stage is None and not run.recorder.totals(rule.scope).requests:
-                logger.warning("rule '%s': nothing of %r was recorded in the first %d s", rule, rule.scope, UNSEEN_S)
+                logger.warning("rule '%s': no request of %r in the first %d s", rule, rule.scope, UNSEEN_S)
 
     def _conduct(self) -> None:
         while True:
@@ -140,7 +139,7 @@ class Conductor:
             gevent.sleep(1)
 
     def _count_users(self) -> None:
-        """Note how many users are running, and in which groups they have been since the last look."""
+        """Record the number of running users, and the running time of each group's users since the last call."""
         run, runner, now_s = self._run, self._runner, time.time()
         by_class = runner.reported_user_classes_count if isinstance(runner, MasterRunner) else runner.user_classes_count
         for name, count in by_class.items():
@@ -153,7 +152,7 @@ class Conductor:
             return
         step = self._steps.pop(0)
         self._label = step.label
-        # The master's start returns only when the ramp is over.
+        # On a master, `start` returns only at the end of the ramp.
         gevent.spawn(self._runner.start, step.users, step.spawn_rate)
 
     def _look_for_abort(self) -> None:

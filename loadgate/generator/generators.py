@@ -1,4 +1,4 @@
-"""The processes that make a run's load, as the one that judges the run steers them: its workers, or itself alone."""
+"""The processes that generate the load of a run, as controlled by the process with the verdict."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from loadgate.shape.arrivals import ArrivalSchedule, WorkerShare
 
 
 class Generators(Protocol):
-    """What the process that judges a run tells the processes that make its load."""
+    """The control of the processes that generate load."""
 
     def enter_stage(self, label: str) -> None:
-        """Have requests that begin from now on marked."""
+        """Set the stage of requests that start from now on."""
 
     def start_arrivals(
         self,
@@ -23,37 +23,37 @@ class Generators(Protocol):
         weights: Mapping[str, float],
         until_s: float | None,
     ) -> None:
-        """Begin with the arrivals of an open model."""
+        """Start the arrivals of an open model."""
 
     def look_after(self, run: Run) -> None:
-        """Note which of them are there. Called every second."""
+        """Note which processes are present. Called every second."""
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
-        """Have them end their load, and wait until their last figures are there."""
+        """End the load, and wait for the final reports."""
 
 
 class ThisProcess:
-    """The process that judges also makes the load: what it does to the run itself is all there is to do."""
+    """A single process that generates the load and has the verdict. Most messages are then unnecessary."""
 
     def __init__(self, pacer: Pacer | None) -> None:
         self._pacer = pacer
 
     def enter_stage(self, label: str) -> None:
-        """Nobody else marks requests."""
+        """Do nothing, because there is no other process."""
 
     def start_arrivals(
         self,
         schedule: ArrivalSchedule,
-        marks: Sequence[tuple[float, str]],  # noqa: ARG002 - the run itself has been marked
+        marks: Sequence[tuple[float, str]],  # noqa: ARG002 - the run already has the stages
         weights: Mapping[str, float],
         until_s: float | None,
     ) -> None:
-        """Begin with all arrivals of the schedule."""
+        """Start all arrivals of the schedule."""
         if self._pacer is not None:
             self._pacer.start(WorkerShare(schedule), weights, until_s)
 
     def look_after(self, run: Run) -> None:
-        """This process is there."""
+        """Do nothing, because this process is present."""
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
-        """Locust stops the users of this process itself."""
+        """Do nothing, because Locust stops the users of this process itself."""

@@ -1,4 +1,4 @@
-"""Samples the CPU and the event-loop lag of this generator process; `loadgate.run.health` says what is too much."""
+"""Sample the CPU use and the event-loop lag of this generator process. `loadgate.run.health` defines the limits."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from loadgate.run.health import CPU_WINDOW_S, GeneratorHealth, HealthLimits
 
 LAG_INTERVAL_S = 0.05
 WAKE_UP = "wake-up"
-"""What the stalls of the event loop are recorded as: for each interval, how long the stall was that it lay in."""
+"""The name under which event-loop lag is recorded: for each interval, the length of the stall that it belongs to."""
 
 
 class HealthSampler:
-    """Samples this process from a greenlet of its own between `start` and `stop`."""
+    """Samples this process in a separate greenlet between `start` and `stop`."""
 
     def __init__(self, process: str, limits: HealthLimits, record_lag: Callable[[str, float], None] | None) -> None:
         self.process = process
@@ -31,25 +31,25 @@ class HealthSampler:
         self._greenlet: gevent.Greenlet | None = None
 
     def start(self) -> None:
-        """Begin to sample; call it before there is load."""
-        # Locust looks at the call stack when it stops a run. A process's first look goes through the sources of all
-        # modules, 20 ms for which the last answers would have to wait.
+        """Start sampling. Call it before the load starts."""
+        # Locust inspects the call stack when it stops a run. The first inspection reads the sources of all modules,
+        # which would delay the last responses by 20 ms.
         inspect.stack()
         self._greenlet = gevent.spawn(self._sample)
 
     def stop(self) -> None:
-        """Stop sampling; `health` then stays as it is."""
+        """Stop sampling. `health` does not change afterwards."""
         if self._greenlet is not None:
             self._greenlet.kill()
             self._greenlet = None
 
     def recent_cpu_share(self) -> float | None:
-        """Return the share of a core used over the last `CPU_WINDOW_S`, or less at the start; `None` before that."""
+        """Return the mean CPU use over the last `CPU_WINDOW_S`, as a share of one core. `None` without samples."""
         (began, cpu_then), (now, cpu_now) = self._window[0], self._window[-1]
         return (cpu_now - cpu_then) / (now - began) if now > began else None
 
     def health(self) -> GeneratorHealth:
-        """Return what was measured so far."""
+        """Return the health so far."""
         wall, cpu = time.perf_counter(), time.process_time()
         elapsed = wall - self._began[0]
         mean = (cpu - self._began[1]) / elapsed if elapsed > 0 else 0.0
@@ -77,8 +77,8 @@ class HealthSampler:
         self._lags.record(late_s * 1000)
         if self._record_lag is None:
             return
-        # What held it up may have begun up to one interval before, and cannot be expected to have begun earlier than by
-        # its own length. Each moment of a stall counts, not each stall: further wake-ups would have been due in it.
+        # The stall may have started up to one interval, but at most its own length, before the wake-up was due.
+        # A stall counts once for each interval that it covers, because it lasts for that share of the time.
         stall_ms = (late_s + min(late_s, LAG_INTERVAL_S)) * 1000
         for _ in range(1 + int(late_s / LAG_INTERVAL_S)):
             self._record_lag(WAKE_UP, stall_ms)

@@ -1,4 +1,4 @@
-"""Where the process that judges a run keeps its state of the moment, for whoever wants to show it."""
+"""The current live state of a run, cached for the terminal and the web UI."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from loadgate.live.state import LiveState, live_state
 from loadgate.run.state import Run
 
 REPORTED_AFTER_S = 5
-"""Workers report every 3 s; after this long a second is known to be whole."""
+"""Workers report every 3 s. A second that ended this long ago is complete."""
 
 MAX_AGE_S = 0.9
-"""How old a state may be that is shown once more."""
+"""Maximum age of a cached state."""
 
 BREATH_S = 0.001
-"""Between two parts of the work, in which the event loop takes in answers."""
+"""Pause between two parts of the work, in which the event loop reads responses."""
 
 
 class LiveBoard:
-    """The state of one run, made only when asked for: it costs the process time, which may make load itself."""
+    """The live state of one run. It is computed only on request, because it takes time from the load generator."""
 
     def __init__(self, run: Run, runner: Runner, own_health: HealthSampler, cpu_limit_share: float) -> None:
         self._run = run
@@ -35,10 +35,10 @@ class LiveBoard:
         self._made_s = 0.0
 
     def state(self) -> LiveState:
-        """Return how the run goes; once it has ended, how it went."""
+        """Return the current state, or the last one of a run that has ended."""
         is_old = time.monotonic() - self._made_s > MAX_AGE_S and self._run.ended_s is None
         if self._state is None or is_old:
-            # Before the work, so that whoever asks meanwhile gets the last state.
+            # Set before the computation, so that concurrent callers get the previous state.
             self._made_s = time.monotonic()
             self._state = live_state(
                 self._run,
@@ -52,19 +52,19 @@ class LiveBoard:
         return self._state
 
     def note_health(self) -> None:
-        """Note this process's health of the moment, which what is judged during the run depends on."""
+        """Update this process's health, which the evaluation of rules during the run uses."""
         self._run.health[self._own_health.process] = self._own_health.health()
 
     @property
     def behind_s(self) -> int:
-        """How many of the last seconds are not known to be whole."""
+        """Return the number of latest seconds that may be incomplete."""
         return REPORTED_AFTER_S if isinstance(self._runner, MasterRunner) else 0
 
     def _users(self) -> int:
         return self._run.user_counts[-1][1] if self._run.user_counts else 0
 
     def _cpu_share(self) -> float | None:
-        """CPU of the busiest process that makes load; of workers as they tell Locust every few seconds."""
+        """Return the CPU use of the busiest generator process. Workers report theirs to Locust every few seconds."""
         if not isinstance(self._runner, MasterRunner):
             return self._own_health.recent_cpu_share()
         busiest = max((worker.cpu_usage for worker in self._runner.clients.values()), default=0)

@@ -1,4 +1,4 @@
-"""What Locust's request event says, in the terms of the record."""
+"""Convert Locust's request events to recorded requests."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ from loadgate.run.measure import Measure
 from loadgate.run.state import Run
 
 LATENESS = "lateness_ms"
-"""Key of a request's context, in an open model: how long after its intended time it began."""
+"""Key of a request's context in an open model: the time from its intended start to its start."""
 
 
 FIRST_BYTE = "first_byte"
-"""Key of a request's context that is true where its time ends with the head of a streamed answer."""
+"""Key of a request's context that is true if its time ends with the headers of a streamed response."""
 
 
-SENSELESS = (ArithmeticError, AttributeError, TypeError, ValueError)
-"""What comes of values of the wrong type or size, wherever they are met."""
+INVALID_VALUES = (ArithmeticError, AttributeError, TypeError, ValueError)
+"""Exceptions that values of a wrong type or size can raise anywhere."""
 
 
 class UnansweredRequestError(Exception):
-    """A request had no answer yet when its user was stopped; it counts as a failure with the time it had waited."""
+    """A request had no response when its user was stopped. It counts as a failure, with the time that it waited."""
 
 
 def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str] = ()) -> None:
-    """Record what Locust's request event says; what makes no sense is left out, and the verdict says so.
+    """Record one of Locust's request events. Invalid events become rejected samples, which the verdict states.
 
-    Two are only counted: one that the load generator's own machine refused to send says nothing of the target, and one
-    that whoever interrupted the run has cut off neither failed nor succeeded. An event of a type among `measures` is a
-    figure of the suite's own, and recorded as a measure unless it failed.
+    Two kinds are only counted: requests that the machine of the load generator could not send, because they say nothing
+    about the target, and requests that an interrupt of the run cut off. An event whose type is in `measures` is
+    recorded as a measure, unless it failed.
     """
     exception = event.get("exception")
     if exception is not None:
         if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
             run.recorder.count(CUT_OFF)
             return
-        # Where a `with` block has marked the request as failed, the client's own error stands in the response.
+        # If a `with` block has marked the request as failed, the response holds the error of the client.
         limit = own_limit(exception) or own_limit(getattr(event.get("response"), "error", None))
         if limit is not None:
             run.recorder.count(UNSENT + limit)
@@ -61,23 +61,23 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
         run.record_request(request)
         if (event.get("context") or {}).get(FIRST_BYTE):
             run.first_bytes.add(request.name)
-    except SENSELESS as error:
-        run.leave_out(event.get("name"), error)
+    except INVALID_VALUES as error:
+        run.reject(event.get("name"), error)
 
 
 def as_measure(request: FinishedRequest) -> Measure:
-    """Return the measure that a suite fired as a request. Raises ValueError for one without a value."""
+    """Return the measure that a suite fired as a request event. Raises ValueError if it has no value."""
     if request.latency_ms is None:
         raise ValueError(f"an event of type {request.method} needs its value as response_time")
     return Measure(request.name, request.group, request.latency_ms, request.start_s + request.latency_ms / 1000)
 
 
 def record_measure(run: Run, measure: Measure) -> None:
-    """Record a measure; what makes no sense is left out, and the verdict says so."""
+    """Record a measure. An invalid one becomes a rejected sample, which the verdict states."""
     try:
         run.record_measure(measure)
-    except SENSELESS as error:
-        run.leave_out(measure.name, error)
+    except INVALID_VALUES as error:
+        run.reject(measure.name, error)
 
 
 def finished_request(
@@ -92,13 +92,13 @@ def finished_request(
     response: Any = None,
     **_: Any,
 ) -> FinishedRequest:
-    """Read the arguments of Locust's request event. A request without a time (None) has no latency."""
-    service_ms = max(response_time or 0.0, 0.0)  # in this order NaN stays, and is refused
+    """Return the request of a request event, given its arguments. A request without a time (None) has no latency."""
+    service_ms = max(response_time or 0.0, 0.0)  # this order of arguments keeps NaN, which is then rejected
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
     is_timed = response_time is not None
     error = without_credentials(error_text(exception, response)) if exception else None
-    # By position: names of arguments more than double the time.
+    # Positional arguments: keyword arguments would more than double the time of this call.
     return FinishedRequest(
         request_name(request_type, name),
         Outcome.SUCCESS if error is None else Outcome.FAILURE,
@@ -115,12 +115,12 @@ def finished_request(
 
 @functools.lru_cache(maxsize=1024)
 def request_name(request_type: str, name: str) -> str:
-    """Return the name in the record: the suite's own, or method and path where the suite gave none."""
+    """Return the recorded name: the suite's name, or the method and the path if the suite gave none."""
     return without_credentials(f"{request_type} {name}") if name.startswith("/") or "://" in name else name
 
 
 def error_text(exception: Any, response: Any = None) -> str:
-    """Return an error without the parts that differ from request to request, so that equal errors count together."""
+    """Return the text of an error without parts that differ between requests, so that equal errors count together."""
     if isinstance(exception, LocustBadStatusCode):
         return f"HTTP {getattr(exception, 'code', 'error')}"
     if isinstance(exception, CatchResponseError | str):

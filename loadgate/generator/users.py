@@ -1,4 +1,4 @@
-"""BaseUser: a FastHttpUser whose every request ends in the record, whatever happens to it."""
+"""BaseUser: a FastHttpUser that records every request, even one that is cut off."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ SESSION_OPTIONS = {
     "proxy_host": "proxy_host",
     "proxy_port": "proxy_port",
 }
-"""What FastHttpUser gives to its session, by name, and the attribute that it takes it from."""
+"""The options of FastHttpUser's session, and the attribute of the user for each."""
 
 _OF_SESSION = {"client_pool", "ssl_context_factory"}
-"""Those that the session does not hand on to its user agent."""
+"""The options that the session does not pass to its user agent."""
 
 
 @functools.lru_cache
 def _never_waits(listener: Callable[..., Any]) -> bool:
-    """Whether a listener of the request event is Locust's or ours, which only count, those of OpenTelemetry aside."""
+    """Return whether a listener of the request event belongs to Locust or loadgate and never yields."""
     module = getattr(listener, "__module__", "")
     return module.startswith(("locust.", "loadgate.")) and module not in {
         "locust.opentelemetry",
@@ -61,27 +61,27 @@ def _never_waits(listener: Callable[..., Any]) -> bool:
 
 
 class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,misc]  # as WholeResponse
-    """A response that is recorded once: by its `with` block if it has one, else at once by its status."""
+    """A response that is recorded once: by its `with` block if it has one, else immediately by its status."""
 
     began = 0.0
-    """When the request was sent, in seconds of `time.perf_counter`."""
+    """The time at which the request was sent (`time.perf_counter`)."""
 
     _reported = False
 
     def __enter__(self) -> Self:
-        """Leave it to the block to call `success()` or `failure(...)`; the status decides when it calls neither."""
+        """Let the block call `success()` or `failure(...)`. If it calls neither, the status decides."""
         if self._reported:
             raise LocustError(
-                "This response is already recorded by its status; write `with self.client.get(...) as response:` "
-                "around the request itself"
+                "This response is already recorded by its status. Write the request itself in the with statement: "
+                "`with self.client.get(...) as response:`"
             )
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
-    def __exit__(  # type: ignore[override]  # as Locust's, which answers whether to go on
+    def __exit__(  # type: ignore[override]  # as in Locust
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Record the request; an exception that left the block makes it a failure, and goes on to the task."""
+        """Record the request. An exception that leaves the block makes it a failure and is raised in the task."""
         if ends_task(value):
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return False
@@ -89,23 +89,23 @@ class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,
         return bool(super().__exit__(exc, value, traceback))  # type: ignore[no-untyped-call]
 
     def success(self) -> None:
-        """Mark the request as good, whatever its status."""
+        """Mark the request as successful, for any status."""
         super().success()  # type: ignore[no-untyped-call]
 
     def failure(self, exc: str | Exception) -> None:
-        """Mark the request as failed; the text is counted in the report."""
+        """Mark the request as failed. The report counts failures by this text."""
         super().failure(exc)  # type: ignore[no-untyped-call]
 
     def expect(self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None) -> Any:
-        """Inside a `with` block: mark the request by its status and, if `content` is given, by its JSON document.
+        """Mark the request by its status and, if `content` is given, by its JSON document. Use it in a `with` block.
 
         `content` maps dotted paths (`components.redis.status`, `items.0.id`) to expected values, as in
-        `loadgate.checks.HttpCheck`. Returns the JSON document; `None` after a failure, and where no `content` was
-        asked for and the body is not JSON.
+        `loadgate.checks.HttpCheck`. Returns the JSON document. Returns `None` after a failure, and if no `content` is
+        given and the body is not JSON.
         """
         allowed = {status} if isinstance(status, int) else set(status)
         if self.status_code not in allowed:
-            self.failure(f"answered {self.status_code}, expected {' or '.join(map(str, sorted(allowed)))}")
+            self.failure(f"returned {self.status_code}, expected {' or '.join(map(str, sorted(allowed)))}")
             return None
         document, problem = self._document(content)
         if problem:
@@ -115,15 +115,15 @@ class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,
         return document
 
     def _document(self, content: Mapping[str, Any] | None) -> tuple[Any, str | None]:
-        """Return the JSON document of the body, and what is wrong with it."""
+        """Return the JSON document of the body, and the first problem with it."""
         try:
             document = json.loads(self.text or "")
         except ValueError:
-            return None, None if content is None else "did not answer with JSON"
+            return None, None if content is None else "did not return JSON"
         return document, json_problem(document, content or {})
 
     def report_unless_entered(self) -> None:
-        """Record by status a response that no `with` block took over."""
+        """Record a response by its status if no `with` block has been entered."""
         if not self._entered:
             self._report_request()
 
@@ -134,10 +134,10 @@ class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,
 
 
 class GateSession(FastHttpSession):
-    """Locust's session, with `with` blocks that need no `catch_response=True` and no request that gets lost."""
+    """Locust's session, but `with` blocks need no `catch_response=True`, and requests that are cut off are recorded."""
 
     def __init__(self, base_url: str | None, request_event: Any, user: User | None, **options: Any) -> None:
-        """Make a session; `options` are those of FastHttpSession and of its user agent."""
+        """Create a session. `options` are those of FastHttpSession and of its user agent."""
         super().__init__(base_url, request_event, user, **options)
         made_by_locust, self.cookiejar = self.client, RestingCookieJar()
         kept = {name: value for name, value in options.items() if name not in _OF_SESSION}
@@ -154,8 +154,8 @@ class GateSession(FastHttpSession):
     ) -> ResponseContextManager:
         """Send a request; see `FastHttpSession.request`.
 
-        With the default the response may be used in a `with` block or not. `catch_response=False` is Locust's own
-        behaviour: recorded before it is returned, and no `with` block.
+        By default a `with` block is optional. With `catch_response=False` the request is recorded before the response
+        is returned, and a `with` block is not possible, as in Locust.
         """
         stopwatch = Stopwatch(is_streamed=bool(kwargs.get("stream")))
         if isinstance(self.user, BaseUser):
@@ -170,7 +170,7 @@ class GateSession(FastHttpSession):
                     self, method, url, name=name, catch_response=True, context=context or {}, **kwargs
                 )
         except Exception:
-            raise  # a mistake in the task's code, which Locust reports as such
+            raise  # an error in the code of the task, which Locust reports itself
         except BaseException:
             context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
             if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
@@ -190,21 +190,21 @@ class GateSession(FastHttpSession):
         if not catch_response:
             answer.report_unless_entered()
         else:
-            # Runs as soon as this greenlet gives way, which a `with` statement after the call cannot do before it
-            # has entered its block. In the event loop itself, at a fraction of the cost, where no listener may wait.
-            light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - no public way to ask
+            # The callback runs when this greenlet yields. A `with` statement on the response enters its block before
+            # that. If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
+            light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
         return answer
 
 
 class BaseUser(FastHttpUser):
-    """The base of a suite's user classes.
+    """The base class of a suite's user classes.
 
-    A class says with `group = "health"` to which group its requests belong, for rules such as `health: p95 < 100ms`;
-    its subclasses inherit that. A class without one is a group of its own, by its class name. `preflight` are checks
-    that must hold before a run in which the class has users: a `Check`, or the name of one that the project declares
-    in `[[tool.loadgate.doctor]]`. Both timeouts are finite, so that a target that hangs shows as failures.
+    `group = "health"` assigns the requests of a class and its subclasses to a group, for rules such as
+    `health: p95 < 100ms`. Without it, the name of the class is its group. `preflight` lists checks that must pass
+    before a run in which the class has users: a `Check`, or the name of one in `[[tool.loadgate.doctor]]`. Both
+    timeouts are finite, so that requests to a target that hangs fail.
     """
 
     abstract = True
@@ -233,16 +233,16 @@ class BaseUser(FastHttpUser):
             self.wait_time = lambda: 0.0  # type: ignore[method-assign]
 
     def await_arrival(self) -> None:
-        """In an open model, wait until the next task is meant to start."""
+        """Wait for the intended start of the next task, in an open model."""
         pacer = active()
         self._arrival = pacer.take(type(self).__name__) if pacer is not None else None
         if self._arrival is None:
             raise StopUser
 
     def lateness_ms(self, began: float | None) -> float | None:
-        """In an open model, how long after its arrival's time a request began (perf_counter); 0 but for a task's first.
+        """Return the delay of a request that started at `began` (perf_counter) after the intended start of its arrival.
 
-        `None` in a closed model.
+        Only the first request of a task can have a delay. `None` in a closed model.
         """
         if not self._open_model:
             return None
@@ -250,13 +250,13 @@ class BaseUser(FastHttpUser):
         return 0.0 if arrival is None or began is None else arrival.lateness_s(began) * 1000
 
     def measure(self, name: str, value_ms: float, group: str = "", *, at_s: float | None = None) -> None:
-        """Record a duration that is no request of its own, such as the time to the first event of a stream.
+        """Record a duration that is not a request, such as the time to the first event of a stream.
 
-        It counts under its name and its group, where rules read it as a latency (`first_event: p95 < 300ms`), but not
-        in `overall`. What is below 0 counts as 0. `at_s` is when it was taken, in epoch seconds, now by default.
+        Rules read it as a latency by its name or its group (`first_event: p95 < 300ms`). It does not count in
+        `overall`. A value below 0 counts as 0. `at_s` is the time of the measurement in epoch seconds (default: now).
 
         Raises:
-            ValueError: the value is not finite.
+            ValueError: The value is not finite.
         """
         if not math.isfinite(value_ms):
             raise ValueError(f"{name}: a measure must be finite; got {value_ms!r} ms")
@@ -265,7 +265,7 @@ class BaseUser(FastHttpUser):
 
     @classmethod
     def group_name(cls) -> str:
-        """Return the group that the class's requests are judged in."""
+        """Return the group of the class's requests."""
         return group_of(cls)
 
 

@@ -1,4 +1,4 @@
-"""How a master and its workers end a run together, so that every request of every worker is in the verdict."""
+"""The messages between a master and its workers. They make sure that the verdict includes all workers' requests."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
 
 FINISH = "loadgate_finish"
-"""Master to worker: stop the users, wait for requests in flight, send the last report.
+"""Master to worker: stop the users, wait for requests in flight, send the final report.
 
 Data: {"stop_timeout_s", "ended_by"}, the latter as in `EndedBy`.
 """
 FINAL = "loadgate_final"
-"""Worker to master: the last report."""
+"""Worker to master: the final report."""
 STAGE = "loadgate_stage"
-"""Master to worker: mark requests from now on. Data: {"label"}."""
+"""Master to worker: set the stage of requests from now on. Data: {"label"}."""
 ARRIVALS = "loadgate_arrivals"
-"""Master to worker: begin with your part of the arrivals. Data: see `MasterSide.start_arrivals`."""
+"""Master to worker: start your share of the arrivals. Data: see `MasterSide.start_arrivals`."""
 ARRIVING = "loadgate_arriving"
-"""Worker to master: it has begun."""
+"""Worker to master: the arrivals have started."""
 CLOCK = "loadgate_clock"
-"""Master to worker: {"sent_s"}, its time. Worker to master: the same with "worker_s", its own."""
+"""Master to worker: {"sent_s"}, its time. Worker to master: the same with its own time as "worker_s"."""
 REPORT = "loadgate"
-"""Key of a report within Locust's own periodic one."""
+"""Key of the report within Locust's periodic report."""
 
 GRACE_S = 5.0
-"""How long beyond the stop timeout the master waits for a worker's last report."""
+"""Time beyond the stop timeout for which the master waits for a worker's final report."""
 
 
 class WorkerSide:
-    """A worker's part: do as the master says, report now and then, and once more at the end."""
+    """The worker's side: it follows the master's messages and sends reports."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class WorkerSide:
         runner.register_message(CLOCK, self._on_clock)
 
     def is_told(self) -> bool:
-        """Whether the master, and not the suite, ends the load of this worker now."""
+        """Return whether the master, and not the suite, ends the load of this worker."""
         return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
 
     def finish(self, stop_timeout_s: float) -> None:
-        """Stop the users, wait for their requests, and send the last report; does nothing the second time."""
+        """Stop the users, wait for their requests, and send the final report. A second call sends nothing."""
         self._is_finishing = True
         self._runner.environment.stop_timeout = stop_timeout_s
         self._runner.stop()
-        # Locust sleeps that long before it reports a worker as ready again; nothing is left to wait for.
+        # Locust would sleep for the stop timeout before it reports the worker as ready again.
         self._runner.environment.stop_timeout = 0.0
         report = self._take_last_report()
         if report is not None:
@@ -95,7 +95,7 @@ class WorkerSide:
         active.run.mark_ahead((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
-        # A worker without a user of a class would leave its arrivals waiting for ever.
+        # Arrivals of a class without users on this worker would wait forever.
         here = {name for name, count in self._runner.user_classes_count.items() if count}
         active.pacer.start(
             share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
@@ -104,7 +104,7 @@ class WorkerSide:
 
 
 class MasterSide:
-    """The master's part: collect reports, and see to it that the last ones come before the run is judged."""
+    """The master's side: it collects the workers' reports and waits for the final ones before the verdict."""
 
     def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
         self._runner = runner
@@ -116,12 +116,12 @@ class MasterSide:
         runner.register_message(ARRIVING, self._on_arriving)
 
     def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
-        """Add the report that came with Locust's own."""
+        """Add the report that is part of Locust's report."""
         if REPORT in data:
             self._merge(client_id, data[REPORT])
 
     def enter_stage(self, label: str) -> None:
-        """Have all workers mark their requests from now on."""
+        """Set the stage of all workers' requests from now on."""
         self._runner.send_message(STAGE, {"label": label})
 
     def start_arrivals(
@@ -131,7 +131,7 @@ class MasterSide:
         weights: Mapping[str, float],
         until_s: float | None,
     ) -> None:
-        """Have the workers begin with the arrivals, each with its share, and wait until all have begun."""
+        """Start each worker's share of the arrivals, and wait until all have started."""
         clients = self._serving()
         segments = [
             [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
@@ -152,12 +152,12 @@ class MasterSide:
             gevent.sleep(0.01)
 
     def _serving(self) -> list[str]:
-        """Return the workers that have users, since only they can serve arrivals; all where none has said so."""
+        """Return the workers with users, because only they can serve arrivals. All workers if none reports users."""
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
     def look_after(self, run: Run) -> None:
-        """Ask the workers for their time, and note which of them are there. Call it every second."""
+        """Query the workers' clocks and note which workers are present. Call it every second."""
         self._ask_clocks()
         self._note_missing(run)
 
@@ -167,7 +167,7 @@ class MasterSide:
                 self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
 
     def _note_missing(self, run: Run) -> None:
-        """Remember workers that Locust has given up, and those that came back."""
+        """Note workers that Locust considers missing, and those that came back."""
         for client in self._runner.clients.all:
             worker = self._label(client.id)
             if client.state == STATE_MISSING:
@@ -177,7 +177,7 @@ class MasterSide:
                 run.workers.note_here(worker, run.elapsed_s, is_heard=is_heard)
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
-        """Tell the workers to finish and wait for their last reports, no longer than they may take."""
+        """Tell the workers to finish, and wait for their final reports until the timeout."""
         self._runner.send_message(
             FINISH,
             {"stop_timeout_s": stop_timeout_s, "ended_by": (run.ended_by or EndedBy.TIME).value},

@@ -18,7 +18,7 @@ def warnings(unseen_s: float) -> list[str]:
 
 def test_a_rule_that_matches_nothing_seen_so_far_is_named_once() -> None:
     # Neither a rule for a stage, which may be yet to come, nor one for a group that the run has no users of.
-    assert warnings(0) == ["rule 'unseen: p95 < 1000ms': nothing of 'unseen' was recorded in the first 0 s"]
+    assert warnings(0) == ["rule 'unseen: p95 < 1000ms': no request of 'unseen' in the first 0 s"]
 
 
 def test_nothing_is_said_while_the_run_is_young() -> None:
