@@ -1,8 +1,8 @@
-"""Prints what a locustfile declares, for `loadgate.runner.describe`.
+"""Print a description of a locustfile for `loadgate.runner.describe`.
 
-`python -m loadgate.generator.describe MARK LOCUSTFILE [run PROFILE [OPTION ...]]` prints one line: MARK and then, as
-JSON, the profiles and the files that they were read from. It exits 2 with one line an error when the suite, the profile
-("" is the default one) or an option for Locust cannot be used.
+`python -m loadgate.generator.describe MARK LOCUSTFILE [run PROFILE [OPTION ...]]` prints one line: MARK and a JSON
+document with the profiles and the files that they depend on. If the suite, the profile ("" is the default one) or a
+Locust option cannot be used, it prints one line for each error and exits with code 2.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_SOURCE = re.compile(r"^/(dev|proc|sys)/|/__pycache__/")
 
 
 class Sources:
-    """The files that this process reads and the folders that it lists, from now on; modules from its start."""
+    """The files that this process reads and the folders that it lists from now on, and all imported modules."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -47,15 +47,15 @@ class Sources:
         return sorted(path for path in self._seen | modules if not NO_SOURCE.search(path))
 
 
-def _main(mark: str, path: str, asked: Sequence[str]) -> None:
+def _main(mark: str, path: str, run_arguments: Sequence[str]) -> None:
     sources = Sources()
     user_classes, *_ = merge_locustfiles_content(parse_locustfile_paths(path.split(",")))
     gate = LoadGate.attached
     if gate is None:
-        refuse(f"{path}: declares no profiles; call loadgate.install(...) at its end", ExitCode.USAGE)
+        refuse(f"{path}: no profiles declared; call loadgate.install(...) at the end of the file", ExitCode.USAGE)
     suite, host = gate.suite, {}
-    if asked:
-        _, profile, *options = asked
+    if run_arguments:
+        _, profile, *options = run_arguments
         try:
             validated(suite, profile)
         except SuiteError as error:
@@ -80,7 +80,7 @@ def _main(mark: str, path: str, asked: Sequence[str]) -> None:
 
 
 def _read_options(arguments: Sequence[str]) -> argparse.Namespace:
-    """Let Locust read its command line, as it will when the target has been started for it."""
+    """Parse the command line with Locust's parser, so that errors appear before the target is started."""
     sys.argv = ["locust", *arguments]
     parser = get_parser()
     replace_of(parser, error=lambda message: refuse(message, ExitCode.USAGE))

@@ -1,4 +1,4 @@
-"""Locust's dispatcher of users, made fair to light classes and made to stop when told."""
+"""A dispatcher of users that gives every class its share early and that can be stopped."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from loadgate.shape.weighted import weighted_order
 
 
 class GateDispatcher(UsersDispatcher):
-    """Locust's dispatcher with `weighted_order`, and with a way to end a ramp at once.
+    """Locust's dispatcher with `weighted_order` and with `halt`.
 
-    Locust's own order starves light classes while few users run: with weights 28/2/50/2 the first eighteen users
-    belong to two classes. And its master goes on with a ramp after a run was stopped, which starts users anew.
-    `on_change` is called when the number of users begins to change, whoever asked for it.
+    In Locust's order, classes with small weights get their first users late: with weights 28/2/50/2 the first eighteen
+    users belong to two classes. Locust's master also continues a ramp after the run was stopped, which starts users
+    again. `on_change` is called at the start of every change of the number of users.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class GateDispatcher(UsersDispatcher):
     def new_dispatch(
         self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
     ) -> None:
-        """Begin to go to another number of users."""
+        """Start a change of the number of users."""
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
         self._on_change()
 
     def halt(self) -> None:
-        """Dispatch nothing any more."""
+        """Stop dispatching users."""
         self._halted = True
 
     def __next__(self) -> dict[str, dict[str, int]]:
@@ -66,18 +66,18 @@ class GateDispatcher(UsersDispatcher):
 
 
 class Dispatchers:
-    """Makes the dispatchers of a process, as its `dispatcher_class`: Locust makes one for each run, or more."""
+    """The `dispatcher_class` of a process, which creates its dispatchers. Locust needs at least one for each run."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change
         self._made: list[GateDispatcher] = []
 
     def __call__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
-        """Make the dispatcher that Locust uses from now on."""
+        """Create the dispatcher that Locust uses from now on."""
         self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change)]
         return self._made[0]
 
     def halt(self) -> None:
-        """Have the dispatcher that Locust uses dispatch nothing any more."""
+        """Stop the current dispatcher."""
         for dispatcher in self._made:
             dispatcher.halt()

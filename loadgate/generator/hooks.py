@@ -1,4 +1,4 @@
-"""Locust's event hooks, in which the gate is called before and after the suite's listeners, whatever those do."""
+"""Locust event hooks that call the gate before and after the suite's listeners, even if a listener fails."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from loadgate.generator.locust_patches import become, replace
 
 CONTROL_FLOW = (InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser)
-"""What Locust lets a listener or a task raise on purpose."""
+"""Exceptions with which listeners and tasks control Locust."""
 
 Listener = Callable[..., None]
 OnError = Callable[[str, Listener, BaseException], None]
-"""Called with the name of the event, the listener and what it raised."""
+"""Called with the name of the event, the listener and its exception."""
 
 
 class WatchedHook(EventHook):
     """A hook of Locust that also calls the gate.
 
-    `first` is called before the listeners and `last` after them. `on_error` hears of every exception that Locust only
-    logs; where it is given, a `sys.exit()` in a listener counts as one instead of ending the process past the verdict.
+    `first` is called before the listeners and `last` after them. `on_error` is called for every exception that Locust
+    only logs. If `on_error` is given, it is also called for `sys.exit()` in a listener, which then does not end the
+    process before the verdict.
     """
 
     name: str
@@ -35,7 +36,7 @@ class WatchedHook(EventHook):
 
     @classmethod
     def take_over(cls, hook: Any, name: str, **calls: Any) -> None:
-        """Turn a hook of Locust into this one; listeners that it has stay. A hook taken over before gets new calls."""
+        """Convert a hook of Locust to this class and set its calls. Its listeners are kept."""
         become(hook, cls)
         hook.name = name
         hook.first, hook.last, hook.on_error = (calls.get(key) for key in ("first", "last", "on_error"))
@@ -43,8 +44,8 @@ class WatchedHook(EventHook):
     def fire(self, *, reverse: bool = False, **event: Any) -> None:
         """Call the gate and every listener; see `EventHook.fire`.
 
-        What a listener raises to steer the task is raised once all have been called: Locust's own, which counts for its
-        tables, may come after it.
+        A control flow exception of a listener is raised after all listeners have run, because Locust's own listener,
+        which updates its tables, can come later.
         """
         if self.first is not None:
             self._call(self.first, event)
@@ -59,12 +60,12 @@ class WatchedHook(EventHook):
             raise steering
 
     def _call(self, listener: Listener, event: dict[str, Any]) -> Exception | None:
-        """Call a listener; return what it raised to steer the task."""
+        """Call a listener. Return its control flow exception, if any."""
         try:
             listener(**event)
         except CONTROL_FLOW as steering:
             return steering
-        except Exception as error:  # noqa: BLE001 - as Locust's own hook does
+        except Exception as error:  # noqa: BLE001 - as in Locust's hook
             logging.error("Uncaught exception in event handler: \n%s", traceback.format_exc())  # noqa: LOG015, TRY400
             replace(log, unhandled_greenlet_exception=True)
             if self.on_error is not None:

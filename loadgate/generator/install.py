@@ -1,4 +1,4 @@
-"""The one call by which a locustfile becomes a gate."""
+"""`install`, the call that adds the load gate to a locustfile."""
 
 from __future__ import annotations
 
@@ -27,14 +27,21 @@ def install(
     measures: Collection[str] = (),
     requests: Collection[str] = (),
 ) -> LoadGate:
-    """Make the Locust process that loads this locustfile a gate. Call it once, at the end of the locustfile.
+    """Add the load gate to the Locust process that loads this locustfile. Call it once, at the end of the locustfile.
 
-    `profiles` by name; LOAD_PROFILE or --load-profile picks one, else `default_profile` (the first). `thresholds` and
-    `rules` judge the run, unless the profile has its own. `preflight` must hold before load is made; `None` means the
-    checks in pyproject.toml. `generator_limits` say when the load generator itself counts as overloaded. `measures`
-    are types of request events (`request_type`) that the suite fires for figures of its own, such as tokens: they are
-    recorded as measures and are no requests. `requests` are types that are requests, though no HTTP methods. Mistakes
-    in any of it end Locust with exit code 2 before any request.
+    Errors in the arguments end Locust with exit code 2 before the first request.
+
+    Args:
+        profiles: The load profiles by name. LOAD_PROFILE or --load-profile selects one.
+        user_classes: The user classes of the suite.
+        thresholds: Thresholds of runs whose profile has no limits of its own.
+        rules: Rules of runs whose profile has no limits of its own.
+        preflight: Checks that must pass before the load starts. `None` means the checks in pyproject.toml.
+        default_profile: The profile without a selection, by default the first one.
+        generator_limits: The limits above which the load generator is saturated.
+        measures: Types of request events (`request_type`) that the suite fires for durations. They are recorded as
+            measures and not as requests.
+        requests: Types of request events that are requests although they are not HTTP methods.
     """
     default = default_profile or next(iter(profiles), "")
     suite = Suite(

@@ -1,4 +1,4 @@
-"""Ctrl-C in a Locust process: once to end the run, again to wait for nothing; and SIGTERM while it ends."""
+"""Ctrl-C in a Locust process: the first one ends the run, the second one ends all waiting. Also a repeated SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from collections.abc import Callable
 import gevent
 
 OTHER_END_S = 60.0
-"""Longer than any end of the process takes."""
+"""Longer than the process needs to end."""
 
 
 class CtrlC:
-    """Interrupts Locust's main greenlet the first time, and nothing else; calls `hurry` the next times.
+    """A handler of SIGINT that interrupts Locust's main greenlet the first time, and then calls `hurry`.
 
-    Python's own handler raises in whatever code happens to run: in the middle of a request, of what is being written,
-    or of the event loop, where Locust can hang for good.
+    Python's own handler raises in the code that is running: in a request, in a write of a file, or in the event loop,
+    where Locust can hang forever.
     """
 
     def __init__(self, hurry: Callable[[], None]) -> None:
         self.came_again = False
         self.is_ending = False
-        """Set it when the run is being ended for another reason: from then on a Ctrl-C hurries."""
+        """Set this when the run ends for another reason, so that the next Ctrl-C calls `hurry`."""
         self._hurry = hurry
         gevent.signal_handler(signal.SIGINT, self._on_signal)
 
@@ -35,5 +35,5 @@ class CtrlC:
 
 
 def leave_to_the_other_end() -> None:
-    """Wait for the end of the process: SIGTERM makes Locust end it a second time, beside an end that goes on."""
+    """Wait for the end of the process. A SIGTERM makes Locust start a second shutdown while the first one runs."""
     gevent.sleep(OTHER_END_S)

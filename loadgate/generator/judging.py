@@ -1,4 +1,4 @@
-"""The process that judges its runs: a master, or a Locust process on its own."""
+"""The process that determines the verdict of its runs: a master or a single Locust process."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 
 _UNTIMED = "No run time limit set"
-"""How Locust's line begins that would be false where the gate keeps the time."""
+"""Prefix of a line of Locust that is false if the gate ends the run."""
 
 logger = logging.getLogger(__name__)
 
 
 class JudgingProcess(Process):
-    """Checks that load can be made, conducts each run and judges it."""
+    """Checks the preconditions of each run, controls it and determines its verdict."""
 
     def __init__(
         self,
@@ -70,10 +70,10 @@ class JudgingProcess(Process):
             self._keep_time()
 
     def _check(self) -> None:
-        """Refuse what the web UI lets its user put right."""
+        """Exit with an error for problems that only a user of the web UI could correct."""
         user_classes = classes_with_users(self.choice, self.environment)
         if not self.environment.host and needs_host(user_classes):
-            refuse("no host to test: give --host or set TARGET_HOST", ExitCode.USAGE)
+            refuse("no host to test: use --host or set TARGET_HOST", ExitCode.USAGE)
         if slips := host_slips(self.suite, hosts_under_test(self.environment, user_classes), user_classes):
             refuse(without_credentials("\n".join(slips)), ExitCode.USAGE)
         if problem := option_problem(self.options):
@@ -86,15 +86,15 @@ class JudgingProcess(Process):
             refuse(str(error), ExitCode.ERROR)
 
     def _keep_time(self) -> None:
-        """End the run by the gate: Locust's own timer would count what listeners do before there is any load."""
+        """Let the gate end the run, because Locust's timer also counts the time of listeners before the load."""
         self._run_time_s, self.options.run_time = self.options.run_time, None
         if self._run_time_s is not None:
             logging.getLogger("locust.main").addFilter(lambda record: not str(record.msg).startswith(_UNTIMED))
 
     def profile_problem(self, typed: str) -> str | None:
-        """Say why the web UI's field Profile cannot have this value, `None` where it can.
+        """Return why the web UI's field Profile cannot have this value. `None` if it can.
 
-        The profile is chosen when Locust starts: it decides which user classes there are.
+        The profile is chosen when Locust starts, because it decides which user classes exist.
         """
         running = self.choice.profile.name
         if typed in {"", running, self._label}:
@@ -104,18 +104,18 @@ class JudgingProcess(Process):
             if typed in self.suite.profiles
             else (f"there is no profile {typed!r}; known profiles: {', '.join(self.suite.profiles)}")
         )
-        return f"Profile: this Locust runs the load profile {running!r}, which cannot be changed here; {known}"
+        return f"Profile: this Locust process runs the load profile {running!r} and cannot change it; {known}"
 
     def begin(self) -> ActiveRun:
-        """Begin a run; see `Process`."""
+        """Start a run."""
         if self._is_headless:
-            # Locust has read it by now, and names files by it.
+            # Locust has read this option by now, and still uses it for names of files.
             self.options.run_time = self._run_time_s
         elif problems := self._preflight():
             self._refuse_start(problems)
         self.reserve.hold()
         self._closing.begin()
-        # A master's requests are made elsewhere.
+        # A master sends no requests itself.
         active = self._begin(makes_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
@@ -125,32 +125,32 @@ class JudgingProcess(Process):
         return JudgedRun(run, sampler, active.pacer, board, conductor, generators)
 
     def begun(self, active: ActiveRun) -> None:
-        """End a run at once that a listener of the suite has ended before there was any load."""
+        """End a run immediately if a listener of the suite has stopped it before the load started."""
         closing = self._closing
-        # Locust's master fires no event then, and ends the greenlets that keep it going.
+        # In this case Locust's master fires no event, but ends its own greenlets.
         if not closing.without_load and (active.run.stopping_s is not None or not len(self.runner.greenlet)):
             closing.without_load = "a test_start listener of the suite stopped the run"
         if closing.without_load:
             gevent.spawn(self.end_load)
-            # Ends the greenlet in which Locust was about to spawn users.
+            # End the greenlet in which Locust would spawn the users.
             raise gevent.GreenletExit
 
     def end_load(self) -> None:
-        """End the process after its only run; in the web UI, the run alone."""
+        """End the process after its only run. In the web UI, end only the run."""
         if self._is_headless:
             self.runner.quit()
         else:
             self.runner.stop()
 
     def end_now(self, run: Run) -> None:
-        """End the load, unless another greenlet has begun to."""
+        """End the load, unless another greenlet is already ending it."""
         if not isinstance(self.runner, MasterRunner):
             self.runner.stop()
         elif run.stopping_s is None:
             self.runner.stop(send_stop_to_client=False)
 
     def judge(self, active: ActiveRun) -> None:
-        """Judge a run that is over, and write its files."""
+        """Determine the verdict of a finished run and write its files."""
         active.close()
         self.reserve.release()
         if self._closing.without_load:
@@ -159,7 +159,7 @@ class JudgingProcess(Process):
             self._closing.conclude(active.run)
 
     def judged(self, run: Run) -> None:
-        """Show the verdict in the web UI's terminal; end a process whose users the suite alone has stopped."""
+        """Print the verdict if the web UI is used. End a process whose users were stopped by the suite."""
         if self._closing.without_load:
             return
         if not self._is_headless:
@@ -168,7 +168,7 @@ class JudgingProcess(Process):
             gevent.spawn(self.end_load)
 
     def note_error(self, event: str, where: str, error: BaseException) -> None:
-        """Note what a listener raised: in the run that goes on, else in the verdict of the last one."""
+        """Record an error of a listener in the current run, or else in the verdict of the last run."""
         if isinstance(error, SystemExit) and event in {"test_start", "test_stop", "quitting"}:
             self._closing.note_exit(error)
             if event == "test_start":
@@ -179,21 +179,21 @@ class JudgingProcess(Process):
             self._closing.note_exception(error, f"{where}: ")
 
     def take_worker_report(self, client_id: str, data: dict[str, Any]) -> None:
-        """Add a worker's part to the run."""
+        """Add a worker's report to the run."""
         if self._master is not None:
             self._master.on_report(client_id, data)
 
     def conclusion(self) -> Conclusion | None:
-        """Return what came of the last run."""
+        """Return the conclusion of the last run."""
         return self._closing.conclusion
 
     def finish(self) -> None:
-        """Set the exit code for good."""
+        """Set the final exit code."""
         if self._is_headless:
             self._closing.finish()
 
     def quit(self) -> None:
-        """Show the verdict, below all that Locust prints."""
+        """Print the verdict below the output of Locust."""
         if self._closing.conclusion is not None and self._is_headless:
             self._closing.show()
             write_missing_html(self.environment)
@@ -204,12 +204,12 @@ class JudgingProcess(Process):
         return preflight_problems(self.suite, self._project, hosts, user_classes)
 
     def _refuse_start(self, problems: list[str]) -> NoReturn:
-        """Keep the web UI's run from starting, and show why there."""
+        """Prevent the start of a run, and show the reason in the web UI."""
         self._closing.refuse()
         for problem in problems:
             logger.error("no load was generated: %s", problem)
             self.runner.log_exception("loadgate", f"no load was generated: {problem}", problem)
-        # Ends the greenlet in which Locust was about to spawn users.
+        # End the greenlet in which Locust would spawn the users.
         raise gevent.GreenletExit
 
     def _current_run(self) -> Run | None:

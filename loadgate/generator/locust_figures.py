@@ -1,4 +1,4 @@
-"""What Locust itself shows: its figures in fine steps."""
+"""Show Locust's own numbers with three significant digits."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from loadgate.units import figure, percentage
 
 
 def show_fine_figures() -> None:
-    """Have Locust's tables, CSV files, reports and web interface show times as they were measured."""
+    """Patch Locust's tables, CSV files, reports and web UI to show times without its coarse rounding."""
     replace(stats, bucket_response_time=fine_bucket)
     replace(StatsEntry, to_string=_fine_row, percentile=_fine_percentiles, to_dict=_fine_dict)
     replace(StatsCSV, _percentile_fields=_fine_fields)
 
 
 def fine_bucket(response_time: float) -> float:
-    """Round for Locust's histogram: to 0.01 ms below 10 ms, to 0.1 below 1 s, to 1 below 10 s, to 10 above.
+    """Round for Locust's histogram: to 0.01 ms below 10 ms, to 0.1 ms below 1 s, to 1 ms below 10 s, to 10 ms above.
 
-    Locust's own rounding to two digits makes 104.9 ms read as 100. These steps keep its histograms below 20,000
-    entries up to 10 s.
+    Locust's rounding to two digits turns 104.9 ms into 100 ms. These steps keep its histograms below 20,000 entries up
+    to 10 s.
     """
-    # As round(response_time, 2) and so on but for ties, at half its cost.
+    # Fast path: half the cost of round(response_time, 2), with the same result except for ties.
     if response_time < 10:
         return int(response_time * 100 + 0.5) / 100
     if response_time < 1000:
@@ -37,9 +37,9 @@ _dict = StatsEntry.to_dict
 
 
 def _narrow(value: float | None) -> str:
-    """Write a time or a rate as narrow as Locust's columns are: `0.843`, `105`, `1625`."""
+    """Return a time or a rate for Locust's narrow columns: `0.843`, `105`, `1625`."""
     if value is not None and not math.isfinite(value):
-        return str(value)  # a listener of the suite fired such a time
+        return str(value)  # the suite has fired an event with such a time
     return figure(value or 0.0).replace(",", "")
 
 
@@ -57,7 +57,7 @@ def _fine_row(entry: StatsEntry, current: bool = True) -> str:
 
 
 def _padded(text: str | None, width: int) -> str:
-    """Fill the text up with blanks; Locust's width for names is negative on a terminal of less than 84 columns."""
+    """Pad the text with spaces. Locust's width for names is negative on a terminal of less than 84 columns."""
     return (text or "").ljust(width)
 
 
@@ -74,7 +74,7 @@ def _fine_dict(entry: StatsEntry, escape_string_values: bool = False) -> dict[st
 
 
 def _rounded(value_ms: float) -> float:
-    """Return the time with the digits of the tables; the web UI and the HTML report show every digit they get."""
+    """Return the time with the digits of the tables, because the web UI and the HTML report show all digits."""
     return float(_narrow(value_ms))
 
 

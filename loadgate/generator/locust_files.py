@@ -1,4 +1,4 @@
-"""The files that Locust itself writes: the HTML report where it forgets it, and a copy of each below the project."""
+"""Locust's own files: write its HTML report if it is missing, and copy all files to the project's folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_missing_html(environment: Environment) -> None:
-    """Write the file of --html if Locust did not, as after SIGTERM."""
+    """Write the file of --html if Locust has not, for example after SIGTERM."""
     options = environment.parsed_options
     if options is None or not options.html_file or environment.stats.start_time is None:
         return
@@ -38,10 +38,10 @@ def write_missing_html(environment: Environment) -> None:
 
 
 class ProjectCopies:
-    """Copies to the project what Locust writes to `reports/...` relative to another folder.
+    """Copies the files that Locust writes to `reports/...` in another folder to the project's folder.
 
-    The suite is run from its own folder as well as from the project's, and whoever collects the reports, such as a CI
-    job, looks for `--html reports/performance/smoke.html` below the project. The file stays where Locust wrote it.
+    The suite can be run from its own folder. A CI job that collects reports still expects the file of
+    `--html reports/performance/smoke.html` in the project's folder. The original file is kept.
     """
 
     def __init__(self, options: Namespace, project: Project) -> None:
@@ -51,7 +51,7 @@ class ProjectCopies:
         self._since_s = time.time()
 
     def make(self) -> None:
-        """Copy the files of this process; call it when Locust has closed them."""
+        """Copy the files of this process. Call it after Locust has closed them."""
         reports = Path(self._project.reports)
         for path in self._written():
             is_below = not path.is_absolute() and not reports.is_absolute() and path.parts[:1] == reports.parts[:1]
@@ -61,7 +61,7 @@ class ProjectCopies:
                 if is_new and not (copy.exists() and copy.samefile(source)):
                     _copy(source, copy)
             except FileNotFoundError:
-                continue  # the run ended before Locust wrote it
+                continue  # the run ended before Locust wrote the file
             except OSError as error:
                 logger.warning("%s cannot be written: %s", copy, error.strerror or error)
 

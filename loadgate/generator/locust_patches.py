@@ -1,10 +1,9 @@
-"""Every patch of Locust and of the clients below it: what is replaced, why, and what happens upstream.
+"""All patches of Locust and its HTTP clients: what they replace, why, and the state upstream.
 
-A real subclass or a public hook comes first: BaseUser builds its own session and user agent, the dispatcher is given to
-the environment, the web tab uses Flask's hooks. A patch stands here only where Locust or geventhttpclient names the
-class that it makes, or where a suite's own plain user classes have to be followed. Upstream is what Locust 2.47 and
-geventhttpclient 2.6 do, and what their issue trackers say (locust = locustio/locust, ghc =
-geventhttpclient/geventhttpclient).
+Subclasses and public hooks are preferred: BaseUser creates its own session and user agent, the dispatcher is set on
+the environment, and the web tab uses Flask's hooks. A patch is used only if Locust or geventhttpclient creates the
+object itself, or if plain user classes of a suite must be tracked. The column "upstream" describes Locust 2.47,
+geventhttpclient 2.6 and their issue trackers (locust = locustio/locust, ghc = geventhttpclient/geventhttpclient).
 
 | attribute | why | upstream |
 | --- | --- | --- |
@@ -51,11 +50,11 @@ from locust.stats import StatsCSV, StatsEntry
 from urllib3 import HTTPResponse
 
 VALUE = "a value"
-"""Stands for the signature of an attribute that is no function."""
+"""Used in place of a signature for an attribute that is not a function."""
 
 
 class Patch(NamedTuple):
-    """An attribute that is replaced, with the parameters that its replacement counts on and the file of that."""
+    """A replaced attribute, the parameters that its replacement expects, and the file of the replacement."""
 
     owner: type | ModuleType
     attribute: str
@@ -64,7 +63,7 @@ class Patch(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The attribute as it is written in code."""
+        """Return the attribute in the form of code."""
         return f"{self.owner.__name__}.{self.attribute}"
 
 
@@ -120,30 +119,30 @@ OVERRIDES = (
     Patch(LocustUserAgent, "_urlopen", "(self, request)", "client/user_agent.py"),
     Patch(UsersDispatcher, "_user_gen", "(self)", "dispatch.py"),
 )
-"""Private methods that real subclasses override: no patches, but as easily broken by a new version."""
+"""Private methods that subclasses override. A new version can break them like patches."""
 
 
 def replace(owner: type | ModuleType, **replacements: Any) -> None:
-    """Replace attributes of a module, a class or one of its subclasses. Raises LookupError for what PATCHES lacks."""
+    """Replace attributes of a module, a class or a subclass. Raises LookupError if PATCHES does not declare them."""
     for attribute, replacement in replacements.items():
         _declared(owner.__mro__ if isinstance(owner, type) else (owner,), attribute)
         setattr(owner, attribute, replacement)
 
 
 def replace_of(instance: object, **replacements: Any) -> None:
-    """Replace methods of one object. Raises LookupError for what PATCHES lacks."""
+    """Replace methods of one object. Raises LookupError if PATCHES does not declare them."""
     for attribute, replacement in replacements.items():
         _declared(type(instance).__mro__, attribute)
         setattr(instance, attribute, replacement)
 
 
 def become(instance: object, subclass: type) -> None:
-    """Turn an object into one of a subclass of its class, where whoever made it names the class."""
+    """Change the class of an object to a subclass, for objects that other libraries create."""
     instance.__class__ = subclass
 
 
 def drifted(patches: Iterable[Patch]) -> list[str]:
-    """Return a line for each patch that does not fit the installed versions any more."""
+    """Return a line for each patch that does not fit the installed versions."""
     return [
         f"{patch.place} {problem}; loadgate/generator/{patch.replaced_in} replaces it"
         for patch in patches
@@ -154,11 +153,11 @@ def drifted(patches: Iterable[Patch]) -> list[str]:
 def _problem(patch: Patch) -> str:
     found = inspect.getattr_static(patch.owner, patch.attribute, None)
     if found is None:
-        return "does not exist any more"
+        return "no longer exists"
     if patch.parameters == VALUE:
         return ""
     if not callable(found):
-        return f"is no function any more but {found!r}"
+        return f"is no longer a function but {found!r}"
     signature = inspect.signature(found)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
     takes = str(signature.replace(parameters=bare, return_annotation=inspect.Signature.empty))

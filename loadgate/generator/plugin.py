@@ -1,4 +1,4 @@
-"""Listens to Locust's events, and so makes a Locust process a gate: alone, as master or as worker."""
+"""The load gate of a Locust process (single, master or worker), driven by Locust's events."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from loadgate.run.measure import Measure
 from loadgate.stdio import use_views
 
 INTERRUPT_WAIT_S = 2.0
-"""How long requests in flight are waited for after Ctrl-C or SIGTERM; a second Ctrl-C ends the wait."""
+"""Time that requests in flight get after Ctrl-C or SIGTERM. A second Ctrl-C ends the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +47,21 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Configured:
-    """The profile is chosen, and Locust is being set up."""
+    """The profile is chosen, and Locust is starting."""
 
     choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
 class Attached:
-    """Locust has been set up, and no run has begun."""
+    """Locust has started, and there has been no run."""
 
     process: Process
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A run goes on, until its last requests have ended."""
+    """A run is in progress, until its last requests have ended."""
 
     process: Process
     active: ActiveRun
@@ -69,7 +69,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class Judging:
-    """The load of a run is over, and it is being judged."""
+    """The load of a run has ended, and its verdict is being determined."""
 
     process: Process
     active: ActiveRun
@@ -77,7 +77,7 @@ class Judging:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """A run is over here: judged, or left to the master. In the web UI another one may begin."""
+    """A run has ended in this process. In the web UI another one can start."""
 
     process: Process
 
@@ -86,9 +86,9 @@ State = Idle | Configured | Attached | Running | Judging | Concluded
 
 
 class LoadGate:
-    """One gate a process; Locust's events lead it from state to state.
+    """The gate of a process, a state machine whose transitions are Locust's events.
 
-    Idle, configured, attached, running, judging, concluded; in the web UI, running again.
+    Its states are idle, configured, attached, running, judging and concluded, and in the web UI running again.
     """
 
     attached: ClassVar[LoadGate | None] = None
@@ -100,7 +100,7 @@ class LoadGate:
         self._concluding = RLock()
 
     def attach(self, events: Any) -> None:
-        """Listen to Locust's events, in place of a gate that was attached before."""
+        """Listen to Locust's events. This replaces a gate that was attached before."""
         calls: dict[str, dict[str, Any]] = {
             "init_command_line_parser": {"last": self._on_parser},
             "init": {"last": self._on_init},
@@ -116,7 +116,7 @@ class LoadGate:
             "quit": {"last": self._on_quit},
         }
         for name, called in calls.items():
-            # Locust itself ends where a suite fails or exits in these, or has ended.
+            # In these events Locust itself exits after an error of the suite, or has already ended.
             heard = (
                 {} if name in {"init_command_line_parser", "init", "quit"} else {"on_error": self._on_listener_error}
             )
@@ -127,26 +127,26 @@ class LoadGate:
         show_fine_figures()
 
     def live_state(self) -> LiveState | None:
-        """Return how the run stands that goes on or is being judged, for the web UI."""
+        """Return the live state of the current run, for the web UI."""
         state = self._state
         return state.active.live_state() if isinstance(state, Running | Judging) else None
 
     def last_conclusion(self) -> Conclusion | None:
-        """Return what came of the last run, for the web UI."""
+        """Return the conclusion of the last run, for the web UI."""
         return self._judge.conclusion() if self._judge is not None else None
 
     @property
     def _process(self) -> Process | None:
-        """This process, once Locust has been set up."""
+        """Return this process, once Locust has started."""
         return None if isinstance(self._state, Idle | Configured) else self._state.process
 
     @property
     def _judge(self) -> JudgingProcess | None:
-        """This process where it judges its runs; on a worker, its master does."""
+        """Return this process if it determines verdicts. `None` on a worker."""
         return process if isinstance(process := self._process, JudgingProcess) else None
 
     def _active(self) -> ActiveRun | None:
-        """Return the run that goes on."""
+        """Return the run in progress."""
         return self._state.active if isinstance(self._state, Running) else None
 
     # Before the run
@@ -156,16 +156,16 @@ class LoadGate:
             choice = configure(parser, self.suite)
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
-        # The web UI builds a parser for each run as well; the profile stays the one that Locust was started with.
+        # The web UI builds a parser for each run. The profile remains the one with which Locust was started.
         if isinstance(self._state, Idle | Configured):
             self._state = Configured(choice)
 
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
         if not isinstance(self._state, Configured):
             raise TypeError("Locust was set up without its command line")
-        # The `loadgate run` that shares its output with this process says it itself.
+        # A parent `loadgate run` shares standard output with this process and reports its failure itself.
         use_views(tell=LIVE_VARIABLE not in os.environ)
-        declare_groups(environment.user_classes)  # those that the suite did not name as well
+        declare_groups(environment.user_classes)  # includes classes that the suite did not pass to install
         self._state = Attached(self._new_process(self._state.choice, environment, runner))
 
     def _new_process(self, choice: Choice, environment: Environment, runner: Runner) -> Process:
@@ -198,7 +198,7 @@ class LoadGate:
             self._judge.begun(active)
 
     def _on_listener_error(self, event: str, listener: Callable[..., Any], error: BaseException) -> None:
-        """Remember that a listener failed, or wanted to end the process."""
+        """Record that a listener failed or called `sys.exit`."""
         if (process := self._process) is not None:
             process.note_error(event, f"{event} listener {getattr(listener, '__qualname__', repr(listener))}", error)
 
@@ -224,7 +224,7 @@ class LoadGate:
             data[REPORT] = active.take_report(final=False)
 
     def _take_last_report(self) -> dict[str, Any] | None:
-        """Leave a worker's run to its master, with the last report of it."""
+        """Conclude a worker's run and return its final report for the master."""
         state = self._state
         if not isinstance(state, Running):
             return None
@@ -273,7 +273,7 @@ class LoadGate:
             self._end(state, environment.stop_timeout)
 
     def _end(self, state: Running, stop_timeout_s: float) -> None:
-        """End a run now, or see it to its end where another greenlet has begun to end it."""
+        """End a run now, or wait for its end if another greenlet is already ending it."""
         run, process = state.active.run, state.process
         process.end_now(run)
         if self._judge is None:

@@ -1,4 +1,4 @@
-"""A Locust process with a gate: what it can do with a run, as a worker; `loadgate.generator.judging` has the others."""
+"""A Locust process with a gate: the common base, and the worker. See `loadgate.generator.judging` for the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from loadgate.run.state import Run
 
 
 class Process(ABC):
-    """What a process with a gate has once Locust has been set up, whatever its part in the run is."""
+    """A Locust process with a gate, of any kind, after Locust has started."""
 
     def __init__(
         self,
@@ -40,49 +40,49 @@ class Process(ABC):
         self.environment = environment
         self.runner = runner
         self.current = current
-        """Gives the run that goes on, if any."""
+        """Returns the run in progress, if any."""
         self.reserve = Reserve()
         self.dispatchers = Dispatchers(self._load_changes)
-        # What is in flight counts as unanswered then.
+        # A second Ctrl-C kills the users, so that their requests in flight count as unanswered.
         self.ctrl_c = CtrlC(hurry=lambda: runner.user_greenlets.kill(block=False))
 
     @property
     def options(self) -> Any:
-        """Locust's options."""
+        """Return Locust's options."""
         return self.environment.parsed_options
 
     @abstractmethod
     def begin(self) -> ActiveRun:
-        """Begin a run. Ends the calling greenlet, in which Locust was about to spawn users, where there can be none."""
+        """Start a run. If it cannot start, end the calling greenlet, in which Locust would spawn the users."""
 
     def is_told(self) -> bool:
-        """Whether somebody other than the suite ends the load of this process now."""
+        """Return whether something other than the suite is ending the load of this process."""
         return self.ctrl_c.is_ending
 
     def stop_load(self, run: Run) -> None:
-        """Note who ends the load of a run, and start no more of it."""
+        """Note what ends the load of a run, and start no more users."""
         run.end_by(who_ends(run, self.runner, is_interrupted=self.is_told()))
         if gevent.getcurrent() in self.runner.user_greenlets:
-            # This user is about to be killed, and the end of the run with it.
+            # The end of the run was started by a user, whose greenlet is about to be killed.
             gevent.spawn(self.end_load)
         run.stopping_s = time.time()
         self.dispatchers.halt()
 
     def settle(self, run: Run) -> None:
-        """Wait for what is in flight, no longer than the stop timeout or a second Ctrl-C allow."""
+        """Wait for requests in flight until the stop timeout or a second Ctrl-C."""
         until_s = (run.stopping_s or 0.0) + self.environment.stop_timeout
         settle(lambda: self.ctrl_c.came_again or time.time() >= until_s)
 
     @abstractmethod
     def end_load(self) -> None:
-        """Have Locust end the load."""
+        """Make Locust end the load."""
 
     @abstractmethod
     def end_now(self, run: Run) -> None:
-        """Have Locust end the load because the process ends."""
+        """Make Locust end the load because the process ends."""
 
     def note_error(self, event: str, where: str, error: BaseException) -> None:  # noqa: ARG002 - see JudgingProcess
-        """Note what a listener of the suite raised, or by what exit code it wanted to end the process."""
+        """Record an exception or an exit of a listener of the suite."""
         active = self.current()
         if active is not None:
             active.run.record_exception(error, error.__traceback__, f"{where}: ")
@@ -99,7 +99,7 @@ class Process(ABC):
 
 
 class WorkerProcess(Process):
-    """A worker: does as its master says, and leaves the verdict to it."""
+    """A worker. It follows its master, which determines the verdict."""
 
     def __init__(
         self,
@@ -115,19 +115,19 @@ class WorkerProcess(Process):
         self._side = WorkerSide(runner, current, take_last_report)
 
     def begin(self) -> ActiveRun:
-        """Begin a run; see `Process`."""
+        """Start a run."""
         self.reserve.hold()
         self.environment.process_exit_code = 0
         return self._begin(makes_load=True, timed_by_gate=False)
 
     def is_told(self) -> bool:
-        """Whether the master or an interrupt ends the load."""
+        """Return whether the master or an interrupt is ending the load."""
         return super().is_told() or self._side.is_told()
 
     def end_load(self) -> None:
-        """End the process, which tells the master."""
+        """End the process. Locust notifies the master."""
         self.runner.quit()
 
     def end_now(self, run: Run) -> None:  # noqa: ARG002 - see Process
-        """Send the last report."""
+        """Send the final report."""
         self._side.finish(self.environment.stop_timeout)

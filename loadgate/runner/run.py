@@ -72,7 +72,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     # Locust itself reads other hosts from its configuration files, the environment and the user classes.
     has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
     if not has_host and settings is None:
-        raise RunError("no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]")
+        raise RunError("no host to test: use --host, set TARGET_HOST, or declare [tool.loadgate.target]")
     if host and is_http(host) and (problem := host_problem(host)):
         raise RunError(without_credentials(problem))
     request = replace(request, profile=request.profile or declared["default"])

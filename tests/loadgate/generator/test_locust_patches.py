@@ -42,9 +42,9 @@ print("\\n".join(drifted([gone, changed, plain, Patch(User, "context", "(self)",
 """
     done = python("-c", program)
     assert done.stdout.splitlines() == [
-        "User.gone does not exist any more; loadgate/generator/a.py replaces it",
+        "User.gone no longer exists; loadgate/generator/a.py replaces it",
         "User.stop takes (self, force=False), not (self); loadgate/generator/b.py replaces it",
-        "User.weight is no function any more but 1; loadgate/generator/c.py replaces it",
+        "User.weight is no longer a function but 1; loadgate/generator/c.py replaces it",
     ], done.stderr
 
 

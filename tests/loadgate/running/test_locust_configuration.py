@@ -126,7 +126,7 @@ def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
     suite(tmp_path)
     dead = f"http://127.0.0.1:{free_port()}"
     for arguments, code, line in (
-        (["web"], USAGE, "no host to test: give --host, set TARGET_HOST, or declare [tool.loadgate.target]"),
+        (["web"], USAGE, "no host to test: use --host, set TARGET_HOST, or declare [tool.loadgate.target]"),
         (
             ["web", "--host", "localhost:80"],
             USAGE,

@@ -79,7 +79,7 @@ def test_a_run_time_of_nothing_is_refused(tmp_path: Path, stub: StubServer, env:
 def test_no_host_is_a_line(tmp_path: Path) -> None:
     done = locust(tmp_path)
     assert done.returncode == USAGE
-    assert "loadgate: no host to test: give --host or set TARGET_HOST" in done.stderr
+    assert "loadgate: no host to test: use --host or set TARGET_HOST" in done.stderr
 
 
 def test_classes_without_weight_do_not_run_unless_named(tmp_path: Path, stub: StubServer) -> None:
