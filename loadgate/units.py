@@ -1,4 +1,4 @@
-"""Durations, shares, rates, sizes and counts as people read and write them. Nothing else formats a number for people.
+"""Format and parse durations, shares, rates, sizes and counts. All numbers for people are formatted here.
 
     kind                    function          examples
     latency                 milliseconds      `0.843 ms`  `12.0 ms`  `105 ms`  `1,625 ms`
@@ -12,21 +12,21 @@
     limit, setting          given             `< 99.95 ms`: exactly as it was given
     time in a command       compact_duration  `250ms`  `1h30m`, which `duration_s` reads
 
-A measured number has three significant digits, and from 100 on no decimals. Where it stands beside a limit it has as
-many more as it takes to show on which side of the limit it is: 99.96 below a limit of 100 is `99.96`, not `100`. Zero
-is `0`, and what is not known is `-`. `report/page/js/format.js` follows the same rules.
+A measured number has three significant digits, and no decimals from 100 on. Next to a limit it has enough digits to
+show on which side of the limit it is: 99.96 with a limit of 100 is `99.96`, not `100`. Zero is `0`, and an unknown
+value is `-`. `report/page/js/format.js` follows the same rules.
 """
 
 import re
 from decimal import ROUND_HALF_UP, Context, Decimal
 
 UNIT_S = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
-"""Seconds of each unit of time that rules, rates and durations are written with."""
+"""The units of time in rules, rates and durations, in seconds."""
 
 UNKNOWN = "-"
 _SUFFIX = {"ms": " ms", "%": " %", "/s": "/s", "": ""}
 _DIGITS = 3
-# A float has at most 17 significant digits, and 309 before the point.
+# A float has at most 17 significant digits, and at most 309 digits before the decimal point.
 _EXACT_DIGITS = 17
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
 _SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -35,10 +35,10 @@ _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 
 
 def duration_s(text: str | float) -> float:
-    """Seconds from `90`, `"90"`, `30s`, `5m`, `1h30m` or `250ms`. Raises ValueError for anything else, 0 included."""
+    """Return the seconds of `90`, `"90"`, `30s`, `5m`, `1h30m` or `250ms`. Raises ValueError for others and for 0."""
     seconds = _seconds(text)
     if not 0 < seconds < float("inf"):
-        raise ValueError(f"a duration is longer than nothing; got {text!r}")
+        raise ValueError(f"a duration must be above 0; got {text!r}")
     return seconds
 
 
@@ -58,7 +58,7 @@ def _seconds(text: str | float) -> float:
 
 
 def compact_duration(seconds: float) -> str:
-    """The shortest text that `duration_s` reads: 90 -> `1m30s`, 0.25 -> `250ms`."""
+    """Return the shortest text that `duration_s` reads: 90 -> `1m30s`, 0.25 -> `250ms`."""
     milliseconds = round(seconds * 1000)
     hours, rest = divmod(milliseconds, 3_600_000)
     minutes, rest = divmod(rest, 60_000)
@@ -68,7 +68,7 @@ def compact_duration(seconds: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time; from a minute on in whole seconds."""
+    """Return a length of time, in whole seconds from one minute on."""
     if seconds is None:
         return UNKNOWN
     short = _rounded(_decimal(seconds), _DIGITS)
@@ -80,55 +80,55 @@ def duration(seconds: float | None) -> str:
 
 
 def clock(seconds: float) -> str:
-    """A time since a start, in whole seconds that have passed."""
+    """Return the time since a start, rounded down to whole seconds."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def milliseconds(value_ms: float | None) -> str:
-    """A latency."""
+    """Return a latency."""
     return quantity(value_ms, "ms")
 
 
 def percentage(fraction: float | None, limit: float | None = None) -> str:
-    """A share of 1, where there is one beside its limit."""
+    """Return a fraction as a percentage, with enough digits to distinguish it from `limit`."""
     return quantity(_percent(fraction), "%", _percent(limit))
 
 
 def given_percentage(fraction: float | None) -> str:
-    """A limit or a setting that is a share of 1."""
+    """Return a limit or a setting, given as a fraction, as a percentage."""
     return given(_percent(fraction), "%")
 
 
 def per_second(value: float | None) -> str:
-    """A rate."""
+    """Return a rate."""
     return quantity(value, "/s")
 
 
 def size(value_bytes: float | None) -> str:
-    """A number of bytes."""
+    """Return a number of bytes."""
     if value_bytes is None:
         return UNKNOWN
     step = 0
-    # Rounded, 1023.5 KiB would be 1,024.
+    # 1023.5 KiB would be rounded to 1,024 KiB.
     while value_bytes >= 1023.5 and step < len(_SIZES) - 1:
         value_bytes, step = value_bytes / 1024, step + 1
     return f"{figure(value_bytes) if step else count(round(value_bytes))} {_SIZES[step]}"
 
 
 def figure(value: float | None) -> str:
-    """A measured number whose unit stands elsewhere."""
+    """Return a measured number without its unit."""
     return UNKNOWN if value is None else _shown(_decimal(value))
 
 
 def count(number: int | None) -> str:
-    """A number of things."""
+    """Return a count."""
     return UNKNOWN if number is None else f"{number:,}"
 
 
 def quantity(value: float | None, unit: str, limit: float | None = None) -> str:
-    """A measured value in `ms`, `%`, `/s` or, as a count, without a unit; where there is one, beside its limit."""
+    """Return a measured value in `ms`, `%`, `/s` or "" (a count), with digits that distinguish it from `limit`."""
     if value is None:
         return UNKNOWN
     if not unit:
@@ -137,12 +137,12 @@ def quantity(value: float | None, unit: str, limit: float | None = None) -> str:
 
 
 def given(value: float | None, unit: str = "") -> str:
-    """A limit or a setting: all digits that it was given, and no more."""
+    """Return a limit or a setting with exactly the digits that it was given."""
     return UNKNOWN if value is None else f"{_decimal(value).normalize():,f}{_SUFFIX[unit]}"
 
 
 def plain(value: float) -> str:
-    """As `given`, without separators: in the grammar of rules, and where others read the number."""
+    """Return the number like `given` but without separators, for the grammar of rules and for programs."""
     return given(value).replace(",", "")
 
 
@@ -162,10 +162,10 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
 
 
 def _decimal(value: float) -> Decimal:
-    """The shortest decimal that stands for a float, which browsers round as well."""
+    """Return the shortest decimal that represents a float. Browsers round the same one."""
     return Decimal(repr(float(value)))
 
 
 def _percent(fraction: float | None) -> float | None:
-    """Without the last digits of 0.07 * 100, which is 7.000000000000001."""
+    """Return the percentage without binary rounding errors: 0.07 * 100 is 7.000000000000001."""
     return None if fraction is None else float(_decimal(fraction).scaleb(2))

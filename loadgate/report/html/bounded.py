@@ -1,4 +1,4 @@
-"""A page of bounded size: of a run with very many request names, those that tell most."""
+"""Bound the size of the page: of very many request names, show the most relevant ones."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ MAX_SHOWN_NAMES = 200
 
 
 def bounded(document: RunDocument, series: ChartSeries) -> tuple[RunDocument, ChartSeries, int]:
-    """Return the document and the series without the names beyond the limit, and how many those are.
+    """Return the document and the series without the names beyond the limit, and the number of removed names.
 
-    Names that rules judge come first, then those with most failures, then those with most requests. The document's
-    other parts, groups and totals are left as they are.
+    Names in rules are kept first, then those with the most failures, then those with the most requests. All other
+    parts of the document are unchanged.
     """
     totals = document.totals
     names = totals.requests

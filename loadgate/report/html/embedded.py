@@ -1,4 +1,4 @@
-"""The data that the report's script draws: JSON of columns of small integers, deflated, as base64."""
+"""The data for the report's script: compressed JSON with columns of small integers, in base64."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, Scope
 from loadgate.units import duration, given, plain
 
 SPECTRUM_STEP = 0.05
-"""Step of the percentile spectrum in log10(1 / (1 - p)): 20 points between p90 and p99, as many to p99.9."""
+"""Step of the percentile spectrum in log10(1 / (1 - p)): 20 points from p90 to p99, and 20 from p99 to p99.9."""
 
 MAX_MEMORY_POINTS = 1500
 
@@ -29,12 +29,12 @@ _ZLIB_LEVEL = 6
 
 
 def run_series(document: RunDocument) -> ChartSeries:
-    """Return the series of a whole run, of which other files than the page are made as well."""
+    """Return the series of a whole run. The page and other files are made from them."""
     return chart_series(document, document.run.started_s, document.run.ended_s)
 
 
 def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
-    """Return what the script draws."""
+    """Return the data for the script."""
     run = document.run
     started_s, ended_s = run.started_s, run.ended_s
     names_from = names_grid(series)
@@ -64,7 +64,7 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
 
 
 def packed(data: Mapping[str, Any]) -> str:
-    """Return the data as it stands in the page: base64 of zlib-compressed JSON, a third of the size of the numbers."""
+    """Return the data as base64 of zlib-compressed JSON, which has a third of the size of plain JSON."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return b64encode(zlib.compress(text.encode("ascii"), _ZLIB_LEVEL)).decode("ascii")
 
@@ -95,7 +95,7 @@ def _figures(scope: ScopeSeries, totals: TotalFigures) -> ScopeFigures:
 
 
 def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:
-    """The lines on their grids and the spectrum; percentiles are buckets of the sketch, -1 where there is no sample."""
+    """Return the lines on their grids and the spectrum. Percentiles are buckets of the sketch, -1 without samples."""
     return {
         "lines": [
             {
@@ -112,7 +112,7 @@ def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any
 
 
 def _spectrum(total: LatencySketch) -> list[int]:
-    """The buckets of the percentiles at equal steps of log10(1 / (1 - p)), up to the last one below the maximum."""
+    """Return the buckets of percentiles at equal steps of log10(1 / (1 - p)), up to the last one below the maximum."""
     if not total.count:
         return []
     steps = range(math.floor(math.log10(total.count) / SPECTRUM_STEP) + 1)
@@ -120,7 +120,7 @@ def _spectrum(total: LatencySketch) -> list[int]:
 
 
 def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -> list[dict[str, Any]]:
-    """The latency rules of a scope; `worst_s` is when the worst window of one over a window began."""
+    """Return the latency rules of a scope. `worst_s` is the start of a rule's worst window."""
     return [
         {
             "metric": rule.metric,
@@ -136,7 +136,7 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
 
 
 def _beside(figures: ScopeFigures) -> dict[str, Any] | None:
-    """The percentiles that stand beside the measured ones: service times or corrected ones."""
+    """Return the percentiles next to the measured ones: those of service times or corrected latencies."""
     for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
             named = values.by_name()
@@ -148,7 +148,7 @@ def _beside(figures: ScopeFigures) -> dict[str, Any] | None:
 
 
 def _users(counts: Iterable[Sequence[int]], grid: Grid) -> list[int]:
-    """The most users of each slot; the last known number where a slot has none of its own."""
+    """Return the maximum number of users of each slot. A slot without a count has the previous number."""
     users = [-1] * grid.count
     for second, count in counts:
         slot = grid.slot(second)
@@ -160,7 +160,7 @@ def _users(counts: Iterable[Sequence[int]], grid: Grid) -> list[int]:
 
 
 def _memory(target: TargetRecord | None, started_s: float) -> dict[str, Any] | None:
-    """The target's memory, thinned to the largest of equal parts."""
+    """Return the target's memory, reduced to the maximum of equal parts."""
     if target is None or not target.rss_bytes.times_s:
         return None
     times_s, values = target.rss_bytes.times_s, target.rss_bytes.rss_bytes

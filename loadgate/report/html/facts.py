@@ -1,4 +1,4 @@
-"""What the page says in sentences and lists: how the run ended, what failed, what it was made with."""
+"""The facts of a run on the page: its end, its failures and its environment."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from loadgate.run.judgement import Ending
 from loadgate.units import clock, count, duration, given, milliseconds, percentage, size
 
 _COUNTERS = {
-    "arrivals_late": "arrivals began late, because no user was free in time; their lateness is in their latency",
-    "arrivals_dropped": "arrivals were dropped, because no user was free",
-    "arrivals_never_started": "arrivals never started, because no user was free",
-    "cut_off": "requests were cut off by the interrupt, and counted neither as failed nor as answered",
+    "arrivals_late": "arrivals started late because no user was free; their response times include the delay",
+    "arrivals_dropped": "arrivals were dropped because no user was free",
+    "arrivals_never_started": "arrivals never started because no user was free",
+    "cut_off": "requests were cut off by the interrupt and count neither as failed nor as successful",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A time since the start of the run and on the clock, as text."""
+    """A time as text: since the start of the run, and in UTC."""
 
     offset: str
     clock: str
@@ -29,7 +29,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One request that can be found in the target's logs, as text; ids are "" where it had none."""
+    """One exemplar as text. An id is "" if it has none."""
 
     at: Moment
     group: str
@@ -41,7 +41,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class FailureRow:
-    """One kind of failure, as text."""
+    """One distinct failure, as text."""
 
     name: str
     error: str
@@ -53,24 +53,24 @@ class FailureRow:
 
 
 def ending(document: RunDocument) -> str:
-    """Say how the run ended and after how much of its time."""
+    """Return a sentence that says how and when the run ended."""
     run = document.run
     planned = f" of {duration(run.planned_s)}" if run.planned_s else ""
     lasted = duration(run.duration_s)
     if how := cut_short_by_target(document):
-        return f"Cut short after {lasted}{planned}, since {how}: what follows is of the part that ran."
+        return f"Cut short after {lasted}{planned}, because {how}. The results cover only this time."
     return {
         "completed": {
             "suite": f"Stopped by the suite after {lasted}{planned}.",
             "shape": f"Ran until its load shape ended, {lasted}.",
         }.get(run.ended_by or "", f"Ran its full time, {lasted}."),
-        "interrupted": f"Interrupted after {lasted}{planned}: what follows is of the part that ran.",
-        "aborted": f"Ended early by a rule, after {lasted}{planned}.",
+        "interrupted": f"Interrupted after {lasted}{planned}. The results cover only this time.",
+        "aborted": f"Stopped by a rule after {lasted}{planned}.",
     }.get(run.ending, f"Ended ({run.ending}) after {lasted}{planned}.")
 
 
 def cut_short_by_target(document: RunDocument) -> str:
-    """Return how the managed target ended if that ended the run, else ""; to Locust the run was interrupted then."""
+    """Return how the managed target ended, if that ended the run. Otherwise ""."""
     target = document.target
     if target is None or not target.ended or document.run.ending is not Ending.INTERRUPTED:
         return ""
@@ -78,7 +78,7 @@ def cut_short_by_target(document: RunDocument) -> str:
 
 
 def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
-    """Return the kinds of failures, the most frequent first."""
+    """Return the distinct failures, the most frequent first."""
     failures = document.totals.overall.failures
     return [
         FailureRow(
@@ -95,19 +95,19 @@ def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
 
 
 def slowest_rows(document: RunDocument, started_s: float) -> list[Example]:
-    """Return the slowest successful requests that run.json kept."""
+    """Return the slowest successful requests in run.json."""
     return [_example(item, started_s) for item in document.slowest]
 
 
 def counters(document: RunDocument) -> list[str]:
-    """Say what was counted beside the requests."""
+    """Return a sentence for each counter."""
     return [
         f"{count(number)} {_COUNTERS.get(name, name.replace('_', ' '))}." for name, number in document.counters.items()
     ]
 
 
 def facts(document: RunDocument) -> dict[str, str]:
-    """Return what the run was made with, by name."""
+    """Return the environment and the settings of the run by name."""
     run, made_on = document.run, document.made_on
     git, machine, profile = made_on.git, made_on.machine, run.profile
     how = cut_short_by_target(document)
@@ -133,8 +133,8 @@ def facts(document: RunDocument) -> dict[str, str]:
 
 def _load(run: RunRecord) -> str:
     rate = run.profile.rate
-    users = f"{count(run.users)} users" if run.users is not None else "users as the suite says"
-    spawn = f", {given(run.spawn_rate)} more each second" if run.spawn_rate else ""
+    users = f"{count(run.users)} users" if run.users is not None else "users as the suite decides"
+    spawn = f", {given(run.spawn_rate)} started per second" if run.spawn_rate else ""
     planned = f", for {duration(run.planned_s)}" if run.planned_s else ""
     model = f"open model, {rate} arrivals; up to " if rate else "closed model, "
     return f"{model}{users}{spawn}{planned}"

@@ -1,4 +1,4 @@
-"""The time grid of the report's charts: slots of one width, narrow enough to show and wide enough to stay small."""
+"""The time grid of the report's charts: slots of equal width, chosen for readable charts and a small file."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from dataclasses import dataclass
 from loadgate.recorder.cells import ROLL_UPS
 
 MAX_SLOTS = 2000
-"""More points than this on one line cannot be told apart on a screen."""
+"""A screen cannot show more points than this on one line."""
 
 MAX_ROLLED_SLOTS = 400
-"""Of a run so long that the recorder itself keeps minutes: what keeps its report quick to make."""
+"""The limit for a run whose recorder has merged seconds into minutes, so that its report is made quickly."""
 
 MAX_CELLS = 96_000
-"""Slots of all lines together: what keeps the file of a long run with many names small."""
+"""Maximum number of slots of all lines together, so that the report of a long run with many names is small."""
 
 MAX_FINE_NAMES = 20
-"""With more names than this, their lines and the heat map are drawn on the coarser grid alone: each name has few
-requests in a slot of the finest one, and the file would be large."""
+"""With more names than this, their lines and the heat map use only the coarser grid, because each name has few requests
+in a fine slot and the file would be large."""
 
 READABLE_SLOTS = 240
-"""With more slots than this in view, charts show the coarser grid."""
+"""Charts with more slots than this show the coarser grid."""
 
 COARSE_SLOTS = 150
 
 WELL_FILLED_S = 10
-"""Slots of this width have enough requests for percentiles that do not jump about, however many slots there are."""
+"""Slots of this width have enough requests for stable percentiles, so they need no coarser grid."""
 
 WIDTHS_S = (1, 2, 5, 10, 20, 30, 60, 120, 180, 300, 600, 1200, 1800, 3600, 7200, 14_400, 43_200, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """`count` slots of `width_s` from epoch second `start_s` on."""
+    """A grid of `count` slots of `width_s` seconds that starts at epoch second `start_s`."""
 
     start_s: int
     width_s: int
     count: int
 
     def slot(self, epoch_s: float) -> int:
-        """The slot that holds a time, the nearest one for a time outside."""
+        """Return the slot of a time, or the nearest one for a time outside the grid."""
         return min(max(0, int((epoch_s - self.start_s) // self.width_s)), self.count - 1)
 
 
 def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], scopes: int) -> Grid:
-    """Return the finest grid over [first_s, end_s), epoch seconds, that stays within the limits for so many scopes.
+    """Return the finest grid over [first_s, end_s), in epoch seconds, within the limits for the number of scopes.
 
-    Its slots are whole numbers of the widest ones that were recorded and begin where those begin, so that recorded
-    slots are merged and never cut.
+    Its slots are multiples of the widest recorded slots and aligned with them, so that recorded slots are merged and
+    never divided.
     """
     widest_s = max(recorded_widths_s, default=1)
     slots = MAX_SLOTS if widest_s < ROLL_UPS[-1].width_s else MAX_ROLLED_SLOTS
@@ -63,7 +63,7 @@ def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], sco
 
 
 def grids_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], scopes: int) -> list[Grid]:
-    """Return that grid and, where it has more than READABLE_SLOTS, one of whole numbers of its slots beside it."""
+    """Return this grid and, if it has more than READABLE_SLOTS, a coarser one with multiples of its slots."""
     fine = grid_for(first_s, end_s, recorded_widths_s, scopes)
     if fine.count <= READABLE_SLOTS or fine.width_s >= WELL_FILLED_S:
         return [fine]
@@ -75,7 +75,7 @@ def grids_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], sc
 
 
 def _fits(fine: Grid, width_s: int) -> bool:
-    """Whether slots of that width are few enough to be read at once."""
+    """Return whether a chart with slots of that width is readable."""
     return fine.count * fine.width_s <= width_s * COARSE_SLOTS
 
 

@@ -1,4 +1,4 @@
-"""The heat map of a scope: how many successes of each slot lie in each row of latencies."""
+"""The heat map of a scope: the number of successful requests by slot and by row of latencies."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from loadgate.recorder import LatencySketch
 
 HEAT_SHIFT = 5
-"""A row of the heat map is 2 ** 5 buckets of the sketch: a quarter of a doubling."""
+"""A row of the heat map has 2 ** 5 buckets of the sketch, which is a quarter of a doubling."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """For each slot how many rows have samples, and of those, slot by slot, the row and its samples."""
+    """The number of used rows of each slot, then the row numbers and their samples, slot after slot."""
 
     used: list[int]
     rows: list[int]
@@ -21,7 +21,7 @@ class Heat:
 
     @classmethod
     def of(cls, slots: Mapping[int, LatencySketch], count: int) -> Heat:
-        """Return the heat map over `count` slots, of the sketches of those that have samples."""
+        """Return the heat map over `count` slots, given the sketches of the slots with samples."""
         heat = cls([0] * count, [], [])
         for slot, sketch in sorted(slots.items()):
             by_row: dict[int, int] = {}

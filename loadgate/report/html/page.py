@@ -1,4 +1,4 @@
-"""Puts the page together: template, styles, scripts and data in one file that allows itself nothing from elsewhere."""
+"""Build the page: template, styles, scripts and data in one file that loads nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPTS = (
 
 
 def html_report(document: RunDocument, series: ChartSeries | None = None) -> str:
-    """Return the whole page for one run, from its run.json alone; `series` are its own where they are known."""
+    """Return the page of one run, made from its run.json. `series` are its series, if they are already computed."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     data = embedded_data(document, series)
     style, script = _style(), _script()
@@ -47,12 +47,12 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
             policy=_policy(style, script),
         )
     )
-    # A lone half of a character pair, as a broken answer may hold, cannot be written as UTF-8.
+    # A lone surrogate, which a broken response can contain, cannot be written as UTF-8.
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
 def _told(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
-    """What the templates say, by the names that they use."""
+    """Return the values of the templates by their names."""
     run, verdict, totals = document.run, document.verdict, document.totals
     rows = request_rows(totals, series)
     return {
@@ -126,7 +126,7 @@ def _script() -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """The content security policy: nothing is fetched, and only this style and this script may run."""
+    """Return the content security policy: no requests, and only this style and this script."""
     return (
         f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
     )

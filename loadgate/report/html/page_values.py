@@ -1,4 +1,4 @@
-"""Small values that several parts of the report's page need."""
+"""Values that several parts of the report's page use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ from datetime import UTC, datetime
 
 
 def moment(epoch_s: float) -> str:
-    """Write a moment in UTC, as in `2026-05-01 12:00:00.123 UTC`."""
+    """Return a time in UTC, as in `2026-05-01 12:00:00.123 UTC`."""
     at = datetime.fromtimestamp(epoch_s, UTC)
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC"

@@ -1,4 +1,4 @@
-"""The rows of the report's table of requests, each with what it opens: how its times are distributed."""
+"""The rows of the report's table of requests, each with its distribution of times as details."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _SPARK_POINTS = 32
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A figure as text, and the number that it is sorted by."""
+    """A number as text, and its sort key."""
 
     text: str
     sort: float
@@ -86,7 +86,7 @@ def _time(value_ms: float | None) -> Cell:
 
 
 def _spark(line: Line) -> str:
-    """The points of a small line: the highest p95 of each equal part of the run, its gaps left out."""
+    """Return the points of a sparkline: the highest p95 of each equal part of the run, without gaps."""
     values = [None if bucket < 0 else bucket_ms(bucket) for bucket in line.percentiles[1]]
     size = max(1, -(-len(values) // _SPARK_POINTS))
     parts = [[value for value in values[at : at + size] if value is not None] for at in range(0, len(values), size)]

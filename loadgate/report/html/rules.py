@@ -10,12 +10,12 @@ from loadgate.units import count, percentage
 
 GAUGE_WIDTH = 150.0
 _ROOM = 1.5
-"""A bar ends at this many times the limit, further on for a value beyond that."""
+"""A bar ends at this multiple of the limit, or at the value if that is higher."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """A bar of `GAUGE_WIDTH`: its value, its limit and the ends of the confidence interval, None where unknown."""
+    """A bar of `GAUGE_WIDTH` with the value, the limit and the confidence interval. None means unknown."""
 
     value: float
     limit: float

@@ -1,4 +1,4 @@
-"""The course of a run as a table of a few dozen rows: what its charts show, in text."""
+"""The course of a run as a table, a text alternative to its charts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_ROWS = 30
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One stretch of the run, as text."""
+    """One part of the run, as text."""
 
     since: str
     users: str
@@ -28,7 +28,7 @@ class TimelineRow:
 
 
 def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> list[TimelineRow]:
-    """Return at most MAX_ROWS rows of equal length; their percentiles are of all successes within, not averages."""
+    """Return at most MAX_ROWS rows of equal length. Percentiles are computed from all successes, not averaged."""
     grid, overall = series.grids[0], series.scopes[0]
     success, failure = overall.success[0], overall.failure[0]
     if not any(success.counts) and not any(failure.counts):
@@ -56,7 +56,7 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
 
 
 def _users(counts: Sequence[Sequence[int]], start_s: int, width_s: int, rows: int) -> list[int | None]:
-    """The most users of each row; the last known number where a row has none of its own."""
+    """Return the maximum number of users of each row. A row without a count has the previous number."""
     users: list[int | None] = [None] * rows
     for second, number in counts:
         row = min(rows - 1, max(0, (second - start_s) // width_s))
@@ -68,7 +68,7 @@ def _users(counts: Sequence[Sequence[int]], start_s: int, width_s: int, rows: in
 
 
 def _percentiles(sketch: LatencySketch) -> list[float | None]:
-    """p50, p95 and p99, as exact as those of the charts."""
+    """Return p50, p95 and p99, with the accuracy of the charts."""
     if not sketch.count:
         return [None] * 3
     return [*map(bucket_ms, sketch.bucket_indices(nearest_rank(q, sketch.count) for q in (0.5, 0.95, 0.99)))]

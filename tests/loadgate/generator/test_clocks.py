@@ -13,7 +13,10 @@ def test_the_answer_with_the_shortest_way_counts() -> None:
     clocks.learn("0", sent_s=1020.0, worker_s=821.0, received_s=1023.0)
     assert clocks.shift_s("0") == 200
     assert clocks.remarks() == [
-        "the clock of worker 0 was 3 min 20 s behind the master's; the times of its requests are converted to the master's"
+        (
+            "the clock of worker 0 was 3 min 20 s behind the master's; "
+            "the times of its requests are converted to the master's"
+        )
     ]
 
 

@@ -81,7 +81,7 @@ BAD = [
     ("auth: p95 < 5ms over soon abort", [(22, "expected a duration")]),
     ("auth: p95 < 5ms over 10", [(22, "with a unit")]),
     ("auth: p95 < 5ms over 250ms", [(22, "whole number of seconds")]),
-    ("auth: p95 < 5ms over 0s", [(22, "longer than nothing")]),
+    ("auth: p95 < 5ms over 0s", [(22, "a duration must be above 0")]),
     ("auth: p95 < 5ms over 10x", [(22, "'10x' is not a duration")]),
     ("auth: mean < 5ms abort", [(18, "known only at the end")]),
     ("auth: requests > 5 abort", [(20, "known only at the end")]),

@@ -35,7 +35,7 @@ def test_a_rate_is_read_as_it_is_written(text: str, segments: list[RateSegment])
         ("10..200/s", "needs two rates and a duration"),
         ("50/s over 2m", "needs two rates and a duration"),
         ("10..20/s over soon", "'soon' is not a duration"),
-        ("10..20/s over 0s", "longer than nothing"),
+        ("10..20/s over 0s", "a duration must be above 0"),
         ("0/s", "a rate of 0 generates no load"),
         ("0..0/s over 1m", "a rate of 0 generates no load"),
         ("10..20/s over 2m and on", "is not an arrival rate"),

@@ -50,7 +50,7 @@ def test_a_run_time_may_be_a_number_of_seconds() -> None:
         ({"spawn_rate": "fast"}, "not 'fast'"),
         ({"spawn_rate": math.nan}, "not nan"),
         ({"run_time": "soon"}, "run_time: 'soon' is not a duration"),
-        ({"run_time": "0s"}, "run_time: a duration is longer than nothing"),
+        ({"run_time": "0s"}, "run_time: a duration must be above 0"),
         ({"run_time": None}, "run_time: None is not a duration"),
         (
             {"weight_config": {"HealthChekUser": 1}},
