@@ -17,9 +17,9 @@ NO_VALUE = -1
 
 @dataclass(slots=True)
 class Line:
-    """One outcome of one scope: for each slot its samples, its percentiles and its largest sample as buckets.
+    """One outcome of one scope: the count, the percentiles and the maximum of each slot, as buckets.
 
-    `NO_VALUE` stands where a slot has no sample. `total` holds all samples.
+    A slot without samples has `NO_VALUE`. `total` has all samples.
     """
 
     counts: list[int]
@@ -29,7 +29,7 @@ class Line:
 
     @classmethod
     def of(cls, slots: Mapping[int, LatencySketch], count: int, total: LatencySketch) -> Line:
-        """The line over `count` slots, of the sketches of those that have samples."""
+        """Return the line over `count` slots, given the sketches of the slots with samples."""
         line = cls([0] * count, [[NO_VALUE] * count for _ in PERCENTS], [NO_VALUE] * count, total)
         for slot, sketch in slots.items():
             line.counts[slot] = sketch.requests
@@ -44,9 +44,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class ScopeSeries:
-    """What the charts of one scope draw: its lines on each grid of the run, and of sums the heat map.
+    """The data of the charts of one scope: its lines on each grid and, for totals, the heat map.
 
-    `slots`, of all requests together only, holds the successes by slot of the first grid.
+    `slots` is given only for all requests together: the successes by slot of the first grid.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""run.json: everything that is known of a run in one typed document, from which every other file of the run is made."""
+"""run.json: one typed document with all data of a run. All other files of the run are made from it."""
 
 from loadgate.run.document.figures import GroupFigures, LatencyFigures, NameFigures, ScopeFigures, TotalFigures
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument

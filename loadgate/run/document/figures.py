@@ -1,4 +1,4 @@
-"""The figures of requests: of all, of each group and of each name."""
+"""The numbers of all requests, of each group and of each name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LatencyFigures(Part):
-    """Times in ms; null without a request. Nearest rank, within 0.5 %; mean, min and max are exact."""
+    """Times in ms; null without requests. Percentiles by nearest rank, within 0.5 %; mean, min and max are exact."""
 
     mean: Milliseconds
     min: Milliseconds
@@ -34,7 +34,7 @@ class LatencyFigures(Part):
         )
 
     def by_name(self) -> dict[str, Milliseconds]:
-        """Return the figures by their names in run.json, in the order of that."""
+        """Return the figures by their names in run.json, in the same order."""
         return {
             "mean": self.mean,
             "min": self.min,
@@ -60,13 +60,13 @@ class Buckets(Part):
         return cls(buckets=buckets, samples=[sketch.buckets[bucket] for bucket in buckets])
 
     def sketch(self, times_ms: LatencyFigures) -> LatencySketch:
-        """Return the sketch that has these buckets and figures. Raises ValueError when the lists differ in length."""
+        """Return the sketch with these buckets and figures. Raises ValueError if the lists differ in length."""
         buckets = dict(zip(self.buckets, self.samples, strict=True))
         return LatencySketch.stored(buckets, times_ms.min, times_ms.max, times_ms.mean)
 
 
 class Distribution(Part):
-    """All latencies of each outcome, the ramp included."""
+    """All latencies of each outcome, including the ramp."""
 
     success: Buckets
     failure: Buckets
@@ -96,7 +96,7 @@ class ScopeFigures(Part):
 
     @property
     def estimate_ms(self) -> LatencyFigures | None:
-        """The corrected latencies, which groups alone have."""
+        """Return the latencies corrected for coordinated omission. Only groups have them."""
         return None
 
     def success_sketch(self) -> LatencySketch:
@@ -120,7 +120,7 @@ class GroupFigures(ScopeFigures):
 
     @property
     def estimate_ms(self) -> LatencyFigures | None:
-        """The corrected latencies."""
+        """Return the latencies corrected for coordinated omission."""
         return self.corrected_ms
 
 

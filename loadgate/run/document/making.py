@@ -1,4 +1,4 @@
-"""What this process makes load on: the machine, the versions and the suite's repository."""
+"""The environment of the load generator: the machine, the versions and the suite's repository."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from loadgate.run.document.surroundings import GitRecord, MachineRecord, MadeOn
 
 
 def made_on(folder: Path) -> MadeOn:
-    """Return what makes the load; `folder` is the project's, for the git commit."""
+    """Return the environment of this process. `folder` is the project's folder, for the git commit."""
     return MadeOn(git=_git_record(folder), machine=_machine(), versions=_versions())
 
 
@@ -40,7 +40,7 @@ def _machine() -> MachineRecord:
 
 
 def _versions() -> dict[str, str]:
-    """Return the versions that shape the measurement."""
+    """Return the versions of the software that affects the measurement."""
     packages = {name: metadata.version(name) for name in ("locust", "gevent", "geventhttpclient")}
     return {"python": platform.python_version(), **packages}
 

@@ -1,4 +1,4 @@
-"""run.json as one typed value: written at the end of a run, and read by everything that is made from one."""
+"""The model of run.json. It is written at the end of a run and read to make all other files."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from loadgate.run.document.surroundings import GeneratorRecord, MadeOn, TargetRe
 from loadgate.run.document.verdict import VerdictRecord
 
 SCHEMA_VERSION: Literal[2] = 2
-"""Raised when a reader of older documents would misread a newer one."""
+"""Incremented when a reader of older documents would misread a newer one."""
 
 
 class RunDocument(Part, title="A run of loadgate"):
-    """All that is known of one load test.
+    """All data of one load test.
 
-    Every other file of the run is made from it. Times called _s are epoch seconds or lengths in seconds, those called
-    _ms milliseconds.
+    Every other file of the run is made from it. Names that end in _s are epoch seconds or durations in seconds, and
+    names that end in _ms are milliseconds.
     """
 
     schema_version: Literal[2] = Field(
-        description="Raised when a reader of an older document would misread this one. New keys alone do not raise it."
+        description="Incremented when a reader of older documents would misread this one, but not for new keys."
     )
     run: RunRecord
     verdict: VerdictRecord

@@ -1,4 +1,4 @@
-"""What every part of run.json is made of: a strict, frozen model, and the types of its values."""
+"""The building blocks of run.json: a strict, frozen base model and the types of values."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from loadgate.recorder.request import whole_text
 
 LARGEST = 2**64 - 1
-"""The largest whole number that a document holds: that of an unsigned column of 64 bits."""
+"""The largest whole number in a document, that of an unsigned 64-bit column."""
 
 
 class Part(BaseModel):
-    """A part of run.json. Keys that it does not know are those of a newer version: they are ignored."""
+    """A part of run.json. Unknown keys are ignored, because newer versions can add keys."""
 
     model_config = ConfigDict(
         strict=True,
@@ -40,7 +40,7 @@ class Part(BaseModel):
 
 
 class _One:
-    """Makes one type of a union, so that an error names no branch of it; in a schema it is of these types."""
+    """Validates a union as one type, so that an error does not list its branches. The schema lists the given types."""
 
     def __init__(self, what: str, *types: str) -> None:
         self._message = f"Input should be {what}"
@@ -71,13 +71,13 @@ def _time(text: str) -> str:
 
 
 Text = Annotated[str, BeforeValidator(_clean)]
-"""Text from elsewhere, which may have halves of characters; these cannot be written."""
+"""External text. Lone surrogates, which cannot be written, are replaced."""
 
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
-"""How many."""
+"""A count."""
 
 Number = Annotated[Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | float, _One("a number", "number")]
-"""A number as it was given, whole or not."""
+"""A number as given, whole or not."""
 
 Positive = Annotated[float, Field(ge=0)]
 """A measured number that cannot be negative."""
@@ -86,7 +86,7 @@ Length = Annotated[str | int | float, _One("a text or a number", "string", "numb
 """A length of time as a profile gives it: `30s`, or seconds."""
 
 Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
-"""A moment in UTC, as in 2026-05-01T12:00:00.000Z."""
+"""A time in UTC, as in 2026-05-01T12:00:00.000Z."""
 
 
 def epoch_s(time: str) -> float:

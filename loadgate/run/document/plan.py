@@ -1,4 +1,4 @@
-"""What a run was asked for, and how it went."""
+"""The plan of a run and its course."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ProfileRecord(Part):
 
 
 class RunRecord(Part):
-    """What was asked for, and how it went."""
+    """The plan of the run and its course."""
 
     profile: ProfileRecord
     host: Text = Field(description="Base URL of the target.")
@@ -57,10 +57,10 @@ class RunRecord(Part):
 
     @property
     def started_s(self) -> float:
-        """The start in epoch seconds."""
+        """Return the start in epoch seconds."""
         return epoch_s(self.started_at)
 
     @property
     def ended_s(self) -> float:
-        """The end in epoch seconds."""
+        """Return the end in epoch seconds."""
         return epoch_s(self.ended_at)

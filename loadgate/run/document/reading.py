@@ -1,4 +1,4 @@
-"""Reads run.json. What cannot be read is one line: what is wrong, where in the file, and what to do."""
+"""Read run.json. An error is one line that says what is wrong, where in the file, and what to do."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 RUN_FILE = "run.json"
 
 MAX_SHOWN = 40
-"""Characters of a wrong value that are shown."""
+"""Maximum length of a wrong value in a message."""
 
 _DAMAGED = "restore the file, or delete the folder of this run"
 
 
 class RunFileError(RequestError):
-    """A run.json cannot be read; the message is one line for the user."""
+    """Raised if a run.json cannot be read. The message is one line."""
 
 
 def read_run(path: Path) -> RunDocument:
     """Read a run from its folder or its run.json.
 
     Raises:
-        RunFileError: there is none, or it is not one that this version reads.
+        RunFileError: There is no run.json, or this version cannot read it.
     """
     file = path / RUN_FILE if path.is_dir() else path
     try:
@@ -40,7 +40,7 @@ def read_run(path: Path) -> RunDocument:
 
 
 def damage(error: Exception) -> str:
-    """Say that the parts of a document do not fit together, which is found when something is made from it."""
+    """Return the message for a document with inconsistent parts, which is found when a file is made from it."""
     return f"damaged: {type(error).__name__}: {error}; {_DAMAGED}"
 
 
@@ -69,7 +69,7 @@ def _version_problem(found: object) -> str:
 
 
 def _place(loc: Sequence[str | int]) -> str:
-    """Return the way to a value as `jq` writes it: `.verdict.rules[0].value`."""
+    """Return the path of a value in the form of `jq`: `.verdict.rules[0].value`."""
     return "".join(_steps(loc))
 
 

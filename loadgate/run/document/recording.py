@@ -1,4 +1,4 @@
-"""What was recorded, in the recorder's own form."""
+"""The record of a run, in the recorder's JSON form."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CellsRecord(Part):
     columns: str = Field(json_schema_extra={"contentEncoding": "base64"})
 
     def unpacked(self) -> CellColumns:
-        """Return the columns. Raises ValueError when they are not whole."""
+        """Return the columns. Raises ValueError if they are incomplete."""
         return unpack(self.model_dump())
 
 
@@ -54,7 +54,7 @@ ErrorRow = tuple[Text, Text, Count, float, float, list[KeptRow]]
 
 
 class Recording(Part):
-    """What was recorded, in the recorder's own form: every name, outcome, stage and second."""
+    """The record in the recorder's JSON form: every name, outcome, stage and second."""
 
     version: Literal[2]
     series: list[SeriesRecord]
@@ -64,10 +64,10 @@ class Recording(Part):
 
     @classmethod
     def of(cls, recorder: Recorder) -> Recording:
-        """Return all that a recorder holds."""
-        # The recorder's own form has lists for rows and texts for outcomes.
+        """Return the record of a recorder."""
+        # Not strict: the recorder's form has lists for rows and strings for outcomes.
         return cls.model_validate(recorder.to_json(), strict=False)
 
     def recorder(self) -> Recorder:
-        """Return a recorder that holds it all."""
+        """Return a recorder with this record."""
         return Recorder.from_json(self.model_dump(mode="json"))

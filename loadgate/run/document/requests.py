@@ -1,4 +1,4 @@
-"""Single requests that were kept, kinds of failures, and exceptions of user code."""
+"""Exemplars, distinct failures, and exceptions of user code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from loadgate.run.document.parts import Count, Part, Positive, Text
 
 
 class KeptRecord(Part):
-    """One request that is kept by itself."""
+    """An exemplar: one request that is kept as an example."""
 
     group: Text = Field(description="Empty for none.")
     name: Text
@@ -26,7 +26,7 @@ class KeptRecord(Part):
 
 
 class ErrorRecord(Part):
-    """A kind of failure."""
+    """One distinct failure."""
 
     name: Text
     text: Text

@@ -15,7 +15,7 @@ from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 
 
 class _WithoutFieldTitles(GenerateJsonSchema):
-    """A field's title would be its name once more."""
+    """A generator without titles of fields, which would only repeat their names."""
 
     def field_title_should_be_set(self, schema: CoreSchema) -> bool:  # noqa: ARG002
         return False

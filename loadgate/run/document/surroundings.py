@@ -1,4 +1,4 @@
-"""What made the load, how busy it was, and the target that the run managed."""
+"""The environment and the health of the load generator, and the managed target."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class MemorySamples(Part):
 
 
 class MemoryTrendRecord(Part):
-    """How the target's memory grew after warm-up."""
+    """The growth of the target's memory after warm-up."""
 
     bytes_per_minute: float
     start_bytes: float
@@ -57,7 +57,7 @@ class GitRecord(Part):
 
 
 class MachineRecord(Part):
-    """The machine that made the load."""
+    """The machine of the load generator."""
 
     name: Text
     system: Text
@@ -67,7 +67,7 @@ class MachineRecord(Part):
 
 
 class MadeOn(Part):
-    """What made the load."""
+    """The environment of the load generator."""
 
     git: GitRecord | None = Field(description="Of the suite; null outside of a repository.")
     machine: MachineRecord

@@ -1,4 +1,4 @@
-"""The verdict, and what came of each rule."""
+"""The verdict and the result of each rule."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from loadgate.run.document.parts import Count, Number, Part, Text
 
 
 class RuleRecord(Part):
-    """A rule and what came of it."""
+    """A rule and its result."""
 
     rule: Text = Field(description="In the grammar of rules.")
     scope: Text = Field(description="A group, a request name or `overall`.")

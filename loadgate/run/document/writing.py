@@ -1,4 +1,4 @@
-"""Makes the document of a run that is over."""
+"""Make the document of a finished run."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def total_figures(run: Run) -> TotalFigures:
 
 
 def _profile(profile: LoadProfile) -> ProfileRecord:
-    # A suite may give numbers and texts of types of its own.
+    # A suite can pass numbers and strings of subclasses.
     return ProfileRecord.model_validate({name: _plain(value) for name, value in asdict(profile).items()}, strict=False)
 
 

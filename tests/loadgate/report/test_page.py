@@ -19,10 +19,10 @@ TEN_MINUTES_BYTES = 400_000
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min.", "grew by 1.14 MiB a minute"]),
+        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min.", "grew by 1.14 MiB per minute"]),
         ("failed", ["FAIL Load test synthetic", "too high"]),
         ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97.0 %"]),
-        ("empty", ["INCONCLUSIVE", "No request was recorded, so there is nothing to judge", "Nothing was recorded."]),
+        ("empty", ["INCONCLUSIVE", "No request was recorded, so there are no results", "Nothing was recorded."]),
         ("one_request", ["INCONCLUSIVE", "There is no rule", "12.5 ms", "No request failed."]),
         ("only_failures", ["FAIL", "none of the 40 requests succeeded", "ConnectionRefusedError", "100 %"]),
         ("interrupted", ["INCONCLUSIVE", "Interrupted after 12 s of 1 min. The results cover only this time."]),
@@ -36,7 +36,7 @@ TEN_MINUTES_BYTES = 400_000
         ),
         ("aborted", ["FAIL", "Stopped by a rule after 12 s of 1 min.", "g: p95"]),
         ("unfinished", ["INCONCLUSIVE", "worker w1: it went away", "no answer before the run ended"]),
-        ("measured", ["Measures", "first token", "They count in no total."]),
+        ("measured", ["Measures", "first token", "They do not count in totals."]),
     ],
 )
 def test_a_run_of_each_kind_is_told_as_it_was(kind: str, said: list[str]) -> None:
