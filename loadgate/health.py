@@ -1,4 +1,4 @@
-"""`HealthLimits`: beyond which a load generator counts as overloaded."""
+"""`HealthLimits`: the limits above which a load generator is saturated."""
 
 from loadgate.run.health import HealthLimits
 

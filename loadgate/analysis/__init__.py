@@ -1,1 +1,1 @@
-"""Statistics on the series of a finished run. Pure."""
+"""Statistics on the series of a finished run. Pure functions."""

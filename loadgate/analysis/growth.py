@@ -1,4 +1,4 @@
-"""Whether a memory series grows: a robust slope after warm-up, so that one collection or one spike does not decide."""
+"""Detect memory growth by a robust slope after warm-up, which single collections or spikes do not affect."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from statistics import median
 
 WARM_UP_SHARE = 0.2
-"""Share of the series that is left out at its start: caches and pools fill while a service warms up."""
+"""The share of the series that is excluded at its start, because caches and pools fill while a service warms up."""
 
 MIN_SAMPLES = 30
-"""Fewer samples after warm-up than this say nothing about a trend."""
+"""The minimum number of samples after warm-up."""
 
 _MAX_POINTS = 300
 
@@ -21,21 +21,21 @@ class MemoryTrend:
 
     bytes_per_minute: float
     start_bytes: float
-    """Fitted value at the first sample after warm-up."""
+    """The fitted value at the first sample after warm-up."""
     end_bytes: float
-    """Fitted value at the last sample."""
+    """The fitted value at the last sample."""
     samples: int
     span_s: float
 
 
 def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> MemoryTrend | None:
-    """Fit a Theil-Sen line to a memory series; `None` when there are fewer than `MIN_SAMPLES` after warm-up.
+    """Fit a Theil-Sen line to a memory series. `None` if there are fewer than `MIN_SAMPLES` after warm-up.
 
-    The slope is the median of the slopes of all pairs (Sen 1968), which up to 29 % of outliers cannot move. Long
-    series are thinned to medians of equal blocks first, so that the cost stays bounded.
+    The slope is the median of the slopes of all pairs (Sen 1968), which is robust against up to 29 % of outliers. A
+    long series is first reduced to the medians of equal blocks, to bound the cost.
 
     Raises:
-        ValueError: the two sequences differ in length.
+        ValueError: The two sequences differ in length.
     """
     if len(times_s) != len(rss_bytes):
         raise ValueError(f"{len(times_s)} times but {len(rss_bytes)} values")

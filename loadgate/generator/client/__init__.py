@@ -1,1 +1,1 @@
-"""The HTTP client of users: requests, streams, their times and their traces."""
+"""The HTTP client of users: requests, streams, timing and traces."""

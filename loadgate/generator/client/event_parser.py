@@ -1,4 +1,4 @@
-"""Server-sent events from the bytes of a stream, as the HTML standard describes them. Pure."""
+"""Parse server-sent events from the bytes of a stream, following the HTML standard. Pure functions."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class ServerEvent(NamedTuple):
     at_ms: float
 
     def json(self) -> Any:
-        """Return the data as JSON. Raises ValueError where it is none."""
+        """Return the data as JSON. Raises ValueError if it is not JSON."""
         return json.loads(self.data)
 
 
 class EventParser:
-    """Takes a stream in pieces of any size and gives the events that each piece completes; comments are left out."""
+    """Parses a stream in pieces of any size and returns the events that each piece completes, without comments."""
 
     def __init__(self) -> None:
         self._rest = b""

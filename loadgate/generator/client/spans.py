@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 SPAN = "span"
-"""Key of a request's context under which its span stands until Locust's request event ends it."""
+"""Key of a request's context that holds its span until Locust's request event ends the span."""
 
 
 @cache
 def tracer_of(environment: Environment) -> Tracer | None:
-    """Return what makes spans, `None` where nobody asked for any. Locust has said so where the SDK is missing."""
+    """Return the tracer. `None` without --otel, or without the SDK, which Locust has then reported."""
     if not getattr(environment.parsed_options, "otel", False):
         return None
     try:
@@ -35,7 +35,7 @@ def tracer_of(environment: Environment) -> Tracer | None:
 
 
 def begin_span(tracer: Tracer, method: str, name: str, url: str) -> Span:
-    """Return the span of a request that begins now, the root of a trace of its own."""
+    """Return the span of a request that starts now. It is the root of a new trace."""
     from opentelemetry.context import Context  # noqa: PLC0415 - as above
     from opentelemetry.trace import SpanKind  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def begin_span(tracer: Tracer, method: str, name: str, url: str) -> Span:
 
 
 def traceparent_of(span: Span) -> str:
-    """Return the header by which the target's spans join this one."""
+    """Return the header that connects the target's spans to this span."""
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 
@@ -58,7 +58,7 @@ def end_span(
     exception: Any = None,
     **_: Any,
 ) -> None:
-    """End the span of a request that Locust's request event tells of, if it has one."""
+    """End the span of the request in Locust's request event, if it has one."""
     from opentelemetry.trace import Status, StatusCode  # noqa: PLC0415 - as above
 
     span = (context or {}).get(SPAN)

@@ -1,4 +1,4 @@
-"""Streams of server-sent events: one request, recorded once at its end, whose events are stamped as they arrive."""
+"""Streams of server-sent events: one request that is recorded at its end, with the arrival time of each event."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 
 
 class EventStream:
-    """An answer that is read event by event: `for event in stream`.
+    """A response that is read event by event: `for event in stream`.
 
-    Iterating ends where the answer ends. Where it breaks off instead, or is no stream at all, `error` says so, and the
-    request has failed.
-    Like a response, it is judged by `success()` and `failure(why)`, else by its status.
+    The iteration ends at the end of the response. If the response breaks off or is not an event stream, `error` says
+    so, and the request fails. Like a response, a stream has `success()` and `failure(why)`; otherwise its status
+    decides.
     """
 
     def __init__(self, response: GateResponse) -> None:
         self.error: str | None = None
         self._response = response
-        self._raw = response._response  # noqa: SLF001 - Locust gives no other way to a body that is still coming
+        self._raw = response._response  # noqa: SLF001 - Locust has no public access to a body that is still arriving
         self._arrived = last_arrival(None if self._raw is None else self._raw._sock)  # noqa: SLF001 - as above
         self._is_over = response.status_code != 200
         self._last_ms: float | None = None
         self._received_bytes = 0
         if not self._is_over and not self._is_event_stream():
-            self._is_over, self.error = True, "did not answer with a stream of events"
+            self._is_over, self.error = True, "did not return a stream of events"
             response.failure(self.error)
 
     @property
     def status_code(self) -> int:
-        """The status of the answer; 0 where there was none."""
+        """Return the status of the response. 0 if there is no response."""
         return self._response.status_code
 
     def success(self) -> None:
-        """Mark the request as good, unless it has an `error`."""
+        """Mark the request as successful, unless it has an `error`."""
         if self.error is None:
             self._response.success()
 
     def failure(self, why: str | Exception) -> None:
-        """Mark the request as failed; an `error` stays the reason."""
+        """Mark the request as failed. An `error` remains the reason."""
         if self.error is None:
             self._response.failure(why)
 
     def __iter__(self) -> Iterator[ServerEvent]:
-        """Yield the events of an answer with status 200 as they come."""
+        """Yield the events of a response with status 200 as they arrive."""
         if self._is_over:
             return
         parser = EventParser()
@@ -71,7 +71,7 @@ class EventStream:
             self._break_off(error)
 
     def close(self) -> None:
-        """Complete the figures of the request, and give up a connection on which more would come."""
+        """Set the time and the size of the request, and close a connection on which more data would arrive."""
         leave_body(self._response)
         meta = self._response.request_meta
         if self._last_ms is not None:
@@ -82,7 +82,7 @@ class EventStream:
             self._raw.release()
 
     def cut_off(self) -> None:
-        """Count a stream that has not come to its end as unanswered."""
+        """Mark an unfinished stream as unanswered."""
         if not self._is_over:
             self._break_off(UnansweredRequestError("no end of the stream when the run ended"))
 
@@ -93,10 +93,10 @@ class EventStream:
         self._last_ms = self._ms(time.perf_counter())
 
     def _read(self) -> bytes:
-        """Wait for the next bytes of the body; b"" at its end."""
-        # There is one where the status is 200.
+        """Wait for the next bytes of the body. b"" at its end."""
+        # A response with status 200 always has a body.
         raw = cast("HTTPSocketPoolResponse", self._raw)
-        while not raw._body_buffer:  # noqa: SLF001 - its own readers wait for whole lines or blocks
+        while not raw._body_buffer:  # noqa: SLF001 - the public readers wait for complete lines or blocks
             if raw.message_complete:
                 return b""
             connection = cast("gevent.socket.socket", raw._sock)  # noqa: SLF001 - as above
@@ -127,10 +127,10 @@ def event_stream(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Iterator[EventStream]:
-    """Send a request and read its answer as a stream of events; `options` are those of `client.request`.
+    """Send a request and read its response as a stream of events. `options` are those of `client.request`.
 
-    The request is recorded once, when the block ends. Its latency is the time from its sending to its last event. A
-    stream that is cut off by the end of the run is a failure with the time that it had waited.
+    The request is recorded once, at the end of the block. Its latency is the time from its start to its last event. A
+    stream that the end of the run cuts off is a failure with the time that it waited.
     """
     fields = {**HEADERS, **(headers or {})}
     with client.request(method, url, stream=True, headers=fields, **options) as response:

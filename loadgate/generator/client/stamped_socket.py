@@ -1,4 +1,4 @@
-"""A socket that knows when what it read had arrived, however long it took the generator to get to it."""
+"""A socket that knows the arrival time of its data, even if the generator reads it later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gevent.monkey import get_original
 
 _HAS_STAMPS = sys.platform == "linux" and sys.maxsize > 2**32
 _TIMESTAMPS = 35
-"""Linux' SO_TIMESTAMPNS: with what is read comes the wall-clock time at which the kernel received the last of it."""
+"""SO_TIMESTAMPNS of Linux: data is returned with the wall-clock time at which the kernel received its last part."""
 
 _poll = get_original("select", "poll")
 
@@ -25,14 +25,14 @@ _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 
 
 class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
-    """A socket that knows when what it read last had arrived: by the kernel on Linux, elsewhere when it was read."""
+    """A socket that knows the arrival time of the data that it read last: from the kernel on Linux, else its read."""
 
     __slots__ = ("_poller", "_taken", "_timer", "_timer_s", "arrived")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if _HAS_STAMPS:
-            with suppress(OSError):  # a kernel that knows no stamps gives none
+            with suppress(OSError):  # a kernel without timestamps returns none
                 self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._poller = _poll()
         self._poller.register(self.fileno(), select.POLLIN)
@@ -41,7 +41,7 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
         self.take()
 
     def take(self) -> None:
-        """Begin to serve a request."""
+        """Start a request."""
         self._taken = time.perf_counter()
         self.arrived: float | None = None
         """In seconds of `time.perf_counter`; `None` while the request has read nothing."""

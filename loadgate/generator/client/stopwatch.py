@@ -1,8 +1,8 @@
-"""When a request really begins and ends: stamped where it takes its connection and where it gives it back.
+"""Measure the start and the end of a request at the points where it takes and returns its connection.
 
-Locust's own stamps lie around the client's preparation of the request and its care for cookies and status afterwards,
-0.1 to 0.3 ms of the generator's own work that would count as the target's. Answers that come together, as after a
-stall, are read one after the other; each ends when the kernel had all of it, not when its turn came to be read.
+Locust's own times include the preparation of the request and the processing of cookies and status, which are 0.1 to
+0.3 ms of work of the generator and not of the target. Responses that arrive together, for example after a stall, are
+read one after the other. Each one ends when the kernel has received it, not when the generator reads it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import gevent
 
 
 class Stopwatch:
-    """The times of one request in seconds of `time.perf_counter`, redirects included; `None` where it never got there.
+    """The times of one request in seconds of `time.perf_counter`, including redirects. `None` if not reached.
 
-    `began` is before the connection is taken, or made where there is none; `ended` is when the whole answer was there.
-    `traceparent` is the header by which the request names its trace, "" until there is one. `is_streamed` says that the
-    user reads the answer piece by piece.
+    `began` is the time before the connection is taken or opened; `ended` is the arrival of the complete response.
+    `traceparent` is the header with the trace of the request, "" until it is set. `is_streamed` says that the user
+    reads the response in pieces.
     """
 
     __slots__ = ("began", "ended", "is_streamed", "traceparent")
@@ -30,16 +30,16 @@ class Stopwatch:
 
     @property
     def elapsed_ms(self) -> float | None:
-        """The latency, or `None` where there was no whole answer."""
+        """Return the latency. `None` without a complete response."""
         return None if self.began is None or self.ended is None else (self.ended - self.began) * 1000
 
 
 _running: dict[gevent.Greenlet, Stopwatch] = {}
-"""A greenlet carries out one request at a time; several of one user may share its connections."""
+"""The stopwatch of each greenlet. A greenlet has one request at a time; greenlets of a user can share connections."""
 
 
 class timed:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
-    """Time the request that the block makes with a stopwatch."""
+    """Measure the request in the block with a stopwatch."""
 
     __slots__ = ("_greenlet", "_outer", "_watch")
 
@@ -48,7 +48,7 @@ class timed:  # noqa: N801 - reads as a word of the `with` statement, and is cal
 
     def __enter__(self) -> None:
         self._greenlet = gevent.getcurrent()
-        # Who listens to Locust's request event may make a request in the middle of one.
+        # A listener of Locust's request event can send a request during another one.
         self._outer = _running.get(self._greenlet)
         _running[self._greenlet] = self._watch
 
@@ -60,10 +60,10 @@ class timed:  # noqa: N801 - reads as a word of the `with` statement, and is cal
 
 
 def running() -> Stopwatch | None:
-    """Return the stopwatch of the request that this greenlet is making."""
+    """Return the stopwatch of the current request of this greenlet."""
     return _running.get(gevent.getcurrent())
 
 
 def under_way() -> Mapping[gevent.Greenlet, Stopwatch]:
-    """Return every request that is being made, by its greenlet."""
+    """Return all requests in flight by their greenlets."""
     return _running

@@ -1,6 +1,6 @@
-"""The bodies of streamed answers: a request lasts until its user has read the last of its answer.
+"""Time streamed responses until their user has read the last part of the body.
 
-Locust takes the time of a request with `stream=True` when the head of its answer is there.
+Locust stops the time of a request with `stream=True` when the headers of its response have arrived.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.request_events import FIRST_BYTE
 
 _BODY = "loadgate_body"
-"""Attribute of a response whose body is followed."""
+"""The attribute of a response that holds its tracked body."""
 
 
 class Body:
-    """When the last of a body was read, in seconds of `time.perf_counter`; `None` while nothing was."""
+    """A tracked body. `read_s` is the time of its last read (`time.perf_counter`), `None` before the first one."""
 
     __slots__ = ("_began", "_raw", "read_s")
 
@@ -29,11 +29,11 @@ class Body:
 
     @property
     def is_over(self) -> bool:
-        """Whether there is nothing more to read."""
+        """Return whether the body has been read completely."""
         raise NotImplementedError
 
     def settle(self, meta: dict[str, Any]) -> None:
-        """Give the request its time until the last that was read; where nothing was, mark it."""
+        """Set the time of the request to that of the last read. Mark the request if nothing was read."""
         if self.read_s is not None:
             meta["response_time"] = (self.read_s - self._began) * 1000
         elif not self.is_over:
@@ -41,7 +41,7 @@ class Body:
 
 
 class RequestsBody(Body):
-    """The body of an answer to an HttpUser, which reads it by `urllib3`."""
+    """The body of a response to an HttpUser, which reads it through `urllib3`."""
 
     __slots__ = ()
 
@@ -69,7 +69,7 @@ class RequestsBody(Body):
 
 
 class SocketBody(Body):
-    """The body of an answer to a FastHttpUser, which reads it from the connection."""
+    """The body of a response to a FastHttpUser, which reads it from the connection."""
 
     __slots__ = ()
 
@@ -78,8 +78,8 @@ class SocketBody(Body):
         feed = raw.feed
 
         def stamped_feed(data: Any) -> None:
-            # Before it is parsed: at its end an answer lets go of its connection.
-            self.read_s = last_arrival(raw._sock)  # noqa: SLF001 - no public way to an answer's connection
+            # This precedes the parser, because a complete response releases its connection.
+            self.read_s = last_arrival(raw._sock)  # noqa: SLF001 - a response has no public attribute for its connection
             feed(data)
 
         replace_of(raw, feed=stamped_feed)
@@ -91,7 +91,7 @@ class SocketBody(Body):
 
 
 def follow_body(response: Any, began: float) -> None:
-    """Follow the body of a streamed answer, if it has one; `began` is when its request was sent."""
+    """Track the body of a streamed response, if it has one. `began` is the start of its request."""
     if (raw := getattr(response, "raw", None)) is not None and hasattr(raw, "length_remaining"):
         setattr(response, _BODY, RequestsBody(raw, began))
     elif (raw := getattr(response, "_response", None)) is not None:
@@ -99,18 +99,18 @@ def follow_body(response: Any, began: float) -> None:
 
 
 def settle_body(response: Any) -> None:
-    """Give a request that is about to be recorded its time, if its answer was streamed."""
+    """Set the time of a streamed request before it is recorded."""
     body: Body | None = vars(response).pop(_BODY, None)
     if body is not None:
         body.settle(response.request_meta)
 
 
 def leave_body(response: Any) -> None:
-    """Follow a body no more: its reader takes the time itself."""
+    """Stop tracking a body, because its reader measures the time itself."""
     vars(response).pop(_BODY, None)
 
 
 def has_open_body(response: Any) -> bool:
-    """Whether an answer is being streamed that has not come to its end."""
+    """Return whether a streamed response has not been read completely."""
     body: Body | None = vars(response).get(_BODY)
     return body is not None and not body.is_over

@@ -1,4 +1,4 @@
-"""The HTTP client of a BaseUser: its connections stamp their request's stopwatch, its requests carry a trace."""
+"""The HTTP client of a BaseUser: its connections update the stopwatch of their request, and requests have a trace."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, sp
 from loadgate.generator.locust_patches import become, replace
 
 MAX_HEADS = 16
-"""Request heads that are remembered for each user and host."""
+"""Maximum number of cached request heads for each user and host."""
 
 BLOCK_BYTES = 16 * 1024
 """An answer that is longer, or comes in parts, is read by geventhttpclient."""
@@ -49,7 +49,7 @@ class TimedPool(ConnectionPool):
     """Connections of which a request's time begins when it takes one, and ends when it gives it back."""
 
     def get_socket(self) -> gevent.socket.socket:
-        """Take a connection; see `ConnectionPool.get_socket`."""
+        """Take a connection (see `ConnectionPool.get_socket`)."""
         watch = running()
         if watch is not None and watch.began is None:
             watch.began = time.perf_counter()
@@ -59,12 +59,12 @@ class TimedPool(ConnectionPool):
         return sock
 
     def return_socket(self, sock: gevent.socket.socket) -> None:
-        """Give a connection back that can be used again."""
+        """Return a reusable connection to the pool."""
         _end(last_arrival(sock))
         super().return_socket(sock)
 
     def release_socket(self, sock: gevent.socket.socket) -> None:
-        """Give a connection up."""
+        """Close a connection."""
         _end(last_arrival(sock))
         super().release_socket(sock)
 
@@ -204,10 +204,10 @@ def _end(at: float) -> None:
 
 
 def _with_trace(head: str, own: str | None, watch: Stopwatch) -> str:
-    """Return a request's head with the trace of the running request, unless its user has set one."""
+    """Return a request's head with the trace of the current request, unless its user has set one."""
     if own:
         watch.traceparent = own
         return head
-    # One that is redirected or sent again stays in its trace.
+    # A redirected or repeated request keeps its trace.
     watch.traceparent = watch.traceparent or new_traceparent()
     return with_traceparent(head, watch.traceparent)

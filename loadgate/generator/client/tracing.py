@@ -1,4 +1,4 @@
-"""W3C trace context: each request carries a trace id of its own, by which the target's logs name it."""
+"""W3C trace context: each request has its own trace id, which identifies it in the target's logs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TRACEPARENT = "traceparent"
 """Header of a request, and key of its context in Locust's request event; see https://www.w3.org/TR/trace-context/."""
 
 REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "request-id")
-"""Headers of an answer in which services name the request; the first that is there counts."""
+"""Response headers in which services return the id of the request. The first one present counts."""
 
 MAX_ID_CHARS = 128
 
@@ -27,29 +27,29 @@ _OWN = re.compile(r"\r\ntraceparent: *([^\r]*)\r\n")
 
 
 def new_traceparent() -> str:
-    """Return the header's value for a new trace that is to be sampled."""
+    """Return the value of the header for a new, sampled trace."""
     return "00-%032x-%016x-01" % (_numbers.getrandbits(128), _numbers.getrandbits(64))  # noqa: UP031 - in half the time
 
 
 def own_traceparent(head: str) -> str | None:
-    """Return the traceparent that a request's head has already, `None` where it has none."""
+    """Return the traceparent in a request's head. `None` if it has none."""
     lower = head.lower()
     # The usual case first: none.
     return found[1] if "traceparent" in lower and (found := _OWN.search(lower)) else None
 
 
 def with_traceparent(head: str, traceparent: str) -> str:
-    """Return a request's head, which ends with an empty line, with the header."""
+    """Return a request's head, which ends with an empty line, with the header added."""
     return f"{head[:-2]}traceparent: {traceparent}\r\n\r\n"
 
 
 def traceparent_in(headers: Mapping[str, Any] | None) -> str:
-    """Return the traceparent among the headers of a request, "" where it has none."""
+    """Return the traceparent in the headers of a request. "" if it has none."""
     return next((str(value) for name, value in (headers or {}).items() if name.lower() == TRACEPARENT), "")
 
 
 def with_trace(headers: Mapping[str, Any] | None, common: Iterable[str]) -> Mapping[str, Any] | None:
-    """Return a request's headers with a new trace, unless they or the names of `common` headers have one."""
+    """Return a request's headers with a new trace, unless they or the `common` header names include one."""
     if any(name.lower() == TRACEPARENT for name in (*common, *(headers or ()))):
         return headers
     return {**(headers or {}), TRACEPARENT: new_traceparent()}

@@ -21,9 +21,9 @@ from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, Wh
 
 
 class KnownUrl(URL):
-    """A URL whose parts are parsed once; those of a suite come again and again."""
+    """A URL whose parts are parsed only once, because a suite uses the same URLs repeatedly."""
 
-    # mypy does not see that these are properties.
+    # mypy does not recognise these as properties.
     host = cached_property(URL.host.fget)  # type: ignore[attr-defined]
     port = cached_property(URL.port.fget)  # type: ignore[attr-defined]
     request_uri = cached_property(URL.request_uri.fget)  # type: ignore[attr-defined]
@@ -34,7 +34,7 @@ known_url = lru_cache(maxsize=1024)(KnownUrl)
 
 
 class KnownUrlRequest(FastRequest):
-    """Locust's request, which does not parse a URL that it knows."""
+    """Locust's request, but a known URL is not parsed again."""
 
     def set_url(self, url: str | URL, params: ParamsDataType | None = None) -> None:
         """Set the URL and what the base class keeps of its parts."""
@@ -47,10 +47,10 @@ class KnownUrlRequest(FastRequest):
 
 
 class RestingCookieJar(CookieJar):
-    """A cookie jar that does nothing where there is no cookie."""
+    """A cookie jar that skips its work if there are no cookies."""
 
     def has_cookies(self) -> bool:
-        """Whether there is a cookie, expired ones included."""
+        """Return whether there is a cookie, including expired ones."""
         return bool(self._cookies)  # type: ignore[attr-defined]  # the one place where they are
 
     def add_cookie_header(self, request: Request) -> None:
@@ -59,13 +59,13 @@ class RestingCookieJar(CookieJar):
             super().add_cookie_header(request)
 
     def extract_cookies(self, response: Any, request: Request) -> None:
-        """Keep the cookies that the answer sets."""
+        """Store the cookies that the response sets."""
         if "set-cookie" in response.headers:
             super().extract_cookies(response, request)
 
 
 class TimedUserAgent(LocustUserAgent):
-    """Locust's user agent on connections that stamp the stopwatch of their request."""
+    """Locust's user agent with connections that update the stopwatch of their request."""
 
     request_type = KnownUrlRequest
     _outcome: HTTPSocketPoolResponse | BaseException | None = None
@@ -93,7 +93,7 @@ class TimedUserAgent(LocustUserAgent):
         return super().urlopen(url, method, headers, payload)
 
     def _is_plain(self, url: Any, headers: Any, payload: Any) -> bool:
-        """Whether the base class would neither change anything of a request nor add anything to its headers."""
+        """Return whether the base class would leave the request and its headers unchanged."""
         return (
             type(url) is str
             and type(headers) is dict

@@ -21,10 +21,10 @@ MAX_LENGTH_DIGITS = 9
 _TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _TOKEN = (string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~").encode()
 _STATUSES = {b"%d " % status: status for status in (200, 201, 202, 203, 206, 207, 208, 226)}
-"""Those that are good as they are, and have a body."""
+"""Statuses of successful responses with a body and without a redirect."""
 
 
-# What a field is. Plain numbers, since members of an Enum are slow to look up before Python 3.12.
+# Kinds of header fields. They are plain numbers because Enum members are slow before Python 3.12.
 _HARMLESS, _LENGTH, _CONNECTION, _NEEDS_PARSER = range(4)
 
 _FIELDS = {
@@ -90,12 +90,12 @@ class PlainRequest(NamedTuple):
         return merged
 
     def for_locust(self) -> FastRequest:
-        """Return the request as Locust would have made it."""
+        """Return the request in Locust's form."""
         return self.agent.request_type(self.url, self.method, self.headers, self.payload)
 
 
 class WholeAnswer(NamedTuple):
-    """An answer that came whole, and what it answers."""
+    """A response that arrived in one piece, and its request."""
 
     status: int
     body: bytes
@@ -104,7 +104,7 @@ class WholeAnswer(NamedTuple):
     request: PlainRequest
 
     def parsed(self) -> HTTPSocketPoolResponse:
-        """Return what the parser makes of it, its body read already."""
+        """Return the parsed response with its body already read."""
         nothing = cast("Any", _NOTHING)
         parsed = HTTPSocketPoolResponse(nothing, nothing, method=self.request.method, pre_buffered=self.data)
         parsed._sent_request = self.sent_head  # noqa: SLF001 - as HTTPClient.request
@@ -113,22 +113,22 @@ class WholeAnswer(NamedTuple):
 
 
 class _Nothing:
-    """Stands for the connection and the pool of an answer that has given both back."""
+    """A placeholder for the connection and the pool of a response that has returned both."""
 
     def return_socket(self, _: Any) -> None:
-        """Keep what is no connection."""
+        """Do nothing, because there is no connection."""
 
     release_socket = return_socket
 
     def close(self) -> None:
-        """Close what is no connection."""
+        """Do nothing, because there is no connection to close."""
 
 
 _NOTHING = _Nothing()
 
 
 class LateParts:
-    """Parts of a Locust response: those that were made with it, or, where its answer came whole, when they are read."""
+    """Parts of a Locust response that are created on first use if the response arrived in one piece."""
 
     _whole: WholeAnswer | None = None
 
@@ -138,7 +138,7 @@ class LateParts:
 
     @cached_property
     def headers(self) -> Headers | None:
-        """The headers of the answer."""
+        """Return the headers of the response."""
         return None if self._response is None else self._response.info()
 
     @cached_property

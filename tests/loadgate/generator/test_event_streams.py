@@ -59,7 +59,7 @@ def test_a_stream_in_flight_when_the_run_ends_is_a_failure_with_the_time_it_had_
 
 
 @pytest.mark.parametrize(
-    ("path", "error"), [("/busy", "HTTP 503"), ("/json", "did not answer with a stream of events")]
+    ("path", "error"), [("/busy", "HTTP 503"), ("/json", "did not return a stream of events")]
 )
 def test_an_answer_that_is_no_stream_fails_without_events(path: str, error: str) -> None:
     result = seen(path)
