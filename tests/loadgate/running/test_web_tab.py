@@ -129,7 +129,7 @@ def test_a_browser_shows_the_tab(tmp_path: Path, stub: StubServer) -> None:
         page.goto(ui.base)
         page.get_by_role("tab", name="Rules").click()
         page.get_by_text("quick: p95").wait_for()
-        page.get_by_text("FAIL").wait_for()
+        page.get_by_role("cell", name="FAIL", exact=True).wait_for()
         for title in ("Rule", "Limit", "Measured", "Samples", "Outcome", "Why"):
             page.get_by_role("columnheader", name=title, exact=True).wait_for()
         page.get_by_role("tab", name="Download Data").click()
