@@ -135,7 +135,7 @@ def _close_idle(user: User) -> None:
 
 
 def _stop(user: User, force: bool = False) -> bool:
-    """Stop a user as Locust does, but kill a pausing user at once.
+    """Stop a user as Locust does, but kill a pausing user immediately.
 
     Locust kills it at the next turn of the event loop. Until then its pause can end and its next request can start,
     which would be cut off and count as failed.

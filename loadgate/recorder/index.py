@@ -8,7 +8,7 @@ Item = tuple[SeriesKey, CellSeries]
 
 
 class SeriesIndex:
-    """The series by group and by name, so that a query for one name does not scan all of them.
+    """An index of series by group and by name, so that a query for one name does not scan all series.
 
     `labels` maps each full name to its name for display. This is the full name if several methods share the name.
     """

@@ -44,16 +44,16 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
         """Start a request."""
         self._taken = time.perf_counter()
         self.arrived: float | None = None
-        """In seconds of `time.perf_counter`; `None` while the request has read nothing."""
+        """The arrival time of the last data (`time.perf_counter`). `None` before the first read of the request."""
 
     def is_reusable(self) -> bool:
-        """Whether it is open and has nothing to read, not even its end, as an idle connection should be."""
+        """Return whether the connection is open and has no data to read, as an idle connection must be."""
         return self.fileno() >= 0 and not self._poller.poll(0)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all; see `socket.socket.sendall`."""
         if type(data) is bytes:
-            # gevent's own looks up the send buffer's size and the time first, which a request does not need.
+            # gevent's method first reads the size of the send buffer and the time, which a request does not need.
             try:
                 sent = self._sock.send(data, flags)
             except BlockingIOError:
@@ -66,7 +66,7 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
     def recv(self, size: int, flags: int = 0) -> bytes:
         """Read; see `socket.socket.recv`."""
         if self.arrived is None and self.timeout != 0.0 and self.fileno() >= 0:
-            # The request has just been sent, and asking now would be in vain.
+            # The request has just been sent, so there is no data yet.
             self._await_answer()
         try:
             if not _HAS_STAMPS:
@@ -95,15 +95,15 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
             self._timer.stop()
 
     def _stamp(self, timespec: bytes) -> None:
-        """Take the kernel's word for when what was read just now had arrived."""
+        """Set the arrival time of the data just read from the kernel's timestamp."""
         seconds, nanoseconds = _timespec_of(timespec)
         age_s = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
-        # Anything else is a wall clock that was set meanwhile.
+        # Any other value means that the wall clock was adjusted in the meantime.
         if self.arrived is not None and 0 < age_s < self.arrived - self._taken:
             self.arrived -= age_s
 
 
 def last_arrival(sock: gevent.socket.socket | None) -> float:
-    """Return when what a request read last had arrived; now, where it read nothing or its connection is encrypted."""
+    """Return the arrival time of a request's last data. Now, if it read nothing or its connection is encrypted."""
     arrived = sock.arrived if isinstance(sock, StampedSocket) else None
     return time.perf_counter() if arrived is None else arrived

@@ -28,25 +28,25 @@ MAX_HEADS = 16
 """Maximum number of cached request heads for each user and host."""
 
 BLOCK_BYTES = 16 * 1024
-"""An answer that is longer, or comes in parts, is read by geventhttpclient."""
+"""geventhttpclient reads responses that are longer or that arrive in parts."""
 
 
 class IdleConnections(list[gevent.socket.socket]):
-    """A pool's connections that nothing uses; the pool's semaphore does the waiting that gevent's queue is made for."""
+    """The idle connections of a pool. The pool's semaphore does the waiting, so gevent's queue is not needed."""
 
     put = list.append
 
     def empty(self) -> bool:
-        """Whether there is none."""
+        """Return whether there is no idle connection."""
         return not self
 
     def get(self, block: bool = False) -> gevent.socket.socket:  # noqa: ARG002 - as of a queue
-        """Take the one that was given back last; there has to be one."""
+        """Take the connection that was returned last. There must be one."""
         return self.pop()
 
 
 class TimedPool(ConnectionPool):
-    """Connections of which a request's time begins when it takes one, and ends when it gives it back."""
+    """A pool that starts a request's time when it takes a connection and ends it when it returns the connection."""
 
     def get_socket(self) -> gevent.socket.socket:
         """Take a connection (see `ConnectionPool.get_socket`)."""
@@ -72,7 +72,7 @@ class TimedPool(ConnectionPool):
         return StampedSocket(family, socktype, protocol)
 
     def _is_socket_alive(self, sock: gevent.socket.socket | None) -> bool:
-        # At a sixth of the base class's cost.
+        # Fast path: a sixth of the cost of the base class.
         return sock.is_reusable() if isinstance(sock, StampedSocket) else super()._is_socket_alive(sock)
 
 
@@ -81,7 +81,7 @@ class TimedTlsPool(TimedPool, SSLConnectionPool):
 
 
 class TimedClient(HTTPClient):
-    """A client that puts the trace of the running request into its head, unless its user has set one.
+    """A client that adds the trace of the current request to its head, unless its user has set one.
 
     The last few heads that were built are kept, without it: a user sends the same again and again.
     """
@@ -90,7 +90,7 @@ class TimedClient(HTTPClient):
 
     @classmethod
     def take_over(cls, client: HTTPClient) -> None:
-        """Turn a client, which has made no connection yet, and its pool into these."""
+        """Convert a client without connections, and its pool, to these classes."""
         keep_through_interim_answers()
         become(client, cls)
         pool = client._connection_pool  # noqa: SLF001 - the subclass's own

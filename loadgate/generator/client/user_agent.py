@@ -69,7 +69,7 @@ class TimedUserAgent(LocustUserAgent):
 
     request_type = KnownUrlRequest
     _outcome: HTTPSocketPoolResponse | BaseException | None = None
-    """What has come of the request that is about to be handed to the base class."""
+    """The result so far of a request that is passed on to the base class."""
 
     def urlopen(  # type: ignore[override]  # its overloads tell apart what is not looked at here
         self, url: Any, method: str = "GET", headers: Any = None, payload: Any = None, **options: Any
@@ -122,7 +122,7 @@ class TimedUserAgent(LocustUserAgent):
         if isinstance(outcome, BaseException):
             raise outcome
         url = request.url_split
-        # As Locust's, which would look up the client once more.
+        # Same as in Locust, but without a second lookup of the client.
         answer = outcome or self._client(url).request(
             request.method, url.quoted_uri, body=request.payload, headers=request.headers
         )

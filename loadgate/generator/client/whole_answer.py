@@ -1,8 +1,7 @@
-"""Answers that came in one piece: judged by one pass over their bytes, parsed only when somebody asks for more.
+"""Responses that arrive in one piece: one pass over their bytes finds status and body; headers are parsed on demand.
 
 Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.44, together with `TimedClient.exchange`. geventhttpclient's
-parser calls Python twice for each header field. What is not plainly a whole answer is left to it, and so are the
-headers that a user reads.
+parser calls Python twice for each header field. It still parses all other responses, and headers that a user reads.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ def _field(name: bytes) -> int:
 
 
 def split_answer(data: bytes) -> tuple[int, bytes] | None:
-    """Return status and body of a whole answer to a request other than HEAD.
+    """Return the status and the body of a complete response to a request other than HEAD.
 
-    `None` stands for anything that the parser has to look at: this takes RFC 9112 in its strictest reading.
+    `None` means that the parser must read the response. This function accepts only the strictest form of RFC 9112.
     """
     head, blank_line, body = data.partition(b"\r\n\r\n")
     status = _STATUSES.get(head[9:13])
@@ -74,7 +73,7 @@ def split_answer(data: bytes) -> tuple[int, bytes] | None:
 
 
 class PlainRequest(NamedTuple):
-    """A request that needs nothing but its own headers and the common ones of its user agent."""
+    """A request that needs only its own headers and the common ones of its user agent."""
 
     agent: LocustUserAgent
     method: str
@@ -84,7 +83,7 @@ class PlainRequest(NamedTuple):
 
     @property
     def headers(self) -> Headers:
-        """All headers but those that the client adds."""
+        """Return all headers except those that the client adds."""
         merged: Headers = self.agent.default_headers.copy()
         merged.update(self.own_headers)
         return merged

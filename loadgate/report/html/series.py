@@ -60,10 +60,9 @@ class ScopeSeries:
 
 @dataclass(frozen=True, slots=True)
 class ChartSeries:
-    """All scopes: `overall`, then the groups, then the names, as in the run's totals.
+    """The series of all scopes, in the order of the run's totals: `overall`, the groups, the names.
 
-    The first grid is the finest. Where it has too many slots to be read at once, a second one is what a whole run is
-    shown on.
+    The first grid is the finest. If it has too many slots for a readable chart, a second grid shows the whole run.
     """
 
     grids: list[Grid]
@@ -77,9 +76,9 @@ Rows = Sequence[SeriesRecord]
 
 
 def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSeries:
-    """Return the series of a run whose load went on over [first_s, end_s), epoch seconds.
+    """Return the series of a run whose load lasted over [first_s, end_s), in epoch seconds.
 
-    One group at a time is held unpacked beside the sums, so that a day with many names needs little memory.
+    Only one group is unpacked at a time, so that a run of a day with many names needs little memory.
     """
     totals, rows = document.totals, document.recording.series
     first_s, end_s, widths = _span(rows, first_s, end_s)
@@ -93,7 +92,7 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
     requests: list[tuple[Slots, Slots]] = []
     for group in dict.fromkeys(figures.group for figures in totals.requests):
         group_figures = totals.groups.get(group)
-        # A group of measures alone is drawn by them; they count in no other sum.
+        # A group that has only measures shows them. Measures count in no other total.
         summed_kind = group_figures.kind if group_figures is not None else "request"
         summed: list[tuple[Slots, Slots]] = []
         for figures in totals.requests:
@@ -119,7 +118,7 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
 
 
 def names_grid(series: ChartSeries) -> int:
-    """The first grid on which names are drawn, and the heat map: of many names, the coarser alone."""
+    """Return the first grid for names and the heat map. With many names it is the coarser one."""
     return _names_grid(sum(scope.heat is None for scope in series.scopes), series.grids)
 
 
@@ -128,7 +127,7 @@ def _names_grid(names: int, grids: Sequence[Grid]) -> int:
 
 
 def _widened(slots: Mapping[int, LatencySketch], fine: Grid, coarse: Grid) -> Mapping[int, LatencySketch]:
-    """The sketches of the slots of a coarser grid, of those of a finer one."""
+    """Return the sketches of the slots of a coarser grid, merged from those of a finer one."""
     if fine is coarse:
         return slots
     wide: dict[int, list[LatencySketch]] = {}
@@ -138,7 +137,7 @@ def _widened(slots: Mapping[int, LatencySketch], fine: Grid, coarse: Grid) -> Ma
 
 
 def merged(sketches: Sequence[LatencySketch]) -> LatencySketch:
-    """The sketch of all samples of the others, at least one; of a single one that itself."""
+    """Return the sum of at least one sketch. A single sketch is returned itself, not copied."""
     return sketches[0] if len(sketches) == 1 else LatencySketch.sum_of(sketches)
 
 
@@ -151,7 +150,7 @@ def _scope(
 
 
 def _lines(slots: Slots, grids: Sequence[Grid], total: LatencySketch) -> list[Line]:
-    """The line on each grid, of the sketches of the slots of the first one."""
+    """Return the line on each grid, given the sketches of the slots of the first grid."""
     return [Line.of(_widened(slots, grids[0], grid), grid.count, total) for grid in grids]
 
 
@@ -161,7 +160,7 @@ def _heat(slots: Slots, grids: Sequence[Grid], drawn_on: int) -> Heat:
 
 
 def _summed(parts: Sequence[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:
-    """The sums of several scopes, slot by slot, for each outcome."""
+    """The totals of several scopes for each slot and outcome."""
     return _joined([success for success, _ in parts]), _joined([failure for _, failure in parts])
 
 
@@ -174,7 +173,7 @@ def _joined(parts: Sequence[Slots]) -> Slots:
 
 
 def _span(rows: Rows, first_s: float, end_s: float) -> tuple[float, float, set[int]]:
-    """The span widened to what was recorded, and the widths of the recorded slots."""
+    """Return the span, extended to all recorded slots, and the widths of these slots."""
     widths: set[int] = set()
     for row in rows:
         columns = row.cells.unpacked()
@@ -186,7 +185,7 @@ def _span(rows: Rows, first_s: float, end_s: float) -> tuple[float, float, set[i
 
 
 def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
-    """Successes and failures of one name by slot of the first grid; a measure's values are successes."""
+    """Return the successes and failures of one name by slot of the first grid. A measure's values are successes."""
     found: tuple[dict[int, list[LatencySketch]], dict[int, list[LatencySketch]]] = ({}, {})
     for row in rows:
         by_slot = found[row.outcome is Outcome.FAILURE]
@@ -197,7 +196,7 @@ def _name_slots(rows: Rows, grid: Grid) -> tuple[Slots, Slots]:
 
 
 def _row_slots(columns: CellColumns, grid: Grid) -> Iterator[tuple[int, LatencySketch]]:
-    """The sketch of each slot that has samples; cells that follow each other in a slot are read as one."""
+    """Return the sketch of each slot with samples. Consecutive cells of a slot are read together."""
     slots = [(start_s - grid.start_s) // grid.width_s for start_s in columns.start_s]
     first = 0
     for end, slot in enumerate(slots, start=1):

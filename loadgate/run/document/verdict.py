@@ -30,7 +30,7 @@ class RuleRecord(Part):
     samples: Count = Field(description="Requests from which the value was computed.")
     margin: Number | None = Field(description="Distance to the limit as a share of it, positive where the rule holds.")
     interval: Interval | None
-    stages: Literal["all", "steady"] = Field(description="Steady: the ramp is left out.")
+    stages: Literal["all", "steady"] = Field(description="Steady: without the ramp.")
     value_all_stages: Number | None = Field(description="The value with the ramp.")
     window_start_s: Number | None = Field(description="When the worst window began, in epoch seconds.")
     reason: Text = Field(description="One sentence.")

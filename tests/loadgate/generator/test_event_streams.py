@@ -58,9 +58,7 @@ def test_a_stream_in_flight_when_the_run_ends_is_a_failure_with_the_time_it_had_
     assert request["latency_ms"] >= 2 * GAP_MS
 
 
-@pytest.mark.parametrize(
-    ("path", "error"), [("/busy", "HTTP 503"), ("/json", "did not return a stream of events")]
-)
+@pytest.mark.parametrize(("path", "error"), [("/busy", "HTTP 503"), ("/json", "did not return a stream of events")])
 def test_an_answer_that_is_no_stream_fails_without_events(path: str, error: str) -> None:
     result = seen(path)
     assert result["events"] == []
