@@ -246,12 +246,12 @@ class Recorder:
         return [error.renamed(labels) for error in self._errors.most_frequent()]
 
     def slowest(self) -> list[KeptRequest]:
-        """The slowest successful requests of all, the slowest first."""
+        """Return the slowest successful requests, the slowest first."""
         labels = self._indexed.labels
         return [request.renamed(labels) for request in self._slowest.requests()]
 
     def counters(self) -> dict[str, int]:
-        """What `count` counted."""
+        """Return the counters of `count`."""
         return dict(self._counters)
 
     def cell_count(self) -> int:

@@ -1,1 +1,1 @@
-"""What people and CI systems read of a run, made from its run.json alone."""
+"""The reports of a run for people and CI systems, made only from its run.json."""

@@ -30,7 +30,7 @@ INTERRUPTED = "the run was interrupted"
 
 
 class Ending(StrEnum):
-    """How a run ended."""
+    """The way in which a run ended."""
 
     COMPLETED = "completed"
     INTERRUPTED = "interrupted"
@@ -40,7 +40,7 @@ class Ending(StrEnum):
 
 
 class EndedBy(StrEnum):
-    """What ended the load of a run."""
+    """The cause of the end of a run's load."""
 
     TIME = "time"
     SHAPE = "shape"

@@ -102,13 +102,13 @@ class Run:
     """(start in epoch seconds, stage), ascending."""
     ending: Ending = Ending.COMPLETED
     ended_by: EndedBy | None = None
-    """What ended the load, once it has ended."""
+    """The cause of the end of the load. `None` until it has ended."""
     stopping_s: float | None = None
     ended_s: float | None = None
     aborted_by: RuleResult | None = None
     exceptions: dict[str, UserException] = field(default_factory=dict)
     health: dict[str, GeneratorHealth] = field(default_factory=dict)
-    """By process."""
+    """The health of each generator process by its name."""
     user_counts: list[tuple[int, int]] = field(default_factory=list)
     """(epoch second, running users)."""
     user_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))

@@ -183,7 +183,7 @@ class TimedClient(HTTPClient):
 
 @functools.cache
 def keep_through_interim_answers() -> None:
-    """Have a request keep its connection while only an interim answer (1xx), such as 103 Early Hints, has come.
+    """Keep a request's connection while it has only an interim response (1xx), such as 103 Early Hints.
 
     geventhttpclient 2.6 gives it back at the end of any message: an interim one would end the request's time, and what
     comes later of the answer's body would not be read.

@@ -142,12 +142,12 @@ class LateParts:
 
     @cached_property
     def request(self) -> FastRequest | None:
-        """The request that was answered."""
+        """Return the request of the response."""
         return None if self._whole is None else self._whole.request.for_locust()
 
     @property
     def status_code(self) -> int:
-        """The status of the answer, 0 where there was none."""
+        """Return the status of the response. 0 if there is no response."""
         if self._whole is not None:
             return self._whole.status
         return 0 if self._response is None else self._response.get_code()

@@ -160,7 +160,7 @@ def _heat(slots: Slots, grids: Sequence[Grid], drawn_on: int) -> Heat:
 
 
 def _summed(parts: Sequence[tuple[Slots, Slots]]) -> tuple[Slots, Slots]:
-    """The totals of several scopes for each slot and outcome."""
+    """Return the totals of several scopes for each slot and outcome."""
     return _joined([success for success, _ in parts]), _joined([failure for _, failure in parts])
 
 
