@@ -101,10 +101,10 @@ class TimedClient(HTTPClient):
     def exchange(
         self, request: PlainRequest, request_uri: str, watch: Stopwatch
     ) -> WholeAnswer | HTTPSocketPoolResponse:
-        """Send a request and read the first of its answer, which is mostly all of it.
+        """Send a request and read the first part of its response, which is usually the complete response.
 
-        Raises what `HTTPClient.request` raises, and as that one sends an idempotent request again where a connection
-        broke before the answer came.
+        Raises the exceptions of `HTTPClient.request`. Like that method, it repeats an idempotent request if the
+        connection broke before the response arrived.
         """
         method, payload = request.method, request.payload
         body = payload.encode() if isinstance(payload, str) else payload or b""
@@ -136,9 +136,10 @@ class TimedClient(HTTPClient):
         return parsed
 
     def _first_of_answer(self, sock: gevent.socket.socket, request: bytes) -> bytes | None:
-        """Send a request and read once; "" where the connection broke before an answer, `None` where it broke earlier.
+        """Send a request and read once.
 
-        In both cases there may still be something to read.
+        Return "" if the connection broke before the response, and `None` if it broke while sending. In both cases there
+        may still be data to read.
         """
         is_sent = False
         try:
@@ -185,8 +186,8 @@ class TimedClient(HTTPClient):
 def keep_through_interim_answers() -> None:
     """Keep a request's connection while it has only an interim response (1xx), such as 103 Early Hints.
 
-    geventhttpclient 2.6 gives it back at the end of any message: an interim one would end the request's time, and what
-    comes later of the answer's body would not be read.
+    geventhttpclient 2.6 returns the connection to the pool at the end of any message. An interim response would then
+    end the request's time, and the rest of the response would not be read.
     """
 
     def on_message_complete(response: HTTPSocketResponse) -> None:

@@ -56,9 +56,9 @@ def with_trace(headers: Mapping[str, Any] | None, common: Iterable[str]) -> Mapp
 
 
 def request_ids(context: Mapping[str, Any] | None, response: Any) -> RequestIds:
-    """Return what names a finished request: its trace's id, and the id that its answer gave it.
+    """Return the ids of a finished request: its trace id, and the request id in its response.
 
-    The trace of a BaseUser's request stands in its context, that of others in the headers that were sent.
+    The trace of a BaseUser's request is in its context. The trace of other requests is in their headers.
     """
     sent = getattr(getattr(response, "request", None), "headers", None) or {}
     parts = str((context or {}).get(TRACEPARENT) or sent.get(TRACEPARENT) or "").split("-")

@@ -113,8 +113,7 @@ class GroupFigures(ScopeFigures):
 
     corrected_ms: LatencyFigures | None = Field(
         description=(
-            "In a closed model, an estimate of what users would have seen who do not wait for slow answers. Rules do "
-            "not read it."
+            "In a closed model, an estimate of the latencies corrected for coordinated omission. Rules do not read it."
         )
     )
 

@@ -46,7 +46,7 @@ class RunRecord(Part):
     processes: Count = Field(description="Generator processes that made load.")
     user_classes: dict[Text, Number] = Field(description="Weights by class name.")
     started_at: Time = Field(description="UTC.")
-    ended_at: Time = Field(description="UTC, the last answers included.")
+    ended_at: Time = Field(description="UTC, including the last responses.")
     duration_s: Number = Field(ge=0, description="From the start until the users were told to stop.")
     ending: Ending = Field(description="Interrupted: by a signal or by hand. Aborted: by a rule with `abort`.")
     ended_by: EndedBy | None = Field(

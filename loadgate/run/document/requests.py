@@ -12,15 +12,15 @@ class KeptRecord(Part):
 
     group: Text = Field(description="Empty for none.")
     name: Text
-    start_s: float = Field(description="Epoch seconds: when it was sent or, in an open model, meant to be sent.")
+    start_s: float = Field(description="Epoch seconds of its start or, in an open model, of its intended start.")
     latency_ms: Positive = Field(description="From start_s on.")
     trace_id: Text = Field(
-        description="The trace that its W3C traceparent header named, 32 hexadecimal digits; empty where it had none."
+        description="The trace id of its W3C traceparent header, 32 hexadecimal digits; empty if it had none."
     )
     request_id: Text = Field(
         description=(
-            "What the answer called it in X-Request-ID, X-Correlation-ID or Request-Id; empty where there was no such"
-            " header, or no answer."
+            "The value of X-Request-ID, X-Correlation-ID or Request-Id in its response; empty without such a header or"
+            " without a response."
         )
     )
 

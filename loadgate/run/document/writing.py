@@ -86,11 +86,13 @@ def _verdict(verdict: Verdict) -> VerdictRecord:
 def total_figures(run: Run) -> TotalFigures:
     """Return the figures of all requests, of each group and of each name, with and without the ramp.
 
-    `requests_per_s` is of the requests that were sent while load was made. `kind` tells requests from measures; a
-    measure's `requests` are how often it was taken, its `success_ms` its values.
-    `service_ms` is `None` but in an open model, where latencies count from the intended start and it from the sending.
-    `corrected_ms`, of groups in a closed model, is what their users would have seen had they not waited for slow
-    answers (see `loadgate.recorder.omission`); rules do not read it.
+    - `requests_per_s` counts only requests that started during the load.
+    - `kind` distinguishes requests from measures. For a measure, `requests` is the number of its values, and
+      `success_ms` describes its values.
+    - `service_ms` is `None` in a closed model. In an open model latencies start at the intended start, and service
+      times start at the sending of the request.
+    - `corrected_ms` exists for groups in a closed model: their latencies corrected for coordinated omission (see
+      `loadgate.recorder.omission`). Rules do not read it.
     """
     recorder = run.recorder
     steady, loaded = steady_stages(recorder), loaded_stages(recorder)
