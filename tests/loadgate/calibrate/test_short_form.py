@@ -10,6 +10,8 @@ from benchmarks.calibrate.comparison import PERCENTILES, Bar, Comparison
 from benchmarks.calibrate.runs import compare
 from loadgate.recorder import RELATIVE_ERROR
 
+pytestmark = pytest.mark.process
+
 SHORT = Load(rate_per_s=40, seconds=6)
 WIDE_BARS = dict.fromkeys(PERCENTILES, Bar(0.5, 150.0))
 """What a machine under test may add to a client's view; a wrong unit, rank or mix of outcomes is far beyond."""
