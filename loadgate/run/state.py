@@ -263,7 +263,7 @@ class Run:
         if self.ended_by is not EndedBy.SUITE:
             return []
         planned = f" of {duration(self.plan.run_time_s)}" if self.plan.run_time_s else ""
-        return [f"the suite stopped the run after {duration(self.elapsed_s)}{planned}"]
+        return [f"the suite stopped the run after {duration(round(self.elapsed_s, 3))}{planned}"]
 
     def _add_exception(self, text: str, tb: str, count: int) -> None:
         if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:

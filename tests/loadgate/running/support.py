@@ -25,11 +25,11 @@ FULL = pytest.mark.full
 PASS, ERROR, USAGE, INCONCLUSIVE, FAIL = 0, 1, 2, 98, 99
 SUITE = Path(__file__).parents[1] / "suites" / "locustfile.py"
 STUB = Path(__file__).parents[1] / "stub_server.py"
-_OURS = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST|TEST_")
+_OURS = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST|TEST_|COLUMNS$|LINES$")
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """This environment without what would steer Locust or the gate."""
+    """This environment without what would steer Locust or the gate, and without the width of another terminal."""
     return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | more
 
 

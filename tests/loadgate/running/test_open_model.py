@@ -118,7 +118,7 @@ def test_a_rate_makes_any_profile_an_open_model(tmp_path: Path, stub: StubServer
     ("options", "profile", "message"),
     [
         (["--rate", "fast"], "roomy", "rate: 'fast' is not an arrival rate"),
-        ([], "open-nested", "an open model needs classes of loadgate.users.BaseUser whose tasks are functions; Nested"),
+        ([], "open-nested", "an open model needs subclasses of loadgate.users.BaseUser whose tasks are functions"),
     ],
 )
 def test_what_cannot_be_an_open_model_is_refused(

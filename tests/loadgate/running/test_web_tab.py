@@ -92,7 +92,7 @@ def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that
         }.items():
             answer = ui.swarm(**form, profile=typed)
             assert answer["success"] is False
-            assert answer["message"].startswith("Profile: this Locust runs the load profile 'roomy'"), answer
+            assert answer["message"].startswith("Profile: this Locust process runs the load profile 'roomy'"), answer
             assert says in answer["message"]
         assert (state(ui)["running"], stub.total) == (None, 0)
         assert ui.swarm(**form, profile="roomy")["success"]
