@@ -59,7 +59,7 @@ def test_streams_and_tasks_are_measured_by_their_definitions(tmp_path: Path) -> 
 @pytest.mark.full
 def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--llm", "late") as url:
-        done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
+        done = locust(tmp_path, "--host", url, *SHORT, "-t", "12s", LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
     document = run_document(tmp_path)
     for scope in ("llm_ttft_overhead", "llm_itl_overhead"):
