@@ -1,8 +1,9 @@
-"""The folders of runs, and the environment variable through which `loadgate run` passes one to Locust."""
+"""The folders and files of runs, and the environment variable by which `loadgate run` passes a folder to Locust."""
 
 from __future__ import annotations
 
 import os
+import tempfile
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -71,3 +72,19 @@ def _reserve(project: Project, name: str) -> Path:
             raise PlaceError(f"{shown_path(candidate)}: the folder cannot be created: {error.strerror}") from error
         return candidate
     raise AssertionError("unreachable: the loop has no end")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file atomically: write a temporary file in the same folder and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -14,8 +14,8 @@ from pathlib import Path
 from locust.env import Environment
 from locust.html import get_html_report, process_html_filename
 
+from loadgate.paths import write_whole
 from loadgate.project import Project
-from loadgate.report.artefacts import write_whole
 
 CSV_FILES = ("stats", "stats_history", "failures", "exceptions")
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from loadgate.errors import CommandError
+from loadgate.paths import write_whole
 from loadgate.recorder import histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
@@ -101,19 +101,3 @@ def write_latency_log(document: RunDocument, folder: Path) -> Path:
     path = folder / "latency.hlog"
     write_whole(path, "".join(f"{line}\n" for line in histogram_log(document.recording.recorder())))
     return path
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file atomically: write a temporary file in the same folder and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as file:
-            file.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

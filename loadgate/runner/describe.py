@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,13 +44,14 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
         return known
     run_arguments = [] if profile is None else ["run", profile, *options]
     command = [sys.executable, "-m", DESCRIBER, MARK, locustfile, *run_arguments]
+    began_ns = time.time_ns()
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
             description = json.loads(line.removeprefix(MARK))
             sources = description.pop("sources")
             if cache is not None:
-                cache.keep(description, sources)
+                cache.keep(description, sources, began_ns)
             return dict(description)
     lines = done.stderr.strip().splitlines()
     if done.returncode == ExitCode.USAGE and lines:

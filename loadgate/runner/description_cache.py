@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from loadgate.paths import write_whole
 
 FORMAT = 1
 MAX_KEPT = 50
@@ -39,17 +40,18 @@ class DescriptionCache:
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # missing or damaged: the caller creates it again
 
-    def keep(self, description: Mapping[str, Any], sources: Iterable[str]) -> None:
-        """Store a description that depends on the files and folders `sources`.
+    def keep(self, description: Mapping[str, Any], sources: Iterable[str], since_ns: int) -> None:
+        """Store a description that was made from the files and folders `sources` from `since_ns` on.
 
-        An error is ignored, because a missing cache only makes the next command slower.
+        It is not stored if one of them has changed since then (epoch nanoseconds): an older one may have been read. An
+        error is ignored, because a missing cache only makes the next command slower.
         """
-        kept = {"sources": {path: _state_of(path) for path in sources}, "description": description}
+        states = {path: _state_of(path) for path in sources}
+        if any(state and state[0] >= since_ns for state in states.values()):
+            return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False, encoding="utf-8") as file:
-                json.dump(kept, file)
-            Path(file.name).replace(self._file)
+            write_whole(self._file, json.dumps({"sources": states, "description": description}))
             self._forget_oldest()
         except (OSError, ValueError):
             return

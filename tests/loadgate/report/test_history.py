@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from loadgate.paths import write_whole
 from loadgate.project import TargetSettings
-from loadgate.report.artefacts import write_whole
 from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
 from tests.support.run_documents import as_json
 from tests.support.synthetic_run import Synthetic, synthetic_document

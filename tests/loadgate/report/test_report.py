@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from loadgate.paths import write_whole
 from loadgate.recorder import FinishedRequest, Outcome
-from loadgate.report.artefacts import write_artefacts, write_latency_log, write_whole
+from loadgate.report.artefacts import write_artefacts, write_latency_log
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
 from loadgate.rules import Rule, parse_rules

@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import pytest
 
+from loadgate.paths import write_whole
 from loadgate.project import TargetSettings
-from loadgate.report.artefacts import write_artefacts, write_whole
+from loadgate.report.artefacts import write_artefacts
 from loadgate.runner.target import managed_target
 from tests.loadgate.running.support import (
     ERROR,
