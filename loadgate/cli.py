@@ -238,7 +238,7 @@ def _say(line: str) -> None:
 
 def _say_wrapped(lines: Iterable[str]) -> None:
     """Print lines and wrap them at the width of the terminal."""
-    from loadgate.report.console import terminal_columns, wrapped
+    from loadgate.terminal import terminal_columns, wrapped
 
     for line in wrapped(lines, terminal_columns(os.environ)):
         _say(line)

@@ -12,12 +12,13 @@ from loadgate.exit_codes import ExitCode
 from loadgate.paths import RUN_FOLDER_VARIABLE, PlaceError, run_folder, shown_path
 from loadgate.project import Project
 from loadgate.report.artefacts import REPORT_FILE, UnwrittenError, append_job_summary, write_artefacts
-from loadgate.report.console import terminal_columns, verdict_text
+from loadgate.report.console import verdict_text
 from loadgate.run.document import RUN_FILE, RunDocument
 from loadgate.run.document.making import made_on
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
 from loadgate.run.state import Run
+from loadgate.terminal import terminal_columns
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,33 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RuleRecord, RunDocument
+from loadgate.terminal import wrapped
 from loadgate.units import count, duration, percentage
 
 HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
-MIN_COLUMNS = 20
-NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
-
-
-def terminal_columns(environment: Mapping[str, str]) -> int | None:
-    """Return the width in COLUMNS, or else that of the terminal on standard output. `None` if it is not a terminal."""
-    given = environment.get("COLUMNS", "")
-    if given.isascii() and given.isdecimal() and int(given) > 0:
-        return int(given)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except (OSError, ValueError, AttributeError):
-        return None
 
 
 def verdict_text(document: RunDocument, report: Path | None, columns: int | None = None) -> str:
@@ -97,19 +80,3 @@ def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
             names.append(f"{rule.scope}: {rule.metric}" if interval.contains(rule.limit) else "")
     named = ", ".join(filter(None, names))
     return [f"too few requests for a 95 % confidence interval of {named}"] if named else []
-
-
-def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
-    """Wrap lines at the width of the terminal, with an indent. Words that are too long stay whole."""
-    if columns is None:
-        return list(lines)
-    width = max(columns, MIN_COLUMNS)
-    return [part for line in lines for part in ([line] if len(line) <= width else _parts(line, width))]
-
-
-def _parts(line: str, width: int) -> list[str]:
-    indent = " " * (len(line) - len(line.lstrip()) + 2)
-    # Keep a number and its unit on one line, and never break a path, so that it can be copied.
-    kept = NUMBER_AND_UNIT.sub(NO_BREAK_SPACE, line)
-    parts = textwrap.wrap(kept, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
-    return [part.replace(NO_BREAK_SPACE, " ") for part in parts]

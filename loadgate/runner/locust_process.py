@@ -19,9 +19,9 @@ from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
 from loadgate.parent_process import PARENT_VARIABLE
 from loadgate.paths import RUN_FOLDER_VARIABLE
-from loadgate.report.console import terminal_columns
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
+from loadgate.terminal import terminal_columns
 
 POLL_S = 0.1
 AFTER_CRASH_S = 3.0

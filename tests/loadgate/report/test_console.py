@@ -10,8 +10,9 @@ import pytest
 
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.cause import failure_lines, slow_request
-from loadgate.report.console import terminal_columns, verdict_text
+from loadgate.report.console import verdict_text
 from loadgate.run.state import Run
+from loadgate.terminal import terminal_columns
 from tests.loadgate.report.runs import STARTED_S, bare_run
 from tests.support.run_documents import as_json, document_of, judged
 from tests.support.synthetic_run import Synthetic, synthetic_document

@@ -1,0 +1,40 @@
+"""The width of the terminal, and lines that fit into it."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Mapping
+
+MIN_COLUMNS = 20
+NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
+NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
+
+
+def terminal_columns(environment: Mapping[str, str]) -> int | None:
+    """Return the width in COLUMNS, or else that of the terminal on standard output. `None` if it is not a terminal."""
+    given = environment.get("COLUMNS", "")
+    if given.isascii() and given.isdecimal() and int(given) > 0:
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
+    """Wrap lines at the width of the terminal, with an indent. Words that are too long stay whole."""
+    if columns is None:
+        return list(lines)
+    width = max(columns, MIN_COLUMNS)
+    return [part for line in lines for part in ([line] if len(line) <= width else _parts(line, width))]
+
+
+def _parts(line: str, width: int) -> list[str]:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    # Keep a number and its unit on one line, and never break a path, so that it can be copied.
+    kept = NUMBER_AND_UNIT.sub(NO_BREAK_SPACE, line)
+    parts = textwrap.wrap(kept, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False)
+    return [part.replace(NO_BREAK_SPACE, " ") for part in parts]
