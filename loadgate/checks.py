@@ -154,12 +154,12 @@ def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
     return [first, *_in_order(checks, host)]
 
 
-def run_apart(checks: Iterable[Check]) -> list[CheckResult]:
+def run_without_host(checks: Iterable[Check]) -> list[CheckResult]:
     """Run checks that need no host."""
     return list(_in_order(checks, ""))
 
 
-def on_host(check: Check) -> bool:
+def uses_host(check: Check) -> bool:
     """Return whether a check sends a request to the host under test."""
     return isinstance(check, HttpCheck) and "://" not in check.path
 
@@ -175,7 +175,7 @@ def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
         return list(_in_order(checks, host)) or [host_is_up]
     results: list[CheckResult] = []
     for check in checks:
-        if not on_host(check):
+        if not uses_host(check):
             results.append(check.run(host))
         elif host_is_up.detail not in {result.detail for result in results}:
             start = getattr(check, "start", "")

@@ -20,7 +20,7 @@ import typer
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.shape.arrivals import EXAMPLES
-from loadgate.stdio import use_views
+from loadgate.stdio import use_safe_streams
 
 _cli = typer.Typer(
     add_completion=False,
@@ -45,7 +45,7 @@ _Locustfile = Annotated[
 
 def app() -> None:
     """Run the command line. A user's error is one or two lines on standard error, never a traceback."""
-    use_views()
+    use_safe_streams()
     try:
         code = typer.main.get_command(_cli).main(standalone_mode=False)
     except typer.TyperException as error:
@@ -173,7 +173,7 @@ def report(
 
     The report, the JUnit file, the summary, the CSV file and the metrics are written from its run.json.
     """
-    from loadgate.paths import PlaceError, shown_path
+    from loadgate.paths import ReportFolderError, shown_path
     from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
     from loadgate.run.document import RunFileError, damage, read_run
 
@@ -186,7 +186,9 @@ def report(
     except DAMAGED as error:
         raise RunFileError(f"{run_path}: {damage(error)}") from error
     except OSError as error:
-        raise PlaceError(f"{shown_path(folder)}: the files cannot be written: {_os_error_text(error)}") from error
+        raise ReportFolderError(
+            f"{shown_path(folder)}: the files cannot be written: {_os_error_text(error)}"
+        ) from error
     for path in written:
         _say(str(shown_path(path)))
     return ExitCode.PASS

@@ -15,7 +15,7 @@ RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
 """Names the run folder that the parent process has created, because the parent needs its path during the run."""
 
 
-class PlaceError(CommandError):
+class ReportFolderError(CommandError):
     """Raised if the folder of the reports cannot be written. The text is one line."""
 
 
@@ -23,7 +23,7 @@ def run_folder(project: Project, profile: str, started_s: float) -> Path:
     """Return the folder for a run's artefacts: a new one for this run alone, or the one that its parent has created.
 
     Raises:
-        PlaceError: The folder cannot be created.
+        ReportFolderError: The folder cannot be created.
     """
     if given := os.environ.get(RUN_FOLDER_VARIABLE):
         return Path(given)
@@ -35,15 +35,15 @@ def check_reports(project: Project) -> None:
     """Create the folder of all runs.
 
     Raises:
-        PlaceError: The folder cannot be created, or it is not writable.
+        ReportFolderError: The folder cannot be created, or it is not writable.
     """
     runs = project.reports_path / "runs"
     try:
         runs.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise PlaceError(f"{shown_path(runs)}: cannot be created for reports: {error.strerror}") from error
+        raise ReportFolderError(f"{shown_path(runs)}: cannot be created for reports: {error.strerror}") from error
     if not os.access(runs, os.W_OK | os.X_OK):
-        raise PlaceError(f"{shown_path(runs)}: the reports cannot be written there: Permission denied")
+        raise ReportFolderError(f"{shown_path(runs)}: the reports cannot be written there: Permission denied")
 
 
 def safe_name(text: str) -> str:
@@ -69,12 +69,14 @@ def _reserve(project: Project, name: str) -> Path:
         except FileExistsError:
             continue
         except OSError as error:
-            raise PlaceError(f"{shown_path(candidate)}: the folder cannot be created: {error.strerror}") from error
+            raise ReportFolderError(
+                f"{shown_path(candidate)}: the folder cannot be created: {error.strerror}"
+            ) from error
         return candidate
     raise AssertionError("unreachable: the loop has no end")
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_atomically(path: Path, text: str) -> None:
     """Write a file atomically: write a temporary file in the same folder and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)

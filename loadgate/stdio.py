@@ -9,30 +9,30 @@ import os
 import sys
 from typing import TextIO
 
-_STAND_INS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|", "\N{MULTIPLICATION SIGN}": "x"}
+_REPLACEMENTS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|", "\N{MULTIPLICATION SIGN}": "x"}
 """Replacements for streams without Unicode; other characters become `?`. Each is one character, to keep columns."""
 
-_ERRORS = "loadgate-stand-ins"
+_ERRORS = "loadgate-replacements"
 
 
-class View(io.TextIOWrapper):
+class SafeStream(io.TextIOWrapper):
     """A standard stream that discards its output after its first failed write."""
 
-    def __init__(self, descriptor: int, stream: TextIO | None, *, tells: bool) -> None:
-        """Replace `stream`. With `tells`, a failure is reported on standard error."""
+    def __init__(self, descriptor: int, stream: TextIO | None, *, reports_loss: bool) -> None:
+        """Replace `stream`. With `reports_loss`, a failure is reported on standard error."""
         encoding = getattr(stream, "encoding", None) or "utf-8"
         file = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - open until the process ends
         by_line = stream is None or any(getattr(stream, name, False) for name in ("line_buffering", "write_through"))
         super().__init__(file, encoding=encoding, errors=_ERRORS, line_buffering=by_line)
         self._descriptor = descriptor
-        self._tells = tells
+        self._reports_loss = reports_loss
 
     def write(self, text: str) -> int:
         """Write the text."""
         try:
             return super().write(text)
         except OSError as error:
-            self._let_go(error)
+            self._discard(error)
             return len(text)
 
     def flush(self) -> None:
@@ -40,26 +40,26 @@ class View(io.TextIOWrapper):
         try:
             super().flush()
         except OSError as error:
-            self._let_go(error)
+            self._discard(error)
 
-    def _let_go(self, error: OSError) -> None:
-        # The buffer still holds data, and other code writes to the same descriptor: /dev/null takes both.
+    def _discard(self, error: OSError) -> None:
+        # The buffer still holds data, and other code writes to the same descriptor: /dev/null accepts both.
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._descriptor)
             os.close(nowhere)
-        if self._tells:
+        if self._reports_loss:
             reason = error.strerror or error
             print(f"loadgate: standard output cannot be written, the rest is discarded: {reason}", file=sys.stderr)
 
 
-def use_views(*, tell: bool = True) -> None:
-    """Replace this process's standard output and error by views. With `tell`, lost output is reported."""
-    codecs.register_error(_ERRORS, _stand_in)
+def use_safe_streams(*, reports_loss: bool = True) -> None:
+    """Replace this process's standard output and error. With `reports_loss`, lost output is reported."""
+    codecs.register_error(_ERRORS, _replace_character)
     for descriptor in range(3):
         _open_if_closed(descriptor)
-    sys.stderr = View(2, sys.stderr, tells=False)
-    sys.stdout = View(1, sys.stdout, tells=tell)
+    sys.stderr = SafeStream(2, sys.stderr, reports_loss=False)
+    sys.stdout = SafeStream(1, sys.stdout, reports_loss=reports_loss)
 
 
 def _open_if_closed(descriptor: int) -> None:
@@ -70,7 +70,7 @@ def _open_if_closed(descriptor: int) -> None:
         os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # open() returns the lowest free descriptor
 
 
-def _stand_in(error: UnicodeError) -> tuple[str, int]:
+def _replace_character(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    return "".join(_STAND_INS.get(char, "?") for char in error.object[error.start : error.end]), error.end
+    return "".join(_REPLACEMENTS.get(char, "?") for char in error.object[error.start : error.end]), error.end

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from loadgate.generator.conductor import Conductor
 from loadgate.generator.generators import Generators
 from loadgate.generator.health import HealthSampler
-from loadgate.generator.live_board import LiveBoard
+from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.pacer import Pacer, activate
+from loadgate.generator.run_controller import RunController
 from loadgate.live.state import LiveState
 from loadgate.recorder import OUTSIDE
 from loadgate.run.health import HealthLimits
@@ -73,17 +73,17 @@ class ActiveRun:
 class JudgedRun(ActiveRun):
     """A run in the process that determines its verdict."""
 
-    board: LiveBoard
-    conductor: Conductor
+    live_states: LiveStateCache
+    controller: RunController
     generators: Generators
 
     def load_changes(self) -> None:
         """Start the control of the run, or enter the ramp."""
-        self.conductor.load_changes()
+        self.controller.load_changes()
 
     def load_is_up(self) -> None:
         """Enter the steady stage, or start the arrivals."""
-        self.conductor.load_is_up()
+        self.controller.load_is_up()
 
     def end_load(self, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Stop the arrivals, and wait for the final reports of other processes."""
@@ -92,9 +92,9 @@ class JudgedRun(ActiveRun):
 
     def live_state(self) -> LiveState | None:
         """Return the live state."""
-        return self.board.state()
+        return self.live_states.state()
 
     def close(self) -> None:
         """Stop the control of the run and the sampling."""
-        self.conductor.stop()
+        self.controller.stop()
         ActiveRun.close(self)

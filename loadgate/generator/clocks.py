@@ -15,7 +15,7 @@ from typing import Any
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.units import duration
 
-NOTABLE_S = 1.0
+MIN_REPORTED_SKEW_S = 1.0
 """A smaller skew is not reported, because it moves a request by at most one second."""
 
 
@@ -41,12 +41,12 @@ class WorkerClocks:
         return round(self._best.get(worker, (0.0, 0.0))[1])
 
     def remarks(self) -> list[str]:
-        """Return a sentence for each worker whose clock skew is at least NOTABLE_S."""
+        """Return a sentence for each worker whose clock skew is at least MIN_REPORTED_SKEW_S."""
         return [
             f"the clock of worker {worker} was {duration(abs(skew_s))} {'behind' if skew_s > 0 else 'ahead of'} the "
             "master's; the times of its requests are converted to the master's"
             for worker, (_, skew_s) in sorted(self._best.items())
-            if abs(skew_s) >= NOTABLE_S
+            if abs(skew_s) >= MIN_REPORTED_SKEW_S
         ]
 
 

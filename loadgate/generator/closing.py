@@ -18,7 +18,7 @@ from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 
 
-def who_ends(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
+def cause_of_end(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
     """Return what stopped Locust, if the gate did not.
 
     `is_interrupted` is also true on a worker that its master has stopped.

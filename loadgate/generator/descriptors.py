@@ -9,7 +9,7 @@ from collections.abc import Iterator
 RESERVE = 24
 """Enough to determine the verdict of a run and to write its artefacts."""
 
-OWN_LIMITS = {
+EXHAUSTIBLE_RESOURCES = {
     errno.EMFILE: "open files (raise the limit: ulimit -n)",
     errno.ENFILE: "open files of the machine",
     errno.EADDRNOTAVAIL: "local ports (spread the load over more machines or addresses)",
@@ -41,12 +41,19 @@ class Reserve:
             os.close(self._held.pop())
 
 
-def own_limit(error: object) -> str | None:
+def exhausted_resource(error: object) -> str | None:
     """Return the exhausted resource of the load generator that caused the error. `None` for all other errors.
 
     HTTP clients wrap the error of the operating system as a cause, a context, a reason or an argument of their own.
     """
-    return next((OWN_LIMITS[found.errno] for found in _chain(error, _MAX_DEPTH) if found.errno in OWN_LIMITS), None)
+    return next(
+        (
+            EXHAUSTIBLE_RESOURCES[found.errno]
+            for found in _chain(error, _MAX_DEPTH)
+            if found.errno in EXHAUSTIBLE_RESOURCES
+        ),
+        None,
+    )
 
 
 def _chain(error: object, depth: int) -> Iterator[OSError]:

@@ -25,7 +25,7 @@ class Generators(Protocol):
     ) -> None:
         """Start the arrivals of an open model."""
 
-    def look_after(self, run: Run) -> None:
+    def check_processes(self, run: Run) -> None:
         """Note which processes are present. Called every second."""
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
@@ -52,7 +52,7 @@ class ThisProcess:
         if self._pacer is not None:
             self._pacer.start(WorkerShare(schedule), weights, until_s)
 
-    def look_after(self, run: Run) -> None:
+    def check_processes(self, run: Run) -> None:
         """Do nothing, because this process is present."""
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:

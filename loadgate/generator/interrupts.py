@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import gevent
 
-OTHER_END_S = 60.0
+SHUTDOWN_WAIT_S = 60.0
 """Longer than the process needs to end."""
 
 
@@ -19,7 +19,7 @@ class CtrlC:
     """
 
     def __init__(self, hurry: Callable[[], None]) -> None:
-        self.came_again = False
+        self.was_repeated = False
         self.is_ending = False
         """Set this when the run ends for another reason, so that the next Ctrl-C calls `hurry`."""
         self._hurry = hurry
@@ -27,13 +27,13 @@ class CtrlC:
 
     def _on_signal(self) -> None:
         if self.is_ending:
-            self.came_again = True
+            self.was_repeated = True
             self._hurry()
         else:
             self.is_ending = True
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
-def leave_to_the_other_end() -> None:
+def wait_for_first_shutdown() -> None:
     """Wait for the end of the process. A SIGTERM makes Locust start a second shutdown while the first one runs."""
-    gevent.sleep(OTHER_END_S)
+    gevent.sleep(SHUTDOWN_WAIT_S)

@@ -17,18 +17,18 @@ from loadgate.credentials import without_credentials
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.active_run import ActiveRun, JudgedRun
 from loadgate.generator.closing import Closing
-from loadgate.generator.conductor import Conductor
 from loadgate.generator.generators import ThisProcess
-from loadgate.generator.live_board import LiveBoard
+from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.locust_files import ProjectCopies, write_missing_html
 from loadgate.generator.locust_options import option_problem
 from loadgate.generator.plan import classes_with_users, hosts_under_test, needs_host
 from loadgate.generator.process import Process
-from loadgate.generator.suite import Choice, Suite, host_slips, preflight_problems, refuse
+from loadgate.generator.run_controller import RunController
+from loadgate.generator.suite import Choice, Suite, host_problems, preflight_problems, refuse
 from loadgate.generator.workers import MasterSide
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.parent_process import follow_parent, tell_parent_of_load
-from loadgate.paths import PlaceError, check_reports
+from loadgate.paths import ReportFolderError, check_reports
 from loadgate.project import Project, ProjectError, load_project
 from loadgate.report.conclusion import Conclusion
 from loadgate.run.judgement import EndedBy
@@ -74,7 +74,7 @@ class JudgingProcess(Process):
         user_classes = classes_with_users(self.choice, self.environment)
         if not self.environment.host and needs_host(user_classes):
             refuse("no host to test: use --host or set TARGET_HOST", ExitCode.USAGE)
-        if slips := host_slips(self.suite, hosts_under_test(self.environment, user_classes), user_classes):
+        if slips := host_problems(self.suite, hosts_under_test(self.environment, user_classes), user_classes):
             refuse(without_credentials("\n".join(slips)), ExitCode.USAGE)
         if problem := option_problem(self.options):
             refuse(problem, ExitCode.USAGE)
@@ -82,7 +82,7 @@ class JudgingProcess(Process):
             refuse("\n".join(problems), ExitCode.ERROR)
         try:
             check_reports(self._project)
-        except PlaceError as error:
+        except ReportFolderError as error:
             refuse(str(error), ExitCode.ERROR)
 
     def _keep_time(self) -> None:
@@ -119,10 +119,10 @@ class JudgingProcess(Process):
         active = self._begin(makes_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
-        board = LiveBoard(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
+        live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
         generators = self._master or ThisProcess(active.pacer)
-        conductor = Conductor(run, self.runner, board, generators, self.end_load)
-        return JudgedRun(run, sampler, active.pacer, board, conductor, generators)
+        controller = RunController(run, self.runner, live_states, generators, self.end_load)
+        return JudgedRun(run, sampler, active.pacer, live_states, controller, generators)
 
     def begun(self, active: ActiveRun) -> None:
         """End a run immediately if a listener of the suite has stopped it before the load started."""

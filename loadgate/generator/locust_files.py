@@ -14,7 +14,7 @@ from pathlib import Path
 from locust.env import Environment
 from locust.html import get_html_report, process_html_filename
 
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 from loadgate.project import Project
 
 CSV_FILES = ("stats", "stats_history", "failures", "exceptions")
@@ -32,7 +32,7 @@ def write_missing_html(environment: Environment) -> None:
     if not path.exists() or path.stat().st_mtime < environment.stats.start_time:
         report = get_html_report(environment, show_download_link=False)  # type: ignore[no-untyped-call]
         try:
-            write_whole(path, report)
+            write_atomically(path, report)
         except OSError as error:
             logger.warning("%s cannot be written: %s", path, error.strerror or error)
 

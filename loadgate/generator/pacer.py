@@ -29,7 +29,7 @@ not part of the response time. A longer delay is, and it also shows in the gener
 ARRIVAL = "arrival"
 """The name under which the generator's own delay of arrivals is recorded."""
 
-GIVE_WAY_EVERY = 10
+YIELD_EVERY = 10
 MAX_WAITING = 1000
 """Maximum number of arrivals that wait for a free user in one process. Further ones are dropped and counted."""
 
@@ -59,7 +59,7 @@ class Pacer:
         self._share: WorkerShare | None = None
         self._until_s = math.inf
         self._began = 0.0
-        self._brought = 0
+        self._handed_out = 0
         self._order: Iterator[str] = iter(())
 
     def start(self, share: WorkerShare, weights: Mapping[str, float], until_s: float | None) -> None:
@@ -68,7 +68,7 @@ class Pacer:
             self._share, self._until_s = share, math.inf if until_s is None else until_s
             self._began = time.perf_counter()
             self._order = weighted_order(weights.items())
-            self._greenlet = gevent.spawn(self._bring, share)
+            self._greenlet = gevent.spawn(self._hand_out, share)
 
     def stop(self) -> None:
         """End the arrivals. Overdue arrivals go to free users; the others never start.
@@ -92,7 +92,7 @@ class Pacer:
         if self._share is None:
             return 0
         elapsed_s = min(time.perf_counter() - self._began, self._until_s)
-        return max(0, self._share.count_before(elapsed_s) - self._brought)
+        return max(0, self._share.count_before(elapsed_s) - self._handed_out)
 
     def take(self, user_class: str) -> Arrival | None:
         """Wait for the next arrival of a class. `None` at the end."""
@@ -110,22 +110,22 @@ class Pacer:
             raise
         return None if arrival is None else self._started(arrival)
 
-    def _bring(self, share: WorkerShare) -> None:
-        while (start_s := share.start_s(self._brought)) is not None and start_s < self._until_s:
+    def _hand_out(self, share: WorkerShare) -> None:
+        while (start_s := share.start_s(self._handed_out)) is not None and start_s < self._until_s:
             delay_s = self._began + start_s - time.perf_counter()
-            # A late pacer yields only at every GIVE_WAY_EVERY-th arrival, so that it catches up.
-            if delay_s > 0 or self._brought % GIVE_WAY_EVERY == 0:
+            # A late pacer yields only at every YIELD_EVERY-th arrival, so that it catches up.
+            if delay_s > 0 or self._handed_out % YIELD_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
             self._arrive_next()
 
     def _arrive_next(self) -> None:
         user_class = next(self._order, None)
-        start_s = None if self._share is None else self._share.start_s(self._brought)
+        start_s = None if self._share is None else self._share.start_s(self._handed_out)
         if user_class is None:
             self._count(ArrivalEvent.NEVER_STARTED)
         elif start_s is not None:
             self._arrive(user_class, self._began + start_s)
-        self._brought += 1
+        self._handed_out += 1
 
     def _arrive(self, user_class: str, intended: float) -> None:
         free = self._free.get(user_class)

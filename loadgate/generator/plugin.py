@@ -21,7 +21,7 @@ from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.groups import declare_groups
 from loadgate.generator.hooks import WatchedHook
 from loadgate.generator.in_flight import follow_clients
-from loadgate.generator.interrupts import leave_to_the_other_end
+from loadgate.generator.interrupts import wait_for_first_shutdown
 from loadgate.generator.judging import JudgingProcess
 from loadgate.generator.locust_figures import show_fine_figures
 from loadgate.generator.measures import measured
@@ -34,7 +34,7 @@ from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.report.conclusion import Conclusion
 from loadgate.run.measure import Measure
-from loadgate.stdio import use_views
+from loadgate.stdio import use_safe_streams
 
 INTERRUPT_WAIT_S = 2.0
 """Time that requests in flight get after Ctrl-C or SIGTERM. A second Ctrl-C ends the wait."""
@@ -164,7 +164,7 @@ class LoadGate:
         if not isinstance(self._state, Configured):
             raise TypeError("Locust was set up without its command line")
         # A parent `loadgate run` shares standard output with this process and reports its failure itself.
-        use_views(tell=LIVE_VARIABLE not in os.environ)
+        use_safe_streams(reports_loss=LIVE_VARIABLE not in os.environ)
         declare_groups(environment.user_classes)  # includes classes that the suite did not pass to install
         self._state = Attached(self._new_process(self._state.choice, environment, runner))
 
@@ -243,7 +243,7 @@ class LoadGate:
             return
         process = state.process
         process.stop_load(state.active.run)
-        state.active.end_load(process.environment.stop_timeout, lambda: process.ctrl_c.came_again)
+        state.active.end_load(process.environment.stop_timeout, lambda: process.ctrl_c.was_repeated)
 
     def _on_test_stop(self, **_: Any) -> None:
         with self._concluding:
@@ -263,7 +263,7 @@ class LoadGate:
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
         if self._is_quitting:
-            leave_to_the_other_end()
+            wait_for_first_shutdown()
         self._is_quitting = True
         state = self._state
         if (process := self._process) is not None:
@@ -283,7 +283,7 @@ class LoadGate:
             self._state is state
             and run.stopping_s is not None
             and time.monotonic() < deadline
-            and not process.ctrl_c.came_again
+            and not process.ctrl_c.was_repeated
         ):
             gevent.sleep(0.05)
         self._on_test_stop()

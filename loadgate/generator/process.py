@@ -12,7 +12,7 @@ from locust.env import Environment
 from locust.runners import Runner, WorkerRunner
 
 from loadgate.generator.active_run import ActiveRun
-from loadgate.generator.closing import who_ends
+from loadgate.generator.closing import cause_of_end
 from loadgate.generator.descriptors import Reserve
 from loadgate.generator.dispatch import Dispatchers
 from loadgate.generator.in_flight import settle
@@ -55,13 +55,13 @@ class Process(ABC):
     def begin(self) -> ActiveRun:
         """Start a run. If it cannot start, end the calling greenlet, in which Locust would spawn the users."""
 
-    def is_told(self) -> bool:
+    def is_told_to_stop(self) -> bool:
         """Return whether something other than the suite is ending the load of this process."""
         return self.ctrl_c.is_ending
 
     def stop_load(self, run: Run) -> None:
         """Note what ends the load of a run, and start no more users."""
-        run.end_by(who_ends(run, self.runner, is_interrupted=self.is_told()))
+        run.end_by(cause_of_end(run, self.runner, is_interrupted=self.is_told_to_stop()))
         if gevent.getcurrent() in self.runner.user_greenlets:
             # The end of the run was started by a user, whose greenlet is about to be killed.
             gevent.spawn(self.end_load)
@@ -71,7 +71,7 @@ class Process(ABC):
     def settle(self, run: Run) -> None:
         """Wait for requests in flight until the stop timeout or a second Ctrl-C."""
         until_s = (run.stopping_s or 0.0) + self.environment.stop_timeout
-        settle(lambda: self.ctrl_c.came_again or time.time() >= until_s)
+        settle(lambda: self.ctrl_c.was_repeated or time.time() >= until_s)
 
     @abstractmethod
     def end_load(self) -> None:
@@ -120,9 +120,9 @@ class WorkerProcess(Process):
         self.environment.process_exit_code = 0
         return self._begin(makes_load=True, timed_by_gate=False)
 
-    def is_told(self) -> bool:
+    def is_told_to_stop(self) -> bool:
         """Return whether the master or an interrupt is ending the load."""
-        return super().is_told() or self._side.is_told()
+        return super().is_told_to_stop() or self._side.is_told_to_stop()
 
     def end_load(self) -> None:
         """End the process. Locust notifies the master."""

@@ -13,7 +13,7 @@ from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
 from loadgate.generator.client.tracing import request_ids
-from loadgate.generator.descriptors import own_limit
+from loadgate.generator.descriptors import exhausted_resource
 from loadgate.generator.groups import GROUP, group_here
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.run.judgement import CUT_OFF, UNSENT, Ending
@@ -49,7 +49,7 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
             run.recorder.count(CUT_OFF)
             return
         # If a `with` block has marked the request as failed, the response holds the error of the client.
-        limit = own_limit(exception) or own_limit(getattr(event.get("response"), "error", None))
+        limit = exhausted_resource(exception) or exhausted_resource(getattr(event.get("response"), "error", None))
         if limit is not None:
             run.recorder.count(UNSENT + limit)
             return

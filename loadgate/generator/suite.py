@@ -10,7 +10,7 @@ from typing import NoReturn
 from locust import FastHttpUser, HttpUser, User
 from locust.argument_parser import LocustArgumentParser
 
-from loadgate.checks import Check, host_problem, is_http, on_host, reachable, run_apart, run_checks
+from loadgate.checks import Check, host_problem, is_http, reachable, run_checks, run_without_host, uses_host
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.defaults import (
     LOAD_OPTIONS,
@@ -98,7 +98,7 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     return Choice(profile, rules, user_classes)
 
 
-def host_slips(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
+def host_problems(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
     """Return one line for each wrong host. Hosts with a scheme other than HTTP are not checked.
 
     A host without a scheme is wrong if all users send HTTP, unless the suite turns its checks off.
@@ -129,7 +129,7 @@ def preflight_problems(
     if checked:
         results = [*run_checks(checks, checked[0]), *map(reachable, checked[1:])]
     else:
-        results = run_apart([check for check in checks if not on_host(check)])
+        results = run_without_host([check for check in checks if not uses_host(check)])
     return [result.line() for result in results if not result.ok and result.known]
 
 
@@ -140,4 +140,4 @@ def refuse(message: str, code: ExitCode) -> NoReturn:
     sys.exit(code)
 
 
-__all__ = ["Choice", "Suite", "configure", "host_slips", "preflight_problems", "refuse", "validated"]
+__all__ = ["Choice", "Suite", "configure", "host_problems", "preflight_problems", "refuse", "validated"]

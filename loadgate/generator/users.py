@@ -17,12 +17,12 @@ from locust.env import Environment
 from locust.exception import LocustError, StopUser
 
 from loadgate.checks import Check, json_problem
+from loadgate.generator.client.complete_response import LazyParts
 from loadgate.generator.client.spans import SPAN, begin_span, traceparent_of, tracer_of
 from loadgate.generator.client.stopwatch import Stopwatch, timed
 from loadgate.generator.client.streamed import follow_body, settle_body
 from loadgate.generator.client.tracing import TRACEPARENT
 from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgent
-from loadgate.generator.client.whole_answer import LateParts
 from loadgate.generator.groups import GROUP, group_of, keep_group
 from loadgate.generator.in_flight import ends_task, fast_request, mark_failed, record_unanswered
 from loadgate.generator.locust_patches import become
@@ -60,7 +60,7 @@ def _never_waits(listener: Callable[..., Any]) -> bool:
     }
 
 
-class GateResponse(LateParts, ResponseContextManager):  # type: ignore[override,misc]  # as WholeResponse
+class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,misc]  # as LazyResponse
     """A response that is recorded once: by its `with` block if it has one, else immediately by its status."""
 
     began = 0.0

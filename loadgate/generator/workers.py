@@ -58,7 +58,7 @@ class WorkerSide:
         runner.register_message(ARRIVALS, self._on_arrivals)
         runner.register_message(CLOCK, self._on_clock)
 
-    def is_told(self) -> bool:
+    def is_told_to_stop(self) -> bool:
         """Return whether the master, and not the suite, ends the load of this worker."""
         return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
 
@@ -92,7 +92,7 @@ class WorkerSide:
         if active is None or active.pacer is None:
             return
         data = msg.data
-        active.run.mark_ahead((after_s, label) for after_s, label in data["marks"])
+        active.run.schedule_stages((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
         # Arrivals of a class without users on this worker would wait forever.
@@ -156,7 +156,7 @@ class MasterSide:
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
-    def look_after(self, run: Run) -> None:
+    def check_processes(self, run: Run) -> None:
         """Query the workers' clocks and note which workers are present. Call it every second."""
         self._ask_clocks()
         self._note_missing(run)
@@ -171,10 +171,10 @@ class MasterSide:
         for client in self._runner.clients.all:
             worker = self._label(client.id)
             if client.state == STATE_MISSING:
-                run.workers.note_away(worker)
+                run.workers.mark_missing(worker)
             else:
                 is_heard = client.heartbeat >= HEARTBEAT_LIVENESS - 1
-                run.workers.note_here(worker, run.elapsed_s, is_heard=is_heard)
+                run.workers.mark_present(worker, run.elapsed_s, is_heard=is_heard)
 
     def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
         """Tell the workers to finish, and wait for their final reports until the timeout."""
@@ -205,7 +205,7 @@ class MasterSide:
         run = self._current_run()
         if run is not None and run.stopping_s is None:
             by_suite = msg.data["ended_by"] == EndedBy.SUITE
-            run.workers.note_left(self._label(msg.node_id), by_suite=by_suite)
+            run.workers.mark_left(self._label(msg.node_id), by_suite=by_suite)
         self._merge(msg.node_id, msg.data)
 
     def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:

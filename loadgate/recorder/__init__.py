@@ -1,10 +1,10 @@
 """Record requests: latency sketches, totals per second, errors, and the merge of workers. Independent of Locust."""
 
 from loadgate.recorder.cells import Outcome, SeriesKey
+from loadgate.recorder.coordinated_omission import corrected, expected_interval_ms
 from loadgate.recorder.errors import ErrorCount
+from loadgate.recorder.exemplars import Exemplar, RequestIds
 from loadgate.recorder.hdr import histogram_log
-from loadgate.recorder.kept import KeptRequest, RequestIds
-from loadgate.recorder.omission import corrected, expected_interval_ms
 from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, OUTSIDE, RAMP, STEADY, Recorder
 from loadgate.recorder.reports import LostReports
 from loadgate.recorder.request import FinishedRequest
@@ -21,8 +21,8 @@ __all__ = [
     "STEADY",
     "Bucket",
     "ErrorCount",
+    "Exemplar",
     "FinishedRequest",
-    "KeptRequest",
     "LatencySketch",
     "LostReports",
     "Outcome",

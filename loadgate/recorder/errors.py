@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from loadgate.recorder.kept import KeptRequest
+from loadgate.recorder.exemplars import Exemplar
 
 MAX_KINDS = 200
 """Maximum number of distinct (name, text) pairs. Further ones are counted as OTHER of their name."""
@@ -13,7 +13,7 @@ MAX_KINDS = 200
 MAX_TEXT_CHARS = 300
 OTHER = "(other errors)"
 
-EXAMPLES = 3
+MAX_EXEMPLARS = 3
 """Number of exemplars for each error: the failed requests that ended first."""
 
 
@@ -26,14 +26,14 @@ class ErrorCount:
     count: int
     first_s: float
     last_s: float
-    examples: list[KeptRequest] = field(default_factory=list)
+    examples: list[Exemplar] = field(default_factory=list)
 
-    def takes(self, end_s: float) -> bool:
+    def keeps(self, end_s: float) -> bool:
         """Return whether a request that ended at `end_s` becomes one of the exemplars."""
-        return len(self.examples) < EXAMPLES or end_s < self.examples[-1].end_s
+        return len(self.examples) < MAX_EXEMPLARS or end_s < self.examples[-1].end_s
 
     def renamed(self, names: Mapping[str, str]) -> "ErrorCount":
-        """Return a copy with the name that `names` gives for it, if any."""
+        """Return a copy with its name replaced, if `names` contains it."""
         name = names.get(self.name, self.name)
         return replace(self, name=name, examples=[example.renamed(names) for example in self.examples])
 
@@ -42,10 +42,10 @@ class ErrorCount:
         examples = [example.to_row() for example in self.examples]
         return [self.name, self.text, self.count, self.first_s, self.last_s, examples]
 
-    def add_example(self, request: KeptRequest) -> None:
+    def add_example(self, request: Exemplar) -> None:
         """Keep a request if it is among the first ones."""
-        insort(self.examples, request, key=_first_ended)
-        del self.examples[EXAMPLES:]
+        insort(self.examples, request, key=_by_end)
+        del self.examples[MAX_EXEMPLARS:]
 
 
 class ErrorLog:
@@ -54,16 +54,16 @@ class ErrorLog:
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
-    def record(self, name: str, text: str, at_s: float, example: Callable[[], KeptRequest] | None = None) -> None:
+    def record(self, name: str, text: str, at_s: float, example: Callable[[], Exemplar] | None = None) -> None:
         """Count one error of request `name`, which ended at `at_s`. `example` is called only if it is kept."""
-        # Fast path: a known text has already been shortened.
+        # A known text has already been shortened, so it needs no further work.
         known = self._counts.get((name, text))
         if known is None:
             known = self._entry(name, shorten(text), at_s)
         known.count += 1
         known.first_s = min(known.first_s, at_s)
         known.last_s = max(known.last_s, at_s)
-        if example is not None and known.takes(at_s):
+        if example is not None and known.keeps(at_s):
             known.add_example(example())
 
     def merge_json(self, rows: list[list[Any]]) -> None:
@@ -74,7 +74,7 @@ class ErrorLog:
             entry.first_s = min(entry.first_s, first_s)
             entry.last_s = max(entry.last_s, last_s)
             for example in examples:
-                entry.add_example(KeptRequest(*example))
+                entry.add_example(Exemplar(*example))
 
     def to_json(self) -> list[list[Any]]:
         """Return the row of each error."""
@@ -91,7 +91,7 @@ class ErrorLog:
         return self._counts.setdefault(key, ErrorCount(key[0], key[1], 0, at_s, at_s))
 
 
-def _first_ended(request: KeptRequest) -> tuple[float, str]:
+def _by_end(request: Exemplar) -> tuple[float, str]:
     return request.end_s, request.trace_id
 
 

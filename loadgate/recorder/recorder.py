@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering, full_name
 from loadgate.recorder.errors import ErrorCount, ErrorLog
+from loadgate.recorder.exemplars import NO_IDS, Exemplar, RequestIds, SlowestRequests
 from loadgate.recorder.index import SeriesIndex
-from loadgate.recorder.kept import NO_IDS, KeptRequest, RequestIds, SlowestRequests
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.request import FinishedRequest
@@ -84,9 +84,9 @@ class Recorder:
         series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
             full = full_name(name, method)
-            self._errors.record(full, error, end_s, partial(_keep, group, full, start_s, took_ms, ids))
+            self._errors.record(full, error, end_s, partial(_exemplar, group, full, start_s, took_ms, ids))
         elif latency_ms is not None and outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
-            self._slowest.offer(_keep(group, full_name(name, method), start_s, latency_ms, ids))
+            self._slowest.offer(_exemplar(group, full_name(name, method), start_s, latency_ms, ids))
 
     def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
         """Add a duration that is not a request, measured at `at_s` (epoch seconds). A value below 0 counts as 0.
@@ -245,7 +245,7 @@ class Recorder:
         labels = self._indexed.labels
         return [error.renamed(labels) for error in self._errors.most_frequent()]
 
-    def slowest(self) -> list[KeptRequest]:
+    def slowest(self) -> list[Exemplar]:
         """Return the slowest successful requests, the slowest first."""
         labels = self._indexed.labels
         return [request.renamed(labels) for request in self._slowest.requests()]
@@ -298,10 +298,10 @@ class Recorder:
         self._counters.update(data["counters"])
 
 
-def _keep(
+def _exemplar(
     group: str, name: str, start_s: float, latency_ms: float, ids: Callable[[], RequestIds] | None
-) -> KeptRequest:
-    return KeptRequest(group, name, start_s, latency_ms, *(ids() if ids is not None else NO_IDS))
+) -> Exemplar:
+    return Exemplar(group, name, start_s, latency_ms, *(ids() if ids is not None else NO_IDS))
 
 
 def _check_version(data: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from loadgate.recorder.cells import Outcome
-from loadgate.recorder.kept import RequestIds
+from loadgate.recorder.exemplars import RequestIds
 
 
 class FinishedRequest(NamedTuple):
@@ -31,20 +31,20 @@ class FinishedRequest(NamedTuple):
     ids: Callable[[], RequestIds] | None = None
     """Returns its ids in the target's logs. It is called only for exemplars."""
 
-    def whole(self) -> Self:
-        """Return a copy with valid texts (see `whole_text`)."""
+    def with_valid_texts(self) -> Self:
+        """Return a copy with valid texts (see `without_surrogates`)."""
         error = self.error
-        has_whole_error = error is None or error.isascii()
-        if has_whole_error and self.name.isascii() and self.method.isascii() and self.group.isascii():
+        is_error_valid = error is None or error.isascii()
+        if is_error_valid and self.name.isascii() and self.method.isascii() and self.group.isascii():
             return self
         return self._replace(
-            name=whole_text(self.name),
-            method=whole_text(self.method),
-            group=whole_text(self.group),
-            error=None if error is None else whole_text(error),
+            name=without_surrogates(self.name),
+            method=without_surrogates(self.method),
+            group=without_surrogates(self.group),
+            error=None if error is None else without_surrogates(error),
         )
 
 
-def whole_text(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Return the text without lone surrogates, which no file can hold. Truncated JSON can contain them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

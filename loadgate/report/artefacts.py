@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from loadgate.errors import CommandError
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 from loadgate.recorder import histogram_log
 from loadgate.report.html import html_report, run_series
 from loadgate.report.junit import junit_xml
@@ -20,7 +20,7 @@ REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.md"
 
 
-class UnwrittenError(CommandError, OSError):
+class ArtefactError(CommandError, OSError):
     """Raised if files of a run could not be written. The message is one line with their names and the reason."""
 
 
@@ -32,7 +32,7 @@ def write_artefacts(document: RunDocument, folder: Path) -> Path:
     """Write run.json and the files made from it to `folder`, which is created. Return the report's path.
 
     Raises:
-        UnwrittenError: Some files could not be written. All others were written.
+        ArtefactError: Some files could not be written. All others were written.
     """
     # run.json comes first, because all other files can be rebuilt from it.
     failed = _write_each({RUN_FILE: document.to_json()}, folder)
@@ -44,7 +44,7 @@ def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
     """Write the files made from run.json and return the report's path. If one cannot be made, none is written.
 
     Raises:
-        UnwrittenError: Some files could not be written. All others were written.
+        ArtefactError: Some files could not be written. All others were written.
     """
     _raise_unwritten(_write_each(_made_from(document), folder))
     return folder / REPORT_FILE
@@ -66,7 +66,7 @@ def _write_each(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
     failed = {}
     for name, text in texts.items():
         try:
-            write_whole(folder / name, text)
+            write_atomically(folder / name, text)
         except OSError as error:
             failed[name] = error.strerror or str(error)
     return failed
@@ -76,7 +76,7 @@ def _raise_unwritten(failed: Mapping[str, str]) -> None:
     if failed:
         reasons = dict.fromkeys(failed.values())
         names = {reason: ", ".join(name for name in failed if failed[name] == reason) for reason in reasons}
-        raise UnwrittenError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
+        raise ArtefactError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
 
 
 def append_job_summary(document: RunDocument) -> list[str]:
@@ -93,11 +93,11 @@ def append_job_summary(document: RunDocument) -> list[str]:
 
 def publish(folder: Path, path: Path) -> None:
     """Copy a run's report to `path`, the location of the latest report of its profile."""
-    write_whole(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
+    write_atomically(path, (folder / REPORT_FILE).read_text(encoding="utf-8"))
 
 
 def write_latency_log(document: RunDocument, folder: Path) -> Path:
     """Write latency.hlog, an HdrHistogram interval log by second, name and outcome. Return its path."""
     path = folder / "latency.hlog"
-    write_whole(path, "".join(f"{line}\n" for line in histogram_log(document.recording.recorder())))
+    write_atomically(path, "".join(f"{line}\n" for line in histogram_log(document.recording.recorder())))
     return path

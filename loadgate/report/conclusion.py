@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.exit_codes import ExitCode
-from loadgate.paths import RUN_FOLDER_VARIABLE, PlaceError, run_folder, shown_path
+from loadgate.paths import RUN_FOLDER_VARIABLE, ReportFolderError, run_folder, shown_path
 from loadgate.project import Project
-from loadgate.report.artefacts import REPORT_FILE, UnwrittenError, append_job_summary, write_artefacts
+from loadgate.report.artefacts import REPORT_FILE, ArtefactError, append_job_summary, write_artefacts
 from loadgate.report.console import verdict_text
 from loadgate.run.document import RUN_FILE, RunDocument
-from loadgate.run.document.making import made_on
+from loadgate.run.document.current_environment import current_environment
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
 from loadgate.run.state import Run
@@ -41,7 +41,7 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
     run.ended_s = run.ended_s or time.time()
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
-    document = run_document(run, verdict, made_on(project.root))
+    document = run_document(run, verdict, current_environment(project.root))
     folder, problems = _leave(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR
@@ -66,11 +66,11 @@ def _leave(document: RunDocument, project: Project, run: Run, folder: Path | Non
     """Write the run's files. Return their folder, if any, and one line for each error."""
     try:
         folder = folder or run_folder(project, run.plan.profile.name, run.started_s)
-    except PlaceError as error:
+    except ReportFolderError as error:
         return None, [str(error)]
     try:
         write_artefacts(document, folder)
-    except UnwrittenError as error:
+    except ArtefactError as error:
         later = (
             f"; write them later with: loadgate report {shown_path(folder)}" if (folder / RUN_FILE).is_file() else ""
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, lower_bound
 from loadgate.rules.readings import Reading, confidence_interval, read
-from loadgate.rules.smoke import by_each_request
+from loadgate.rules.smoke import judge_each_request
 from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window, fill_gaps, full_windows
@@ -68,7 +68,7 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
         return result
     stages = steady_stages(view) if context.prefer_steady and rule.stage is None else _stages_of(rule)
     judged = view.totals(rule.scope, stages)
-    return by_each_request(result, judged if judged.success.count else view.totals(rule.scope, _stages_of(rule)))
+    return judge_each_request(result, judged if judged.success.count else view.totals(rule.scope, _stages_of(rule)))
 
 
 def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:

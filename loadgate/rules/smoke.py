@@ -7,7 +7,7 @@ from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult
 from loadgate.units import count, given, quantity
 
 
-def by_each_request(result: RuleResult, totals: Totals) -> RuleResult:
+def judge_each_request(result: RuleResult, totals: Totals) -> RuleResult:
     """Turn an inconclusive result into a pass if every request of `totals` keeps the limit.
 
     This is stricter than the rule, which permits a few slow or failed requests. It does not predict the result of a

@@ -9,7 +9,7 @@ from enum import StrEnum
 from loadgate.exit_codes import ExitCode
 from loadgate.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
-from loadgate.run.mixture import find_mixture
+from loadgate.run.undeclared_events import find_undeclared_events
 from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.units import count, duration
 
@@ -113,12 +113,14 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     """Evaluate the rules. An invalidating condition turns a pass into inconclusive and is always one of the notes."""
     conditions = _invalidating_conditions(facts, recorder.counters())
     applicable = facts.applicable(rules, recorder)
-    mixture = find_mixture(recorder, facts.request_types)
-    undeclared = mixture.note if mixture is not None else ""
-    remarks = [note for note in (target_silence(recorder), undeclared, names_note(recorder), *facts.remarks) if note]
+    undeclared = find_undeclared_events(recorder, facts.request_types)
+    undeclared_note = undeclared.note if undeclared is not None else ""
+    remarks = [
+        note for note in (target_silence(recorder), undeclared_note, names_note(recorder), *facts.remarks) if note
+    ]
     reduced = _reduced_run_notes(rules, applicable, facts)
     notes = (*conditions, *remarks, *cut_off_note(recorder.counters()), *reduced)
-    confirmed = recorder.without(mixture.undeclared_types) if mixture is not None else None
+    confirmed = recorder.without(undeclared.undeclared_types) if undeclared is not None else None
     verdict = evaluate(applicable, recorder, replace(facts.context(notes), confirmed_requests=confirmed))
     aborted_by, undetermined = facts.aborted_by, [item.rule for item in verdict.results if item.undetermined]
     if aborted_by is not None and aborted_by.rule not in undetermined and verdict.outcome is not RuleOutcome.FAIL:

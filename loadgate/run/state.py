@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
-from loadgate.recorder.request import whole_text
+from loadgate.recorder.request import without_surrogates
 from loadgate.rules import Rule, RuleResult
-from loadgate.run.attendance import Attendance
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.health import GeneratorHealth
 from loadgate.run.judgement import EndedBy, Ending, RunFacts
+from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import Step
@@ -113,7 +113,7 @@ class Run:
     """(epoch second, running users)."""
     user_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """The running time of the users of each group, summed over its users."""
-    workers: Attendance = field(default_factory=Attendance)
+    workers: WorkerPresence = field(default_factory=WorkerPresence)
     """The presence of the workers, and which of them have sent their final report."""
     rejected_samples: RejectedSamples = field(default_factory=RejectedSamples)
     remarks: tuple[str, ...] = ()
@@ -147,17 +147,17 @@ class Run:
         """Record a request in the stage in which it started. Raises ValueError for one that must be rejected."""
         self._check_moment(request.start_s + (request.latency_ms or 0.0) / 1000)
         is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
-        self.recorder.record(request.whole(), OUTSIDE if is_outside else self.stage_at(request.start_s))
+        self.recorder.record(request.with_valid_texts(), OUTSIDE if is_outside else self.stage_at(request.start_s))
 
     def record_measure(self, measure: Measure) -> None:
         """Record a measure in the stage in which it was taken. Raises ValueError for one that must be rejected."""
         self._check_moment(measure.at_s)
         self.recorder.record_measure(
-            whole_text(measure.name),
+            without_surrogates(measure.name),
             measure.value_ms,
             at_s=measure.at_s,
             stage=self.stage_at(measure.at_s),
-            group=whole_text(measure.group),
+            group=without_surrogates(measure.group),
         )
 
     def record_lag(self, name: str, late_ms: float) -> None:
@@ -169,7 +169,7 @@ class Run:
     def record_exception(self, exception: BaseException, tb: TracebackType | None, where: str = "") -> None:
         """Count an uncaught exception of a task, or of the listener that `where` names."""
         text = without_credentials(f"{where}{type(exception).__name__}: {exception}".rstrip(": "))
-        self._add_exception(whole_text(text), "".join(traceback.format_tb(tb)), 1)
+        self._add_exception(without_surrogates(text), "".join(traceback.format_tb(tb)), 1)
 
     def reject(self, name: object, error: Exception) -> None:
         """Count a rejected sample."""
@@ -191,7 +191,7 @@ class Run:
                 return stage
         return RAMP
 
-    def mark_ahead(self, marks: Iterable[tuple[float, str]]) -> None:
+    def schedule_stages(self, marks: Iterable[tuple[float, str]]) -> None:
         """Set the stages of an open model, each as (seconds from now, stage). Now is the first intended start."""
         now_s = time.time() - CLOCKS_S
         self.stages += [(now_s + after_s, stage) for after_s, stage in marks]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 
 FORMAT = 1
 MAX_KEPT = 50
@@ -51,7 +51,7 @@ class DescriptionCache:
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_whole(self._file, json.dumps({"sources": states, "description": description}))
+            write_atomically(self._file, json.dumps({"sources": states, "description": description}))
             self._forget_oldest()
         except (OSError, ValueError):
             return

@@ -22,7 +22,7 @@ from loadgate.paths import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
 from loadgate.report.artefacts import (
     REPORT_FILE,
-    UnwrittenError,
+    ArtefactError,
     append_job_summary,
     publish,
     write_artefacts,
@@ -62,7 +62,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
 
     Raises:
         RunError, DescribeError: The request, the locustfile or the profile is wrong.
-        PlaceError: The reports cannot be written.
+        ReportFolderError: The reports cannot be written.
         TargetError: The managed target did not start.
     """
     locustfile = suite_files(request.locustfile, project)
@@ -115,7 +115,7 @@ class _Launch:
             document = with_target(document, target_record(target, self.project.target.within(self.folder), ended))
             try:
                 write_artefacts(document, self.folder)
-            except UnwrittenError as error:
+            except ArtefactError as error:
                 self.say(f"loadgate: the target's memory and exit could not be added: {error}")
         verdict = document.verdict
         if ended:

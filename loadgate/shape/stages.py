@@ -38,7 +38,7 @@ def closed_steps(profile: LoadProfile) -> list[Step]:
     return steps
 
 
-def open_marks(schedule: ArrivalSchedule) -> list[tuple[float, str]]:
+def open_stage_starts(schedule: ArrivalSchedule) -> list[tuple[float, str]]:
     """Return (seconds after the start, stage) for each segment: `ramp` if the rate changes, else the stage's name."""
     marks: list[tuple[float, str]] = []
     at_s = 0.0

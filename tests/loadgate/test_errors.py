@@ -12,7 +12,7 @@ import loadgate
 from loadgate import errors
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
-from loadgate.report.artefacts import UnwrittenError
+from loadgate.report.artefacts import ArtefactError
 from loadgate.shape.profile import LoadProfile, find_profile
 
 LOCUST = ("generator", "users", "health", "sse", "entry")
@@ -39,7 +39,7 @@ def test_an_error_says_with_which_code_its_command_ends() -> None:
     with pytest.raises(CommandError, match="unknown load profile 'x'") as refused:
         find_profile("x", {})
     assert refused.value.exit_code is ExitCode.USAGE
-    assert UnwrittenError("report.html: No space left on device").exit_code is ExitCode.ERROR
+    assert ArtefactError("report.html: No space left on device").exit_code is ExitCode.ERROR
 
 
 def test_what_a_suite_gives_wrongly_is_a_wrong_value_as_well() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from loadgate.run.document import GitRecord, MachineRecord, MadeOn, RunDocument
+from loadgate.run.document import EnvironmentRecord, GitRecord, MachineRecord, RunDocument
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import judge
 from loadgate.run.state import Run
 
-MADE_ON = MadeOn(
+MADE_ON = EnvironmentRecord(
     git=GitRecord(commit="8f14e45fceea167a5a36dedd4bea2543a1b2c3d4", branch="main", changed=False),
     machine=MachineRecord(name="laptop", system="Linux", processor="x86_64", cores=2, memory_bytes=2**33),
     versions={"python": "3.13.1", "locust": "2.47.0"},

@@ -12,8 +12,8 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPSocketPoolRespon
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from loadgate.generator.client.event_parser import EventParser, ServerEvent
-from loadgate.generator.client.stamped_socket import last_arrival
 from loadgate.generator.client.streamed import leave_body
+from loadgate.generator.client.timestamped_socket import last_arrival
 from loadgate.generator.request_events import UnansweredRequestError, error_text
 from loadgate.generator.users import GateResponse, GateSession
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from loadgate.generator.client.stamped_socket import last_arrival
+from loadgate.generator.client.timestamped_socket import last_arrival
 from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.request_events import FIRST_BYTE
 

@@ -18,10 +18,10 @@ from geventhttpclient.response import (
     HTTPSocketResponse,
 )
 
-from loadgate.generator.client.stamped_socket import StampedSocket, last_arrival
+from loadgate.generator.client.complete_response import CompleteResponse, PlainRequest, split_response
 from loadgate.generator.client.stopwatch import Stopwatch, running
+from loadgate.generator.client.timestamped_socket import TimestampedSocket, last_arrival
 from loadgate.generator.client.tracing import new_traceparent, own_traceparent, with_traceparent
-from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, split_answer
 from loadgate.generator.locust_patches import become, replace
 
 MAX_HEADS = 16
@@ -54,7 +54,7 @@ class TimedPool(ConnectionPool):
         if watch is not None and watch.began is None:
             watch.began = time.perf_counter()
         sock = super().get_socket()
-        if isinstance(sock, StampedSocket):
+        if isinstance(sock, TimestampedSocket):
             sock.take()
         return sock
 
@@ -69,11 +69,11 @@ class TimedPool(ConnectionPool):
         super().release_socket(sock)
 
     def _create_tcp_socket(self, family: int, socktype: int, protocol: int) -> gevent.socket.socket:
-        return StampedSocket(family, socktype, protocol)
+        return TimestampedSocket(family, socktype, protocol)
 
     def _is_socket_alive(self, sock: gevent.socket.socket | None) -> bool:
         # Fast path: a sixth of the cost of the base class.
-        return sock.is_reusable() if isinstance(sock, StampedSocket) else super()._is_socket_alive(sock)
+        return sock.is_reusable() if isinstance(sock, TimestampedSocket) else super()._is_socket_alive(sock)
 
 
 class TimedTlsPool(TimedPool, SSLConnectionPool):
@@ -100,7 +100,7 @@ class TimedClient(HTTPClient):
 
     def exchange(
         self, request: PlainRequest, request_uri: str, watch: Stopwatch
-    ) -> WholeAnswer | HTTPSocketPoolResponse:
+    ) -> CompleteResponse | HTTPSocketPoolResponse:
         """Send a request and read the first part of its response, which is usually the complete response.
 
         Raises the exceptions of `HTTPClient.request`. Like that method, it repeats an idempotent request if the
@@ -115,9 +115,9 @@ class TimedClient(HTTPClient):
         for attempts_left in range(self._connection_pool.size + 1, -1, -1):
             sock = self._connection_pool.get_socket()
             data = self._first_of_answer(sock, head.encode("latin-1") + body)
-            if data and method != "HEAD" and (answer := split_answer(data)) is not None:
+            if data and method != "HEAD" and (answer := split_response(data)) is not None:
                 self._connection_pool.return_socket(sock)
-                return WholeAnswer(*answer, data, head, request)
+                return CompleteResponse(*answer, data, head, request)
             try:
                 parsed = HTTPSocketPoolResponse(
                     sock,

@@ -15,9 +15,9 @@ from geventhttpclient.response import HTTPSocketPoolResponse
 from geventhttpclient.url import URL, ParamsDataType
 from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
 
+from loadgate.generator.client.complete_response import CompleteResponse, LazyResponse, PlainRequest
 from loadgate.generator.client.stopwatch import running
 from loadgate.generator.client.timed_client import TimedClient
-from loadgate.generator.client.whole_answer import PlainRequest, WholeAnswer, WholeResponse
 
 
 class KnownUrl(URL):
@@ -87,8 +87,8 @@ class TimedUserAgent(LocustUserAgent):
         except BaseException as error:  # noqa: BLE001 - the base class sorts them
             self._outcome = error
         else:
-            if isinstance(answer, WholeAnswer):
-                return WholeResponse(answer)
+            if isinstance(answer, CompleteResponse):
+                return LazyResponse(answer)
             self._outcome = answer
         return super().urlopen(url, method, headers, payload)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from loadgate.report.html.page_values import moment
 from loadgate.report.text import target_end
-from loadgate.run.document import KeptRecord, RunDocument, RunRecord, StageRecord
+from loadgate.run.document import ExemplarRecord, RunDocument, RunRecord, StageRecord
 from loadgate.run.judgement import Ending
 from loadgate.units import clock, count, duration, given, milliseconds, percentage, size
 
@@ -149,7 +149,7 @@ def _moment(epoch_s: float, started_s: float) -> Moment:
     return Moment(clock(epoch_s - started_s), moment(epoch_s))
 
 
-def _example(item: KeptRecord, started_s: float) -> Example:
+def _example(item: ExemplarRecord, started_s: float) -> Example:
     return Example(
         at=_moment(item.start_s, started_s),
         group=item.group,

@@ -1,31 +1,31 @@
 """run.json: one typed document with all data of a run. All other files of the run are made from it."""
 
+from loadgate.run.document.environment import (
+    EnvironmentRecord,
+    GitRecord,
+    MachineRecord,
+    MemorySamples,
+    MemoryTrendRecord,
+    TargetRecord,
+)
 from loadgate.run.document.figures import GroupFigures, LatencyFigures, NameFigures, ScopeFigures, TotalFigures
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 from loadgate.run.document.plan import ProfileRecord, RunRecord, StageRecord
 from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
 from loadgate.run.document.recording import Recording, SeriesRecord
-from loadgate.run.document.requests import ErrorRecord, KeptRecord
-from loadgate.run.document.surroundings import (
-    GitRecord,
-    MachineRecord,
-    MadeOn,
-    MemorySamples,
-    MemoryTrendRecord,
-    TargetRecord,
-)
+from loadgate.run.document.requests import ErrorRecord, ExemplarRecord
 from loadgate.run.document.verdict import RuleRecord, VerdictRecord
 
 __all__ = [
     "RUN_FILE",
     "SCHEMA_VERSION",
+    "EnvironmentRecord",
     "ErrorRecord",
+    "ExemplarRecord",
     "GitRecord",
     "GroupFigures",
-    "KeptRecord",
     "LatencyFigures",
     "MachineRecord",
-    "MadeOn",
     "MemorySamples",
     "MemoryTrendRecord",
     "NameFigures",

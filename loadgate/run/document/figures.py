@@ -62,7 +62,7 @@ class Buckets(Part):
     def sketch(self, times_ms: LatencyFigures) -> LatencySketch:
         """Return the sketch with these buckets and figures. Raises ValueError if the lists differ in length."""
         buckets = dict(zip(self.buckets, self.samples, strict=True))
-        return LatencySketch.stored(buckets, times_ms.min, times_ms.max, times_ms.mean)
+        return LatencySketch.from_stored(buckets, times_ms.min, times_ms.max, times_ms.mean)
 
 
 class Distribution(Part):

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord, TargetRecord
 from loadgate.run.document.figures import TotalFigures
 from loadgate.run.document.parts import Count, Part, Text
 from loadgate.run.document.plan import RunRecord
 from loadgate.run.document.recording import Recording
-from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, KeptRecord
-from loadgate.run.document.surroundings import GeneratorRecord, MadeOn, TargetRecord
+from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, ExemplarRecord
 from loadgate.run.document.verdict import VerdictRecord
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -32,7 +32,9 @@ class RunDocument(Part, title="A run of loadgate"):
     verdict: VerdictRecord
     totals: TotalFigures
     errors: list[ErrorRecord] = Field(description="By request name and text, the most frequent first.")
-    slowest: list[KeptRecord] = Field(max_length=10, description="The slowest successful requests, the slowest first.")
+    slowest: list[ExemplarRecord] = Field(
+        max_length=10, description="The slowest successful requests, the slowest first."
+    )
     exceptions: list[ExceptionRecord] = Field(description="What user code raised outside of requests.")
     counters: dict[Text, Count] = Field(
         description="Arrivals of an open model that were late, dropped or never started, and the like."
@@ -46,7 +48,7 @@ class RunDocument(Part, title="A run of loadgate"):
         )
     )
     target: TargetRecord | None = Field(description="The managed target; null for one that ran already.")
-    made_on: MadeOn
+    made_on: EnvironmentRecord
     recording: Recording
 
     def to_json(self) -> str:

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError
 
-from loadgate.recorder.request import whole_text
+from loadgate.recorder.request import without_surrogates
 
 LARGEST = 2**64 - 1
 """The largest whole number in a document, that of an unsigned 64-bit column."""
@@ -59,7 +59,7 @@ class _One:
 
 
 def _clean(text: object) -> object:
-    return whole_text(text) if isinstance(text, str) else text
+    return without_surrogates(text) if isinstance(text, str) else text
 
 
 def _time(text: str) -> str:

@@ -49,8 +49,8 @@ class SeriesRecord(Part):
     cells: CellsRecord
 
 
-KeptRow = tuple[Text, Text, float, float, Text, Text]
-ErrorRow = tuple[Text, Text, Count, float, float, list[KeptRow]]
+ExemplarRow = tuple[Text, Text, float, float, Text, Text]
+ErrorRow = tuple[Text, Text, Count, float, float, list[ExemplarRow]]
 
 
 class Recording(Part):
@@ -59,7 +59,7 @@ class Recording(Part):
     version: Literal[2]
     series: list[SeriesRecord]
     errors: list[ErrorRow] = Field(description="As `errors`, in rows.")
-    slowest: list[KeptRow] = Field(description="As `slowest`, in rows.")
+    slowest: list[ExemplarRow] = Field(description="As `slowest`, in rows.")
     counters: dict[Text, Count]
 
     @classmethod

@@ -7,7 +7,7 @@ from pydantic import Field
 from loadgate.run.document.parts import Count, Part, Positive, Text
 
 
-class KeptRecord(Part):
+class ExemplarRecord(Part):
     """An exemplar: one request that is kept as an example."""
 
     group: Text = Field(description="Empty for none.")
@@ -33,7 +33,7 @@ class ErrorRecord(Part):
     count: Count
     first_s: float = Field(description="Epoch seconds.")
     last_s: float = Field(description="Epoch seconds.")
-    examples: list[KeptRecord] = Field(max_length=3, description="The first of them to end.")
+    examples: list[ExemplarRecord] = Field(max_length=3, description="The first of them to end.")
 
 
 class ExceptionRecord(Part):

@@ -11,6 +11,7 @@ from typing import Any
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import RuleResult, Verdict, loaded_stages, steady_stages
+from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord
 from loadgate.run.document.figures import (
     Buckets,
     Distribution,
@@ -24,15 +25,14 @@ from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 from loadgate.run.document.parts import iso_time
 from loadgate.run.document.plan import ProfileRecord, RunRecord
 from loadgate.run.document.recording import Recording
-from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, KeptRecord
-from loadgate.run.document.surroundings import GeneratorRecord, MadeOn
+from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, ExemplarRecord
 from loadgate.run.document.verdict import RuleRecord, VerdictRecord
 from loadgate.run.judgement import exit_code
 from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 
 
-def run_document(run: Run, verdict: Verdict, made_on: MadeOn) -> RunDocument:
+def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord) -> RunDocument:
     """Return the document of a finished run."""
     recorder = run.recorder
     return RunDocument(
@@ -41,7 +41,7 @@ def run_document(run: Run, verdict: Verdict, made_on: MadeOn) -> RunDocument:
         verdict=_verdict(verdict),
         totals=total_figures(run),
         errors=[ErrorRecord.model_validate(error) for error in recorder.errors()],
-        slowest=[KeptRecord.model_validate(request) for request in recorder.slowest()],
+        slowest=[ExemplarRecord.model_validate(request) for request in recorder.slowest()],
         exceptions=[ExceptionRecord.model_validate(exception) for exception in run.exceptions.values()],
         counters=recorder.counters(),
         generator=[GeneratorRecord.model_validate(run.health[process]) for process in sorted(run.health)],
@@ -92,7 +92,7 @@ def total_figures(run: Run) -> TotalFigures:
     - `service_ms` is `None` in a closed model. In an open model latencies start at the intended start, and service
       times start at the sending of the request.
     - `corrected_ms` exists for groups in a closed model: their latencies corrected for coordinated omission (see
-      `loadgate.recorder.omission`). Rules do not read it.
+      `loadgate.recorder.coordinated_omission`). Rules do not read it.
     """
     recorder = run.recorder
     steady, loaded = steady_stages(recorder), loaded_stages(recorder)

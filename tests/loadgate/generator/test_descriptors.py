@@ -11,7 +11,7 @@ import pytest
 import requests
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
-from loadgate.generator.descriptors import OWN_LIMITS, Reserve, own_limit
+from loadgate.generator.descriptors import EXHAUSTIBLE_RESOURCES, Reserve, exhausted_resource
 
 
 def wrapped_as_requests_does(error: OSError) -> Exception:
@@ -20,10 +20,14 @@ def wrapped_as_requests_does(error: OSError) -> Exception:
     return requests.ConnectionError(MaxRetryError(None, "/", refused))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("number", OWN_LIMITS, ids=errno.errorcode.__getitem__)
+@pytest.mark.parametrize("number", EXHAUSTIBLE_RESOURCES, ids=errno.errorcode.__getitem__)
 def test_an_own_limit_is_known_bare_and_wrapped(number: int) -> None:
     error = OSError(number, os.strerror(number))
-    assert own_limit(error) == own_limit(wrapped_as_requests_does(error)) == OWN_LIMITS[number]
+    assert (
+        exhausted_resource(error)
+        == exhausted_resource(wrapped_as_requests_does(error))
+        == EXHAUSTIBLE_RESOURCES[number]
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,13 +43,13 @@ def test_an_own_limit_is_known_bare_and_wrapped(number: int) -> None:
     ],
 )
 def test_what_the_target_or_the_network_did_is_none(error: object) -> None:
-    assert own_limit(error) is None
+    assert exhausted_resource(error) is None
 
 
 def test_an_error_that_is_its_own_cause_ends() -> None:
     error = ValueError("round")
     error.__cause__ = error
-    assert own_limit(error) is None
+    assert exhausted_resource(error) is None
 
 
 def test_the_reserve_gives_up_what_it_holds_and_takes_no_more_than_there_is() -> None:

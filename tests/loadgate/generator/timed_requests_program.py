@@ -18,8 +18,8 @@ from locust import FastHttpUser, constant, task
 from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
 
-from loadgate.generator.client.stamped_socket import StampedSocket, last_arrival
 from loadgate.generator.client.stopwatch import under_way
+from loadgate.generator.client.timestamped_socket import TimestampedSocket, last_arrival
 from loadgate.generator.client.tracing import request_ids
 from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.users import BaseUser
@@ -198,7 +198,7 @@ def arrived_before_it_was_read(result: Result) -> None:
     Several, for the kernel begins to stamp a little after it was told to.
     """
     with socket.create_server(("127.0.0.1", 0)) as server:
-        connection = StampedSocket()
+        connection = TimestampedSocket()
         connection.connect(server.getsockname())
         theirs, _ = server.accept()
         waits_ms = []

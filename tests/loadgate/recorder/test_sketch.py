@@ -223,6 +223,6 @@ def test_a_stored_sketch_counts_what_lies_beyond_the_bucket_of_a_limit() -> None
     sketch = LatencySketch()
     for value_ms in (1.0, 2.0, 2.0, 300.0):
         sketch.record(value_ms)
-    again = LatencySketch.stored(sketch.buckets, sketch.min_ms, sketch.max_ms, sketch.mean_ms)
+    again = LatencySketch.from_stored(sketch.buckets, sketch.min_ms, sketch.max_ms, sketch.mean_ms)
     assert again == sketch
     assert [again.count_from(limit_ms) for limit_ms in (0.5, 1.0, 2.0, 2.1, 300.0, 301.0)] == [4, 4, 3, 1, 0, 0]

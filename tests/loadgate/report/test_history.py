@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
 from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
 from tests.support.run_documents import as_json
@@ -33,7 +33,7 @@ def keep(runs: Path, name: str, document: dict[str, Any], p95_ms: float | None =
     changed = [rules[0] | {"value": p95_ms, "outcome": outcome}, *rules[1:]]
     run = document["run"] | {"profile": document["run"]["profile"] | {"name": profile}}
     verdict = document["verdict"] | {"rules": changed, "outcome": outcome}
-    write_whole(runs / name / "run.json", json.dumps(document | {"run": run, "verdict": verdict}))
+    write_atomically(runs / name / "run.json", json.dumps(document | {"run": run, "verdict": verdict}))
 
 
 def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, document: dict[str, Any]) -> None:
@@ -63,7 +63,7 @@ def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: d
         for asked, outcome in limits.items()
     ]
     verdict = document["verdict"] | {"rules": [*rules, rules[0]], "outcome": "fail"}
-    write_whole(tmp_path / "20260502T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    write_atomically(tmp_path / "20260502T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
     found, unread = past_runs(tmp_path, None, 20)
     lines = history_json(found, unread)["rules"]
     assert [(line["rule"], line["outcomes"]) for line in lines] == [
@@ -94,7 +94,7 @@ def test_broken_runs_are_a_line_each_below_the_runs_and_failed_starts_are_none(
         "20260507T120000Z-light": "[]",
     }
     for name, content in broken.items():
-        write_whole(tmp_path / name / "run.json", content)
+        write_atomically(tmp_path / name / "run.json", content)
     (tmp_path / "notes.txt").write_text("not a run")
     found, unread = past_runs(tmp_path, None, 20)
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
@@ -133,7 +133,7 @@ def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, 
         "",
     ]
     for number, text in enumerate(texts):
-        write_whole(tmp_path / f"20260502T1200{number:02d}Z-light" / "run.json", text)
+        write_atomically(tmp_path / f"20260502T1200{number:02d}Z-light" / "run.json", text)
     (tmp_path / "20260503T120000Z-light" / "run.json").mkdir(parents=True)
     found, unread = past_runs(tmp_path, None, 20)
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
@@ -167,7 +167,7 @@ def test_a_run_of_somebody_else_is_a_line(
 
 def test_text_of_a_run_stays_in_its_line(tmp_path: Path, document: dict[str, Any]) -> None:
     verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred"}
-    write_whole(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
+    write_atomically(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
     text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
     assert "two lines ?[31mred" in text.splitlines()[1]
 
@@ -179,9 +179,9 @@ def folders(runs: Path) -> set[str]:
 def test_pruning_keeps_the_newest_runs_and_what_may_be_going_on(tmp_path: Path, document: dict[str, Any]) -> None:
     for day in range(1, 6):
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
-    write_whole(tmp_path / "20260506T120000Z-x" / "run.json", "{")
+    write_atomically(tmp_path / "20260506T120000Z-x" / "run.json", "{")
     for name in ("20260501T130000Z-x", "20260506T130000Z-x"):
-        write_whole(tmp_path / name / "logs" / "api.log", "a line")
+        write_atomically(tmp_path / name / "logs" / "api.log", "a line")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "run.json").write_text("{}")
     (tmp_path / "20260401T120000Z-x").symlink_to(tmp_path / "mine", target_is_directory=True)

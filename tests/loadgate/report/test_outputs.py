@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.artefacts import (
-    UnwrittenError,
+    ArtefactError,
     append_job_summary,
     rebuild_artefacts,
     write_artefacts,
@@ -171,7 +171,7 @@ def test_the_job_summary_is_added_to_only_in_a_github_job(tmp_path: Path, monkey
 def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_path: Path) -> None:
     for name in ("report.html", "metrics.prom"):
         (tmp_path / name).mkdir()
-    with pytest.raises(UnwrittenError, match=r"^report\.html, metrics\.prom: Is a directory$"):
+    with pytest.raises(ArtefactError, match=r"^report\.html, metrics\.prom: Is a directory$"):
         write_artefacts(synthetic_document(SMALL), tmp_path)
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
         "run.json",

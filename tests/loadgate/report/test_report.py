@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.artefacts import write_artefacts, write_latency_log
 from loadgate.report.html import html_report
@@ -135,12 +135,12 @@ def test_run_json_is_read_back(tmp_path: Path) -> None:
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
-    write_whole(path, "first \ud800")
+    write_atomically(path, "first \ud800")
     assert path.read_text() == "first ?"
     path.unlink()
     path.mkdir()
     with pytest.raises(IsADirectoryError):
-        write_whole(path, "second")
+        write_atomically(path, "second")
     assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
 
 

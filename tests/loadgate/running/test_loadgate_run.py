@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from loadgate.paths import write_whole
+from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
 from loadgate.report.artefacts import write_artefacts
 from loadgate.runner.target import managed_target
@@ -358,7 +358,7 @@ def test_the_report_of_a_run_is_made_anew(ours: Path) -> None:
 def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> None:
     project(tmp_path)
     nested, taken = tmp_path / "nested", tmp_path / "taken"
-    write_whole(nested / "run.json", "[" * 100_000)
+    write_atomically(nested / "run.json", "[" * 100_000)
     write_artefacts(synthetic_document(Synthetic(duration_s=5, names=1)), taken)
     (taken / "report.html").unlink()
     (taken / "report.html").mkdir()

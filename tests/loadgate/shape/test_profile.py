@@ -7,7 +7,7 @@ import pytest
 
 from loadgate.shape.arrivals import RateSegment, parse_rate
 from loadgate.shape.profile import LoadProfile, ProfileError, Stage, find_profile
-from loadgate.shape.stages import open_marks
+from loadgate.shape.stages import open_stage_starts
 
 CLASSES = ["HealthCheckUser", "HealthCheckFullUser", "AuthUserFlow", "TasksMonitoringUser"]
 WEIGHTS = {"HealthCheckUser": 10, "HealthCheckFullUser": 1, "AuthUserFlow": 15, "TasksMonitoringUser": 1}
@@ -159,12 +159,12 @@ def test_each_stage_marks_the_requests_of_its_own_time() -> None:
     arrivals = profile(stages=stages).arrivals()
 
     assert arrivals is not None
-    assert open_marks(arrivals) == [(0, "a"), (3, "b"), (7, "ramp"), (8, "c"), (12, "ramp"), (14, "off")]
+    assert open_stage_starts(arrivals) == [(0, "a"), (3, "b"), (7, "ramp"), (8, "c"), (12, "ramp"), (14, "off")]
 
 
 def test_a_rate_marks_its_ramp_and_then_the_steady_load() -> None:
-    assert open_marks(parse_rate("10..20/s over 30s")) == [(0, "ramp"), (30, "steady")]
-    assert open_marks(parse_rate("10/s")) == [(0, "steady")]
+    assert open_stage_starts(parse_rate("10..20/s over 30s")) == [(0, "ramp"), (30, "steady")]
+    assert open_stage_starts(parse_rate("10/s")) == [(0, "steady")]
 
 
 def test_a_profile_may_bring_its_own_rules() -> None:

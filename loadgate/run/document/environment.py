@@ -66,7 +66,7 @@ class MachineRecord(Part):
     memory_bytes: Count
 
 
-class MadeOn(Part):
+class EnvironmentRecord(Part):
     """The environment of the load generator."""
 
     git: GitRecord | None = Field(description="Of the suite; null outside of a repository.")

@@ -11,20 +11,20 @@ from locust.runners import MasterRunner, Runner
 
 from loadgate.generator.generators import Generators
 from loadgate.generator.groups import group_of
-from loadgate.generator.live_board import LiveBoard
+from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.live.channel import StateWriter
 from loadgate.recorder import RAMP, STEADY
 from loadgate.rules import abort_result
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule
-from loadgate.shape.stages import Step, open_marks
+from loadgate.shape.stages import Step, open_stage_starts
 
-CALM_S = 0.5
+SETTLE_S = 0.5
 """Time from the start of the last user to the steady stage or to the first arrival. In this time Locust blocks the
 event loop for 10 to 60 ms, and new users send their first requests in one burst on new connections. Both cause lag."""
 
-UNSEEN_S = 30
+EMPTY_RULES_AFTER_S = 30
 """Time after the start of a run at which rules whose scope has no requests are reported."""
 
 LAST_ARRIVAL_S = 0.1
@@ -33,22 +33,22 @@ LAST_ARRIVAL_S = 0.1
 logger = logging.getLogger(__name__)
 
 
-class Conductor:
+class RunController:
     """Controls one run from the start of its first user."""
 
     def __init__(
-        self, run: Run, runner: Runner, board: LiveBoard, generators: Generators, end: Callable[[], None]
+        self, run: Run, runner: Runner, live_states: LiveStateCache, generators: Generators, end: Callable[[], None]
     ) -> None:
         self._run = run
         self._runner = runner
-        self._board = board
+        self._live_states = live_states
         self._generators = generators
         self._end = end
         self._listener = StateWriter.from_environment()
-        self._said_unseen = False
+        self._has_warned = False
         self._arriving = False
         self._settling = gevent.Greenlet()
-        self._conducting = gevent.Greenlet(self._conduct)
+        self._loop = gevent.Greenlet(self._control)
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
         self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
@@ -57,12 +57,12 @@ class Conductor:
     def stop(self) -> None:
         """Stop the control of the run."""
         self._settling.kill()
-        self._conducting.kill()
+        self._loop.kill()
 
     def load_changes(self) -> None:
         """Handle the start of a change of the number of users: by the run, a stage or the web UI."""
         run = self._run
-        if not self._conducting.started:
+        if not self._loop.started:
             self._begin()
         self._settling.kill(block=False)
         if run.plan.arrivals is None and run.stopping_s is None:
@@ -72,7 +72,7 @@ class Conductor:
         """Set the start of the run to now. Earlier work of the suite's listeners is not part of it."""
         run = self._run
         run.started_s = self._counted_s = time.time()
-        self._conducting.start()
+        self._loop.start()
         if run.plan.timed_by_gate and run.plan.run_time_s is not None and run.plan.arrivals is None:
             gevent.spawn_later(run.plan.run_time_s, self._end_in_time)
 
@@ -83,12 +83,12 @@ class Conductor:
             return
         if schedule is None:
             self._settling.kill(block=False)
-            self._settling = gevent.spawn_later(CALM_S, self._load_is_steady)
+            self._settling = gevent.spawn_later(SETTLE_S, self._load_is_steady)
             return
         if self._arriving:
             return
         self._arriving = True
-        gevent.spawn_later(CALM_S, self._begin_arrivals, schedule)
+        gevent.spawn_later(SETTLE_S, self._begin_arrivals, schedule)
 
     def _load_is_steady(self) -> None:
         if self._run.stopping_s is None:
@@ -98,12 +98,12 @@ class Conductor:
         run = self._run
         if run.stopping_s is not None:
             return
-        marks = open_marks(schedule)
+        marks = open_stage_starts(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         self._generators.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
         # The time in which the pool of users was started is not part of the schedule.
         run.started_s = time.time()
-        run.mark_ahead(marks)
+        run.schedule_stages(marks)
         if until_s is not None:
             gevent.spawn_later(until_s + LAST_ARRIVAL_S, self._end_in_time)
 
@@ -116,25 +116,25 @@ class Conductor:
         self._run.enter_stage(label)
         self._generators.enter_stage(label)
 
-    def _say_unseen(self) -> None:
+    def _warn_of_empty_rules(self) -> None:
         """Warn once of rules whose scope has no requests, long before a long run ends inconclusive."""
         run = self._run
-        if self._said_unseen or run.elapsed_s < UNSEEN_S:
+        if self._has_warned or run.elapsed_s < EMPTY_RULES_AFTER_S:
             return
-        self._said_unseen = True
+        self._has_warned = True
         for rule in run.facts().applicable(run.plan.rules, run.recorder):
             if rule.stage is None and not run.recorder.totals(rule.scope).requests:
-                logger.warning("rule '%s': no request of %r in the first %d s", rule, rule.scope, UNSEEN_S)
+                logger.warning("rule '%s': no request of %r in the first %d s", rule, rule.scope, EMPTY_RULES_AFTER_S)
 
-    def _conduct(self) -> None:
+    def _control(self) -> None:
         while True:
-            self._say_unseen()
+            self._warn_of_empty_rules()
             self._count_users()
-            self._board.note_health()
-            self._generators.look_after(self._run)
+            self._live_states.note_health()
+            self._generators.check_processes(self._run)
             if self._listener is not None:
-                self._listener.write(self._board.state())
-            self._look_for_abort()
+                self._listener.write(self._live_states.state())
+            self._check_abort()
             self._take_due_step()
             gevent.sleep(1)
 
@@ -155,11 +155,11 @@ class Conductor:
         # On a master, `start` returns only at the end of the ramp.
         gevent.spawn(self._runner.start, step.users, step.spawn_rate)
 
-    def _look_for_abort(self) -> None:
+    def _check_abort(self) -> None:
         run = self._run
         if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
             return
-        complete_until_s = int(time.time()) - self._board.behind_s
+        complete_until_s = int(time.time()) - self._live_states.behind_s
         broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
         if broken is not None:
             run.end_by(EndedBy.RULE)

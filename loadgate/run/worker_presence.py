@@ -8,7 +8,7 @@ from loadgate.units import clock
 
 
 @dataclass(slots=True)
-class Attendance:
+class WorkerPresence:
     """The workers of one run by their label. Times are in seconds since the start of the run."""
 
     lost: dict[str, str] = field(default_factory=dict)
@@ -22,14 +22,14 @@ class Attendance:
     _heard_s: dict[str, float] = field(default_factory=dict)
     _away_since_s: dict[str, float] = field(default_factory=dict)
 
-    def note_away(self, worker: str) -> None:
+    def mark_missing(self, worker: str) -> None:
         """Note that a worker's heartbeats have stopped."""
         self._away_since_s.setdefault(worker, self._heard_s.get(worker, 0.0))
         self.lost[worker] = (
             f"worker {worker} was lost during the run, so its load stopped early and its last requests are missing"
         )
 
-    def note_here(self, worker: str, now_s: float, *, is_heard: bool) -> None:
+    def mark_present(self, worker: str, now_s: float, *, is_heard: bool) -> None:
         """Note that a worker is present. `is_heard` says whether its heartbeat is recent."""
         since_s = self._away_since_s.pop(worker, None)
         if since_s is not None:
@@ -41,7 +41,7 @@ class Attendance:
         if is_heard:
             self._heard_s[worker] = now_s
 
-    def note_left(self, worker: str, *, by_suite: bool) -> None:
+    def mark_left(self, worker: str, *, by_suite: bool) -> None:
         """Note that a worker has sent its final report before the end of the load."""
         self._away_since_s.pop(worker, None)
         how = "was stopped by the suite" if by_suite else "left"

@@ -1,18 +1,18 @@
-"""What is said of workers that were away, lost or left during a run."""
+"""Test the notes on workers that were away, lost or left during a run."""
 
 from __future__ import annotations
 
-from loadgate.run.attendance import Attendance
+from loadgate.run.worker_presence import WorkerPresence
 
 
 def test_a_worker_that_comes_back_was_away_and_is_not_lost() -> None:
-    workers = Attendance()
-    workers.note_here("1", 20.0, is_heard=True)
-    workers.note_away("1")
-    workers.note_away("1")
+    workers = WorkerPresence()
+    workers.mark_present("1", 20.0, is_heard=True)
+    workers.mark_missing("1")
+    workers.mark_missing("1")
     assert "worker 1 was lost during the run" in workers.lost["1"]
 
-    workers.note_here("1", 80.0, is_heard=True)
+    workers.mark_present("1", 80.0, is_heard=True)
 
     assert workers.lost == {}
     (sentence,) = workers.away
@@ -20,9 +20,9 @@ def test_a_worker_that_comes_back_was_away_and_is_not_lost() -> None:
 
 
 def test_a_worker_that_left_says_who_stopped_it() -> None:
-    workers = Attendance()
-    workers.note_left("1", by_suite=True)
-    workers.note_left("2", by_suite=False)
+    workers = WorkerPresence()
+    workers.mark_left("1", by_suite=True)
+    workers.mark_left("2", by_suite=False)
 
     assert "was stopped by the suite" in workers.lost["1"]
     assert "worker 2 left during the run" in workers.lost["2"]

@@ -24,7 +24,7 @@ _timespec_of = struct.Struct("qq").unpack
 _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 
 
-class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
+class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
     """A socket that knows the arrival time of the data that it read last: from the kernel on Linux, else its read."""
 
     __slots__ = ("_poller", "_taken", "_timer", "_timer_s", "arrived")
@@ -105,5 +105,5 @@ class StampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is un
 
 def last_arrival(sock: gevent.socket.socket | None) -> float:
     """Return the arrival time of a request's last data. Now, if it read nothing or its connection is encrypted."""
-    arrived = sock.arrived if isinstance(sock, StampedSocket) else None
+    arrived = sock.arrived if isinstance(sock, TimestampedSocket) else None
     return time.perf_counter() if arrived is None else arrived

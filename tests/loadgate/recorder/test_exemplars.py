@@ -1,4 +1,4 @@
-"""The requests that are kept one by one: the slowest and the first failures, whatever the number of processes."""
+"""Test exemplars: the slowest requests and the first failures, for any number of processes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgpack
 import pytest
 
 from loadgate.recorder import FinishedRequest, Outcome, Recorder, RequestIds
-from loadgate.recorder.errors import EXAMPLES, MAX_KINDS
-from loadgate.recorder.kept import SLOWEST
+from loadgate.recorder.errors import MAX_EXEMPLARS, MAX_KINDS
+from loadgate.recorder.exemplars import SLOWEST
 
 
 def calls(count: int, seed: int = 1) -> list[dict[str, Any]]:
@@ -41,7 +41,7 @@ def recorded(requests: list[dict[str, Any]]) -> Recorder:
     return recorder
 
 
-def kept(recorder: Recorder) -> Any:
+def exemplars(recorder: Recorder) -> Any:
     return recorder.slowest(), sorted((error.name, error.text, error.examples) for error in recorder.errors())
 
 
@@ -65,7 +65,7 @@ def test_the_first_failures_of_each_kind_are_kept() -> None:
     for error in errors:
         same = [r for r in requests if (r["name"], r["error"]) == (error.name, error.text)]
         ends = sorted(r["start_s"] + r["latency_ms"] / 1000 for r in same)
-        assert [example.end_s for example in error.examples] == pytest.approx(ends[:EXAMPLES])
+        assert [example.end_s for example in error.examples] == pytest.approx(ends[:MAX_EXEMPLARS])
         assert all(example.request_id.startswith("r") for example in error.examples)
 
 
@@ -84,12 +84,12 @@ def test_merging_workers_keeps_what_one_process_would_have_kept(pieces: int) -> 
     for worker, recorder in enumerate(workers):
         master.merge_delta(recorder.take_delta(final=True), str(worker))
 
-    assert kept(master) == kept(alone)
+    assert exemplars(master) == exemplars(alone)
 
 
 def test_a_document_gives_them_back() -> None:
     recorder = recorded(calls(100))
-    assert kept(Recorder.from_json(json.loads(json.dumps(recorder.to_json())))) == kept(recorder)
+    assert exemplars(Recorder.from_json(json.loads(json.dumps(recorder.to_json())))) == exemplars(recorder)
 
 
 def test_ids_are_asked_for_only_where_they_are_kept() -> None:
@@ -113,4 +113,4 @@ def test_many_kinds_of_errors_keep_a_bounded_number_of_examples() -> None:
         recorder.record(
             FinishedRequest("ping", Outcome.FAILURE, start_s=1000.0 + number, latency_ms=1, error=f"error {number}")
         )
-    assert sum(len(error.examples) for error in recorder.errors()) <= EXAMPLES * (MAX_KINDS + 1)
+    assert sum(len(error.examples) for error in recorder.errors()) <= MAX_EXEMPLARS * (MAX_KINDS + 1)

@@ -14,14 +14,14 @@ _HTTP = frozenset(map(str, HTTPMethod))
 
 
 @dataclass(frozen=True, slots=True)
-class Mixture:
+class UndeclaredEvents:
     """The undeclared types of events in a run that also has HTTP requests, and a note about them."""
 
     undeclared_types: frozenset[str]
     note: str
 
 
-def find_mixture(recorder: Recorder, declared: Collection[str]) -> Mixture | None:
+def find_undeclared_events(recorder: Recorder, declared: Collection[str]) -> UndeclaredEvents | None:
     """Return the types that are neither HTTP methods nor `declared`. `None` without them or without HTTP requests."""
     counts = {method: count for method, count in recorder.methods().items() if method}
     http = sum(count for method, count in counts.items() if method.upper() in _HTTP)
@@ -37,4 +37,4 @@ def find_mixture(recorder: Recorder, declared: Collection[str]) -> Mixture | Non
         f"overall counts {http} HTTP requests and {listed}{more}; declare each type with install(requests=[...]) if "
         "its events are requests, else with install(measures=[...])"
     )
-    return Mixture(frozenset(undeclared), note)
+    return UndeclaredEvents(frozenset(undeclared), note)

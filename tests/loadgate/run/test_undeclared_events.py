@@ -10,7 +10,7 @@ from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.rules import RuleOutcome, parse_rules
 from loadgate.run.first_bytes import MAX_NAMES_KEPT, OTHER, FirstBytes
 from loadgate.run.judgement import Ending, RunFacts, judge
-from loadgate.run.mixture import find_mixture
+from loadgate.run.undeclared_events import find_undeclared_events
 
 SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
@@ -47,18 +47,20 @@ def recorded(**counts: tuple[int, int, float | None]) -> Recorder:
 def test_types_that_are_no_http_methods_and_not_declared(
     recorder: Recorder, declared: Collection[str], others: set[str] | None
 ) -> None:
-    mixture = find_mixture(recorder, declared)
-    assert (None if mixture is None else set(mixture.undeclared_types)) == others
+    undeclared = find_undeclared_events(recorder, declared)
+    assert (None if undeclared is None else set(undeclared.undeclared_types)) == others
     for method in others or ():
-        assert mixture is not None
-        assert f"{recorder.methods()[method]} of type {method}" in mixture.note
+        assert undeclared is not None
+        assert f"{recorder.methods()[method]} of type {method}" in undeclared.note
 
 
 def test_the_sentence_is_bounded_whatever_the_number_of_types() -> None:
-    mixture = find_mixture(recorded(GET=(1, 0, 1.0), **{f"T{number}": (1, 0, 1.0) for number in range(500)}), ())
-    assert mixture is not None
-    assert len(mixture.note) < 400
-    assert "and of 495 more types" in mixture.note
+    undeclared = find_undeclared_events(
+        recorded(GET=(1, 0, 1.0), **{f"T{number}": (1, 0, 1.0) for number in range(500)}), ()
+    )
+    assert undeclared is not None
+    assert len(undeclared.note) < 400
+    assert "and of 495 more types" in undeclared.note
 
 
 @pytest.mark.parametrize(

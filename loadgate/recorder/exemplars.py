@@ -22,7 +22,7 @@ NO_IDS = RequestIds("", "")
 
 
 @dataclass(frozen=True, slots=True)
-class KeptRequest:
+class Exemplar:
     """One exemplar. `start_s` is in epoch seconds; `latency_ms` starts there."""
 
     group: str
@@ -37,8 +37,8 @@ class KeptRequest:
         """Return its end in epoch seconds."""
         return self.start_s + self.latency_ms / 1000
 
-    def renamed(self, names: Mapping[str, str]) -> KeptRequest:
-        """Return a copy with the name that `names` gives for it, if any."""
+    def renamed(self, names: Mapping[str, str]) -> Exemplar:
+        """Return a copy with its name replaced, if `names` contains it."""
         return replace(self, name=names[self.name]) if self.name in names else self
 
     def to_row(self) -> list[Any]:
@@ -52,30 +52,30 @@ class SlowestRequests:
     __slots__ = ("_kept", "floor_ms")
 
     def __init__(self) -> None:
-        self._kept: list[KeptRequest] = []
+        self._kept: list[Exemplar] = []
         self.floor_ms = 0.0
-        """The least latency of the slowest requests. A faster request need not be offered."""
+        """The lowest latency of the slowest requests. A faster request need not be offered."""
 
-    def offer(self, request: KeptRequest) -> None:
+    def offer(self, request: Exemplar) -> None:
         """Keep a request if it is among the slowest. Of equal latencies, those that started first are kept."""
-        insort(self._kept, request, key=_slowest_first)
+        insort(self._kept, request, key=_by_latency)
         if len(self._kept) >= SLOWEST:
             del self._kept[SLOWEST:]
             self.floor_ms = self._kept[-1].latency_ms
 
-    def requests(self) -> list[KeptRequest]:
+    def requests(self) -> list[Exemplar]:
         """Return the requests, the slowest first."""
         return list(self._kept)
 
     def merge_rows(self, rows: Iterable[list[Any]]) -> None:
         """Offer the rows of another instance's `to_rows`."""
         for row in rows:
-            self.offer(KeptRequest(*row))
+            self.offer(Exemplar(*row))
 
     def to_rows(self) -> list[list[Any]]:
         """Return the row of each request."""
         return [request.to_row() for request in self._kept]
 
 
-def _slowest_first(request: KeptRequest) -> tuple[float, float, str]:
+def _by_latency(request: Exemplar) -> tuple[float, float, str]:
     return -request.latency_ms, request.start_s, request.trace_id

@@ -1,4 +1,4 @@
-"""Conducts a run without load and prints its warnings. A process of its own: Locust patches the standard library."""
+"""Control a run without load and print its warnings, in a process of its own, because Locust patches Python."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import gevent
 from locust import User
 from locust.env import Environment
 
-from loadgate.generator import conductor
-from loadgate.generator.conductor import Conductor
+from loadgate.generator import run_controller
 from loadgate.generator.generators import ThisProcess
 from loadgate.generator.health import HealthSampler
-from loadgate.generator.live_board import LiveBoard
+from loadgate.generator.live_state_cache import LiveStateCache
+from loadgate.generator.run_controller import RunController
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.rules import parse_rules
 from loadgate.run.health import HealthLimits
@@ -26,17 +26,17 @@ ROUNDS = 3
 
 
 class Counting(ThisProcess):
-    """Counts how often the conductor looks after the generators, once a round."""
+    """Count the rounds of the run controller. Each round checks the processes once."""
 
     rounds = 0
 
-    def look_after(self, run: Run) -> None:
+    def check_processes(self, run: Run) -> None:
         self.rounds += 1
 
 
-def main(unseen_s: float) -> None:
+def main(empty_rules_after_s: float) -> None:
     logging.basicConfig(stream=sys.stdout, format="%(message)s")
-    conductor.UNSEEN_S = unseen_s  # type: ignore[assignment]  # a run of 30 s is too long for a test
+    run_controller.EMPTY_RULES_AFTER_S = empty_rules_after_s  # type: ignore[assignment]  # a run of 30 s is too long for a test
     environment = Environment(user_classes=[User])
     runner = environment.create_local_runner()
     plan = Plan(
@@ -53,13 +53,13 @@ def main(unseen_s: float) -> None:
     )
     run, generators = Run(plan), Counting(None)
     run.recorder.record(FinishedRequest("seen", Outcome.SUCCESS, time.time(), 5.0))
-    board = LiveBoard(run, runner, HealthSampler("process", HealthLimits(), None), 1.0)
-    conducted = Conductor(run, runner, board, generators, runner.quit)
-    conducted.load_changes()
+    live_states = LiveStateCache(run, runner, HealthSampler("process", HealthLimits(), None), 1.0)
+    controller = RunController(run, runner, live_states, generators, runner.quit)
+    controller.load_changes()
     with gevent.Timeout(30):
         while generators.rounds < ROUNDS:
             gevent.sleep(0.02)
-    conducted.stop()
+    controller.stop()
 
 
 if __name__ == "__main__":

@@ -18,11 +18,11 @@ REPORTED_AFTER_S = 5
 MAX_AGE_S = 0.9
 """Maximum age of a cached state."""
 
-BREATH_S = 0.001
+YIELD_S = 0.001
 """Pause between two parts of the work, in which the event loop reads responses."""
 
 
-class LiveBoard:
+class LiveStateCache:
     """The live state of one run. It is computed only on request, because it takes time from the load generator."""
 
     def __init__(self, run: Run, runner: Runner, own_health: HealthSampler, cpu_limit_share: float) -> None:
@@ -47,7 +47,7 @@ class LiveBoard:
                 cpu_share=self._cpu_share(),
                 cpu_limit_share=self._cpu_limit_share,
                 behind_s=self.behind_s,
-                between=lambda: gevent.sleep(BREATH_S),
+                between=lambda: gevent.sleep(YIELD_S),
             )
         return self._state
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import psutil
 
-from loadgate.run.document.surroundings import GitRecord, MachineRecord, MadeOn
+from loadgate.run.document.environment import EnvironmentRecord, GitRecord, MachineRecord
 
 
-def made_on(folder: Path) -> MadeOn:
+def current_environment(folder: Path) -> EnvironmentRecord:
     """Return the environment of this process. `folder` is the project's folder, for the git commit."""
-    return MadeOn(git=_git_record(folder), machine=_machine(), versions=_versions())
+    return EnvironmentRecord(git=_git_record(folder), machine=_machine(), versions=_versions())
 
 
 def _git_record(folder: Path) -> GitRecord | None:

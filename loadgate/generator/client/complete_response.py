@@ -43,7 +43,7 @@ def _field(name: bytes) -> int:
     return _FIELDS.get(name.lower(), _HARMLESS)
 
 
-def split_answer(data: bytes) -> tuple[int, bytes] | None:
+def split_response(data: bytes) -> tuple[int, bytes] | None:
     """Return the status and the body of a complete response to a request other than HEAD.
 
     `None` means that the parser must read the response. This function accepts only the strictest form of RFC 9112.
@@ -93,7 +93,7 @@ class PlainRequest(NamedTuple):
         return self.agent.request_type(self.url, self.method, self.headers, self.payload)
 
 
-class WholeAnswer(NamedTuple):
+class CompleteResponse(NamedTuple):
     """A response that arrived in one piece, and its request."""
 
     status: int
@@ -126,10 +126,10 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-class LateParts:
+class LazyParts:
     """Parts of a Locust response that are created on first use if the response arrived in one piece."""
 
-    _whole: WholeAnswer | None = None
+    _whole: CompleteResponse | None = None
 
     @cached_property
     def _response(self) -> HTTPSocketPoolResponse | None:
@@ -153,9 +153,9 @@ class LateParts:
         return 0 if self._response is None else self._response.get_code()
 
 
-class WholeResponse(LateParts, FastResponse):  # type: ignore[override,misc]  # attributes of Locust's become properties
+class LazyResponse(LazyParts, FastResponse):  # type: ignore[override,misc]  # attributes of Locust's become properties
     """Locust's response to a request whose answer came whole."""
 
-    def __init__(self, answer: WholeAnswer) -> None:
+    def __init__(self, answer: CompleteResponse) -> None:
         self._whole = answer
         self._cached_content = answer.body

@@ -1,0 +1,27 @@
+"""Test the early warning about rules whose scope has no requests."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("run_controller_program.py")
+
+
+def warnings(empty_rules_after_s: float) -> list[str]:
+    """Return the warnings of three rounds of a run. Rules are checked after `empty_rules_after_s`."""
+    done = subprocess.run(
+        [sys.executable, PROGRAM, str(empty_rules_after_s)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_rule_without_requests_is_named_once() -> None:
+    # Rules for a stage, which may start later, and rules for a group without users are not named.
+    assert warnings(0) == ["rule 'unseen: p95 < 1000ms': no request of 'unseen' in the first 0 s"]
+
+
+def test_there_is_no_warning_before_the_delay_has_passed() -> None:
+    assert warnings(3600) == []
