@@ -1,4 +1,4 @@
-"""All patches of Locust and its HTTP clients: what they replace, why, and the state upstream.
+"""All patches of Locust and its HTTP clients: the replaced attributes, the reasons, and the behaviour upstream.
 
 Subclasses and public hooks are preferred: BaseUser creates its own session and user agent, the dispatcher is set on
 the environment, and the web tab uses Flask's hooks. A patch is used only if Locust or geventhttpclient creates the
@@ -7,24 +7,24 @@ geventhttpclient 2.6 and their issue trackers (locust = locustio/locust, ghc = g
 
 | attribute | why | upstream |
 | --- | --- | --- |
-| `locust.stats.bucket_response_time` | two digits make 104.9 ms read as 100 | made to be replaced: locust#3373; the rounding is wanted: locust#255, locust#331 |
-| `StatsEntry.to_string`, `.percentile`, `.to_dict`, `StatsCSV._percentile_fields` | they cut times to whole milliseconds | as locust#255; no hook |
-| `EventHook` → `WatchedHook` | the gate is called before or after all listeners, and hears of their exceptions | exceptions of listeners are logged only, by design: locust#1462; only `init` ends Locust: locust#3009 |
-| `locust.log.unhandled_greenlet_exception` | `WatchedHook.fire` sets it as `EventHook.fire` does | no function for it |
-| `User.start` | a user's idle connections are closed when it has ended | left to the locustfile: locust#2623 |
-| `User.stop` | a user that is killed as its pause ends would begin a request that is cut off | reads the same state: locust#3506 |
-| `User.context` (of the suite's classes) | the requests of plain user classes say their group | meant to be overridden; the suite's own override is kept |
-| `Runner.monitor_cpu_and_memory` | a moment without a free file descriptor would end the run | no issue found; an OSError of psutil ends the greenlet |
-| `HttpSession.request`, `FastHttpSession.request` | requests in flight are known, counted when cut off, and carry a trace | a request that is killed is not reported; no issue found |
-| `ResponseContextManager.__enter__`, `.__exit__` (of both clients) | an exception in a `with` block counts as a failed request | not counted, by decision: locust#1065 |
-| fasthttp's `ResponseContextManager` → `GateResponse` | `with` blocks need no `catch_response=True` | `FastHttpSession.request` names the class |
-| `HTTPClient` → `TimedClient` | its requests carry a trace; heads are built once | `HTTPClientPool.get_client` names the class, and a suite may share a pool |
-| `ConnectionPool`, `SSLConnectionPool` → timed ones | a request's time begins and ends at its connection | `HTTPClient.__init__` names the classes |
-| `HTTPSocketResponse._on_message_complete` | an interim answer (1xx) gave the connection back | 2.6 reads on after an interim answer, but still gives the connection back; related: ghc#26, open |
-| `HTTPSocketPoolResponse.feed`, urllib3's `HTTPResponse.read`, `.stream` (of one answer) | a streamed answer's time ends with what was read last | its time ends with the head, by design |
-| `LocustArgumentParser.error` (of one parser) | one line instead of Locust's usage | argparse has no other hook |
+| `locust.stats.bucket_response_time` | it rounds to two digits: 104.9 ms becomes 100 ms | replaceable by design: locust#3373; the rounding is intended: locust#255, locust#331 |
+| `StatsEntry.to_string`, `.percentile`, `.to_dict`, `StatsCSV._percentile_fields` | they round times to whole milliseconds | intended: locust#255; there is no hook |
+| `EventHook` → `WatchedHook` | the gate must be called before and after all listeners, and must record their exceptions | exceptions of listeners are only logged, by design: locust#1462; only those in `init` end Locust: locust#3009 |
+| `locust.log.unhandled_greenlet_exception` | `WatchedHook.fire` sets it, as `EventHook.fire` does | no function sets it |
+| `User.start` | idle connections of a user are closed when the user stops | left to the locustfile: locust#2623 |
+| `User.stop` | a user that is stopped during its pause could still start a request, which would be cut off | issue about the same state: locust#3506 |
+| `User.context` (of the suite's classes) | it adds the group to the requests of plain user classes | overriding is supported; an override of the suite is kept |
+| `Runner.monitor_cpu_and_memory` | a temporary lack of file descriptors would end the run | an OSError of psutil ends the greenlet; no issue found |
+| `HttpSession.request`, `FastHttpSession.request` | requests in flight are tracked, recorded if they are cut off, and carry a trace | a request of a killed greenlet is not reported; no issue found |
+| `ResponseContextManager.__enter__`, `.__exit__` (of both clients) | an exception in a `with` block makes the request a failure | such requests are not recorded, by design: locust#1065 |
+| fasthttp's `ResponseContextManager` → `GateResponse` | `with` blocks need no `catch_response=True` | `FastHttpSession.request` creates the class directly |
+| `HTTPClient` → `TimedClient` | requests carry a trace, and their heads are cached | `HTTPClientPool.get_client` creates the class directly, and a suite can share a pool |
+| `ConnectionPool`, `SSLConnectionPool` → `TimedPool`, `TimedTlsPool` | the latency of a request is measured at its connection | `HTTPClient.__init__` creates the classes directly |
+| `HTTPSocketResponse._on_message_complete` | an interim response (1xx) must not return the connection to the pool | 2.6 continues to read after an interim response, but returns the connection; related: ghc#26, open |
+| `HTTPSocketPoolResponse.feed`, urllib3's `HTTPResponse.read`, `.stream` (of one response) | the latency of a streamed response ends at the last read | its latency ends with the headers, by design |
+| `LocustArgumentParser.error` (of one parser) | it prints one line instead of Locust's usage message | argparse has no other hook |
 
-`python -m loadgate.generator.locust_patches` checks them against the installed versions.
+`python -m loadgate.generator.locust_patches` compares the patches with the installed versions.
 """  # noqa: E501 - a table
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Responses that arrive in one piece: one pass over their bytes finds status and body; headers are parsed on demand.
+"""Responses that arrive complete in one read: status and body are split off, and headers are parsed on demand.
 
-Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.44, together with `TimedClient.exchange`. geventhttpclient's
-parser calls Python twice for each header field. It still parses all other responses, and headers that a user reads.
+Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.44, together with `TimedClient.exchange`. The parser of
+geventhttpclient calls Python twice for each header field. It still parses all other responses, and these headers when
+a user class reads them.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _field(name: bytes) -> int:
 def split_response(data: bytes) -> tuple[int, bytes] | None:
     """Return the status and the body of a complete response to a request other than HEAD.
 
-    `None` means that the parser must read the response. This function accepts only the strictest form of RFC 9112.
+    `None` means that the parser must read the response. Only responses in the strict form of RFC 9112 are accepted.
     """
     head, blank_line, body = data.partition(b"\r\n\r\n")
     status = _STATUSES.get(head[9:13])
@@ -73,7 +74,7 @@ def split_response(data: bytes) -> tuple[int, bytes] | None:
 
 
 class PlainRequest(NamedTuple):
-    """A request that needs only its own headers and the common ones of its user agent."""
+    """A request whose headers are only its own and the default headers of its user agent."""
 
     agent: LocustUserAgent
     method: str
@@ -94,7 +95,7 @@ class PlainRequest(NamedTuple):
 
 
 class CompleteResponse(NamedTuple):
-    """A response that arrived in one piece, and its request."""
+    """The bytes of a response that arrived complete in one read, and its request."""
 
     status: int
     body: bytes
@@ -127,7 +128,7 @@ _NOTHING = _Nothing()
 
 
 class LazyParts:
-    """Parts of a Locust response that are created on first use if the response arrived in one piece."""
+    """Attributes of a Locust response that are created on first use if the response arrived complete in one read."""
 
     _whole: CompleteResponse | None = None
 
@@ -153,8 +154,8 @@ class LazyParts:
         return 0 if self._response is None else self._response.get_code()
 
 
-class LazyResponse(LazyParts, FastResponse):  # type: ignore[override,misc]  # attributes of Locust's become properties
-    """Locust's response to a request whose answer came whole."""
+class LazyResponse(LazyParts, FastResponse):  # type: ignore[override,misc]  # properties replace attributes of Locust's class
+    """Locust's response for a `CompleteResponse`."""
 
     def __init__(self, answer: CompleteResponse) -> None:
         self._whole = answer

@@ -9,7 +9,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ServerEvent(NamedTuple):
-    """One event. `kind` is its `event` field; `at_ms` is when its last byte arrived, from the sending of the request.
+    """One event. `kind` is its `event` field. `at_ms` is the time from the sending of the request to its last byte.
 
     https://html.spec.whatwg.org/multipage/server-sent-events.html
     """
@@ -24,7 +24,7 @@ class ServerEvent(NamedTuple):
 
 
 class EventParser:
-    """Parses a stream in pieces of any size and returns the events that each piece completes, without comments."""
+    """A parser of a stream that arrives in pieces of any size. Comments are skipped."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -34,7 +34,7 @@ class EventParser:
         self._data: list[str] = []
 
     def feed(self, piece: bytes, at_ms: float) -> list[ServerEvent]:
-        """Return the events that end in `piece`, which arrived at `at_ms`."""
+        """Return the events that `piece` completes. `at_ms` is its arrival time."""
         if self._after_return:
             piece = piece.removeprefix(b"\n")
         self._after_return = piece.endswith(b"\r")

@@ -1,6 +1,7 @@
-"""OpenTelemetry spans of a BaseUser's requests, where Locust was started with --otel: the target's own spans join them.
+"""OpenTelemetry spans of a BaseUser's requests, created if Locust was started with --otel.
 
-Locust exports by itself how long requests take, and spans of users that send with `requests`; of others it has none.
+Each request carries the context of its span, so the spans of the target belong to the same trace. Locust itself exports
+response times, but spans only for users that send with `requests`.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ SPAN = "span"
 
 @cache
 def tracer_of(environment: Environment) -> Tracer | None:
-    """Return the tracer. `None` without --otel, or without the SDK, which Locust has then reported."""
+    """Return the tracer. `None` without --otel or without the SDK. Locust reports a missing SDK itself."""
     if not getattr(environment.parsed_options, "otel", False):
         return None
     try:
-        from opentelemetry import trace  # noqa: PLC0415 - only needed and installed where spans are wanted
+        from opentelemetry import trace  # noqa: PLC0415 - an optional dependency
     except ImportError:
         return None
     environment.events.request.add_listener(end_span)  # type: ignore[no-untyped-call]  # Locust's

@@ -1,4 +1,4 @@
-"""Streams of server-sent events: one request that is recorded at its end, with the arrival time of each event."""
+"""Read streams of server-sent events with the arrival time of each event. A stream is recorded as one request."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 class EventStream:
     """A response that is read event by event: `for event in stream`.
 
-    The iteration ends at the end of the response. If the response breaks off or is not an event stream, `error` says
-    so, and the request fails. Like a response, a stream has `success()` and `failure(why)`; otherwise its status
-    decides.
+    The iteration ends at the end of the response. If the response breaks off or is not an event stream, the request
+    fails and `error` contains the reason. Call `success()` or `failure(why)` to decide the outcome of the request. If
+    neither is called, its status decides.
     """
 
     def __init__(self, response: GateResponse) -> None:
@@ -71,7 +71,7 @@ class EventStream:
             self._break_off(error)
 
     def close(self) -> None:
-        """Set the time and the size of the request, and close a connection on which more data would arrive."""
+        """Set the time and the size of the request. Close the connection if more data could arrive on it."""
         leave_body(self._response)
         meta = self._response.request_meta
         if self._last_ms is not None:
@@ -93,7 +93,7 @@ class EventStream:
         self._last_ms = self._ms(time.perf_counter())
 
     def _read(self) -> bytes:
-        """Wait for the next bytes of the body. b"" at its end."""
+        """Wait for the next bytes of the body and return them. Return b"" at its end."""
         # A response with status 200 always has a body.
         raw = cast("HTTPSocketPoolResponse", self._raw)
         while not raw._body_buffer:  # noqa: SLF001 - the public readers wait for complete lines or blocks
@@ -129,8 +129,8 @@ def event_stream(
 ) -> Iterator[EventStream]:
     """Send a request and read its response as a stream of events. `options` are those of `client.request`.
 
-    The request is recorded once, at the end of the block. Its latency is the time from its start to its last event. A
-    stream that the end of the run cuts off is a failure with the time that it waited.
+    The request is recorded once, at the end of the block. Its latency is the time from its start to its last event. If
+    the end of the run cuts the stream off, the request is a failure, and its latency is the time until then.
     """
     fields = {**HEADERS, **(headers or {})}
     with client.request(method, url, stream=True, headers=fields, **options) as response:

@@ -1,8 +1,8 @@
-"""Measure the start and the end of a request at the points where it takes and returns its connection.
+"""Measure a request from the time it takes a connection to the time its response arrives.
 
-Locust's own times include the preparation of the request and the processing of cookies and status, which are 0.1 to
-0.3 ms of work of the generator and not of the target. Responses that arrive together, for example after a stall, are
-read one after the other. Each one ends when the kernel has received it, not when the generator reads it.
+Locust's own times also include 0.1 to 0.3 ms of the generator's work: the preparation of the request, cookies and the
+status. If several responses arrive together, for example after a stall, the generator reads them one after the other.
+Each response ends when the kernel receives it, not when the generator reads it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import gevent
 
 
 class Stopwatch:
-    """The times of one request in seconds of `time.perf_counter`, including redirects. `None` if not reached.
+    """The times of one request, including its redirects, in seconds of `time.perf_counter`. `None` until they are set.
 
-    `began` is the time before the connection is taken or opened; `ended` is the arrival of the complete response.
-    `traceparent` is the header with the trace of the request, "" until it is set. `is_streamed` says that the user
-    reads the response in pieces.
+    - `began`: just before the connection is taken or opened.
+    - `ended`: the arrival of the complete response.
+    - `traceparent`: the header with the trace of the request, "" until it is set.
+    - `is_streamed`: whether the user reads the response in pieces.
     """
 
     __slots__ = ("began", "ended", "is_streamed", "traceparent")
@@ -35,10 +36,10 @@ class Stopwatch:
 
 
 _running: dict[gevent.Greenlet, Stopwatch] = {}
-"""The stopwatch of each greenlet. A greenlet has one request at a time; greenlets of a user can share connections."""
+"""The stopwatch of the current request of each greenlet. Greenlets of one user can share its connections."""
 
 
-class timed:  # noqa: N801 - reads as a word of the `with` statement, and is called for each request
+class timed:  # noqa: N801 - used like a function: `with timed(stopwatch)`
     """Measure the request in the block with a stopwatch."""
 
     __slots__ = ("_greenlet", "_outer", "_watch")
@@ -48,7 +49,7 @@ class timed:  # noqa: N801 - reads as a word of the `with` statement, and is cal
 
     def __enter__(self) -> None:
         self._greenlet = gevent.getcurrent()
-        # A listener of Locust's request event can send a request during another one.
+        # A listener of Locust's request event can send a request while another one is being recorded.
         self._outer = _running.get(self._greenlet)
         _running[self._greenlet] = self._watch
 
@@ -60,7 +61,7 @@ class timed:  # noqa: N801 - reads as a word of the `with` statement, and is cal
 
 
 def running() -> Stopwatch | None:
-    """Return the stopwatch of the current request of this greenlet."""
+    """Return the stopwatch of this greenlet's current request. `None` if there is none."""
     return _running.get(gevent.getcurrent())
 
 

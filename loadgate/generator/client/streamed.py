@@ -1,4 +1,4 @@
-"""Time streamed responses until their user has read the last part of the body.
+"""Measure streamed responses until the user class reads the last part of the body.
 
 Locust stops the time of a request with `stream=True` when the headers of its response have arrived.
 """
@@ -18,7 +18,7 @@ _BODY = "loadgate_body"
 
 
 class Body:
-    """A tracked body. `read_s` is the time of its last read (`time.perf_counter`), `None` before the first one."""
+    """A tracked response body. `read_s` is the time of its last read (`time.perf_counter`), `None` before the first."""
 
     __slots__ = ("_began", "_raw", "read_s")
 
@@ -33,7 +33,7 @@ class Body:
         raise NotImplementedError
 
     def settle(self, meta: dict[str, Any]) -> None:
-        """Set the time of the request to that of the last read. Mark the request if nothing was read."""
+        """Set the latency of the request to end at the last read. If nothing was read, mark it with FIRST_BYTE."""
         if self.read_s is not None:
             meta["response_time"] = (self.read_s - self._began) * 1000
         elif not self.is_over:
@@ -91,7 +91,7 @@ class SocketBody(Body):
 
 
 def follow_body(response: Any, began: float) -> None:
-    """Track the body of a streamed response, if it has one. `began` is the start of its request."""
+    """Track the reads of a streamed response's body, if any. `began` is the start of the request."""
     if (raw := getattr(response, "raw", None)) is not None and hasattr(raw, "length_remaining"):
         setattr(response, _BODY, RequestsBody(raw, began))
     elif (raw := getattr(response, "_response", None)) is not None:
@@ -99,14 +99,14 @@ def follow_body(response: Any, began: float) -> None:
 
 
 def settle_body(response: Any) -> None:
-    """Set the time of a streamed request before it is recorded."""
+    """Set the latency of a streamed request before it is recorded."""
     body: Body | None = vars(response).pop(_BODY, None)
     if body is not None:
         body.settle(response.request_meta)
 
 
 def leave_body(response: Any) -> None:
-    """Stop tracking a body, because its reader measures the time itself."""
+    """Stop tracking a body whose reader measures the time itself."""
     vars(response).pop(_BODY, None)
 
 

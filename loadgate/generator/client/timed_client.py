@@ -1,4 +1,4 @@
-"""The HTTP client of a BaseUser: its connections update the stopwatch of their request, and requests have a trace."""
+"""The HTTP client of a BaseUser. It sets the stopwatch of each request and adds a trace to the request."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ MAX_HEADS = 16
 """Maximum number of cached request heads for each user and host."""
 
 BLOCK_BYTES = 16 * 1024
-"""geventhttpclient reads responses that are longer or that arrive in parts."""
+"""The size of the first read. geventhttpclient reads longer responses and responses in several parts."""
 
 
 class IdleConnections(list[gevent.socket.socket]):
-    """The idle connections of a pool. The pool's semaphore does the waiting, so gevent's queue is not needed."""
+    """The idle connections of a pool. The pool waits with its semaphore, so it does not need gevent's queue."""
 
     put = list.append
 
@@ -40,13 +40,13 @@ class IdleConnections(list[gevent.socket.socket]):
         """Return whether there is no idle connection."""
         return not self
 
-    def get(self, block: bool = False) -> gevent.socket.socket:  # noqa: ARG002 - as of a queue
-        """Take the connection that was returned last. There must be one."""
+    def get(self, block: bool = False) -> gevent.socket.socket:  # noqa: ARG002 - the signature of a queue
+        """Remove and return the connection that was returned last. There must be one."""
         return self.pop()
 
 
 class TimedPool(ConnectionPool):
-    """A pool that starts a request's time when it takes a connection and ends it when it returns the connection."""
+    """A pool that sets the start of a request when it takes a connection, and the end when it returns it."""
 
     def get_socket(self) -> gevent.socket.socket:
         """Take a connection (see `ConnectionPool.get_socket`)."""
@@ -77,23 +77,23 @@ class TimedPool(ConnectionPool):
 
 
 class TimedTlsPool(TimedPool, SSLConnectionPool):
-    """The same with TLS."""
+    """A `TimedPool` with TLS."""
 
 
 class TimedClient(HTTPClient):
-    """A client that adds the trace of the current request to its head, unless its user has set one.
+    """A client that adds a trace to each request, unless the user class has set one.
 
-    The last few heads that were built are kept, without it: a user sends the same again and again.
+    The heads of requests are cached without the trace, because a user sends the same requests repeatedly.
     """
 
     _heads: dict[tuple[Any, ...], tuple[str, str | None]]
 
     @classmethod
     def take_over(cls, client: HTTPClient) -> None:
-        """Convert a client without connections, and its pool, to these classes."""
+        """Convert a client and its pool to the timed classes. The client must not have connections yet."""
         keep_through_interim_answers()
         become(client, cls)
-        pool = client._connection_pool  # noqa: SLF001 - the subclass's own
+        pool = client._connection_pool  # noqa: SLF001 - an attribute of the base class
         become(pool, TimedTlsPool if client.ssl else TimedPool)
         pool._socket_queue = IdleConnections()  # noqa: SLF001 - as above
         client._heads = {}  # type: ignore[attr-defined]  # noqa: SLF001 - as above
@@ -104,7 +104,7 @@ class TimedClient(HTTPClient):
         """Send a request and read the first part of its response, which is usually the complete response.
 
         Raises the exceptions of `HTTPClient.request`. Like that method, it repeats an idempotent request if the
-        connection broke before the response arrived.
+        connection breaks before the response arrives.
         """
         method, payload = request.method, request.payload
         body = payload.encode() if isinstance(payload, str) else payload or b""
@@ -138,8 +138,8 @@ class TimedClient(HTTPClient):
     def _first_of_answer(self, sock: gevent.socket.socket, request: bytes) -> bytes | None:
         """Send a request and read once.
 
-        Return "" if the connection broke before the response, and `None` if it broke while sending. In both cases there
-        may still be data to read.
+        Return b"" if the connection broke before the response, and `None` if it broke while the request was sent. In
+        both cases there can still be data to read.
         """
         is_sent = False
         try:
@@ -160,11 +160,11 @@ class TimedClient(HTTPClient):
         return head if watch is None else _with_trace(head, own_traceparent(head), watch)
 
     def _known_head(self, request: PlainRequest, request_uri: str, body: bytes) -> tuple[str, str | None] | None:
-        """Return a request's head without its trace, and the trace that it has already.
+        """Return the cached head of a request without a trace, and the traceparent that the user class has set, if any.
 
-        `None` where it asks for chunks or for a word of the target before its body, which `HTTPClient.request` sees to.
+        `None` if the request uses `Transfer-Encoding` or `Expect`, which `HTTPClient.request` implements.
         """
-        # The items as they are stored, past what Headers makes of them.
+        # Fast path: the stored items, without the processing of `Headers.items`.
         common = (*dict.items(request.agent.default_headers), *dict.items(self.default_headers))
         key = (request.method, request_uri, len(body), common, *request.own_headers.items())
         try:
@@ -191,7 +191,7 @@ def keep_through_interim_answers() -> None:
     """
 
     def on_message_complete(response: HTTPSocketResponse) -> None:
-        HTTPResponse._on_message_complete(response)  # noqa: SLF001 - the parser's hook, which has no public name
+        HTTPResponse._on_message_complete(response)  # noqa: SLF001 - the parser has no public hook
         if response.get_code() >= 200:
             response.release()
 
@@ -205,7 +205,7 @@ def _end(at: float) -> None:
 
 
 def _with_trace(head: str, own: str | None, watch: Stopwatch) -> str:
-    """Return a request's head with the trace of the current request, unless its user has set one."""
+    """Return a request's head with the trace of the current request. `own` is the trace that the user class has set."""
     if own:
         watch.traceparent = own
         return head

@@ -1,4 +1,4 @@
-"""A socket that knows the arrival time of its data, even if the generator reads it later."""
+"""A socket that records the arrival time of its data, even if the generator reads the data later."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gevent.monkey import get_original
 
 _HAS_STAMPS = sys.platform == "linux" and sys.maxsize > 2**32
 _TIMESTAMPS = 35
-"""SO_TIMESTAMPNS of Linux: data is returned with the wall-clock time at which the kernel received its last part."""
+"""SO_TIMESTAMPNS of Linux: recvmsg also returns the wall-clock time at which the kernel received the last bytes."""
 
 _poll = get_original("select", "poll")
 
@@ -25,14 +25,14 @@ _TIMESPEC_SPACE = socket.CMSG_SPACE(16)
 
 
 class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent is untyped here
-    """A socket that knows the arrival time of the data that it read last: from the kernel on Linux, else its read."""
+    """A socket with the arrival time of its last data: the kernel's timestamp on Linux, else the time of the read."""
 
     __slots__ = ("_poller", "_taken", "_timer", "_timer_s", "arrived")
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         if _HAS_STAMPS:
-            with suppress(OSError):  # a kernel without timestamps returns none
+            with suppress(OSError):  # the kernel does not support timestamps
                 self.setsockopt(socket.SOL_SOCKET, _TIMESTAMPS, 1)
         self._poller = _poll()
         self._poller.register(self.fileno(), select.POLLIN)
@@ -41,19 +41,19 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
         self.take()
 
     def take(self) -> None:
-        """Start a request."""
+        """Prepare the socket for a new request."""
         self._taken = time.perf_counter()
         self.arrived: float | None = None
         """The arrival time of the last data (`time.perf_counter`). `None` before the first read of the request."""
 
     def is_reusable(self) -> bool:
-        """Return whether the connection is open and has no data to read, as an idle connection must be."""
+        """Return whether the connection is open and has no unread data, which an idle connection must not have."""
         return self.fileno() >= 0 and not self._poller.poll(0)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all; see `socket.socket.sendall`."""
         if type(data) is bytes:
-            # gevent's method first reads the size of the send buffer and the time, which a request does not need.
+            # Fast path: gevent's method also reads the size of the send buffer and the clock.
             try:
                 sent = self._sock.send(data, flags)
             except BlockingIOError:
@@ -80,7 +80,7 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
         return received
 
     def _await_answer(self) -> None:
-        """Wait until there is something to read, as `_wait` does."""
+        """Wait for data like `_wait`, with a timer that all requests of the connection share."""
         watcher, timeout_s = self._read_event, self.timeout
         if timeout_s is None or watcher.callback is not None:
             self._wait(watcher)
@@ -95,15 +95,15 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
             self._timer.stop()
 
     def _stamp(self, timespec: bytes) -> None:
-        """Set the arrival time of the data just read from the kernel's timestamp."""
+        """Set the arrival time of the last data from the kernel's timestamp."""
         seconds, nanoseconds = _timespec_of(timespec)
         age_s = (time.time_ns() - seconds * 1_000_000_000 - nanoseconds) / 1e9
-        # Any other value means that the wall clock was adjusted in the meantime.
+        # If the age is negative or longer than the request, the wall clock was adjusted in the meantime.
         if self.arrived is not None and 0 < age_s < self.arrived - self._taken:
             self.arrived -= age_s
 
 
 def last_arrival(sock: gevent.socket.socket | None) -> float:
-    """Return the arrival time of a request's last data. Now, if it read nothing or its connection is encrypted."""
+    """Return the arrival time of a request's last data, or the current time if nothing was read or TLS is used."""
     arrived = sock.arrived if isinstance(sock, TimestampedSocket) else None
     return time.perf_counter() if arrived is None else arrived

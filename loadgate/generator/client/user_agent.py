@@ -1,6 +1,6 @@
-"""The HTTP client of a BaseUser: Locust's, timed on its connections, traced, and without work that shows no result.
+"""Locust's user agent for a BaseUser, with timed connections and fast paths for plain requests.
 
-Leaving that work out makes up for the time that keeping the record takes.
+The fast paths skip work without an effect, such as cookies that do not exist. They save more time than recording needs.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ known_url = lru_cache(maxsize=1024)(KnownUrl)
 
 
 class KnownUrlRequest(FastRequest):
-    """Locust's request, but a known URL is not parsed again."""
+    """Locust's request, with cached URLs."""
 
     def set_url(self, url: str | URL, params: ParamsDataType | None = None) -> None:
-        """Set the URL and what the base class keeps of its parts."""
+        """Set the URL and the attributes that the base class derives from it."""
         if isinstance(url, URL) or params is not None:
             super().set_url(url, params)
             return
@@ -51,7 +51,7 @@ class RestingCookieJar(CookieJar):
 
     def has_cookies(self) -> bool:
         """Return whether there is a cookie, including expired ones."""
-        return bool(self._cookies)  # type: ignore[attr-defined]  # the one place where they are
+        return bool(self._cookies)  # type: ignore[attr-defined]  # CookieJar has no public attribute
 
     def add_cookie_header(self, request: Request) -> None:
         """Add the cookies that belong to the request."""
@@ -71,10 +71,10 @@ class TimedUserAgent(LocustUserAgent):
     _outcome: HTTPSocketPoolResponse | BaseException | None = None
     """The result so far of a request that is passed on to the base class."""
 
-    def urlopen(  # type: ignore[override]  # its overloads tell apart what is not looked at here
+    def urlopen(  # type: ignore[override]  # the base class has overloads
         self, url: Any, method: str = "GET", headers: Any = None, payload: Any = None, **options: Any
     ) -> Any:
-        """Send a request; see `UserAgent.urlopen`, which gets all but the plain ones, and what those could not do."""
+        """Send a request; see `UserAgent.urlopen`, which handles all requests except plain ones, and all errors."""
         watch = running()
         if watch is None or watch.is_streamed or options or not self._is_plain(url, headers, payload):
             return super().urlopen(url, method, headers, payload, **options)
@@ -84,7 +84,7 @@ class TimedUserAgent(LocustUserAgent):
             answer = self._client(target).exchange(plain, target.quoted_uri, watch)
         except gevent.GreenletExit:
             raise
-        except BaseException as error:  # noqa: BLE001 - the base class sorts them
+        except BaseException as error:  # noqa: BLE001 - the base class handles them
             self._outcome = error
         else:
             if isinstance(answer, CompleteResponse):
@@ -102,7 +102,7 @@ class TimedUserAgent(LocustUserAgent):
         )
 
     def _with_cookies(self, plain: PlainRequest) -> PlainRequest:
-        """Return the request with the cookies that belong to it, as the base class adds them."""
+        """Return the request with its cookies, which are added in the same way as in the base class."""
         jar = self.cookiejar
         if not isinstance(jar, RestingCookieJar) or not jar.has_cookies():
             return plain
@@ -122,7 +122,7 @@ class TimedUserAgent(LocustUserAgent):
         if isinstance(outcome, BaseException):
             raise outcome
         url = request.url_split
-        # Same as in Locust, but without a second lookup of the client.
+        # As in Locust, but without a second lookup of the client.
         answer = outcome or self._client(url).request(
             request.method, url.quoted_uri, body=request.payload, headers=request.headers
         )
