@@ -9,12 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.processes import wait_until
+from tests.support.stack import BIN, URL_LINE, clean_environment, gone
+from tests.support.terminal import Terminal, behind_make
 
-# The first process of the terminal ignores the hang-up and waits, as make does.
-LEADER = 'trap "" HUP; trap - HUP; "$@" & child=$!; trap "" HUP; wait $child'
+IGNORING = 'trap "" HUP; "$@" & wait $!'
 WAITING = """
 import signal, sys, time
 from pathlib import Path
@@ -42,9 +44,9 @@ def test_a_command_ends_with_its_terminal_unless_it_ignores_that(module: str, ig
     master, terminal = pty.openpty()
     word = tmp_path / "word"
     program = [sys.executable, "-c", WAITING.format(module=module), str(word)]
-    script = 'trap "" HUP; "$@" & wait $!' if ignored else LEADER
+    command = ["/bin/sh", "-c", IGNORING, "sh", *program] if ignored else behind_make(program)
     leader = subprocess.Popen(
-        ["/bin/sh", "-c", script, "sh", *program],
+        command,
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
@@ -66,3 +68,19 @@ def test_a_command_ends_with_its_terminal_unless_it_ignores_that(module: str, ig
         if leader.poll() is None:
             os.killpg(leader.pid, signal.SIGKILL)
             leader.wait(10)
+
+
+@pytest.mark.full
+def test_a_stack_behind_make_ends_with_its_terminal(tmp_path: Path) -> None:
+    command = behind_make([str(BIN / "inference-core"), "up", "--port", "0", "--ephemeral"])
+    with Terminal(command, tmp_path, clean_environment(), columns=200) as shown:
+        shown.wait_for(lambda rows: URL_LINE.search("\n".join(rows)), "the stack's URL", within_s=90)
+        family = psutil.Process(shown.process.pid).children(recursive=True)
+        assert len(family) > 3
+        shown.close()
+        try:
+            wait_until(lambda: gone(family), within_s=30, what="the stack's processes gone")
+        finally:
+            for process in family:
+                if process.is_running():
+                    process.kill()

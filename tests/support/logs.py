@@ -23,6 +23,9 @@ class LogLines:
     def warning(self, event: str, **fields: Any) -> None:
         self.lines.append(fields | {"event": event, "level": "warning"})
 
+    def error(self, event: str, **fields: Any) -> None:
+        self.lines.append(fields | {"event": event, "level": "error"})
+
 
 def log_lines_of(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """The lines that `module` logs from here on, as they come."""

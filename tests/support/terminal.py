@@ -19,7 +19,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+# The first process of the terminal ignores the hang-up and waits, as make does.
+_LEADER = 'trap "" HUP; trap - HUP; "$@" & child=$!; trap "" HUP; wait $child'
 _SEQUENCE = re.compile(r"\x1b\[([?]?)([0-9;]*)([A-Za-z])")
+
+
+def behind_make(command: Sequence[str]) -> list[str]:
+    """The command as it stands behind `make` on a terminal, which tells make alone of its end."""
+    return ["/bin/sh", "-c", _LEADER, "sh", *command]
 
 
 class Screen:

@@ -24,7 +24,7 @@ from tests.loadgate.running.support import (
 )
 from tests.loadgate.running.test_loadgate_run import project
 from tests.loadgate.stub_server import StubServer
-from tests.support.terminal import Terminal
+from tests.support.terminal import Terminal, behind_make
 
 
 def terminal(folder: Path, *arguments: str, columns: int = 80, lines: int = 24, **env: str) -> Terminal:
@@ -166,6 +166,17 @@ def test_a_terminal_that_is_closed_ends_the_run_and_costs_none_of_it(
     written = document(tmp_path)
     assert written["run"]["ending"] == "interrupted"
     assert written["totals"]["overall"]["requests"] == stub.total
+
+
+@pytest.mark.full
+def test_a_run_behind_make_ends_with_its_terminal(tmp_path: Path, stub: StubServer) -> None:
+    project(tmp_path)
+    command = behind_make(loadgate_command("run", "roomy", "-t", "60s", "--host", stub.url))
+    with Terminal(command, tmp_path, clean_env(TERM="xterm")) as shown:
+        shown.wait_for(lambda rows: re.search(r"4 users.* \d\d+ requests", "\n".join(rows)), "the load")
+        shown.close()
+        assert shown.process.wait(30) == INCONCLUSIVE
+    assert document(tmp_path)["run"]["ending"] == "interrupted"
 
 
 @pytest.mark.full

@@ -13,10 +13,12 @@ import httpx2
 import pytest
 from fastapi import APIRouter, HTTPException
 
+from inference_core import errors
 from inference_core.main_factory import create_application
 from inference_core.settings import Settings
 from tests.service.conftest import AppFactory, running
 from tests.support.accounts import Api, new_name, new_registration
+from tests.support.logs import log_lines_of
 
 pytestmark = pytest.mark.anyio
 
@@ -94,6 +96,24 @@ async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: 
         odd = await api.get("/teapot")
         assert_is_problem(odd, 418, "/api/v1/teapot")
         assert odd.headers["x-spout"] == "yes"
+
+
+async def test_S38_the_log_line_of_an_unexpected_error_is_not_as_long_as_its_path(
+    service_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = APIRouter()
+
+    @broken.get("/broken/{rest}")
+    async def fail(rest: str) -> dict[str, str]:
+        raise RuntimeError(rest[:1])
+
+    lines = log_lines_of(errors, monkeypatch)
+    settings = service_settings()
+    async with running(create_application(settings, (broken,)), settings) as api:
+        assert (await api.get("/broken/" + "x" * 5_000)).status_code == 500
+    (line,) = lines
+    assert line["event"] == "unhandled_exception"
+    assert line["path"] == f"/api/v1/broken/{'x' * 241}… (5015 characters)"
 
 
 @pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/nothing", "mysql://nobody@127.0.0.1:1/nothing"])
