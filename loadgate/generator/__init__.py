@@ -1,1 +1,1 @@
-"""Everything that knows Locust or gevent: the gate inside a Locust process."""
+"""The load gate inside a Locust process. Only this package imports Locust and gevent."""

@@ -1,4 +1,4 @@
-"""A run in progress in one process: its sampler, its arrivals and, in the process with the verdict, its control."""
+"""A run in progress in one process, with its health sampler, arrivals and controller."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from loadgate.run.state import Plan, Run
 
 @dataclass(frozen=True, slots=True)
 class ActiveRun:
-    """A run in progress in one process. On a worker this is all, because the master controls the run."""
+    """A run in progress in one process. A worker uses this class directly, because the master controls the run."""
 
     run: Run
     sampler: HealthSampler
@@ -27,10 +27,10 @@ class ActiveRun:
     """The source of arrivals in an open model. `None` in a closed model."""
 
     @classmethod
-    def begin(cls, plan: Plan, process: str, limits: HealthLimits, *, makes_load: bool, is_open: bool) -> ActiveRun:
-        """Start recording and sampling. `makes_load` says whether this process sends requests itself."""
+    def begin(cls, plan: Plan, process: str, limits: HealthLimits, *, generates_load: bool, is_open: bool) -> ActiveRun:
+        """Start recording and sampling. `generates_load` says whether this process sends requests itself."""
         run = Run(plan)
-        sampler = HealthSampler(process, limits, run.record_lag if makes_load else None)
+        sampler = HealthSampler(process, limits, run.record_lag if generates_load else None)
         sampler.start()
         pacer = Pacer(run.recorder.count, run.record_lag) if is_open else None
         activate(pacer)
@@ -44,13 +44,13 @@ class ActiveRun:
     def load_is_up(self) -> None:
         """Handle the end of a change of the number of users."""
 
-    def end_load(self, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:  # noqa: ARG002 - see JudgedRun
+    def end_load(self, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:  # noqa: ARG002 - see JudgedRun
         """Stop the arrivals."""
         if self.pacer is not None:
             self.pacer.stop()
 
     def live_state(self) -> LiveState | None:
-        """Return the live state. Only the process with the verdict has one."""
+        """Return the live state. `None` except in the process that determines the verdict."""
         return None
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
@@ -85,10 +85,10 @@ class JudgedRun(ActiveRun):
         """Enter the steady stage, or start the arrivals."""
         self.controller.load_is_up()
 
-    def end_load(self, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+    def end_load(self, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:
         """Stop the arrivals, and wait for the final reports of other processes."""
-        ActiveRun.end_load(self, stop_timeout_s, hurried)
-        self.generators.finish(self.run, stop_timeout_s, hurried)
+        ActiveRun.end_load(self, stop_timeout_s, must_hurry)
+        self.generators.finish(self.run, stop_timeout_s, must_hurry)
 
     def live_state(self) -> LiveState | None:
         """Return the live state."""

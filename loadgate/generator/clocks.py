@@ -16,7 +16,7 @@ from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.units import duration
 
 MIN_REPORTED_SKEW_S = 1.0
-"""A smaller skew is not reported, because it moves a request by at most one second."""
+"""A smaller skew is not reported, because it shifts a request by at most one second."""
 
 
 @dataclass(slots=True)
@@ -27,13 +27,13 @@ class WorkerClocks:
     """By worker: (shortest round trip, skew), both in seconds."""
 
     def learn(self, worker: str, *, sent_s: float, worker_s: float, received_s: float) -> None:
-        """Process a reply: the master's time of sending, the worker's time, the master's time of arrival."""
+        """Process a worker's reply. `sent_s` and `received_s` are times of the master, `worker_s` of the worker."""
         round_trip_s = received_s - sent_s
         if round_trip_s >= 0 and round_trip_s <= self._best.get(worker, (round_trip_s, 0.0))[0]:
             self._best[worker] = round_trip_s, (sent_s + received_s) / 2 - worker_s
 
     def assume(self, worker: str, *, worker_s: float, received_s: float) -> None:
-        """Estimate the skew from a report, without its travel time, until the worker's first reply has arrived."""
+        """Estimate the skew from a report until the worker's first reply arrives. The travel time is ignored."""
         self._best.setdefault(worker, (math.inf, received_s - worker_s))
 
     def shift_s(self, worker: str) -> int:
@@ -50,7 +50,7 @@ class WorkerClocks:
         ]
 
 
-def moved(delta: Mapping[str, Any], by_s: int) -> dict[str, Any]:
+def shifted(delta: Mapping[str, Any], by_s: int) -> dict[str, Any]:
     """Return a result of `Recorder.take_delta` with all its times shifted by whole seconds."""
     return {
         **delta,
@@ -64,13 +64,13 @@ def moved(delta: Mapping[str, Any], by_s: int) -> dict[str, Any]:
             for row in delta["series"]
         ],
         "errors": [
-            [name, text, count, first_s + by_s, last_s + by_s, [_moved_request(row, by_s) for row in examples]]
+            [name, text, count, first_s + by_s, last_s + by_s, [_shifted_request(row, by_s) for row in examples]]
             for name, text, count, first_s, last_s, examples in delta["errors"]
         ],
-        "slowest": [_moved_request(row, by_s) for row in delta["slowest"]],
+        "slowest": [_shifted_request(row, by_s) for row in delta["slowest"]],
     }
 
 
-def _moved_request(row: list[Any], by_s: int) -> list[Any]:
+def _shifted_request(row: list[Any], by_s: int) -> list[Any]:
     group, name, start_s, *rest = row
     return [group, name, start_s + by_s, *rest]

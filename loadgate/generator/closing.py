@@ -1,4 +1,4 @@
-"""The end of a run: what ended the load, its conclusion, and the exit code of the process."""
+"""The end of a run: the cause of its end, its verdict, and the exit code of the process."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from loadgate.run.state import Run
 
 
 def cause_of_end(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
-    """Return what stopped Locust, if the gate did not.
+    """Return the cause of the end of the load, if Locust has ended it and not the gate.
 
-    `is_interrupted` is also true on a worker that its master has stopped.
+    `is_interrupted` is also true on a worker that was stopped by its master.
     """
     if is_interrupted:
         return EndedBy.INTERRUPT
@@ -49,8 +49,8 @@ class Judged:
 class Closing:
     """The conclusion of the last run of a process, and the exit code of the process.
 
-    Listeners of the suite run between the conclusion of a run and the end of the process. Their exceptions change the
-    verdict. The verdict always decides the exit code.
+    Between the end of a run and the end of the process, listeners of the suite run. Their exceptions can change the
+    verdict, which always decides the exit code.
     """
 
     def __init__(self, environment: Environment, project: Project) -> None:
@@ -60,7 +60,7 @@ class Closing:
         self._project = project
         self._last: Judged | None = None
         self._own_code: int | None = None
-        self._suites_code: int | None = None
+        self._suite_code: int | None = None
 
     @property
     def conclusion(self) -> Conclusion | None:
@@ -68,12 +68,12 @@ class Closing:
         return self._last.conclusion if self._last is not None else None
 
     def begin(self) -> None:
-        """Note the start of a run. Until it has a verdict, the exit code is that of an error."""
+        """Note the start of a run. Until it has a verdict, the exit code is ERROR."""
         self.without_load = ""
         self._set_code(ExitCode.ERROR)
 
     def refuse(self) -> None:
-        """Note that a run cannot start. The exit code is that of an error."""
+        """Note that a run cannot start. The exit code is ERROR."""
         self._set_code(ExitCode.ERROR)
 
     def conclude(self, run: Run) -> None:
@@ -90,7 +90,7 @@ class Closing:
     def note_exit(self, error: SystemExit) -> None:
         """Record an exit code with which a listener tried to end the process."""
         code: Any = error.code
-        self._suites_code = code if isinstance(code, int) else int(code is not None)
+        self._suite_code = code if isinstance(code, int) else int(code is not None)
 
     def finish(self) -> None:
         """Set the final exit code after all listeners have run, and report what they changed."""
@@ -109,8 +109,8 @@ class Closing:
         if self.conclusion is None:
             return
         code, remarks = self.conclusion.code, []
-        if self._suites_code not in {None, code}:
-            remarks.append(f"the suite set exit code {self._suites_code}; the verdict's exit code {code:d} is used")
+        if self._suite_code not in {None, code}:
+            remarks.append(f"the suite set exit code {self._suite_code}; the verdict's exit code {code:d} is used")
         show(self.conclusion, remarks)
 
     def _set_code(self, code: int) -> None:
@@ -120,7 +120,7 @@ class Closing:
     def _note_code(self) -> None:
         """Remember an exit code that the suite has set."""
         if self._environment.process_exit_code not in {None, self._own_code}:
-            self._suites_code = self._environment.process_exit_code
+            self._suite_code = self._environment.process_exit_code
 
 
 def _exceptions_of(run: Run) -> int:

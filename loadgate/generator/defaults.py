@@ -26,7 +26,7 @@ STOP_TIMEOUT_S = 10
 """Time that requests in flight get at the end of a run, unless --stop-timeout is set."""
 
 POOL_S = 2.0
-"""Unless --users is set, an open model has enough users for responses that take this long at the peak rate."""
+"""An open model without --users gets enough users for responses of this duration at the peak rate."""
 
 
 LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "run time"}
@@ -35,10 +35,10 @@ LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "r
 
 def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
     """Add --load-profile (LOAD_PROFILE) and --rate to Locust's command line, if they are not there yet."""
-    if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public way
+    if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public attribute
         return
     group = parser.add_argument_group("Load profile")
-    # Arguments of a group do not appear in the web form, because a profile cannot change once users exist.
+    # In a group, the options do not appear in the web form. A profile cannot change after Locust has started.
     group.add_argument(
         "--load-profile",
         metavar="<name>",
@@ -66,7 +66,7 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
     """Check that the profile can be run with these classes.
 
     Raises:
-        SuiteError: It cannot be run. The text lists all problems.
+        SuiteError: The profile cannot be run. The text lists all problems.
     """
     profile.validate([user.__name__ for user in user_classes])
     if profile.arrivals() is None:
@@ -87,7 +87,7 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
 def rules_of(
     profile: LoadProfile, thresholds: Mapping[str, float], lines: Sequence[str], user_classes: Sequence[type[User]]
 ) -> tuple[Rule, ...]:
-    """Return the rules for a run of a valid profile, without duplicates: its own if it has any, else the suite's.
+    """Return the rules for a run of a valid profile, without duplicates: the profile's own or else the suite's.
 
     Raises:
         SuiteError: A rule cannot be read, or names a misspelt group or an unknown stage. The text lists all problems.
@@ -155,13 +155,13 @@ def _load_options(profile: LoadProfile) -> dict[str, float]:
     schedule = profile.arrivals()
     first = closed_steps(profile)[0]
     users = first.users if schedule is None else max(profile.users, math.ceil(schedule.peak_rate * POOL_S))
-    # The users of an open model are a pool that must exist when the arrivals start.
+    # In an open model, all users must exist when the arrivals start.
     spawn_rate = first.spawn_rate if schedule is None else float(users)
     return {"num_users": users, "spawn_rate": spawn_rate, "run_time": max(1, round(profile.run_time_s))}
 
 
 def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
-    """Set Locust's defaults from the profile. Options that the user sets in any way take precedence."""
+    """Set Locust's defaults from the profile. Options from all other sources take precedence."""
     parser.set_defaults(
         **_load_options(profile),
         open_model=profile.arrivals() is not None,
@@ -175,8 +175,8 @@ def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
 def set_weights(profile: LoadProfile, user_classes: Sequence[type[User]], options: Namespace) -> None:
     """Set the weight of each class from the profile. A class with weight 0 does not run.
 
-    A class that is named on the command line runs in any case. A worker keeps all classes, because the master decides
-    which of them get users and may run another profile.
+    A class that is named on the command line always runs. On a worker, every class keeps a weight above 0: the master
+    can run another profile, and it decides which classes get users.
     """
     if not profile.weight_config:
         return

@@ -31,7 +31,7 @@ NO_SOURCE = re.compile(r"^/(dev|proc|sys)/|/__pycache__/")
 
 
 class Sources:
-    """The files that this process reads and the folders that it lists from now on, and all imported modules."""
+    """The imported modules, and the files that are read and the folders that are listed from now on."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -42,7 +42,7 @@ class Sources:
             self._seen.add(str(Path(os.fsdecode(arguments[0])).absolute()))
 
     def paths(self) -> list[str]:
-        """Return their absolute paths."""
+        """Return the absolute paths of the files, folders and modules."""
         modules = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
         return sorted(path for path in self._seen | modules if not NO_SOURCE.search(path))
 

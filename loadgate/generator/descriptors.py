@@ -1,4 +1,4 @@
-"""A reserve of file descriptors for the end of a run, and the errors of exhausted resources of the generator."""
+"""A reserve of file descriptors for the end of a run, and the detection of exhausted resources of the generator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 
 RESERVE = 24
-"""Enough to determine the verdict of a run and to write its artefacts."""
+"""Number of descriptors; enough to determine the verdict of a run and to write its artefacts."""
 
 EXHAUSTIBLE_RESOURCES = {
     errno.EMFILE: "open files (raise the limit: ulimit -n)",
@@ -16,7 +16,7 @@ EXHAUSTIBLE_RESOURCES = {
     errno.ENOBUFS: "socket buffers",
     errno.ENOMEM: "memory",
 }
-"""Errors of a machine that cannot open a connection, and the resource that is exhausted."""
+"""Errors of the generator's machine that prevent a connection, and the resource that is exhausted."""
 
 _MAX_DEPTH = 6
 
@@ -44,7 +44,7 @@ class Reserve:
 def exhausted_resource(error: object) -> str | None:
     """Return the exhausted resource of the load generator that caused the error. `None` for all other errors.
 
-    HTTP clients wrap the error of the operating system as a cause, a context, a reason or an argument of their own.
+    HTTP clients wrap the error of the operating system as the cause, context, reason or argument of their own error.
     """
     return next(
         (

@@ -1,4 +1,4 @@
-"""A dispatcher of users that gives every class its share early and that can be stopped."""
+"""A dispatcher of users that starts every class early and that can be stopped."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from loadgate.shape.weighted import weighted_order
 class GateDispatcher(UsersDispatcher):
     """Locust's dispatcher with `weighted_order` and with `halt`.
 
-    In Locust's order, classes with small weights get their first users late: with weights 28/2/50/2 the first eighteen
-    users belong to two classes. Locust's master also continues a ramp after the run was stopped, which starts users
-    again. `on_change` is called at the start of every change of the number of users.
+    In Locust's order, classes with small weights get their first users late. With the weights 28/2/50/2, the first
+    eighteen users belong to two classes. Locust's master also continues a ramp after the run was stopped, which starts
+    new users. `on_change` is called at the start of every change of the number of users.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GateDispatcher(UsersDispatcher):
 
 
 class Dispatchers:
-    """The `dispatcher_class` of a process, which creates its dispatchers. Locust needs at least one for each run."""
+    """The `dispatcher_class` of a process, which creates its dispatchers. Locust creates at least one for each run."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change

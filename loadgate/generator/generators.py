@@ -1,4 +1,4 @@
-"""The processes that generate the load of a run, as controlled by the process with the verdict."""
+"""The control of the processes that generate load, for the process that determines the verdict."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Generators(Protocol):
         """Start the arrivals of an open model."""
 
     def check_processes(self, run: Run) -> None:
-        """Note which processes are present. Called every second."""
+        """Note which processes are present. The controller calls it every second."""
 
-    def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+    def finish(self, run: Run, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:
         """End the load, and wait for the final reports."""
 
 
 class ThisProcess:
-    """A single process that generates the load and has the verdict. Most messages are then unnecessary."""
+    """A single process that generates the load and determines the verdict. Most messages are then unnecessary."""
 
     def __init__(self, pacer: Pacer | None) -> None:
         self._pacer = pacer
@@ -55,5 +55,5 @@ class ThisProcess:
     def check_processes(self, run: Run) -> None:
         """Do nothing, because this process is present."""
 
-    def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+    def finish(self, run: Run, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:
         """Do nothing, because Locust stops the users of this process itself."""

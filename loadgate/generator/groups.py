@@ -1,4 +1,4 @@
-"""Groups: assign each request to the group of the user class that sent it, for every client."""
+"""Assign each request to the group of the user class that sent it, for every client."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def declare_groups(user_classes: Iterable[type[User]]) -> None:
 def keep_group(user_class: type) -> None:
     """Move a class's `group = "…"` to another attribute.
 
-    It would hide Locust's `User.group`, the group of greenlets, which Locust needs when a task stops the run.
+    Otherwise it would hide Locust's `User.group`, a group of greenlets that Locust needs when a task stops the run.
     """
     declared = vars(user_class).get(GROUP)
     if isinstance(declared, str):
@@ -46,8 +46,8 @@ def group_of(user_class: type) -> str:
     return getattr(user_class, _ATTRIBUTE, "") or user_class.__name__
 
 
-def group_here() -> str:
-    """Return the group of the user that runs in this greenlet, "" in any other greenlet."""
+def current_group() -> str:
+    """Return the group of the user that runs in this greenlet. "" in a greenlet without a user."""
     arguments = getattr(gevent.getcurrent(), "args", None)
     # Locust runs each user in a greenlet whose only argument is the user.
     return group_of(type(arguments[0])) if arguments and isinstance(arguments[0], User) else ""

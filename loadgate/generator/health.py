@@ -14,7 +14,7 @@ from loadgate.run.health import CPU_WINDOW_S, GeneratorHealth, HealthLimits
 
 LAG_INTERVAL_S = 0.05
 WAKE_UP = "wake-up"
-"""The name under which event-loop lag is recorded: for each interval, the length of the stall that it belongs to."""
+"""The name under which event-loop lag is recorded: for each interval, the length of its stall."""
 
 
 class HealthSampler:
@@ -32,8 +32,8 @@ class HealthSampler:
 
     def start(self) -> None:
         """Start sampling. Call it before the load starts."""
-        # Locust inspects the call stack when it stops a run. The first inspection reads the sources of all modules,
-        # which would delay the last responses by 20 ms.
+        # Locust inspects the call stack when it stops a run. The first inspection reads the sources of all modules.
+        # At the end of a run this would delay the last responses by 20 ms.
         inspect.stack()
         self._greenlet = gevent.spawn(self._sample)
 
@@ -77,8 +77,8 @@ class HealthSampler:
         self._lags.record(late_s * 1000)
         if self._record_lag is None:
             return
-        # The stall may have started up to one interval, but at most its own length, before the wake-up was due.
-        # A stall counts once for each interval that it covers, because it lasts for that share of the time.
+        # The stall may have started before the wake-up was due: by one interval at most, and by its length at most. It
+        # is recorded once for each interval that it covers, so that its share of the records is its share of the time.
         stall_ms = (late_s + min(late_s, LAG_INTERVAL_S)) * 1000
         for _ in range(1 + int(late_s / LAG_INTERVAL_S)):
             self._record_lag(WAKE_UP, stall_ms)

@@ -24,9 +24,8 @@ OnError = Callable[[str, Listener, BaseException], None]
 class WatchedHook(EventHook):
     """A hook of Locust that also calls the gate.
 
-    `first` is called before the listeners and `last` after them. `on_error` is called for every exception that Locust
-    only logs. If `on_error` is given, it is also called for `sys.exit()` in a listener, which then does not end the
-    process before the verdict.
+    `first` is called before the listeners, and `last` after them. `on_error` is called for every exception that Locust
+    would only log, and for `sys.exit()` in a listener. With `on_error`, `sys.exit()` does not end the process.
     """
 
     name: str
@@ -44,27 +43,27 @@ class WatchedHook(EventHook):
     def fire(self, *, reverse: bool = False, **event: Any) -> None:
         """Call the gate and every listener; see `EventHook.fire`.
 
-        A control flow exception of a listener is raised after all listeners have run, because Locust's own listener,
-        which updates its tables, can come later.
+        A control flow exception of a listener is raised after all listeners have run. Otherwise it could prevent
+        Locust's own listener, which updates its tables.
         """
         if self.first is not None:
             self._call(self.first, event)
-        steering: Exception | None = None
+        control_flow: Exception | None = None
         try:
             for listener in self._handlers[::-1] if reverse else self._handlers.copy():
-                steering = self._call(listener, event) or steering
+                control_flow = self._call(listener, event) or control_flow
         finally:
             if self.last is not None:
                 self._call(self.last, event)
-        if steering is not None:
-            raise steering
+        if control_flow is not None:
+            raise control_flow
 
     def _call(self, listener: Listener, event: dict[str, Any]) -> Exception | None:
         """Call a listener. Return its control flow exception, if any."""
         try:
             listener(**event)
-        except CONTROL_FLOW as steering:
-            return steering
+        except CONTROL_FLOW as control_flow:
+            return control_flow
         except Exception as error:  # noqa: BLE001 - as in Locust's hook
             logging.error("Uncaught exception in event handler: \n%s", traceback.format_exc())  # noqa: LOG015, TRY400
             replace(log, unhandled_greenlet_exception=True)

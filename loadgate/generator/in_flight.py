@@ -1,7 +1,7 @@
-"""Record requests that are in flight when their user or their run ends, for all of Locust's clients.
+"""Record requests that are in flight when their user or their run ends, for all clients of Locust.
 
-Locust records a request after its response has arrived and its `with` block has ended. Requests that are cut off
-before that are recorded here.
+Locust records a request only after its response has arrived and its `with` block has ended. This module records
+requests that are cut off earlier.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from loadgate.generator.request_events import FIRST_BYTE, UnansweredRequestError
 POLL_S = 0.02
 
 _HEADERS_AT = 4
-"""FastHttpSession also accepts headers as the fourth positional argument after the name."""
+"""In FastHttpSession, headers can also be the fourth positional argument after the name."""
 
 fast_request = FastHttpSession.request
 """Locust's original method, for callers that already track the request."""
@@ -41,9 +41,9 @@ _blocks: dict[object, gevent.Greenlet] = {}
 
 
 def settle(is_over: Callable[[], bool]) -> None:
-    """Wait until the requests in flight end or `is_over` returns true, then cut off the remaining ones.
+    """Wait for the requests in flight. Cut off the remaining ones when `is_over` returns true.
 
-    All users have stopped. The remaining requests belong to greenlets that tasks started without waiting for them.
+    Call it after all users have stopped. The remaining requests belong to greenlets that tasks have started.
     """
     here = gevent.getcurrent()
     left = {request for request, greenlet in _open().items() if greenlet is not here}
@@ -52,7 +52,7 @@ def settle(is_over: Callable[[], bool]) -> None:
             gevent.killall([greenlet for request, greenlet in _open().items() if request in left], timeout=1)
             break
         gevent.sleep(POLL_S)
-    # A request of a BaseUser can still be about to be recorded; its greenlet needs one turn for that.
+    # The greenlet of a BaseUser's request may need one more turn to record it.
     gevent.sleep(0)
 
 
@@ -64,7 +64,7 @@ def _open() -> dict[object, gevent.Greenlet]:
 def record_unanswered(
     session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
 ) -> None:
-    """Record a request that was cut off as failed, with the time that it had waited."""
+    """Record a cut off request as failed. Its latency is the time that it waited."""
     waited_ms = (time.perf_counter() - began) * 1000
     session.request_event.fire(
         request_type=method,
@@ -75,24 +75,24 @@ def record_unanswered(
         context=context,
         exception=UnansweredRequestError("no answer when the run ended"),
         start_time=time.time() - waited_ms / 1000,
-        url=session._build_url(url),  # noqa: SLF001 - no public way to it
+        url=session._build_url(url),  # noqa: SLF001 - no public attribute
     )
 
 
 def ends_task(left_by: BaseException | None) -> bool:
-    """Return whether the exception that left a `with` block ends the task. The response's status then decides."""
+    """Return whether the exception that left a `with` block ends the task. If so, the status decides the outcome."""
     return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
 
 
 def mark_failed(response: Any, left_by: BaseException | None) -> None:
-    """Mark a request as failed if an exception leaves its `with` block, unless the block has set a result."""
+    """Mark a request as failed if an exception left its `with` block, unless the block has set a result."""
     if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public attribute for it
         response.failure(left_by)
 
 
 @functools.cache
 def follow_clients() -> None:
-    """Track the requests of Locust's own clients as those of a BaseUser, and start none while a user stops."""
+    """Track the requests of Locust's own clients, and prevent new requests of a user that is being stopped."""
     replace(User, start=_start, stop=_stop)
     replace(Runner, monitor_cpu_and_memory=_monitor_cpu)
     for session_class in (HttpSession, FastHttpSession):
@@ -107,7 +107,7 @@ _locust_stop = User.stop
 
 
 def _monitor_cpu(runner: Runner) -> None:
-    """Monitor the CPU as Locust does, but survive a lack of file descriptors, which would end the run."""
+    """Monitor the CPU as Locust does, and continue after a lack of file descriptors."""
     while True:
         try:
             _locust_monitor_cpu(runner)
@@ -116,7 +116,7 @@ def _monitor_cpu(runner: Runner) -> None:
 
 
 def _start(user: User, group: Any) -> gevent.Greenlet:
-    """Start a user as Locust does, and close its idle connections when it has ended."""
+    """Start a user as Locust does, and close the user's idle connections when it stops."""
     greenlet: gevent.Greenlet = _locust_start(user, group)
     greenlet.rawlink(lambda _: _close_idle(user))
     return greenlet
@@ -129,7 +129,7 @@ def _close_idle(user: User) -> None:
         client.close()
     elif isinstance(client, FastHttpSession):
         for connections in client.client.clientpool.clients.values():
-            idle = connections._connection_pool._socket_queue  # noqa: SLF001 - `close` refuses what is in flight
+            idle = connections._connection_pool._socket_queue  # noqa: SLF001 - `close` would also close requests in flight
             while not idle.empty():
                 idle.get(block=False).close()
 
@@ -137,10 +137,10 @@ def _close_idle(user: User) -> None:
 def _stop(user: User, force: bool = False) -> bool:
     """Stop a user as Locust does, but kill a pausing user immediately.
 
-    Locust kills it at the next turn of the event loop. Until then its pause can end and its next request can start,
-    which would be cut off and count as failed.
+    Locust kills it in the next turn of the event loop. By then its pause can be over, and its next request would start
+    and be cut off.
     """
-    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public way to it
+    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public attribute
         user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
         user._group.killone(user._greenlet)  # noqa: SLF001 - as above; `group` may be the suite's own
         return True
@@ -162,7 +162,7 @@ def _followed(request: Callable[..., Any]) -> Callable[..., Any]:
             with timed(Stopwatch()):
                 response = request(session, method, url, name, *more, **options)
         except Exception:
-            raise  # an error in the code of the task, which Locust reports itself
+            raise  # an error in the code of the task; Locust reports it
         except BaseException:
             sent = {TRACEPARENT: traceparent_in(options.get("headers"))}
             context = {**sent, **session.user.context(), **(options.get("context") or {})}

@@ -1,4 +1,4 @@
-"""Ctrl-C in a Locust process: the first one ends the run, the second one ends all waiting. Also a repeated SIGTERM."""
+"""Handle Ctrl-C and SIGTERM in a Locust process. The first Ctrl-C ends the run, and a second one ends all waiting."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from collections.abc import Callable
 import gevent
 
 SHUTDOWN_WAIT_S = 60.0
-"""Longer than the process needs to end."""
+"""Longer than a process needs to shut down."""
 
 
 class CtrlC:
-    """A handler of SIGINT that interrupts Locust's main greenlet the first time, and then calls `hurry`.
+    """A handler of SIGINT. The first signal interrupts Locust's main greenlet; further signals call `on_repeat`.
 
-    Python's own handler raises in the code that is running: in a request, in a write of a file, or in the event loop,
-    where Locust can hang forever.
+    Python's default handler raises in the code that is running. This can be a request, a write of a file, or the event
+    loop, where Locust can hang forever.
     """
 
-    def __init__(self, hurry: Callable[[], None]) -> None:
+    def __init__(self, on_repeat: Callable[[], None]) -> None:
         self.was_repeated = False
         self.is_ending = False
-        """Set this when the run ends for another reason, so that the next Ctrl-C calls `hurry`."""
-        self._hurry = hurry
+        """Set this when the run ends for another reason. The next Ctrl-C then calls `on_repeat`."""
+        self._on_repeat = on_repeat
         gevent.signal_handler(signal.SIGINT, self._on_signal)
 
     def _on_signal(self) -> None:
         if self.is_ending:
             self.was_repeated = True
-            self._hurry()
+            self._on_repeat()
         else:
             self.is_ending = True
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
 
 
 def wait_for_first_shutdown() -> None:
-    """Wait for the end of the process. A SIGTERM makes Locust start a second shutdown while the first one runs."""
+    """Wait for the end of the process. A SIGTERM makes Locust start a second shutdown during the first one."""
     gevent.sleep(SHUTDOWN_WAIT_S)

@@ -35,7 +35,7 @@ from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 
 _UNTIMED = "No run time limit set"
-"""Prefix of a line of Locust that is false if the gate ends the run."""
+"""Start of a log message of Locust that is wrong if the gate ends the run."""
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class JudgingProcess(Process):
             self._keep_time()
 
     def _check(self) -> None:
-        """Exit with an error for problems that only a user of the web UI could correct."""
+        """Exit with an error if a precondition fails. In the web UI, the user could still correct it."""
         user_classes = classes_with_users(self.choice, self.environment)
         if not self.environment.host and needs_host(user_classes):
             refuse("no host to test: use --host or set TARGET_HOST", ExitCode.USAGE)
@@ -86,13 +86,13 @@ class JudgingProcess(Process):
             refuse(str(error), ExitCode.ERROR)
 
     def _keep_time(self) -> None:
-        """Let the gate end the run, because Locust's timer also counts the time of listeners before the load."""
+        """Let the gate end the run, because Locust's timer includes the time that listeners take before the load."""
         self._run_time_s, self.options.run_time = self.options.run_time, None
         if self._run_time_s is not None:
             logging.getLogger("locust.main").addFilter(lambda record: not str(record.msg).startswith(_UNTIMED))
 
     def profile_problem(self, typed: str) -> str | None:
-        """Return why the web UI's field Profile cannot have this value. `None` if it can.
+        """Return why the field Profile of the web UI cannot have this value. `None` if it can.
 
         The profile is chosen when Locust starts, because it decides which user classes exist.
         """
@@ -109,14 +109,14 @@ class JudgingProcess(Process):
     def begin(self) -> ActiveRun:
         """Start a run."""
         if self._is_headless:
-            # Locust has read this option by now, and still uses it for names of files.
+            # Locust's timer no longer reads this option, but the names of its files contain it.
             self.options.run_time = self._run_time_s
         elif problems := self._preflight():
             self._refuse_start(problems)
         self.reserve.hold()
         self._closing.begin()
-        # A master sends no requests itself.
-        active = self._begin(makes_load=self._master is None, timed_by_gate=self._is_headless)
+        # A master sends no requests.
+        active = self._begin(generates_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
         live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
@@ -127,7 +127,7 @@ class JudgingProcess(Process):
     def begun(self, active: ActiveRun) -> None:
         """End a run immediately if a listener of the suite has stopped it before the load started."""
         closing = self._closing
-        # In this case Locust's master fires no event, but ends its own greenlets.
+        # If the run was stopped, Locust's master fires no event, but it ends its own greenlets.
         if not closing.without_load and (active.run.stopping_s is not None or not len(self.runner.greenlet)):
             closing.without_load = "a test_start listener of the suite stopped the run"
         if closing.without_load:
@@ -136,7 +136,7 @@ class JudgingProcess(Process):
             raise gevent.GreenletExit
 
     def end_load(self) -> None:
-        """End the process after its only run. In the web UI, end only the run."""
+        """End the process. In the web UI, end only the run."""
         if self._is_headless:
             self.runner.quit()
         else:
@@ -159,7 +159,7 @@ class JudgingProcess(Process):
             self._closing.conclude(active.run)
 
     def judged(self, run: Run) -> None:
-        """Print the verdict if the web UI is used. End a process whose users were stopped by the suite."""
+        """In the web UI, print the verdict. Otherwise, end the process if the suite has stopped the run."""
         if self._closing.without_load:
             return
         if not self._is_headless:

@@ -1,4 +1,4 @@
-"""The current live state of a run, cached for the terminal and the web UI."""
+"""Compute and cache the live state of a run for the terminal and the web UI."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from loadgate.live.state import LiveState, live_state
 from loadgate.run.state import Run
 
 REPORTED_AFTER_S = 5
-"""Workers report every 3 s. A second that ended this long ago is complete."""
+"""Workers report every 3 s, so a second that ended this long ago is complete."""
 
 MAX_AGE_S = 0.9
 """Maximum age of a cached state."""
 
 YIELD_S = 0.001
-"""Pause between two parts of the work, in which the event loop reads responses."""
+"""Pause between two parts of the computation, in which the event loop reads responses."""
 
 
 class LiveStateCache:
-    """The live state of one run. It is computed only on request, because it takes time from the load generator."""
+    """The live state of one run. It is computed only on request, because the computation delays the load generator."""
 
     def __init__(self, run: Run, runner: Runner, own_health: HealthSampler, cpu_limit_share: float) -> None:
         self._run = run
@@ -35,7 +35,7 @@ class LiveStateCache:
         self._made_s = 0.0
 
     def state(self) -> LiveState:
-        """Return the current state, or the last one of a run that has ended."""
+        """Return the current state. After the end of the run, return the last state."""
         is_old = time.monotonic() - self._made_s > MAX_AGE_S and self._run.ended_s is None
         if self._state is None or is_old:
             # Set before the computation, so that concurrent callers get the previous state.

@@ -12,8 +12,8 @@ from loadgate.generator.locust_patches import replace
 from loadgate.units import figure, percentage
 
 
-def show_fine_figures() -> None:
-    """Patch Locust's tables, CSV files, reports and web UI to show times without its coarse rounding."""
+def show_precise_figures() -> None:
+    """Patch Locust's tables, CSV files, reports and web UI to show times with three significant digits."""
     replace(stats, bucket_response_time=fine_bucket)
     replace(StatsEntry, to_string=_fine_row, percentile=_fine_percentiles, to_dict=_fine_dict)
     replace(StatsCSV, _percentile_fields=_fine_fields)
@@ -25,7 +25,7 @@ def fine_bucket(response_time: float) -> float:
     Locust's rounding to two digits turns 104.9 ms into 100 ms. These steps keep its histograms below 20,000 entries up
     to 10 s.
     """
-    # Fast path: half the cost of round(response_time, 2), with the same result except for ties.
+    # Fast path: half the cost of round(response_time, 2). Only ties are rounded differently.
     if response_time < 10:
         return int(response_time * 100 + 0.5) / 100
     if response_time < 1000:
@@ -39,7 +39,7 @@ _dict = StatsEntry.to_dict
 def _narrow(value: float | None) -> str:
     """Return a time or a rate for Locust's narrow columns: `0.843`, `105`, `1625`."""
     if value is not None and not math.isfinite(value):
-        return str(value)  # the suite has fired an event with such a time
+        return str(value)  # the suite fired an event with an infinite time or NaN
     return figure(value or 0.0).replace(",", "")
 
 

@@ -1,4 +1,4 @@
-"""Locust's own files: write its HTML report if it is missing, and copy all files to the project's folder."""
+"""Locust's own output files: write a missing HTML report, and copy the files to the project's folder."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def write_missing_html(environment: Environment) -> None:
-    """Write the file of --html if Locust has not, for example after SIGTERM."""
+    """Write the file of --html if Locust has not written it, for example after SIGTERM."""
     options = environment.parsed_options
     if options is None or not options.html_file or environment.stats.start_time is None:
         return
@@ -40,8 +40,8 @@ def write_missing_html(environment: Environment) -> None:
 class ProjectCopies:
     """Copies the files that Locust writes to `reports/...` in another folder to the project's folder.
 
-    The suite can be run from its own folder. A CI job that collects reports still expects the file of
-    `--html reports/performance/smoke.html` in the project's folder. The original file is kept.
+    A suite can be run from its own folder, but CI jobs collect `reports/...` from the project's folder. The original
+    files are kept.
     """
 
     def __init__(self, options: Namespace, project: Project) -> None:

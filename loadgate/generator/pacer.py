@@ -1,7 +1,7 @@
-"""The pacer of an open model: it hands each arrival of a schedule, with its intended start, to a free user.
+"""The pacer of an open model, which passes each arrival of a schedule to a free user.
 
-An arrival is one task of one user class. Classes get arrivals in proportion to their weights. If no user of the class
-is free, the arrival waits. The wait is part of its response time, because there are enough users unless the target is
+An arrival starts one task of one user class. Classes get arrivals in proportion to their weights. If no user of the
+class is free, the arrival waits. The wait is part of its response time, because users run out only if the target is
 slow.
 """
 
@@ -23,8 +23,8 @@ LATE_S = 0.05
 """An arrival counts as late if it starts this long after its intended start: ten times the error of a timer."""
 
 OWN_SLACK_S = 0.005
-"""The time that a timer and the client need to send an arrival for which a user is free. A delay up to this value is
-not part of the response time. A longer delay is, and it also shows in the generator's health."""
+"""The time that a timer and the client need to send a request if a user is free. A delay of up to this value is not
+part of the response time. A longer delay is part of it, and of the generator's health."""
 
 ARRIVAL = "arrival"
 """The name under which the generator's own delay of arrivals is recorded."""
@@ -47,7 +47,7 @@ class Arrival(NamedTuple):
 
 
 class Pacer:
-    """The arrivals of one process. Tasks `take` them and get `None` at the end."""
+    """The arrivals of one process. Each task waits for one with `take`."""
 
     def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
         self._count = count
@@ -88,14 +88,14 @@ class Pacer:
                 free.popleft().set(None)
 
     def _overdue(self) -> int:
-        """Return the number of arrivals whose time has passed but which the greenlet has not handed out."""
+        """Return the number of arrivals whose intended start has passed but which were not handed out."""
         if self._share is None:
             return 0
         elapsed_s = min(time.perf_counter() - self._began, self._until_s)
         return max(0, self._share.count_before(elapsed_s) - self._handed_out)
 
     def take(self, user_class: str) -> Arrival | None:
-        """Wait for the next arrival of a class. `None` at the end."""
+        """Wait for the next arrival of a class and return it. `None` after the last one."""
         if self._over:
             return None
         waiting = self._waiting.get(user_class)
@@ -113,7 +113,7 @@ class Pacer:
     def _hand_out(self, share: WorkerShare) -> None:
         while (start_s := share.start_s(self._handed_out)) is not None and start_s < self._until_s:
             delay_s = self._began + start_s - time.perf_counter()
-            # A late pacer yields only at every YIELD_EVERY-th arrival, so that it catches up.
+            # If the pacer is late, it yields only at every YIELD_EVERY-th arrival, so that it can catch up.
             if delay_s > 0 or self._handed_out % YIELD_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
             self._arrive_next()
@@ -145,7 +145,7 @@ class Pacer:
         return arrival
 
     def _give_back(self, user_class: str, ticket: AsyncResult[Arrival | None]) -> None:
-        """Pass on the arrival of a user that was killed while it waited, if it had already been given one."""
+        """Pass the arrival of a killed user to another user, if it has already received one."""
         free = self._free[user_class]
         if ticket in free:
             free.remove(ticket)

@@ -20,8 +20,8 @@ from loadgate.shape.weighted import weighted_order
 def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) -> Plan:
     """Return the plan of a run that starts now. `timed_by_gate` means that the gate, not Locust, ends the run.
 
-    A LoadTestShape of the suite decides the number of users and the end of the run, unless a given run time ends it
-    earlier.
+    A LoadTestShape of the suite decides the number of users and the end of the run. A run time that was given
+    explicitly can end the run earlier.
 
     Raises:
         RuntimeError: Locust has no options or no runner yet.
@@ -70,12 +70,12 @@ def classes_with_users(choice: Choice, environment: Environment) -> list[type[Us
 
 def _steps(choice: Choice, users: int | None) -> tuple[Step, ...]:
     steps = closed_steps(choice.profile)
-    # Another number of users than the profile's replaces all its stages.
+    # A number of users that differs from the profile's replaces all its stages.
     return tuple(steps if users == steps[0].users else steps[:1])
 
 
 def _fewer_users(choice: Choice, environment: Environment) -> str:
-    """Return a clause with the number of users, if it is smaller than the profile's. Otherwise ""."""
+    """Return a clause with the number of users if it is smaller than that of the profile. Otherwise ""."""
     options, users = environment.parsed_options, closed_steps(choice.profile)[0].users
     if options is None or options.num_users is None or options.open_model or environment.shape_class is not None:
         return ""
@@ -83,7 +83,7 @@ def _fewer_users(choice: Choice, environment: Environment) -> str:
 
 
 def _groups_without_users(choice: Choice, environment: Environment) -> frozenset[str]:
-    """Return the profile's groups without users, because the run has fewer users or only some of the classes."""
+    """Return the profile's groups without users. A run with fewer users or classes than its profile has some."""
     options = environment.parsed_options
     if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):
         return frozenset()
@@ -92,7 +92,7 @@ def _groups_without_users(choice: Choice, environment: Environment) -> frozenset
 
 
 def hosts_under_test(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:
-    """Return the hosts of these user classes: the host of the run, or else those of the classes."""
+    """Return the hosts of these user classes: the host of the run or, without one, the hosts of the classes."""
     if environment.host:
         return [environment.host]
     return list(dict.fromkeys(user.host for user in user_classes if user.host))

@@ -23,7 +23,7 @@ from loadgate.generator.hooks import WatchedHook
 from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.interrupts import wait_for_first_shutdown
 from loadgate.generator.judging import JudgingProcess
-from loadgate.generator.locust_figures import show_fine_figures
+from loadgate.generator.locust_figures import show_precise_figures
 from loadgate.generator.measures import measured
 from loadgate.generator.process import Process, WorkerProcess
 from loadgate.generator.request_events import record_measure, record_request
@@ -88,7 +88,7 @@ State = Idle | Configured | Attached | Running | Judging | Concluded
 class LoadGate:
     """The gate of a process, a state machine whose transitions are Locust's events.
 
-    Its states are idle, configured, attached, running, judging and concluded, and in the web UI running again.
+    Its states are idle, configured, attached, running, judging and concluded. In the web UI, another run can follow.
     """
 
     attached: ClassVar[LoadGate | None] = None
@@ -100,7 +100,7 @@ class LoadGate:
         self._concluding = RLock()
 
     def attach(self, events: Any) -> None:
-        """Listen to Locust's events. This replaces a gate that was attached before."""
+        """Listen to Locust's events. A gate that was attached before is replaced."""
         calls: dict[str, dict[str, Any]] = {
             "init_command_line_parser": {"last": self._on_parser},
             "init": {"last": self._on_init},
@@ -116,15 +116,15 @@ class LoadGate:
             "quit": {"last": self._on_quit},
         }
         for name, called in calls.items():
-            # In these events Locust itself exits after an error of the suite, or has already ended.
-            heard = (
+            # After an error of the suite in these events, Locust exits or has already ended.
+            error_handler = (
                 {} if name in {"init_command_line_parser", "init", "quit"} else {"on_error": self._on_listener_error}
             )
-            WatchedHook.take_over(getattr(events, name), name, **called, **heard)
+            WatchedHook.take_over(getattr(events, name), name, **called, **error_handler)
         WatchedHook.take_over(measured, "measured", first=self._on_measure)
         LoadGate.attached = self
         follow_clients()
-        show_fine_figures()
+        show_precise_figures()
 
     def live_state(self) -> LiveState | None:
         """Return the live state of the current run, for the web UI."""
@@ -137,7 +137,7 @@ class LoadGate:
 
     @property
     def _process(self) -> Process | None:
-        """Return this process, once Locust has started."""
+        """Return this process. `None` before Locust has started."""
         return None if isinstance(self._state, Idle | Configured) else self._state.process
 
     @property
@@ -146,7 +146,7 @@ class LoadGate:
         return process if isinstance(process := self._process, JudgingProcess) else None
 
     def _active(self) -> ActiveRun | None:
-        """Return the run in progress."""
+        """Return the run in progress. `None` if there is none."""
         return self._state.active if isinstance(self._state, Running) else None
 
     # Before the run
@@ -163,7 +163,7 @@ class LoadGate:
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
         if not isinstance(self._state, Configured):
             raise TypeError("Locust was set up without its command line")
-        # A parent `loadgate run` shares standard output with this process and reports its failure itself.
+        # `loadgate run` shares its standard output with this process and reports a failure itself.
         use_safe_streams(reports_loss=LIVE_VARIABLE not in os.environ)
         declare_groups(environment.user_classes)  # includes classes that the suite did not pass to install
         self._state = Attached(self._new_process(self._state.choice, environment, runner))
@@ -273,7 +273,7 @@ class LoadGate:
             self._end(state, environment.stop_timeout)
 
     def _end(self, state: Running, stop_timeout_s: float) -> None:
-        """End a run now, or wait for its end if another greenlet is already ending it."""
+        """End a run, or wait for its end if another greenlet is already ending it."""
         run, process = state.active.run, state.process
         process.end_now(run)
         if self._judge is None:

@@ -1,4 +1,4 @@
-"""A Locust process with a gate: the common base, and the worker. See `loadgate.generator.judging` for the others."""
+"""A Locust process with a gate: the base class, and the worker. The other kinds are in `judging`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from loadgate.run.state import Run
 
 
 class Process(ABC):
-    """A Locust process with a gate, of any kind, after Locust has started."""
+    """The base class of Locust processes with a gate, used after Locust has started."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Process(ABC):
         self.reserve = Reserve()
         self.dispatchers = Dispatchers(self._load_changes)
         # A second Ctrl-C kills the users, so that their requests in flight count as unanswered.
-        self.ctrl_c = CtrlC(hurry=lambda: runner.user_greenlets.kill(block=False))
+        self.ctrl_c = CtrlC(on_repeat=lambda: runner.user_greenlets.kill(block=False))
 
     @property
     def options(self) -> Any:
@@ -60,10 +60,10 @@ class Process(ABC):
         return self.ctrl_c.is_ending
 
     def stop_load(self, run: Run) -> None:
-        """Note what ends the load of a run, and start no more users."""
+        """Note the cause of the end of the load, and start no more users."""
         run.end_by(cause_of_end(run, self.runner, is_interrupted=self.is_told_to_stop()))
         if gevent.getcurrent() in self.runner.user_greenlets:
-            # The end of the run was started by a user, whose greenlet is about to be killed.
+            # A user has stopped the run, and its greenlet is about to be killed.
             gevent.spawn(self.end_load)
         run.stopping_s = time.time()
         self.dispatchers.halt()
@@ -87,10 +87,10 @@ class Process(ABC):
         if active is not None:
             active.run.record_exception(error, error.__traceback__, f"{where}: ")
 
-    def _begin(self, *, makes_load: bool, timed_by_gate: bool) -> ActiveRun:
+    def _begin(self, *, generates_load: bool, timed_by_gate: bool) -> ActiveRun:
         plan = make_plan(self.choice, self.environment, timed_by_gate=timed_by_gate)
         limits, is_open = self.suite.generator_limits, self.options.open_model
-        return ActiveRun.begin(plan, process_name(self.runner), limits, makes_load=makes_load, is_open=is_open)
+        return ActiveRun.begin(plan, process_name(self.runner), limits, generates_load=generates_load, is_open=is_open)
 
     def _load_changes(self) -> None:
         active = self.current()
@@ -99,7 +99,7 @@ class Process(ABC):
 
 
 class WorkerProcess(Process):
-    """A worker. It follows its master, which determines the verdict."""
+    """A worker. Its master determines the verdict."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class WorkerProcess(Process):
         """Start a run."""
         self.reserve.hold()
         self.environment.process_exit_code = 0
-        return self._begin(makes_load=True, timed_by_gate=False)
+        return self._begin(generates_load=True, timed_by_gate=False)
 
     def is_told_to_stop(self) -> bool:
         """Return whether the master or an interrupt is ending the load."""

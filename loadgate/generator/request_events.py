@@ -14,7 +14,7 @@ from locust.exception import CatchResponseError
 from loadgate.credentials import without_credentials
 from loadgate.generator.client.tracing import request_ids
 from loadgate.generator.descriptors import exhausted_resource
-from loadgate.generator.groups import GROUP, group_here
+from loadgate.generator.groups import GROUP, current_group
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.run.judgement import CUT_OFF, UNSENT, Ending
 from loadgate.run.measure import Measure
@@ -33,15 +33,15 @@ INVALID_VALUES = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
 class UnansweredRequestError(Exception):
-    """A request had no response when its user was stopped. It counts as a failure, with the time that it waited."""
+    """The error of a request without a response when its user was stopped. Its latency is the time that it waited."""
 
 
 def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str] = ()) -> None:
-    """Record one of Locust's request events. Invalid events become rejected samples, which the verdict states.
+    """Record one of Locust's request events. An invalid event becomes a rejected sample, which the verdict states.
 
-    Two kinds are only counted: requests that the machine of the load generator could not send, because they say nothing
-    about the target, and requests that an interrupt of the run cut off. An event whose type is in `measures` is
-    recorded as a measure, unless it failed.
+    Two kinds of requests are only counted: those that the load generator's machine could not send, because they say
+    nothing about the target, and those that an interrupt cut off. An event whose type is in `measures` is recorded as a
+    measure, unless it has an exception.
     """
     exception = event.get("exception")
     if exception is not None:
@@ -93,12 +93,12 @@ def finished_request(
     **_: Any,
 ) -> FinishedRequest:
     """Return the request of a request event, given its arguments. A request without a time (None) has no latency."""
-    service_ms = max(response_time or 0.0, 0.0)  # this order of arguments keeps NaN, which is then rejected
+    service_ms = max(response_time or 0.0, 0.0)  # in this order, max returns NaN, which is then rejected
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
     is_timed = response_time is not None
     error = without_credentials(error_text(exception, response)) if exception else None
-    # Positional arguments: keyword arguments would more than double the time of this call.
+    # Fast path: with keyword arguments this call takes more than twice as long.
     return FinishedRequest(
         request_name(request_type, name),
         Outcome.SUCCESS if error is None else Outcome.FAILURE,
@@ -107,7 +107,7 @@ def finished_request(
         request_type,
         int(response_length or 0),
         error,
-        str(context[GROUP]) if context and GROUP in context else group_here(),
+        str(context[GROUP]) if context and GROUP in context else current_group(),
         service_ms if is_timed and lateness_ms is not None else None,
         partial(request_ids, context, response),
     )
@@ -120,7 +120,7 @@ def request_name(request_type: str, name: str) -> str:
 
 
 def error_text(exception: Any, response: Any = None) -> str:
-    """Return the text of an error without parts that differ between requests, so that equal errors count together."""
+    """Return the text of an error without the parts that differ between requests. Equal errors count together."""
     if isinstance(exception, LocustBadStatusCode):
         return f"HTTP {getattr(exception, 'code', 'error')}"
     if isinstance(exception, CatchResponseError | str):

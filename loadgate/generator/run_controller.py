@@ -1,4 +1,4 @@
-"""Control a run from the process with the verdict: stages, arrivals, live state, and rules with `abort`."""
+"""Control a run in the process that determines the verdict: stages, arrivals, live state, and rules with `abort`."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.stages import Step, open_stage_starts
 
 SETTLE_S = 0.5
-"""Time from the start of the last user to the steady stage or to the first arrival. In this time Locust blocks the
-event loop for 10 to 60 ms, and new users send their first requests in one burst on new connections. Both cause lag."""
+"""Time from the start of the last user to the steady stage or to the first arrival. During this time the generator
+lags: Locust blocks the event loop for 10 to 60 ms, and new users send their first requests in a burst on new
+connections."""
 
 EMPTY_RULES_AFTER_S = 30
-"""Time after the start of a run at which rules whose scope has no requests are reported."""
+"""Time after the start of a run at which a warning names the rules whose scope has no requests."""
 
 LAST_ARRIVAL_S = 0.1
 """Time from the end of an open model's schedule to the end of its load, so that the last arrival reaches its user."""
@@ -44,10 +45,10 @@ class RunController:
         self._live_states = live_states
         self._generators = generators
         self._end = end
-        self._listener = StateWriter.from_environment()
+        self._state_writer = StateWriter.from_environment()
         self._has_warned = False
-        self._arriving = False
-        self._settling = gevent.Greenlet()
+        self._arrivals_started = False
+        self._settle_timer = gevent.Greenlet()
         self._loop = gevent.Greenlet(self._control)
         self._steps: list[Step] = list(run.plan.steps)
         self._label = self._steps.pop(0).label if self._steps else STEADY
@@ -56,20 +57,20 @@ class RunController:
 
     def stop(self) -> None:
         """Stop the control of the run."""
-        self._settling.kill()
+        self._settle_timer.kill()
         self._loop.kill()
 
     def load_changes(self) -> None:
-        """Handle the start of a change of the number of users: by the run, a stage or the web UI."""
+        """Handle the start of a change of the number of users, which the run, a stage or the web UI causes."""
         run = self._run
         if not self._loop.started:
             self._begin()
-        self._settling.kill(block=False)
+        self._settle_timer.kill(block=False)
         if run.plan.arrivals is None and run.stopping_s is None:
             self._mark(RAMP)
 
     def _begin(self) -> None:
-        """Set the start of the run to now. Earlier work of the suite's listeners is not part of it."""
+        """Set the start of the run to now, because the suite's listeners have delayed it."""
         run = self._run
         run.started_s = self._counted_s = time.time()
         self._loop.start()
@@ -82,12 +83,12 @@ class RunController:
         if run.stopping_s is not None:
             return
         if schedule is None:
-            self._settling.kill(block=False)
-            self._settling = gevent.spawn_later(SETTLE_S, self._load_is_steady)
+            self._settle_timer.kill(block=False)
+            self._settle_timer = gevent.spawn_later(SETTLE_S, self._load_is_steady)
             return
-        if self._arriving:
+        if self._arrivals_started:
             return
-        self._arriving = True
+        self._arrivals_started = True
         gevent.spawn_later(SETTLE_S, self._begin_arrivals, schedule)
 
     def _load_is_steady(self) -> None:
@@ -101,7 +102,7 @@ class RunController:
         marks = open_stage_starts(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
         self._generators.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
-        # The time in which the pool of users was started is not part of the schedule.
+        # The schedule starts now, after the pool of users has started.
         run.started_s = time.time()
         run.schedule_stages(marks)
         if until_s is not None:
@@ -117,7 +118,7 @@ class RunController:
         self._generators.enter_stage(label)
 
     def _warn_of_empty_rules(self) -> None:
-        """Warn once of rules whose scope has no requests, long before a long run ends inconclusive."""
+        """Warn once about rules whose scope has no requests, before a long run ends as inconclusive."""
         run = self._run
         if self._has_warned or run.elapsed_s < EMPTY_RULES_AFTER_S:
             return
@@ -132,10 +133,10 @@ class RunController:
             self._count_users()
             self._live_states.note_health()
             self._generators.check_processes(self._run)
-            if self._listener is not None:
-                self._listener.write(self._live_states.state())
+            if self._state_writer is not None:
+                self._state_writer.write(self._live_states.state())
             self._check_abort()
-            self._take_due_step()
+            self._start_due_step()
             gevent.sleep(1)
 
     def _count_users(self) -> None:
@@ -147,7 +148,7 @@ class RunController:
         self._counted_s = now_s
         run.user_counts.append((int(now_s), sum(by_class.values())))
 
-    def _take_due_step(self) -> None:
+    def _start_due_step(self) -> None:
         if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.stopping_s is not None:
             return
         step = self._steps.pop(0)

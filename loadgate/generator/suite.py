@@ -54,9 +54,9 @@ class Choice:
     user_classes: tuple[type[User], ...]
     """The classes to which the profile gives a weight."""
     given: frozenset[str] = frozenset()
-    """The options among num_users, spawn_rate and run_time that the user set in any way."""
+    """The options among num_users, spawn_rate and run_time that were set, in any source."""
     overrides: tuple[str, ...] = ()
-    """Sentences about configuration files or environment variables that override the profile."""
+    """Sentences about configuration files and environment variables that override the profile."""
     request_types: frozenset[str] = frozenset()
     """Types of request events that the suite declares as requests or as measures."""
 
@@ -99,9 +99,9 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
 
 
 def host_problems(suite: Suite, hosts: Sequence[str], user_classes: Sequence[type[User]]) -> list[str]:
-    """Return one line for each wrong host. Hosts with a scheme other than HTTP are not checked.
+    """Return one line for each invalid host. Hosts with a scheme other than HTTP are not checked.
 
-    A host without a scheme is wrong if all users send HTTP, unless the suite turns its checks off.
+    A host without a scheme is invalid if all users send HTTP, unless the suite has turned its checks off.
     """
     is_checked = suite.preflight is None or bool(suite.preflight)
     must_be_http = is_checked and all(issubclass(user, HttpUser | FastHttpUser) for user in user_classes)
@@ -114,7 +114,7 @@ def preflight_problems(
 ) -> list[str]:
     """Return one line for each failed check. `user_classes` are the classes that will have users.
 
-    Only HTTP hosts are checked, because other hosts belong to clients of the suite.
+    Only HTTP hosts are checked, because the suite brings its own clients for other hosts.
     """
     checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
     wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]
@@ -122,7 +122,7 @@ def preflight_problems(
     for user, check in wanted:
         if isinstance(check, str) and check not in declared and declared:
             return [f"{user}.preflight names {check!r}, which no [[tool.loadgate.doctor]] declares"]
-        # Outside the suite's project no checks are declared; names of checks are then ignored.
+        # Outside the suite's project, no checks are declared, and the names of checks are ignored.
         found = declared.get(check) if isinstance(check, str) else check
         checks += [found] if found is not None and found not in checks else []
     checked = [host for host in hosts if is_http(host)]

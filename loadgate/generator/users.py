@@ -1,4 +1,4 @@
-"""BaseUser: a FastHttpUser that records every request, even one that is cut off."""
+"""`BaseUser`, a FastHttpUser that records every request, including requests that are cut off."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SESSION_OPTIONS = {
     "proxy_host": "proxy_host",
     "proxy_port": "proxy_port",
 }
-"""The options of FastHttpUser's session, and the attribute of the user for each."""
+"""Maps each option of FastHttpUser's session to the attribute of the user class."""
 
 _OF_SESSION = {"client_pool", "ssl_context_factory"}
 """The options that the session does not pass to its user agent."""
@@ -61,7 +61,7 @@ def _never_waits(listener: Callable[..., Any]) -> bool:
 
 
 class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,misc]  # as LazyResponse
-    """A response that is recorded once: by its `with` block if it has one, else immediately by its status."""
+    """A response that is recorded once: at the end of its `with` block or, without a block, immediately."""
 
     began = 0.0
     """The time at which the request was sent (`time.perf_counter`)."""
@@ -72,7 +72,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
         """Let the block call `success()` or `failure(...)`. If it calls neither, the status decides."""
         if self._reported:
             raise LocustError(
-                "This response is already recorded by its status. Write the request itself in the with statement: "
+                "This response has already been recorded by its status. Send the request in the with statement: "
                 "`with self.client.get(...) as response:`"
             )
         super().__enter__()  # type: ignore[no-untyped-call]
@@ -81,7 +81,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
     def __exit__(  # type: ignore[override]  # as in Locust
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        """Record the request. An exception that leaves the block makes it a failure and is raised in the task."""
+        """Record the request. An exception in the block makes the request a failure and is raised in the task."""
         if ends_task(value):
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return False
@@ -97,11 +97,13 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
         super().failure(exc)  # type: ignore[no-untyped-call]
 
     def expect(self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None) -> Any:
-        """Mark the request by its status and, if `content` is given, by its JSON document. Use it in a `with` block.
+        """Check the status and, if `content` is given, the JSON document. Use it in a `with` block.
+
+        The result marks the request as successful or failed.
 
         `content` maps dotted paths (`components.redis.status`, `items.0.id`) to expected values, as in
-        `loadgate.checks.HttpCheck`. Returns the JSON document. Returns `None` after a failure, and if no `content` is
-        given and the body is not JSON.
+        `loadgate.checks.HttpCheck`. Returns the JSON document, or `None` if a check failed. Without `content`, the
+        body need not be JSON, and the result can be `None`.
         """
         allowed = {status} if isinstance(status, int) else set(status)
         if self.status_code not in allowed:
@@ -115,7 +117,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
         return document
 
     def _document(self, content: Mapping[str, Any] | None) -> tuple[Any, str | None]:
-        """Return the JSON document of the body, and the first problem with it."""
+        """Return the JSON document of the body, and its first problem, if any."""
         try:
             document = json.loads(self.text or "")
         except ValueError:
@@ -134,7 +136,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
 
 
 class GateSession(FastHttpSession):
-    """Locust's session, but `with` blocks need no `catch_response=True`, and requests that are cut off are recorded."""
+    """Locust's session. `with` blocks need no `catch_response=True`, and requests that are cut off are recorded."""
 
     def __init__(self, base_url: str | None, request_event: Any, user: User | None, **options: Any) -> None:
         """Create a session. `options` are those of FastHttpSession and of its user agent."""
@@ -170,7 +172,7 @@ class GateSession(FastHttpSession):
                     self, method, url, name=name, catch_response=True, context=context or {}, **kwargs
                 )
         except Exception:
-            raise  # an error in the code of the task, which Locust reports itself
+            raise  # an error in the code of the task; Locust reports it
         except BaseException:
             context = {TRACEPARENT: stopwatch.traceparent, **(context or {})}
             if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(began)) is not None:
@@ -190,8 +192,8 @@ class GateSession(FastHttpSession):
         if not catch_response:
             answer.report_unless_entered()
         else:
-            # The callback runs when this greenlet yields. A `with` statement on the response enters its block before
-            # that. If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
+            # The callback runs when this greenlet yields, which is after a `with` statement has entered its block. If
+            # no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
             light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
@@ -204,7 +206,7 @@ class BaseUser(FastHttpUser):
     `group = "health"` assigns the requests of a class and its subclasses to a group, for rules such as
     `health: p95 < 100ms`. Without it, the name of the class is its group. `preflight` lists checks that must pass
     before a run in which the class has users: a `Check`, or the name of one in `[[tool.loadgate.doctor]]`. Both
-    timeouts are finite, so that requests to a target that hangs fail.
+    timeouts are finite, so that requests fail if the target hangs.
     """
 
     abstract = True
@@ -240,7 +242,7 @@ class BaseUser(FastHttpUser):
             raise StopUser
 
     def lateness_ms(self, began: float | None) -> float | None:
-        """Return the delay of a request that started at `began` (perf_counter) after the intended start of its arrival.
+        """Return the time from the intended start of the arrival to `began` (perf_counter), the start of its request.
 
         Only the first request of a task can have a delay. `None` in a closed model.
         """

@@ -1,4 +1,4 @@
-"""A tab of Locust's web UI with the live state of the rules, the same state as JSON, and a download of the report."""
+"""A tab of Locust's web UI with the live state of the rules, and routes for this state and for the report."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = {
 }
 
 
-class Watched(Protocol):
+class TabSource(Protocol):
     """The source of the data in the tab."""
 
     def live_state(self) -> LiveState | None:
@@ -48,8 +48,8 @@ def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None])
         web_ui.app.before_request(refuse)
 
 
-def add_tab(web_ui: WebUI, watched: Watched) -> None:
-    """Add the tab, `/loadgate/state` and `/loadgate/report` to the web UI of a process that has the verdict."""
+def add_tab(web_ui: WebUI, source: TabSource) -> None:
+    """Add the tab, `/loadgate/state` and `/loadgate/report` to the web UI."""
     app = web_ui.app
     if app is None:
         return
@@ -63,12 +63,12 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
     }
 
     def state() -> Response:
-        running, conclusion = watched.live_state(), watched.last_conclusion()
+        running, conclusion = source.live_state(), source.last_conclusion()
         verdict = conclusion.document.verdict.model_dump(mode="json") if conclusion is not None else None
         return jsonify({"running": running.to_json() if running is not None else None, "verdict": verdict})
 
     def report() -> Response:
-        conclusion = watched.last_conclusion()
+        conclusion = source.last_conclusion()
         if conclusion is None or conclusion.report is None:
             return Response("No report yet. It is available when a run has ended.\n", 404, mimetype="text/plain")
         return send_file(conclusion.report.resolve(), as_attachment=True)
@@ -77,11 +77,11 @@ def add_tab(web_ui: WebUI, watched: Watched) -> None:
         # Locust's page reads the rows of additional tables from this response.
         if request.endpoint == "locust.request_stats" and response.is_json:
             document = response.get_json()
-            if document.get("state") == STATE_STOPPED and watched.live_state() is not None:
-                # The page stops polling when a run has stopped, and would then never show the verdict.
+            if document.get("state") == STATE_STOPPED and source.live_state() is not None:
+                # The page stops polling when a run has stopped, so it would not show the verdict.
                 document["state"] = STATE_STOPPING
             others = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
-            rows = tab_rows(watched.live_state(), watched.last_conclusion())
+            rows = tab_rows(source.live_state(), source.last_conclusion())
             response.set_data(jsonify(document | {"extended_stats": [*others, {"key": KEY, "data": rows}]}).get_data())
         return response
 

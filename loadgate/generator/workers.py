@@ -1,4 +1,4 @@
-"""The messages between a master and its workers. They make sure that the verdict includes all workers' requests."""
+"""The messages between a master and its workers. With them, the verdict includes the requests of all workers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.generator.active_run import ActiveRun
-from loadgate.generator.clocks import WorkerClocks, moved
+from loadgate.generator.clocks import WorkerClocks, shifted
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
@@ -21,18 +21,18 @@ from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
 FINISH = "loadgate_finish"
 """Master to worker: stop the users, wait for requests in flight, send the final report.
 
-Data: {"stop_timeout_s", "ended_by"}, the latter as in `EndedBy`.
+Data: {"stop_timeout_s", "ended_by"}. `ended_by` is a value of `EndedBy`.
 """
 FINAL = "loadgate_final"
 """Worker to master: the final report."""
 STAGE = "loadgate_stage"
-"""Master to worker: set the stage of requests from now on. Data: {"label"}."""
+"""Master to worker: set the stage of requests that start from now on. Data: {"label"}."""
 ARRIVALS = "loadgate_arrivals"
 """Master to worker: start your share of the arrivals. Data: see `MasterSide.start_arrivals`."""
 ARRIVING = "loadgate_arriving"
 """Worker to master: the arrivals have started."""
 CLOCK = "loadgate_clock"
-"""Master to worker: {"sent_s"}, its time. Worker to master: the same with its own time as "worker_s"."""
+"""Master to worker: {"sent_s"}, the master's time. Worker to master: the same, with the worker's time as "worker_s"."""
 REPORT = "loadgate"
 """Key of the report within Locust's periodic report."""
 
@@ -41,7 +41,7 @@ GRACE_S = 5.0
 
 
 class WorkerSide:
-    """The worker's side: it follows the master's messages and sends reports."""
+    """The worker's side: it executes the master's messages and sends reports."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class WorkerSide:
         runner.register_message(CLOCK, self._on_clock)
 
     def is_told_to_stop(self) -> bool:
-        """Return whether the master, and not the suite, ends the load of this worker."""
+        """Return whether the master ends the load of this worker. If not, the suite does."""
         return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
 
     def finish(self, stop_timeout_s: float) -> None:
@@ -95,7 +95,7 @@ class WorkerSide:
         active.run.schedule_stages((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
-        # Arrivals of a class without users on this worker would wait forever.
+        # On this worker, arrivals of a class without users would wait forever.
         here = {name for name, count in self._runner.user_classes_count.items() if count}
         active.pacer.start(
             share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
@@ -116,7 +116,7 @@ class MasterSide:
         runner.register_message(ARRIVING, self._on_arriving)
 
     def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
-        """Add the report that is part of Locust's report."""
+        """Add the gate's part of a periodic report of Locust."""
         if REPORT in data:
             self._merge(client_id, data[REPORT])
 
@@ -132,7 +132,7 @@ class MasterSide:
         until_s: float | None,
     ) -> None:
         """Start each worker's share of the arrivals, and wait until all have started."""
-        clients = self._serving()
+        clients = self._workers_with_users()
         segments = [
             [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
             for item in schedule.segments
@@ -151,13 +151,13 @@ class MasterSide:
         while not self._arriving.issuperset(clients) and time.monotonic() < deadline:
             gevent.sleep(0.01)
 
-    def _serving(self) -> list[str]:
-        """Return the workers with users, because only they can serve arrivals. All workers if none reports users."""
+    def _workers_with_users(self) -> list[str]:
+        """Return the ids of the workers with users, which can start arrivals, or of all workers if none has users."""
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
     def check_processes(self, run: Run) -> None:
-        """Query the workers' clocks and note which workers are present. Call it every second."""
+        """Query the workers' clocks, and note which workers are present. Call it every second."""
         self._ask_clocks()
         self._note_missing(run)
 
@@ -167,7 +167,7 @@ class MasterSide:
                 self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
 
     def _note_missing(self, run: Run) -> None:
-        """Note workers that Locust considers missing, and those that came back."""
+        """Note workers that Locust considers missing, and workers that have come back."""
         for client in self._runner.clients.all:
             worker = self._label(client.id)
             if client.state == STATE_MISSING:
@@ -176,14 +176,14 @@ class MasterSide:
                 is_heard = client.heartbeat >= HEARTBEAT_LIVENESS - 1
                 run.workers.mark_present(worker, run.elapsed_s, is_heard=is_heard)
 
-    def finish(self, run: Run, stop_timeout_s: float, hurried: Callable[[], bool]) -> None:
+    def finish(self, run: Run, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:
         """Tell the workers to finish, and wait for their final reports until the timeout."""
         self._runner.send_message(
             FINISH,
             {"stop_timeout_s": stop_timeout_s, "ended_by": (run.ended_by or EndedBy.TIME).value},
         )
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
-        while self._unfinished(run) and time.monotonic() < deadline and not hurried():
+        while self._unfinished(run) and time.monotonic() < deadline and not must_hurry():
             gevent.sleep(0.05)
         self._note_missing(run)
 
@@ -215,7 +215,7 @@ class MasterSide:
         worker = self._label(client_id)
         self._clocks.assume(worker, worker_s=report["sent_s"], received_s=time.time())
         if shift_s := self._clocks.shift_s(worker):
-            report = {**report, **{part: moved(report[part], shift_s) for part in ("delta", "lags")}}
+            report = {**report, **{part: shifted(report[part], shift_s) for part in ("delta", "lags")}}
         run.remarks = tuple(self._clocks.remarks())
         run.merge_report(report, worker)
 

@@ -9,14 +9,14 @@ from locust import stats
 from locust.env import Environment
 from locust.html import get_html_report
 
-from loadgate.generator.locust_figures import show_fine_figures
+from loadgate.generator.locust_figures import show_precise_figures
 
 TIMES_MS = (0.12204100039525656, 99.95000000000002, 104.94999999999999, 1624.9000000001, 12345.6789)
 COLUMNS = (0, 1, 20, 40, 60, 79, 80, 81, 83, 84, 85, 88, 100, 200)
 
 
 def main() -> None:
-    show_fine_figures()
+    show_precise_figures()
     environment = Environment()
     environment.create_local_runner()
     figures = environment.stats
