@@ -13,7 +13,8 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.app.task import Context
 
-from inference_core.llm.ended_tasks import LeaseReleaser
+from inference_core.celery.app import create_celery
+from inference_core.llm.ended_tasks import install
 from inference_core.llm.limits import lease_keys
 from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
@@ -64,7 +65,7 @@ def test_task_that_the_worker_ends_gives_its_lease_back(
     task_id, other_id, key = str(uuid4()), str(uuid4()), f"user:{uuid4()}"
     leases, reserved = lease_keys(key)
     task = Named("llm.explain")
-    with keys_of_service(redis_url) as redis, listening(LeaseReleaser(service_settings())):
+    with keys_of_service(redis_url) as redis, listening(service_settings()):
         redis.zadd(leases, {task_id: 9e15, other_id: 9e15})
         redis.hset(reserved, mapping={task_id: 5, other_id: 7})
         ends(Named("somebody.elses"), task_id, [{"key": key}])
@@ -84,11 +85,14 @@ class Named:
 
 
 @contextmanager
-def listening(releaser: LeaseReleaser) -> Iterator[None]:
-    signals.task_revoked.connect(releaser.revoked, weak=False)
-    signals.task_failure.connect(releaser.failed, weak=False)
+def listening(settings: Settings) -> Iterator[None]:
+    """What a worker's process hears of its tasks."""
+    celery, heard = create_celery(settings, "client"), (signals.task_revoked, signals.task_failure)
+    before = [list(signal.receivers or ()) for signal in heard]
+    install(celery)
     try:
         yield
     finally:
-        signals.task_revoked.disconnect(releaser.revoked)
-        signals.task_failure.disconnect(releaser.failed)
+        for signal, receivers in zip(heard, before, strict=True):
+            signal.receivers = receivers
+        celery.close()

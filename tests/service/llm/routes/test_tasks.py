@@ -12,7 +12,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from inference_core.celery.app import create_celery
 from inference_core.llm.limits import lease_keys
+from inference_core.settings import Settings
 from inference_core.stack.ports import free_port
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.processes import keys_of_service, wait_until
@@ -147,6 +149,23 @@ def test_task_that_is_stopped_while_it_runs_counts_its_prompt_and_gives_its_leas
         assert int(redis.get(day) or 0) == books()["total_tokens"] >= 100  # type: ignore[arg-type]  # not awaitable
     assert books()["requests"] == 1
     result(api, submit(api, "/llm/explain", {"question": "Why?"}, mine), mine)  # the worker goes on
+
+
+def test_task_whose_process_is_killed_past_the_api_gives_its_lease_back(api: ApiProcess, redis_url: str) -> None:
+    mine = bearer(api)
+    user_id = call(api, "GET", "/auth/me", mine).json()["id"]
+    task_id = submit(api, "/llm/explain", {"question": "Why?"}, {**mine, "X-LLM-Fault": "slow_first_token:60"})
+    leases, _ = lease_keys(f"user:{user_id}")
+    celery = create_celery(Settings(_env_file=None, redis_url=redis_url), "client")
+    with keys_of_service(redis_url) as redis:
+        wait_until(
+            lambda: call(api, "GET", "/llm/usage", mine).json()["totals"]["requests"] == 1, what="the task begun"
+        )
+        assert redis.zcard(leases) == 1
+        # Its process has no chance to give anything back by itself.
+        celery.control.revoke(task_id, terminate=True, signal="SIGKILL", reply=False)
+        wait_until(lambda: redis.zcard(leases) == 0, what="the lease given back")
+    celery.close()
 
 
 def test_failure_of_the_provider_is_the_tasks_result(api: ApiProcess) -> None:
