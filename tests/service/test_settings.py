@@ -168,6 +168,8 @@ REFUSED = [
     ("DATABASE_URL", "sqlite:///x\n.db", "contains a line end"),
     ("DATABASE_URL", "sqlite:///x\udcff.db", "is not UTF-8"),
     ("PUBLIC_URL", "javascript:alert(1)", "must be an address such as https://app.example.com"),
+    ("PUBLIC_URL", "javascript://app.example.com/%0Aalert(1)", "must be an address"),
+    ("PUBLIC_URL", "ftp://app.example.com", "must be an address"),
     ("PUBLIC_URL", "app.example.com", "must be an address"),
     ("PUBLIC_URL", "https://", "must be an address"),
     ("PUBLIC_URL", "https://x/?a=b", "must be an address"),
