@@ -1,4 +1,4 @@
-"""Bound the size of the page: of very many request names, show the most relevant ones."""
+"""Bound the size of the page: show only the most relevant request names."""
 
 from __future__ import annotations
 

@@ -24,12 +24,12 @@ SPECTRUM_STEP = 0.05
 
 MAX_MEMORY_POINTS = 1500
 
-# From here on each level takes half as long again for a hundredth of the size.
+# Each higher level takes 1.5 times as long and saves only 1 %.
 _ZLIB_LEVEL = 6
 
 
 def run_series(document: RunDocument) -> ChartSeries:
-    """Return the series of a whole run. The page and other files are made from them."""
+    """Return the series of a whole run, for the page and other files."""
     return chart_series(document, document.run.started_s, document.run.ended_s)
 
 
@@ -79,7 +79,7 @@ def _scope(scope: ScopeSeries, document: RunDocument, names_from: int) -> dict[s
         "success": _outcome(success, figures.success_ms),
         "failure": _outcome(failure, figures.failure_ms) if any(failure[0].counts) else None,
         "limits": _limits(scope, document.verdict.rules, document.run.started_s),
-        "beside": _beside(figures),
+        "comparison": _comparison(figures),
     }
     if scope.heat is not None:
         data["heat"] = {"used": scope.heat.used, "rows": scope.heat.rows, "samples": scope.heat.samples}
@@ -135,8 +135,8 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
     ]
 
 
-def _beside(figures: ScopeFigures) -> dict[str, Any] | None:
-    """Return the percentiles next to the measured ones: those of service times or corrected latencies."""
+def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:
+    """Return the percentiles to compare with the latencies: those of service times or of corrected latencies."""
     for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
             named = values.by_name()

@@ -70,7 +70,7 @@ def ending(document: RunDocument) -> str:
 
 
 def cut_short_by_target(document: RunDocument) -> str:
-    """Return how the managed target ended, if that ended the run. Otherwise ""."""
+    """Return how the managed target ended, if its end stopped the run. Otherwise ""."""
     target = document.target
     if target is None or not target.ended or document.run.ending is not Ending.INTERRUPTED:
         return ""
@@ -120,7 +120,7 @@ def facts(document: RunDocument) -> dict[str, str]:
         "Stages": "; ".join(_stage(stage) for stage in profile.stages),
         "Started": run.started_at,
         "Ended": f"{run.ended_at} ({how or run.ending}, load for {duration(run.duration_s)})",
-        "Processes": f"{run.processes}, stopped within {duration(run.stop_timeout_s)}",
+        "Processes": f"{run.processes}, stop timeout {duration(run.stop_timeout_s)}",
         "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
         "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
         f"{size(machine.memory_bytes)}",
@@ -133,7 +133,7 @@ def facts(document: RunDocument) -> dict[str, str]:
 
 def _load(run: RunRecord) -> str:
     rate = run.profile.rate
-    users = f"{count(run.users)} users" if run.users is not None else "users as the suite decides"
+    users = f"{count(run.users)} users" if run.users is not None else "a number of users that the suite decides"
     spawn = f", {given(run.spawn_rate)} started per second" if run.spawn_rate else ""
     planned = f", for {duration(run.planned_s)}" if run.planned_s else ""
     model = f"open model, {rate} arrivals; up to " if rate else "closed model, "

@@ -12,10 +12,10 @@ MAX_SLOTS = 2000
 """A screen cannot show more points than this on one line."""
 
 MAX_ROLLED_SLOTS = 400
-"""The limit for a run whose recorder has merged seconds into minutes, so that its report is made quickly."""
+"""The limit for a run whose recorder has merged seconds into minutes. It bounds the time to write the report."""
 
 MAX_CELLS = 96_000
-"""Maximum number of slots of all lines together, so that the report of a long run with many names is small."""
+"""Maximum number of slots of all lines together. It bounds the size of the report."""
 
 MAX_FINE_NAMES = 20
 """With more names than this, their lines and the heat map use only the coarser grid, because each name has few requests
@@ -63,7 +63,7 @@ def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], sco
 
 
 def grids_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], scopes: int) -> list[Grid]:
-    """Return this grid and, if it has more than READABLE_SLOTS, a coarser one with multiples of its slots."""
+    """Return the grid of `grid_for` and, if it has more than READABLE_SLOTS slots, a coarser grid."""
     fine = grid_for(first_s, end_s, recorded_widths_s, scopes)
     if fine.count <= READABLE_SLOTS or fine.width_s >= WELL_FILLED_S:
         return [fine]

@@ -1,4 +1,4 @@
-"""Build the page: template, styles, scripts and data in one file that loads nothing from elsewhere."""
+"""Build the page: template, styles, scripts and data in one file that loads no other files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPTS = (
 
 
 def html_report(document: RunDocument, series: ChartSeries | None = None) -> str:
-    """Return the page of one run, made from its run.json. `series` are its series, if they are already computed."""
+    """Return the page of one run, made from its run.json. `series` can be given if they are already computed."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     data = embedded_data(document, series)
     style, script = _style(), _script()
@@ -39,7 +39,7 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
         _environment()
         .get_template("report.html.j2")
         .render(
-            **_told(document, series, data["started_s"]),
+            **_template_values(document, series, data["started_s"]),
             hidden_names=hidden_names,
             style=style,
             script=script,
@@ -51,8 +51,8 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
-def _told(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
-    """Return the values of the templates by their names."""
+def _template_values(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
+    """Return the variables of the templates by name."""
     run, verdict, totals = document.run, document.verdict, document.totals
     rows = request_rows(totals, series)
     return {
@@ -69,7 +69,7 @@ def _told(document: RunDocument, series: ChartSeries, started_s: float) -> dict[
         "measures": [row for row in rows if row.kind == "measure"],
         "times": TIMES,
         "spark": (SPARK_WIDTH, SPARK_HEIGHT),
-        "has_beside": any(row.cells[-1].sort >= 0 for row in rows),
+        "has_comparison": any(row.cells[-1].sort >= 0 for row in rows),
         "is_open": totals.overall.service_ms is not None,
         "timeline": timeline(document, series, started_s),
         "widths_s": [grid.width_s for grid in series.grids],
@@ -121,7 +121,7 @@ def _script() -> str:
     own = "\n".join((PAGE / "js" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     fallback = (PAGE / "js" / "fallback.js").read_text(encoding="utf-8")
     licence = (PAGE / "vendor" / "uPlot.LICENSE").read_text(encoding="utf-8")
-    wrapped = f'(async () => {{\n"use strict";\n{own}\n}})().catch(withoutCharts);'
+    wrapped = f'(async () => {{\n"use strict";\n{own}\n}})().catch(showWithoutCharts);'
     return f"/*! uPlot\n{licence}*/\n{vendor}\n{fallback}\n{wrapped}"
 
 

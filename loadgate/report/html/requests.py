@@ -24,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class RequestRow:
-    """One scope: `index` is its place in the embedded data; `times` are rows of (what, one text for each of TIMES)."""
+    """One scope: `index` is its position in the embedded data. `times` are rows: a label, a text for each of TIMES."""
 
     index: int
     kind: str
@@ -44,14 +44,14 @@ def request_rows(totals: TotalFigures, series: ChartSeries) -> list[RequestRow]:
 
 
 def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
-    success_ms, beside = figures.success_ms, figures.service_ms or figures.estimate_ms
+    success_ms, comparison = figures.success_ms, figures.service_ms or figures.estimate_ms
     failed = figures.failures
     cells = (
         Cell(count(figures.requests), figures.requests),
         Cell(f"{count(failed)} ({percentage(figures.failure_rate)})" if failed else "0", failed),
         Cell(figure(figures.requests_per_s), round(figures.requests_per_s or 0.0, 4)),
         *map(_time, (success_ms.mean, success_ms.p50, success_ms.p95, success_ms.p99, success_ms.max)),
-        _time(beside.p95 if beside else None),
+        _time(comparison.p95 if comparison else None),
     )
     return RequestRow(
         index=index,

@@ -46,7 +46,7 @@ class Line:
 class ScopeSeries:
     """The data of the charts of one scope: its lines on each grid and, for totals, the heat map.
 
-    `slots` is given only for all requests together: the successes by slot of the first grid.
+    `slots` are the successes by slot of the first grid. Only the scope `overall` has them.
     """
 
     kind: str
@@ -92,7 +92,7 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
     requests: list[tuple[Slots, Slots]] = []
     for group in dict.fromkeys(figures.group for figures in totals.requests):
         group_figures = totals.groups.get(group)
-        # A group that has only measures shows them. Measures count in no other total.
+        # A group without requests shows its measures. No other total includes measures.
         summed_kind = group_figures.kind if group_figures is not None else "request"
         summed: list[tuple[Slots, Slots]] = []
         for figures in totals.requests:

@@ -1,4 +1,4 @@
-"""The course of a run as a table, a text alternative to its charts."""
+"""The charts of a run as a table, which is their text alternative."""
 
 from __future__ import annotations
 

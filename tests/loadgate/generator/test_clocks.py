@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.generator.clocks import WorkerClocks, moved
+from loadgate.generator.clocks import WorkerClocks, shifted
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
 
 
@@ -54,5 +54,5 @@ def test_a_moved_report_differs_in_its_times_alone() -> None:
         recorder.count("late", 4)
         return recorder.take_delta() | {"recorder": "same"}
 
-    assert moved(report(1000), 200) == report(1200)
-    assert moved(report(1000), -7) == report(993)
+    assert shifted(report(1000), 200) == report(1200)
+    assert shifted(report(1000), -7) == report(993)

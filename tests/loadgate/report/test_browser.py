@@ -80,7 +80,7 @@ def test_every_kind_of_run_opens_offline_without_an_error(open_report: OpenRepor
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_stands_in_the_way_of_assistive_technology(open_report: OpenReport, kind: str, scheme: str) -> None:
     page = open_report(KINDS[kind](), color_scheme=scheme).page
-    for opener in page.locator("button.opener").all()[:2]:
+    for opener in page.locator("button.expand").all()[:2]:
         opener.click()
     for details in page.locator("details").all():
         details.evaluate("one => one.open = true")
@@ -92,7 +92,7 @@ def test_nothing_stands_in_the_way_of_assistive_technology(open_report: OpenRepo
 
 def test_one_drag_zooms_every_chart_and_a_double_click_shows_all_again(open_report: OpenReport) -> None:
     page = open_report(KINDS["full"]()).page
-    page.locator("button.opener").first.click()
+    page.locator("button.expand").first.click()
     whole = shown(page)
     over = page.locator("#charts .u-over").nth(1)
     over.scroll_into_view_if_needed()
@@ -134,7 +134,7 @@ def test_the_keyboard_zooms_pans_and_reads_values(open_report: OpenReport) -> No
 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    said = page.locator("#charts .spoken").nth(1)
+    said = page.locator("#charts .announced").nth(1)
     assert said.inner_text().startswith("0:01, p50 ")
     assert "p95 " in said.inner_text()
     page.keyboard.press("End")
@@ -177,7 +177,7 @@ def test_rows_sort_and_open_their_own_charts(open_report: OpenReport) -> None:
 
     first = page.locator("tbody.sorted tr.row").first
     assert first.inner_text().startswith(slowest_first[-1].name)
-    opener = first.locator("button.opener")
+    opener = first.locator("button.expand")
     opener.focus()
     page.keyboard.press("Enter")
     detail = page.locator(f"#{opener.get_attribute('aria-controls')}")
@@ -198,13 +198,13 @@ def test_many_names_are_drawn_in_wider_steps_however_far_one_zooms_in(open_repor
     document = stored(synthetic_document(Synthetic(duration_s=300, names=21, requests_per_s=60)))
     opened = open_report(document)
     page = opened.page
-    assert "5 s a column" in page.locator(".chart.heat").inner_text()
-    page.locator("tbody.sorted button.opener").first.click()
-    page.locator("tbody.sums button.opener").first.click()
+    assert "5 s per column" in page.locator(".chart.heat").inner_text()
+    page.locator("tbody.sorted button.expand").first.click()
+    page.locator("tbody.sums button.expand").first.click()
     charts = page.locator("tr.detail.open .chart", has_text="Response time")
     before = [chart.locator("canvas").evaluate("one => one.toDataURL()") for chart in charts.all()]
     page.get_by_role("button", name="Zoom in").click()
-    assert "1 s a point" in page.locator("output.shown").inner_text()
+    assert "1 s per point" in page.locator("output.shown").inner_text()
     after = [chart.locator("canvas").evaluate("one => one.toDataURL()") for chart in charts.all()]
     assert len({*before, *after}) == 4
     assert opened.errors == []
@@ -266,7 +266,7 @@ def test_an_old_browser_says_that_it_cannot_draw(open_report: OpenReport) -> Non
 
 def test_hostile_text_does_nothing(open_report: OpenReport) -> None:
     opened = open_report(KINDS["hostile"]())
-    opened.page.locator("button.opener").last.click()
+    opened.page.locator("button.expand").last.click()
 
     assert opened.page.title() == "Load test small: FAIL"
     assert opened.errors == []
@@ -275,7 +275,7 @@ def test_hostile_text_does_nothing(open_report: OpenReport) -> None:
 
 def test_on_a_phone_rows_open_within_the_window(open_report: OpenReport) -> None:
     page = open_report(KINDS["full"](), viewport=PHONE).page
-    page.locator("button.opener").nth(2).click()
+    page.locator("button.expand").nth(2).click()
 
     assert width_beyond(page) == 0
     box = page.locator("tr.detail.open .chart").first.bounding_box()
@@ -363,7 +363,7 @@ def test_zooming_in_shows_single_seconds(open_report: OpenReport) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=600, names=3, requests_per_s=20)))
     page = open_report(document).page
 
-    assert page.inner_text(".shown").endswith("5 s a point")
+    assert page.inner_text(".shown").endswith("5 s per point")
     page.get_by_role("button", name="Zoom in").click()
     page.get_by_role("button", name="Zoom in").click()
-    assert page.inner_text(".shown").endswith("1 s a point")
+    assert page.inner_text(".shown").endswith("1 s per point")

@@ -123,10 +123,10 @@ def test_a_heavy_run_of_ten_minutes_stays_small_and_says_what_it_merged(names: i
     html = html_report(document)
 
     assert len(html.encode()) < TEN_MINUTES_BYTES
-    said = "Each point covers 5 s; zoomed in to less than 4 min, one second."
+    said = "Each point covers 5 s. If a chart shows less than 4 min, each point covers one second."
     told = text_of(html)
     assert said in told
-    assert ("in the charts that the row of a request opens, it always covers 5 s." in told) is coarse
+    assert ("in the charts of single requests, each point always covers 5 s." in told) is coarse
     for figures in document.totals.requests:
         assert f"{figures.requests:,}" in told
 

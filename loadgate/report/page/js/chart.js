@@ -1,4 +1,4 @@
-// One chart: uPlot with our axes, a legend of buttons, the keyboard, and the zoom that all charts over time share.
+// A chart: a uPlot with axes, a legend of buttons, keyboard control, and the zoom that all charts over time share.
 
 const charts = new Set();
 const cursorGroup = "time";
@@ -12,7 +12,7 @@ function element(tag, className, text) {
   return made;
 }
 
-/** Axes in the colours of the theme; `spec.xValues` writes the labels of the horizontal one. */
+/** Return the axes in the colours of the theme. `spec.xValues` formats the labels of the x axis. */
 function axesOf(spec) {
   const style = {
     stroke: () => colour("soft"),
@@ -35,7 +35,7 @@ function axesOf(spec) {
 const timeSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 const timeTicks = (_, splits) => splits.map(formatOffset);
 
-/** Labels of a logarithmic axis: powers of ten, and 2 and 5 times them where there are few. */
+/** Return the labels of a logarithmic axis: powers of ten and, on a short axis, also their multiples by 2 and 5. */
 function logTicks(plot, splits) {
   const { min, max } = plot.scales.y;
   const shown = max / min > 200 ? [1] : [1, 2, 5];
@@ -62,7 +62,7 @@ function logRange(spec, low, high) {
   return uPlot.rangeLog(low, Math.max(high, ...nearLimits(spec, high)), 10, false);
 }
 
-/** Dashed lines where the rules have their limits. */
+/** Draw a dashed line at the limit of each rule. */
 function drawLimits(plot, spec) {
   const { ctx, bbox } = plot;
   for (const limit of spec.limits || []) {
@@ -80,7 +80,7 @@ function drawLimits(plot, spec) {
   }
 }
 
-/** The legend: a button for each line, which shows the value under the cursor and hides the line when pressed. */
+/** Create the legend: a button for each line, which shows the line's value at the cursor and hides the line. */
 function legendOf(spec, toggle) {
   const legend = element("div", "legend");
   const values = spec.series.map((line, index) => {
@@ -109,13 +109,19 @@ function legendOf(spec, toggle) {
 /**
  * Draw a chart into `host`.
  *
- * spec: title, unit, x, series (label, colour, values, format, dash, dots, fill, hidden), where x and values are arrays of
- * arrays, one for each grid (a single one for what has no other), height, limits (ms, label, colour),
- * log, yRange, time (whether x is the shared time), marks (draws behind the lines), draw (draws over them),
- * describe(index) for the spoken value, xRange/xSplits/xValues for other axes than time.
+ * Keys of spec:
+ * - title, unit, height
+ * - x: an array for each grid, or a single one
+ * - series: label, colour, values (as x), format, dash, dots, fill, hidden
+ * - limits: ms, label, colour
+ * - log, yRange: the y axis
+ * - time: whether x is the time range that all charts share
+ * - xRange, xSplits, xValues: the x axis, if it is not time
+ * - marks, draw: functions that draw behind and above the lines
+ * - describe(index): the announced text of a point
  */
 function makeChart(host, spec) {
-  const { figure, box, spoken, values } = frameOf(spec, (index, show) => plot.setSeries(index + 1, { show }));
+  const { figure, box, announced, values } = frameOf(spec, (index, show) => plot.setSeries(index + 1, { show }));
   host.append(figure);
   const size = () => ({ width: Math.max(200, box.clientWidth), height: spec.height || 190 });
   let level = spec.time ? zoom.level : 0;
@@ -145,7 +151,7 @@ function makeChart(host, spec) {
   };
   const observer = new ResizeObserver(fit);
   observer.observe(box);
-  box.addEventListener("keydown", (event) => chartKey(event, plot, spec, level, spoken));
+  box.addEventListener("keydown", (event) => chartKey(event, plot, spec, level, announced));
   const chart = {
     plot,
     fit,
@@ -162,7 +168,7 @@ function makeChart(host, spec) {
   return chart;
 }
 
-/** What stands around the plot: title, legend, the box that takes the keyboard, and what is said aloud. */
+/** Create the frame of a plot: title, legend, the box with the keyboard focus, and the text for screen readers. */
 function frameOf(spec, toggle) {
   const figure = element("figure", `chart ${spec.className || ""}`);
   const caption = element("figcaption");
@@ -171,15 +177,15 @@ function frameOf(spec, toggle) {
   box.tabIndex = 0;
   box.setAttribute("role", "group");
   box.setAttribute("aria-label", `${spec.title}, ${spec.unit}: chart`);
-  const spoken = element("p", "spoken");
-  spoken.setAttribute("aria-live", "polite");
+  const announced = element("p", "announced");
+  announced.setAttribute("aria-live", "polite");
   const { legend, values } = legendOf(spec, toggle);
   caption.append(legend);
-  figure.append(caption, box, spoken);
-  return { figure, box, spoken, values };
+  figure.append(caption, box, announced);
+  return { figure, box, announced, values };
 }
 
-/** The array of a grid, or of the only one that there is. */
+/** Return the array of a grid, or the only array. */
 const at = (arrays, level) => arrays[Math.min(level, arrays.length - 1)];
 
 function dataOf(spec, level) {
@@ -204,12 +210,12 @@ function optionsOf(spec, size, readout) {
       drawClear: [(plot) => spec.marks && spec.marks(plot)],
       draw: [(plot) => (spec.draw && spec.draw(plot), drawLimits(plot, spec))],
       setCursor: [readout],
-      setSelect: [takeSelection],
+      setSelect: [zoomToSelection],
     },
   };
 }
 
-/** Whether so many slots have no sample that dots must show where there are some. */
+/** Return whether so few slots have samples that they must be drawn as dots. */
 function isSparse(values) {
   const filled = values.filter((value) => value !== null && value !== undefined).length;
   return values.length < 2 || filled < values.length * 0.6;
@@ -242,8 +248,8 @@ function cursorOf(spec) {
   return cursor;
 }
 
-/** A stretch was marked with the mouse: all charts show it. */
-function takeSelection(plot) {
+/** Show the time range that was selected with the mouse in all charts. */
+function zoomToSelection(plot) {
   const { left, width } = plot.select;
   if (width < 4) return;
   const [from, to] = [plot.posToVal(left, "x"), plot.posToVal(left + width, "x")];
@@ -251,8 +257,8 @@ function takeSelection(plot) {
   zoom.set(from, to);
 }
 
-/** Arrows move the cursor and say what is under it; the other keys zoom. */
-function chartKey(event, plot, spec, level, spoken) {
+/** Move the cursor with the arrow keys and announce its values. Other keys zoom. */
+function chartKey(event, plot, spec, level, announced) {
   const { idx } = plot.cursor;
   const x = at(spec.x, level);
   const around = spec.time && idx !== null && idx !== undefined ? x[idx] : undefined;
@@ -271,6 +277,6 @@ function chartKey(event, plot, spec, level, spoken) {
   const next = Math.min(last, Math.max(first, from + step));
   plot.setCursor({ left: plot.valToPos(x[next], "x"), top: plot.over.clientHeight / 2 });
   const lines = spec.series.filter((line) => !line.hidden);
-  const said = lines.map((line) => `${line.label} ${line.format(at(line.values, level)[next] ?? null)}`);
-  spoken.textContent = [spec.describe ? spec.describe(next) : formatOffset(x[next]), ...said].join(", ");
+  const texts = lines.map((line) => `${line.label} ${line.format(at(line.values, level)[next] ?? null)}`);
+  announced.textContent = [spec.describe ? spec.describe(next) : formatOffset(x[next]), ...texts].join(", ");
 }

@@ -1,6 +1,6 @@
-// The run's data, and its series when a chart first asks for them.
+// The data of the run. The series of a scope are unpacked when a chart first needs them.
 
-/** The data stands in the page as base64 of deflated JSON. */
+/** Read the data from the page, which contains it as base64 of deflated JSON. */
 async function readRun() {
   const bytes = Uint8Array.from(atob(document.getElementById("run-data").textContent), (char) => char.charCodeAt(0));
   const inflated = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -9,10 +9,13 @@ async function readRun() {
 
 const run = await readRun();
 
-/** The finest time grid; the readout goes by it. */
+/** The finest time grid. The time under the cursor is shown in its slots. */
 const grid = run.grids[0];
 
-/** The lower end of a bucket of the latency sketch, in ms; up to 256 us a bucket is 1 us, then 128 to a doubling. */
+/**
+ * Return the lower bound of a bucket of the latency sketch in ms. Below 256 us, a bucket is 1 us wide; above, each
+ * doubling has 128 buckets.
+ */
 function bucketLowMs(bucket) {
   if (bucket < 256) return bucket / 1000;
   return (((bucket & 127) + 128) * 2 ** ((bucket >> 7) - 1)) / 1000;
@@ -22,34 +25,34 @@ function bucketMs(bucket) {
   return (bucketLowMs(bucket) + bucketLowMs(bucket + 1)) / 2;
 }
 
-/** A column of percentiles in ms, null where a slot has no sample. */
+/** Convert a column of buckets to ms. A slot without samples becomes null. */
 function latencies(buckets) {
   return buckets.map((bucket) => (bucket < 0 ? null : bucketMs(bucket)));
 }
 
-/** Seconds since the start of the run at which a slot begins. */
+/** Return the start of a slot in seconds since the start of the run. */
 function slotStart(slot, of = grid) {
   return of.offset_s + slot * of.width_s;
 }
 
-/** The slot that holds a time, or the nearest. */
+/** Return the slot that contains a time, or the nearest slot. */
 function slotAt(seconds, of = grid) {
   return Math.min(of.count - 1, Math.max(0, Math.floor((seconds - of.offset_s) / of.width_s)));
 }
 
 const slotsOf = (of) => Array.from({ length: of.count }, (_, slot) => slot);
 
-/** The middle of each slot, on each grid. */
+/** The middle of each slot of each grid. */
 const slotTimes = run.grids.map((of) => slotsOf(of).map((slot) => slotStart(slot, of) + of.width_s / 2));
 
-/** Seconds of each slot that lie inside the run, on each grid. */
+/** The number of seconds of each slot that lie within the run, for each grid. */
 const slotSeconds = run.grids.map((of) =>
   slotsOf(of).map((slot) => Math.min(slotStart(slot + 1, of), run.end_s) - Math.max(slotStart(slot, of), 0)),
 );
 
 /**
- * Counts as rates, on the grids from that one on; null for the ends of a run, where less than half of a slot lies
- * inside and nothing much is known.
+ * Convert counts to rates on the grids from index `from` on. A slot at either end of the run becomes null if less than
+ * half of it lies within the run and it has fewer than two requests, because its rate would be unreliable.
  */
 function rates(from, count) {
   return slotSeconds.slice(from).map((all, level) => {
@@ -61,7 +64,7 @@ function rates(from, count) {
   });
 }
 
-/** The series of one outcome of a scope, on each grid that it is drawn on; null without samples. */
+/** Return the series of one outcome of a scope for each of its grids. Null without samples. */
 function outcomeData(raw) {
   if (!raw) return null;
   const on = (name) => raw.lines.map((line) => latencies(line[name]));
@@ -70,7 +73,7 @@ function outcomeData(raw) {
 
 const unpacked = new Map();
 
-/** A scope of the run with its series; of many names, they are there on the coarser grid alone. */
+/** Return a scope with its series. If there are many names, names have series on the coarser grid only. */
 function scopeData(index) {
   if (!unpacked.has(index)) {
     const raw = run.scopes[index];

@@ -1,8 +1,8 @@
-// What is left when the page's script cannot run: the tables, and a sentence that says so.
+// If the page's script cannot run, show a note. The tables remain.
 
 document.documentElement.classList.add("js");
 
-function withoutCharts(error) {
+function showWithoutCharts(error) {
   document.documentElement.classList.remove("js");
   document.getElementById("no-charts").hidden = false;
   throw error;

@@ -1,10 +1,10 @@
-// How figures are written: as loadgate/units.py says, so that charts and tables agree.
+// Number formats. They are the same as in loadgate/units.py, so that charts and tables agree.
 
 const unknown = "-";
 const grouped = (options) => new Intl.NumberFormat("en-US", options);
 const wholeFormat = grouped({ maximumFractionDigits: 0 });
 const exactFormat = grouped({ maximumSignificantDigits: 15 });
-/** Three significant digits, and all those before the point. */
+/** Three significant digits, and all digits before the decimal point. */
 const figureFormat = grouped({
   minimumSignificantDigits: 3,
   maximumSignificantDigits: 3,
@@ -14,7 +14,7 @@ const figureFormat = grouped({
 
 const isKnown = (value) => value !== null && value !== undefined;
 
-/** A measured number. */
+/** Format a measured number. */
 function formatFigure(value) {
   if (!isKnown(value)) return unknown;
   return value === 0 ? "0" : figureFormat.format(value);
@@ -36,17 +36,17 @@ function formatBytes(value) {
   return `${step ? formatFigure(value) : formatCount(value)} ${units[step]}`;
 }
 
-/** A number that is exact, such as one on an axis: no more digits than it needs. */
+/** Format an exact number, such as an axis label, with as few digits as possible. */
 function formatTick(value) {
   return isKnown(value) ? exactFormat.format(value) : "";
 }
 
-/** A percentile on the axis of the spectrum. */
+/** Format a percentile for the axis of the spectrum. */
 function formatPercentile(percent) {
   return `${formatTick(Number(percent.toFixed(3)))} %`;
 }
 
-/** Seconds since the start of the run, as in 0:07, 12:30 or 1:02:03. */
+/** Format seconds since the start of the run, as in 0:07, 12:30 or 1:02:03. */
 function formatOffset(seconds) {
   const whole = Math.max(0, Math.floor(seconds + 1e-6));
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
@@ -54,7 +54,7 @@ function formatOffset(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** The moment on the clock, UTC. */
+/** Format a time of the run as the time of day in UTC. */
 function formatClock(seconds) {
   return `${new Date((run.started_s + seconds) * 1000).toISOString().slice(11, 19)} UTC`;
 }

@@ -1,4 +1,4 @@
-// The latency heat map: time across, latency upwards on a logarithmic axis, and the number of requests as colour.
+// The latency heat map: time on the x axis, latency on a logarithmic y axis, and the number of requests as colour.
 
 const heatStops = {
   light: [[219, 234, 254], [125, 178, 250], [54, 116, 224], [29, 62, 150], [15, 23, 72]],
@@ -6,10 +6,10 @@ const heatStops = {
 };
 const heatLevels = 24;
 
-/** The finest grid, or of many names the coarser. */
+/** The finest grid or, if there are many names, the coarser one. */
 const heatGrid = run.grids[run.heat_grid];
 
-/** The colours of `heatLevels` steps from few to many. */
+/** Return `heatLevels` colours, from few to many requests. */
 function heatPalette() {
   const stops = heatStops[isDark() ? "dark" : "light"];
   return Array.from({ length: heatLevels }, (_, level) => {
@@ -20,7 +20,7 @@ function heatPalette() {
   });
 }
 
-/** The cells of a scope: row and requests of each, and where each slot's cells begin. */
+/** Return the cells of a scope: their rows, their numbers of requests, and the index of each slot's first cell. */
 function heatCells(raw) {
   const { used, rows, samples } = raw.heat;
   const begins = new Uint32Array(heatGrid.count + 1);
@@ -50,7 +50,7 @@ function heatChart(host, scope, options) {
     ...timeBase(false),
     x: [slotTimes[run.heat_grid]],
     title: "Latency heat map",
-    unit: `ms, successful requests, ${heatGrid.width} a column`,
+    unit: `ms, successful requests, ${heatGrid.width} per column`,
     className: "heat",
     height: 230,
     log: true,
@@ -73,7 +73,7 @@ function heatChart(host, scope, options) {
   return chart;
 }
 
-/** Requests of each slot; never drawn, but what a cursor rests on. */
+/** Return the number of requests of each slot. The series is hidden; the cursor needs it. */
 function slotRequests(cells) {
   return Array.from({ length: heatGrid.count }, (_, slot) => {
     let sum = 0;
@@ -110,7 +110,7 @@ function drawHeat(plot, cells, most) {
   ctx.restore();
 }
 
-/** What is under the cursor, in words. */
+/** Describe the cell under the cursor. */
 function cellUnder(plot, cells) {
   const { left, top } = plot.cursor;
   if (left === undefined || left < 0 || top < 0) return "";
@@ -129,7 +129,7 @@ function describeSlot(cells, slot) {
   return `from ${formatMs(rowLowMs(cells.rows[begin]))} to ${formatMs(rowLowMs(cells.rows[end - 1] + 1))}`;
 }
 
-/** The legend: few to many. */
+/** Create the legend of the colours, from few to many requests. */
 function heatScale(most) {
   const node = element("span", "heat-scale");
   const canvas = element("canvas");

@@ -1,12 +1,12 @@
-// Brings the page to life: charts, tables, theme.
+// Create the charts, the interactive tables and the theme button.
 
 document.querySelectorAll(".js-only").forEach((part) => {
   part.hidden = false;
 });
 document.getElementById("tools").append(themeButton());
 
-/** The charts over time, their toolbar and the spectrum; built anew when another scope or axis is chosen. */
-function makeCourse(host) {
+/** Create the charts of a scope and their toolbar. A change of the scope or the axis creates the charts again. */
+function makeCharts(host) {
   const bar = element("div", "toolbar");
   const where = element("span", "where");
   const choice = element("select");
@@ -18,14 +18,14 @@ function makeCourse(host) {
   });
   const label = element("label", "", "Show ");
   label.append(choice);
-  bar.append(label, log, zoomTools(), where);
+  bar.append(label, log, makeZoomToolbar(), where);
   const body = element("div");
   host.append(bar, body);
   host.append(
     element(
       "p",
       "soft small help",
-      "Drag across a chart to zoom all of them, double-click for the whole run. With a chart in focus: ← → move, Shift with ← → pans, + and − zoom, Esc shows the whole run.",
+      "Drag across a chart to zoom all charts. Double-click to show the whole run. If a chart has the focus: ← and → move the cursor, Shift+← and Shift+→ move the time range, + and − zoom, Esc shows the whole run.",
     ),
   );
 
@@ -56,16 +56,16 @@ function makeCourse(host) {
   build();
 }
 
-const course = document.getElementById("charts");
-if (course) makeCourse(course);
+const chartsHost = document.getElementById("charts");
+if (chartsHost) makeCharts(chartsHost);
 const memory = document.getElementById("memory");
 if (memory && run.memory) memoryChart(memory);
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
-document.querySelectorAll("tr.row").forEach(makeOpenable);
+document.querySelectorAll("tr.row").forEach(makeExpandable);
 onThemeChange(() => charts.forEach((chart) => chart.redraw()));
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !zoom.isWhole) zoom.reset();
+  if (event.key === "Escape" && !zoom.isFull) zoom.reset();
 });
 document.documentElement.dataset.ready = "true";
 performance.mark("ready");

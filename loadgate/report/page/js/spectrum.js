@@ -1,10 +1,10 @@
-// The percentile spectrum: latency over log10(1 / (1 - p)), so that p99 and p99.9 have as much room as p90.
+// The percentile spectrum: latency over log10(1 / (1 - p)), so that the ranges up to p90, p99 and p99.9 are equally wide.
 
 const percentMarks = [0, 50, 90, 95, 99, 99.9, 99.99, 99.999];
 const nines = (percent) => Math.log10(1 / (1 - percent / 100));
 const percentAt = (x) => 100 * (1 - 10 ** -x);
 
-/** The points of one outcome: equal steps, and the maximum at 1 - 1/n. */
+/** Return the points of one outcome: percentiles at equal steps, and the maximum of n samples at 1 - 1/n. */
 function spectrumPoints(line) {
   const points = new Map();
   line.spectrum.forEach((bucket, step) => points.set(Math.round(step * run.spectrum_step * 1000) / 1000, bucketMs(bucket)));
@@ -16,10 +16,10 @@ function spectrumChart(host, scope, options) {
   const raw = scope.raw;
   const lines = [{ label: "successes", colour: "requests", points: spectrumPoints(raw.success) }];
   if (raw.failure) lines.push({ label: "failures", colour: "failures", points: spectrumPoints(raw.failure) });
-  if (raw.beside) {
-    const points = new Map(raw.beside.points.map(([percent, ms]) => [nines(percent), ms]));
-    // Dots: between the few percentiles that are known a line would lie where nothing was measured.
-    lines.push({ label: raw.beside.label, colour: "soft", dots: true, points });
+  if (raw.comparison) {
+    const points = new Map(raw.comparison.points.map(([percent, ms]) => [nines(percent), ms]));
+    // Only a few percentiles are known. A line between them would suggest measured values, so draw dots.
+    lines.push({ label: raw.comparison.label, colour: "soft", dots: true, points });
   }
   const x = [...new Set(lines.flatMap((line) => [...line.points.keys()]))].sort((a, b) => a - b);
   if (!x.length) return null;
@@ -48,7 +48,7 @@ function spectrumChart(host, scope, options) {
   });
 }
 
-/** A small bar where a rule limits a percentile: the line must pass below it. */
+/** Draw a short bar at each percentile limit of a rule. The curve must be below the bar. */
 function drawPercentileLimits(plot, scope) {
   const { ctx, bbox } = plot;
   for (const limit of scope.limits) {

@@ -1,6 +1,6 @@
-// The tables of requests: sorted by a click on a heading, and each row opens its own charts.
+// The tables of requests: a click on a heading sorts the rows, and a click on a name opens the charts of the row.
 
-/** Make headings into buttons that sort, numbers the largest first. */
+/** Turn the headings into sort buttons. The first click sorts numbers descending and texts ascending. */
 function makeSortable(table) {
   const headings = [...table.tHead.rows[0].cells];
   headings.forEach((heading, position) => {
@@ -32,17 +32,17 @@ function sortRows(table, position, isNumber, ascending) {
 
 const opened = new Map();
 
-/** Make the name of each row a button that opens the row's charts. */
-function makeOpenable(row) {
+/** Turn the name of a row into a button that shows or hides the row's charts. */
+function makeExpandable(row) {
   const index = Number(row.dataset.scope);
   const detail = row.nextElementSibling;
   const name = row.cells[0].textContent;
-  const button = element("button", "opener");
+  const button = element("button", "expand");
   button.type = "button";
   button.append(element("span", "chevron"), name);
   button.setAttribute("aria-expanded", "false");
   button.setAttribute("aria-controls", detail.id);
-  button.title = "Show its charts";
+  button.title = "Show the charts of this request";
   row.cells[0].replaceChildren(button);
   button.addEventListener("click", () => {
     const open = detail.classList.toggle("open");
@@ -57,11 +57,11 @@ function openCharts(index, host) {
   const scope = scopeData(index);
   const options = { height: 170, log: false };
   const wide = element("div");
-  const beside = element("div");
-  host.append(wide, beside);
+  const narrow = element("div");
+  host.append(wide, narrow);
   const made = [responseChart(wide, scope, options), rateChart(wide, scope, { height: 120 })];
-  made.push(spectrumChart(beside, scope, { height: scope.failure ? 170 : 260 }));
-  if (scope.failure) made.push(failureTimeChart(beside, scope, { height: 120 }));
+  made.push(spectrumChart(narrow, scope, { height: scope.failure ? 170 : 260 }));
+  if (scope.failure) made.push(failureTimeChart(narrow, scope, { height: 120 }));
   opened.set(index, made.filter(Boolean));
 }
 

@@ -1,4 +1,4 @@
-// Light and dark: by the system's wish or the reader's, and the colours that canvases need as plain values.
+// The light and dark themes, chosen by the system or the reader, and their colours as values for canvases.
 
 const themes = ["auto", "light", "dark"];
 const systemIsDark = matchMedia("(prefers-color-scheme: dark)");
@@ -8,7 +8,7 @@ const colourProbe = document.createElement("span");
 colourProbe.hidden = true;
 document.body.append(colourProbe);
 
-/** The present value of a colour of the style sheet, as in colour("p95"). */
+/** Return the current value of a colour variable of the style sheet, as in colour("p95"). */
 function colour(name) {
   if (!colourCache.has(name)) {
     colourProbe.style.color = `var(--${name})`;
@@ -55,7 +55,7 @@ function themeButton() {
 
 systemIsDark.addEventListener("change", themeChanged);
 
-// Paper is white, whatever the screen.
+// Paper is white, so print with the light theme.
 let themeBeforePrint;
 addEventListener("beforeprint", () => {
   themeBeforePrint = document.documentElement.dataset.theme || "auto";
@@ -67,7 +67,7 @@ addEventListener("afterprint", () => {
   fitCharts(false);
 });
 
-/** Charts are drawn for a width in pixels: that of the paper while the page is printed. */
+/** Redraw the charts for the width of the paper or, after printing, of the window. */
 function fitCharts(isPrinting) {
   document.documentElement.classList.toggle("printing", isPrinting);
   for (const chart of charts) chart.fit();

@@ -1,9 +1,9 @@
-// The charts over time: response times, requests and failures, users; with the stages of the run behind them.
+// The charts over time: response times, requests and failures, and users. The stages are drawn in the background.
 
-/** Shade the ramp, draw a line where a stage begins and where the run ended before its time. */
+/** Shade the ramp, and draw a line at the start of each stage and at the end of a run that ended early. */
 function drawStages(plot, labelled) {
   const { ctx, bbox } = plot;
-  // A run that ended early never came to its later stages.
+  // If the run ended early, its later stages never started.
   const stages = run.stages.filter(([since], index) => index === 0 || since < run.duration_s);
   const ends = [...stages.slice(1).map(([since]) => since), run.duration_s];
   ctx.save();
@@ -51,7 +51,7 @@ function verticalLine(ctx, bbox, x, style) {
   ctx.setLineDash([]);
 }
 
-/** The limits of a scope's latency rules, each in the colour of the line it is about. */
+/** Return the limits of a scope's latency rules, each in the colour of its percentile. */
 function limitsOf(scope) {
   return scope.limits.map((limit) => ({
     ms: limit.ms,
@@ -60,7 +60,7 @@ function limitsOf(scope) {
   }));
 }
 
-/** Shade the worst stretch of each rule over a window that was broken. */
+/** Shade the worst window of each failed rule with a window. */
 function drawWorstWindows(plot, limits) {
   const { ctx, bbox } = plot;
   ctx.save();
@@ -140,7 +140,7 @@ function usersChart(host) {
 
 const groupColours = ["c1", "c2", "c3", "c4", "c5", "c6"];
 
-/** The p95 of each group beside the limits: what most rules read. Null where there are fewer than two groups. */
+/** Draw the p95 of each group and the limits of its rules. Return null if there are fewer than two groups. */
 function groupsChart(host, options) {
   const groups = run.scopes.map((raw, index) => [raw, index]).filter(([raw]) => raw.kind === "group");
   if (groups.length < 2) return null;
@@ -168,7 +168,7 @@ function groupsChart(host, options) {
     height: 210,
     log: options.log,
     series,
-    limits: same ? [{ ms: limits[0].ms, colour: "soft", label: `limit of each ${[...texts][0]}` }] : limits,
+    limits: same ? [{ ms: limits[0].ms, colour: "soft", label: `limit of each group ${[...texts][0]}` }] : limits,
   });
 }
 

@@ -1,21 +1,21 @@
-// The stretch of time that all charts show.
+// The time range that all charts show.
 
 const zoom = {
   full: [0, run.end_s],
   range: [0, run.end_s],
   listeners: new Set(),
 
-  get isWhole() {
+  get isFull() {
     return this.range[0] === this.full[0] && this.range[1] === this.full[1];
   },
 
-  /** Which grid to draw: the second one while there are too many slots of the first one in view. */
+  /** The index of the grid to draw: 1 if the range has too many slots of the first grid, else 0. */
   get level() {
     const slots = (this.range[1] - this.range[0]) / grid.width_s;
     return run.grids.length > 1 && slots > run.readable_slots ? 1 : 0;
   },
 
-  /** Show [from, to), at least three slots and at most the whole run. */
+  /** Show [from, to). The range has at least three slots and lies within the run. */
   set(from, to) {
     const shortest = Math.min(this.full[1] - this.full[0], 3 * grid.width_s);
     const length = Math.min(Math.max(to - from, shortest), this.full[1] - this.full[0]);
@@ -29,13 +29,13 @@ const zoom = {
     this.set(...this.full);
   },
 
-  /** Make the stretch `factor` times as long around a time, its own middle by default. */
+  /** Multiply the length of the range by `factor`. The time `around` keeps its position; the default is the middle. */
   scale(factor, around = (this.range[0] + this.range[1]) / 2) {
     const [from, to] = this.range;
     this.set(around - (around - from) * factor, around + (to - around) * factor);
   },
 
-  /** Move by a share of what is shown. */
+  /** Move the range by a share of its length. */
   pan(share) {
     const by = (this.range[1] - this.range[0]) * share;
     const [from, to] = this.range;
@@ -44,7 +44,7 @@ const zoom = {
   },
 };
 
-/** What a key does to the stretch; false where it does nothing. */
+/** Change the range by a key. Return false if the key has no meaning. */
 function zoomByKey(event, around) {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   if (event.key === "+" || event.key === "=") zoom.scale(0.5, around);
@@ -56,7 +56,7 @@ function zoomByKey(event, around) {
   return true;
 }
 
-function zoomTools() {
+function makeZoomToolbar() {
   const tools = document.createElement("div");
   tools.className = "zoom";
   tools.setAttribute("role", "toolbar");
@@ -80,9 +80,9 @@ function zoomTools() {
   shown.className = "shown";
   tools.append(shown);
   const update = () => {
-    whole.disabled = zoom.isWhole;
+    whole.disabled = zoom.isFull;
     const { width } = run.grids[zoom.level];
-    shown.textContent = `${formatOffset(zoom.range[0])} – ${formatOffset(Math.ceil(zoom.range[1]))} of ${formatOffset(Math.ceil(run.end_s))}, ${width} a point`;
+    shown.textContent = `${formatOffset(zoom.range[0])} – ${formatOffset(Math.ceil(zoom.range[1]))} of ${formatOffset(Math.ceil(run.end_s))}, ${width} per point`;
   };
   zoom.listeners.add(update);
   update();
