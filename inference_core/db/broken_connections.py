@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Dialect, Engine, event
+from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -22,11 +22,12 @@ SHUTDOWN_ERROR = 1053
 
 
 class ConnectionHygiene:
-    """Looks after the pool of one engine, which is over asyncpg or `MysqlConnection`.
+    """Keeps unusable connections out of the pool of one engine, which uses asyncpg or `MysqlConnection`.
 
-    It lends no closed connection and keeps none that is silent, belongs to a server that only reads, or has prepared a
-    statement for tables that have changed. Silence and a read-only server say as much about the idle connections, so
-    that those are dropped with it: `on_drop` is called for whoever keeps more.
+    The pool lends no closed connection. It drops a connection that was cut, that does not answer, that belongs to a
+    read-only server, or that has prepared a statement for tables that have changed since. The first three causes
+    probably affect the idle connections too, so those are dropped as well, and `on_drop` is called for other holders
+    of connections.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -46,13 +47,27 @@ class ConnectionHygiene:
         if self.on_drop is not None:
             self.on_drop()
 
+    def read_without_transaction(self, connection: Connection) -> None:
+        """Set autocommit on a connection that was checked out, which asks the server on MySQL.
+
+        The engine's own option would do the same, but a connection that is cut there is neither judged nor returned.
+        """
+        try:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+        except BaseException:
+            if _driver_has_closed(connection):
+                self.drop_idle()
+            connection.invalidate()
+            connection.close()
+            raise
+
     def _judge(self, context: ExceptionContext) -> None:
         error = context.original_exception
         # The driver's own time limit is no error of the driver, so that SQLAlchemy would keep the connection and send
         # it a rollback, which nobody answers either.
-        if isinstance(error, TimeoutError) or is_read_only(error):
+        if isinstance(error, TimeoutError) or is_read_only(error) or context.is_disconnect or _has_closed(context):
             self.drop_idle()
-        elif not is_stale(error) and not _has_closed(context):
+        elif not is_stale(error):
             return
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
@@ -103,6 +118,10 @@ def _has_closed(context: ExceptionContext) -> bool:
     connection = context.connection
     if connection is None or connection.closed or connection.invalidated:
         return False
+    return _driver_has_closed(connection)
+
+
+def _driver_has_closed(connection: Connection) -> bool:
     driver = connection.connection.driver_connection
     return driver is not None and bool(driver.is_closed())
 

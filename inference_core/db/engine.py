@@ -252,7 +252,8 @@ def _server(url: URL, settings: Settings) -> Database:
     )
     event.listen(engine.sync_engine, "do_connect", _connect)
     hygiene = ConnectionHygiene(engine.sync_engine)
-    reads = engine.execution_options(isolation_level="AUTOCOMMIT")
+    reads = engine.execution_options()
+    event.listen(reads.sync_engine, "engine_connect", hygiene.read_without_transaction)
     if not is_postgresql:
         return Database(reads, engine)
     points = PointReader(reads, arguments, settings, on_silence=hygiene.drop_idle)

@@ -49,6 +49,7 @@ class FaultProxy:
     toxics: dict[ToxicName, Toxic] = field(default_factory=dict)
     accepted: int = 0
     forgotten: int = 0
+    condemned: int = 0
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -68,6 +69,13 @@ class FaultProxy:
 
     def _forget(self) -> None:
         self.forgotten = self.accepted
+
+    def condemn(self) -> None:
+        """Close every open connection when something is sent on it, as a server does that is killing its sessions."""
+        self._call(self._condemn)
+
+    def _condemn(self) -> None:
+        self.condemned = self.accepted
 
     def _call(self, action: Callable[..., object], *arguments: object) -> None:
         async def run() -> None:
@@ -147,6 +155,8 @@ class FaultProxy:
                 await self._blackhole(writer)
                 if number <= self.forgotten:
                     await asyncio.Event().wait()
+                if number <= self.condemned:
+                    break
                 if back:
                     await self._slow_down(len(data))
                     limit = self.toxics.get("limit_data")

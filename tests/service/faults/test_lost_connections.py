@@ -159,6 +159,18 @@ def test_F09_connections_killed_under_load_fail_no_read(api: ApiProcess, server_
     assert writes[503] <= killed
 
 
+def test_F09_of_connections_that_break_one_by_one_none_fails_a_read(
+    api: ApiProcess, proxy: FaultProxy, server_database: str
+) -> None:
+    headers = superuser(api, server_database)
+    with api.client() as client:
+        for path in ("/auth/me", "/admin/users"):
+            fill_pool(api, headers)
+            proxy.condemn()
+            statuses = Counter(client.get(f"{PREFIX}{path}", headers=headers).status_code for _ in range(CONNECTIONS))
+            assert statuses == {200: CONNECTIONS}, path
+
+
 def test_F07_a_restarted_server_is_found_again_by_the_first_read(
     api: ApiProcess, proxy: FaultProxy, server_database: str
 ) -> None:
