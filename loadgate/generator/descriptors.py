@@ -31,7 +31,8 @@ class Reserve:
         """Open as many descriptors as possible, at most `RESERVE`."""
         try:
             while len(self._held) < RESERVE:
-                self._held.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+                # A regular file, because gevent closes all others only in a later turn of the event loop.
+                self._held.append(os.open(__file__, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             return  # fewer than RESERVE descriptors are free
 

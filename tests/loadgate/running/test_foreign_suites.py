@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from tests.loadgate.running.support import (
     INCONCLUSIVE,
     PASS,
     SUITE,
+    assert_artefacts,
     document,
     finish,
     locust_command,
@@ -30,10 +34,11 @@ FOREIGN = SUITE.with_name("foreign.py")
 
 
 def foreign(
-    folder: Path, stub: StubServer, profile: str, *options: str, **env: str
+    folder: Path, stub: StubServer, profile: str, *options: str, before: Sequence[str] = (), **env: str
 ) -> subprocess.CompletedProcess[str]:
+    """Plain Locust with the foreign suite; `before` is a command that runs it."""
     command = [str(FOREIGN) if part == str(SUITE) else part for part in locust_command(*options)]
-    return finish([*command, "--host", stub.url], folder, LOAD_PROFILE=profile, **env)
+    return finish([*before, *command, "--host", stub.url], folder, LOAD_PROFILE=profile, **env)
 
 
 @pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
@@ -130,7 +135,29 @@ def test_listeners_that_fail_spoil_the_run_and_their_exit_code_is_said(tmp_path:
     # What the listeners took is no part of the run, which ran its full time.
     assert (run["run"]["ending"], run["run"]["ended_by"]) == ("completed", "time")
     assert 0.9 <= run["run"]["duration_s"] < 1 + 1.5
+    (waited_until_s,) = re.findall(r"^waited until (\S+)$", done.stderr, re.MULTILINE)
+    assert datetime.fromisoformat(run["run"]["started_at"]).timestamp() > float(waited_until_s) - 0.01
     assert run["totals"]["overall"]["requests"] == stub.total > 5
+
+
+def test_an_exit_code_that_a_listener_sets_is_not_used_and_said(tmp_path: Path, stub: StubServer) -> None:
+    done = foreign(tmp_path, stub, "plain", "-t", "1s", TEST_LISTENERS="quitting:set_code")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert document(tmp_path)["verdict"]["exit_code"] == PASS
+    assert "loadgate: the suite set exit code 1; the verdict's exit code 0 is used\n" in done.stdout
+
+
+def test_a_suite_that_takes_every_descriptor_leaves_those_for_the_verdict(tmp_path: Path, stub: StubServer) -> None:
+    limited = ["bash", "-c", 'ulimit -n 90; exec "$@"', "-"]
+    listeners = "spawning_complete:take_all_descriptors"
+    done = foreign(tmp_path, stub, "plain", "-t", "2s", before=limited, TEST_LISTENERS=listeners)
+    assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert_artefacts(tmp_path)
+    run = document(tmp_path)
+    assert (run["run"]["ending"], run["run"]["ended_by"]) == ("completed", "time")
+    assert (run["totals"]["overall"]["requests"], stub.total) == (0, 0)
+    assert any("ran out of open files" in note for note in run["verdict"]["notes"])
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,13 @@ many seconds a load shape goes on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from typing import Any
 
-from locust import FastHttpUser, HttpUser, LoadTestShape, User, constant, events, task
+from locust import FastHttpUser, HttpUser, LoadTestShape, User, constant, events, runners, task
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
 import loadgate
@@ -19,7 +20,11 @@ from loadgate import LoadProfile
 from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
 
+# Locust monitors a process every ten seconds, which is longer than a run of a test.
+runners.CPU_MONITOR_INTERVAL = 0.5
 PAUSE = constant(0.1)
+TAKEN: list[int] = []
+"""Descriptors that `take_all_descriptors` holds until the process ends."""
 GIVE_UP = {
     "/fail/reschedule": RescheduleTask,
     "/fail/now": RescheduleTaskImmediately,
@@ -235,6 +240,7 @@ def exit_at_once(**_: Any) -> None:
 
 def wait(**_: Any) -> None:
     time.sleep(1.5)
+    print(f"waited until {time.time()}", file=sys.stderr)
 
 
 def break_down(**_: Any) -> None:
@@ -243,6 +249,12 @@ def break_down(**_: Any) -> None:
 
 def set_code(environment: Any, **_: Any) -> None:
     environment.process_exit_code = 1
+
+
+def take_all_descriptors(**_: Any) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            TAKEN.append(os.open(os.devnull, os.O_RDONLY))
 
 
 for item in os.environ.get("TEST_LISTENERS", "").split():
