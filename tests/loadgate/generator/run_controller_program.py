@@ -1,4 +1,7 @@
-"""Control a run without load and print its warnings, in a process of its own, because Locust patches Python."""
+"""Control a run without load, in a process of its own, because Locust patches Python.
+
+Print the warnings of the run, or the length of its ramp after the start of the last user in seconds.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from loadgate.generator.generators import ThisProcess
 from loadgate.generator.health import HealthSampler
 from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.run_controller import RunController
-from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder import RAMP, FinishedRequest, Outcome
 from loadgate.rules import parse_rules
 from loadgate.run.health import HealthLimits
 from loadgate.run.state import Plan, Run
@@ -34,9 +37,7 @@ class Counting(ThisProcess):
         self.rounds += 1
 
 
-def main(empty_rules_after_s: float) -> None:
-    logging.basicConfig(stream=sys.stdout, format="%(message)s")
-    run_controller.EMPTY_RULES_AFTER_S = empty_rules_after_s  # type: ignore[assignment]  # a run of 30 s is too long for a test
+def controlled() -> tuple[RunController, Run, Counting]:
     environment = Environment(user_classes=[User])
     runner = environment.create_local_runner()
     plan = Plan(
@@ -52,9 +53,15 @@ def main(empty_rules_after_s: float) -> None:
         groups_without_users=frozenset({"left out"}),
     )
     run, generators = Run(plan), Counting(None)
-    run.recorder.record(FinishedRequest("seen", Outcome.SUCCESS, time.time(), 5.0))
     live_states = LiveStateCache(run, runner, HealthSampler("process", HealthLimits(), None), 1.0)
-    controller = RunController(run, runner, live_states, generators, runner.quit)
+    return RunController(run, runner, live_states, generators, runner.quit), run, generators
+
+
+def print_warnings(empty_rules_after_s: float) -> None:
+    logging.basicConfig(stream=sys.stdout, format="%(message)s")
+    run_controller.EMPTY_RULES_AFTER_S = empty_rules_after_s  # type: ignore[assignment]  # a run of 30 s is too long for a test
+    controller, run, generators = controlled()
+    run.recorder.record(FinishedRequest("seen", Outcome.SUCCESS, time.time(), 5.0))
     controller.load_changes()
     with gevent.Timeout(30):
         while generators.rounds < ROUNDS:
@@ -62,5 +69,21 @@ def main(empty_rules_after_s: float) -> None:
     controller.stop()
 
 
+def print_ramp() -> None:
+    controller, run, _ = controlled()
+    gevent.sleep(0.01)  # a timer that is set before the event loop runs counts from the creation of the loop
+    controller.load_changes()
+    began_s = time.time()
+    controller.load_is_up()
+    with gevent.Timeout(30):
+        while run.stages[-1][1] == RAMP:
+            gevent.sleep(0.02)
+    controller.stop()
+    print(run.stages[-1][0] - began_s)
+
+
 if __name__ == "__main__":
-    main(float(sys.argv[1]))
+    if sys.argv[1] == "ramp":
+        print_ramp()
+    else:
+        print_warnings(float(sys.argv[1]))

@@ -1,4 +1,4 @@
-"""Test the early warning about rules whose scope has no requests."""
+"""Test the end of the ramp and the early warning about rules whose scope has no requests."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 PROGRAM = Path(__file__).with_name("run_controller_program.py")
 
 
+def printed(argument: str) -> str:
+    done = subprocess.run([sys.executable, PROGRAM, argument], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def warnings(empty_rules_after_s: float) -> list[str]:
     """Return the warnings of three rounds of a run. Rules are checked after `empty_rules_after_s`."""
-    done = subprocess.run(
-        [sys.executable, PROGRAM, str(empty_rules_after_s)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout.splitlines()
+    return printed(str(empty_rules_after_s)).splitlines()
 
 
 def test_a_rule_without_requests_is_named_once() -> None:
@@ -25,3 +27,8 @@ def test_a_rule_without_requests_is_named_once() -> None:
 
 def test_there_is_no_warning_before_the_delay_has_passed() -> None:
     assert warnings(3600) == []
+
+
+def test_the_ramp_lasts_until_half_a_second_after_the_start_of_the_last_user() -> None:
+    # During this time, users that started together send their first requests in a burst.
+    assert float(printed("ramp")) >= 0.49

@@ -135,6 +135,18 @@ def test_every_file_follows_from_run_json(tmp_path: Path, document: RunDocument)
         assert path.read_bytes() == before[path.name], path.name
 
 
+def test_run_json_is_there_even_if_the_other_files_are_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("loadgate.report.artefacts.html_report", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_artefacts(synthetic_document(SMALL), tmp_path)
+    assert read_run(tmp_path).totals == synthetic_document(SMALL).totals
+
+
 def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: RunDocument) -> None:
     write_artefacts(document, tmp_path)
     rows = list(csv.DictReader(StringIO((tmp_path / "series.csv").read_text())))

@@ -138,6 +138,18 @@ def test_a_target_whose_log_cannot_be_written_runs_all_the_same(tmp_path: Path) 
         assert target.ended() is None
 
 
+def test_a_target_is_asked_at_its_ready_url_and_never_through_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    port = free_port()
+    command = [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    settings = TargetSettings(command=command, ready_url=f"http://127.0.0.1:{port}/", timeout=20)
+    with managed_target(settings, tmp_path, tmp_path / "target.log") as target:
+        assert target.url == f"http://127.0.0.1:{port}"
+
+
 @pytest.mark.parametrize(
     ("options", "timeout", "message"),
     [

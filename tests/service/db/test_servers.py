@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from pymysql.err import OperationalError
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from inference_core.db.connect import MysqlConnection
+from inference_core.db.connect import KEEPALIVE, MysqlConnection
 from inference_core.db.engine import Database
 from inference_core.db.migrate import upgrade
 from inference_core.db.migration_errors import MigrationError
@@ -61,6 +62,21 @@ async def test_postgresql_takes_the_parameters_of_a_url(postgresql_database: str
     assert await answer(url, "SHOW application_name") == [("mine",)]
     assert await answer(url, "SHOW search_path") == [("pg_catalog",)]
     assert await answer(url, "SHOW statement_timeout") == [("5s",)]
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def server_database(request: pytest.FixtureRequest) -> str:
+    return create_database(request.getfixturevalue(request.param), f"urls_{secrets.token_hex(4)}")
+
+
+async def test_a_connection_notices_that_the_network_is_silent(server_database: str) -> None:
+    async with Database.open(settings_for(server_database)) as database, database.write_engine.connect() as connection:
+        driver: Any = (await connection.get_raw_connection()).driver_connection
+        transport = driver._writer.transport if isinstance(driver, MysqlConnection) else driver._transport
+        line: socket.socket = transport.get_extra_info("socket")
+        assert line.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+        found = {name: line.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in KEEPALIVE}
+        assert found == KEEPALIVE
 
 
 def test_a_server_without_the_tls_that_a_url_asks_for_is_one_line(postgresql_database: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from encodings import aliases
@@ -330,3 +331,17 @@ async def test_the_openapi_document_resolves_and_knows_only_problems(api: Api) -
     login = document["paths"]["/api/v1/auth/login"]["post"]["responses"]
     assert set(login) == {"200", "400", "401", "408", "413", "415", "422", "429", "503"}
     assert all(set(login[status]["content"]) == {"application/problem+json"} for status in login if status != "200")
+
+
+async def test_the_openapi_document_names_every_refusal_of_an_ordinary_user(start_app: AppFactory) -> None:
+    async with start_app(monitoring_access="superuser", metrics_token="t" * 32) as api:
+        tokens = await api.login(await api.register())
+        paths = (await api.client.get("/openapi.json")).json()["paths"]
+        refused = set()
+        for path, operations in paths.items():
+            if "get" not in operations:
+                continue
+            answer = await api.client.get(re.sub(r"\{\w+\}", "nothing", path), headers=tokens.bearer)
+            assert str(answer.status_code) in operations["get"]["responses"], (path, answer.text)
+            refused.add(answer.status_code)
+        assert refused >= {200, 401, 403, 404}
