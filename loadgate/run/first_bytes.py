@@ -1,4 +1,4 @@
-"""Count streamed requests that were timed only until their first byte, for a note in the verdict."""
+"""Count streamed requests whose latency ends with their headers, for a note in the verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ OTHER = "(other names)"
 
 
 class FirstBytes:
-    """Counts of such requests by name, in bounded memory."""
+    """The counts of these requests by name, in bounded memory."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -33,7 +33,7 @@ class FirstBytes:
             self.add(name, count)
 
     def remarks(self) -> list[str]:
-        """Return a sentence that lists them. Empty if there are none."""
+        """Return a sentence that lists these requests. Empty if there are none."""
         if not self._counts:
             return []
         listed = ", ".join(f"{count} of {name}" for name, count in self._counts.most_common(MAX_LISTED_NAMES))

@@ -1,14 +1,14 @@
-"""The load generator's CPU use and event-loop lag, which distinguish a saturated generator from a slow target.
+"""The CPU use and the event-loop lag of the load generator, and the limits above which it is saturated.
 
 A generator process is saturated if one of these limits is exceeded:
 
-- CPU: it used more than 90 % of one core on average over any 10 s. A generator has one thread; at 90 % requests wait
-  inside it. The CPU time of other processes, such as the target, does not count.
-- Lag: 1 % of its timer wake-ups were at least 250 ms late, so it often did not generate the load. A machine that
-  switches between busy processes shows 5 to 50 ms.
+- CPU: it used more than 90 % of one core on average over any 10 s. A generator has one thread, and at 90 % requests
+  wait inside it. The CPU time of other processes, such as the target, does not count.
+- Lag: 1 % of its timer wake-ups were at least 250 ms late, so it did not generate the planned load. On a machine with
+  several busy processes, 5 to 50 ms are usual.
 
-A smaller lag also makes latencies longer. `loadgate.rules.lag` computes for each rule whether the lag can have changed
-its outcome.
+A smaller lag also makes latencies longer. For each rule, `loadgate.rules.lag` computes whether the lag can have changed
+the outcome.
 """
 
 from __future__ import annotations

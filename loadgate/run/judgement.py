@@ -1,4 +1,4 @@
-"""Derive the verdict and the exit code from the measurements of a run and from how it ended."""
+"""Derive the verdict and the exit code from the measurements and the end of a run."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.units import count, duration
 
 SILENCE_S = 3.0
-"""A target is reported as silent if no request succeeded in this many seconds before the end, and some failed."""
+"""The verdict has a note if no request succeeded for this long before the end, and some requests failed."""
 
 UNSENT = "unsent: "
 """Prefix of the counters of requests that were not sent because the load generator ran out of a resource."""
 
 MANY_NAMES = 200
-"""With more request names than this, some names most likely contain ids or query strings."""
+"""A run with more request names gets a note, because names probably contain ids or query strings."""
 
 CUT_OFF = "cut_off"
 """Counter of the requests that were in flight when the run was interrupted."""
 
 INTERRUPTED = "the run was interrupted"
-"""Prefix of the note on an interrupted run."""
+"""Start of the note on an interrupted run."""
 
 
 class Ending(StrEnum):
@@ -142,7 +142,7 @@ def exit_code(outcome: RuleOutcome) -> ExitCode:
 
 
 def target_silence(recorder: Recorder) -> str | None:
-    """Return how long no request had succeeded at the end of the run, in a sentence. `None` if requests succeeded."""
+    """Return a sentence on the time without successful requests at the end of the run. `None` if it is short."""
     slots = recorder.time_slots()
     if not slots:
         return None
@@ -160,7 +160,7 @@ def target_silence(recorder: Recorder) -> str | None:
 
 
 def arrival_note(counters: Mapping[str, int]) -> str | None:
-    """Return how many arrivals of an open model started no request, in a sentence. `None` if all did.
+    """Return a sentence on arrivals of an open model that started no request. `None` if there are none.
 
     Late arrivals are not listed, because their response times include the delay.
     """
@@ -174,14 +174,14 @@ def arrival_note(counters: Mapping[str, int]) -> str | None:
 
 
 def cut_off_note(counters: Mapping[str, int]) -> list[str]:
-    """Return how many requests the interrupt cut off, in a sentence. Empty if there are none."""
+    """Return a sentence on the requests that the interrupt cut off. Empty if there are none."""
     number = counters.get(CUT_OFF, 0)
     requests = "1 request, which counts" if number == 1 else f"{count(number)} requests, which count"
     return [f"the interrupt cut off {requests} neither as failed nor as successful"] if number else []
 
 
 def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts: RunFacts) -> list[str]:
-    """Return how a run with fewer users or groups than its profile is judged, in sentences."""
+    """Return sentences on how a run with fewer users or groups than its profile is judged."""
     fewer = f"{facts.fewer_users}: a rule with too few requests passes if every request keeps its limit"
     return [
         *([fewer] if facts.fewer_users else []),
@@ -190,7 +190,7 @@ def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts:
 
 
 def unsent_notes(counters: Mapping[str, int]) -> list[str]:
-    """Return how many requests the load generator could not send, one sentence for each resource it ran out of."""
+    """Return a sentence on unsent requests for each resource that the load generator ran out of."""
     return [
         f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count(number)} requests were never sent"
         for counter, number in counters.items()
@@ -199,7 +199,7 @@ def unsent_notes(counters: Mapping[str, int]) -> list[str]:
 
 
 def names_note(recorder: Recorder) -> str | None:
-    """Return a sentence on request names that are too many for a report. `None` if they are not."""
+    """Return a sentence on too many request names. `None` if there are not too many."""
     names = recorder.names()
     if len(names) <= MANY_NAMES:
         return None

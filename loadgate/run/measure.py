@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Measure(NamedTuple):
-    """One value, measured at `at_s` (epoch seconds). Rules read it by its name or its group ("" for none)."""
+    """A duration, measured at `at_s` (epoch seconds). Rules read it by its name or its group ("" for none)."""
 
     name: str
     group: str

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 MAX_EXCEPTION_KINDS = 50
 CLOCKS_S = 0.05
-"""Tolerance for the start of an arrival, which is computed with another clock than the starts of the stages."""
+"""Tolerance for the start of an arrival, because arrivals and stages use different clocks."""
 
 CLOCK_SLACK_S = 60.0
-"""A sample may end this far outside the run, because clocks are adjusted and suites can use times of other sources."""
+"""A sample can end up to this long before or after the run, because clocks are adjusted and suites use other clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class RejectedSamples:
 
 @dataclass
 class Run:
-    """One run in one process, from the start of the load to the verdict. On a worker, each report empties it."""
+    """One run in one process, from the start of the load to the verdict. On a worker, each report resets it."""
 
     plan: Plan
     recorder: Recorder = field(default_factory=Recorder)
@@ -120,7 +120,7 @@ class Run:
     """Sentences for the reader of the report that do not change the verdict."""
     first_bytes: FirstBytes = field(default_factory=FirstBytes)
     lags: Recorder = field(default_factory=Recorder)
-    """The lag of the processes that generate load, by the way of measuring it."""
+    """The lag of the processes that generate load, by the kind of measurement."""
     _made_s: float = field(default_factory=time.time)
 
     @property
@@ -133,12 +133,12 @@ class Run:
         return elapsed_s
 
     def end_by(self, ended_by: EndedBy) -> None:
-        """Note what ends the load. Only the first call counts."""
+        """Note the cause of the end of the load. Only the first call counts."""
         if self.ended_by is None:
             self.ended_by, self.ending = ended_by, ended_by.ending
 
     def is_early(self) -> bool:
-        """Return whether Locust's timer has not ended the run yet. A tolerance covers a timer ahead of the run."""
+        """Return whether the run time has not passed yet. Locust's timer can be ahead of the run, hence a tolerance."""
         planned_s = self.plan.run_time_s
         # Locust's timer also runs while listeners delay the start of the load.
         return planned_s is not None and time.time() - self._made_s < planned_s - min(1.0, planned_s / 4)
@@ -176,7 +176,7 @@ class Run:
         self.rejected_samples.add(1, shorten(f"{name}: {error}"))
 
     def _check_moment(self, end_s: float) -> None:
-        """Reject samples far outside the run, because windows of rules extend to the first and the last sample."""
+        """Reject samples far outside the run, because the windows of rules extend from the first to the last sample."""
         now_s = time.time()
         if math.isfinite(end_s) and not self._made_s - CLOCK_SLACK_S <= end_s <= now_s + CLOCK_SLACK_S:
             raise ValueError(
@@ -192,7 +192,7 @@ class Run:
         return RAMP
 
     def schedule_stages(self, marks: Iterable[tuple[float, str]]) -> None:
-        """Set the stages of an open model, each as (seconds from now, stage). Now is the first intended start."""
+        """Set the stages of an open model, as (seconds from now, stage). Now is the start of the schedule."""
         now_s = time.time() - CLOCKS_S
         self.stages += [(now_s + after_s, stage) for after_s, stage in marks]
 

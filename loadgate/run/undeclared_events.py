@@ -1,4 +1,4 @@
-"""Find events in `overall` that may not be requests, such as a count of tokens that a suite fires as request events."""
+"""Find request events in `overall` that may not be requests, such as token counts."""
 
 from __future__ import annotations
 

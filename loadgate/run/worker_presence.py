@@ -12,13 +12,13 @@ class WorkerPresence:
     """The workers of one run by their label. Times are in seconds since the start of the run."""
 
     lost: dict[str, str] = field(default_factory=dict)
-    """A sentence for each worker that did not stay until the end."""
+    """A sentence for each worker that was lost or left before the end."""
     stopped_by_suite: set[str] = field(default_factory=set)
     """Workers that the code of the suite stopped."""
     finished: set[str] = field(default_factory=set)
     """Workers whose final report has arrived."""
     away: list[str] = field(default_factory=list)
-    """A sentence for each time that a worker was away and came back."""
+    """A sentence for each temporary absence of a worker."""
     _heard_s: dict[str, float] = field(default_factory=dict)
     _away_since_s: dict[str, float] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ class WorkerPresence:
             self._heard_s[worker] = now_s
 
     def mark_left(self, worker: str, *, by_suite: bool) -> None:
-        """Note that a worker has sent its final report before the end of the load."""
+        """Note that a worker has left: it has sent its final report before the end of the load."""
         self._away_since_s.pop(worker, None)
         how = "was stopped by the suite" if by_suite else "left"
         self.lost[worker] = f"worker {worker} {how} during the run, so its load stopped early"

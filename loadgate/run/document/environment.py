@@ -18,7 +18,7 @@ class GeneratorRecord(Part):
     lag_samples: Count
     cpu_limit_share: float
     lag_limit_ms: float
-    problem: Text | None = Field(description="Why it counts as saturated.")
+    problem: Text | None = Field(description="Why the process was saturated; null if it was not.")
 
 
 class MemorySamples(Part):
@@ -43,7 +43,7 @@ class TargetRecord(Part):
 
     command: list[Text]
     url: Text
-    ended: Text | None = Field(description="How it ended during the run, if it did.")
+    ended: Text | None = Field(description="How the target ended during the run; null if it did not end.")
     rss_bytes: MemorySamples
     memory_trend: MemoryTrendRecord | None
 
@@ -69,6 +69,6 @@ class MachineRecord(Part):
 class EnvironmentRecord(Part):
     """The environment of the load generator."""
 
-    git: GitRecord | None = Field(description="Of the suite; null outside of a repository.")
+    git: GitRecord | None = Field(description="The repository of the suite; null if there is none.")
     machine: MachineRecord
     versions: dict[Text, Text]

@@ -1,4 +1,4 @@
-"""The numbers of all requests, of each group and of each name."""
+"""The figures of all requests, of each group and of each name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LatencyFigures(Part):
-    """Times in ms; null without requests. Percentiles by nearest rank, within 0.5 %; mean, min and max are exact."""
+    """Latencies in ms, null without requests. Percentiles are nearest rank, within 0.5 %; all others are exact."""
 
     mean: Milliseconds
     min: Milliseconds
@@ -48,10 +48,10 @@ class LatencyFigures(Part):
 
 
 class Buckets(Part):
-    """Samples by bucket of the latency sketch. Buckets: see docs/measurement.md."""
+    """Samples by bucket of the latency sketch. docs/measurement.md describes the buckets."""
 
-    buckets: list[Count] = Field(description="Ascending.")
-    samples: list[Annotated[Count, Field(ge=1)]] = Field(description="Of each bucket.")
+    buckets: list[Count] = Field(description="The used buckets in ascending order.")
+    samples: list[Annotated[Count, Field(ge=1)]] = Field(description="The number of samples in each bucket.")
 
     @classmethod
     def of(cls, sketch: LatencySketch) -> Buckets:
@@ -77,21 +77,25 @@ class ScopeFigures(Part):
 
     kind: Literal["request", "measure"] = Field(
         description=(
-            "A measure is a duration that a user class takes beside its requests: `requests` is how often, "
-            "`success_ms` its values."
+            "A measure is a duration that a user class records in addition to its requests. Its `requests` is the "
+            "number of values, and its `success_ms` describes the values."
         )
     )
     requests: Count
     failures: Count
-    failure_rate: Share | None = Field(description="A share; null without a request.")
-    requests_per_s: float | None = Field(description="Of the requests that were sent while load was made.")
+    failure_rate: Share | None = Field(description="The share of failed requests; null without requests.")
+    requests_per_s: float | None = Field(
+        description="Requests that were sent during the load, divided by its duration."
+    )
     response_bytes: Count
-    success_ms: LatencyFigures = Field(description="Of successful requests, the ramp included.")
-    failure_ms: LatencyFigures = Field(description="Of failed requests.")
+    success_ms: LatencyFigures = Field(description="Latencies of successful requests, including the ramp.")
+    failure_ms: LatencyFigures = Field(description="Latencies of failed requests.")
     distribution: Distribution
-    steady_success_ms: LatencyFigures = Field(description="Of successful requests that were sent after the ramp.")
+    steady_success_ms: LatencyFigures = Field(
+        description="Latencies of successful requests that were sent after the ramp."
+    )
     service_ms: LatencyFigures | None = Field(
-        description="In an open model, the time from the actual sending of successful requests."
+        description="Service times of successful requests in an open model; null in a closed model."
     )
 
     @property
@@ -112,9 +116,7 @@ class GroupFigures(ScopeFigures):
     """The figures of a group, or of all requests."""
 
     corrected_ms: LatencyFigures | None = Field(
-        description=(
-            "In a closed model, an estimate of the latencies corrected for coordinated omission. Rules do not read it."
-        )
+        description="In a closed model, an estimate of the latencies, corrected for coordinated omission. Rules do not read it."
     )
 
     @property
@@ -124,7 +126,7 @@ class GroupFigures(ScopeFigures):
 
 
 class _Named(Part):
-    group: Text = Field(description="Empty for requests of no group.")
+    group: Text = Field(description="Empty for requests without a group.")
     name: Text
 
 
@@ -136,5 +138,5 @@ class TotalFigures(Part):
     """Figures over the whole run."""
 
     overall: GroupFigures
-    groups: dict[Text, GroupFigures] = Field(description="By group.")
-    requests: list[NameFigures] = Field(description="By group and name.")
+    groups: dict[Text, GroupFigures] = Field(description="The figures by group.")
+    requests: list[NameFigures] = Field(description="The figures of each request name, sorted by group and name.")

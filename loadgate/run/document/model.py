@@ -1,4 +1,4 @@
-"""The model of run.json. It is written at the end of a run and read to make all other files."""
+"""The model of run.json, which is written at the end of a run. All other files are made from it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, Exempla
 from loadgate.run.document.verdict import VerdictRecord
 
 SCHEMA_VERSION: Literal[2] = 2
-"""Incremented when a reader of older documents would misread a newer one."""
+"""Incremented if a program for older documents would misread a newer document."""
 
 
 class RunDocument(Part, title="A run of loadgate"):
@@ -26,28 +26,37 @@ class RunDocument(Part, title="A run of loadgate"):
     """
 
     schema_version: Literal[2] = Field(
-        description="Incremented when a reader of older documents would misread this one, but not for new keys."
+        description=(
+            "Incremented if a program for older documents would misread the document. New keys do not increment it."
+        )
     )
     run: RunRecord
     verdict: VerdictRecord
     totals: TotalFigures
-    errors: list[ErrorRecord] = Field(description="By request name and text, the most frequent first.")
+    errors: list[ErrorRecord] = Field(description="The errors by request name and text, the most frequent first.")
     slowest: list[ExemplarRecord] = Field(
         max_length=10, description="The slowest successful requests, the slowest first."
     )
-    exceptions: list[ExceptionRecord] = Field(description="What user code raised outside of requests.")
+    exceptions: list[ExceptionRecord] = Field(description="Exceptions that user code raised outside of requests.")
     counters: dict[Text, Count] = Field(
-        description="Arrivals of an open model that were late, dropped or never started, and the like."
-    )
-    generator: list[GeneratorRecord] = Field(description="The health of each generator process.")
-    user_counts: list[tuple[int, Count]] = Field(description="[epoch second, running users], about one a second.")
-    stages: list[tuple[float, Text]] = Field(
         description=(
-            "[epoch seconds from which on, stage]: `ramp`, `steady` or a name from the profile; `outside` where no "
-            "load was made."
+            "Counted events that are not finished requests, such as late, dropped and never started arrivals of an "
+            "open model."
         )
     )
-    target: TargetRecord | None = Field(description="The managed target; null for one that ran already.")
+    generator: list[GeneratorRecord] = Field(description="The health of each generator process.")
+    user_counts: list[tuple[int, Count]] = Field(
+        description="[epoch second, running users], about one entry per second."
+    )
+    stages: list[tuple[float, Text]] = Field(
+        description=(
+            "[start in epoch seconds, stage]. The stage is `ramp`, `steady`, a name from the profile, or `outside` while no "
+            "load is generated."
+        )
+    )
+    target: TargetRecord | None = Field(
+        description="The managed target; null if the target was not started by loadgate."
+    )
     made_on: EnvironmentRecord
     recording: Recording
 

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from loadgate.recorder.request import without_surrogates
 
 LARGEST = 2**64 - 1
-"""The largest whole number in a document, that of an unsigned 64-bit column."""
+"""The largest whole number in a document, which fits into an unsigned 64-bit column."""
 
 
 class Part(BaseModel):
@@ -40,7 +40,7 @@ class Part(BaseModel):
 
 
 class _One:
-    """Validates a union as one type, so that an error does not list its branches. The schema lists the given types."""
+    """Validate a union as one type, so that an error does not list all members. The schema lists the given types."""
 
     def __init__(self, what: str, *types: str) -> None:
         self._message = f"Input should be {what}"
@@ -71,19 +71,19 @@ def _time(text: str) -> str:
 
 
 Text = Annotated[str, BeforeValidator(_clean)]
-"""External text. Lone surrogates, which cannot be written, are replaced."""
+"""Text from outside. Lone surrogates, which cannot be encoded, are replaced."""
 
 Count = Annotated[int, Field(ge=0, le=LARGEST)]
 """A count."""
 
 Number = Annotated[Annotated[int, Field(ge=-LARGEST, le=LARGEST)] | float, _One("a number", "number")]
-"""A number as given, whole or not."""
+"""A number as the suite gave it, whole or fractional."""
 
 Positive = Annotated[float, Field(ge=0)]
 """A measured number that cannot be negative."""
 
 Length = Annotated[str | int | float, _One("a text or a number", "string", "number")]
-"""A length of time as a profile gives it: `30s`, or seconds."""
+"""A duration as a profile gives it: a text such as `30s`, or a number of seconds."""
 
 Time = Annotated[str, AfterValidator(_time), WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time in UTC, as in 2026-05-01T12:00:00.000Z."""

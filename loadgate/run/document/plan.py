@@ -1,4 +1,4 @@
-"""The plan of a run and its course."""
+"""The plan of a run, and what happened."""
 
 from __future__ import annotations
 
@@ -35,23 +35,28 @@ class ProfileRecord(Part):
 
 
 class RunRecord(Part):
-    """The plan of the run and its course."""
+    """The plan of the run, and what happened."""
 
     profile: ProfileRecord
     host: Text = Field(description="Base URL of the target.")
-    users: Count | None = Field(description="As given on the command line, or by the profile.")
+    users: Count | None = Field(description="The number of users from the command line or the profile.")
     spawn_rate: Number | None
-    planned_s: Number | None = Field(description="Null for a run without an end of its own.")
-    stop_timeout_s: Number = Field(description="How long the run waits at its end for requests in flight.")
-    processes: Count = Field(description="Generator processes that made load.")
+    planned_s: Number | None = Field(description="Planned duration; null for a run without a planned end.")
+    stop_timeout_s: Number = Field(description="How long the run waits for requests in flight at its end.")
+    processes: Count = Field(description="Number of processes that generated load.")
     user_classes: dict[Text, Number] = Field(description="Weights by class name.")
     started_at: Time = Field(description="UTC.")
     ended_at: Time = Field(description="UTC, including the last responses.")
-    duration_s: Number = Field(ge=0, description="From the start until the users were told to stop.")
-    ending: Ending = Field(description="Interrupted: by a signal or by hand. Aborted: by a rule with `abort`.")
+    duration_s: Number = Field(ge=0, description="Time from the start of the load until the users were told to stop.")
+    ending: Ending = Field(
+        description="`interrupted`: stopped by a signal or in the web UI. `aborted`: stopped by a rule with `abort`."
+    )
     ended_by: EndedBy | None = Field(
         default=None,
-        description="What ended the load: the run time, the suite's LoadTestShape, its own code, a rule, or a signal.",
+        description=(
+            "The cause of the end of the load: the run time, the suite's LoadTestShape, the suite's code, a rule "
+            "or an interrupt."
+        ),
     )
     command: list[Text] = Field(description="The generator's command line.")
 

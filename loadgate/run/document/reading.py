@@ -1,4 +1,4 @@
-"""Read run.json. An error is one line that says what is wrong, where in the file, and what to do."""
+"""Read run.json. An error is one line with the problem, its place in the file, and what to do."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_run(path: Path) -> RunDocument:
 
 
 def damage(error: Exception) -> str:
-    """Return the message for a document with inconsistent parts, which is found when a file is made from it."""
+    """Return the message for a document with inconsistent parts."""
     return f"damaged: {type(error).__name__}: {error}; {_DAMAGED}"
 
 
@@ -61,10 +61,10 @@ def _version_problem(found: object) -> str:
     if type(found) is not int:
         return f"damaged: schema_version is {_shown(found)}, and {reads}; {_DAMAGED}"
     newer = found > SCHEMA_VERSION
-    made_by, otherwise = ("a newer", "update this one") if newer else ("an older", "run the test again")
+    made_by, otherwise = ("a newer", "update loadgate") if newer else ("an older", "run the test again")
     return (
-        f"made by {made_by} loadgate: its schema version is {found}, and {reads}; "
-        f"read it with the loadgate that made it, or {otherwise}"
+        f"written by {made_by} version of loadgate: its schema version is {found}, and {reads}; "
+        f"read it with the version of loadgate that wrote it, or {otherwise}"
     )
 
 

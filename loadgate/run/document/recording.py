@@ -12,12 +12,13 @@ from loadgate.run.document.parts import Count, Part, Text
 
 
 class CellsRecord(Part):
-    """Packed columns: base64 of zlib of little-endian arrays, one after the other.
+    """Packed columns: consecutive little-endian arrays, compressed with zlib, in base64.
 
-    start_s (uint32), width_s (uint16) and response_bytes (uint64) of `count` cells each; then the sketches of their
-    latencies, and where `service` is true those of their service times. Columns of the sketches: sum_ns (uint64),
-    min_ms and max_ms (float64, NaN for none), used (uint16, how many buckets), then for all buckets of all cells index
-    (uint16) and samples (uint32). Buckets: see docs/measurement.md.
+    The first columns are start_s (uint32), width_s (uint16) and response_bytes (uint64) of `count` cells. The columns
+    of the latency sketches follow and, if `service` is true, those of the sketches of service times. The columns of
+    sketches are sum_ns (uint64), min_ms and max_ms (float64, NaN without samples), the number of used buckets (uint16),
+    and then the index (uint16) and the samples (uint32) of all buckets of all cells. docs/measurement.md describes the
+    buckets.
     """
 
     count: Count
@@ -25,7 +26,7 @@ class CellsRecord(Part):
     untimed: bool = Field(
         default=False,
         exclude_if=lambda there: not there,
-        description="Where true, a last column holds the requests without a time of each cell (uint32).",
+        description="If true, the last column is the number of requests without a latency in each cell (uint32).",
     )
     columns: str = Field(json_schema_extra={"contentEncoding": "base64"})
 
@@ -44,7 +45,7 @@ class SeriesRecord(Part):
     method: Text = Field(
         default="",
         exclude_if=lambda method: not method,
-        description="Method or type of the requests, where it is known.",
+        description="Method or type of the requests, if it is known.",
     )
     cells: CellsRecord
 
@@ -54,12 +55,12 @@ ErrorRow = tuple[Text, Text, Count, float, float, list[ExemplarRow]]
 
 
 class Recording(Part):
-    """The record in the recorder's JSON form: every name, outcome, stage and second."""
+    """The record in the JSON form of the recorder: every name, outcome, stage and second."""
 
     version: Literal[2]
     series: list[SeriesRecord]
-    errors: list[ErrorRow] = Field(description="As `errors`, in rows.")
-    slowest: list[ExemplarRow] = Field(description="As `slowest`, in rows.")
+    errors: list[ErrorRow] = Field(description="The content of `errors` as rows.")
+    slowest: list[ExemplarRow] = Field(description="The content of `slowest` as rows.")
     counters: dict[Text, Count]
 
     @classmethod

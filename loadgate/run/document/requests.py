@@ -10,17 +10,17 @@ from loadgate.run.document.parts import Count, Part, Positive, Text
 class ExemplarRecord(Part):
     """An exemplar: one request that is kept as an example."""
 
-    group: Text = Field(description="Empty for none.")
+    group: Text = Field(description="Empty if the request has no group.")
     name: Text
-    start_s: float = Field(description="Epoch seconds of its start or, in an open model, of its intended start.")
-    latency_ms: Positive = Field(description="From start_s on.")
+    start_s: float = Field(description="Epoch seconds of the start or, in an open model, of the intended start.")
+    latency_ms: Positive = Field(description="Time from start_s to the end of the response.")
     trace_id: Text = Field(
-        description="The trace id of its W3C traceparent header, 32 hexadecimal digits; empty if it had none."
+        description="The trace id of the request's W3C traceparent header, 32 hexadecimal digits; empty without this header."
     )
     request_id: Text = Field(
         description=(
-            "The value of X-Request-ID, X-Correlation-ID or Request-Id in its response; empty without such a header or"
-            " without a response."
+            "The value of X-Request-ID, X-Correlation-ID or Request-Id in the response; empty without such a header or "
+            "without a response."
         )
     )
 
@@ -33,7 +33,7 @@ class ErrorRecord(Part):
     count: Count
     first_s: float = Field(description="Epoch seconds.")
     last_s: float = Field(description="Epoch seconds.")
-    examples: list[ExemplarRecord] = Field(max_length=3, description="The first of them to end.")
+    examples: list[ExemplarRecord] = Field(max_length=3, description="The failed requests that ended first.")
 
 
 class ExceptionRecord(Part):

@@ -14,25 +14,31 @@ from loadgate.run.document.parts import Count, Number, Part, Text
 class RuleRecord(Part):
     """A rule and its result."""
 
-    rule: Text = Field(description="In the grammar of rules.")
+    rule: Text = Field(description="The rule in the grammar of rules.")
     scope: Text = Field(description="A group, a request name or `overall`.")
     metric: Text
     operator: Operator
-    limit: Number = Field(description="In `unit`.")
+    limit: Number = Field(description="The limit in `unit`.")
     unit: Unit
     window_s: Count | None
     abort: bool
-    stage: Text | None = Field(default=None, description="The stage whose requests are judged; null or absent: all.")
+    stage: Text | None = Field(
+        default=None, description="The stage whose requests the rule reads; null or absent for all stages."
+    )
     outcome: RuleOutcome
     value: Number | None = Field(
-        description="In `unit`, of the worst window where the rule has a window; null where it cannot be known."
+        description="The value in `unit`; for a rule with a window, that of the worst window; null if it is unknown."
     )
-    samples: Count = Field(description="Requests from which the value was computed.")
-    margin: Number | None = Field(description="Distance to the limit as a share of it, positive where the rule holds.")
+    samples: Count = Field(description="Number of requests from which the value is computed.")
+    margin: Number | None = Field(
+        description="Distance between the value and the limit, as a share of the limit; positive if the rule holds."
+    )
     interval: Interval | None
-    stages: Literal["all", "steady"] = Field(description="Steady: without the ramp.")
-    value_all_stages: Number | None = Field(description="The value with the ramp.")
-    window_start_s: Number | None = Field(description="When the worst window began, in epoch seconds.")
+    stages: Literal["all", "steady"] = Field(description="`steady` if the value excludes the ramp, else `all`.")
+    value_all_stages: Number | None = Field(
+        description="The value including the ramp, for a latency rule without a stage."
+    )
+    window_start_s: Number | None = Field(description="Start of the worst window in epoch seconds.")
     reason: Text = Field(description="One sentence.")
 
 
@@ -42,7 +48,5 @@ class VerdictRecord(Part):
     outcome: RuleOutcome
     exit_code: ExitCode
     reason: Text = Field(description="One sentence.")
-    notes: list[Text] = Field(
-        description="What makes the run inconclusive or belongs beside its figures, a sentence each."
-    )
+    notes: list[Text] = Field(description="Invalidating conditions and remarks on the run, one sentence each.")
     rules: list[RuleRecord]

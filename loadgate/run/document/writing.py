@@ -1,4 +1,4 @@
-"""Make the document of a finished run."""
+"""Create the document of a finished run."""
 
 from __future__ import annotations
 

@@ -110,12 +110,12 @@ def test_keys_of_a_newer_loadgate_are_ignored(data: dict[str, Any], tmp_path: Pa
 
 def test_another_version_is_refused_with_what_to_do(data: dict[str, Any], tmp_path: Path) -> None:
     assert problem_of(json.dumps(data | {"schema_version": 3, "verdict": "in another form"}), tmp_path) == (
-        "made by a newer loadgate: its schema version is 3, and this loadgate reads version 2; "
-        "read it with the loadgate that made it, or update this one"
+        "written by a newer version of loadgate: its schema version is 3, and this loadgate reads version 2; "
+        "read it with the version of loadgate that wrote it, or update loadgate"
     )
     assert problem_of('{"schema_version": 1}', tmp_path) == (
-        "made by an older loadgate: its schema version is 1, and this loadgate reads version 2; "
-        "read it with the loadgate that made it, or run the test again"
+        "written by an older version of loadgate: its schema version is 1, and this loadgate reads version 2; "
+        "read it with the version of loadgate that wrote it, or run the test again"
     )
 
 
