@@ -1,4 +1,4 @@
-"""Checks of the services that a load test needs. A failed check names the command that starts the service."""
+"""Check the services that a load test needs. A failed check prints the command that starts the service."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ def uses_host(check: Check) -> bool:
 def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
     """Run all checks, also after a failure, so that every missing service is reported at once.
 
-    While the host is not reachable, the first check that needs the host reports this. The results of the others that
-    need it are unknown.
+    If the host is not reachable, the first check that uses the host reports this. The results of the other checks that
+    use it are unknown.
     """
     host_is_up = reachable(host)
     if host_is_up.ok:

@@ -44,7 +44,7 @@ _Locustfile = Annotated[
 
 
 def app() -> None:
-    """Run the command line. A user's error is one or two lines on standard error, never a traceback."""
+    """Run the command line. A user error is printed as one or two lines on standard error, without a traceback."""
     use_safe_streams()
     try:
         code = typer.main.get_command(_cli).main(standalone_mode=False)
@@ -55,7 +55,7 @@ def app() -> None:
     except OSError as error:
         code = _print_error(_os_error_text(error), ExitCode.ERROR)
     except (KeyboardInterrupt, typer.Abort):
-        code = _print_error("interrupted before there was a result", ExitCode.ERROR)
+        code = _print_error("interrupted, so there is no result", ExitCode.ERROR)
     sys.exit(code)
 
 
@@ -202,7 +202,7 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[
         int | None,
-        typer.Option("--prune", min=1, metavar="N", help="First delete failed starts and all runs but the newest N."),
+        typer.Option("--prune", min=1, metavar="N", help="First delete failed starts and all but the newest N runs."),
     ] = None,
 ) -> int:
     """List past runs and their verdicts.

@@ -1,4 +1,4 @@
-"""Stop a child process with its parent: on Linux the kernel signals the child even if the parent was killed."""
+"""Stop a child process when its parent ends. On Linux this works even if the parent is killed."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sys
 from collections.abc import Callable
 
 PARENT_VARIABLE = "LOADGATE_PARENT"
-"""Set by `loadgate run` for Locust: its process id, and a file descriptor that gets a byte when the load starts."""
+"""Set by `loadgate run` for Locust: its process id, and a descriptor to which Locust writes when the load starts."""
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""
 
 
 def stop_with_parent(parent: int) -> Callable[[], None] | None:
-    """Return a function that a child calls to get SIGTERM when its parent ends. `None` if the system has none."""
+    """Return a function for the child that requests SIGTERM at the end of its parent. `None` except on Linux."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)
@@ -31,13 +31,13 @@ def stop_with_parent(parent: int) -> Callable[[], None] | None:
 
 
 def follow_parent() -> None:
-    """Stop this Locust process with the `loadgate run` that started it, if any."""
+    """If `loadgate run` started this Locust process, stop the process when `loadgate run` ends."""
     if (given := _given_by_parent()) is not None and (request_signal := stop_with_parent(given[0])):
         request_signal()
 
 
 def tell_parent_of_load() -> None:
-    """Tell the `loadgate run` that started this Locust process, if any, that the load starts now."""
+    """If `loadgate run` started this Locust process, tell it that the load starts now."""
     if (given := _given_by_parent()) is not None:
         del os.environ[PARENT_VARIABLE]
         os.write(given[1], b"1")

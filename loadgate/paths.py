@@ -1,4 +1,4 @@
-"""The folders and files of runs, and the environment variable by which `loadgate run` passes a folder to Locust."""
+"""The folders and files of runs, and the environment variable that passes a folder from `loadgate run` to Locust."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from loadgate.errors import CommandError
 from loadgate.project import Project
 
 RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
-"""Names the run folder that the parent process has created, because the parent needs its path during the run."""
+"""The path of the run folder. The parent process creates the folder, because it needs the path during the run."""
 
 
 class ReportFolderError(CommandError):
-    """Raised if the folder of the reports cannot be written. The text is one line."""
+    """Raised if the folder of the reports cannot be created or written. The text is one line."""
 
 
 def run_folder(project: Project, profile: str, started_s: float) -> Path:
-    """Return the folder for a run's artefacts: a new one for this run alone, or the one that its parent has created.
+    """Return the folder for the artefacts of a run: a new folder, or the one that the parent process has created.
 
     Raises:
         ReportFolderError: The folder cannot be created.
@@ -28,7 +28,7 @@ def run_folder(project: Project, profile: str, started_s: float) -> Path:
     if given := os.environ.get(RUN_FOLDER_VARIABLE):
         return Path(given)
     stamp = datetime.fromtimestamp(started_s, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return _reserve(project, f"{stamp}-{safe_name(profile)}")
+    return _create_run_folder(project, f"{stamp}-{safe_name(profile)}")
 
 
 def check_reports(project: Project) -> None:
@@ -59,8 +59,8 @@ def shown_path(path: Path) -> Path:
         return path
 
 
-def _reserve(project: Project, name: str) -> Path:
-    """Create a folder for one run. A number is appended if a run of the same second already has the name."""
+def _create_run_folder(project: Project, name: str) -> Path:
+    """Create a folder for one run. If another run of the same second has the name, append a number."""
     check_reports(project)
     for number in count(1):
         candidate = project.reports_path / "runs" / (name if number == 1 else f"{name}-{number}")

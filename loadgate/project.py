@@ -28,8 +28,9 @@ RUN_FOLDER = "{run_folder}"
 class TargetSettings(_Table):
     """`[tool.loadgate.target]`: the service that `loadgate run` starts if no host is given.
 
-    Exactly one of two settings says when it is ready. `ready_url` is polled until it returns 2xx. `ready_line` is a
-    regular expression for a line of the target's output; its group `url`, or else its first group, is the base URL.
+    Exactly one of `ready_url` and `ready_line` must be set. The target is ready when `ready_url` returns 2xx, or when a
+    line of its output matches the regular expression `ready_line`. The group `url` of the match, or else the first
+    group, is the base URL.
     `{run_folder}` in the command or in a value of `env` is replaced by the folder of the run, for example for logs.
     """
 
@@ -42,8 +43,8 @@ class TargetSettings(_Table):
     """Seconds between SIGTERM and SIGKILL."""
     env: dict[str, str] = Field(default_factory=dict)
 
-    def within(self, run_folder: Path) -> TargetSettings:
-        """Return the settings for one run."""
+    def for_run(self, run_folder: Path) -> TargetSettings:
+        """Return the settings with `{run_folder}` replaced."""
 
         def filled(text: str) -> str:
             return text.replace(RUN_FOLDER, str(run_folder.resolve()))
@@ -79,8 +80,8 @@ class CheckSettings(_Table):
     needs: tuple[_Text, ...] = ()
     """Names of checks that must pass first. If one of them fails, this check does not run."""
     preflight: bool = True
-    """Whether a failed check refuses every run. If false, it refuses only runs with users of a class that names the
-    check in its `preflight`."""
+    """Whether a failed check prevents every run. If false, it prevents only runs with users of a class whose
+    `preflight` names the check."""
 
     def to_check(self) -> Check:
         """Return the check that these settings describe."""

@@ -1,4 +1,4 @@
-"""The width of the terminal, and lines that fit into it."""
+"""The width of the terminal, and the wrapping of lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:
-    """Return the width in COLUMNS, or else that of the terminal on standard output. `None` if it is not a terminal."""
+    """Return COLUMNS or, if it is not set, the width of standard output. `None` if this is not a terminal."""
     given = environment.get("COLUMNS", "")
     if given.isascii() and given.isdecimal() and int(given) > 0:
         return int(given)
@@ -25,7 +25,7 @@ def terminal_columns(environment: Mapping[str, str]) -> int | None:
 
 
 def wrapped(lines: Iterable[str], columns: int | None) -> list[str]:
-    """Wrap lines at the width of the terminal, with an indent. Words that are too long stay whole."""
+    """Wrap lines at the width of the terminal. Continuation lines are indented, and long words are not broken."""
     if columns is None:
         return list(lines)
     width = max(columns, MIN_COLUMNS)

@@ -12,8 +12,8 @@
     limit, setting          given             `< 99.95 ms`: exactly as it was given
     time in a command       compact_duration  `250ms`  `1h30m`, which `duration_s` reads
 
-A measured number has three significant digits, and no decimals from 100 on. Next to a limit it has enough digits to
-show on which side of the limit it is: 99.96 with a limit of 100 is `99.96`, not `100`. Zero is `0`, and an unknown
+A measured number has three significant digits, and no decimals from 100 on. Next to a limit, it has enough digits to
+show whether it is above or below: 99.96 with a limit of 100 is `99.96`, not `100`. Zero is `0`, and an unknown
 value is `-`. `report/page/js/format.js` follows the same rules.
 """
 
@@ -68,7 +68,7 @@ def compact_duration(seconds: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a length of time, in whole seconds from one minute on."""
+    """Return a length of time. From one minute on, it is rounded to whole seconds."""
     if seconds is None:
         return UNKNOWN
     short = _rounded(_decimal(seconds), _DIGITS)
@@ -162,7 +162,7 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
 
 
 def _decimal(value: float) -> Decimal:
-    """Return the shortest decimal that represents a float. Browsers round the same one."""
+    """Return the shortest decimal that represents a float, which browsers also round."""
     return Decimal(repr(float(value)))
 
 

@@ -1,4 +1,4 @@
-"""Detect memory growth by a robust slope after warm-up, which single collections or spikes do not affect."""
+"""Detect memory growth after warm-up by a robust slope, which garbage collections and spikes do not affect."""
 
 from __future__ import annotations
 

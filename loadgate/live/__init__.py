@@ -1,1 +1,1 @@
-"""The live view of a run: its state, as plain lines, on a terminal, and in a tab of Locust's web UI."""
+"""The live state of a run, and its display as lines or as a view on a terminal."""

@@ -40,7 +40,7 @@ class StateWriter:
             # The parent has ended; the run continues without it.
             self._rest = b""
             return
-        # A partly written line must be completed. A line that was not started is dropped, because it becomes stale.
+        # Complete a partly written line. Drop a line that was not started, because it becomes stale.
         self._rest = data[written:] if written else self._rest
 
 

@@ -29,7 +29,7 @@ class Display(Protocol):
         """Show lines of text; the last one ends with a newline."""
 
     def tick(self) -> None:
-        """Adapt to a new size of the terminal; called at short intervals."""
+        """Redraw if the terminal was resized. Called at short intervals."""
 
     def close(self) -> None:
         """Remove the view."""

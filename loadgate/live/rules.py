@@ -12,8 +12,8 @@ from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, eva
 class LiveRules:
     """Evaluates the rules repeatedly, at a cost that does not grow with the length of the run.
 
-    A rule with a window is evaluated for the latest windows only. Once it has failed it stays failed, because it must
-    hold in every window.
+    A rule with a window is evaluated for the latest windows only. If it has failed once, it stays failed, because it
+    must hold in every window.
     """
 
     def __init__(self, rules: Sequence[Rule], recorder: Recorder) -> None:
@@ -26,7 +26,7 @@ class LiveRules:
     ) -> list[RuleResult]:
         """Return the result of each rule for the requests that ended before `complete_until_s`.
 
-        `between` is called after each rule. A process that generates load can read responses there.
+        `between` is called after each rule, so that a process that generates load can read responses.
         """
         self.figures.advance(complete_until_s)
         results = []
@@ -80,7 +80,7 @@ class GrowingView:
     def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """See `RecorderView`."""
         if self._recorder.is_measure(scope):
-            # A measure can belong to a second that is already included: a stream records its first token at its end.
+            # A measure can belong to an earlier second that is already included, such as the first token of a stream.
             return self._recorder.totals(scope, stages)
         return Totals.sum(self._sum(scope, stage) for stage in (self.stages() if stages is None else stages))
 

@@ -26,8 +26,8 @@ def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
 class Screen:
     """Draws a block with `show` and prints lines above it with `say`.
 
-    The cursor stays visible at the end of the block, and no terminal mode is changed. The terminal is therefore usable
-    however the process ends.
+    The cursor stays visible at the end of the block, and no terminal mode is changed. The terminal therefore stays
+    usable, even if the process is killed.
     """
 
     def __init__(self, out: TextIO) -> None:
@@ -56,7 +56,7 @@ class Screen:
         self._make = None
 
     def _erased(self) -> str:
-        """Return the codes that remove the block. After a resize its wrapping is unknown, so the screen is cleared."""
+        """Return the codes that remove the block. After a resize, its wrapping is unknown, so they clear the screen."""
         size, drawn = self._terminal_size(), self._drawn_lines
         was_resized = size != self._size
         self._size, self._drawn_lines = size, 0

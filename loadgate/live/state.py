@@ -73,7 +73,7 @@ def live_state(
     behind_s: int,
     between: Callable[[], None],
 ) -> LiveState:
-    """Return the state of a run as it was `behind_s` seconds ago, because later seconds may be incomplete.
+    """Return the state of a run without the last `behind_s` seconds, which may be incomplete.
 
     `between` is called after each rule, so that other greenlets can run.
     """

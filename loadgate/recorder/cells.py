@@ -1,4 +1,4 @@
-"""The data of each time slot. Old slots are merged into wider ones, so that a run of a day needs little memory."""
+"""The data of each time slot. Old slots are merged into wider ones to bound the memory of long runs."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class RollUp:
 
 
 ROLL_UPS = (RollUp(3600, 10), RollUp(4 * 3600, 60))
-"""The last hour has one cell per second. A day with 50 names therefore has about 300,000 cells instead of 4.3 million.
+"""The last hour has one cell per second. A run of a day with 50 names has about 300,000 cells instead of 4.3 million.
 In the older part, the windows of rules move in steps of the wider slots."""
 
 WIDTHS_S = (1, *(step.width_s for step in ROLL_UPS))
@@ -99,8 +99,8 @@ class Slot(NamedTuple):
 class CellSeries:
     """The cells of one series by width and start, in epoch seconds, and their total.
 
-    The requests of the current second are pending until the next second or the next read. `record` therefore updates
-    only one cell.
+    The requests of the current second are kept in a pending cell until the next second or the next read. `record`
+    therefore updates only one cell.
     """
 
     __slots__ = ("_by_width", "_newest_s", "_pending", "_pending_s", "_rolled_to_s", "_span_s", "_total")
@@ -164,7 +164,7 @@ class CellSeries:
         for width_s, cells in self._by_width.items():
             starts: Iterable[int] = cells
             if self._newest_s - since_s < len(cells) * width_s:
-                # Fast path for the latest slots: it runs every second, so its cost must not grow with the run.
+                # Fast path for the latest slots: this is called every second, so its cost must not grow with the run.
                 starts = range(-(-since_s // width_s) * width_s, self._newest_s + 1, width_s)
             found += [
                 Slot(start_s, width_s, cells[start_s]) for start_s in starts if start_s >= since_s and start_s in cells
@@ -201,14 +201,14 @@ class CellSeries:
 
 
 def _limit_s(newest_s: int, step: RollUp) -> int:
-    # Only complete wide slots are merged, so that no second belongs to slots of two widths.
+    # Only complete wide slots are merged, so that each second belongs to one slot only.
     return (newest_s - step.older_than_s) // step.width_s * step.width_s
 
 
 def covering(start_s: int, width_s: int, slots: Collection[tuple[int, int]]) -> tuple[int, int]:
     """Return the widest of `slots`, as (start, width), that covers the given one, or the given one itself.
 
-    Each series merges its own old slots, so a scope with several series can have a second in two widths.
+    Each series merges its own old slots. In a scope with several series, a second can belong to slots of two widths.
     """
     for step in reversed(ROLL_UPS):
         wider = (start_s // step.width_s * step.width_s, step.width_s)

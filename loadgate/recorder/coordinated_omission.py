@@ -1,10 +1,10 @@
 """Correct the latencies of a closed model for coordinated omission.
 
-While a user waits for a slow response, it sends no requests. A stall of 2 s therefore appears as one slow request per
-user, although every request planned for these 2 s would have been slow. Given the interval between a user's requests,
-the missing requests are added as in HdrHistogram (`copyCorrectedForCoordinatedOmission`): for each latency L above the
-interval I, also L - I, L - 2 I, ... down to I. The corrected latencies are an estimate for the report. Rules read the
-measured latencies.
+While a user waits for a slow response, it sends no requests. During a stall of 2 s, each user therefore has one slow
+request, although every request planned for these 2 s would have been slow. Given the interval between a user's
+requests, the missing requests are added as in HdrHistogram (`copyCorrectedForCoordinatedOmission`): for each latency L
+above the interval I, also L - I, L - 2 I, ... down to I. The corrected latencies are an estimate for the report. Rules
+read the measured latencies.
 """
 
 from loadgate.recorder.sketch import LatencySketch
@@ -17,8 +17,8 @@ def expected_interval_ms(latencies: LatencySketch, user_seconds: float) -> float
     """Return the interval between a user's requests in a run without stalls, or None if it cannot be computed.
 
     `user_seconds` is the running time of the users, summed over all users; `latencies` are those of all their requests.
-    The interval is the mean pause plus the median latency. The users' pauses are the time that they did not wait for
-    responses. A stall therefore does not lengthen the interval. If the pacing is known (constant_pacing), use it
+    The interval is the mean pause plus the median latency. A pause is time in which the user does not wait for a
+    response, so a stall does not lengthen the interval. If the pacing is known (constant_pacing), use it
     instead.
     """
     median_ms = latencies.quantile(0.5)

@@ -55,7 +55,7 @@ class ErrorLog:
         self._counts: dict[tuple[str, str], ErrorCount] = {}
 
     def record(self, name: str, text: str, at_s: float, example: Callable[[], Exemplar] | None = None) -> None:
-        """Count one error of request `name`, which ended at `at_s`. `example` is called only if it is kept."""
+        """Count an error of request `name`, which ended at `at_s`. `example` is called only for exemplars."""
         # A known text has already been shortened, so it needs no further work.
         known = self._counts.get((name, text))
         if known is None:

@@ -1,4 +1,4 @@
-"""Exemplars: single requests that are kept with their ids, to find them in the logs of the target."""
+"""Exemplars: single requests with their ids, to find them in the logs of the target."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 SLOWEST = 10
-"""Number of slowest requests that are kept."""
+"""Number of slowest requests that become exemplars."""
 
 
 class RequestIds(NamedTuple):
@@ -34,7 +34,7 @@ class Exemplar:
 
     @property
     def end_s(self) -> float:
-        """Return its end in epoch seconds."""
+        """Return the end of the request in epoch seconds."""
         return self.start_s + self.latency_ms / 1000
 
     def renamed(self, names: Mapping[str, str]) -> Exemplar:

@@ -1,4 +1,4 @@
-"""Export a record as an HdrHistogram interval log (format 1.3, histograms in encoding V2), which many tools plot.
+"""Export a record as an HdrHistogram interval log (format 1.3, histograms in encoding V2), which many tools can plot.
 
 The sketch has the bucket layout of an HdrHistogram with two significant digits, so the export is lossless. Values are
 whole microseconds; the column `Interval_Max` is in milliseconds. The log has one line per second, request name and

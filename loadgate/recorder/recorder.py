@@ -22,8 +22,8 @@ STEADY = "steady"
 RAMP = "ramp"
 
 OUTSIDE = "outside"
-"""The stage of requests outside the load: those that users of an open model send before the first arrival, and those
-after the users were told to stop."""
+"""The stage of requests outside the load: requests of an open model before the first arrival, and requests after the
+users were told to stop."""
 
 MAX_MS = 24 * 3600 * 1000.0
 """The longest latency. A longer one is rejected, because it is not a measurement and could overflow a sum."""
@@ -44,8 +44,8 @@ class Recorder:
     """The record of a run.
 
     In a run with one process, call `record` and read the totals. A worker calls `record` and sends `take_delta()` at
-    intervals, at last with `final=True`; the master calls `merge_delta` for each report and reads the totals. `record`
-    never yields, so greenlets can share a recorder. Threads must not share one.
+    intervals, and finally `take_delta(final=True)`. The master calls `merge_delta` for each report and reads the
+    totals. `record` never yields, so greenlets can share a recorder. Threads cannot.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Track the reports of workers, so that none counts twice and every lost one is noticed."""
+"""Track the reports of workers, to ignore duplicates and to detect lost reports."""
 
 from dataclasses import dataclass, field
 
@@ -9,7 +9,7 @@ class WorkerReports:
 
     seen: set[int] = field(default_factory=set)
     below: int = 0
-    last_of_run: int | None = None
+    final_sequence: int | None = None
 
     def accept(self, sequence: int, *, final: bool) -> bool:
         """Remember a report. Return whether it is new."""
@@ -20,7 +20,7 @@ class WorkerReports:
             self.seen.remove(self.below)
             self.below += 1
         if final:
-            self.last_of_run = sequence
+            self.final_sequence = sequence
         return True
 
     @property
@@ -32,12 +32,12 @@ class WorkerReports:
     @property
     def complete(self) -> bool:
         """Return whether the final report and all before it have arrived."""
-        return self.last_of_run is not None and self.missing == 0
+        return self.final_sequence is not None and self.missing == 0
 
 
 @dataclass(frozen=True, slots=True)
 class LostReports:
-    """The lost reports of a worker: `missing` ones, and with `unfinished` also the final one."""
+    """The lost reports of a worker: their number is `missing`; `unfinished` is true if the final one is lost."""
 
     worker_id: str
     missing: int
@@ -66,7 +66,7 @@ class ReportBook:
     def lost(self) -> list[LostReports]:
         """Return the workers whose reports are incomplete. Call it after the run."""
         return [
-            LostReports(worker_id, reports.missing, reports.last_of_run is None)
+            LostReports(worker_id, reports.missing, reports.final_sequence is None)
             for (worker_id, _), reports in self._reports.items()
             if not reports.complete
         ]

@@ -18,21 +18,21 @@ class FinishedRequest(NamedTuple):
     start_s: float
     """The time at which it was sent or, in an open model, its intended start."""
     latency_ms: float | None
-    """The time from `start_s` to its end. None for a request without a time, which is only counted."""
+    """The time from `start_s` to the end. None for a request without a time, which is only counted."""
     method: str = ""
     """Its method or type. Requests with the same name and different methods are different requests."""
     response_bytes: int = 0
     error: str | None = None
     """The text under which a failure is counted."""
     group: str = ""
-    """The group of its user class. With "" it counts only under its name and `overall`."""
+    """The group of its user class. A request with "" counts only under its name and in `overall`."""
     service_ms: float | None = None
     """Its service time, given only in an open model."""
     ids: Callable[[], RequestIds] | None = None
-    """Returns its ids in the target's logs. It is called only for exemplars."""
+    """Returns the ids of the request in the target's logs. It is called only for exemplars."""
 
     def with_valid_texts(self) -> Self:
-        """Return a copy with valid texts (see `without_surrogates`)."""
+        """Return a copy whose texts contain no lone surrogates."""
         error = self.error
         is_error_valid = error is None or error.isascii()
         if is_error_valid and self.name.isascii() and self.method.isascii() and self.group.isascii():
@@ -46,5 +46,5 @@ class FinishedRequest(NamedTuple):
 
 
 def without_surrogates(text: str) -> str:
-    """Return the text without lone surrogates, which no file can hold. Truncated JSON can contain them."""
+    """Return the text without lone surrogates, which cannot be encoded. Truncated JSON can contain them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

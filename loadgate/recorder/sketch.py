@@ -2,8 +2,8 @@
 
 The buckets are those of an HdrHistogram with two significant digits over whole microseconds. Up to 256 us each
 microsecond has its own bucket; above, each doubling is divided into 128 equal parts. The middle of a bucket is
-therefore at most 0.5 us (0.5 % at 100 us, less above) or 1/256 = 0.39 % away from any value in it. There is no upper
-limit. See http://hdrhistogram.org for the layout.
+therefore at most 0.5 us (0.5 % at 100 us, less above) or 1/256 = 0.39 % away from any value in the bucket. There is no
+upper limit. See http://hdrhistogram.org for the layout.
 """
 
 import math
@@ -63,8 +63,8 @@ def nearest_rank(quantile: float, count: int) -> int:
 def sum_buckets(parts: Iterable[Iterable[tuple[int, int]]], end: int) -> dict[int, int]:
     """Return the samples per bucket, summed over parts of (bucket, samples). `end` is above every bucket.
 
-    Fast path: with a list of all buckets, the report of a run of a day takes two thirds of the time that it takes with
-    a dictionary (tests/loadgate/report/test_long_runs.py).
+    Fast path: a list of all buckets reduces the time to write the report of a run of a day by a third, compared with a
+    dictionary (tests/loadgate/report/test_long_runs.py).
     """
     dense = [0] * end
     for part in parts:
@@ -105,7 +105,7 @@ class LatencySketch:
 
     @classmethod
     def sum_of(cls, sketches: "Sequence[LatencySketch]") -> "LatencySketch":
-        """Return the sum of many sketches. It equals a merge of one after the other."""
+        """Return the sum of many sketches. It equals the result of consecutive merges."""
         total = cls()
         timed = [sketch for sketch in sketches if sketch.count]
         total.count = sum(sketch.count for sketch in timed)
@@ -194,7 +194,7 @@ class LatencySketch:
         return (bucket.low_ms + bucket.high_ms) / 2
 
     def bucket_at_rank(self, rank: int) -> Bucket:
-        """Return the bucket of the `rank`-th smallest sample. For the first and the last it is the exact value."""
+        """Return the bucket of the `rank`-th smallest sample. The bounds of the first and the last sample are exact."""
         if self.min_ms is None or self.max_ms is None or not 1 <= rank <= self.count:
             raise ValueError(f"rank {rank} is not among {self.count} samples")
         if rank == 1:

@@ -25,14 +25,14 @@ class ArtefactError(CommandError, OSError):
 
 
 DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
-"""Exceptions that a document can raise if it follows its schema but has inconsistent or extreme values."""
+"""Exceptions that can be raised for a document that follows its schema but has inconsistent or extreme values."""
 
 
 def write_artefacts(document: RunDocument, folder: Path) -> Path:
-    """Write run.json and the files made from it to `folder`, which is created. Return the report's path.
+    """Write run.json and the files made from it to `folder`, and return the report's path. The folder is created.
 
     Raises:
-        ArtefactError: Some files could not be written. All others were written.
+        ArtefactError: Some files could not be written. All other files were written.
     """
     # run.json comes first, because all other files can be rebuilt from it.
     failed = _write_each({RUN_FILE: document.to_json()}, folder)
@@ -44,7 +44,7 @@ def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
     """Write the files made from run.json and return the report's path. If one cannot be made, none is written.
 
     Raises:
-        ArtefactError: Some files could not be written. All others were written.
+        ArtefactError: Some files could not be written. All other files were written.
     """
     _raise_unwritten(_write_each(_made_from(document), folder))
     return folder / REPORT_FILE

@@ -34,7 +34,7 @@ class Conclusion:
 
 
 def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Conclusion:
-    """Determine the verdict of a finished run and write its artefacts. Errors are stated below the verdict.
+    """Determine the verdict of a finished run and write its artefacts. Write errors are printed below the verdict.
 
     `before` is an earlier conclusion of the same run, which this one replaces.
     """
@@ -42,7 +42,7 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
     document = run_document(run, verdict, current_environment(project.root))
-    folder, problems = _leave(document, project, run, before.folder if before is not None else None)
+    folder, problems = _write_files(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR
         problems.append(f"exit code {code}, because there is no {RUN_FILE} to prove that the run passed")
@@ -62,7 +62,9 @@ def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
     print(conclusion.text + lines, flush=True)
 
 
-def _leave(document: RunDocument, project: Project, run: Run, folder: Path | None) -> tuple[Path | None, list[str]]:
+def _write_files(
+    document: RunDocument, project: Project, run: Run, folder: Path | None
+) -> tuple[Path | None, list[str]]:
     """Write the run's files. Return their folder, if any, and one line for each error."""
     try:
         folder = folder or run_folder(project, run.plan.profile.name, run.started_s)

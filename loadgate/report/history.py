@@ -21,7 +21,7 @@ PLAIN_UNKNOWN = "-"
 MAX_SPARKS = 40
 """Maximum number of runs in a sparkline. It shows the newest ones."""
 QUIET_S = 3600.0
-"""A folder without a run.json counts as that of a failed run if nothing was written to it for this long."""
+"""If a folder has no run.json and nothing was written to it for this long, its run has failed."""
 
 RULE_KEYS = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
 """The keys of each rule in `loadgate history --json`."""
@@ -62,20 +62,20 @@ class Point(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadableRun:
     """A run folder that cannot be read, and the reason."""
 
     folder: str
     problem: str
 
 
-def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun], list[Unread]]:
+def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun], list[UnreadableRun]]:
     """Return the newest runs in the folder `runs`, of one or all profiles, and the folders that cannot be read.
 
     A folder without a run.json is skipped: its run failed to start, was killed, or is still running.
     """
     found: list[PastRun] = []
-    unread: list[Unread] = []
+    unread: list[UnreadableRun] = []
     for folder in _newest_first(runs):
         if len(found) == limit:
             break
@@ -84,7 +84,7 @@ def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun
         except RunFileError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 continue
-            unread.append(Unread(folder.name, str(error).removeprefix(f"{folder / RUN_FILE}: ")))
+            unread.append(UnreadableRun(folder.name, str(error).removeprefix(f"{folder / RUN_FILE}: ")))
             continue
         if profile in {None, past.profile}:
             found.append(past)
@@ -128,7 +128,7 @@ def _last_change_s(folder: Path) -> float:
     return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
-def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str, Any]:
+def history_json(found: Sequence[PastRun], unread: Sequence[UnreadableRun]) -> dict[str, Any]:
     """Return the history as a JSON object: the runs, newest first, and the values of each rule, oldest first."""
     return {
         "runs": [run.to_json() for run in found],
@@ -147,7 +147,7 @@ def history_json(found: Sequence[PastRun], unread: Sequence[Unread]) -> dict[str
     }
 
 
-def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: Callable[[str], bool]) -> str:
+def history_text(found: Sequence[PastRun], unread: Sequence[UnreadableRun], can_show: Callable[[str], bool]) -> str:
     """Return the history as text. `can_show` says whether the terminal can show the given characters."""
     problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
@@ -178,7 +178,7 @@ def history_text(found: Sequence[PastRun], unread: Sequence[Unread], can_show: C
 
 
 def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = UNKNOWN) -> str:
-    """Return values as bars between the minimum and the maximum. If all are equal, the bars have half the height."""
+    """Return a bar for each value, scaled between the minimum and the maximum. Equal values have half the height."""
     known = [value for value in values if value is not None]
     low, high = min(known, default=0.0), max(known, default=0.0)
 
@@ -223,9 +223,9 @@ def _past_run(folder: Path) -> PastRun:
 
 
 def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
-    """Return the results of each rule, oldest first, by profile and subject. The newest run's rules come first.
+    """Return the results of each rule, oldest first, by profile and subject. The rules of the newest run come first.
 
-    The subject of a rule is its text without the limit, so that a changed limit continues the same line. If a run has
+    The subject of a rule is its text without the limit, so a changed limit does not start a new line. If a run has
     several limits for a subject, each limit has its own line.
     """
     subjects = [Counter((run.profile, _subject(rule)) for rule in run.rules) for run in found]

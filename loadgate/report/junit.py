@@ -1,7 +1,7 @@
 """junit.xml: one test case per rule, for CI systems that show test results.
 
 The file is valid for both common schemas, that of Ant's JUnit task and that of Jenkins' xunit plugin. Test cases
-therefore have no output; the output of the suite has one line for each.
+therefore have no output of their own. The output of the suite has one line for each test case.
 """
 
 from __future__ import annotations
@@ -67,10 +67,12 @@ def _add_case(suite: ET.Element, name: str, outcome: str, reason: str) -> None:
 def _valid(text: str) -> str:
     """Remove characters that XML 1.0 does not allow. Error texts can contain data of the target."""
     return "".join(
-        char for char in text if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not _half(char))
+        char
+        for char in text
+        if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not _is_surrogate(char))
     )
 
 
-def _half(char: str) -> bool:
+def _is_surrogate(char: str) -> bool:
     """Return whether it is a lone surrogate, which no encoding can write."""
     return "\ud800" <= char <= "\udfff"

@@ -1,6 +1,6 @@
 """metrics.prom: the results of a run in the Prometheus text format, for the textfile collector or a push gateway.
 
-Following the conventions of Prometheus, times are in seconds and shares between 0 and 1.
+As is usual in Prometheus, times are in seconds, and shares are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Metric(Metric):
     def add(self, value: float | None, **labels: str) -> None:
         """Add a sample. An unknown value (None) is skipped."""
         if value is not None:
-            self.add_sample(self.name, {name: _sound(text) for name, text in labels.items()}, value)
+            self.add_sample(self.name, {name: _label_value(text) for name, text in labels.items()}, value)
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class _Metrics(Collector):
 def prometheus_text(document: RunDocument) -> str:
     """Return the text of the file. Every sample has the profile's name as a label."""
     metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals)]
-    profile = {"profile": _sound(document.run.profile.name)}
+    profile = {"profile": _label_value(document.run.profile.name)}
     for metric in metrics:
         metric.samples = [sample._replace(labels=profile | sample.labels) for sample in metric.samples]
     return generate_latest(_Metrics(metrics)).decode()
@@ -109,6 +109,6 @@ def _seconds(value_ms: float | None) -> float | None:
     return None if value_ms is None else value_ms / 1000
 
 
-def _sound(text: str) -> str:
+def _label_value(text: str) -> str:
     # The format has no escape for control characters except line feeds, and a lone surrogate is not valid UTF-8.
     return re.sub(r"[\x00-\x09\x0b-\x1f\x7f\ud800-\udfff]", " ", text)

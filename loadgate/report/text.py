@@ -64,7 +64,7 @@ def rule_reason(rule: RuleRecord) -> str:
 
 
 def target_end(ended: str) -> str:
-    """Return how a managed target ended, without its last log lines: `the target ended with exit code 3`."""
+    """Return how a managed target ended, without its last log lines, as in `the target ended with exit code 3`."""
     return ended.splitlines()[0].removesuffix("; its last lines:")
 
 

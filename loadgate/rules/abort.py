@@ -9,7 +9,7 @@ from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleRe
 from loadgate.rules.view import RecorderView
 
 LOOK_BACK_S = 30
-"""Each check reads the windows that ended in this many seconds. Checks follow each other at much shorter intervals."""
+"""Each check reads the windows that ended within this time. The time between two checks is much shorter."""
 
 
 def abort_result(
@@ -17,11 +17,12 @@ def abort_result(
 ) -> RuleResult | None:
     """Return the result of the first rule that stops the run, or None if the run continues.
 
-    A rule with a window stops the run when one full window breaks it. A rule without a window stops the run only when
-    the rest of the run can hardly change the result: a percentile or a failure rate when its limit lies outside the
-    confidence interval; a count, a minimum or a maximum when it has crossed its limit. `complete_until_s` is the epoch
-    second before which all requests have been reported: the current second in a single process, some seconds earlier
-    when workers report. Rules with a window ignore the seconds after it.
+    A rule with a window stops the run when a full window breaks the rule. A rule without a window stops the run when
+    the rest of the run is unlikely to change the result: for a percentile or a failure rate, when the limit lies
+    outside the confidence interval; for a count, a minimum or a maximum, when it has crossed its limit.
+
+    `complete_until_s` is the epoch second before which all requests have been reported. In a single process it is the
+    current second, and with workers it is some seconds earlier. Rules with a window ignore the seconds after it.
     """
     for rule in rules:
         if not rule.abort:
@@ -76,6 +77,6 @@ class _Recent:
         slots = self.view.time_slots(scope, stages, since_s)
         ran_before = sum(slot.totals.requests for slot in slots) < self.view.totals(scope, stages).requests
         if ran_before and not (slots and slots[0].start_s == since_s):
-            # The scope had requests before these seconds, so an empty first second counts as a second without requests.
+            # The scope had requests before, so an empty first second is a second without requests.
             slots.insert(0, TimeSlot(since_s, 1, Totals()))
         return [slot for slot in slots if slot.start_s + slot.width_s <= self.until_s]

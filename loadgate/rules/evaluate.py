@@ -21,8 +21,8 @@ class EvaluationContext:
     """Facts about the run that an evaluation needs in addition to the requests.
 
     - `load_s`: epoch seconds of the start and the end of the load; None means those of the first and last request.
-    - `saturated`: a clause that says how the load generator was overloaded; None if it was not.
-    - `lags`: the event-loop lag of the load generator, one name for each way of measuring it.
+    - `saturated`: a clause that says how the load generator was saturated; None if it was not.
+    - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
     - `prefer_steady`: latency rules exclude the ramp if the remaining requests are enough.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
@@ -85,7 +85,7 @@ def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -
                 result = replace(steady, stages="steady")
         result = replace(result, value_all_stages=whole.value)
     if context.saturated and result.value is not None:
-        reason = f"the load generator was overloaded ({context.saturated}), so its latencies cannot be trusted"
+        reason = f"the load generator was saturated ({context.saturated}), so its latencies are not reliable"
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, undetermined=True)
     return result
 
@@ -97,9 +97,9 @@ def _stages_of(rule: Rule) -> set[str] | None:
 def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, context: EvaluationContext) -> RuleResult:
     """Check a rule that passed without the ramp against the requests of the ramp.
 
-    The result becomes inconclusive if the rule fails when the ramp is included: a short run can consist of little but
-    its ramp. A separate rule for the ramp turns this check off. If only the ramp alone breaks the limit, the rule still
-    passes and its reason states the value of the ramp.
+    The result becomes inconclusive if the rule fails with the ramp, because a short run can consist mostly of its ramp.
+    A separate rule for the ramp turns this check off. If only the ramp by itself breaks the limit, the rule passes, and
+    its reason states the value of the ramp.
     """
     rule = result.rule
     if result.outcome is not RuleOutcome.PASS or result.stages != "steady" or _has_own_ramp_rule(rule, rules):
@@ -151,7 +151,7 @@ def is_steady(view: RecorderView) -> bool:
 
 
 def _counts_in_time(rule: Rule) -> bool:
-    """Return whether the rule reads a number of requests per time. `requests` without a window is a plain count."""
+    """Return whether the rule reads requests per time. `requests` without a window is a plain count."""
     return rule.metric.kind is MetricKind.THROUGHPUT or (
         rule.metric.kind is MetricKind.REQUESTS and rule.window_s is not None
     )
@@ -182,13 +182,13 @@ def _load_s(view: RecorderView, context: EvaluationContext) -> tuple[float, floa
 def _judged_slots(
     rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None
 ) -> list[TimeSlot]:
-    """Return the slots that a rule with a window reads: from the scope's first to the run's last second, no gaps."""
+    """Return the slots of a rule with a window: from the scope's first to the run's last second, without gaps."""
     slots, span_s = view.time_slots(rule.scope, stages), view.span_s()
     if not slots or span_s is None:
         return []
     first_s, end_s = slots[0].start_s, span_s[1]
     if _counts_in_time(rule):
-        # A second that the load covers only in part, or that only waits for responses, has too few requests to count.
+        # Seconds that are only partly within the load, or after it, have too few requests to be counted.
         began_s, ended_s = context.load_s or (first_s, end_s - 1)
         first_s = max(first_s + slots[0].width_s, math.ceil(began_s))
         end_s = min(end_s, math.floor(ended_s))
@@ -239,7 +239,7 @@ def _allow_for_lag(result: RuleResult, totals: Totals, lags: Collection[LatencyS
     """Make a result inconclusive if the load generator's lag could have changed its outcome."""
     rule, value = result.rule, result.value or 0.0
     if rule.operator.bounds_from_above == rule.operator.holds(value, rule.limit):
-        return result  # a lower value gives the same outcome
+        return result  # a lower value would give the same outcome
     bound = lower_bound(rule, totals, value, lags)
     if rule.operator.holds(bound, rule.limit) == rule.operator.holds(value, rule.limit):
         return result

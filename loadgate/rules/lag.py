@@ -1,14 +1,14 @@
-"""A lower bound of a latency: the least value that it can have without the load generator's own lag.
+"""A lower bound of a latency: the lowest value that it can have without the load generator's own lag.
 
 A generator that stalls sends late and reads late, so its lag can only make measured latencies longer. Let e(d) be the
-share of the run that lies in stalls longer than d. The same share of the requests meets such a stall. In the worst
-case these requests are the slowest measured ones although they are the fastest in truth. Every other request loses at
-most d in each of its k = 3 steps: connect, send, read. Therefore
+share of the run that lies in stalls longer than d. The same share of the requests is affected by such a stall. In
+the worst case, these are the slowest measured requests, although without the stall they would be the fastest. Every
+other request is delayed by at most d in each of its k = 3 steps: connect, send, read. Therefore
 
     true percentile q  >=  measured percentile (q - e(d)) - k d        for every d
 
-and the highest of these bounds is used. A few long stalls affect a small share of the requests, and a constant small
-lag is subtracted as it is. Neither hides a target that is slow.
+and the highest of these bounds is used. A few long stalls affect only a small share of the requests. A constant small
+lag is subtracted. In both cases, the latency of a slow target remains above its limit.
 """
 
 from bisect import bisect_left
@@ -21,16 +21,16 @@ from loadgate.rules.view import RecorderView
 from loadgate.rules.windows import Window
 
 _STEPS = 3
-"""k: the number of steps of a request that wait for the event loop."""
+"""k: the number of steps in which a request waits for the event loop."""
 
 _HALVINGS = 12
-"""The bound holds for every d. The values tried are the longest lag, its half, its quarter and so on."""
+"""The bound holds for every d. The computation uses the longest lag, its half, its quarter and so on."""
 
 
 def lower_bound(rule: Rule, totals: Totals, value: float, lags: Collection[LatencySketch]) -> float:
-    """Return the least that `value`, read from `totals`, can be without the lags.
+    """Return the lowest value that `value`, which was read from `totals`, can have without the lags.
 
-    Each sketch of `lags` (ms) measures the same time in a different way; the largest lag counts.
+    Each sketch of `lags` (ms) covers the same time and measures it in a different way. The largest lag counts.
     """
     known = [lag for lag in lags if lag.count]
     if not known or not rule.metric.kind.is_latency:

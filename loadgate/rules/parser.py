@@ -1,13 +1,12 @@
 """The grammar of rule lines, and its parser.
 
-    rules     ::= { line }                       one rule a line; blank lines and lines that begin with "#" are skipped
-    line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
-    scope     ::= any text; the last ":" of the line ends it, so that a request name may hold ":"
-    metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
-    percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
-    operator  ::= "<" | "<=" | ">" | ">="
-    limit     ::= number [ unit ]                at most 1e15
-    unit      ::= "us" | "ms" | "s" | "min"      required for percentiles, mean, min and max
+    rules     ::= { line }                       one rule per line; blank lines and lines that begin with "#" are
+    skipped line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ] scope     ::=
+    any text; the last ":" of the line ends it, so a request name can contain ":" metric    ::= percentile | "mean" |
+    "min" | "max" | "failures" | "requests" | "throughput" percentile::= "p" number                     above 0 and
+    below 100, at most four decimals: p50, p95, p99.9 operator  ::= "<" | "<=" | ">" | ">=" limit     ::= number [ unit
+    ]                at most 1e15 unit      ::= "us" | "ms" | "s" | "min"      required for percentiles, mean, min and
+    max
                 | "%"                            for failures; without it the limit is a number of failures
                 | "/s"                           required for throughput
     duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
@@ -76,7 +75,7 @@ def parse_rules(lines: str | Iterable[str]) -> list[Rule]:
 
 
 class _LineParser:
-    """Parses one line from left to right. After an error it continues at the next part, if that part can be found."""
+    """A parser of one line. After an error, it continues at the next part, if that part can be found."""
 
     def __init__(self, text: str, line: int) -> None:
         self.errors: list[RuleError] = []
@@ -158,7 +157,7 @@ class _LineParser:
         self._at = match.end()
         if match[0] not in set(Operator):
             self._error(at, f"unknown operator {match[0]!r}, expected '<', '<=', '>' or '>='")
-            return Operator.LT, at  # a placeholder: the error is recorded, and the other parts are still checked
+            return Operator.LT, at  # a placeholder, so that the other parts are checked
         return Operator(match[0]), at
 
     def _limit(self, metric: Metric | None) -> tuple[float, Unit] | None:
@@ -265,10 +264,11 @@ class _LineParser:
 
 
 def can_be_known_early(rule: Rule) -> bool:
-    """Return whether a rule without a window can fail for certain before the end of the run.
+    """Return whether the failure of a rule without a window can be certain before the end of the run.
 
-    A count, a maximum or a minimum that has crossed its limit stays there. For a percentile or a failure rate the
-    confidence interval can show it. A mean or a throughput can recover, and a count can still reach its lower limit.
+    A count, a maximum or a minimum cannot return after it has crossed its limit. For a percentile or a failure rate,
+    the confidence interval can exclude the limit. A mean or a throughput can recover, and a count can still reach its
+    lower limit.
     """
     kind, from_above = rule.metric.kind, rule.operator.bounds_from_above
     if kind in {MetricKind.MEAN, MetricKind.THROUGHPUT}:

@@ -1,4 +1,4 @@
-"""Rules of a smoke test: with too few requests to estimate a value, every request must keep the limit."""
+"""The judgement of a smoke test: if there are too few requests for a rule, every request must keep the limit."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ def judge_each_request(result: RuleResult, totals: Totals) -> RuleResult:
     """Turn an inconclusive result into a pass if every request of `totals` keeps the limit.
 
     This is stricter than the rule, which permits a few slow or failed requests. It does not predict the result of a
-    longer run, so it applies only to runs with fewer users than their profile.
+    longer run, so it is used only for runs with fewer users than their profile.
     """
     rule = result.rule
     if result.undetermined or not rule.operator.bounds_from_above:

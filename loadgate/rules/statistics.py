@@ -1,4 +1,4 @@
-"""Confidence intervals, and the fewest samples from which a percentile or a failure rate is judged."""
+"""Confidence intervals, and the minimum number of samples of percentiles and failure rates."""
 
 import math
 from statistics import NormalDist
@@ -11,17 +11,17 @@ MIN_SAMPLES_FLOOR = 10
 
 
 def min_samples(quantile: float) -> int:
-    """Return the fewest samples from which a quantile is judged: p95 20, p99 100, p99.9 1000, and at least 10.
+    """Return the minimum number of samples of a quantile: p95 20, p99 100, p99.9 1000, and at least 10.
 
-    With 1 / (1 - q) samples, one sample is expected above the quantile. With fewer samples the nearest-rank quantile is
-    the largest sample, so a rule for p95 would compare the maximum. Below the median the formula is mirrored.
+    With 1 / (1 - q) samples, one sample is expected above the quantile. With fewer samples, the nearest-rank quantile
+    is the largest sample, so a rule for p95 would compare the maximum. Below the median, q is replaced by 1 - q.
     """
     tail = min(quantile, 1 - quantile)
     return max(MIN_SAMPLES_FLOOR, math.ceil(round(1 / tail, 6)))
 
 
 def min_requests_for_share(limit: float) -> int:
-    """Return the fewest requests, none of them failed, that show a failure rate below `limit` (a fraction).
+    """Return the minimum number of requests without a failure that shows a failure rate below `limit` (a fraction).
 
     With 1 / limit requests, one failure is expected at the limit. With fewer requests, a target whose failure rate is
     above the limit often shows no failure. For a limit of 0 one request is enough.
@@ -56,7 +56,7 @@ def _interval_ranks(count: int, quantile: float, confidence: float) -> tuple[int
     """
     tail = (1 - confidence) / 2
     deviation = math.sqrt(count * quantile * (1 - quantile))
-    # Ranks more than 12 standard deviations below the mean add nothing to the sum. Few samples are summed completely.
+    # Ranks more than 12 standard deviations below the mean add nothing. With few samples, all ranks are summed.
     first = max(0, math.floor(count * quantile - 12 * deviation) - 1) if count > 1000 else 0
     below, rank = 0.0, first
     low_rank = first

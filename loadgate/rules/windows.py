@@ -30,7 +30,7 @@ def fill_gaps(slots: Sequence[TimeSlot], first_s: int, end_s: int) -> list[TimeS
 
 
 def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
-    """Yield every window of `length_s` in adjacent slots, one starting at each slot.
+    """Yield every window of `length_s` over adjacent slots. A window starts at each slot.
 
     A window ends with the slot that completes it. It is therefore longer where old slots were merged into wider ones.
     """
@@ -50,7 +50,7 @@ def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
 
 @dataclass(slots=True)
 class _SlidingTotals:
-    """A queue that keeps the total of its elements with an amortised constant number of merges per step.
+    """A queue with the total of its elements. Each step needs an amortised constant number of merges.
 
     It consists of two stacks. `front` holds running totals from its newest to its oldest element, so the oldest can be
     removed without a subtraction, which the minimum and the maximum of a sketch do not support.

@@ -18,7 +18,7 @@ from loadgate.runner.description_cache import DescriptionCache
 
 DESCRIBER = "loadgate.generator.describe"
 MARK = "loadgate-profiles: "
-"""Prefix of the output line with the description. A locustfile can print other lines."""
+"""Prefix of the output line with the description, because a locustfile can print other lines."""
 DEFAULT_LOCUSTFILE = "locustfile.py"
 """Expected in the current folder, as in Locust."""
 
@@ -30,14 +30,15 @@ class DescribeError(RequestError):
 def describe(locustfile: str, profile: str | None = None, options: Sequence[str] = ()) -> dict[str, Any]:
     """Return `{"default": name, "profiles": [{name, description, load, problems}], "host": …, "needs_host": …}`.
 
-    `locustfile` has the form of Locust's -f: a file, several files with commas, or a folder. `load` is a text; it is
-    "" for a profile with problems, which do not affect other profiles. If `profile` is given ("" for the default one),
-    the function also checks that it can be run with these Locust options. `host` is the host that Locust is given for
-    it, "" if there is none. `needs_host` says whether its users cannot start without a host. Without `profile`, the
-    function returns a cached description as long as its source files are unchanged.
+    Without `profile`, the function returns a cached description as long as its source files are unchanged.
+
+    - `locustfile` has the form of Locust's -f: a file, several files with commas, or a folder.
+    - If `profile` is given ("" for the default one), the function also checks that it can be run with these options.
+    - `load` is a text, or "" for a profile with problems. Problems of a profile do not affect other profiles.
+    - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if its users need a host to start.
 
     Raises:
-        DescribeError: It cannot be imported, declares nothing, or `profile` or an option cannot be used.
+        DescribeError: The locustfile cannot be imported or declares no profiles, or `profile` or an option is wrong.
     """
     cache = DescriptionCache(locustfile, os.environ) if profile is None else None
     if cache is not None and (known := cache.find()) is not None:
@@ -51,7 +52,7 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
             description = json.loads(line.removeprefix(MARK))
             sources = description.pop("sources")
             if cache is not None:
-                cache.keep(description, sources, began_ns)
+                cache.store(description, sources, began_ns)
             return dict(description)
     lines = done.stderr.strip().splitlines()
     if done.returncode == ExitCode.USAGE and lines:

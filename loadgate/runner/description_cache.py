@@ -16,7 +16,7 @@ from typing import Any
 from loadgate.paths import write_atomically
 
 FORMAT = 1
-MAX_KEPT = 50
+MAX_STORED = 50
 VOLATILE = frozenset({"COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "_"})
 """Environment variables that change between commands and do not affect the profiles of a suite."""
 
@@ -34,17 +34,17 @@ class DescriptionCache:
     def find(self) -> dict[str, Any] | None:
         """Return the description. `None` if there is no valid one."""
         try:
-            kept = json.loads(self._file.read_bytes())
-            holds = all(_state_of(path) == state for path, state in kept["sources"].items())
-            return dict(kept["description"]) if holds else None
+            stored = json.loads(self._file.read_bytes())
+            holds = all(_state_of(path) == state for path, state in stored["sources"].items())
+            return dict(stored["description"]) if holds else None
         except (OSError, ValueError, LookupError, TypeError, AttributeError):
             return None  # missing or damaged: the caller creates it again
 
-    def keep(self, description: Mapping[str, Any], sources: Iterable[str], since_ns: int) -> None:
+    def store(self, description: Mapping[str, Any], sources: Iterable[str], since_ns: int) -> None:
         """Store a description that was made from the files and folders `sources` from `since_ns` on.
 
-        It is not stored if one of them has changed since then (epoch nanoseconds): an older one may have been read. An
-        error is ignored, because a missing cache only makes the next command slower.
+        It is not stored if one of them has changed since then (epoch nanoseconds), because an older version may have
+        been read. Errors are ignored, because a missing cache only makes the next command slower.
         """
         states = {path: _state_of(path) for path in sources}
         if any(state and state[0] >= since_ns for state in states.values()):
@@ -52,13 +52,13 @@ class DescriptionCache:
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(self._file, json.dumps({"sources": states, "description": description}))
-            self._forget_oldest()
+            self._delete_oldest()
         except (OSError, ValueError):
             return
 
-    def _forget_oldest(self) -> None:
-        kept = sorted(self._folder.glob("profiles-*.json"), key=lambda path: path.stat().st_mtime)
-        for path in kept[:-MAX_KEPT]:
+    def _delete_oldest(self) -> None:
+        stored = sorted(self._folder.glob("profiles-*.json"), key=lambda path: path.stat().st_mtime)
+        for path in stored[:-MAX_STORED]:
             path.unlink(missing_ok=True)
 
 

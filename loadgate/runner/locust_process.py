@@ -25,7 +25,7 @@ from loadgate.terminal import terminal_columns
 
 POLL_S = 0.1
 AFTER_CRASH_S = 3.0
-"""The load continues for this long after the managed target has ended, so that the report shows the failures."""
+"""Time for which the load continues after the managed target has ended, so that the report shows the failures."""
 
 _READ_BYTES = 65_536
 
@@ -50,7 +50,7 @@ def run_locust(
         # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
             variables["COLUMNS"] = str(columns)
-    # In its own session, Locust gets Ctrl-C only once: from this process, not from the terminal too.
+    # In its own session, Locust gets Ctrl-C from this process only, and not also from the terminal.
     child = subprocess.Popen(
         command,
         env=os.environ | variables,
@@ -64,7 +64,7 @@ def run_locust(
     os.close(states_writer)
     relays = [_Relay(stream, display) for stream in (child.stdout, child.stderr) if stream is not None]
     try:
-        return _Watch(child, target, started, states, relays, signals, display).until_end()
+        return _Supervisor(child, target, started, states, relays, signals, display).until_end()
     finally:
         os.close(started)
         os.close(states)
@@ -77,7 +77,7 @@ def run_locust(
 
 
 class _Relay:
-    """Passes the child's output to the display by the line, because the display may be drawing on the terminal."""
+    """Passes the lines of the child's output to the display, because the display may draw on the same terminal."""
 
     def __init__(self, stream: IO[bytes], display: Display) -> None:
         os.set_blocking(stream.fileno(), False)
@@ -108,7 +108,7 @@ class _Relay:
 
 
 @dataclass(frozen=True, slots=True)
-class _Watch:
+class _Supervisor:
     """The supervision of a running Locust. `started` gets a byte when the load starts, `states` the live states."""
 
     child: subprocess.Popen[bytes]
@@ -133,7 +133,7 @@ class _Watch:
             self.display.tick()
             load_started = load_started or self._has_started()
             if load_started:
-                self.signals.send_on(self.child)
+                self.signals.relay(self.child)
             elif self.signals.any():
                 self.child.kill()  # Locust is still importing, so there are no results to write
                 return self.child.wait()
@@ -154,7 +154,7 @@ class _Watch:
         open_streams = [relay.stream for relay in self.relays]
         ready, _, _ = select.select(open_streams, [], [], POLL_S)
         if ready:
-            # A stream that the child has closed is always ready: without a pause this would be a busy loop.
+            # A stream that the child has closed is always ready. The pause prevents a busy loop.
             time.sleep(POLL_S / 10)
 
     def _has_started(self) -> bool:

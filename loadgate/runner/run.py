@@ -82,7 +82,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
             launch = _Launch(request, project, locustfile, folder, signals, say)
             if has_host or settings is None:
                 return launch.run_against(host or "")
-            settings = settings.within(folder)
+            settings = settings.for_run(folder)
             say(f"starting the target: {shown_command(settings.command)}")
             with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
                 say(f"the target is ready at {without_credentials(target.url)}")
@@ -112,7 +112,7 @@ class _Launch:
         ended = None
         if target is not None and self.project.target is not None:
             ended = target.ended()
-            document = with_target(document, target_record(target, self.project.target.within(self.folder), ended))
+            document = with_target(document, target_record(target, self.project.target.for_run(self.folder), ended))
             try:
                 write_artefacts(document, self.folder)
             except ArtefactError as error:
@@ -139,7 +139,7 @@ class _Launch:
         command = [sys.executable, "-m", "locust", "-f", self.locustfile, "--headless", "--only-summary"]
         command += ["--loglevel", "WARNING", "--load-profile", self.request.profile]
         command += ["--host", host] if host else []
-        command += [*self.request.locust_options, *_ports_of_its_own(self.request.locust_options)]
+        command += [*self.request.locust_options, *_free_port_options(self.request.locust_options)]
         return run_locust(command, self.folder, target, self.signals, display_on(sys.stdout, os.environ))
 
     def _without_run(self, code: int) -> ExitCode:
@@ -154,7 +154,7 @@ class _Launch:
         return ExitCode.ERROR
 
 
-def _ports_of_its_own(locust_options: Sequence[str]) -> list[str]:
+def _free_port_options(locust_options: Sequence[str]) -> list[str]:
     """Return options that give the workers of --processes a free loopback port, so that runs can overlap."""
     names = {option.partition("=")[0] for option in locust_options}
     if "--processes" not in names or names & {"--master-port", "--master-bind-port", "--worker"}:

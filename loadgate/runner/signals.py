@@ -1,4 +1,4 @@
-"""Collect the signals that stop a run, so that they interrupt no cleanup. The waiting loops poll them."""
+"""Collect the signals that stop a run, so that they do not interrupt a cleanup. Waiting loops poll them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Signals:
         """Return whether a signal was received."""
         return self._received
 
-    def send_on(self, child: subprocess.Popen[bytes]) -> None:
-        """Relay the signals since the last call to Locust. SIGHUP becomes SIGTERM, because it would kill Locust."""
+    def relay(self, child: subprocess.Popen[bytes]) -> None:
+        """Relay new signals to Locust. SIGHUP becomes SIGTERM, because SIGHUP would kill Locust."""
         while self._pending:
             number = self._pending.popleft()
             child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)

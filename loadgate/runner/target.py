@@ -30,7 +30,7 @@ LAST_LINES_WIDTH = 200
 
 
 class TargetError(CommandError):
-    """Raised if the target does not start. The message includes the last lines of its log."""
+    """Raised if the target does not start. The message contains the last lines of its log."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class ManagedTarget:
         self._url_found = threading.Event()
         self._stopping = threading.Event()
         log_path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered: a full disk then loses log lines but raises no error when the file is closed.
+        # Unbuffered, so that a full disk loses log lines but raises no error when the file is closed.
         self._log = log_path.open("wb", buffering=0)
         try:
             # In its own session, one signal reaches the whole process group, and a Ctrl-C in the terminal does not
@@ -100,7 +100,7 @@ class ManagedTarget:
         """Wait until the target is ready, and set `url`.
 
         Raises:
-            TargetError: It ended, it was not ready within the timeout, or `give_up` returned true.
+            TargetError: The target ended or was not ready within the timeout, or `give_up` returned true.
         """
         deadline = time.monotonic() + self._settings.timeout
         while not self._is_ready():
@@ -175,7 +175,7 @@ class ManagedTarget:
             return []
 
     def _signal_group(self, number: signal.Signals) -> None:
-        # Members of the group can outlive its leader, so it is signalled even if the command itself has ended.
+        # Members of the group can outlive its leader, so signal the group even if the command has ended.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
@@ -187,7 +187,7 @@ def managed_target(
     """Start the target in `folder`, wait until it is ready, and always stop it at the end.
 
     Raises:
-        TargetError: It could not be started, ended early, was not ready in time, or `give_up` returned true.
+        TargetError: The target could not be started, ended early or was not ready in time, or `give_up` returned true.
     """
     target = ManagedTarget(settings, folder, log_path)
     try:

@@ -1,1 +1,1 @@
-"""Load shapes: profiles, stages, arrivals, and the order in which user classes get users. Pure."""
+"""Load shapes: profiles, stages, arrivals, and the order in which user classes get users. Pure functions."""

@@ -25,7 +25,7 @@ EXAMPLES = "such as 50/s, 90/min or 10..200/s over 2m"
 
 
 class ArrivalEvent(StrEnum):
-    """The counters of arrivals, by their names in the recorder."""
+    """The names of the recorder's counters of arrivals."""
 
     LATE = "arrivals_late"
     """Arrivals that started late, because the generator had no free user or no free CPU."""
@@ -51,7 +51,7 @@ class RateSegment:
 
     @property
     def expected(self) -> float:
-        """Return the area under the rate, which is the number of arrivals of the segment."""
+        """Return the area under the rate, which is the number of arrivals in the segment."""
         if math.isinf(self.duration_s):
             return math.inf if self.last else 0.0
         return (self.first + self.last) / 2 * self.duration_s
@@ -71,7 +71,7 @@ class RateSegment:
         """Return the time after the start of the segment at which N reaches `arrivals`, a value within the segment."""
         if not arrivals:
             return 0.0
-        # In a ramp down to 0/s, rounding can make the radicand of the last arrival slightly negative.
+        # At the end of a ramp down to 0/s, rounding can make the radicand slightly negative.
         root = math.sqrt(max(0.0, self.first * self.first + 2 * self.slope * arrivals))
         return 2 * arrivals / (self.first + root)
 

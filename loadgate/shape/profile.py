@@ -157,7 +157,7 @@ def _level_problems(profile: LoadProfile) -> list[str]:
 
 
 def _stages(profile: LoadProfile) -> list[Stage]:
-    """Return those of the profile's stages that have the right type."""
+    """Return the stages of the profile, without items of a wrong type."""
     given = profile.stages
     return [stage for stage in given if isinstance(stage, Stage)] if isinstance(given, list | tuple) else []
 

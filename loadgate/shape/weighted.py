@@ -8,7 +8,7 @@ from math import log2
 
 
 def weighted_order(weights: Iterable[tuple[str, float]]) -> Iterator[str]:
-    """Yield class names without end: first each class once, the heaviest first, then in proportion to the weights.
+    """Yield class names endlessly: first each class once, by descending weight, then in proportion to the weights.
 
     After the first round the next name is the one that brings the shares closest to the weights, measured by the
     Kullback-Leibler divergence as in Locust's dispatcher. Without a positive weight nothing is yielded.

@@ -34,7 +34,7 @@ def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def take(answer: Any, *events: tuple[dict[str, Any], float]) -> Any:
     for event, at_ms in events:
-        answer.take(json.dumps(event), at_ms)
+        answer.add(json.dumps(event), at_ms)
     return answer
 
 
@@ -117,5 +117,5 @@ def test_a_stream_that_breaks_a_promise_has_a_problem(answer: Any, events: list[
 
 
 def test_what_is_no_json_is_a_problem(answer: Any) -> None:
-    answer.take("{", 1.0)
+    answer.add("{", 1.0)
     assert answer.problem() is not None

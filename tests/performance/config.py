@@ -14,8 +14,8 @@ PERFORMANCE_THRESHOLDS = {
     "overall_failure_rate": 0.01,
 }
 
-# The limits above leave out the ramp, so a rush of new users needs rules of its own.
-RUSH_RULES = ("health: p95 < 500ms in ramp", "auth: p95 < 2s in ramp")
+# The limits above exclude the ramp, so sudden increases of users need separate rules.
+RAMP_RULES = ("health: p95 < 500ms in ramp", "auth: p95 < 2s in ramp")
 
 LOAD_PROFILES: dict[str, LoadProfile] = {
     "light": LoadProfile(
@@ -59,7 +59,7 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
     ),
     "spike": LoadProfile(
         name="spike",
-        description="Resilience to a sudden rush of users",
+        description="Resilience to a sudden increase of users",
         users=100,
         spawn_rate=10.0,
         run_time="3m",
@@ -70,11 +70,11 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
             "TasksMonitoringUser": 2,
         },
         thresholds=PERFORMANCE_THRESHOLDS,
-        rules=RUSH_RULES,
+        rules=RAMP_RULES,
     ),
     "spike-recovery": LoadProfile(
         name="spike-recovery",
-        description="Base load, sudden rush, base load: shows whether the service recovers",
+        description="Base load, sudden increase, base load: shows whether the service recovers",
         spawn_rate=10.0,
         stages=(
             Stage("1m", users=20, name="before"),
@@ -88,7 +88,7 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
             "TasksMonitoringUser": 2,
         },
         thresholds=PERFORMANCE_THRESHOLDS,
-        rules=RUSH_RULES,
+        rules=RAMP_RULES,
     ),
     "endurance": LoadProfile(
         name="endurance",

@@ -116,7 +116,7 @@ class GroupFigures(ScopeFigures):
     """The figures of a group, or of all requests."""
 
     corrected_ms: LatencyFigures | None = Field(
-        description="In a closed model, an estimate of the latencies, corrected for coordinated omission. Rules do not read it."
+        description="An estimate of the latencies, corrected for coordinated omission; null in an open model."
     )
 
     @property

@@ -50,8 +50,8 @@ class RunDocument(Part, title="A run of loadgate"):
     )
     stages: list[tuple[float, Text]] = Field(
         description=(
-            "[start in epoch seconds, stage]. The stage is `ramp`, `steady`, a name from the profile, or `outside` while no "
-            "load is generated."
+            "[start in epoch seconds, stage]. The stage is `ramp`, `steady`, a name from the profile, or `outside` "
+            "while no load is generated."
         )
     )
     target: TargetRecord | None = Field(

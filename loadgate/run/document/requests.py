@@ -15,7 +15,7 @@ class ExemplarRecord(Part):
     start_s: float = Field(description="Epoch seconds of the start or, in an open model, of the intended start.")
     latency_ms: Positive = Field(description="Time from start_s to the end of the response.")
     trace_id: Text = Field(
-        description="The trace id of the request's W3C traceparent header, 32 hexadecimal digits; empty without this header."
+        description="The trace id of the W3C traceparent header, 32 hexadecimal digits; empty without this header."
     )
     request_id: Text = Field(
         description=(

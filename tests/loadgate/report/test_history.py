@@ -219,6 +219,6 @@ def test_a_target_can_keep_its_logs_in_the_run_folder(tmp_path: Path) -> None:
     settings = TargetSettings(
         command=("serve", "--logs", "{run_folder}/logs"), ready_line="x", env={"LOGS": "{run_folder}", "A": "{b}"}
     )
-    filled = settings.within(tmp_path)
+    filled = settings.for_run(tmp_path)
     assert filled.command == ("serve", "--logs", f"{tmp_path}/logs")
     assert filled.env == {"LOGS": str(tmp_path), "A": "{b}"}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadgate.runner.describe import DescribeError, describe
-from loadgate.runner.description_cache import MAX_KEPT, DescriptionCache
+from loadgate.runner.description_cache import MAX_STORED, DescriptionCache
 
 SUITE = """
 import json, os
@@ -101,7 +101,7 @@ def test_a_suite_that_cannot_be_described_is_asked_each_time(suite: Path) -> Non
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"sources": 1, "description": {}}', b"\xff"])
 def test_a_damaged_file_counts_as_none(suite: Path, content: bytes) -> None:
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
-    cache.keep({"default": "x"}, [], time.time_ns())
+    cache.store({"default": "x"}, [], time.time_ns())
     assert cache.find() == {"default": "x"}
     (file,) = (suite.parent / "cache" / "loadgate").iterdir()
     file.write_bytes(content)
@@ -111,20 +111,20 @@ def test_a_damaged_file_counts_as_none(suite: Path, content: bytes) -> None:
 def test_a_folder_that_cannot_be_written_is_no_error(suite: Path) -> None:
     (suite.parent / "cache").write_text("a file")
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
-    cache.keep({"default": "x"}, [], time.time_ns())
+    cache.store({"default": "x"}, [], time.time_ns())
     assert cache.find() is None
 
 
 def test_the_oldest_files_go(suite: Path) -> None:
-    for number in range(MAX_KEPT + 5):
+    for number in range(MAX_STORED + 5):
         DescriptionCache(f"{suite}/{number}.py", os.environ).keep({"default": "x"}, [], time.time_ns())
-    assert len(list((suite.parent / "cache" / "loadgate").iterdir())) == MAX_KEPT
+    assert len(list((suite.parent / "cache" / "loadgate").iterdir())) == MAX_STORED
 
 
 def test_an_answer_older_than_its_sources_is_not_kept(suite: Path) -> None:
     source = suite / "users.json"
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
-    cache.keep({"default": "x"}, [str(source)], source.stat().st_mtime_ns)
+    cache.store({"default": "x"}, [str(source)], source.stat().st_mtime_ns)
     assert cache.find() is None
-    cache.keep({"default": "x"}, [str(source)], source.stat().st_mtime_ns + 1)
+    cache.store({"default": "x"}, [str(source)], source.stat().st_mtime_ns + 1)
     assert cache.find() == {"default": "x"}

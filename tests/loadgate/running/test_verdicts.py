@@ -234,7 +234,7 @@ def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     run = document(tmp_path)
     assert rule_of(run, "quick")["outcome"] == "inconclusive"
-    assert "the load generator was overloaded" in rule_of(run, "quick")["reason"]
+    assert "the load generator was saturated" in rule_of(run, "quick")["reason"]
     assert rule_of(run, "overall")["outcome"] == "pass"
     (generator,) = run["generator"]
     assert generator["lag_samples"] > 10

@@ -56,7 +56,7 @@ class Account:
 
 
 class AccountUser(BaseUser):
-    """One person with one account at a time. Its account requests belong to the group `auth` in every subclass."""
+    """A user with one account at a time. Its account requests belong to the group `auth`, also in subclasses."""
 
     abstract = True
 
@@ -78,11 +78,11 @@ class AccountUser(BaseUser):
             response.expect(201, {"id": "*", "username": self.account.username})
 
     def log_in(self) -> None:
-        """Log in with the user name or the email address, each half of the time."""
+        """Log in with the user name or the email address, each with a probability of one half."""
         login = random.choice((self.account.username, self.account.email))
         request = {"username": login, "password": self.account.password}
         with self.client.post(f"{API}/auth/login", json=request, name="Auth - Login", context=AUTH) as response:
-            self.keep_tokens(response.expect(200, TOKENS))
+            self.store_tokens(response.expect(200, TOKENS))
 
     def renew_tokens(self) -> None:
         """Exchange the refresh token. If that fails, log in again."""
@@ -91,7 +91,7 @@ class AccountUser(BaseUser):
             return
         request = {"refresh_token": self.refresh_token}
         with self.client.post(f"{API}/auth/refresh", json=request, name="Auth - Refresh", context=AUTH) as response:
-            self.keep_tokens(response.expect(200, TOKENS))
+            self.store_tokens(response.expect(200, TOKENS))
         if self.access_token is None:
             self.log_in()
 
@@ -102,13 +102,13 @@ class AccountUser(BaseUser):
         request = {"refresh_token": self.refresh_token}
         with self.client.post(f"{API}/auth/logout", json=request, name="Auth - Logout", context=AUTH) as response:
             response.expect(200, {"success": True})
-        self.keep_tokens(None)
+        self.store_tokens(None)
 
     def bearer(self) -> dict[str, str]:
         """Return the authorization header with a token that does not expire soon.
 
         Raises:
-            RescheduleTask: if the login fails. The failure has been recorded, and the task is skipped.
+            RescheduleTask: The login failed. The failure has been recorded, and the task is skipped.
         """
         if self.access_token is None or time.monotonic() > self.access_expires_at - RENEW_BEFORE_EXPIRY_S:
             self.renew_tokens()
@@ -122,10 +122,10 @@ class AccountUser(BaseUser):
         with self.client.request(method, f"{API}{path}", name=name, headers=self.bearer(), **options) as response:
             yield response
         if response.status_code == 401:
-            self.keep_tokens(None)
+            self.store_tokens(None)
 
-    def keep_tokens(self, answer: dict[str, Any] | None) -> None:
+    def store_tokens(self, tokens: dict[str, Any] | None) -> None:
         """Store the tokens of a login or refresh. None deletes them."""
-        self.access_token = answer["access_token"] if answer else None
-        self.refresh_token = answer["refresh_token"] if answer else None
-        self.access_expires_at = time.monotonic() + answer["expires_in"] if answer else 0.0
+        self.access_token = tokens["access_token"] if tokens else None
+        self.refresh_token = tokens["refresh_token"] if tokens else None
+        self.access_expires_at = time.monotonic() + tokens["expires_in"] if tokens else 0.0

@@ -10,7 +10,7 @@ from users.base import API
 
 
 class AuthUserFlow(AccountUser):
-    """One person with one account at a time. The task weights follow how often a person does each action."""
+    """A user with one account at a time. The weights of the tasks reflect how often people do each action."""
 
     weight = 4
     group = "auth"
@@ -43,7 +43,7 @@ class AuthUserFlow(AccountUser):
                 self.account.password = new_password
 
     @task(2)
-    def come_back(self) -> None:
+    def log_out_and_in(self) -> None:
         """Log out and log in again."""
         self.log_out()
         self.log_in()
@@ -56,7 +56,7 @@ class AuthUserFlow(AccountUser):
             response.expect(200, {"success": True})
 
     @task(1)
-    def leave_for_good(self) -> None:
+    def replace_account(self) -> None:
         """Log out, then register and log in with a new account."""
         self.log_out()
         self.sign_up()

@@ -40,7 +40,7 @@ TASK_LIMIT_S = 60.0
 
 
 class LLMUser(AccountUser):
-    """Base class of both users: creates unique questions, and requires a target that cannot cost money."""
+    """Base class of both users. It creates unique questions and requires a target that cannot cost money."""
 
     abstract = True
     preflight = (NO_LIVE_CALLS,)
@@ -78,14 +78,14 @@ class LLMStreamUser(LLMUser):
         """Read an answer to its end and return it, or None if it is not valid.
 
         Raises:
-            StopUser: if a live model answered, which can cost money.
+            StopUser: A live model answered, which can cost money.
         """
         answer = StreamedAnswer()
         with event_stream(self.client, f"{API}{path}", name=name, json=request, headers=self.bearer()) as stream:
             for event in stream:
-                answer.take(event.data, event.at_ms)
+                answer.add(event.data, event.at_ms)
             if stream.status_code == 401:
-                self.keep_tokens(None)
+                self.store_tokens(None)
             if stream.status_code != 200:
                 return None
             problem = answer.problem()
@@ -109,7 +109,7 @@ class LLMStreamUser(LLMUser):
         return bool(session_id) and request.get("session_id", session_id) == session_id
 
     def measure_answer(self, answer: StreamedAnswer) -> None:
-        """Record the measures of a valid answer, each at its own point in time."""
+        """Record the measures of a valid answer, each with its own time."""
         e2e_ms = answer.e2e_ms or 0.0
         sent_s = time.time() - e2e_ms / 1000
         first_s, end_s = sent_s + answer.ttft_ms / 1000, sent_s + e2e_ms / 1000
@@ -149,7 +149,7 @@ class LLMTaskUser(LLMUser):
         """Submit a question, then poll until the result is available.
 
         Raises:
-            StopUser: if a live model answered, which can cost money.
+            StopUser: A live model answered, which can cost money.
         """
         began = time.perf_counter()
         with self.authorized("POST", path, name, json=request) as response:

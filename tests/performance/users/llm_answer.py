@@ -2,8 +2,8 @@
 
 TTFT is the time from sending the request to the first token event, E2E the time to the `end` event, ITL the gap between
 two token events, and TPOT = (E2E - TTFT) / (n - 1). A simulated model states for each token when it was planned,
-counted from the arrival of the request at the model. The overhead is the measured minus the planned time: what
-everything around the model adds.
+counted from the arrival of the request at the model. The overhead is the measured time minus
+the planned time.
 """
 
 import json
@@ -36,22 +36,22 @@ class StreamedAnswer:
     usage: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
     e2e_ms: float | None = None
-    disorder: str | None = None
+    order_problem: str | None = None
 
-    def take(self, data: str, at_ms: float) -> None:
+    def add(self, data: str, at_ms: float) -> None:
         """Add the data of the next event, which arrived at `at_ms`."""
         event = parsed(data)
         kind = event.get("event")
         if self.e2e_ms is not None:
-            self.disorder = "the stream continued after its end event"
+            self.order_problem = "the stream continued after its end event"
         elif (self.start is None) != (kind == "start"):
-            self.disorder = "the stream did not begin with exactly one start event"
+            self.order_problem = "the stream did not begin with exactly one start event"
         match kind:
             case "start":
                 self.start = event
             case "token":
                 if not event.get("content") or self.usage is not None:
-                    self.disorder = "the stream contained an empty token, or a token after the usage"
+                    self.order_problem = "the stream contained an empty token, or a token after the usage"
                 self.token_times_ms.append(at_ms)
                 self.planned_ms.append(event.get("planned_ms"))
             case "usage":
@@ -61,7 +61,7 @@ class StreamedAnswer:
             case "end":
                 self.e2e_ms = at_ms
             case _:
-                self.disorder = "the stream contained an unknown event"
+                self.order_problem = "the stream contained an unknown event"
 
     def problem(self) -> str | None:
         """Return what is wrong, or None. The text contains no numbers, so equal errors count together."""
@@ -69,8 +69,8 @@ class StreamedAnswer:
             return LIVE_MODEL
         if self.error is not None:
             return f"the stream reported an error: {self.error.get('code')}"
-        if self.disorder is not None:
-            return self.disorder
+        if self.order_problem is not None:
+            return self.order_problem
         if self.e2e_ms is None or self.usage is None:
             return "the stream had no end event, or no usage"
         if not self.token_times_ms or self.usage.get("output_tokens") != len(self.token_times_ms):
