@@ -200,7 +200,7 @@ def test_profile_command(project: Path, stack: Stack, profile: str) -> None:
 
 
 @on_the_stack
-def test_csv_and_relative_locustfile_from_the_suites_folder(project: Path, stack: Stack) -> None:
+def test_csv_and_relative_locustfile_in_the_folder_of_the_suite(project: Path, stack: Stack) -> None:
     folder = project / "tests" / "performance"
     done = shell(
         folder,
@@ -216,7 +216,7 @@ def test_csv_and_relative_locustfile_from_the_suites_folder(project: Path, stack
     assert (project / "reports" / "performance" / "ci_results_stats.csv").read_text() == table
 
 
-def test_the_printed_workflow_is_green_without_a_worker(project: Path, redis_url: str) -> None:
+def test_the_documented_workflow_passes_without_a_worker(project: Path, redis_url: str) -> None:
     """Its steps as printed, but for what GitHub does, the installation, the ports, and how the start is waited for."""
     workflow = yaml.safe_load(Path(__file__).with_name("guide_workflow.yml").read_text())
     steps = {step["name"]: step for step in workflow["jobs"]["performance-smoke"]["steps"] if "name" in step}

@@ -67,7 +67,7 @@ def test_the_times_follow_their_definitions(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(("first_ms", "second_ms", "good"), [(130, 147, True), (131, 143, False), (100, 118, False)])
-def test_a_good_stream_keeps_to_both_limits(answer: Any, first_ms: float, second_ms: float, good: bool) -> None:
+def test_a_good_stream_keeps_both_limits(answer: Any, first_ms: float, second_ms: float, good: bool) -> None:
     take(answer, (START, 1), (token(100), first_ms), (token(112), second_ms), (usage(2), 190), (END, 200))
     assert answer.is_good is good
 
@@ -111,11 +111,11 @@ def test_an_answer_of_one_token_has_no_time_per_token(answer: Any) -> None:
         ([START, usage(0), END], "the usage differs from the number of tokens"),
     ],
 )
-def test_a_stream_that_breaks_a_promise_has_a_problem(answer: Any, events: list[Any], problem: str) -> None:
+def test_an_invalid_stream_has_a_problem(answer: Any, events: list[Any], problem: str) -> None:
     take(answer, *((event, float(number)) for number, event in enumerate(events)))
     assert answer.problem() == problem
 
 
-def test_what_is_no_json_is_a_problem(answer: Any) -> None:
+def test_invalid_json_is_a_problem(answer: Any) -> None:
     answer.add("{", 1.0)
     assert answer.problem() is not None

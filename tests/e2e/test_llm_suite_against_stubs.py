@@ -57,7 +57,7 @@ def test_streams_and_tasks_are_measured_by_their_definitions(tmp_path: Path) -> 
 
 
 @pytest.mark.full
-def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_path: Path) -> None:
+def test_a_service_that_delays_tokens_fails_both_limits_and_has_no_goodput(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--llm", "late") as url:
         done = locust(tmp_path, "--host", url, *SHORT, "-t", "12s", LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
@@ -78,9 +78,7 @@ def test_a_service_that_delays_tokens_breaks_both_limits_and_has_no_goodput(tmp_
         ("endless", "the stream had no end event, or no usage"),
     ],
 )
-def test_a_stream_that_breaks_its_promises_is_a_failure_and_is_not_measured(
-    tmp_path: Path, fault: str, error: str
-) -> None:
+def test_an_invalid_stream_is_a_failure_and_is_not_measured(tmp_path: Path, fault: str, error: str) -> None:
     with stub_service(tmp_path, "--llm", fault) as url:
         done = locust(tmp_path, "--host", url, "-u", "5", "-r", "20", "-t", "5s", LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr
@@ -91,7 +89,7 @@ def test_a_stream_that_breaks_its_promises_is_a_failure_and_is_not_measured(
 
 
 @pytest.mark.full
-def test_each_user_stops_at_its_first_answer_that_does_not_say_it_is_simulated(tmp_path: Path) -> None:
+def test_each_user_stops_at_its_first_answer_that_is_not_simulated(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--llm", "undeclared") as url:
         done = locust(tmp_path, "--host", url, *SHORT, LOAD_PROFILE="llm")
     assert done.returncode == FAIL, done.stdout + done.stderr

@@ -50,7 +50,7 @@ def perf(tmp_path_factory: pytest.TempPathFactory) -> Perf:
     return Perf(done, reports / "light_load_report.html", run, document)
 
 
-def test_the_run_is_judged_and_reported(perf: Perf) -> None:
+def test_the_run_has_a_verdict_and_a_report(perf: Perf) -> None:
     verdict = perf.document["verdict"]
     assert perf.done.returncode == verdict["exit_code"], perf.done.stdout + perf.done.stderr
     assert perf.done.returncode in JUDGED
@@ -68,7 +68,7 @@ def test_the_service_answers_every_kind_of_user_without_a_failure(perf: Perf) ->
     assert set(perf.document["totals"]["groups"]) == {"health", "auth", "tasks"}
 
 
-def test_nothing_of_the_stack_is_left_and_its_logs_are_kept(perf: Perf) -> None:
+def test_the_stack_is_removed_and_its_logs_remain(perf: Perf) -> None:
     target = perf.document["target"]
     assert target["ended"] is None
     assert perf.document["run"]["host"] == target["url"]
@@ -77,7 +77,7 @@ def test_nothing_of_the_stack_is_left_and_its_logs_are_kept(perf: Perf) -> None:
     assert {path.name for path in (perf.folder / "logs").iterdir()} >= {"api.log", "worker.log"}
 
 
-def test_the_slowest_requests_stand_in_the_services_log(perf: Perf) -> None:
+def test_the_slowest_requests_are_in_the_log_of_the_service(perf: Perf) -> None:
     """By their trace and by their request id."""
     slowest = perf.document["slowest"]
     assert len(slowest) == 10

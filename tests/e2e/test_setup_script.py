@@ -70,7 +70,7 @@ def test_lock_becomes_pinned_requirements_with_hashes_and_conditions(setup: Modu
     ]
 
 
-def test_without_the_tools_of_development_each_package_is_wanted_as_the_service_wants_it(setup: ModuleType) -> None:
+def test_without_development_tools_packages_have_the_conditions_of_the_service(setup: ModuleType) -> None:
     only_dev = '[[package]]\nname = "tool"\nversion = "1"\ngroups = ["dev"]\nfiles = [{file = "t", hash = "sha256:ff"}]'
     assert setup.requirements(LOCK + only_dev, setup.RUN_GROUPS).splitlines() == [
         "plain==1.0 --hash=sha256:aa --hash=sha256:bb",
@@ -80,7 +80,7 @@ def test_without_the_tools_of_development_each_package_is_wanted_as_the_service_
     ]
 
 
-def test_environment_holds_exactly_the_locked_versions() -> None:
+def test_the_environment_has_exactly_the_locked_versions() -> None:
     lock = tomllib.loads((ROOT / "poetry.lock").read_text())
     locked = {package["name"].lower().replace("_", "-"): package["version"] for package in lock["package"]}
     installed = {found.name.lower().replace("_", "-"): found.version for found in distributions()}
@@ -93,7 +93,7 @@ def test_environment_holds_exactly_the_locked_versions() -> None:
     assert {"fastapi", "locust", "celery", "pytest"} <= installed.keys() & locked.keys()
 
 
-def test_uv_is_told_where_pip_would_take_packages_from(setup: ModuleType) -> None:
+def test_uv_uses_the_package_index_of_pip(setup: ModuleType) -> None:
     configuration = (
         "global.index-url='https://a/simple'\n"
         "global.extra-index-url='https://b/simple\\nhttps://c/simple'\n"
@@ -112,7 +112,7 @@ def test_uv_is_told_where_pip_would_take_packages_from(setup: ModuleType) -> Non
     }
 
 
-def test_an_option_of_pip_that_uv_does_not_have_is_left_to_pip(setup: ModuleType) -> None:
+def test_pip_is_used_for_an_option_that_uv_does_not_have(setup: ModuleType) -> None:
     with pytest.raises(setup.UvUnusableError, match="'client-cert'"):
         setup.uv_variables("global.client-cert='/key.pem'\n")
 
@@ -173,21 +173,19 @@ def failing(error: BaseException) -> Callable[..., None]:
     return fail
 
 
-def test_what_is_complete_is_not_installed_again(installation: Installation) -> None:
+def test_a_complete_environment_is_not_installed_again(installation: Installation) -> None:
     assert installation.run() == ["environment", "uv"]
     assert installation.run() == []
 
 
-def test_a_changed_lock_is_installed_into_the_environment_that_is_there(installation: Installation) -> None:
+def test_a_changed_lock_is_installed_into_the_existing_environment(installation: Installation) -> None:
     installation.run()
     with (installation.setup.ROOT / "poetry.lock").open("a") as lock:
         lock.write("# changed\n")
     assert installation.run() == ["uv"]
 
 
-def test_an_interrupted_installation_is_not_built_upon(
-    installation: Installation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_installation_starts_again(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(installation.setup, "install_with_uv", failing(KeyboardInterrupt()))
         with pytest.raises(KeyboardInterrupt):
@@ -197,7 +195,7 @@ def test_an_interrupted_installation_is_not_built_upon(
     assert installation.run() == []
 
 
-def test_pip_installs_where_uv_cannot_and_one_line_says_why(
+def test_pip_is_used_if_uv_fails_and_one_line_gives_the_reason(
     installation: Installation, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     reason = installation.setup.UvUnusableError("uv cannot be installed here")
@@ -215,7 +213,7 @@ def test_a_uv_that_does_not_run_has_no_version(installation: Installation, progr
     assert installation.setup.uv_version() is None
 
 
-def test_a_uv_that_fails_tells_its_reason_in_one_line(installation: Installation) -> None:
+def test_a_failure_of_uv_is_reported_in_one_line(installation: Installation) -> None:
     installation.setup.UV.write_text("#!/bin/sh\nprintf 'error: no\\n  network\\n' >&2; exit 2\n")
     installation.setup.UV.chmod(0o755)
     with pytest.raises(installation.setup.UvUnusableError, match=r"^uv failed \(error: no network\)$"):

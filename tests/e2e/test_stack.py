@@ -123,7 +123,7 @@ class TestFirstRun:
         assert "celery" in first_run.commands
         assert "uvicorn" in first_run.commands
 
-    def test_a_stack_behind_a_proxy_says_where_everything_is(self, first_run: FirstRun) -> None:
+    def test_a_stack_behind_a_proxy_prints_its_public_urls(self, first_run: FirstRun) -> None:
         lines = first_run.said.splitlines()
         assert lines[-1] == first_run.url
         assert f"docs       {first_run.url}/docs" in lines
@@ -139,12 +139,14 @@ class TestFirstRun:
         (line,) = first_run.refused_second.splitlines()
         assert f"a stack runs in {first_run.folder / 'data'} already (process {first_run.process}); stop it" in line
 
-    def test_ctrl_c_ends_all_of_it_and_leaves_the_data(self, first_run: FirstRun) -> None:
+    def test_ctrl_c_stops_the_stack_and_keeps_the_data(self, first_run: FirstRun) -> None:
         assert (first_run.code, first_run.gone) == (0, True)
         assert (first_run.folder / "data" / "inference_core.db").exists()
 
     @pytest.mark.full
-    def test_a_second_run_on_the_same_data_keeps_accounts_and_ends_when_a_child_dies(self, first_run: FirstRun) -> None:
+    def test_a_second_run_on_the_same_data_keeps_accounts_and_ends_if_a_child_crashes(
+        self, first_run: FirstRun
+    ) -> None:
         assert first_run.registered == 201
         with running_stack(first_run.folder, "--port", "0", "--data", "data") as stack:
             assert register_keeper(stack.url) == 409
@@ -158,7 +160,7 @@ class TestFirstRun:
 
 @pytest.mark.full
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends children whose parent was killed outright")
-def test_two_stacks_with_folders_of_their_own_run_side_by_side_and_end_however_they_are_ended(tmp_path: Path) -> None:
+def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path: Path) -> None:
     closed = clean_environment(MONITORING_ACCESS="user")
     with (
         running_stack(tmp_path / "one", "--port", "0", "--ephemeral", env=closed) as one,
@@ -239,7 +241,7 @@ def test_bad_settings_are_one_line_and_nothing_starts(tmp_path: Path, env_file: 
 
 
 @pytest.mark.full
-def test_interrupt_during_start_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupt_during_the_start_leaves_nothing_behind(tmp_path: Path) -> None:
     with start_stack(tmp_path, "--port", "0", "--data", "data") as stack:
         wait_until((tmp_path / "data" / "logs" / "worker.log").exists, within_s=60, what="the worker started")
         family = stack.family()
@@ -257,7 +259,7 @@ def test_help_names_the_commands() -> None:
 
 
 @pytest.mark.full
-def test_create_superuser_makes_the_database_and_refuses_a_second_of_the_name(tmp_path: Path) -> None:
+def test_create_superuser_creates_the_database_and_refuses_a_duplicate_name(tmp_path: Path) -> None:
     command = [BIN / "inference-core", "create-superuser", "--username", "boss", "--email", "boss@example.com"]
     environment = clean_environment(SUPERUSER_PASSWORD="a fine long pass phrase")
     results = [

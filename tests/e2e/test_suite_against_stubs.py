@@ -61,7 +61,7 @@ def test_slow_health_fails_its_limit(tmp_path: Path, delay_ms: int) -> None:
     assert health["samples"] >= 20
 
 
-def test_two_per_cent_errors_fail_the_failure_limit(tmp_path: Path) -> None:
+def test_two_percent_errors_fail_the_failure_limit(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--fail-every", "50") as url:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr
@@ -78,7 +78,7 @@ def test_a_run_without_requests_is_inconclusive(tmp_path: Path) -> None:
     assert run_document(tmp_path)["totals"]["overall"]["requests"] == 0
 
 
-def test_dead_target_is_one_line_before_any_load(tmp_path: Path) -> None:
+def test_an_unreachable_target_is_one_line_before_any_load(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == ERROR
@@ -110,7 +110,7 @@ def _reachable(url: str) -> str:
     return reachable(url).detail
 
 
-def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Path) -> None:
+def test_the_worker_is_checked_only_if_users_need_one(tmp_path: Path) -> None:
     from loadgate.project import load_project
 
     declared = {check.name for check in load_project(ROOT).doctor}
@@ -130,7 +130,7 @@ def test_a_worker_is_asked_for_where_users_need_one_and_only_there(tmp_path: Pat
         assert f"not judged: {scope}: p95" in named.stdout
 
 
-def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
+def test_an_undeclared_check_is_one_line(tmp_path: Path) -> None:
     text = (ROOT / "pyproject.toml").read_text().replace('name = "worker"', 'name = "workers"')
     (tmp_path / "pyproject.toml").write_text(text)
     with stub_service(tmp_path) as url:
@@ -141,7 +141,7 @@ def test_a_check_that_nobody_declares_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_target_that_dies_leaves_a_report_that_says_so(tmp_path: Path) -> None:
+def test_a_crash_of_the_target_is_in_the_report(tmp_path: Path) -> None:
     with stub_service(tmp_path, "--die-after", "80") as url:
         done = locust(tmp_path, "--host", url, *MANY_USERS)
     assert done.returncode == FAIL, done.stdout + done.stderr

@@ -43,7 +43,7 @@ def test_http_checks(stub: StubServer) -> None:
     assert wrong.line() == f"API: {stub.url}/x returned 200, expected 204; start it with: start it"
 
 
-def test_a_host_that_does_not_listen_is_the_only_result(stub: StubServer) -> None:
+def test_an_unreachable_host_is_the_only_result(stub: StubServer) -> None:
     checks = [HttpCheck("API", "/x", start="start it"), TcpCheck("queue", "127.0.0.1:1")]
     assert [result.ok for result in run_checks(checks, stub.url)] == [True, True, False]
     (only,) = run_checks(checks, "http://127.0.0.1:1")
@@ -51,7 +51,7 @@ def test_a_host_that_does_not_listen_is_the_only_result(stub: StubServer) -> Non
 
 
 @pytest.mark.parametrize("host", ["localhost:8000", "ftp://x", "http://", "http://x:port"])
-def test_hosts_that_are_no_addresses(host: str) -> None:
+def test_invalid_hosts_are_refused(host: str) -> None:
     result = reachable(host)
     assert not result.ok
     assert repr(host) in result.detail
@@ -71,7 +71,7 @@ def test_hosts_that_are_no_addresses(host: str) -> None:
         (" ", "is not an http:// or https:// address"),
     ],
 )
-def test_a_host_that_is_no_url_is_said_with_what_may_be_meant(host: str, says: str) -> None:
+def test_a_host_that_is_not_a_url_gets_a_suggestion(host: str, says: str) -> None:
     problem = host_problem(host)
     assert problem is not None
     assert repr(host) in problem
@@ -85,7 +85,7 @@ def test_base_urls_have_no_problem(host: str) -> None:
     assert host_problem(host) is None
 
 
-def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer) -> None:
+def test_a_check_is_skipped_if_a_required_check_fails(stub: StubServer) -> None:
     checks = [
         HttpCheck("API", "/", expect={"nowhere": "*"}, start="start the API"),
         HttpCheck("worker", "/", start="start a worker", needs=("API",)),
@@ -108,11 +108,11 @@ def test_what_cannot_be_told_without_another_check_is_not_asked(stub: StubServer
         ("ann@host", "ann@host"),
     ],
 )
-def test_users_and_passwords_of_urls_are_left_out(text: str, left: str) -> None:
+def test_credentials_in_urls_are_redacted(text: str, left: str) -> None:
     assert without_credentials(text) == left
 
 
-def test_a_check_sends_a_password_and_says_nothing_of_it(stub: StubServer) -> None:
+def test_a_check_sends_a_password_and_does_not_print_it(stub: StubServer) -> None:
     result = HttpCheck("API", "/x", status=418).run(stub.url.replace("://", "://ann:s3cret@"))
     assert result.line() == f"API: {stub.url}/x returned 200, expected 418"
     assert "Basic YW5uOnMzY3JldA==" in stub.authorizations

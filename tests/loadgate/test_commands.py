@@ -117,7 +117,7 @@ def test_bad_usage_is_one_line_and_exit_code_2(folder: Path) -> None:
         assert result["code"] == USAGE, (line, result)
 
 
-def test_no_value_of_an_environment_variable_brings_a_traceback(folder: Path) -> None:
+def test_no_environment_variable_causes_a_traceback(folder: Path) -> None:
     tried = [
         (name, value, line)
         for name, values in BAD_VALUES.items()
@@ -131,7 +131,7 @@ def test_no_value_of_an_environment_variable_brings_a_traceback(folder: Path) ->
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
-def test_every_command_says_the_same_at_any_width(folder: Path, columns: int) -> None:
+def test_every_command_prints_the_same_text_at_any_width(folder: Path, columns: int) -> None:
     lines = [*COMMANDS, *filter(None, BAD_USAGE)]
     results = outcomes(folder, [case(line, COLUMNS=str(columns)) for line in lines])
     for line, result in zip(lines, results, strict=True):
@@ -155,7 +155,7 @@ def test_outputs_that_are_closed_full_or_unread_change_no_exit_code(folder: Path
             assert said.startswith("loadgate: standard output cannot be written"), (line, place)
 
 
-def test_a_locust_with_variables_of_another_run_or_senseless_numbers_is_a_line(tmp_path: Path) -> None:
+def test_variables_of_another_run_and_invalid_numbers_are_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "locust", "-f", str(SUITE), "--headless", "-t", "1s", "--host", NOBODY]
     left_over = {"LOADGATE_LIVE": "x", "LOADGATE_PARENT": "x", "COLUMNS": "wide"}
     tried = {

@@ -9,7 +9,7 @@ import pytest
 
 
 @pytest.mark.parametrize("missing", [["locust", "psutil"], ["psutil"]])
-def test_what_is_not_installed_is_said_in_one_line(missing: list[str]) -> None:
+def test_missing_packages_are_one_line(missing: list[str]) -> None:
     hide = f"import sys; sys.modules.update(dict.fromkeys({missing!r}))"
     command = [sys.executable, "-c", f"{hide}; from loadgate.entry import main; main()", "run", "light"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -22,7 +22,7 @@ def known_errors(base: type[CommandError] = CommandError) -> set[type[CommandErr
     return {base}.union(*map(known_errors, base.__subclasses__()))
 
 
-def test_the_drawing_names_every_error_below_its_base() -> None:
+def test_the_diagram_contains_every_error_below_its_base() -> None:
     for module in pkgutil.walk_packages(loadgate.__path__, "loadgate."):
         if not module.name.removeprefix("loadgate.").startswith(LOCUST):
             import_module(module.name)
@@ -35,13 +35,13 @@ def test_the_drawing_names_every_error_below_its_base() -> None:
     assert above == found
 
 
-def test_an_error_says_with_which_code_its_command_ends() -> None:
+def test_an_error_has_the_exit_code_of_its_command() -> None:
     with pytest.raises(CommandError, match="unknown load profile 'x'") as refused:
         find_profile("x", {})
     assert refused.value.exit_code is ExitCode.USAGE
     assert ArtefactError("report.html: No space left on device").exit_code is ExitCode.ERROR
 
 
-def test_what_a_suite_gives_wrongly_is_a_wrong_value_as_well() -> None:
+def test_errors_of_a_suite_are_also_value_errors() -> None:
     with pytest.raises(ValueError, match="users must be a whole number"):
         LoadProfile("x", users=0).validate()

@@ -71,7 +71,7 @@ def test_anything_else_is_refused_with_one_line(text: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(90, "1m30s"), (5400, "1h30m"), (0.25, "250ms"), (60, "1m"), (1.5, "1s500ms"), (0, "0s")]
 )
-def test_a_duration_is_written_the_short_way(seconds: float, text: str) -> None:
+def test_a_duration_has_a_compact_form(seconds: float, text: str) -> None:
     assert compact_duration(seconds) == text
     if seconds:
         assert duration_s(text) == seconds
@@ -93,7 +93,7 @@ def test_a_share_is_a_percentage(fraction: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), SIZES)
-def test_a_size_has_the_largest_unit_that_leaves_a_whole(value: int, text: str) -> None:
+def test_a_size_has_the_largest_suitable_unit(value: int, text: str) -> None:
     assert units.size(value) == text
 
 
@@ -118,12 +118,12 @@ def test_a_time_since_a_start(seconds: float, text: str) -> None:
     [(100.0, "ms", "100 ms"), (99.95, "%", "99.95 %"), (1500, "ms", "1,500 ms"), (0.1, "/s", "0.1/s"), (1e15, "",
      "1,000,000,000,000,000"), (0.000001, "ms", "0.000001 ms")],
 )  # fmt: skip
-def test_a_limit_stands_as_it_was_given(value: float, unit: str, text: str) -> None:
+def test_a_limit_is_shown_exactly_as_given(value: float, unit: str, text: str) -> None:
     assert units.given(value, unit) == text
     assert units.plain(value) == units.given(value).replace(",", "")
 
 
-def test_a_share_that_is_a_setting_has_no_digits_of_its_arithmetic() -> None:
+def test_a_share_that_is_a_setting_has_no_rounding_errors() -> None:
     assert units.given_percentage(0.07) == "7 %"
 
 
@@ -132,7 +132,7 @@ def test_a_share_that_is_a_setting_has_no_digits_of_its_arithmetic() -> None:
     [units.duration, units.milliseconds, units.percentage, units.given_percentage, units.per_second, units.size,
      units.figure, units.count, units.given],
 )  # fmt: skip
-def test_what_is_not_known_is_a_dash(write: Callable[[None], str]) -> None:
+def test_an_unknown_value_is_a_dash(write: Callable[[None], str]) -> None:
     assert write(None) == "-"
 
 
@@ -148,7 +148,7 @@ SHIFTS = st.one_of(st.sampled_from([0.0, 1e-16, -1e-16]), st.floats(-0.01, 0.01)
 @given(LIMITS, SHIFTS, st.sampled_from(list(Operator)), st.sampled_from(["ms", "%", "/s", ""]))
 @example(100.0, -0.0004, Operator.LT, "ms")
 @settings(max_examples=500)
-def test_what_is_shown_never_contradicts_the_verdict(limit: float, shift: float, operator: Operator, unit: str) -> None:
+def test_shown_values_never_contradict_the_verdict(limit: float, shift: float, operator: Operator, unit: str) -> None:
     value = limit * (1 + shift)
     shown = number_in(units.quantity(value, unit, limit))
     assert operator.holds(shown, number_in(units.given(limit, unit))) == operator.holds(value, limit)
@@ -156,7 +156,7 @@ def test_what_is_shown_never_contradicts_the_verdict(limit: float, shift: float,
 
 
 @given(st.floats(min_value=0.001, max_value=1e9), st.sampled_from(["ms", "/s", "%"]))
-def test_a_value_far_from_its_limit_has_the_digits_that_it_has_alone(value: float, unit: str) -> None:
+def test_a_value_far_from_its_limit_has_three_digits(value: float, unit: str) -> None:
     assert units.quantity(value, unit, value * 2) == units.quantity(value, unit)
 
 
@@ -170,13 +170,13 @@ def formatted_numbers(path: Path) -> list[str]:
     return found
 
 
-def test_nothing_else_formats_a_number_for_people() -> None:
+def test_no_other_module_formats_numbers() -> None:
     paths = [path for path in PACKAGE.rglob("*.py") if path.relative_to(PACKAGE).as_posix() not in FOR_PROGRAMS]
     assert [found for path in (*paths, *SUITE.rglob("*.py")) for found in formatted_numbers(path)] == []
     assert formatted_numbers(PACKAGE / "recorder" / "hdr.py")  # they would be found
 
 
 @pytest.mark.parametrize("method", ["toFixed", "toPrecision", "toLocaleString", "Intl."])
-def test_the_page_formats_numbers_in_one_place(method: str) -> None:
+def test_the_page_formats_numbers_in_one_module(method: str) -> None:
     scripts = {path.name: path.read_text(encoding="utf-8") for path in (PACKAGE / "report" / "page" / "js").iterdir()}
     assert [name for name, text in scripts.items() if method in text] in ([], ["format.js"])

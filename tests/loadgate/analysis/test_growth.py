@@ -22,7 +22,7 @@ def test_a_steady_leak_is_measured_in_spite_of_noise_and_spikes() -> None:
     assert trend.end_bytes - trend.start_bytes == pytest.approx(trend.bytes_per_minute * trend.span_s / 60)
 
 
-def test_growth_while_warming_up_is_no_leak() -> None:
+def test_growth_during_warm_up_is_not_a_leak() -> None:
     times = [float(second) for second in range(300)]
     values = [100 * MIB + min(second, 50) * MIB for second in times]
     trend = memory_trend(times, values)
@@ -30,7 +30,7 @@ def test_growth_while_warming_up_is_no_leak() -> None:
     assert trend.bytes_per_minute == 0
 
 
-def test_too_short_a_series_says_nothing() -> None:
+def test_a_short_series_has_no_trend() -> None:
     enough = int(MIN_SAMPLES / 0.8) + 1
     assert memory_trend(range(enough), [1.0] * enough) is not None
     assert memory_trend(range(MIN_SAMPLES), [1.0] * MIN_SAMPLES) is None

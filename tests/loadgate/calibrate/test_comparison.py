@@ -12,7 +12,7 @@ def comparison(**changes: tuple[Figure, ...]) -> Comparison:
     return Comparison(case="constant, closed, 1", **fields)
 
 
-def test_what_is_within_its_bars_is_no_miss() -> None:
+def test_values_within_their_limits_are_no_miss() -> None:
     assert comparison().misses(BARS) == []
 
 
@@ -27,12 +27,12 @@ def test_what_is_within_its_bars_is_no_miss() -> None:
         ("estimates", Figure("requests over 1 s", 100, 220)),
     ],
 )
-def test_each_figure_beyond_its_bar_is_named(field: str, figure: Figure) -> None:
+def test_each_value_beyond_its_limit_is_named(field: str, figure: Figure) -> None:
     (miss,) = comparison(**{field: (figure,)}).misses(BARS)
     assert f"{figure.name} is reported as {figure.reported:g}, in truth {figure.true:g}" in miss
 
 
-def test_short_times_may_be_off_by_a_part_of_a_millisecond() -> None:
+def test_short_latencies_have_an_absolute_tolerance() -> None:
     assert comparison(latencies=(Figure("p95", 10.25, 10.0),)).misses(BARS) == []
 
 
@@ -50,7 +50,7 @@ def test_the_table_marks_a_miss() -> None:
     assert "10 of 10" in text
 
 
-def test_a_median_forgives_one_run_in_three_but_no_wrong_count() -> None:
+def test_the_median_tolerates_one_bad_run_of_three_but_no_wrong_count() -> None:
     errors_ms = (0.5, 9.0, 0.7)
     runs = [comparison(latencies=(Figure("p99", 100 + error, 100.0),)) for error in errors_ms]
     assert median_of(runs).latencies == (Figure("p99", 100.7, 100.0),)

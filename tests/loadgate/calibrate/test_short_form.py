@@ -38,7 +38,7 @@ def assert_true(comparison: Comparison) -> None:
         *(pytest.param(name, marks=pytest.mark.full) for name in ("stalls, closed, 2", "lognormal, open, 2")),
     ],
 )
-def test_figures_are_those_of_the_server(name: str) -> None:
+def test_measured_values_equal_those_of_the_server(name: str) -> None:
     comparison = compare(case(name), SHORT)
     assert_true(comparison)
     failures = comparison.counts[1].true

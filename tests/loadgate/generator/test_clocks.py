@@ -6,7 +6,7 @@ from loadgate.generator.clocks import WorkerClocks, shifted
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
 
 
-def test_the_answer_with_the_shortest_way_counts() -> None:
+def test_the_reply_with_the_shortest_round_trip_is_used() -> None:
     clocks = WorkerClocks()
     clocks.learn("0", sent_s=1000.0, worker_s=802.0, received_s=1004.0)
     clocks.learn("0", sent_s=1010.0, worker_s=810.05, received_s=1010.1)
@@ -20,7 +20,7 @@ def test_the_answer_with_the_shortest_way_counts() -> None:
     ]
 
 
-def test_a_report_tells_until_an_answer_does() -> None:
+def test_a_report_gives_an_estimate_until_the_first_reply() -> None:
     clocks = WorkerClocks()
     assert clocks.shift_s("0") == 0
     clocks.assume("0", worker_s=1207.0, received_s=1200.5)
@@ -31,7 +31,7 @@ def test_a_report_tells_until_an_answer_does() -> None:
     assert "7 s ahead of" in clocks.remarks()[0]
 
 
-def test_clocks_that_agree_move_nothing_and_say_nothing() -> None:
+def test_equal_clocks_shift_nothing_and_have_no_note() -> None:
     clocks = WorkerClocks()
     clocks.learn("0", sent_s=1000.0, worker_s=1000.3, received_s=1000.2)
     # The master's own clock was set back meanwhile.
@@ -39,7 +39,7 @@ def test_clocks_that_agree_move_nothing_and_say_nothing() -> None:
     assert (clocks.shift_s("0"), clocks.remarks()) == (0, [])
 
 
-def test_a_moved_report_differs_in_its_times_alone() -> None:
+def test_a_shifted_report_differs_only_in_its_times() -> None:
     def report(at_s: int) -> dict[str, object]:
         recorder = Recorder()
         recorder.record(

@@ -21,7 +21,7 @@ def wrapped_as_requests_does(error: OSError) -> Exception:
 
 
 @pytest.mark.parametrize("number", EXHAUSTIBLE_RESOURCES, ids=errno.errorcode.__getitem__)
-def test_an_own_limit_is_known_bare_and_wrapped(number: int) -> None:
+def test_an_exhausted_resource_is_detected_in_plain_and_wrapped_errors(number: int) -> None:
     error = OSError(number, os.strerror(number))
     assert (
         exhausted_resource(error)
@@ -42,17 +42,17 @@ def test_an_own_limit_is_known_bare_and_wrapped(number: int) -> None:
         OSError("no number"),
     ],
 )
-def test_what_the_target_or_the_network_did_is_none(error: object) -> None:
+def test_errors_of_the_target_or_the_network_are_not_exhausted_resources(error: object) -> None:
     assert exhausted_resource(error) is None
 
 
-def test_an_error_that_is_its_own_cause_ends() -> None:
+def test_an_error_that_is_its_own_cause_is_handled() -> None:
     error = ValueError("round")
     error.__cause__ = error
     assert exhausted_resource(error) is None
 
 
-def test_the_reserve_gives_up_what_it_holds_and_takes_no_more_than_there_is() -> None:
+def test_the_reserve_releases_its_descriptors_and_opens_only_free_ones() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     reserve, taken = Reserve(), take_all()

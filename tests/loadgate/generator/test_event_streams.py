@@ -19,7 +19,7 @@ def seen(scenario: str) -> dict[str, Any]:
     return printed_json(PROGRAM, scenario)
 
 
-def test_events_are_stamped_as_they_come_and_the_last_one_ends_the_request() -> None:
+def test_events_have_arrival_times_and_the_last_one_ends_the_request() -> None:
     result = seen("/good")
     kinds, numbers, stamps = zip(*result["events"], strict=True)
     assert numbers == (0, 1, 2, 3)
@@ -37,13 +37,13 @@ def test_events_are_stamped_as_they_come_and_the_last_one_ends_the_request() -> 
     assert result["bodies"] == ['{"q": 1}']
 
 
-def test_a_stream_that_is_read_to_its_end_leaves_its_connection_for_the_next() -> None:
+def test_a_complete_stream_returns_its_connection() -> None:
     result = seen("twice")
     assert len(result["requests"]) == 2
     assert result["connections"] == 1
 
 
-def test_a_stream_that_breaks_off_is_a_failure_even_if_the_task_calls_it_a_success() -> None:
+def test_a_broken_stream_is_a_failure_even_if_the_task_marks_it_as_successful() -> None:
     result = seen("/break")
     assert [event[1] for event in result["events"]] == [0]
     (request,) = result["requests"]
@@ -59,7 +59,7 @@ def test_a_stream_in_flight_when_the_run_ends_is_a_failure_with_the_time_it_had_
 
 
 @pytest.mark.parametrize(("path", "error"), [("/busy", "HTTP 503"), ("/json", "did not return a stream of events")])
-def test_an_answer_that_is_no_stream_fails_without_events(path: str, error: str) -> None:
+def test_a_response_that_is_not_a_stream_fails_without_events(path: str, error: str) -> None:
     result = seen(path)
     assert result["events"] == []
     (request,) = result["requests"]
@@ -67,12 +67,12 @@ def test_an_answer_that_is_no_stream_fails_without_events(path: str, error: str)
     assert request["latency_ms"] > 0
 
 
-def test_the_task_may_call_a_stream_a_failure() -> None:
+def test_the_task_can_mark_a_stream_as_failed() -> None:
     (request,) = seen("judged")["requests"]
     assert request["error"] == "too many events"
 
 
-def test_a_stream_left_early_counts_to_the_event_it_was_left_at_and_gives_up_its_connection() -> None:
+def test_a_stream_that_is_left_early_ends_at_its_last_read_event_and_closes_its_connection() -> None:
     result = seen("left-early")
     first, _ = result["requests"]
     assert first["error"] is None
@@ -80,7 +80,7 @@ def test_a_stream_left_early_counts_to_the_event_it_was_left_at_and_gives_up_its
     assert result["connections"] == 2
 
 
-def test_an_exception_of_the_task_makes_its_stream_a_failure_and_goes_on() -> None:
+def test_an_exception_in_the_block_makes_the_stream_a_failure_and_is_raised() -> None:
     result = seen("broken-task")
     assert result["raised"]
     (request,) = result["requests"]
@@ -106,7 +106,7 @@ EVENTS = [("message", "one"), ("message", "two\nlines"), ("done", ""), ("message
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])
-def test_events_are_the_same_in_whatever_pieces_they_come(size: int) -> None:
+def test_events_do_not_depend_on_the_size_of_the_pieces(size: int) -> None:
     parser, events = EventParser(), []
     for start in range(0, len(STREAM), size):
         events += parser.feed(STREAM[start : start + size], float(start))

@@ -17,7 +17,7 @@ def shown() -> dict[str, Any]:
     return printed_json(PROGRAM)
 
 
-def test_tables_are_made_for_a_terminal_of_any_width(shown: dict[str, Any]) -> None:
+def test_tables_are_printed_on_a_terminal_of_any_width(shown: dict[str, Any]) -> None:
     assert {"0", "20", "40", "80", "84", "200"} <= set(shown["tables"])
     for columns, rows in shown["tables"].items():
         named = [row for row in rows if row.startswith("GET") and "/api/v1/health/database" in row]
@@ -26,7 +26,7 @@ def test_tables_are_made_for_a_terminal_of_any_width(shown: dict[str, Any]) -> N
         assert any("Failed: 404" in row for row in rows), columns
 
 
-def test_the_web_ui_and_the_html_report_have_no_digits_of_the_clock(shown: dict[str, Any]) -> None:
+def test_the_web_ui_and_the_html_report_have_rounded_extremes(shown: dict[str, Any]) -> None:
     rows = {row["name"]: (row["min_response_time"], row["max_response_time"]) for row in shown["html"]}
     assert rows["/api/v1/health/database"] == (0.122, 12346)
     assert rows["Aggregated"] == (0.122, 12346)

@@ -32,7 +32,7 @@ def test_every_patch_fits_the_installed_versions() -> None:
     assert re.fullmatch(r"[1-9]\d* patched attributes and [1-9]\d* overrides fit\n", done.stdout)
 
 
-def test_a_patch_that_does_not_fit_is_named_with_its_place() -> None:
+def test_a_patch_that_does_not_fit_is_reported_with_its_file() -> None:
     program = """
 from locust import User
 from loadgate.generator.locust_patches import VALUE, Patch, drifted
@@ -48,7 +48,7 @@ print("\\n".join(drifted([gone, changed, plain, Patch(User, "context", "(self)",
     ], done.stderr
 
 
-def test_what_the_table_does_not_declare_cannot_be_replaced() -> None:
+def test_an_undeclared_attribute_cannot_be_replaced() -> None:
     program = """
 from locust import User
 from loadgate.generator.locust_patches import replace, replace_of
@@ -62,7 +62,7 @@ for attempt in (lambda: replace(User, wait=None), lambda: replace_of(object(), f
     assert [line.split()[-1] for line in done.stdout.splitlines()] == ["'wait'", "'feed'"], done.stderr
 
 
-def test_the_table_tells_of_every_patch() -> None:
+def test_the_table_lists_every_patch() -> None:
     table = ast.get_docstring(ast.parse(PATCHES.read_text())) or ""
     declared = set(re.findall(r'Patch\(\s*[\w.]+,\s*"(\w+)"', PATCHES.read_text().partition("OVERRIDES")[0]))
     replaced_by_class = {"fire", "_report_request", "_build_request", "_create_tcp_socket", "_is_socket_alive"}
@@ -118,7 +118,7 @@ def test_the_weekly_workflow_names_commands_that_exist(command: list[str]) -> No
         assert all(option in shown for option in arguments if option.startswith("--")), shown
 
 
-def test_the_weekly_workflow_takes_the_newest_locust_and_then_runs_the_suite() -> None:
+def test_the_weekly_workflow_installs_the_newest_locust_and_runs_the_suite() -> None:
     written = [" ".join(command) for command in commands()]
     wanted = ("pip install --upgrade", "loadgate.generator.locust_patches", "loadgate run")
     places = [index for part in wanted for index, line in enumerate(written) if part in line]

@@ -29,7 +29,7 @@ def test_work_of_the_client_before_and_after_a_request_is_not_its_latency() -> N
     assert result["latencies_ms"][0] < 300
 
 
-def test_a_redirect_counts_from_the_first_request_to_the_last_answer() -> None:
+def test_the_latency_of_a_redirect_includes_all_its_requests() -> None:
     (latency_ms,) = seen("redirect")["latencies_ms"]
     assert latency_ms >= 2 * 50
 
@@ -40,22 +40,22 @@ def test_a_refused_connection_is_a_failure_with_a_time() -> None:
     assert result["latencies_ms"][0] >= 0
 
 
-def test_concurrent_requests_of_one_user_have_their_own_times() -> None:
+def test_concurrent_requests_of_one_user_have_separate_latencies() -> None:
     latencies_ms = sorted(seen("concurrent")["latencies_ms"])
     assert latencies_ms[0] < 400 <= latencies_ms[1]
 
 
-def test_answers_that_come_together_end_together_however_long_each_takes_to_be_worked_on() -> None:
+def test_responses_that_arrive_together_end_together_even_if_their_processing_takes_long() -> None:
     first_ms, second_ms = seen("together")["latencies_ms"]
     assert abs(first_ms - second_ms) < 200
 
 
-def test_an_answer_in_parts_ends_with_the_last_of_them() -> None:
+def test_a_response_in_parts_ends_with_its_last_part() -> None:
     (latency_ms,) = seen("in-parts")["latencies_ms"]
     assert latency_ms >= 200
 
 
-def test_an_interim_answer_ends_nothing() -> None:
+def test_an_interim_response_does_not_end_the_request() -> None:
     result = seen("early-hints")
     assert result["bodies"] == ["ok", "ok"]
     assert min(result["latencies_ms"]) >= 400
@@ -63,28 +63,28 @@ def test_an_interim_answer_ends_nothing() -> None:
 
 
 @pytest.mark.parametrize("scenario", ["closed-by-server", "unasked-for"])
-def test_a_connection_that_went_stale_is_not_used_again(scenario: str) -> None:
+def test_a_stale_connection_is_not_reused(scenario: str) -> None:
     result = seen(scenario)
     assert (result["bodies"], result["errors"]) == (["ok"] * 3, [])
 
 
-def test_a_request_without_an_answer_fails_after_its_time() -> None:
+def test_a_request_without_a_response_fails_after_its_timeout() -> None:
     result = seen("unanswered")
     assert len(result["errors"]) == 1
     assert result["latencies_ms"][0] >= 2000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when a socket received what is read")
-def test_an_answer_ends_when_it_arrived_not_when_it_was_read() -> None:
+def test_a_response_ends_when_it_arrives_not_when_it_is_read() -> None:
     assert seen("arrived-before")["read_ms"] < -100
 
 
 @pytest.mark.parametrize("scenario", ["clock-set-on", "clock-set-back"])
-def test_a_clock_that_is_set_while_an_answer_arrives_lets_it_end_when_it_is_read(scenario: str) -> None:
+def test_a_response_ends_at_its_read_if_the_clock_is_set_meanwhile(scenario: str) -> None:
     assert seen(scenario)["read_ms"] >= 0
 
 
-def test_an_answer_is_expected_by_status_and_only_where_asked_for_by_its_json() -> None:
+def test_expect_checks_the_status_and_optionally_the_json() -> None:
     seven, nothing = [{"id": 7}], None
     assert seen("expectations")["bodies"] == [
         ["/list", None, seven, False],
@@ -105,38 +105,38 @@ def test_an_answer_is_expected_by_status_and_only_where_asked_for_by_its_json() 
     ]
 
 
-def test_cookies_are_kept_and_sent_once_there_are_some() -> None:
+def test_cookies_are_stored_and_sent() -> None:
     assert seen("cookies")["cookies"] == ["", "session=1", "session=1"]
 
 
-def test_query_parameters_are_sent_and_do_not_stick_to_the_url() -> None:
+def test_query_parameters_are_sent_and_not_cached_with_the_url() -> None:
     assert seen("parameters")["paths"] == ["/plain", "/plain?page=2", "/plain?page=3", "/plain"]
 
 
-def test_each_request_has_its_own_head() -> None:
+def test_each_request_has_its_own_headers() -> None:
     texts = ["text/a", "text/b", "text/a", "text/a", "text/a", "text/c"]
     methods = ["GET", "GET", "GET", "POST", "POST", "GET"]
     assert seen("headers")["accepts"] == [list(pair) for pair in zip(methods, texts, strict=True)]
 
 
-def test_a_listener_that_waits_is_called_outside_the_event_loop() -> None:
+def test_a_listener_that_yields_is_called_outside_the_event_loop() -> None:
     result = seen("waiting-listener")
     assert result["waited"] == 1
     assert len(result["latencies_ms"]) == 1
 
 
-def test_a_request_in_the_middle_of_another_leaves_neither_in_flight() -> None:
+def test_a_nested_request_leaves_no_request_in_flight() -> None:
     result = seen("nested")
     assert len(result["latencies_ms"]) == len(result["paths"]) == 3
     assert result["open"] == 0
 
 
-def test_a_user_that_is_stopped_as_its_pause_ends_begins_no_request() -> None:
+def test_a_user_that_is_stopped_at_the_end_of_its_pause_sends_no_request() -> None:
     result = seen("stopped-in-pause")
     assert (result["paths"], result["errors"], result["open"]) == (["/plain"], [], 0)
 
 
-def test_every_request_names_a_trace_of_its_own_and_keeps_the_ids() -> None:
+def test_every_request_has_its_own_trace_and_records_its_ids() -> None:
     result = seen("traces")
     sent = result["traceparents"]
     assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", header) for header in sent)
@@ -150,19 +150,19 @@ def test_every_request_names_a_trace_of_its_own_and_keeps_the_ids() -> None:
     assert all(re.fullmatch(r"request-\d+", request_id) for _, request_id in result["ids"])
 
 
-def test_a_traceparent_of_the_user_stays() -> None:
+def test_a_traceparent_of_the_user_class_is_kept() -> None:
     result = seen("own-traces")
     assert set(result["traceparents"]) == {"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
     assert {trace_id for trace_id, _ in result["ids"]} == {"0af7651916cd43dd8448eb211c80319c"}
 
 
-def test_a_request_that_was_never_answered_has_a_trace_and_no_id() -> None:
+def test_a_request_without_a_response_has_a_trace_and_no_request_id() -> None:
     ((trace_id, request_id),) = seen("refused")["ids"]
     assert request_id == ""
     assert len(trace_id) == 32
 
 
-def test_ids_do_not_follow_the_suites_seed_nor_a_fork() -> None:
+def test_ids_do_not_depend_on_the_seed_of_the_suite_or_on_forks() -> None:
     random.seed(7)
     first = new_traceparent()
     random.seed(7)

@@ -33,7 +33,7 @@ def fill(recorder: Recorder, second: int, latency_ms: float, stage: str = STEADY
         recorder.record(FinishedRequest("ping", outcome, start_s=start_s, latency_ms=latency_ms, group="health"), stage)
 
 
-def test_looks_add_up_to_what_the_verdict_says() -> None:
+def test_repeated_evaluations_equal_the_verdict() -> None:
     recorder = Recorder()
     rules = parse_rules(["health: p95 < 100ms", "ping: p50 < 50ms", "overall: failures < 1%", "health: requests > 900"])
     live = LiveRules(rules, recorder)
@@ -46,7 +46,7 @@ def test_looks_add_up_to_what_the_verdict_says() -> None:
     ]
 
 
-def test_a_measure_of_a_second_that_was_looked_at_before_counts() -> None:
+def test_a_measure_of_an_earlier_second_counts() -> None:
     recorder = Recorder()
     live = LiveRules(parse_rules(["first: max < 20ms"]), recorder)
     for value_ms in (10.0, 30.0):
@@ -55,7 +55,7 @@ def test_a_measure_of_a_second_that_was_looked_at_before_counts() -> None:
         assert result.value == value_ms
 
 
-def test_seconds_that_are_not_whole_do_not_count_yet() -> None:
+def test_incomplete_seconds_do_not_count_yet() -> None:
     recorder = Recorder()
     live = LiveRules(parse_rules(["health: requests > 10"]), recorder)
     fill(recorder, 0, 10)
@@ -65,7 +65,7 @@ def test_seconds_that_are_not_whole_do_not_count_yet() -> None:
     assert live.results(BRIEF, START_S + 2, nothing)[0].value == 40
 
 
-def test_a_window_that_was_broken_stays_broken_but_not_in_the_ramp() -> None:
+def test_a_failed_window_stays_failed_except_in_the_ramp() -> None:
     recorder = Recorder()
     live = LiveRules(parse_rules(["health: p95 < 100ms over 2s"]), recorder)
 
@@ -108,7 +108,7 @@ STATE = LiveState(
 )
 
 
-def test_states_pass_through_a_pipe_and_the_latest_counts() -> None:
+def test_the_latest_state_is_read_from_the_pipe() -> None:
     read, write = os.pipe()
     writer, reader = StateWriter(write), StateReader(read)
     assert reader.latest() is None
@@ -121,7 +121,7 @@ def test_states_pass_through_a_pipe_and_the_latest_counts() -> None:
     os.close(write)
 
 
-def test_a_reader_that_sleeps_does_not_hold_up_the_writer_and_gets_whole_states() -> None:
+def test_a_slow_reader_does_not_block_the_writer_and_reads_complete_states() -> None:
     read, write = os.pipe()
     writer, reader = StateWriter(write), StateReader(read)
     wide = replace(STATE, host="x" * 10_000)
@@ -159,7 +159,7 @@ def test_the_view_fits_any_width(columns: int) -> None:
         assert "< 100 ms" in text
 
 
-def test_the_view_fits_any_height_and_shows_broken_rules_first() -> None:
+def test_the_view_fits_any_height_and_shows_failed_rules_first() -> None:
     many = replace(STATE, rules=STATE.rules * 10)
     rows = drawn(80, 12, many)
     assert len(rows) <= 12
@@ -167,19 +167,19 @@ def test_the_view_fits_any_height_and_shows_broken_rules_first() -> None:
     assert "and 24 more rules" in rows[-1]
 
 
-def test_the_view_without_an_end() -> None:
+def test_the_view_of_a_run_without_a_planned_end() -> None:
     assert "heavy 1:23" in drawn(80, state=replace(STATE, planned_s=None))[0]
     assert "waiting for the last responses" in drawn(80, state=replace(STATE, is_stopping=True))[0]
 
 
-def test_a_plain_line_says_the_same() -> None:
+def test_a_plain_line_has_the_same_content() -> None:
     assert plain_line(STATE) == (
         "1:23/10:00 | steady | 50 users | 12,345 requests (148/s) | 7 failed | health p95 52.4 ms < 100 ms pass | "
         "auth with a long name p95 1,625 ms < 100 ms FAIL | tasks p95 - < 100 ms inconclusive"
     )
 
 
-def test_plain_lines_come_now_and_then() -> None:
+def test_plain_lines_are_printed_at_intervals() -> None:
     out, now = StringIO(), [0.0]
     display = PlainDisplay(out, lambda: now[0])
     for second in range(30):
@@ -188,5 +188,5 @@ def test_plain_lines_come_now_and_then() -> None:
     assert len(out.getvalue().splitlines()) == 1 + int((29 - FIRST_LINE_S) // PLAIN_INTERVAL_S)
 
 
-def test_what_is_no_terminal_is_not_drawn_on() -> None:
+def test_only_a_terminal_is_drawn_on() -> None:
     assert not display_on(StringIO(), {"TERM": "xterm"}).draws

@@ -16,7 +16,7 @@ def test_errors_are_counted_by_name_and_text_with_their_first_and_last_time() ->
     assert log.most_frequent() == [ErrorCount("ping", "500", 3, 10.0, 12.0), ErrorCount("root", "500", 1, 13.0, 13.0)]
 
 
-def test_beyond_the_bound_errors_are_counted_as_other_of_their_name() -> None:
+def test_errors_beyond_the_limit_are_counted_as_other_errors_of_their_name() -> None:
     log = ErrorLog()
     for number in range(MAX_KINDS + 50):
         log.record("ping", f"error {number}", float(number))
@@ -28,7 +28,7 @@ def test_beyond_the_bound_errors_are_counted_as_other_of_their_name() -> None:
     assert sum(kind.count for kind in kinds) == MAX_KINDS + 51
 
 
-def test_long_texts_and_line_ends_are_cut() -> None:
+def test_long_texts_and_line_ends_are_shortened() -> None:
     log = ErrorLog()
     log.record("ping", "a\nb\t c", 1.0)
     log.record("ping", "x" * 10_000, 1.0)
@@ -53,7 +53,7 @@ def test_merging_adds_counts_and_widens_times() -> None:
     assert one.most_frequent() == [ErrorCount("ping", "500", 3, 2.0, 9.0)]
 
 
-def test_merging_keeps_to_the_bound_and_to_the_sum() -> None:
+def test_merging_keeps_the_limit_and_the_sum() -> None:
     one = ErrorLog()
     for worker in range(3):
         other = ErrorLog()

@@ -70,7 +70,7 @@ def test_the_first_failures_of_each_kind_are_kept() -> None:
 
 
 @pytest.mark.parametrize("pieces", [1, 3, 40])
-def test_merging_workers_keeps_what_one_process_would_have_kept(pieces: int) -> None:
+def test_exemplars_of_merged_workers_equal_those_of_one_process(pieces: int) -> None:
     requests = calls(400)
     alone = recorded(requests)
     master = Recorder()
@@ -87,12 +87,12 @@ def test_merging_workers_keeps_what_one_process_would_have_kept(pieces: int) -> 
     assert exemplars(master) == exemplars(alone)
 
 
-def test_a_document_gives_them_back() -> None:
+def test_exemplars_are_restored_from_a_document() -> None:
     recorder = recorded(calls(100))
     assert exemplars(Recorder.from_json(json.loads(json.dumps(recorder.to_json())))) == exemplars(recorder)
 
 
-def test_ids_are_asked_for_only_where_they_are_kept() -> None:
+def test_ids_are_computed_only_for_exemplars() -> None:
     asked = []
     recorder = Recorder()
     for number in range(1000):
@@ -107,7 +107,7 @@ def test_ids_are_asked_for_only_where_they_are_kept() -> None:
     assert asked == list(range(SLOWEST))
 
 
-def test_many_kinds_of_errors_keep_a_bounded_number_of_examples() -> None:
+def test_the_number_of_exemplars_of_errors_is_bounded() -> None:
     recorder = Recorder()
     for number in range(5 * MAX_KINDS):
         recorder.record(

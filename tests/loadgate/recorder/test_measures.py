@@ -37,7 +37,7 @@ def test_a_measure_counts_under_its_name_and_group_and_not_overall() -> None:
     assert recorder.groups() == ["chat", "first"]
 
 
-def test_measures_alone_are_no_requests() -> None:
+def test_measures_are_not_requests() -> None:
     recorder = Recorder()
     recorder.record_measure("first event", 5, at_s=START_S)
 
@@ -67,14 +67,14 @@ def test_a_value_too_small_to_be_a_latency_is_kept_and_never_negative(value_ms: 
 
 
 @pytest.mark.parametrize("value_ms", [math.nan, math.inf])
-def test_a_value_that_is_not_finite_is_refused_and_leaves_no_trace(value_ms: float) -> None:
+def test_a_value_that_is_not_finite_is_refused_and_changes_nothing(value_ms: float) -> None:
     recorder = recorder_with_measures()
     with pytest.raises(ValueError, match="finite"):
         recorder.record_measure("first event", value_ms, at_s=START_S)
     assert recorder.names() == ["ask"]
 
 
-def test_measures_of_workers_add_up_exactly() -> None:
+def test_measures_of_workers_are_summed_exactly() -> None:
     together, master = recorder_with_measures(1, 2, 3, 4), Recorder()
     for worker, values in {"a": (1, 3), "b": (2, 4)}.items():
         part = Recorder()
@@ -86,7 +86,7 @@ def test_measures_of_workers_add_up_exactly() -> None:
     assert Recorder.from_json(master.to_json()).totals("first") == together.totals("first")
 
 
-def test_rules_read_a_measure_as_they_read_a_latency() -> None:
+def test_rules_read_a_measure_like_a_latency() -> None:
     recorder = recorder_with_measures(*range(1, 101))
 
     verdict = evaluate(parse_rules(["first: p95 <= 95ms", "first event: p50 < 20ms", "first: requests > 99"]), recorder)

@@ -31,7 +31,7 @@ def plain(slots: list[Slot]) -> list[Any]:
 
 
 @pytest.mark.parametrize("service", [False, True])
-def test_what_is_packed_comes_back(service: bool) -> None:
+def test_packed_cells_are_restored(service: bool) -> None:
     slots = cells(50, service=service)
     if service:
         slots[7].cell.service = None
@@ -42,7 +42,7 @@ def test_what_is_packed_comes_back(service: bool) -> None:
     assert plain(again) == plain(slots)
 
 
-def test_no_cells_are_no_cells() -> None:
+def test_an_empty_series_is_restored() -> None:
     assert list(iter_slots(unpack(pack([])))) == []
 
 
@@ -52,7 +52,7 @@ def test_a_cell_of_a_few_requests_takes_a_few_bytes() -> None:
     assert len(packed) < 1000 * 90
 
 
-def test_cells_that_are_not_whole_are_refused() -> None:
+def test_incomplete_cells_are_refused() -> None:
     data = pack(cells(10))
 
     with pytest.raises(ValueError, match="bytes instead of at least"):
@@ -62,7 +62,7 @@ def test_cells_that_are_not_whole_are_refused() -> None:
         unpack(data | {"columns": half})
 
 
-def test_a_wide_distribution_comes_back_too() -> None:
+def test_a_wide_distribution_is_restored() -> None:
     rnd = random.Random(3)
     cell = Cell()
     for _ in range(20_000):

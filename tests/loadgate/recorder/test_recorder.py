@@ -102,7 +102,7 @@ def test_a_scope_holds_exactly_its_requests(scope: str, chosen: Any, stages: lis
     assert sum(slot.totals.requests for slot in recorder.time_slots(scope, stages)) == len(calls)
 
 
-def test_a_group_goes_before_a_name_of_the_same_text() -> None:
+def test_a_group_takes_precedence_over_a_name() -> None:
     recorder = Recorder()
     recorder.record(FinishedRequest("health", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="other"))
     recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="health"))
@@ -111,7 +111,7 @@ def test_a_group_goes_before_a_name_of_the_same_text() -> None:
     assert recorder.totals(RequestName("health")).success == sketch_of([1.0])
 
 
-def test_one_name_in_two_groups_is_kept_apart_and_found_together() -> None:
+def test_one_name_in_two_groups_can_be_read_separately_and_together() -> None:
     recorder = Recorder()
     recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=1, group="a"))
     recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=2, group="b"))
@@ -121,7 +121,7 @@ def test_one_name_in_two_groups_is_kept_apart_and_found_together() -> None:
     assert recorder.totals(RequestName("ping", "b")).success == sketch_of([2.0])
 
 
-def test_time_slots_can_begin_later() -> None:
+def test_time_slots_can_start_at_a_given_second() -> None:
     recorder = Recorder()
     fill(recorder)
 
@@ -131,7 +131,7 @@ def test_time_slots_can_begin_later() -> None:
     assert later
 
 
-def test_service_times_are_kept_beside_latencies_from_the_intended_start() -> None:
+def test_service_times_are_recorded_in_addition_to_latencies() -> None:
     recorder = Recorder()
     recorder.record(FinishedRequest("ping", Outcome.SUCCESS, start_s=START_S, latency_ms=900, service_ms=5))
     recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=START_S, latency_ms=900, service_ms=6))
@@ -189,7 +189,7 @@ def test_taking_a_delta_empties_the_worker() -> None:
     assert (following["series"], following["errors"], following["counters"]) == ([], [], {})
 
 
-def test_a_lost_report_is_noticed_and_forgotten_when_it_comes_after_all() -> None:
+def test_a_lost_report_is_detected_until_it_arrives() -> None:
     master, worker = Recorder(), Recorder()
     deltas = []
     for seed in range(4):
@@ -209,7 +209,7 @@ def test_a_lost_report_is_noticed_and_forgotten_when_it_comes_after_all() -> Non
     assert master.totals().requests == 40
 
 
-def test_a_worker_that_died_is_noticed_by_its_missing_last_report() -> None:
+def test_a_crashed_worker_is_detected_by_its_missing_final_report() -> None:
     master, worker = Recorder(), Recorder()
     fill(worker, count=10)
     master.merge_delta(worker.take_delta(), "w0")
@@ -219,7 +219,7 @@ def test_a_worker_that_died_is_noticed_by_its_missing_last_report() -> None:
     assert "its last report did not arrive" in str(lost)
 
 
-def test_a_restarted_worker_is_not_taken_for_a_repetition() -> None:
+def test_reports_of_a_restarted_worker_are_not_duplicates() -> None:
     master = Recorder()
     for _ in range(2):
         worker = Recorder()
@@ -238,7 +238,7 @@ def test_a_report_of_another_version_is_refused() -> None:
         Recorder.from_json({})
 
 
-def test_the_document_gives_back_the_recorder() -> None:
+def test_the_recorder_is_restored_from_the_document() -> None:
     recorder = Recorder()
     fill(recorder)
     recorder.count("arrivals_late", 3)
@@ -252,7 +252,7 @@ def test_the_document_gives_back_the_recorder() -> None:
     assert again.errors() == recorder.errors()
 
 
-def test_what_was_seen_is_listed() -> None:
+def test_recorded_groups_names_and_stages_are_listed() -> None:
     recorder = Recorder()
     fill(recorder)
 
@@ -272,7 +272,7 @@ def test_what_was_seen_is_listed() -> None:
         ({"response_bytes": -1}, "sizes at least 0"),
     ],
 )
-def test_an_impossible_record_is_refused_and_leaves_no_trace(fault: dict[str, Any], says: str) -> None:
+def test_an_impossible_record_is_refused_and_changes_nothing(fault: dict[str, Any], says: str) -> None:
     recorder = Recorder()
     sound = {"name": "ping", "outcome": Outcome.SUCCESS, "start_s": START_S, "latency_ms": 1}
 
@@ -313,7 +313,7 @@ def test_the_names_of_many_workers_are_bounded_too() -> None:
     assert master.totals(OTHER_NAMES).requests == 2 * MAX_NAMES
 
 
-def test_a_scope_that_comes_later_is_found() -> None:
+def test_a_scope_that_is_recorded_later_is_found() -> None:
     recorder = Recorder()
     recorder.record(FinishedRequest("first", Outcome.SUCCESS, start_s=1000, latency_ms=5, group="a"))
     assert recorder.totals("b").requests == 0
@@ -379,7 +379,7 @@ def test_requests_of_one_name_and_different_methods_are_different_requests(path:
     assert recorder.without({"WSR", "POST"}).totals().requests == 2
 
 
-def test_a_name_means_its_requests_of_every_method() -> None:
+def test_a_name_includes_its_requests_of_every_method() -> None:
     recorder = with_methods()
     assert recorder.totals("cart").requests == 3
     assert recorder.totals("WSR join").requests == 1

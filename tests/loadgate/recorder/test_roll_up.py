@@ -36,7 +36,7 @@ def test_half_an_hour_of_15_names_keeps_each_second() -> None:
 
 
 @pytest.mark.full
-def test_a_day_rolls_up_to_a_few_thousand_cells_a_name() -> None:
+def test_a_day_has_a_few_thousand_cells_per_name() -> None:
     recorder = Recorder()
     for second in range(24 * 3600):
         record(recorder, second, latency_ms=10 + second % 7)
@@ -53,7 +53,7 @@ def test_a_day_rolls_up_to_a_few_thousand_cells_a_name() -> None:
     assert len(json.dumps(recorder.to_json())) < 1_500_000
 
 
-def test_a_rolled_up_recorder_survives_its_document() -> None:
+def test_a_merged_recorder_is_restored_from_its_document() -> None:
     recorder = Recorder()
     for second in range(0, 5 * 3600, 3):
         record(recorder, second)
@@ -64,7 +64,7 @@ def test_a_rolled_up_recorder_survives_its_document() -> None:
     assert again.span_s() == recorder.span_s()
 
 
-def test_a_series_of_wide_slots_alone_survives_its_document() -> None:
+def test_a_series_with_only_wide_slots_is_restored_from_its_document() -> None:
     recorder = Recorder()
     record(recorder, 0, name="at first only")
     for second in range(5 * 3600, 5 * 3600 + 61):
@@ -92,7 +92,7 @@ def test_a_late_report_of_an_old_second_is_still_counted() -> None:
     assert sum(slot.totals.requests for slot in master.time_slots()) == 2 * 3600 + 1
 
 
-def test_an_hour_passed_at_once_loses_nothing() -> None:
+def test_a_gap_of_an_hour_loses_nothing() -> None:
     recorder = Recorder()
     for second in (0, 1, 9000, 30_000):
         record(recorder, second)
@@ -105,7 +105,7 @@ def test_an_hour_passed_at_once_loses_nothing() -> None:
     assert [slot.totals.requests for slot in recorder.time_slots()] == [2, 1, 1]
 
 
-def test_a_late_report_is_rolled_up_with_its_time() -> None:
+def test_a_late_report_is_merged_into_the_slot_of_its_time() -> None:
     master, worker = Recorder(), Recorder()
     for second in range(6 * 3600):
         record(master, second)
@@ -121,7 +121,7 @@ def test_a_late_report_is_rolled_up_with_its_time() -> None:
     assert (first.start_s, first.width_s, first.totals.requests) == (START_S, 60, 61)
 
 
-def test_series_rolled_up_apart_are_joined_without_overlap() -> None:
+def test_series_with_different_slot_widths_are_combined_without_overlap() -> None:
     recorder = Recorder()
     for second in range(3600):
         record(recorder, second, name="silent afterwards")
@@ -136,7 +136,7 @@ def test_series_rolled_up_apart_are_joined_without_overlap() -> None:
     assert slots[0].totals.requests == 120
 
 
-def test_the_last_seconds_of_a_long_run_are_those_of_a_full_look() -> None:
+def test_the_latest_slots_equal_those_of_a_full_read() -> None:
     recorder = Recorder()
     for second in range(2 * 3600):
         record(recorder, second)

@@ -69,7 +69,7 @@ def test_every_bucket_from_100_us_to_10_min_keeps_the_bound() -> None:
         assert max(middle_us - low_us, high_us - middle_us) / low_us <= RELATIVE_ERROR
 
 
-def test_buckets_follow_each_other_without_gaps() -> None:
+def test_buckets_are_contiguous() -> None:
     edges = [bucket_bounds_us(index) for index in range(4000)]
 
     assert all(this[1] == following[0] for this, following in itertools.pairwise(edges))
@@ -78,7 +78,7 @@ def test_buckets_follow_each_other_without_gaps() -> None:
 
 
 @pytest.mark.parametrize("value_ms", [0.0, 0.05, 0.1, 1.001, 99.99, 104.0, 104.9, 1625.3, 600_000.0, 7_200_000.0])
-def test_a_constant_latency_is_reported_as_it_is(value_ms: float) -> None:
+def test_a_constant_latency_is_reported_exactly(value_ms: float) -> None:
     sketch = sketch_of([value_ms] * 100)
 
     assert [sketch.quantile(q) for q in QUANTILES] == [value_ms] * len(QUANTILES)
@@ -91,7 +91,7 @@ def test_count_sum_and_extremes_are_exact() -> None:
     assert sketch.mean_ms == pytest.approx(252.05 / 3)
 
 
-def test_an_empty_sketch_knows_nothing() -> None:
+def test_an_empty_sketch_has_no_values() -> None:
     sketch = LatencySketch()
 
     assert (sketch.count, sketch.quantile(0.5), sketch.mean_ms, sketch.min_ms, sketch.max_ms) == (
@@ -105,7 +105,7 @@ def test_an_empty_sketch_knows_nothing() -> None:
 
 
 @pytest.mark.parametrize("value", [-0.001, -1e9, math.nan, math.inf, -math.inf])
-def test_a_latency_that_cannot_be_is_refused(value: float) -> None:
+def test_an_impossible_latency_is_refused(value: float) -> None:
     sketch = LatencySketch()
 
     with pytest.raises(ValueError, match="finite number of milliseconds"):
@@ -184,7 +184,7 @@ def test_the_rank_is_the_nearest_without_binary_noise(q: float, count: int, rank
 
 
 @pytest.mark.parametrize("rank", [0, 4])
-def test_a_rank_that_is_not_there_is_refused(rank: int) -> None:
+def test_a_rank_outside_the_samples_is_refused(rank: int) -> None:
     with pytest.raises(ValueError, match="not among 3 samples"):
         sketch_of([1.0, 2.0, 3.0]).value_at_rank(rank)
 
@@ -196,7 +196,7 @@ def test_recording_several_times_equals_recording_each() -> None:
     assert several == sketch_of([12.345] * 4)
 
 
-def test_the_sum_of_many_is_that_of_merging_one_after_the_other() -> None:
+def test_the_sum_of_many_sketches_equals_consecutive_merges() -> None:
     parts = [LatencySketch() for _ in range(4)]
     for number, value_ms in enumerate([*lognormal(500), *bimodal(500)]):
         parts[number % 3].record(value_ms)
@@ -219,7 +219,7 @@ def test_ranks_are_found_in_their_buckets() -> None:
     assert sketch.bucket_indices(ranks) == [bucket_index(int(values_ms[rank - 1] * 1000 + 5e-4)) for rank in ranks]
 
 
-def test_a_stored_sketch_counts_what_lies_beyond_the_bucket_of_a_limit() -> None:
+def test_a_stored_sketch_counts_samples_above_the_bucket_of_a_limit() -> None:
     sketch = LatencySketch()
     for value_ms in (1.0, 2.0, 2.0, 300.0):
         sketch.record(value_ms)

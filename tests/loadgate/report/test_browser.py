@@ -43,7 +43,7 @@ def violations(page: Page) -> list[str]:
     return [f"{item['id']}: {[node['target'] for node in item['nodes']][:3]}" for item in result["violations"]]
 
 
-def test_charts_write_numbers_as_the_tables_do(browser: Browser) -> None:
+def test_charts_format_numbers_like_the_tables(browser: Browser) -> None:
     script = (files("loadgate.report") / "page" / "js" / "format.js").read_text(encoding="utf-8")
     latencies = [bucket_ms(bucket) for bucket in range(0, 4000, 7)] + [9.995, 99.97, 999.6, 2.675, 12_345_678.9, None]
     sizes = [0, 1023, 1536, 1_048_000, 1_048_500, 123_456_789, 4_090_000_000, None]
@@ -78,7 +78,7 @@ def test_every_kind_of_run_opens_offline_without_an_error(open_report: OpenRepor
 
 @pytest.mark.parametrize("kind", ["full", "failed", "empty", "measured", "aborted"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_stands_in_the_way_of_assistive_technology(open_report: OpenReport, kind: str, scheme: str) -> None:
+def test_the_page_is_accessible(open_report: OpenReport, kind: str, scheme: str) -> None:
     page = open_report(KINDS[kind](), color_scheme=scheme).page
     for opener in page.locator("button.expand").all()[:2]:
         opener.click()
@@ -194,7 +194,7 @@ def test_rows_sort_and_open_their_own_charts(open_report: OpenReport) -> None:
     assert detail.locator("canvas").count() == 0
 
 
-def test_many_names_are_drawn_in_wider_steps_however_far_one_zooms_in(open_report: OpenReport) -> None:
+def test_many_names_are_drawn_in_wider_slots_at_any_zoom(open_report: OpenReport) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=300, names=21, requests_per_s=60)))
     opened = open_report(document)
     page = opened.page
@@ -242,7 +242,7 @@ def test_the_heat_map_is_drawn_in_the_colours_of_the_theme(open_report: OpenRepo
     assert "219,234,254,255" not in dark
 
 
-def test_without_a_script_the_verdict_and_every_table_are_there(open_report: OpenReport) -> None:
+def test_without_a_script_the_verdict_and_every_table_are_shown(open_report: OpenReport) -> None:
     document = KINDS["full"]()
     page = open_report(document, **NO_JS).page
     text = page.inner_text("body")
@@ -256,7 +256,7 @@ def test_without_a_script_the_verdict_and_every_table_are_there(open_report: Ope
     assert width_beyond(page) == 0
 
 
-def test_an_old_browser_says_that_it_cannot_draw(open_report: OpenReport) -> None:
+def test_an_old_browser_shows_a_note_instead_of_charts(open_report: OpenReport) -> None:
     opened = open_report(KINDS["full"](), ready=False, init="delete globalThis.DecompressionStream")
     opened.page.locator("#no-charts").wait_for(state="visible")
 
@@ -264,7 +264,7 @@ def test_an_old_browser_says_that_it_cannot_draw(open_report: OpenReport) -> Non
     assert "DecompressionStream" in opened.errors[0]
 
 
-def test_hostile_text_does_nothing(open_report: OpenReport) -> None:
+def test_hostile_text_is_not_executed(open_report: OpenReport) -> None:
     opened = open_report(KINDS["hostile"]())
     opened.page.locator("button.expand").last.click()
 
@@ -284,7 +284,7 @@ def test_on_a_phone_rows_open_within_the_window(open_report: OpenReport) -> None
     assert box["x"] + box["width"] <= PHONE["width"]
 
 
-def test_on_paper_there_are_no_tools_and_no_dark(open_report: OpenReport) -> None:
+def test_printed_pages_have_no_tools_and_use_the_light_theme(open_report: OpenReport) -> None:
     page = open_report(KINDS["full"](), color_scheme="dark").page
     paper = page.pdf()
     assert paper.startswith(b"%PDF")
@@ -329,7 +329,7 @@ def dashed_strokes(page: Page) -> list[str]:
     return colours
 
 
-def test_percentiles_that_stand_beside_the_measured_ones_are_dots(open_report: OpenReport) -> None:
+def test_corrected_percentiles_are_drawn_as_dots(open_report: OpenReport) -> None:
     data = as_json(KINDS["full"]())
     overall = data["totals"]["overall"]
     overall["corrected_ms"] = None
@@ -341,7 +341,7 @@ def test_percentiles_that_stand_beside_the_measured_ones_are_dots(open_report: O
     assert page.locator("button.key", has_text="corrected").first.locator(".swatch.dots").count() == 1
 
 
-def test_half_an_hour_opens_at_once(open_report: OpenReport) -> None:
+def test_the_report_of_half_an_hour_opens_quickly(open_report: OpenReport) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=1800, names=12, requests_per_s=40)))
     pages = [open_report(document).page for _ in range(3)]
     took_ms = [page.evaluate("performance.getEntriesByName('ready')[0].startTime") for page in pages]

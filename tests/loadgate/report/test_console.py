@@ -61,7 +61,7 @@ def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None
         assert not re.search(r"\d\n +(%|ms)", text), columns
 
 
-def test_a_pass_is_a_row_and_a_failure_says_why() -> None:
+def test_a_pass_is_one_row_and_a_failure_has_a_reason() -> None:
     passed = verdict_text(synthetic_document(SMALL), None).splitlines()
     assert passed[1].split() == ["RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME"]
     assert [line.endswith("PASS") for line in passed[2:7]] == [True] * 5
@@ -89,7 +89,7 @@ def test_the_most_frequent_failures_are_named() -> None:
     assert failure_lines(judged(run_of({"A": [5.0]}, "web: p95 < 1s"))) == []
 
 
-def test_the_request_that_made_a_percentile_fail_is_named() -> None:
+def test_the_request_that_contributes_most_to_a_failed_percentile_is_named() -> None:
     times_ms = {"Fast": [5.0] * 300, "Slow": [5.0] * 20 + [300.0] * 40, "Sometimes": [5.0] * 50 + [200.0] * 2}
     document = judged(
         run_of(times_ms, "web: p95 < 100ms", "overall: p99 < 100ms", "web: p50 < 100ms", "Slow: p95 < 1ms")
@@ -102,7 +102,7 @@ def test_the_request_that_made_a_percentile_fail_is_named() -> None:
     assert any(said in line for line in verdict_text(document, None).splitlines())
 
 
-def test_a_close_pass_says_so() -> None:
+def test_a_narrow_pass_has_a_reason() -> None:
     close = judged(run_of({"A": [50.0] * 380 + [99.0] * 15 + [101.0] * 5 + [50.0] * 100}, "web: p98 < 100ms"))
     assert "so another run may differ" in verdict_text(close, None)
 
@@ -114,7 +114,7 @@ def test_limits_with_too_few_requests_for_an_interval_are_named_in_one_line() ->
     assert not any(line.startswith("  ") for line in lines)
 
 
-def test_a_limit_that_holds_only_without_the_ramp_says_so() -> None:
+def test_a_limit_that_holds_only_without_the_ramp_has_a_reason() -> None:
     document = synthetic_document(SMALL)
     data = as_json(document)
     data["verdict"]["rules"][0] |= {"stages": "steady", "value_all_stages": 5_000.0}
@@ -125,5 +125,5 @@ def test_a_limit_that_holds_only_without_the_ramp_says_so() -> None:
 @pytest.mark.parametrize(
     ("given", "columns"), [("72", 72), ("0", None), ("-5", None), ("wide", None), ("", None), ("٣", None)]
 )
-def test_the_width_is_that_of_the_environment_where_there_is_no_terminal(given: str, columns: int | None) -> None:
+def test_without_a_terminal_the_width_comes_from_the_environment(given: str, columns: int | None) -> None:
     assert terminal_columns({"COLUMNS": given}) == columns

@@ -55,7 +55,7 @@ def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, docum
     assert "11-81" in history_text(found, unread, lambda _: False)
 
 
-def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_several_limits_of_one_subject_have_separate_lines(tmp_path: Path, document: dict[str, Any]) -> None:
     first = document["verdict"]["rules"][0]
     limits = {"p95 < 5000ms": "pass", "p95 < 1ms": "fail", "p95 < 1ms abort": "fail"}
     rules = [
@@ -72,7 +72,7 @@ def test_several_limits_for_the_same_are_a_line_each(tmp_path: Path, document: d
     assert history_text(found, unread, lambda _: True).count("1 fail") == 2
 
 
-def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_runs_are_selected_by_profile_and_number(tmp_path: Path, document: dict[str, Any]) -> None:
     for day in range(1, 7):
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
     found, _ = past_runs(tmp_path, "heavy", 2)
@@ -81,9 +81,7 @@ def test_profiles_and_a_limit_choose_runs(tmp_path: Path, document: dict[str, An
     assert past_runs(tmp_path / "absent", None, 5) == ([], [])
 
 
-def test_broken_runs_are_a_line_each_below_the_runs_and_failed_starts_are_none(
-    tmp_path: Path, document: dict[str, Any]
-) -> None:
+def test_damaged_runs_have_one_line_each_and_failed_starts_have_none(tmp_path: Path, document: dict[str, Any]) -> None:
     keep(tmp_path, "20260501T120000Z-light", document)
     (tmp_path / "20260502T120000Z-light").mkdir()
     broken = {
@@ -117,7 +115,7 @@ def damaged(document: dict[str, Any], *path: str | int, value: Any) -> str:
     return json.dumps(copy)
 
 
-def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_a_damaged_run_does_not_hide_other_runs(tmp_path: Path, document: dict[str, Any]) -> None:
     keep(tmp_path, "20260501T120000Z-light", document)
     texts = [
         damaged(document, "verdict", "rules", 0, "value", value="x"),
@@ -144,7 +142,7 @@ def test_no_damage_of_one_run_keeps_the_others_from_being_shown(tmp_path: Path, 
     assert any("damaged: .verdict.reason should be a valid string, not null; restore" in line for line in lines)
 
 
-def test_a_run_of_somebody_else_is_a_line(
+def test_a_run_that_belongs_to_another_user_is_one_line(
     tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keep(tmp_path, "20260501T120000Z-light", document)
@@ -165,7 +163,7 @@ def test_a_run_of_somebody_else_is_a_line(
     assert [(one.folder, one.problem) for one in unread] == [("20260502T120000Z-light", "Permission denied")]
 
 
-def test_text_of_a_run_stays_in_its_line(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_text_of_a_run_stays_on_one_line(tmp_path: Path, document: dict[str, Any]) -> None:
     verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred"}
     write_atomically(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
     text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
@@ -176,7 +174,7 @@ def folders(runs: Path) -> set[str]:
     return {path.name for path in runs.iterdir()}
 
 
-def test_pruning_keeps_the_newest_runs_and_what_may_be_going_on(tmp_path: Path, document: dict[str, Any]) -> None:
+def test_pruning_keeps_the_newest_runs_and_runs_in_progress(tmp_path: Path, document: dict[str, Any]) -> None:
     for day in range(1, 6):
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
     write_atomically(tmp_path / "20260506T120000Z-x" / "run.json", "{")
@@ -215,7 +213,7 @@ def test_a_long_history_stays_short(tmp_path: Path, document: dict[str, Any]) ->
     assert max(len(line) - line.count(" ") for line in text.splitlines() if "▅" in line) < MAX_SPARKS + 60
 
 
-def test_a_target_can_keep_its_logs_in_the_run_folder(tmp_path: Path) -> None:
+def test_a_target_can_write_its_logs_to_the_run_folder(tmp_path: Path) -> None:
     settings = TargetSettings(
         command=("serve", "--logs", "{run_folder}/logs"), ready_line="x", env={"LOGS": "{run_folder}", "A": "{b}"}
     )

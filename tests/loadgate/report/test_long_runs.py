@@ -63,7 +63,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.mark.full
-def test_the_report_of_a_day_is_quick_to_make_and_small(day: Path) -> None:
+def test_the_report_of_a_day_is_written_quickly_and_is_small(day: Path) -> None:
     command = [sys.executable, "-c", BUILD, str(day / "run.json"), str(day / "report.html")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
     found: dict[str, Any] = json.loads(done.stdout)

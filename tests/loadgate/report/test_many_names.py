@@ -48,7 +48,7 @@ def test_the_summary_lists_a_bounded_number_of_names(document: RunDocument) -> N
     assert "160 more request names are in series.csv and run.json." in summary
 
 
-def test_a_run_of_few_names_is_shown_whole() -> None:
+def test_a_run_with_few_names_is_shown_completely() -> None:
     few = synthetic_document(Synthetic(duration_s=30, names=12))
     series = run_series(few)
     assert bounded(few, series) == (few, series, 0)

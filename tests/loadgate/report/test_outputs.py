@@ -74,7 +74,7 @@ def junit_schema() -> xmlschema.XMLSchema:
     return xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 
 
-def test_junit_holds_to_both_common_schemas(document: RunDocument, junit_schema: xmlschema.XMLSchema) -> None:
+def test_junit_is_valid_for_both_common_schemas(document: RunDocument, junit_schema: xmlschema.XMLSchema) -> None:
     text = junit_xml(document)
     junit_schema.validate(text)
     outcomes = [rule.outcome for rule in document.verdict.rules]
@@ -125,7 +125,7 @@ def test_metrics_are_prometheus_text_in_base_units(document: RunDocument) -> Non
         assert found["loadgate_rule_limit", profile, ("rule", rule.rule)] == pytest.approx(expected)
 
 
-def test_every_file_follows_from_run_json(tmp_path: Path, document: RunDocument) -> None:
+def test_every_file_is_made_from_run_json_only(tmp_path: Path, document: RunDocument) -> None:
     write_artefacts(document, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"run.json", "report.html", "junit.xml", "summary.md", "series.csv", "metrics.prom"}
@@ -165,7 +165,7 @@ def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: Run
             assert float(row["p50_ms"]) <= float(row["p95_ms"]) <= float(row["p99_ms"]) <= float(row["max_ms"])
 
 
-def test_the_job_summary_is_added_to_only_in_a_github_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_job_summary_is_written_only_in_a_github_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n")
     document = synthetic_document(SMALL)
@@ -180,7 +180,7 @@ def test_the_job_summary_is_added_to_only_in_a_github_job(tmp_path: Path, monkey
     assert append_job_summary(document) == [f"cannot write the job summary {tmp_path}: Is a directory"]
 
 
-def test_a_file_that_cannot_be_written_keeps_no_other_from_being_written(tmp_path: Path) -> None:
+def test_a_write_error_does_not_affect_other_files(tmp_path: Path) -> None:
     for name in ("report.html", "metrics.prom"):
         (tmp_path / name).mkdir()
     with pytest.raises(ArtefactError, match=r"^report\.html, metrics\.prom: Is a directory$"):

@@ -39,14 +39,14 @@ TEN_MINUTES_BYTES = 400_000
         ("measured", ["Measures", "first token", "They do not count in totals."]),
     ],
 )
-def test_a_run_of_each_kind_is_told_as_it_was(kind: str, said: list[str]) -> None:
+def test_the_page_describes_each_kind_of_run(kind: str, said: list[str]) -> None:
     told = text_of(html_report(KINDS[kind]()))
 
     assert [sentence for sentence in said if sentence not in told] == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_verdict_comes_first_and_the_markup_is_whole(kind: str) -> None:
+def test_the_verdict_comes_first_and_the_markup_is_balanced(kind: str) -> None:
     document = KINDS[kind]()
     html = html_report(document)
 
@@ -101,7 +101,7 @@ def test_hostile_text_stays_text() -> None:
     html.encode("utf-8")
 
 
-def test_only_its_own_style_and_script_may_run() -> None:
+def test_the_policy_allows_only_the_own_style_and_script() -> None:
     html = html_report(KINDS["full"]())
 
     (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
@@ -118,7 +118,7 @@ def test_only_its_own_style_and_script_may_run() -> None:
     ("names", "per_s", "coarse"),
     [(12, 40, False), *(pytest.param(*more, marks=pytest.mark.full) for more in ((20, 100, False), (50, 100, True)))],
 )
-def test_a_heavy_run_of_ten_minutes_stays_small_and_says_what_it_merged(names: int, per_s: int, coarse: bool) -> None:
+def test_a_heavy_run_of_ten_minutes_is_small_and_states_its_slot_width(names: int, per_s: int, coarse: bool) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=600, names=names, requests_per_s=per_s)))
     html = html_report(document)
 

@@ -44,7 +44,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", SHOTS)
-def test_a_picture_can_be_made(browser: Browser, report: Path, name: str) -> None:
+def test_a_screenshot_can_be_made(browser: Browser, report: Path, name: str) -> None:
     scheme, width, height = SHOTS[name]
     opened = OfflinePage(browser, color_scheme=scheme, viewport={"width": width, "height": height})
     opened.page.goto(report.as_uri())
@@ -59,7 +59,7 @@ def test_a_picture_can_be_made(browser: Browser, report: Path, name: str) -> Non
         (IMAGES / f"report-{name}.png").write_bytes(with_palette(picture))
 
 
-def test_the_readme_shows_them() -> None:
+def test_the_readme_shows_the_screenshots() -> None:
     readme = (IMAGES.parents[1] / "README.md").read_text(encoding="utf-8")
     for name in ("light", "dark", "phone"):
         picture = IMAGES / f"report-{name}.png"

@@ -77,7 +77,7 @@ def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
         "first_event - 5 > 3",
     ],
 )
-def test_text_of_the_target_is_shown_as_it_is_in_a_summary(text: str) -> None:
+def test_text_of_the_target_is_escaped_in_the_summary(text: str) -> None:
     data = as_json(run_with("ping", text))
     data["run"]["profile"]["name"] = data["totals"]["requests"][0]["name"] = text
     data["verdict"]["rules"][0]["scope"] = text
@@ -103,13 +103,13 @@ def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:
     assert junit.count("<testcase") == 3
 
 
-def test_the_latency_log_has_a_line_a_second(tmp_path: Path) -> None:
+def test_the_latency_log_has_one_line_per_second(tmp_path: Path) -> None:
     lines = write_latency_log(run_with("ping", None), tmp_path).read_text().splitlines()
     assert lines[1] == "#[Histogram log format version 1.3]"
     assert len([line for line in lines if line.startswith("Tag=ping/success,")]) == 50
 
 
-def test_figures_beside_the_measured_ones(tmp_path: Path) -> None:
+def test_corrected_values_and_service_times_are_shown(tmp_path: Path) -> None:
     document = run_with("ping", None)
     assert document.totals.overall.corrected_ms is None  # no user was ever counted
     assert document.totals.overall.service_ms is None
@@ -133,7 +133,7 @@ def test_run_json_is_read_back(tmp_path: Path) -> None:
     assert read_run(tmp_path) == document
 
 
-def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
     path = tmp_path / "new" / "file.txt"
     write_atomically(path, "first \ud800")
     assert path.read_text() == "first ?"
@@ -144,9 +144,7 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [item.name for item in path.parent.iterdir()] == ["file.txt"]
 
 
-def test_halves_of_characters_are_left_out_before_anything_is_made_of_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lone_surrogates_are_replaced_before_files_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = "half \ud83d"
     monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
     run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0, _made_s=1000.0)

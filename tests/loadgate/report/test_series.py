@@ -63,7 +63,7 @@ def test_every_slot_has_the_counts_and_percentiles_of_the_record(
         assert {line.percentiles[1][slot] for slot in silent} <= {-1}
 
 
-def test_failures_are_apart_and_none_is_lost(drawn: tuple[ChartSeries, Recorder]) -> None:
+def test_failures_are_separate_and_complete(drawn: tuple[ChartSeries, Recorder]) -> None:
     series, recorder = drawn
     for scope in series.scopes:
         totals = recorder.totals(scope_of(scope))
@@ -95,7 +95,7 @@ def test_long_runs_are_drawn_in_whole_recorded_slots(drawn: tuple[ChartSeries, R
         (0.2, set(), 1, [1]),
     ],
 )
-def test_the_grid_is_as_fine_as_the_limits_allow(
+def test_the_grid_is_the_finest_within_the_limits(
     duration_s: float, widths: set[int], scopes: int, wanted: list[int]
 ) -> None:
     grids = grids_for(STARTED_S + 0.4, STARTED_S + 0.4 + duration_s, widths, scopes)
@@ -110,7 +110,7 @@ def test_the_grid_is_as_fine_as_the_limits_allow(
 
 
 @pytest.mark.parametrize(("names", "grids"), [(MAX_FINE_NAMES, 2), (MAX_FINE_NAMES + 1, 1)])
-def test_many_names_are_drawn_on_the_coarser_grid_alone(names: int, grids: int) -> None:
+def test_many_names_are_drawn_on_the_coarser_grid_only(names: int, grids: int) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=300, names=names, requests_per_s=60)))
     data = embedded_data(document, run_series(document))
 

@@ -70,11 +70,11 @@ def test_a_rule_without_abort_never_stops_it(line: str) -> None:
         "health: failures < 1% abort",
     ],
 )
-def test_a_rule_that_holds_or_cannot_be_judged_goes_on(line: str) -> None:
+def test_a_rule_that_holds_or_cannot_be_judged_does_not_stop_the_run(line: str) -> None:
     assert ask(line, fill(Recorder(), range(60), 150.0), until=60) is None
 
 
-def test_chance_alone_does_not_stop_a_run() -> None:
+def test_random_variation_does_not_stop_a_run() -> None:
     # 1 failure of 30 is 3.3 %, yet 1 % is well within what chance allows.
     recorder = fill(Recorder(), range(3), 20.0)
     recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=START_S, latency_ms=1, group="health"))
@@ -95,7 +95,7 @@ def test_a_percentile_near_its_limit_does_not_stop_a_run() -> None:
     assert ask("ping: p95 < 100ms abort", recorder) is None
 
 
-def test_seconds_that_are_not_yet_complete_are_not_looked_at() -> None:
+def test_incomplete_seconds_are_not_evaluated() -> None:
     recorder = fill(Recorder(), range(20), 20.0)
     fill(recorder, range(20, 25), 20.0, count=1)  # as if most workers had not reported yet
 
@@ -110,7 +110,7 @@ def test_only_a_window_whose_seconds_are_all_complete_stops_a_run() -> None:
     assert ask("health: p50 < 100ms over 4s abort", recorder, until=6) is None
 
 
-def test_a_standstill_stops_a_run_though_nothing_is_recorded() -> None:
+def test_a_standstill_without_requests_stops_a_run() -> None:
     recorder = fill(Recorder(), range(20), 20.0)
 
     assert ask("health: throughput > 0.5/s over 10s abort", recorder, until=29) is None
@@ -118,11 +118,11 @@ def test_a_standstill_stops_a_run_though_nothing_is_recorded() -> None:
     assert ask("health: throughput > 0.5/s over 10s abort", recorder, until=600) is not None
 
 
-def test_what_has_not_begun_is_not_at_a_standstill() -> None:
+def test_a_scope_that_has_not_started_is_not_at_a_standstill() -> None:
     assert ask("health: throughput > 1/s over 10s abort", Recorder(), until=600) is None
 
 
-def test_an_overloaded_generator_stops_nothing_by_latency() -> None:
+def test_a_latency_rule_does_not_stop_a_run_with_a_saturated_generator() -> None:
     recorder = fill(Recorder(), range(60), 150.0)
 
     assert ask("health: p95 < 100ms abort", recorder, context=EvaluationContext(saturated="CPU at 99 %")) is None
@@ -145,7 +145,7 @@ def test_a_slow_ramp_does_not_stop_a_run_that_is_judged_without_it() -> None:
     assert ask("health: p95 < 100ms over 10s abort", recorder, until=40) is None
 
 
-def test_the_first_broken_rule_is_given() -> None:
+def test_the_first_failed_rule_is_returned() -> None:
     recorder = fill(Recorder(), range(60), 150.0)
     rules = parse_rules(["health: max < 1s abort", "health: max < 100ms abort", "health: p95 < 1ms abort"])
 

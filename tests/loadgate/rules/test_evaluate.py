@@ -84,7 +84,7 @@ def test_fast_failures_do_not_improve_a_percentile() -> None:
     assert (result.outcome, result.value, result.samples) == (FAIL, 150.0, 100)
 
 
-def test_a_result_says_value_limit_and_margin() -> None:
+def test_a_result_contains_value_limit_and_margin() -> None:
     result = judge("health: p95 < 100ms", run([104.0] * 100))
 
     assert result.reason == "p95 was 104 ms, not < 100 ms"
@@ -128,7 +128,7 @@ def test_a_percentile_with_too_few_samples_is_inconclusive(samples: int, outcome
         ("health: failures < 10% over 2s", 99, PASS),
     ],
 )
-def test_a_few_requests_without_a_failure_show_no_small_share(line: str, requests: int, outcome: RuleOutcome) -> None:
+def test_a_few_requests_without_a_failure_are_inconclusive(line: str, requests: int, outcome: RuleOutcome) -> None:
     result = judge(line, run([10.0] * requests))
 
     assert result.outcome is outcome
@@ -141,7 +141,7 @@ def test_a_failure_among_a_few_requests_breaks_the_limit() -> None:
     assert judge("health: failures < 1%", run([10.0] * 18, failures=1)).outcome is FAIL
 
 
-def test_a_limit_inside_the_confidence_interval_is_said_to_be_so() -> None:
+def test_a_limit_inside_the_confidence_interval_is_stated() -> None:
     latencies = [50.0 + number / 4 for number in range(200)]  # p95 is 97.25 ms
 
     close = judge("health: p95 < 98ms", run(latencies))
@@ -157,14 +157,14 @@ def test_a_limit_inside_the_confidence_interval_is_said_to_be_so() -> None:
     assert clear.interval.low < 97.25 < clear.interval.high
 
 
-def test_an_upper_bound_that_few_samples_cannot_give_is_said_to_be_missing() -> None:
+def test_a_missing_upper_bound_is_stated() -> None:
     result = judge("health: p95 < 100ms", run([10.0 + n for n in range(30)]))
 
     assert result.outcome is PASS
     assert "too few requests for a 95 % confidence interval" in result.reason
 
 
-def test_a_group_that_never_ran_is_inconclusive_and_what_ran_is_named() -> None:
+def test_a_group_without_requests_is_inconclusive_and_recorded_groups_are_named() -> None:
     result = judge("healht: p95 < 100ms", run([10.0] * 100))
 
     assert result.outcome is INCONCLUSIVE
@@ -179,7 +179,7 @@ def test_a_group_whose_requests_all_failed_has_no_latency() -> None:
     assert "all 50 requests failed" in result.reason
 
 
-def test_an_overloaded_generator_makes_latencies_inconclusive_and_leaves_failures() -> None:
+def test_a_saturated_generator_makes_only_latency_rules_inconclusive() -> None:
     recorder = run([10.0] * 100, failures=10)
     context = EvaluationContext(saturated="its CPU was at 98 %")
 
@@ -194,7 +194,7 @@ def test_an_overloaded_generator_makes_latencies_inconclusive_and_leaves_failure
 class TestRamp:
     """Latency rules leave out the ramp where enough is left."""
 
-    def test_the_ramp_is_left_out(self) -> None:
+    def test_the_ramp_is_excluded(self) -> None:
         recorder = run([90.0] * 50, stage="ramp")
         run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
 
@@ -217,7 +217,7 @@ class TestRamp:
         )
 
     @pytest.mark.parametrize(("limit", "outcome"), [("400ms", FAIL), ("600ms", PASS)])
-    def test_a_rule_for_the_ramp_judges_the_rush(self, limit: str, outcome: RuleOutcome) -> None:
+    def test_a_rule_for_the_ramp_reads_only_the_ramp(self, limit: str, outcome: RuleOutcome) -> None:
         recorder = run([512.0] * 50, stage="ramp")
         run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
         rules = parse_rules(["health: p95 < 100ms", f"health: p95 < {limit} in ramp"])
@@ -232,7 +232,7 @@ class TestRamp:
             "all",
         )
 
-    def test_a_short_rush_in_a_long_run_is_said(self) -> None:
+    def test_a_short_slow_ramp_in_a_long_run_is_stated(self) -> None:
         recorder = run([1500.0] * 40, stage="ramp")
         run([20.0] * 1000, recorder=recorder, start_s=START_S + 5)
 
@@ -241,7 +241,7 @@ class TestRamp:
         assert result.outcome is PASS
         assert result.reason.endswith("; during the ramp it was 1,500 ms (40 requests)")
 
-    def test_a_rush_that_breaks_windows_of_the_ramp_only_is_said(self) -> None:
+    def test_failed_windows_within_the_ramp_are_stated(self) -> None:
         recorder = run([512.0] * 50, stage="ramp")
         run([20.0] * 100, recorder=recorder, start_s=START_S + 5)
 
@@ -250,7 +250,7 @@ class TestRamp:
         assert result.outcome is PASS
         assert "during the ramp it was 51" in result.reason
 
-    def test_it_counts_where_too_little_is_left_without_it(self) -> None:
+    def test_the_ramp_counts_if_too_few_requests_remain(self) -> None:
         recorder = run([20.0] * 50, stage="ramp")
         run([500.0] * 19, recorder=recorder, start_s=START_S + 5)
 
@@ -258,7 +258,7 @@ class TestRamp:
 
         assert (result.outcome, result.samples, result.stages) == (FAIL, 69, "all")
 
-    def test_it_counts_on_request_and_for_failures(self) -> None:
+    def test_the_ramp_counts_on_request_and_for_failures(self) -> None:
         recorder = run([20.0] * 50, failures=5, stage="ramp")
         run([20.0] * 50, recorder=recorder, start_s=START_S + 5)
 
@@ -278,7 +278,7 @@ class TestRamp:
             ("health: p95 < 100ms in after", INCONCLUSIVE, None),
         ],
     )
-    def test_a_rule_may_ask_for_one_stage(self, line: str, outcome: RuleOutcome, value: float | None) -> None:
+    def test_a_rule_can_read_one_stage(self, line: str, outcome: RuleOutcome, value: float | None) -> None:
         recorder = run([20.0] * 50, failures=5, stage="base")
         run([300.0] * 50, recorder=recorder, stage="spike", start_s=START_S + 5)
 
@@ -297,7 +297,7 @@ class TestRamp:
         assert judge("health: max < 1s", recorder).samples == 100
 
 
-def test_a_rate_is_of_what_was_sent_in_the_time_of_the_load() -> None:
+def test_throughput_counts_requests_that_were_sent_during_the_load() -> None:
     recorder = run([20.0] * 200, stage="outside", per_second=100)
     run([20.0] * 60, recorder=recorder, start_s=START_S + 3)
     context = EvaluationContext(load_s=(START_S + 3, START_S + 9))
@@ -322,7 +322,7 @@ class TestVerdict:
             ([], INCONCLUSIVE, "the run has no rules"),
         ],
     )
-    def test_a_failure_outweighs_doubt_and_doubt_a_pass(
+    def test_fail_precedes_inconclusive_and_inconclusive_precedes_pass(
         self, lines: list[str], outcome: RuleOutcome, reason: str
     ) -> None:
         verdict = evaluate(parse_rules(lines), run([10.0] * 100))
@@ -337,12 +337,12 @@ class TestVerdict:
         assert (verdict.outcome, verdict.reason) == (INCONCLUSIVE, "no request was recorded")
         assert all(result.outcome is INCONCLUSIVE for result in verdict.results)
 
-    def test_notes_go_with_it(self) -> None:
+    def test_notes_are_part_of_the_verdict(self) -> None:
         context = EvaluationContext(notes=("worker w1: its last report did not arrive",))
 
         assert evaluate([], Recorder(), context).notes == context.notes
 
-    def test_the_usual_thresholds_on_a_small_run(self) -> None:
+    def test_typical_thresholds_on_a_small_run(self) -> None:
         recorder = run([8.0] * 150)
         run([120.0] * 200, group="auth", recorder=recorder)
         run([15.0] * 25, group="tasks", recorder=recorder, per_second=1)

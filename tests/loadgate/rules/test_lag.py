@@ -67,13 +67,13 @@ STALLED = shares((60, 0.3), (40, 200.0))
         ("ping: failures > 1", shares((100, 20.0)), STALLED, FAIL),
     ],
 )
-def test_a_rule_that_lag_may_have_broken_is_inconclusive(
+def test_a_rule_that_the_lag_may_have_failed_is_inconclusive(
     line: str, latencies: list[float], lags: list[float], outcome: RuleOutcome
 ) -> None:
     assert judge(line, recorded(latencies), recorded(lags, name="wake-up")).outcome is outcome
 
 
-def test_the_reason_says_what_it_may_have_been() -> None:
+def test_the_reason_states_the_lower_bound() -> None:
     result = judge("ping: p95 < 50ms", recorded(shares((64, 20.0), (36, 170.0))), recorded(STALLED, name="wake-up"))
 
     assert result.reason == (
@@ -82,14 +82,14 @@ def test_the_reason_says_what_it_may_have_been() -> None:
     )
 
 
-def test_of_several_ways_of_watching_the_worst_counts() -> None:
+def test_the_largest_of_several_lags_counts() -> None:
     lags = recorded(HEALTHY, name="wake-up")
     recorded(STALLED, lags, name="arrival")
 
     assert judge("ping: p95 < 50ms", recorded(shares((64, 20.0), (36, 170.0))), lags).outcome is INCONCLUSIVE
 
 
-def test_a_window_is_held_against_the_lags_of_its_own_time() -> None:
+def test_a_window_is_compared_with_the_lags_of_its_own_time() -> None:
     latencies, lags = recorded(shares((64, 20.0), (36, 170.0))), recorded(STALLED, name="wake-up")
     recorded([20.0] * 200, latencies, at=10)
     recorded(HEALTHY, lags, name="wake-up", at=10)
@@ -107,7 +107,7 @@ def test_a_window_is_held_against_the_lags_of_its_own_time() -> None:
 
 
 @pytest.mark.parametrize("line", ["ping: p95 < 50ms abort", "ping: p95 < 50ms over 5s abort"])
-def test_lag_stops_no_run(line: str) -> None:
+def test_lag_does_not_stop_a_run(line: str) -> None:
     latencies = recorded(shares((64, 20.0), (36, 170.0)))
 
     def ask(lags: list[float]) -> RuleResult | None:

@@ -105,7 +105,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("text", "expected"), BAD, ids=[text for text, _ in BAD])
-def test_a_bad_rule_is_refused_at_the_column_where_it_goes_wrong(text: str, expected: list[tuple[int, str]]) -> None:
+def test_an_invalid_rule_is_refused_with_the_column_of_its_error(text: str, expected: list[tuple[int, str]]) -> None:
     with pytest.raises(RuleErrors) as refusal:
         parse_rules([text])
 
@@ -116,7 +116,7 @@ def test_a_bad_rule_is_refused_at_the_column_where_it_goes_wrong(text: str, expe
         assert "\n" not in str(error)
 
 
-def test_all_errors_of_a_file_come_at_once_each_with_its_line() -> None:
+def test_all_errors_are_reported_together_with_their_lines() -> None:
     text = "# limits\n\nauth: p95 < 500\nhealth: p95 < 100ms\n  # more\ntasks: nope < 5ms\n"
 
     with pytest.raises(RuleErrors) as refusal:
@@ -132,7 +132,7 @@ def test_blank_lines_and_comments_are_skipped() -> None:
     assert len(parse_rules("a: p95 < 1ms\r\nb: p95 < 1ms")) == 2
 
 
-def test_words_thrown_together_never_break_the_parser() -> None:
+def test_random_words_never_crash_the_parser() -> None:
     words = ["a:", "p95", "<", "5ms", "over", "10s", "abort", "%", ":"]
     lines = [" ".join(parts) for parts in itertools.permutations(words, 4)]
 

@@ -28,7 +28,7 @@ def recorder(*latencies_ms: float, failures: int = 0) -> Recorder:
     return made
 
 
-def test_few_requests_pass_where_each_keeps_the_limit_and_fewer_users_were_asked_for() -> None:
+def test_few_requests_pass_in_a_smoke_test_if_each_keeps_the_limit() -> None:
     few = recorder(*[20.0] * 14, 99.0)
     (result,) = judge(LIMIT, few, FEWER).results
     assert result.outcome is RuleOutcome.PASS
@@ -48,11 +48,11 @@ def test_few_requests_pass_where_each_keeps_the_limit_and_fewer_users_were_asked
     ],
     ids=["one is slower", "none succeeded", "none at all"],
 )
-def test_few_requests_are_inconclusive_where_one_speaks_against_the_limit_or_none_for_it(measured: Recorder) -> None:
+def test_few_requests_are_inconclusive_if_one_breaks_the_limit_or_there_are_none(measured: Recorder) -> None:
     assert judge(LIMIT, measured, FEWER).outcome is RuleOutcome.INCONCLUSIVE
 
 
-def test_a_request_that_speaks_against_the_limit_is_named() -> None:
+def test_the_slowest_request_above_the_limit_is_stated() -> None:
     (result,) = judge(LIMIT, recorder(*[20.0] * 14, 101.0), FEWER).results
     assert result.reason.endswith("not 15; the slowest of 15 took 101 ms, not < 100 ms")
 
@@ -77,18 +77,18 @@ def test_other_rules_with_few_requests(rule: str, outcome: RuleOutcome) -> None:
     assert judge(parse_rules([rule]), recorder(*[20.0] * 15), FEWER).outcome is outcome
 
 
-def test_a_busy_generator_passes_nothing() -> None:
+def test_a_saturated_generator_prevents_a_pass() -> None:
     busy = replace(FEWER, saturated="it used 99 % of one core")
     assert judge(LIMIT, recorder(20.0), busy).outcome is RuleOutcome.INCONCLUSIVE
 
 
-def test_a_failed_request_of_few_is_no_pass() -> None:
+def test_a_failed_request_among_few_prevents_a_pass() -> None:
     share = parse_rules(["overall: failures < 1%"])
     assert judge(share, recorder(*[20.0] * 40), FEWER).outcome is RuleOutcome.PASS
     assert judge(share, recorder(*[20.0] * 40, failures=1), FEWER).outcome is not RuleOutcome.PASS
 
 
-def test_limits_of_groups_that_were_left_out_are_listed_and_not_judged() -> None:
+def test_limits_of_groups_without_users_are_listed_and_not_judged() -> None:
     rules = parse_rules(["health: p95 < 100ms", "tasks: p95 < 200ms", "overall: failures < 1%"])
     facts = replace(FEWER, groups_without_users=frozenset({"tasks"}))
     verdict = judge(rules, recorder(*[20.0] * 40), facts)

@@ -23,7 +23,7 @@ from loadgate.rules.statistics import _interval_ranks, min_samples, quantile_int
         (0.01, 100),
     ],
 )
-def test_fewest_samples(quantile: float, samples: int) -> None:
+def test_minimum_numbers_of_samples(quantile: float, samples: int) -> None:
     assert min_samples(quantile) == samples
 
 
@@ -73,7 +73,7 @@ def test_many_samples_agree_with_the_normal_approximation() -> None:
 
 
 @pytest.mark.parametrize("count", [100, pytest.param(400, marks=pytest.mark.full)])
-def test_the_interval_covers_the_true_percentile_as_often_as_it_says(count: int) -> None:
+def test_the_interval_covers_the_true_percentile_with_its_confidence(count: int) -> None:
     rnd = random.Random(count)
     true_p95 = math.exp(3 + 0.8 * 1.6448536269514722)
     covered = 0
@@ -88,7 +88,7 @@ def test_the_interval_covers_the_true_percentile_as_often_as_it_says(count: int)
     assert covered / 600 >= 0.93
 
 
-def test_no_samples_give_no_interval_and_few_an_open_one() -> None:
+def test_no_samples_give_no_interval_and_few_samples_an_open_one() -> None:
     sketch = LatencySketch()
     assert quantile_interval(sketch, 0.95) is None
     for number in range(20):
@@ -115,7 +115,7 @@ def test_wilson_intervals_of_the_literature(part: int, whole: int, low: float, h
     assert (interval.low, interval.high) == (pytest.approx(low, abs=0.006), pytest.approx(high, abs=0.006))
 
 
-def test_a_share_of_nothing_has_no_interval_and_one_of_all_ends_at_100() -> None:
+def test_a_share_without_requests_has_no_interval_and_a_full_share_ends_at_100() -> None:
     assert share_interval(0, 0) is None
     full = share_interval(20, 20)
     assert full is not None

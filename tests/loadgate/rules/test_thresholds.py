@@ -5,7 +5,7 @@ import pytest
 from loadgate.rules import ThresholdError, from_thresholds, parse_rules
 
 
-def test_the_usual_dictionary_becomes_strict_rules() -> None:
+def test_typical_thresholds_become_strict_rules() -> None:
     thresholds = {"health_p95_ms": 100, "auth_p95_ms": 500, "tasks_p95_ms": 200, "overall_failure_rate": 0.01}
 
     assert from_thresholds(thresholds) == parse_rules(
@@ -26,7 +26,7 @@ def test_the_usual_dictionary_becomes_strict_rules() -> None:
         ("overall_p50_ms", 7, "overall: p50 < 7ms"),
     ],
 )
-def test_other_groups_and_percentiles_work_alike(key: str, limit: float, rule: str) -> None:
+def test_other_groups_and_percentiles_are_supported(key: str, limit: float, rule: str) -> None:
     assert from_thresholds({key: limit}) == parse_rules([rule])
 
 

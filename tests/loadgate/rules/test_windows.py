@@ -36,7 +36,7 @@ def slot_of(start_s: int, values: list[float], width_s: int = 1) -> TimeSlot:
 
 
 @pytest.mark.parametrize("length_s", [1, 2, 7, 10])
-def test_windows_hold_exactly_the_slots_they_cover(length_s: int) -> None:
+def test_windows_contain_exactly_their_slots(length_s: int) -> None:
     rnd = random.Random(length_s)
     slots = [slot_of(second, [rnd.uniform(1, 100) for _ in range(rnd.randrange(4))]) for second in range(10)]
 
@@ -103,7 +103,7 @@ def test_windows_with_too_few_requests_are_not_judged() -> None:
     ("seconds", "count", "part"),
     [(60, 1, "no window of 10 s could be judged: p95 needs at least 20"), (9, 10, "there is no full window of 10 s")],
 )
-def test_without_a_window_to_judge_nothing_can_be_said(seconds: int, count: int, part: str) -> None:
+def test_without_a_window_a_rule_is_inconclusive(seconds: int, count: int, part: str) -> None:
     recorder = Recorder()
     for number in range(seconds):
         second(recorder, number, 20.0, count)
@@ -149,7 +149,7 @@ def test_the_partial_seconds_at_both_ends_do_not_count_as_low_throughput() -> No
     assert judge("health: requests >= 50 over 5s", recorder).outcome is RuleOutcome.PASS
 
 
-def test_a_scope_that_fell_silent_before_the_end_is_seen() -> None:
+def test_a_scope_without_requests_at_the_end_is_detected() -> None:
     recorder = Recorder()
     for number in range(60):
         if number < 40:
@@ -159,7 +159,7 @@ def test_a_scope_that_fell_silent_before_the_end_is_seen() -> None:
     assert judge("health: throughput > 1/s over 10s", recorder).outcome is RuleOutcome.FAIL
 
 
-def test_failures_of_one_bad_window() -> None:
+def test_failures_in_one_window_are_found() -> None:
     recorder = Recorder()
     for number in range(200):
         second(recorder, number, 20.0, outcome="failure" if number == 50 else "success")
@@ -169,7 +169,7 @@ def test_failures_of_one_bad_window() -> None:
     assert (result.outcome, result.value) == (RuleOutcome.FAIL, 10.0)
 
 
-def test_the_ramp_is_left_out_of_windows_on_latency() -> None:
+def test_latency_windows_exclude_the_ramp() -> None:
     recorder = Recorder()
     for number in range(40):
         for _ in range(10):

@@ -74,11 +74,11 @@ def test_the_published_schema_is_that_of_the_model() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_run_json_is_as_its_schema_says(kind: str) -> None:
+def test_run_json_is_valid_under_its_schema(kind: str) -> None:
     VALIDATOR.validate(as_json(KINDS[kind]()))
 
 
-def test_a_file_of_version_2_is_read_whole_and_written_as_it_was(data: dict[str, Any]) -> None:
+def test_a_file_of_version_2_is_read_and_written_without_changes(data: dict[str, Any]) -> None:
     document = read_run(STORED)
     assert as_json(document) == data
     assert document.verdict.rules[1].window_s == 2
@@ -88,7 +88,7 @@ def test_a_file_of_version_2_is_read_whole_and_written_as_it_was(data: dict[str,
     assert document.recording.recorder().totals().requests == document.totals.overall.requests == 54
 
 
-def test_reader_and_schema_refuse_the_same(data: dict[str, Any], tmp_path: Path) -> None:
+def test_the_reader_and_the_schema_refuse_the_same_documents(data: dict[str, Any], tmp_path: Path) -> None:
     every = [(at, new) for at in places(data) for new in (None, "x", -1, 0.5, True, {}, [], LEFT_OUT)]
     for at, new in random.Random(6).sample(every, 150):
         wrong = changed(data, at, new)
@@ -108,7 +108,7 @@ def test_keys_of_a_newer_loadgate_are_ignored(data: dict[str, Any], tmp_path: Pa
     assert read_run(tmp_path) == read_run(STORED)
 
 
-def test_another_version_is_refused_with_what_to_do(data: dict[str, Any], tmp_path: Path) -> None:
+def test_another_version_is_refused_with_a_solution(data: dict[str, Any], tmp_path: Path) -> None:
     assert problem_of(json.dumps(data | {"schema_version": 3, "verdict": "in another form"}), tmp_path) == (
         "written by a newer version of loadgate: its schema version is 3, and this loadgate reads version 2; "
         "read it with the version of loadgate that wrote it, or update loadgate"
@@ -159,18 +159,18 @@ def test_a_damaged_file_is_refused_with_place_and_value(
         ('{"schema_version": "2"}', 'damaged: schema_version is "2", and this loadgate reads version 2; '),
     ],
 )
-def test_what_is_no_run_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path, text: str, said: str) -> None:
     problem = problem_of(text, tmp_path)
     assert problem.startswith(said)
     assert problem.endswith("; restore the file, or delete the folder of this run")
 
 
-def test_a_run_that_is_not_there_is_a_line(tmp_path: Path) -> None:
+def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match="No such file or directory"):
         read_run(tmp_path)
 
 
-def test_a_damaged_document_is_refused_or_drawn_but_breaks_nothing(data: dict[str, Any], tmp_path: Path) -> None:
+def test_a_damaged_document_is_refused_or_shown_but_never_crashes(data: dict[str, Any], tmp_path: Path) -> None:
     every = [(at, new) for at in places(data) for new in ("x", None, -1, 1e300, 10**400, math.inf, [], LEFT_OUT)]
     refused = 0
     for at, new in random.Random(6).sample(every, 300):
@@ -186,7 +186,7 @@ def test_a_damaged_document_is_refused_or_drawn_but_breaks_nothing(data: dict[st
     assert refused > 200
 
 
-def test_text_of_a_target_that_no_file_can_hold_is_replaced() -> None:
+def test_text_of_a_target_that_cannot_be_encoded_is_replaced() -> None:
     document = synthetic_document(Synthetic(duration_s=5, names=1))
     data = as_json(document)
     data["run"]["host"] = data["verdict"]["notes"] = "half \ud83d"

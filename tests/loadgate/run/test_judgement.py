@@ -24,7 +24,7 @@ def recorder(latency_ms: float = 10, count: int = 200) -> Recorder:
     return made
 
 
-def test_a_sound_run_passes() -> None:
+def test_a_valid_run_passes() -> None:
     verdict = judge(RULES, recorder(), SOUND)
     assert verdict.outcome is RuleOutcome.PASS
     assert verdict.notes == ()
@@ -38,7 +38,9 @@ def test_a_sound_run_passes() -> None:
         ({"incomplete": ("worker 1 was lost",)}, "worker 1 was lost"),
     ],
 )
-def test_a_spoiled_run_is_inconclusive_but_a_broken_rule_still_fails(change: dict[str, object], says: str) -> None:
+def test_an_invalidating_condition_makes_a_pass_inconclusive_but_a_failed_rule_still_fails(
+    change: dict[str, object], says: str
+) -> None:
     facts = replace(SOUND, **change)  # type: ignore[arg-type]
     passed = judge(RULES, recorder(), facts)
     assert passed.outcome is RuleOutcome.INCONCLUSIVE
@@ -53,7 +55,7 @@ def test_a_saturated_generator_makes_latencies_inconclusive_only() -> None:
     assert [result.outcome for result in verdict.results] == [RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS]
 
 
-def test_what_stopped_early_with_a_saturated_generator_is_inconclusive() -> None:
+def test_a_run_that_was_aborted_with_a_saturated_generator_is_inconclusive() -> None:
     (broken,) = evaluate(RULES[:1], recorder(latency_ms=200)).results
     facts = replace(SOUND, ending=Ending.ABORTED, aborted_by=broken)
     assert judge(RULES, recorder(latency_ms=200), facts).outcome is RuleOutcome.FAIL
@@ -64,7 +66,7 @@ def test_what_stopped_early_with_a_saturated_generator_is_inconclusive() -> None
         assert facts.abort_reason in verdict.notes
 
 
-def test_a_target_that_went_away_is_noticed() -> None:
+def test_a_target_that_stops_responding_is_noted() -> None:
     made = recorder()
     assert target_silence(made) is None
     for index in range(50):
@@ -77,13 +79,13 @@ def test_a_target_that_went_away_is_noticed() -> None:
     )
 
 
-def test_a_few_failures_at_the_end_are_no_silence() -> None:
+def test_a_few_failures_at_the_end_have_no_note() -> None:
     made = recorder()
     made.record(FinishedRequest("ping", Outcome.FAILURE, start_s=1020, latency_ms=1, error="HTTP 500"))
     assert target_silence(made) is None
 
 
-def test_what_is_sent_after_the_end_of_the_load_is_marked_so() -> None:
+def test_requests_after_the_end_of_the_load_are_outside() -> None:
     run = bare_run(rules=[], lasted_s=60)
     run._made_s = STARTED_S
     for start_s in (59.9, 60.1):
@@ -100,7 +102,7 @@ def test_exit_codes() -> None:
 
 
 @pytest.mark.parametrize(("names", "says"), [(200, None), (201, "there are 201 request names; give"), (2500, OTHER)])
-def test_names_without_end_are_said_and_spoil_nothing(names: int, says: str | None) -> None:
+def test_too_many_names_have_a_note_and_do_not_change_the_verdict(names: int, says: str | None) -> None:
     made = Recorder()
     for number in range(names):
         made.record(FinishedRequest(f"/item?id={number}", Outcome.SUCCESS, start_s=1000 + number / 50, latency_ms=10))

@@ -44,9 +44,7 @@ def recorded(**counts: tuple[int, int, float | None]) -> Recorder:
         (recorded(GET=(0, 5, 1.0), METRIC=(5, 0, 1.0), WSR=(1, 1, None)), (), {"METRIC", "WSR"}),
     ],
 )
-def test_types_that_are_no_http_methods_and_not_declared(
-    recorder: Recorder, declared: Collection[str], others: set[str] | None
-) -> None:
+def test_undeclared_types_are_found(recorder: Recorder, declared: Collection[str], others: set[str] | None) -> None:
     undeclared = find_undeclared_events(recorder, declared)
     assert (None if undeclared is None else set(undeclared.undeclared_types)) == others
     for method in others or ():
@@ -54,7 +52,7 @@ def test_types_that_are_no_http_methods_and_not_declared(
         assert f"{recorder.methods()[method]} of type {method}" in undeclared.note
 
 
-def test_the_sentence_is_bounded_whatever_the_number_of_types() -> None:
+def test_the_note_is_bounded_for_any_number_of_types() -> None:
     undeclared = find_undeclared_events(
         recorded(GET=(1, 0, 1.0), **{f"T{number}": (1, 0, 1.0) for number in range(500)}), ()
     )
@@ -76,7 +74,9 @@ def test_the_sentence_is_bounded_whatever_the_number_of_types() -> None:
         ("METRIC x: p50 < 100ms", RuleOutcome.PASS, ", limit < "),
     ],
 )
-def test_a_limit_that_holds_because_of_figures_is_inconclusive(rule: str, outcome: RuleOutcome, reason: str) -> None:
+def test_a_limit_that_holds_only_with_undeclared_events_is_inconclusive(
+    rule: str, outcome: RuleOutcome, reason: str
+) -> None:
     recorder = recorded(GET=(190, 10, 150.0), METRIC=(1400, 0, 40.0))
     verdict = judge(parse_rules(rule), recorder, SOUND)
     (result,) = verdict.results
@@ -98,7 +98,7 @@ def test_failures_without_a_time_are_failures() -> None:
     assert (result.outcome, result.value, result.samples) == (RuleOutcome.FAIL, 10, 100)
 
 
-def test_names_timed_until_their_first_byte_are_counted_in_bounded_space() -> None:
+def test_names_timed_until_their_first_byte_are_counted_in_bounded_memory() -> None:
     worker, master = FirstBytes(), FirstBytes()
     for number in range(10 * MAX_NAMES_KEPT):
         worker.add(f"name {number}")

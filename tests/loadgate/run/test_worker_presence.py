@@ -5,7 +5,7 @@ from __future__ import annotations
 from loadgate.run.worker_presence import WorkerPresence
 
 
-def test_a_worker_that_comes_back_was_away_and_is_not_lost() -> None:
+def test_a_worker_that_comes_back_is_not_lost() -> None:
     workers = WorkerPresence()
     workers.mark_present("1", 20.0, is_heard=True)
     workers.mark_missing("1")
@@ -19,7 +19,7 @@ def test_a_worker_that_comes_back_was_away_and_is_not_lost() -> None:
     assert sentence.startswith("worker 1 was away from 0:20 to 1:20 of the run")
 
 
-def test_a_worker_that_left_says_who_stopped_it() -> None:
+def test_the_note_on_a_worker_that_left_states_who_stopped_it() -> None:
     workers = WorkerPresence()
     workers.mark_left("1", by_suite=True)
     workers.mark_left("2", by_suite=False)

@@ -59,9 +59,7 @@ def ask(suite: Path) -> dict[str, object]:
 
 
 @pytest.mark.process
-def test_an_answer_holds_until_something_changes_that_it_was_made_from(
-    suite: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_description_is_valid_until_its_sources_change(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = ask(suite)
     assert [profile["name"] for profile in first["profiles"]] == ["first", "asked"]  # type: ignore[attr-defined]
     assert without_locust(suite) == first
@@ -90,7 +88,7 @@ def test_an_answer_holds_until_something_changes_that_it_was_made_from(
 
 
 @pytest.mark.process
-def test_a_suite_that_cannot_be_described_is_asked_each_time(suite: Path) -> None:
+def test_an_invalid_suite_is_described_again_each_time(suite: Path) -> None:
     (suite / "helper.py").write_text("raise ValueError('not today')")
     for _ in range(2):
         with pytest.raises(DescribeError, match="not today"):
@@ -99,7 +97,7 @@ def test_a_suite_that_cannot_be_described_is_asked_each_time(suite: Path) -> Non
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"null", b'{"sources": 1, "description": {}}', b"\xff"])
-def test_a_damaged_file_counts_as_none(suite: Path, content: bytes) -> None:
+def test_a_damaged_cache_file_is_ignored(suite: Path, content: bytes) -> None:
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
     cache.store({"default": "x"}, [], time.time_ns())
     assert cache.find() == {"default": "x"}
@@ -108,20 +106,20 @@ def test_a_damaged_file_counts_as_none(suite: Path, content: bytes) -> None:
     assert cache.find() is None
 
 
-def test_a_folder_that_cannot_be_written_is_no_error(suite: Path) -> None:
+def test_an_unwritable_cache_folder_is_ignored(suite: Path) -> None:
     (suite.parent / "cache").write_text("a file")
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
     cache.store({"default": "x"}, [], time.time_ns())
     assert cache.find() is None
 
 
-def test_the_oldest_files_go(suite: Path) -> None:
+def test_the_oldest_files_are_deleted(suite: Path) -> None:
     for number in range(MAX_STORED + 5):
         DescriptionCache(f"{suite}/{number}.py", os.environ).keep({"default": "x"}, [], time.time_ns())
     assert len(list((suite.parent / "cache" / "loadgate").iterdir())) == MAX_STORED
 
 
-def test_an_answer_older_than_its_sources_is_not_kept(suite: Path) -> None:
+def test_a_description_older_than_its_sources_is_not_stored(suite: Path) -> None:
     source = suite / "users.json"
     cache = DescriptionCache(str(suite / "locustfile.py"), os.environ)
     cache.store({"default": "x"}, [str(source)], source.stat().st_mtime_ns)

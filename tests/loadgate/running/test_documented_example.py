@@ -18,7 +18,7 @@ def block(language: str, first: str = "") -> str:
     return next(text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if first in text)
 
 
-def test_the_printed_suite_passes_against_the_printed_target(tmp_path: Path) -> None:
+def test_the_documented_suite_passes_against_the_documented_target(tmp_path: Path) -> None:
     (tmp_path / "locustfile.py").write_text(block("python"))
     (tmp_path / "index.html").write_text("hello")
     settings = block("toml").replace('"python"', f'"{sys.executable}"')
@@ -34,7 +34,7 @@ def test_the_printed_suite_passes_against_the_printed_target(tmp_path: Path) -> 
     assert run["target"] is not None
 
 
-def test_without_a_suite_a_line_says_how_to_name_one(tmp_path: Path) -> None:
+def test_without_a_suite_one_line_describes_how_to_name_one(tmp_path: Path) -> None:
     done = finish(loadgate_command("profiles"), tmp_path)
     assert done.returncode == USAGE
     assert done.stderr.splitlines() == [
@@ -43,6 +43,6 @@ def test_without_a_suite_a_line_says_how_to_name_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("table", [Project, TargetSettings, CheckSettings])
-def test_every_setting_is_on_the_page(table: type[Project | TargetSettings | CheckSettings]) -> None:
+def test_every_setting_is_documented(table: type[Project | TargetSettings | CheckSettings]) -> None:
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     assert set(table.model_fields) - {"root", "target", "doctor"} <= listed

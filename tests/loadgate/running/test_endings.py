@@ -56,7 +56,7 @@ def test_an_interrupted_run_that_broke_a_rule_fails(tmp_path: Path, stub: StubSe
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
-def test_requests_that_an_interrupt_cuts_off_are_no_failures(tmp_path: Path, stub: StubServer, processes: int) -> None:
+def test_requests_that_an_interrupt_cuts_off_are_not_failures(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     command = locust_command("--host", stub.url, "-t", "60s", *several)
     with Started(command, tmp_path, LOAD_PROFILE="hanging") as run:
@@ -84,7 +84,7 @@ def test_requests_in_flight_count_when_a_run_is_interrupted_twice(tmp_path: Path
 
 
 @pytest.mark.full
-def test_sigterm_while_a_run_is_ending_asks_for_nothing_new(tmp_path: Path, stub: StubServer) -> None:
+def test_sigterm_during_the_end_of_a_run_changes_nothing(tmp_path: Path, stub: StubServer) -> None:
     with Started(locust_command("--host", stub.url, "-t", "60s"), tmp_path, LOAD_PROFILE="hanging") as run:
         wait_until(lambda: stub.received["/hang"] == 1 and stub.total > 40, "a request that hangs")
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
@@ -96,7 +96,7 @@ def test_sigterm_while_a_run_is_ending_asks_for_nothing_new(tmp_path: Path, stub
 
 
 @pytest.mark.full
-def test_a_target_that_dies_under_load_fails_and_the_verdict_says_so(tmp_path: Path, stub: StubServer) -> None:
+def test_a_target_crash_under_load_fails_and_is_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
     with Started(locust_command("--host", stub.url, "-t", "6s"), tmp_path, LOAD_PROFILE="roomy") as run:
         wait_until(lambda: stub.total > 40, "some requests")
         stub.die()
@@ -124,7 +124,7 @@ def test_interrupting_a_run_of_several_processes_keeps_every_request(tmp_path: P
 
 
 @pytest.mark.full
-def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
+def test_a_killed_worker_is_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
     command = locust_command("--host", stub.url, "-t", "9s", "--processes", "2", *master_ports())
     with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
         wait_until(lambda: stub.total > 40, "some requests")
@@ -137,7 +137,7 @@ def test_a_killed_worker_is_said_in_the_verdict(tmp_path: Path, stub: StubServer
 
 @pytest.mark.parametrize("ours", [pytest.param(True, marks=FULL), False])
 @pytest.mark.parametrize(("limit_kib", "code"), [(100, PASS), pytest.param(4, ERROR, marks=FULL)])
-def test_what_cannot_be_written_is_said_below_the_verdict(
+def test_write_errors_are_printed_below_the_verdict(
     tmp_path: Path, stub: StubServer, ours: bool, limit_kib: int, code: int
 ) -> None:
     project(tmp_path)
@@ -170,7 +170,7 @@ def test_what_cannot_be_written_is_said_below_the_verdict(
 
 
 @pytest.mark.full
-def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missing(
+def test_a_worker_that_was_away_is_in_the_verdict_and_its_requests_are_complete(
     tmp_path: Path, stub: StubServer
 ) -> None:
     command = locust_command("--host", stub.url, "-t", "60s", "--processes", "2", *master_ports())
@@ -194,7 +194,7 @@ def test_a_worker_that_was_away_and_came_back_is_said_and_nothing_of_it_is_missi
     )
 
 
-def test_a_generator_without_free_descriptors_names_its_limit_and_leaves_its_files(
+def test_a_generator_without_free_descriptors_names_the_limit_and_writes_its_files(
     tmp_path: Path, stub: StubServer
 ) -> None:
     command = ["bash", "-c", 'ulimit -n 90; exec "$@"', "-", *locust_command("--host", stub.url)]
@@ -210,7 +210,7 @@ def test_a_generator_without_free_descriptors_names_its_limit_and_leaves_its_fil
     )
 
 
-def test_connections_go_with_their_users(tmp_path: Path, stub: StubServer) -> None:
+def test_connections_are_closed_with_their_users(tmp_path: Path, stub: StubServer) -> None:
     with Started(locust_command("--host", stub.url), tmp_path, LOAD_PROFILE="leaving") as run:
         locust = psutil.Process(run.process.pid)
 

@@ -42,7 +42,7 @@ def foreign(
 
 
 @pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
-def test_every_request_is_recorded_whatever_listeners_and_blocks_do(
+def test_every_request_is_recorded_despite_failing_listeners_and_blocks(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
     more = ["-t", "4s", *processes, *master_ports()] if processes else []
@@ -91,7 +91,7 @@ def assert_rebuilt_alike(folder: Path) -> None:
     assert before == {path.name: path.read_text() for path in made.iterdir() if path.name != "run.json"}
 
 
-def test_a_pass_that_undeclared_figures_made_is_inconclusive(tmp_path: Path, stub: StubServer) -> None:
+def test_a_pass_that_needs_undeclared_events_is_inconclusive(tmp_path: Path, stub: StubServer) -> None:
     done = foreign(tmp_path, stub, "mixed")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     run = document(tmp_path)
@@ -103,7 +103,7 @@ def test_a_pass_that_undeclared_figures_made_is_inconclusive(tmp_path: Path, stu
     assert note.startswith(f"overall counts {stub.total} HTTP requests and {figures} of type FIGURE; ")
 
 
-def test_a_streamed_answer_is_timed_until_its_user_has_read_it(tmp_path: Path, stub: StubServer) -> None:
+def test_a_streamed_response_is_timed_until_its_user_has_read_it(tmp_path: Path, stub: StubServer) -> None:
     foreign(tmp_path, stub, "streaming", "-t", "3s")
     run = document(tmp_path)
     least_ms = PIECES * PIECE_S * 1000
@@ -121,7 +121,7 @@ def test_a_streamed_answer_is_timed_until_its_user_has_read_it(tmp_path: Path, s
         assert item["success_ms"]["min"] < least_ms, name
 
 
-def test_listeners_that_fail_spoil_the_run_and_their_exit_code_is_said(tmp_path: Path, stub: StubServer) -> None:
+def test_failing_listeners_prevent_a_pass_and_their_exit_code_is_printed(tmp_path: Path, stub: StubServer) -> None:
     listeners = ["test_start:break_down", "test_start:wait", "test_stop:break_down", "quitting:break_down"]
     done = foreign(tmp_path, stub, "plain", "-t", "1s", TEST_LISTENERS=" ".join([*listeners, "quitting:set_code"]))
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
@@ -175,7 +175,7 @@ def test_a_suite_that_takes_every_descriptor_leaves_those_for_the_verdict(tmp_pa
         ("init:quit_at_once", [], "the run was stopped before its start"),
     ],
 )
-def test_a_run_that_a_suite_ends_before_the_load_ends_at_once_with_a_line(
+def test_a_run_that_a_suite_stops_before_the_load_ends_with_one_line(
     tmp_path: Path, stub: StubServer, listeners: str, options: list[str], line: str
 ) -> None:
     began = time.monotonic()
@@ -189,7 +189,7 @@ def test_a_run_that_a_suite_ends_before_the_load_ends_at_once_with_a_line(
 
 
 @pytest.mark.parametrize("options", [[], pytest.param(["--processes", "2", "-u", "2"], marks=FULL)])
-def test_a_suite_that_stops_the_run_is_judged_on_what_was_measured(
+def test_a_run_that_its_suite_stops_is_judged_by_its_measurements(
     tmp_path: Path, stub: StubServer, options: list[str]
 ) -> None:
     done = foreign(tmp_path, stub, "quitting", *options, *(master_ports() if options else []))
@@ -212,7 +212,7 @@ def test_a_load_shape_decides_when_the_run_is_over(tmp_path: Path, stub: StubSer
     assert "loadgate: the suite set exit code 4; the verdict's exit code 0 is used\n" in done.stdout
 
 
-def test_a_run_time_asked_for_ends_a_longer_load_shape(tmp_path: Path, stub: StubServer) -> None:
+def test_an_explicit_run_time_ends_a_longer_load_shape(tmp_path: Path, stub: StubServer) -> None:
     done = foreign(tmp_path, stub, "long", "-t", "1s", TEST_SHAPE="60")
     assert done.returncode == PASS, done.stdout + done.stderr
     run = document(tmp_path)["run"]

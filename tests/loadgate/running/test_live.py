@@ -44,7 +44,7 @@ def shows_rules(rows: list[str]) -> bool:
 @pytest.mark.parametrize(
     ("columns", "lines"), [pytest.param(100, 30, marks=FULL), (40, 12), pytest.param(24, 8, marks=FULL)]
 )
-def test_the_view_is_drawn_in_place_and_leaves_the_terminal_tidy(
+def test_the_view_is_drawn_in_place_and_removed_at_the_end(
     tmp_path: Path, stub: StubServer, columns: int, lines: int
 ) -> None:
     stub.delay_s = 0.15
@@ -66,7 +66,7 @@ def test_the_view_is_drawn_in_place_and_leaves_the_terminal_tidy(
 
 
 @pytest.mark.full
-def test_a_resized_terminal_is_drawn_anew(tmp_path: Path, stub: StubServer) -> None:
+def test_a_resized_terminal_is_redrawn(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     with terminal(tmp_path, "tight", "-t", "20s", "--host", stub.url, columns=100) as shown:
         shown.wait_for(shows_rules, "the rules")
@@ -82,7 +82,7 @@ def test_a_resized_terminal_is_drawn_anew(tmp_path: Path, stub: StubServer) -> N
 
 
 @pytest.mark.full
-def test_ctrl_c_takes_the_view_away_and_gives_the_verdict(tmp_path: Path, stub: StubServer) -> None:
+def test_ctrl_c_removes_the_view_and_prints_the_verdict(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     with terminal(tmp_path, "tight", "-t", "60s", "--host", stub.url) as shown:
         shown.wait_for(shows_rules, "the rules")
@@ -95,7 +95,7 @@ def test_ctrl_c_takes_the_view_away_and_gives_the_verdict(tmp_path: Path, stub: 
 
 
 @pytest.mark.full
-def test_lines_of_locust_go_above_the_view(tmp_path: Path, stub: StubServer) -> None:
+def test_lines_of_locust_are_printed_above_the_view(tmp_path: Path, stub: StubServer) -> None:
     with terminal(tmp_path, "raising", "-t", "6s", "--host", stub.url) as shown:
         shown.wait_for(lambda rows: any("users ·" in row for row in rows), "the view")
         rows = shown.wait_for(lambda rows: sum("the scenario is broken" in row for row in rows) > 1, "log lines")
@@ -119,9 +119,7 @@ def test_lines_of_locust_go_above_the_view(tmp_path: Path, stub: StubServer) -> 
         pytest.param("CI", 200, 40, marks=FULL),
     ],
 )
-def test_plain_lines_where_they_are_asked_for(
-    tmp_path: Path, stub: StubServer, variable: str, columns: int, lines: int
-) -> None:
+def test_plain_lines_on_request(tmp_path: Path, stub: StubServer, variable: str, columns: int, lines: int) -> None:
     stub.delay_s = 0.15
     value = "dumb" if variable == "TERM" else "1"
     environment = clean_env(TERM="xterm") | {variable: value}
@@ -140,7 +138,7 @@ def test_plain_lines_where_they_are_asked_for(
         assert "\x1b" not in shown.raw
 
 
-def test_without_a_terminal_there_are_lines_now_and_then(tmp_path: Path, stub: StubServer) -> None:
+def test_without_a_terminal_lines_are_printed_at_intervals(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     project(tmp_path)
     line = re.compile(
@@ -155,9 +153,7 @@ def test_without_a_terminal_there_are_lines_now_and_then(tmp_path: Path, stub: S
 
 @pytest.mark.full
 @pytest.mark.parametrize("kind", ["xterm", pytest.param("dumb", marks=FULL)])
-def test_a_terminal_that_is_closed_ends_the_run_and_costs_none_of_it(
-    tmp_path: Path, stub: StubServer, kind: str
-) -> None:
+def test_a_closed_terminal_ends_the_run_and_loses_nothing(tmp_path: Path, stub: StubServer, kind: str) -> None:
     with terminal(tmp_path, "roomy", "-t", "60s", "--host", stub.url, TERM=kind) as shown:
         shown.wait_for(lambda rows: re.search(r"4 users.* \d\d+ requests", "\n".join(rows)), "the load")
         shown.close()
@@ -181,9 +177,7 @@ def test_a_run_behind_make_ends_with_its_terminal(tmp_path: Path, stub: StubServ
 
 @pytest.mark.full
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
-def test_a_terminal_without_unicode_shows_the_same_in_its_own_characters(
-    tmp_path: Path, stub: StubServer, encoding: str
-) -> None:
+def test_a_terminal_without_unicode_shows_ascii_characters(tmp_path: Path, stub: StubServer, encoding: str) -> None:
     stub.delay_s = 0.15
     with terminal(tmp_path, "tight", "-t", "5s", "--host", stub.url, PYTHONIOENCODING=encoding) as shown:
         rows = shown.wait_for(lambda rows: any("! FAIL" in row for row in rows), "the rules")
@@ -202,9 +196,7 @@ def test_a_terminal_without_unicode_shows_the_same_in_its_own_characters(
         pytest.param('"$@" >&- 2>&- <&-', "", marks=FULL),
     ],
 )
-def test_an_output_that_cannot_be_written_costs_the_run_nothing(
-    tmp_path: Path, stub: StubServer, shell: str, said: str
-) -> None:
+def test_an_output_error_does_not_affect_the_run(tmp_path: Path, stub: StubServer, shell: str, said: str) -> None:
     project(tmp_path)
     run = loadgate_command("run", "roomy", "-t", "5s", "--host", stub.url)
     done = subprocess.run(

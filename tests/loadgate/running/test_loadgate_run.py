@@ -118,7 +118,7 @@ def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> N
     assert not stubs_of(tmp_path)
 
 
-def test_a_managed_target_that_dies_under_load_fails(tmp_path: Path) -> None:
+def test_a_managed_target_that_crashes_under_load_fails(tmp_path: Path) -> None:
     project(tmp_path, "--die-after", "40")
     done = gate(tmp_path, "run", "roomy", "-t", "40s")
     assert done.returncode == FAIL, done.stdout + done.stderr
@@ -131,7 +131,7 @@ def test_a_managed_target_that_dies_under_load_fails(tmp_path: Path) -> None:
     assert done.stdout.count("the target ended with exit code 3; its last lines:") == 1
 
 
-def test_a_target_whose_log_cannot_be_written_runs_all_the_same(tmp_path: Path) -> None:
+def test_a_target_runs_even_if_its_log_cannot_be_written(tmp_path: Path) -> None:
     settings = TargetSettings(command=[sys.executable, str(STUB)], ready_line=r"http://\S+")
     with managed_target(settings, tmp_path, Path("/dev/full")) as target:
         assert target.url.startswith("http://127.0.0.1:")
@@ -157,7 +157,7 @@ def test_a_target_is_asked_at_its_ready_url_and_never_through_a_proxy(
         pytest.param(["--never-ready"], 1.5, "the target was not ready within 1.5 s", marks=FULL),
     ],
 )
-def test_a_target_that_does_not_come_up_is_said_with_its_last_lines(
+def test_a_target_that_does_not_start_is_reported_with_its_last_lines(
     tmp_path: Path, options: list[str], timeout: float, message: str
 ) -> None:
     project(tmp_path, *options, timeout=timeout)
@@ -168,7 +168,7 @@ def test_a_target_that_does_not_come_up_is_said_with_its_last_lines(
     assert not stubs_of(tmp_path)
 
 
-def test_ctrl_c_while_the_target_starts_leaves_nothing(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_start_of_the_target_leaves_nothing_behind(tmp_path: Path) -> None:
     project(tmp_path, "--never-ready")
     with Started(loadgate_command("run", "roomy"), tmp_path) as started:
         wait_until(lambda: stubs_of(tmp_path), "the target")
@@ -263,7 +263,7 @@ def test_a_host_without_its_scheme_is_bad_usage(tmp_path: Path, command: list[st
         (["--only-summary"], {"LOAD_PROFILE": "slow"}, "slow"),
     ],
 )
-def test_a_run_without_a_profile_takes_that_of_the_environment_or_the_default(
+def test_a_run_without_a_profile_uses_the_environment_or_the_default(
     tmp_path: Path, stub: StubServer, arguments: list[str], env: dict[str, str], profile: str
 ) -> None:
     project(tmp_path)
@@ -272,7 +272,7 @@ def test_a_run_without_a_profile_takes_that_of_the_environment_or_the_default(
     assert (tmp_path / f"reports/performance/{profile}_load_report.html").exists()
 
 
-def test_the_command_that_starts_the_target_is_shown_as_it_is_run(tmp_path: Path) -> None:
+def test_the_command_of_the_target_is_printed(tmp_path: Path) -> None:
     project(tmp_path, "--port-file", "{run_folder}/port")
     done = gate(tmp_path, "run", "roomy", "-t", "1s")
     (line,) = [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("starting the target")]
@@ -280,14 +280,14 @@ def test_the_command_that_starts_the_target_is_shown_as_it_is_run(tmp_path: Path
 
 
 @pytest.mark.full
-def test_a_dead_host_is_refused_before_any_load(tmp_path: Path) -> None:
+def test_an_unreachable_host_is_refused_before_any_load(tmp_path: Path) -> None:
     project(tmp_path)
     done = gate(tmp_path, "run", "roomy", "--host", f"http://127.0.0.1:{free_port()}")
     assert done.returncode == ERROR
     assert "is not reachable (Connection refused)" in done.stderr
 
 
-def test_doctor_names_what_is_missing_and_what_starts_it(tmp_path: Path, stub: StubServer) -> None:
+def test_doctor_names_missing_services_and_their_start_commands(tmp_path: Path, stub: StubServer) -> None:
     closed = free_port()
     checks = f"""
 [[tool.loadgate.doctor]]
@@ -328,7 +328,7 @@ start = "start the queue"
 
 
 @pytest.mark.full
-def test_a_password_in_the_host_is_sent_but_neither_written_nor_shown(tmp_path: Path, stub: StubServer) -> None:
+def test_a_password_in_the_host_is_sent_but_never_written_or_shown(tmp_path: Path, stub: StubServer) -> None:
     check = "[[tool.loadgate.doctor]]\nname = 'API'\nkind = 'http-json'\nwhere = '/status'\nexpect = {status = 'ok'}\n"
     project(tmp_path, extra=check)
     host = stub.url.replace("://", "://ann:s3cr%40t@")
@@ -357,7 +357,7 @@ def test_profiles_are_listed(tmp_path: Path) -> None:
 
 
 @pytest.mark.xdist_group("ours")
-def test_the_report_of_a_run_is_made_anew(ours: Path) -> None:
+def test_the_report_of_a_run_can_be_written_again(ours: Path) -> None:
     folder = run_folder(ours)
     before = {name: (folder / name).read_text() for name in ("report.html", "junit.xml", "summary.md")}
     for name in before:
@@ -367,7 +367,7 @@ def test_the_report_of_a_run_is_made_anew(ours: Path) -> None:
     assert before == {name: (folder / name).read_text() for name in before}
 
 
-def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> None:
+def test_a_report_that_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> None:
     project(tmp_path)
     nested, taken = tmp_path / "nested", tmp_path / "taken"
     write_atomically(nested / "run.json", "[" * 100_000)
@@ -380,7 +380,7 @@ def test_a_report_that_cannot_be_read_or_written_is_a_line(tmp_path: Path) -> No
     assert unwritten.stderr == "loadgate: taken: the files cannot be written: report.html: Is a directory\n"
 
 
-def test_a_history_is_shown_whatever_the_terminal_can_write(tmp_path: Path) -> None:
+def test_the_history_is_shown_in_any_encoding(tmp_path: Path) -> None:
     project(tmp_path)
     data = as_json(synthetic_document(Synthetic(duration_s=5, names=1)))
     data["run"]["profile"]["name"] = "h\u00e9"

@@ -76,7 +76,7 @@ def names(folder: Path) -> set[str]:
     return {item["name"] for item in document(folder)["totals"]["requests"]}
 
 
-def test_a_folder_of_locustfiles_and_a_configuration_file_that_wins_over_the_profile(
+def test_a_folder_of_locustfiles_and_a_configuration_file_that_overrides_the_profile(
     tmp_path: Path, stub: StubServer
 ) -> None:
     suite(tmp_path / "load")
@@ -93,7 +93,7 @@ def test_a_folder_of_locustfiles_and_a_configuration_file_that_wins_over_the_pro
 
 @pytest.mark.full
 @pytest.mark.parametrize("host", ["ws://127.0.0.1:1", "localhost:1883", "grpc://nowhere"])
-def test_hosts_that_are_for_clients_of_the_suites_own(tmp_path: Path, stub: StubServer, host: str) -> None:
+def test_hosts_for_own_clients_of_the_suite(tmp_path: Path, stub: StubServer, host: str) -> None:
     suite(tmp_path, base=stub.url)
     done = gate(tmp_path, "run", "both", "-f", "people.py, zgate.py", "--host", host, LOCUST_USERS="3")
     assert done.returncode == PASS, done.stdout + done.stderr
@@ -105,7 +105,7 @@ def test_hosts_that_are_for_clients_of_the_suites_own(tmp_path: Path, stub: Stub
 
 @pytest.mark.full
 @pytest.mark.parametrize("way", ["LOCUST_HOST", "class", "none needed", "no scheme"])
-def test_a_host_that_locust_finds_by_itself(tmp_path: Path, stub: StubServer, way: str) -> None:
+def test_a_host_from_locusts_own_configuration(tmp_path: Path, stub: StubServer, way: str) -> None:
     suite(
         tmp_path,
         base="" if way != "no scheme" else stub.url,
@@ -122,7 +122,7 @@ def test_a_host_that_locust_finds_by_itself(tmp_path: Path, stub: StubServer, wa
 
 
 @pytest.mark.full
-def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
+def test_a_suite_that_cannot_run_is_one_line(tmp_path: Path) -> None:
     suite(tmp_path)
     dead = f"http://127.0.0.1:{free_port()}"
     for arguments, code, line in (
@@ -142,7 +142,7 @@ def test_what_cannot_be_run_is_said_in_a_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
-def test_requests_of_the_gates_own_never_go_through_a_proxy(tmp_path: Path, stub: StubServer) -> None:
+def test_requests_of_the_gate_never_use_a_proxy(tmp_path: Path, stub: StubServer) -> None:
     suite(tmp_path)
     check = '[[tool.loadgate.doctor]]\nname = "API"\nkind = "http-json"\nwhere = "/x"\nexpect = { status = "ok" }\n'
     (tmp_path / "pyproject.toml").write_text(check)

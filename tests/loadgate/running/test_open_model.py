@@ -33,7 +33,9 @@ def requests_by_stage(run: dict[str, Any]) -> Counter[str]:
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
-def test_arrivals_follow_the_schedule_without_gaps_or_doubles(tmp_path: Path, stub: StubServer, processes: int) -> None:
+def test_arrivals_follow_the_schedule_without_gaps_or_duplicates(
+    tmp_path: Path, stub: StubServer, processes: int
+) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     done = locust(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="rates")
     assert done.returncode == PASS, done.stdout + done.stderr
@@ -57,7 +59,7 @@ def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, st
     assert stub.total > 40
 
 
-def test_what_users_send_before_the_first_arrival_is_in_no_rate(tmp_path: Path, stub: StubServer) -> None:
+def test_requests_before_the_first_arrival_are_in_no_rate(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, "-t", "2s", LOAD_PROFILE="open-starting")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
     run = document(tmp_path)
@@ -68,7 +70,9 @@ def test_what_users_send_before_the_first_arrival_is_in_no_rate(tmp_path: Path, 
     assert overall["requests_per_s"] == (stub.total - before) / 2
 
 
-def test_latency_counts_from_the_intended_start_and_service_time_beside_it(tmp_path: Path, stub: StubServer) -> None:
+def test_latency_counts_from_the_intended_start_and_service_time_from_the_sending(
+    tmp_path: Path, stub: StubServer
+) -> None:
     # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
     stub.freeze_at, stub.freeze_s = 40, 1.5
     done = locust(tmp_path, "--host", stub.url, "-u", "4", "-t", "4s", LOAD_PROFILE="open")
@@ -121,7 +125,7 @@ def test_a_rate_makes_any_profile_an_open_model(tmp_path: Path, stub: StubServer
         ([], "open-nested", "an open model needs subclasses of loadgate.users.BaseUser whose tasks are functions"),
     ],
 )
-def test_what_cannot_be_an_open_model_is_refused(
+def test_an_invalid_open_model_is_refused(
     tmp_path: Path, stub: StubServer, options: list[str], profile: str, message: str
 ) -> None:
     done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE=profile)
@@ -158,7 +162,7 @@ def test_an_abort_rule_ends_the_run_early_with_its_verdict(tmp_path: Path, stub:
 
 
 @pytest.mark.full
-def test_an_abort_by_latency_needs_a_generator_that_is_healthy_then(tmp_path: Path, stub: StubServer) -> None:
+def test_a_latency_rule_aborts_only_with_a_healthy_generator(tmp_path: Path, stub: StubServer) -> None:
     stub.delay_s = 0.15
     done = locust(tmp_path, "--host", stub.url, "-t", "6s", LOAD_PROFILE="abort", TEST_LAG_LIMIT_MS="0")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr

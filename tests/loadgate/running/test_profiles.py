@@ -33,7 +33,7 @@ from tests.loadgate.stub_server import StubServer
         pytest.param(["-u", "1", "-t", "1s"], {"LOAD_PROFILE": ""}, "1 20.0 1 roomy", marks=FULL),
     ],
 )
-def test_defaults_and_what_wins_over_them(
+def test_defaults_and_their_overrides(
     tmp_path: Path, stub: StubServer, options: list[str], env: dict[str, str], shown: str
 ) -> None:
     done = locust(tmp_path, "-s", "0", *options, TARGET_HOST=stub.url, TEST_SHOWN_OPTIONS="1", **env)
@@ -56,7 +56,7 @@ def test_defaults_and_what_wins_over_them(
         ),
     ],
 )
-def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
+def test_each_mistake_in_the_suite_is_one_line_and_no_request_is_sent(
     tmp_path: Path, stub: StubServer, profile: str, lines: list[str]
 ) -> None:
     done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE=profile)
@@ -70,13 +70,13 @@ def test_a_mistake_in_the_suite_is_a_line_each_and_no_request(
 
 
 @pytest.mark.parametrize("env", [{}, {"LOCUST_RUN_TIME": "0"}])
-def test_a_run_time_of_nothing_is_refused(tmp_path: Path, stub: StubServer, env: dict[str, str]) -> None:
+def test_a_run_time_of_zero_is_refused(tmp_path: Path, stub: StubServer, env: dict[str, str]) -> None:
     done = locust(tmp_path, "--host", stub.url, *([] if env else ["-t", "0s"]), **env)
     assert (done.returncode, stub.total) == (USAGE, 0), done.stderr
     assert "loadgate: -t, --run-time: a run time must be above 0, such as 30s" in done.stderr.splitlines()
 
 
-def test_no_host_is_a_line(tmp_path: Path) -> None:
+def test_a_missing_host_is_one_line(tmp_path: Path) -> None:
     done = locust(tmp_path)
     assert done.returncode == USAGE
     assert "loadgate: no host to test: use --host or set TARGET_HOST" in done.stderr

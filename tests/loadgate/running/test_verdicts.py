@@ -62,7 +62,7 @@ def test_a_fast_target_passes_and_every_request_is_in_the_record(passed: Passed)
     assert 'tests="2" failures="0" errors="0"' in (run_folder(passed.folder) / "junit.xml").read_text()
 
 
-def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer) -> None:
+def test_a_duplicate_rule_counts_once(tmp_path: Path, stub: StubServer) -> None:
     locust(tmp_path, "--host", stub.url, LOAD_PROFILE="repeating")
     rules = [rule["rule"] for rule in document(tmp_path)["verdict"]["rules"]]
     assert rules == ["quick: p95 < 5000ms", "overall: failures < 10%"]
@@ -72,9 +72,7 @@ def test_a_rule_that_is_given_again_is_one_rule(tmp_path: Path, stub: StubServer
 
 
 @pytest.mark.parametrize("fail_every", [0, 1])
-def test_requests_of_plain_locust_users_name_their_traces_too(
-    tmp_path: Path, stub: StubServer, fail_every: int
-) -> None:
+def test_requests_of_plain_locust_users_have_traces(tmp_path: Path, stub: StubServer, fail_every: int) -> None:
     stub.fail_every = fail_every
     locust(tmp_path, "--host", stub.url, LOAD_PROFILE="plain")
     run = document(tmp_path)
@@ -116,7 +114,7 @@ def test_a_run_without_a_request_is_inconclusive(tmp_path: Path, stub: StubServe
     assert document(tmp_path)["verdict"]["reason"] == "no request was recorded"
 
 
-def test_a_dead_target_is_one_line_and_no_load(tmp_path: Path) -> None:
+def test_an_unreachable_target_is_one_line_and_no_load(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     done = locust(tmp_path, "--host", url, LOAD_PROFILE="roomy")
     assert done.returncode == ERROR
@@ -126,7 +124,7 @@ def test_a_dead_target_is_one_line_and_no_load(tmp_path: Path) -> None:
     assert not (tmp_path / "reports").exists()
 
 
-def test_slow_requests_in_flight_at_the_end_are_waited_for(tmp_path: Path, stub: StubServer) -> None:
+def test_the_run_waits_for_slow_requests_in_flight(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="slow")
     assert done.returncode == PASS, done.stdout + done.stderr
     overall = document(tmp_path)["totals"]["overall"]
@@ -135,7 +133,7 @@ def test_slow_requests_in_flight_at_the_end_are_waited_for(tmp_path: Path, stub:
     assert overall["success_ms"]["min"] >= 2500
 
 
-def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tmp_path: Path, stub: StubServer) -> None:
+def test_a_request_without_a_response_is_a_failure_with_its_waiting_time(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, "--stop-timeout", "1", LOAD_PROFILE="hanging")
     assert done.returncode == FAIL, done.stdout + done.stderr
     run = document(tmp_path)
@@ -146,7 +144,7 @@ def test_a_request_that_never_comes_back_is_a_failure_with_the_time_it_waited(tm
 
 
 @pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
-def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
+def test_no_request_in_flight_is_lost_for_any_client_or_greenlet(
     tmp_path: Path, stub: StubServer, processes: list[str]
 ) -> None:
     more = [*processes, *(master_ports() if processes else [])]
@@ -171,7 +169,7 @@ def test_no_request_in_flight_is_lost_whatever_client_or_greenlet_sent_it(
     assert {example["trace_id"] for example in examples} <= sent
 
 
-def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
+def test_exceptions_of_user_code_are_recorded_and_prevent_a_pass(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, LOAD_PROFILE="raising")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     run = document(tmp_path)
@@ -185,9 +183,7 @@ def test_exceptions_of_user_code_are_kept_and_prevent_a_pass(tmp_path: Path, stu
 
 
 @pytest.mark.parametrize("processes", [[], pytest.param(["--processes", "2"], marks=FULL)])
-def test_a_sample_that_cannot_be_true_is_rejected_and_reported_and_the_run_is_judged(
-    tmp_path: Path, stub: StubServer, processes: list[str]
-) -> None:
+def test_an_impossible_sample_is_rejected_and_reported(tmp_path: Path, stub: StubServer, processes: list[str]) -> None:
     more = [*processes, *(master_ports() if processes else [])]
     done = locust(tmp_path, "--host", stub.url, *more, LOAD_PROFILE="rejected")
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr

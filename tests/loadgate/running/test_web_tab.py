@@ -33,7 +33,7 @@ def state(ui: WebUi) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("base", ["", pytest.param("/load", marks=FULL)])
-def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: StubServer, base: str) -> None:
+def test_the_tab_shows_the_live_rules_and_then_the_verdict(tmp_path: Path, stub: StubServer, base: str) -> None:
     stub.delay_s = 0.15
     with web_ui(tmp_path, "--host", stub.url, base=base, LOAD_PROFILE="tight") as (ui, _):
         assert '"key": "loadgate"' in ui.get("/")
@@ -60,7 +60,7 @@ def test_the_tab_has_the_rules_live_and_then_the_verdict(tmp_path: Path, stub: S
         wait_until(lambda: rows(ui) and rows(ui)[-1]["rule"] != "the run", "the next run")
 
 
-def test_the_rules_are_there_until_the_verdict_is_and_the_page_goes_on_asking(tmp_path: Path, stub: StubServer) -> None:
+def test_the_rules_are_shown_until_the_verdict_and_the_page_keeps_polling(tmp_path: Path, stub: StubServer) -> None:
     with web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="tight") as (ui, _):
         ui.start(stub.url)
         wait_until(lambda: len(rows(ui)) == 2, "the rules")
@@ -78,9 +78,7 @@ def test_the_rules_are_there_until_the_verdict_is_and_the_page_goes_on_asking(tm
 
 
 @pytest.mark.full
-def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that_runs(
-    tmp_path: Path, stub: StubServer
-) -> None:
+def test_another_profile_in_the_web_ui_is_refused(tmp_path: Path, stub: StubServer) -> None:
     form = {"user_count": 4, "spawn_rate": 20, "host": stub.url, "run_time": "1m"}
     with web_ui(tmp_path, "--host", stub.url, LOAD_PROFILE="roomy") as (ui, _):
         page = ui.get("/")
@@ -101,7 +99,7 @@ def test_a_profile_typed_into_the_web_ui_is_refused_where_it_is_not_the_one_that
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=FULL)])
-def test_an_edit_marks_the_requests_on_the_way_as_ramp(tmp_path: Path, stub: StubServer, processes: int) -> None:
+def test_an_edit_of_the_users_starts_a_ramp(tmp_path: Path, stub: StubServer, processes: int) -> None:
     several = ["--processes", "2", *master_ports()] if processes == 2 else []
     with web_ui(tmp_path, "--host", stub.url, *several, LOAD_PROFILE="roomy") as (ui, _):
 

@@ -46,7 +46,7 @@ def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
 
 
 @pytest.mark.full
-def test_measures_of_processes_merge_exactly_and_count_as_no_requests(tmp_path: Path, stub: StubServer) -> None:
+def test_measures_of_processes_merge_exactly_and_are_not_requests(tmp_path: Path, stub: StubServer) -> None:
     processes = ["--processes", "2", *master_ports()]
     done = locust(tmp_path, "--host", stub.url, "-t", "4s", *processes, LOAD_PROFILE="measuring")
     assert done.returncode == PASS, done.stdout + done.stderr
@@ -63,7 +63,7 @@ def test_measures_of_processes_merge_exactly_and_count_as_no_requests(tmp_path: 
 
 
 @pytest.mark.full
-def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: StubServer) -> None:
+def test_the_run_waits_for_requests_in_flight_in_workers(tmp_path: Path, stub: StubServer) -> None:
     done = locust(tmp_path, "--host", stub.url, "--processes", "2", *master_ports(), LOAD_PROFILE="slow")
     assert done.returncode == PASS, done.stdout + done.stderr
     assert document(tmp_path)["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
@@ -71,7 +71,9 @@ def test_requests_in_flight_in_workers_are_waited_for(tmp_path: Path, stub: Stub
 
 @pytest.mark.full
 @pytest.mark.parametrize("skew_s", [-200, 7])
-def test_a_worker_whose_clock_is_off_counts_in_its_masters_time(tmp_path: Path, stub: StubServer, skew_s: int) -> None:
+def test_requests_of_a_worker_with_clock_skew_have_the_masters_time(
+    tmp_path: Path, stub: StubServer, skew_s: int
+) -> None:
     bind_host, host, bind, port, _, _ = master_ports()
     for name in ("one", "two", "master"):
         (tmp_path / name).mkdir()
@@ -95,7 +97,7 @@ def test_a_worker_whose_clock_is_off_counts_in_its_masters_time(tmp_path: Path, 
     assert ("behind" in note) is (skew_s < 0)
 
 
-def test_a_master_with_two_workers_judges_alone(tmp_path: Path, stub: StubServer) -> None:
+def test_only_the_master_judges_a_run_with_two_workers(tmp_path: Path, stub: StubServer) -> None:
     bind_host, host, bind, port, _, _ = master_ports()
     for name in ("one", "two", "master"):
         (tmp_path / name).mkdir()

@@ -20,7 +20,7 @@ FOREVER = math.inf
         ("20..0/S OVER 10s", [RateSegment(20, 0, 10), RateSegment(0, 0, FOREVER)]),
     ],
 )
-def test_a_rate_is_read_as_it_is_written(text: str, segments: list[RateSegment]) -> None:
+def test_valid_rates_are_parsed(text: str, segments: list[RateSegment]) -> None:
     assert parse_rate(text) == ArrivalSchedule(tuple(segments))
 
 
@@ -41,7 +41,7 @@ def test_a_rate_is_read_as_it_is_written(text: str, segments: list[RateSegment])
         ("10..20/s over 2m and on", "is not an arrival rate"),
     ],
 )
-def test_a_bad_rate_is_one_line_that_says_what_to_write(text: str, part: str) -> None:
+def test_an_invalid_rate_is_one_line_with_examples(text: str, part: str) -> None:
     with pytest.raises(ValueError, match=r".") as refusal:
         parse_rate(text)
 
@@ -76,7 +76,7 @@ def test_a_constant_rate_is_evenly_spaced(rate: float) -> None:
         ("20..0/s over 10s", 1000, 100),
     ],
 )
-def test_how_many_arrive_before_a_time(text: str, elapsed_s: float, count: int) -> None:
+def test_the_number_of_arrivals_before_a_time(text: str, elapsed_s: float, count: int) -> None:
     assert parse_rate(text).count_before(elapsed_s) == count
 
 
@@ -121,7 +121,7 @@ def test_counting_and_timing_agree_at_every_arrival(schedule: ArrivalSchedule) -
             assert schedule.count_before(start_s - 1e-4) <= index
 
 
-def test_a_schedule_that_ends_brings_no_more() -> None:
+def test_a_schedule_that_has_ended_has_no_more_arrivals() -> None:
     schedule = ArrivalSchedule((RateSegment(10, 10, 2),))
 
     assert schedule.start_s(19) == pytest.approx(1.9)
@@ -133,7 +133,7 @@ def test_a_schedule_that_ends_brings_no_more() -> None:
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
 @pytest.mark.parametrize("workers", [1, 2, 3, 7])
-def test_the_shares_of_all_workers_are_the_whole_without_gaps_or_doubles(
+def test_the_shares_of_all_workers_cover_the_schedule_without_gaps_or_duplicates(
     schedule: ArrivalSchedule, workers: int
 ) -> None:
     shares = [WorkerShare(schedule, worker, workers) for worker in range(workers)]
@@ -164,6 +164,6 @@ def test_the_pacer_waits_catches_up_and_stops(elapsed_s: float, started: int, wa
 
 
 @pytest.mark.parametrize(("worker", "workers"), [(-1, 2), (2, 2), (0, 0)])
-def test_a_worker_that_is_not_there_is_refused(worker: int, workers: int) -> None:
+def test_a_worker_number_out_of_range_is_refused(worker: int, workers: int) -> None:
     with pytest.raises(ValueError, match=f"worker {worker} is not one of"):
         WorkerShare(parse_rate("1/s"), worker, workers)

@@ -25,7 +25,7 @@ def profile(**changes: Any) -> LoadProfile:
     return LoadProfile(**(fields | changes))
 
 
-def test_a_profile_of_six_fields_is_sound() -> None:
+def test_a_profile_with_six_fields_is_valid() -> None:
     custom = profile()
 
     custom.validate(CLASSES)
@@ -34,7 +34,7 @@ def test_a_profile_of_six_fields_is_sound() -> None:
     assert custom.own_limits is None
 
 
-def test_a_run_time_may_be_a_number_of_seconds() -> None:
+def test_a_run_time_can_be_a_number_of_seconds() -> None:
     assert profile(run_time=90).run_time_text == "1m30s"
 
 
@@ -94,7 +94,7 @@ def test_a_problem_is_one_line_with_the_profile_and_what_to_change(changes: dict
     assert "\n" not in str(refusal.value)
 
 
-def test_all_problems_come_at_once() -> None:
+def test_all_problems_are_reported_together() -> None:
     limits: dict[str, Any] = {"thresholds": {"auth": 1}, "rules": ["auth: p95 < 500", "auth: speed < 1s"]}
     problems = profile(users=0, spawn_rate=0, run_time="x", weight_config={"A": 1}, stages="1m", **limits)
 
@@ -123,7 +123,7 @@ def test_stages_replace_the_run_time() -> None:
         ({"stages": [Stage("1m", users=10), Stage("30s", users=40)], "spawn_rate": 1}, "40 users, 1/s, 1 min 30 s"),
     ],
 )
-def test_a_load_is_said_in_a_few_words(changes: dict[str, Any], text: str) -> None:
+def test_a_load_has_a_short_summary(changes: dict[str, Any], text: str) -> None:
     assert profile(**changes).load_text == text
 
 
@@ -167,7 +167,7 @@ def test_a_rate_marks_its_ramp_and_then_the_steady_load() -> None:
     assert open_stage_starts(parse_rate("10/s")) == [(0, "steady")]
 
 
-def test_a_profile_may_bring_its_own_rules() -> None:
+def test_a_profile_can_have_its_own_rules() -> None:
     own = profile(thresholds={"auth_p95_ms": 900}, rules=["auth: max < 3s"]).own_limits
 
     assert own == ({"auth_p95_ms": 900}, ["auth: max < 3s"])

@@ -19,7 +19,7 @@ def test_every_class_has_a_user(users: int) -> None:
     assert counts.total() == users
 
 
-def test_the_heaviest_come_first_when_users_are_few() -> None:
+def test_the_heaviest_classes_come_first() -> None:
     assert list(islice(weighted_order(SPIKE.items()), 2)) == ["auth", "health"]
 
 
@@ -30,6 +30,6 @@ def test_shares_follow_the_weights() -> None:
         assert counts[name] == pytest.approx(total * weight / 82, abs=3)
 
 
-def test_classes_without_weight_never_come() -> None:
+def test_classes_without_weight_never_appear() -> None:
     assert set(islice(weighted_order([("a", 1), ("b", 0)]), 20)) == {"a"}
     assert list(weighted_order([("b", 0)])) == []

@@ -1,11 +1,11 @@
-"""The pure rooms can be read and tested alone: they import no clock, no network and no file system."""
+"""Check that pure packages import no clock, no network and no file system."""
 
 import ast
 from pathlib import Path
 
 import loadgate
 
-PURE_ROOMS = ("recorder", "rules", "shape", "analysis")
+PURE_PACKAGES = ("recorder", "rules", "shape", "analysis")
 FORBIDDEN = {"locust", "gevent", "socket", "threading", "time", "datetime", "requests", "os"}
 
 
@@ -19,9 +19,9 @@ def imports_of(path: Path) -> set[str]:
     return modules
 
 
-def test_the_pure_rooms_import_no_clock_and_no_network() -> None:
+def test_pure_packages_import_no_clock_and_no_network() -> None:
     root = Path(loadgate.__file__).parent
-    for room in PURE_ROOMS:
-        files = list((root / room).rglob("*.py"))
-        assert files, room
+    for package in PURE_PACKAGES:
+        files = list((root / package).rglob("*.py"))
+        assert files, package
         assert {path.name: found for path in files if (found := imports_of(path) & FORBIDDEN)} == {}
