@@ -19,7 +19,7 @@ from loadgate.run.state import Run
 
 
 def cause_of_end(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
-    """Return the cause of the end of the load, if Locust has ended it and not the gate.
+    """Return the cause of the end of a load that the gate did not end.
 
     `is_interrupted` is also true on a worker that was stopped by its master.
     """

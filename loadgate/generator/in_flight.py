@@ -64,7 +64,7 @@ def _open() -> dict[object, gevent.Greenlet]:
 def record_unanswered(
     session: Any, began: float, *, method: str, url: str, name: str | None, context: dict[str, Any]
 ) -> None:
-    """Record a cut off request as failed. Its latency is the time that it waited."""
+    """Record a cut-off request as failed. Its latency is the time that it waited."""
     waited_ms = (time.perf_counter() - began) * 1000
     session.request_event.fire(
         request_type=method,

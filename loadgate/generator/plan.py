@@ -83,7 +83,7 @@ def _fewer_users(choice: Choice, environment: Environment) -> str:
 
 
 def _groups_without_users(choice: Choice, environment: Environment) -> frozenset[str]:
-    """Return the profile's groups without users. A run with fewer users or classes than its profile has some."""
+    """Return the groups without users. Empty unless the run has fewer users or classes than its profile."""
     options = environment.parsed_options
     if not getattr(options, "user_classes", None) and not _fewer_users(choice, environment):
         return frozenset()

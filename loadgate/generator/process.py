@@ -1,4 +1,4 @@
-"""A Locust process with a gate: the base class, and the worker. The other kinds are in `judging`."""
+"""A Locust process with a gate: the base class, and the worker. `judging` has the others."""
 
 from __future__ import annotations
 

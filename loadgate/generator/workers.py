@@ -95,7 +95,7 @@ class WorkerSide:
         active.run.schedule_stages((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
-        # On this worker, arrivals of a class without users would wait forever.
+        # Arrivals of a class that has no users on this worker would wait forever.
         here = {name for name, count in self._runner.user_classes_count.items() if count}
         active.pacer.start(
             share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]

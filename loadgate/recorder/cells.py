@@ -43,7 +43,7 @@ class SeriesKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RollUp:
-    """A rule that merges cells more than `older_than_s` older than the newest one into slots of `width_s`."""
+    """A step that merges cells into slots of `width_s` if they are more than `older_than_s` older than the newest."""
 
     older_than_s: int
     width_s: int

@@ -57,7 +57,7 @@ class SlowestRequests:
         """The lowest latency of the slowest requests. A faster request need not be offered."""
 
     def offer(self, request: Exemplar) -> None:
-        """Keep a request if it is among the slowest. Of equal latencies, those that started first are kept."""
+        """Keep a request if it is among the slowest. Among equal latencies, the first to start are kept."""
         insort(self._kept, request, key=_by_latency)
         if len(self._kept) >= SLOWEST:
             del self._kept[SLOWEST:]

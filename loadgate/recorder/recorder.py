@@ -130,7 +130,7 @@ class Recorder:
         return True
 
     def lost_reports(self) -> list[LostReports]:
-        """Return the workers with a missing or no final report. Call it after the run."""
+        """Return the workers whose reports are incomplete. Call it after the run."""
         return self._reports.lost()
 
     # JSON form
@@ -177,7 +177,7 @@ class Recorder:
         return sorted({key.group for key in self._series if key.group})
 
     def names(self) -> list[str]:
-        """Return the request names, sorted. A name that is used with several methods has the method before it."""
+        """Return the request names, sorted. If several methods share a name, the method precedes it."""
         return sorted(self._indexed.by_label)
 
     def requests(self) -> list[RequestName]:

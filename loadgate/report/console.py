@@ -58,7 +58,7 @@ def _cells(rule: RuleRecord) -> tuple[str, ...]:
 
 
 def _details(document: RunDocument, rule: RuleRecord) -> list[str]:
-    """Return the lines below the row of a rule that did not pass or that passed narrowly: the reasons."""
+    """Return the reasons below the row of a rule that did not pass or that passed narrowly."""
     interval = rule.interval
     is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule.limit)
     if rule.outcome == "pass" and not is_close and _holds_with_the_ramp(rule):

@@ -74,5 +74,5 @@ def _valid(text: str) -> str:
 
 
 def _is_surrogate(char: str) -> bool:
-    """Return whether it is a lone surrogate, which no encoding can write."""
+    """Return whether the character is a lone surrogate, which cannot be encoded."""
     return "\ud800" <= char <= "\udfff"

@@ -50,7 +50,7 @@ def _bound_ms(quantile: float, latencies: LatencySketch, late_ms: float, lags: C
 
 
 def all_lags(lags: RecorderView | None, stages: Collection[str] | None) -> list[LatencySketch]:
-    """Return the lags of these stages, one sketch for each way of measuring them."""
+    """Return the lags of these stages, one sketch for each kind of measurement."""
     return [lags.totals(name, stages).success for name in lags.names()] if lags else []
 
 
@@ -61,7 +61,7 @@ class LagSlots:
         self._slots = [lags.time_slots(name, stages, since_s) for name in lags.names()] if lags else []
 
     def within(self, window: Window) -> list[LatencySketch]:
-        """Return the lags of a window, one sketch for each way of measuring them."""
+        """Return the lags of a window, one sketch for each kind of measurement."""
         return [_sum(slots, window.start_s, window.start_s + window.length_s) for slots in self._slots]
 
 

@@ -18,7 +18,7 @@ class Reading:
 
 
 def read(rule: Rule, totals: Totals, duration_s: float) -> Reading:
-    """Read the rule's metric from requests that took `duration_s` seconds in total."""
+    """Read the rule's metric from the requests of a period of `duration_s`."""
     if rule.metric.kind.is_latency:
         return _read_latency(rule.metric, totals)
     if rule.metric.kind is MetricKind.FAILURES:

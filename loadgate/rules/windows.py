@@ -32,7 +32,7 @@ def fill_gaps(slots: Sequence[TimeSlot], first_s: int, end_s: int) -> list[TimeS
 def full_windows(slots: Sequence[TimeSlot], length_s: int) -> Iterator[Window]:
     """Yield every window of `length_s` over adjacent slots. A window starts at each slot.
 
-    A window ends with the slot that completes it. It is therefore longer where old slots were merged into wider ones.
+    A window ends with the slot that completes it. It is therefore longer if old slots were merged into wider ones.
     """
     queue = _SlidingTotals()
     covered_s, end = 0, 0

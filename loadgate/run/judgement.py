@@ -53,7 +53,7 @@ class EndedBy(StrEnum):
 
     @property
     def ending(self) -> Ending:
-        """Return how the run ended. A run that its suite or its shape stops counts as completed."""
+        """Return how the run ended. If the suite or its shape stops a run, it is completed."""
         return {EndedBy.RULE: Ending.ABORTED, EndedBy.INTERRUPT: Ending.INTERRUPTED}.get(self, Ending.COMPLETED)
 
 
@@ -199,7 +199,7 @@ def unsent_notes(counters: Mapping[str, int]) -> list[str]:
 
 
 def names_note(recorder: Recorder) -> str | None:
-    """Return a sentence on too many request names. `None` if there are not too many."""
+    """Return a sentence if there are too many request names, else `None`."""
     names = recorder.names()
     if len(names) <= MANY_NAMES:
         return None

@@ -33,7 +33,7 @@ class Body:
         raise NotImplementedError
 
     def settle(self, meta: dict[str, Any]) -> None:
-        """Set the latency of the request to end at the last read. If nothing was read, mark it with FIRST_BYTE."""
+        """Set the latency to the time until the last read. Mark the request with FIRST_BYTE if nothing was read."""
         if self.read_s is not None:
             meta["response_time"] = (self.read_s - self._began) * 1000
         elif not self.is_over:

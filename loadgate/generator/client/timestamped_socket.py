@@ -87,7 +87,7 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
             return
         if self._timer_s != timeout_s:
             self._timer_s, self._timer = timeout_s, self.hub.loop.timer(timeout_s, timeout_s)
-        # Fast path: one timer for all requests of a connection takes 21,000 of 365,000 instructions off each.
+        # Fast path: one timer for all requests of a connection saves 21,000 of 365,000 instructions per request.
         self._timer.again(gevent.getcurrent().throw, TimeoutError, "timed out", update=True)
         try:
             self.hub.wait(watcher)
