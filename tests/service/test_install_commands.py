@@ -46,6 +46,12 @@ def test_the_extras_that_texts_name_exist() -> None:
     assert named <= known.keys() | {"kind"}
 
 
+def test_a_page_that_shows_otel_names_the_packages_it_needs() -> None:
+    pages = {name: text for name, text in texts() if name.endswith(".md") and "--otel\n" in text}
+    assert "docs/performance-testing.md" in pages
+    assert [name for name, text in pages.items() if "poetry install -E telemetry" not in text] == []
+
+
 def test_the_pattern_finds_each_way_to_write_it() -> None:
     for text in (
         "pip install 'inference-core[gemini]'",

@@ -85,6 +85,14 @@ async def test_S18_what_one_network_has_hashed_is_limited_on_every_route(start_a
         assert (await api.at(f"{new_network()}.1").post("/auth/reset-password", mailed)).status_code == 200
 
 
+async def test_S18_registrations_that_tell_nothing_are_limited_too(start_app: AppFactory, sent: SentTasks) -> None:
+    async with start_app(hide_existing_accounts=True, passwords_per_network_per_minute=2) as api:
+        here = api.at(f"{new_network()}.1")
+        statuses = [(await here.post("/auth/register", new_registration())).status_code for _ in range(3)]
+        assert statuses == [202, 202, 429]
+        assert len(sent) == 2
+
+
 async def test_S07_a_made_up_token_causes_no_hashing_and_no_write(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     async def refuse(_: str) -> str:
         raise AssertionError("hashed")
