@@ -1,7 +1,8 @@
 """Python programs started by forking a process that has already imported what they need.
 
-A Locust process spends more than a second on its imports, which is most of what many tests took. What is forked is the
-same program: its arguments, environment, folder, streams, signals and exit code are those of a process of its own.
+A Locust process, an API or a worker spends more than a second on its imports, which is most of what many tests took.
+What is forked is the same program: its arguments, environment, folder, streams, signals and exit code are those of a
+process of its own.
 """
 
 from __future__ import annotations
@@ -23,11 +24,21 @@ from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCUST = ("locust.main", "gevent.fileobject", "gevent.resolver.thread", "loadgate.generator.plugin", "loadgate.users")
-MODULES = {"locust": LOCUST} | {name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")}
+# None of them reads a setting when it is imported: `tests.support.service_app` and `celery_main` do.
+SERVICE = (
+    *("uvicorn.main", "uvicorn.loops.uvloop", "uvicorn.protocols.websockets.websockets_sansio_impl"),
+    *("inference_core.main_factory", "sqlalchemy.dialects.sqlite.aiosqlite", "kombu.transport.redis"),
+    *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
+    *(f"inference_core.celery.{name}" for name in ("beacon", "dead_letters", "pool", "shutdown", "tasks", "transport")),
+    *("inference_core.llm.ended_tasks", "inference_core.llm.tasks", "inference_core.mail.tasks"),
+)
+MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE} | {
+    name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")
+}
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
 
-AT_START = re.compile(r"PYTHON|TEST_CLOCK_SKEW_S")
-"""Variables that are read when Python starts, or before anything is imported."""
+AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR|TEST_CLOCK_SKEW_S")
+"""Variables that are read when a program starts, or when a module is imported."""
 
 
 class Preloaded:
@@ -61,8 +72,10 @@ def preloaded(modules: tuple[str, ...]) -> Preloaded:
 
 def modules_for(command: Sequence[str], env: Mapping[str, str]) -> tuple[str, ...] | None:
     """The modules that a command line is to find imported; `None` where it needs an interpreter of its own."""
-    early = {name for name in env if AT_START.match(name) and env[name] != os.environ.get(name)}
-    if command[0] != sys.executable or early:
+    known = {**os.environ, "PYTHONPATH": str(ROOT)}
+    early = {name for name in env if AT_START.match(name) and env[name] not in {os.environ.get(name), known.get(name)}}
+    # Each process of a server with several starts an interpreter of its own.
+    if command[0] != sys.executable or early or "--workers" in command:
         return None
     return MODULES.get(command[2]) if command[1] == "-m" else LOCUST
 

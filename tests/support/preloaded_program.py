@@ -65,6 +65,7 @@ def run(program: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(program["env"])
     os.chdir(program["cwd"])
+    sys.path[1:1] = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
     option, *arguments = program["argv"]
     if option == "-m":
         module, *rest = arguments

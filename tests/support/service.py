@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from inference_core.stack.ports import free_port, is_listening
+from tests.support.preloaded import Program, start
 from tests.support.processes import stop, wait_until
 from tests.support.servers.sqlite import migrate
 
@@ -51,7 +51,7 @@ def service_env(folder: Path, redis_url: str, **extra: str) -> dict[str, str]:
 class ServiceProcess:
     """A running process of the service and its log."""
 
-    process: subprocess.Popen[bytes]
+    process: Program
     log: Path
 
     @property
@@ -92,7 +92,8 @@ def api_process(
     """uvicorn with the service, answering when given."""
     port = port or free_port()
     command = [sys.executable, "-m", "uvicorn", app, "--port", str(port), *arguments]
-    with _process(folder, f"api-{port}.log", command, env) as (process, log):
+    log = folder / f"api-{port}.log"
+    with _process(log, command, env) as process:
         api = ApiProcess(process, log, f"http://127.0.0.1:{port}")
         wait_until(lambda: process.poll() is not None or answers(api), within_s=START_S, what="the API answering")
         assert process.poll() is None, api.tail()
@@ -107,10 +108,12 @@ def worker_process(
     app = "tests.support.service_tasks:celery_app"
     options = ("--loglevel=info", f"--concurrency={concurrency}", "--hostname", f"celery@{name}", "--without-mingle")
     command = [sys.executable, "-m", "celery", "-A", app, "worker", *options, *arguments]
-    with _process(folder, f"worker-{name}.log", command, env) as (process, log):
+    log = folder / f"worker-{name}.log"
+    written = log.stat().st_size if log.exists() else 0  # by an earlier worker of this name
+    with _process(log, command, env) as process:
         worker = ServiceProcess(process, log)
         wait_until(
-            lambda: process.poll() is not None or " ready." in log.read_text(errors="replace"),
+            lambda: process.poll() is not None or b" ready." in log.read_bytes()[written:],
             within_s=START_S,
             what="the worker ready",
         )
@@ -119,14 +122,11 @@ def worker_process(
 
 
 @contextmanager
-def _process(
-    folder: Path, log_name: str, command: list[str], env: Mapping[str, str]
-) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
-    log = folder / log_name
+def _process(log: Path, command: list[str], env: Mapping[str, str]) -> Iterator[Program]:
     with log.open("ab") as stream:
-        process = subprocess.Popen(command, env=dict(env), cwd=folder, stdout=stream, stderr=stream)
+        process = start(command, cwd=log.parent, env=env, stdout=stream, stderr=stream)
         try:
-            yield process, log
+            yield process
         finally:
             stop(process, grace_s=20.0)
 
