@@ -16,7 +16,6 @@ from inference_core.llm.config.schema import Timeouts
 from inference_core.llm.errors import ProviderError
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.patience import Deadline
-from inference_core.llm.providers import anthropic, gemini, openai_compatible
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.types import ChatRequest, Message, ModelCall, Provider, SamplingParams, StreamItem, Token, Usage
 
@@ -52,16 +51,19 @@ def client_of(handler: Handler) -> httpx2.AsyncClient:
 
 
 def provider_of(handler: Handler) -> OpenAICompatibleProvider:
-    with reaching(handler):
+    with reaching(handler, "openai_compatible"):
         return OpenAICompatibleProvider("p", "http://127.0.0.1:9/v1", None, connect_s=1)
 
 
 @contextmanager
-def reaching(handler: Handler) -> Iterator[None]:
-    """Providers that are made inside have this server instead of a network."""
+def reaching(handler: Handler, *kinds: str) -> Iterator[None]:
+    """Providers of these kinds that are made inside have this server instead of a network.
+
+    Only they are imported: a vendor's client takes seconds.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        for module in (openai_compatible, anthropic, gemini):
-            patch.setattr(module, "http_client", lambda *_, **__: client_of(handler))
+        for kind in kinds:
+            patch.setattr(f"inference_core.llm.providers.{kind}.http_client", lambda *_, **__: client_of(handler))
         yield
 
 

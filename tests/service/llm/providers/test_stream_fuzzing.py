@@ -230,7 +230,7 @@ def test_the_vendors_own_clients_fail_as_providers_only(runner: asyncio.Runner, 
     def next_answer(request: httpx2.Request) -> httpx2.Response:
         return answering(answers.pop())(request)
 
-    with reaching(next_answer):
+    with reaching(next_answer, "openai_compatible", "anthropic", "gemini"):
         provider = wire.provider("http://127.0.0.1:9")
 
     @deterministic
