@@ -20,8 +20,8 @@ MAX_SECONDS = 2.0
 MAX_MEMORY_MB = 200
 MAX_PAGE_BYTES = 1_500_000
 
-# In a process of its own, for its peak of memory; the better of two, and in units of what a plain loop takes there,
-# because tests share their machine with others.
+# In a process of its own, for its peak of memory. Tests share their machine with others: the time is in units of what a
+# plain loop takes there, and the better of two if the first was too long.
 BUILD = """
 import json, resource, sys, time
 from pathlib import Path
@@ -47,9 +47,12 @@ def peak_mb():
         return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
 
-took_s, page = min(build(), build())
+max_s = float(sys.argv[3]) * max(1.0, loop() / float(sys.argv[4]))
+took_s, page = build()
+if took_s >= max_s:
+    took_s, page = build()
 Path(sys.argv[2]).write_text(page)
-print(json.dumps({"took_s": took_s, "loop_s": loop(), "memory_mb": peak_mb()}))
+print(json.dumps({"took_s": took_s, "max_s": max_s, "memory_mb": peak_mb()}))
 """
 LOOP_S = 0.06
 
@@ -64,12 +67,13 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.full
 def test_the_report_of_a_day_is_written_quickly_and_is_small(day: Path) -> None:
-    command = [sys.executable, "-c", BUILD, str(day / "run.json"), str(day / "report.html")]
+    limits = (str(MAX_SECONDS), str(LOOP_S))
+    command = [sys.executable, "-c", BUILD, str(day / "run.json"), str(day / "report.html"), *limits]
     done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
 
     assert found["memory_mb"] < MAX_MEMORY_MB
-    assert found["took_s"] < MAX_SECONDS * max(1.0, found["loop_s"] / LOOP_S), found
+    assert found["took_s"] < found["max_s"], found
     page = (day / "report.html").read_text(encoding="utf-8")
     assert len(page) < MAX_PAGE_BYTES
     told = text_of(page)
