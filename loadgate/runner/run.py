@@ -67,14 +67,14 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     """
     locustfile = suite_files(request.locustfile, project)
     host = request.host or os.environ.get("TARGET_HOST")
+    if host and is_http(host) and (problem := host_problem(host)):
+        raise RunError(without_credentials(problem))
     settings = project.target
     declared = describe(locustfile, request.profile, request.locust_options)
     # Locust itself reads other hosts from its configuration files, the environment and the user classes.
     has_host = host or declared["host"] or (settings is None and not declared["needs_host"])
     if not has_host and settings is None:
         raise RunError("no host to test: use --host, set TARGET_HOST, or declare [tool.loadgate.target]")
-    if host and is_http(host) and (problem := host_problem(host)):
-        raise RunError(without_credentials(problem))
     request = replace(request, profile=request.profile or declared["default"])
     folder = run_folder(project, request.profile, time.time())
     try:
