@@ -5,8 +5,10 @@ PORT ?= 8000
 # The first Python that is 3.11 or newer. To use another one: make setup PYTHON=/path/to/python3
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
-# Tests mostly wait, so there are 1.5 times as many test processes as cores.
-IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(max(2, os.cpu_count() * 3 // 2))') --dist loadgroup
+# Tests often wait, those that only `make test-all` runs most of the time: there are more test processes than cores.
+IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(1))') --dist loadgroup
+# Without compiled files, each of the processes that tests start compiles what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help perf test test-all setup setup-run up check bench calibrate clean
 
@@ -29,11 +31,11 @@ perf: setup-run
 	@exec .venv/bin/loadgate run $(PROFILE)
 
 test: setup
-	@.venv/bin/python -m pytest $(IN_PARALLEL) -q -m 'not full'
+	@.venv/bin/python -m pytest $(call IN_PARALLEL,2) -q -m 'not full'
 
 # Runs failed tests once more, and reports and counts flaky ones.
 test-all: setup
-	@.venv/bin/python scripts/run_tests.py $(IN_PARALLEL) -q
+	@.venv/bin/python scripts/run_tests.py $(call IN_PARALLEL,4) -q
 
 up: setup-run
 	@exec .venv/bin/inference-core up --port $(PORT)
