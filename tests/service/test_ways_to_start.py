@@ -60,3 +60,17 @@ def test_the_command_works_without_standard_streams(tmp_path: Path, redis_url: s
     env = {**service_env(tmp_path, redis_url), "DATABASE_URL": f"sqlite:///{database}"}
     assert subprocess.run(["bash", "-c", program], cwd=tmp_path, env=env, check=False).returncode == 0
     assert database.stat().st_size > 0
+
+
+def test_the_command_opens_closed_streams_before_it_opens_anything_else() -> None:
+    program = (
+        "import os\n"
+        "from inference_core import cli, entry\n"
+        "def look():\n"
+        "    names = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
+        "    raise SystemExit(names != [os.devnull] * 3)\n"
+        "cli.app = look\n"
+        "entry.main()\n"
+    )
+    shell = ["bash", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, program]
+    assert subprocess.run(shell, cwd=ROOT, check=False).returncode == 0

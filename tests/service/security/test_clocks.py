@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,9 @@ from sqlalchemy import select, update
 
 from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
 from inference_core.auth.models import EndedSession, OneTimeToken
+from inference_core.auth.repository import MailDueRepository
+from inference_core.mail.due import take_due_mails
+from inference_core.mail.names import EMAIL_VERIFICATION
 from inference_core.redis.clock import Clock
 from inference_core.settings import Settings
 from tests.support.accounts import Api
@@ -113,3 +116,16 @@ async def test_S11_an_ended_session_is_remembered_past_the_last_of_its_tokens(ap
     lifetime_s = api.settings.access_token_expire_minutes * 60
     now = await Clock(api.state.redis.client).now()
     assert (expires_at - now).total_seconds() >= lifetime_s - 60
+
+
+async def test_a_committed_mail_is_due_by_the_clock_of_redis(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = await Clock(api.state.redis.client).now() + timedelta(hours=2)
+    async with api.state.database.write() as session:
+        mail_id = await MailDueRepository(session).add(EMAIL_VERIFICATION, ["a@example.com"], at)
+
+    async def hour_later(_: Clock) -> datetime:
+        return at + timedelta(hours=1)
+
+    assert mail_id not in {mail.id for mail in await take_due_mails(api.settings)}
+    monkeypatch.setattr(Clock, "now", hour_later)
+    assert mail_id in {mail.id for mail in await take_due_mails(api.settings)}
