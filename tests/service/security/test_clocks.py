@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
 from inference_core.auth.models import EndedSession, OneTimeToken
-from inference_core.auth.repository import MailDueRepository
+from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.mail.due import take_due_mails
 from inference_core.mail.names import EMAIL_VERIFICATION
 from inference_core.redis.clock import Clock
@@ -129,3 +129,14 @@ async def test_a_committed_mail_is_due_by_the_clock_of_redis(api: Api, monkeypat
     assert mail_id not in {mail.id for mail in await take_due_mails(api.settings)}
     monkeypatch.setattr(Clock, "now", hour_later)
     assert mail_id in {mail.id for mail in await take_due_mails(api.settings)}
+
+
+async def test_S11_the_purge_keeps_an_ended_session_while_clocks_may_differ(api: Api) -> None:
+    ends = await Clock(api.state.redis.client).now() + timedelta(days=1)
+    async with api.state.database.write() as session:
+        await UserRepository(session).end_session("ended", ends)
+    for minutes, kept in ((30, True), (90, False)):
+        async with api.state.database.write() as session:
+            await UserRepository(session).purge(ends + timedelta(minutes=minutes), ends - timedelta(days=365))
+            found = await session.execute(select(EndedSession).where(EndedSession.session_id == "ended"))
+            assert (found.one_or_none() is not None) == kept

@@ -40,3 +40,14 @@ async def test_S06_confirmed_changes_of_an_email_tell_nobody_without_end(
             assert (await api.post("/auth/verify-email", {"token": made.token})).status_code == 200
         told = Counter(arguments[0] for name, arguments in sent if name == names.EMAIL_CHANGED)
         assert told == {user.email: 1, own[0]: 2, own[1]: 2}
+
+
+async def test_S06_a_registration_asks_the_quota_of_its_address(start_app: AppFactory, sent: SentTasks) -> None:
+    async with start_app(verify_email=True, mails_per_account_per_hour=1) as api:
+        user, registration = await api.register(), new_registration()
+        tokens = await api.login(user)
+        for email in (registration["email"], user.email):
+            body = {"email": email, "current_password": user.password}
+            assert (await api.call("PUT", "/auth/me", tokens, json=body)).status_code == 200
+        assert (await api.post("/auth/register", registration)).status_code == 201
+        assert sent.count((names.EMAIL_VERIFICATION, (registration["email"],))) == 1
