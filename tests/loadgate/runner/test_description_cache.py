@@ -83,7 +83,7 @@ def test_a_description_is_valid_until_its_sources_change(suite: Path, monkeypatc
         assert without_locust(suite) is None
         # As if the answer had been made after the change.
         sources = json.loads(content)["sources"]
-        DescriptionCache(str(suite / "locustfile.py"), os.environ).keep(first, sources, time.time_ns())
+        DescriptionCache(str(suite / "locustfile.py"), os.environ).store(first, sources, time.time_ns())
         assert without_locust(suite) == first
 
 
@@ -115,7 +115,7 @@ def test_an_unwritable_cache_folder_is_ignored(suite: Path) -> None:
 
 def test_the_oldest_files_are_deleted(suite: Path) -> None:
     for number in range(MAX_STORED + 5):
-        DescriptionCache(f"{suite}/{number}.py", os.environ).keep({"default": "x"}, [], time.time_ns())
+        DescriptionCache(f"{suite}/{number}.py", os.environ).store({"default": "x"}, [], time.time_ns())
     assert len(list((suite.parent / "cache" / "loadgate").iterdir())) == MAX_STORED
 
 
