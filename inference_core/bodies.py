@@ -65,7 +65,7 @@ class BodyTooSlowError(BodyError):
     code = "body_too_slow"
 
     def __init__(self) -> None:
-        super().__init__(HTTPStatus.REQUEST_TIMEOUT, f"The body did not come within {BODY_WITHIN_S:.0f} s.")
+        super().__init__(HTTPStatus.REQUEST_TIMEOUT, f"The body did not arrive within {BODY_WITHIN_S:.0f} s.")
 
 
 class UnsupportedFormError(BodyError):

@@ -94,11 +94,11 @@ def main(
 
 @app.command()
 def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 selects a free port.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
-    data: Annotated[Path, typer.Option(help="Folder of the database, Redis' data and the logs.")] = Path(".local"),
-    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a new folder, removed at the end.")] = False,
-    logs: Annotated[Path | None, typer.Option(help="Folder of the logs alone; kept with --ephemeral too.")] = None,
+    data: Annotated[Path, typer.Option(help="Folder of the database, the Redis data and the logs.")] = Path(".local"),
+    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a temporary folder, deleted at the end.")] = False,
+    logs: Annotated[Path | None, typer.Option(help="Folder of the logs only; also kept with --ephemeral.")] = None,
 ) -> None:
     """Run the whole stack until Ctrl-C.
 
@@ -119,7 +119,7 @@ def worker(
 ) -> None:
     """Run a Celery worker for every queue of the service."""
     if not WORKER_NAME.fullmatch(name):
-        raise typer.BadParameter(f"'{name}' is not of letters, digits, '.', '_' and '-'", param_hint="--name")
+        raise typer.BadParameter(f"'{name}' must contain only letters, digits, '.', '_' and '-'", param_hint="--name")
     from inference_core.stack.worker import require_free_name, worker_command
 
     with one_line_errors():
@@ -152,7 +152,7 @@ def create_superuser_command(
             confirmation_prompt=True,
             hide_input=True,
             envvar="SUPERUSER_PASSWORD",
-            help="Asked for when not given; the environment keeps it out of the shell's history.",
+            help="Prompted for if not given; the environment variable keeps it out of the shell history.",
         ),
     ],
 ) -> None:
@@ -177,12 +177,12 @@ def create_superuser_command(
 def llm_sim(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8200,
-    speed: Annotated[str, typer.Option(help=f"How fast the model is: {', '.join(SPEEDS)}.")] = "fast",
-    seed: Annotated[int, typer.Option(help="Same seed and request, same answer.")] = 0,
-    max_num_seqs: Annotated[int, typer.Option(min=1, help="Requests worked on at once.")] = 256,
-    max_queued: Annotated[int, typer.Option(min=0, help="Requests that may wait; more get a 429.")] = 1024,
-    load_factor: Annotated[float, typer.Option(min=0, help="How much longer everything takes when full.")] = 1.0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects a free port.")] = 8200,
+    speed: Annotated[str, typer.Option(help=f"Speed of the model: {', '.join(SPEEDS)}.")] = "fast",
+    seed: Annotated[int, typer.Option(help="The same seed and request give the same answer.")] = 0,
+    max_num_seqs: Annotated[int, typer.Option(min=1, help="Concurrent requests.")] = 256,
+    max_queued: Annotated[int, typer.Option(min=0, help="Waiting requests; further ones get 429.")] = 1024,
+    load_factor: Annotated[float, typer.Option(min=0, help="Slowdown with all requests running.")] = 1.0,
     fault_rates: Annotated[str, typer.Option(help="Share of failures, such as rate_limited=0.01,reset=0.005.")] = "",
 ) -> None:
     """Serve a simulated model under OpenAI's API.
@@ -190,7 +190,7 @@ def llm_sim(
     It runs until Ctrl-C, and prints its base URL when it is ready.
     """
     if speed not in SPEEDS:
-        raise typer.BadParameter(f"'{speed}' is none of {', '.join(SPEEDS)}", param_hint="--speed")
+        raise typer.BadParameter(f"'{speed}' is not one of {', '.join(SPEEDS)}", param_hint="--speed")
     from inference_core.llm.simulator.engine import SimulatorOptions
     from inference_core.llm.simulator.faults import parse_rates
     from inference_core.llm.simulator.serve import run_simulator

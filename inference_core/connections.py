@@ -65,10 +65,10 @@ HEAD_TOO_LARGE = Refusal(
     f"The head of the request is larger than {MAX_HEAD_BYTES} bytes, or has more than {MAX_HEADERS} headers.",
 )
 TARGET_TOO_LONG = Refusal(
-    HTTPStatus.REQUEST_URI_TOO_LONG, "target_too_long", f"The address is longer than {MAX_TARGET_BYTES} bytes."
+    HTTPStatus.REQUEST_URI_TOO_LONG, "target_too_long", f"The request target is longer than {MAX_TARGET_BYTES} bytes."
 )
 HEAD_TOO_SLOW = Refusal(
-    HTTPStatus.REQUEST_TIMEOUT, "head_too_slow", f"The head of the request did not come within {HEAD_WITHIN_S:.0f} s."
+    HTTPStatus.REQUEST_TIMEOUT, "head_too_slow", f"The head of the request did not arrive within {HEAD_WITHIN_S:.0f} s."
 )
 
 

@@ -38,7 +38,7 @@ def misspelt_names(path: Path, known: Iterable[str]) -> Iterator[str]:
         name = (binding.key or "").upper()
         if name and name not in names and (close := get_close_matches(name, names, 1, ALIKE)):
             yield (
-                f"settings: {path} line {binding.original.line}: {binding.key} is no setting and is ignored; "
+                f"settings: {path} line {binding.original.line}: {binding.key} is not a setting and is ignored; "
                 f"did you mean {close[0]}?"
             )
 

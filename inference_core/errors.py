@@ -1,4 +1,4 @@
-"""The one place where what went wrong becomes HTTP: `application/problem+json` (RFC 9457) for every 4xx and 5xx."""
+"""Convert errors to HTTP: every 4xx and 5xx response is `application/problem+json` (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """A problem document; `request_id` finds the matching log lines."""
+    """A problem document. `request_id` identifies the matching log lines."""
 
     type: str = "about:blank"
     title: str
@@ -69,12 +69,12 @@ class Problem(BaseModel):
 
 
 def status_of(error: type[exceptions.ServiceError]) -> int:
-    """The HTTP status of a domain error: that of the nearest ancestor in the table."""
+    """Return the HTTP status of a domain error, from its nearest ancestor in the table."""
     return next(STATUS_OF[kind] for kind in error.__mro__ if kind in STATUS_OF)
 
 
 def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI entries for a route that may raise `errors`."""
+    """Return the OpenAPI entries for a route that can raise `errors`."""
     responses: dict[int | str, dict[str, Any]] = {}
     for error in errors:
         status = status_of(error)
@@ -98,7 +98,7 @@ def problem_response(
     errors: list[FieldProblem] | None = None,
     headers: dict[str, str] | None = None,
 ) -> Response:
-    """A problem document as a response."""
+    """Return a problem document as a response."""
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
@@ -112,7 +112,7 @@ def problem_response(
 
 
 async def on_service_error(request: Request, error: Exception) -> Response:
-    """Map a domain error by the table."""
+    """Return the problem document of a domain error."""
     assert isinstance(error, exceptions.ServiceError)  # noqa: S101  # registered for this type only
     status = status_of(type(error))
     headers = dict(BEARER_CHALLENGE) if status == HTTPStatus.UNAUTHORIZED else {}
@@ -122,11 +122,11 @@ async def on_service_error(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Routing's own errors: 404, 405, 413."""
+    """Return the problem document of a routing error: 404, 405 or 413."""
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this type only
     headers = dict(error.headers) if error.headers else {}
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        # Routing names the methods of the first route with this path only.
+        # The router lists only the methods of the first route with this path.
         named = {method.strip() for method in headers.get("Allow", "").split(",") if method}
         allowed = named | documented_methods(request.app.openapi(), request.url.path)
         headers["Allow"] = ", ".join(sorted(allowed | ({"HEAD"} if "GET" in allowed else set())))
@@ -135,14 +135,14 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def documented_methods(document: dict[str, Any], path: str) -> set[str]:
-    """The methods an OpenAPI document has for `path`: as it stands, else for the templates that match it."""
+    """Return the methods of an OpenAPI document for `path`, or else for the templates that match it."""
     paths = document["paths"]
     matching = [paths[path]] if path in paths else [paths[name] for name in paths if compile_path(name)[0].match(path)]
     return {method.upper() for item in matching for method in item}
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:
-    """Say which fields are wrong, without echoing what was sent."""
+    """Return the invalid fields, without their values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101  # registered for this type only
     fields = [FieldProblem(loc=list(item["loc"]), msg=item["msg"], type=item["type"]) for item in error.errors()]
     count = len(fields)
@@ -151,7 +151,7 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 
 
 async def on_unexpected(request: Request, error: Exception) -> Response:
-    """Log in full, answer with nothing of it."""
+    """Log an unexpected error. The response contains no details."""
     log.error("unhandled_exception", path=shortened(request.url.path), method=request.method, exc_info=error)
     # This answer leaves outside of every middleware, so that nobody else adds the id. The error goes on to the server,
     # which closes the connection: a caller who is not told sends its next request into the closing.
@@ -161,7 +161,7 @@ async def on_unexpected(request: Request, error: Exception) -> Response:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Register the handlers above on `app`."""
+    """Register the error handlers of `app`."""
     app.add_exception_handler(exceptions.ServiceError, on_service_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)

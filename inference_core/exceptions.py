@@ -1,27 +1,14 @@
-"""What can go wrong in the service, in the service's own words; nothing here knows HTTP.
-
-OperatorError   settings, databases or commands that whoever runs the service can correct
-ServiceError    what a client is told
-├── NotFoundError              what was asked for is not there, or not the caller's
-├── ConflictError              it exists already
-├── InvalidInputError          well-formed but not acceptable
-├── UnprocessableError         acceptable by itself, but it contradicts an earlier request
-├── NotAuthenticatedError      who is calling is not known
-│   └── InvalidCredentialsError   a login that failed, whatever the reason
-├── NotPermittedError          known, but not allowed
-├── ThrottledError             too many attempts; `retry_after_s` says when to come back
-└── DependencyUnavailableError   a database, Redis, broker or provider does not answer; `retry_after_s` likewise
-"""
+"""The errors of the service. They do not depend on HTTP."""
 
 from __future__ import annotations
 
 
 class OperatorError(Exception):
-    """What whoever runs the service can correct; the text says what is wrong, where, and what to do."""
+    """Raised for an error that the operator can correct. The text states what is wrong, where, and what to do."""
 
 
 class ServiceError(Exception):
-    """Base of all; `code` is a stable machine-readable word, `detail` one sentence fit for any client."""
+    """Base class. `code` is stable and machine-readable; `detail` is one sentence for clients."""
 
     code = "service_error"
     detail = "The request could not be served."
@@ -36,56 +23,56 @@ class ServiceError(Exception):
 
 
 class NotFoundError(ServiceError):
-    """What was asked for does not exist, or belongs to somebody else, which must look the same."""
+    """Raised if an object does not exist or belongs to another user. Clients cannot distinguish the two cases."""
 
     code = "not_found"
     detail = "Not found."
 
 
 class ConflictError(ServiceError):
-    """The thing to be made exists already."""
+    """Raised if the object to be created already exists."""
 
     code = "conflict"
-    detail = "It exists already."
+    detail = "It already exists."
 
 
 class InvalidInputError(ServiceError):
-    """Well-formed input that cannot be accepted."""
+    """Raised for well-formed but invalid input."""
 
     code = "invalid_input"
-    detail = "The input is not acceptable."
+    detail = "The input is not valid."
 
 
 class UnprocessableError(ServiceError):
-    """Well-formed and acceptable by itself, but it contradicts an earlier request."""
+    """Raised for valid input that contradicts an earlier request."""
 
     code = "unprocessable"
     detail = "The request contradicts an earlier one."
 
 
 class NotAuthenticatedError(ServiceError):
-    """The caller is not known: no token, a bad one, or one that no longer counts."""
+    """Raised if the token is missing, invalid or no longer valid."""
 
     code = "not_authenticated"
     detail = "Could not validate credentials."
 
 
 class InvalidCredentialsError(NotAuthenticatedError):
-    """A failed login; one and the same for every reason."""
+    """Raised for a failed login. It is the same for every reason."""
 
     code = "invalid_credentials"
     detail = "Incorrect username or password."
 
 
 class NotPermittedError(ServiceError):
-    """The caller is known and may not do this."""
+    """Raised if the caller is authenticated but not permitted."""
 
     code = "not_permitted"
     detail = "Not permitted."
 
 
 class ThrottledError(ServiceError):
-    """Too many attempts; try again in `retry_after_s` seconds."""
+    """Raised after too many attempts. Retry after `retry_after_s` seconds."""
 
     code = "throttled"
     detail = "Too many attempts. Try again later."
@@ -96,8 +83,8 @@ class ThrottledError(ServiceError):
 
 
 class DependencyUnavailableError(ServiceError):
-    """Something the service needs does not answer in time; try again in `retry_after_s` seconds."""
+    """Raised if a dependency does not respond in time. Retry after `retry_after_s` seconds."""
 
     code = "dependency_unavailable"
-    detail = "A service this needs is not available. Try again shortly."
+    detail = "A service that this request needs is not available. Try again shortly."
     retry_after_s = 2

@@ -26,7 +26,7 @@ class AllowedHostMiddleware:
         if scope["type"] != "http" or scope["path"].startswith(ANY_HOST) or self._allowed(host_of(scope)):
             await self.app(scope, receive, send)
             return
-        response = problem_response(scope["path"], 400, "This host is not served here.", code="unknown_host")
+        response = problem_response(scope["path"], 400, "This service does not serve this host.", code="unknown_host")
         await response(scope, receive, send)
 
     def _allowed(self, host: str) -> bool:

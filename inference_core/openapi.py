@@ -1,4 +1,4 @@
-"""The OpenAPI document as the service really answers: every error a problem document, common ones everywhere."""
+"""The OpenAPI document: every error is a problem document, and each route lists the common errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pydantic.json_schema import models_json_schema
 from inference_core.errors import PROBLEM_JSON, FieldProblem, Problem
 
 SCHEMA_PLACE = "#/components/schemas/{model}"
-COMMON = {"503": "Overloaded, draining, or something this needs does not answer; `Retry-After` says when to come back."}
+COMMON = {"503": "Overloaded, draining, or a dependency does not respond. Retry after `Retry-After` seconds."}
 WITH_BODY = {
     "400": "The request cannot be read.",
-    "408": "The body did not come in time.",
+    "408": "The body did not arrive in time.",
     "413": "The body is too large.",
     "415": "The content type names an encoding other than UTF-8 for a form, or is too long.",
 }
-INVALID = {"422": "Fields are not valid; `errors` says which."}
+INVALID = {"422": "Fields are not valid; `errors` lists them."}
 
 
 def install_openapi(app: FastAPI) -> None:
-    """Make `app.openapi()` give the document described above; it is made once, on first use."""
+    """Replace `app.openapi()`. The document is created once, on first use."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -51,7 +51,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
 
 
 def _write_constants_as_enums(part: Any) -> None:
-    """Write `const: text` as an `enum` of one: some generators of clients leave out an operation with a `const`."""
+    """Replace `const` by an `enum` with one value, because some client generators omit operations with a `const`."""
     if isinstance(part, dict):
         if isinstance(part.get("const"), str):
             part["enum"] = [part.pop("const")]

@@ -24,7 +24,7 @@ def clean(value: str) -> str:
     """The text without blanks and line ends around it, which files and mounted secrets often end in."""
     stripped = value.strip()
     if value and not stripped:
-        raise ValueError("is blank; set it, or leave it out")
+        raise ValueError("is blank; set it or remove it")
     if CONTROL_CHARACTER.search(stripped):
         raise ValueError("contains a line end or another control character")
     if any("\ud800" <= character <= "\udfff" for character in stripped):
@@ -40,7 +40,7 @@ def split_list(value: str) -> list[str]:
         except ValueError:
             raise ValueError('is not a JSON list such as ["one", "two"]') from None
         if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
-            raise ValueError("must be a JSON list of texts")
+            raise ValueError("must be a JSON list of strings")
     else:
         items = value.split(",")
     found = [clean(item) for item in items if item.strip()]
@@ -68,14 +68,14 @@ def origin(value: str) -> str:
     found = web_address(value)
     parts = urlsplit(found)
     if parts.path or parts.username is not None or "*" in found:
-        raise ValueError("must hold origins such as https://app.example.com, without a path or a wildcard, or be *")
+        raise ValueError("must contain origins such as https://app.example.com, without a path or a wildcard, or be *")
     return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def host_pattern(value: str) -> str:
     """A host name as the `Host` header has it, without its port; `*.` before it allows subdomains, `*` everything."""
     if value != "*" and not HOST_NAME.fullmatch(value) and not IPV6_HOST.fullmatch(value):
-        raise ValueError("must hold host names such as api.example.com or *.example.com, without scheme, port or path")
+        raise ValueError("must be host names such as api.example.com or *.example.com, without scheme, port or path")
     return value
 
 

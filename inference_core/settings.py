@@ -174,10 +174,10 @@ class Settings(BaseSettings):
     def _usable_prefix(self) -> Self:
         if NOT_IN_PREFIX.search(self.redis_prefix) or len(self.redis_prefix) > LONGEST_PREFIX:
             raise ValueError(
-                f"REDIS_PREFIX must be of letters, digits, '.', '_' and '-', {LONGEST_PREFIX} characters at most"
+                f"REDIS_PREFIX must contain only letters, digits, '.', '_' and '-', {LONGEST_PREFIX} characters at most"
             )
         if not any(character.isalnum() for character in self.key_prefix):
-            raise ValueError("APP_NAME has neither letter nor digit; name the service's keys in Redis by REDIS_PREFIX")
+            raise ValueError("APP_NAME contains no letter or digit; set REDIS_PREFIX")
         return self
 
     @model_validator(mode="after")
@@ -204,7 +204,7 @@ class Settings(BaseSettings):
             return self
         variable = "SECRET_KEYS" if self.secret_keys else "SECRET_KEY"
         if DEFAULT_SECRET_KEY in self.signing_secrets:
-            raise ValueError(f"{variable} still has its development default; production needs one of its own")
+            raise ValueError(f"{variable} still has its development default; set a secret value in production")
         if any(len(secret.encode()) < MINIMUM_SECRET_BYTES for secret in self.signing_secrets):
             raise ValueError(f"{variable} is shorter than {MINIMUM_SECRET_BYTES} bytes")
         if self.debug:

@@ -30,7 +30,10 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AccountService:
-    """Works in the request's write session, whose transaction begins with the first statement, after any hashing."""
+    """The service uses the write session of the request.
+
+    Its transaction begins with the first statement, after any hashing.
+    """
 
     settings: Settings
     auth: AuthState
@@ -41,16 +44,16 @@ class AccountService:
 
     @property
     def users(self) -> UserRepository:
-        """The queries, in this session."""
+        """Return the repository of this session."""
         return UserRepository(self.session)
 
     async def register(self, registration: Registration) -> User:
-        """Make an account.
+        """Create an account.
 
         Raises:
-            CommonPasswordError: if the password is refused.
-            AccountExistsError: if the user name or the email is taken.
-            ThrottledError: if the caller's network has asked for too much.
+            CommonPasswordError: The password is refused.
+            AccountExistsError: The user name or the email is taken.
+            ThrottledError: The limits of the caller's network are exceeded.
         """
         check_new_password(registration.password)
         await self._admit_hash()
@@ -61,13 +64,15 @@ class AccountService:
         return user
 
     async def register_quietly(self, registration: Registration) -> None:
-        """Make an account that counts once its email is confirmed, or tell the owner of the email that it has one.
+        """Create an account that becomes valid when its email is confirmed.
 
-        The caller learns neither. Nobody is told that a user name is taken.
+        If the email has an account, tell its owner by mail.
+
+        The response is the same in both cases. A taken user name causes no mail.
 
         Raises:
-            CommonPasswordError: if the password is refused.
-            ThrottledError: if the caller's network has asked for too much.
+            CommonPasswordError: The password is refused.
+            ThrottledError: The limits of the caller's network are exceeded.
         """
         check_new_password(registration.password)
         await self._admit_hash()
@@ -82,14 +87,15 @@ class AccountService:
             await self.mailing.send_after_commit(self.session, name, registration.email)
 
     async def update_profile(self, account: Account, changes: ProfileUpdate) -> Account:
-        """Change names, or the email together with the current password.
+        """Change the names or, with the current password, the email.
 
-        With `HIDE_EXISTING_ACCOUNTS` a new email counts once a link mailed to it was followed, taken or not.
+        With `HIDE_EXISTING_ACCOUNTS`, a new email becomes valid when its mailed link is opened, and the response does
+        not show whether it is taken.
 
         Raises:
-            WrongPasswordError: if the email is to change and the password is missing or wrong.
-            AccountExistsError: if the new email is taken.
-            ThrottledError: after too many wrong passwords, or if the caller's network has asked for too much.
+            WrongPasswordError: The email is to change, and the password is missing or wrong.
+            AccountExistsError: The new email is taken.
+            ThrottledError: There were too many wrong passwords, or the limits of the caller's network are exceeded.
         """
         values = changes.model_dump(exclude_unset=True, exclude={"email", "current_password"})
         email = None if changes.email == account.email else changes.email
@@ -120,32 +126,32 @@ class AccountService:
         return changed
 
     async def change_password(self, account: Account, change: PasswordChange, session_id: str) -> None:
-        """Set a new password; every session but the caller's ends.
+        """Set a new password. All sessions except the caller's end.
 
         Raises:
-            WrongPasswordError: if the current one is wrong, which counts like a failed login.
-            CommonPasswordError: if the new one is refused.
+            WrongPasswordError: The current password is wrong, which counts as a failed login.
+            CommonPasswordError: The new password is refused.
         """
         await self._require_password(account, change.current_password)
         check_new_password(change.new_password)
         hashed = await self.auth.passwords.hash(change.new_password)
         if not await self.users.replace_password(account, hashed, kept_session_id=session_id):
             raise WrongPasswordError  # it was changed by another request meanwhile
-        # Before the commit: a store that does not answer must leave the old password and the old sessions alike.
+        # Before the commit: if Redis does not respond, both the old password and the old sessions must remain.
         await self.auth.sessions.end_all(account.id, keep=session_id)
         audit("password_changed", self.client, account.id, session_id)
 
     async def reset_password(self, reset: PasswordReset) -> None:
-        """Set a new password with a mailed token, which confirms the email as well; every session ends.
+        """Set a new password with a mailed token. This also confirms the email and ends all sessions.
 
         Raises:
-            CommonPasswordError: if the new password is refused; the token stays good.
-            InvalidMailedTokenError: if the token is unknown, used or expired.
-            ThrottledError: if the caller's network has asked for too much; the token stays good.
+            CommonPasswordError: The new password is refused. The token stays valid.
+            InvalidMailedTokenError: The token is unknown, used or expired.
+            ThrottledError: The limits of the caller's network are exceeded. The token stays valid.
         """
         check_new_password(reset.new_password)
         digest, now = token_hash(reset.token), await self.auth.clock.now()
-        # Before the work of hashing, which a made-up token must not cause.
+        # Before the hashing, because an invented token must not cause this work.
         stored = await AccountReads(self.database).mailed_token("reset", digest)
         if stored is None or stored.expires_at <= now:
             raise InvalidMailedTokenError
@@ -159,20 +165,20 @@ class AccountService:
         account = await self.users.by_id(user_id)
         await self.auth.sessions.end_all(user_id)
         if account is not None:
-            # Whoever reads the account's mail is not the one who was guessing.
+            # The reader of the account's mail is not the client that guessed passwords.
             await self.auth.throttle.clear([self._attempt(account.username), self._attempt(account.email)])
         audit("password_reset", self.client, user_id)
 
     async def verify_email(self, token: str) -> None:
-        """Confirm an email with a mailed token; a new one replaces the account's.
+        """Confirm an email with a mailed token. A new email replaces the email of the account.
 
         Raises:
-            InvalidMailedTokenError: if the token is unknown, used or expired, or its email was taken meanwhile.
+            InvalidMailedTokenError: The token is unknown, used or expired, or its email was taken meanwhile.
         """
         digest, now = token_hash(token), await self.auth.clock.now()
         reads = AccountReads(self.database)
         purpose: TokenPurpose = "verify" if await reads.mailed_token("verify", digest) else "email"
-        # A token that is not there must not make the database's writers wait.
+        # A token that does not exist must not block the writers of the database.
         if purpose == "email" and not await reads.mailed_token("email", digest):
             raise InvalidMailedTokenError
         taken = await self.users.take_token(purpose, digest, now)
@@ -190,20 +196,21 @@ class AccountService:
         await self._email_changed(account, tell_old=await self.mailing.may("notice", account.email))
 
     async def ask_for_reset(self, email: str) -> None:
-        """Have a reset link mailed, unless the address has had enough of them for this hour.
+        """Request a mail with a reset link, unless the hourly limit of the address is reached.
 
         Raises:
-            ThrottledError: if the caller's network has asked for too many mails.
-            BrokerUnavailableError: if the task queue takes no messages; the same for known and unknown addresses.
+            ThrottledError: The caller's network has requested too many mails.
+            BrokerUnavailableError: The task queue is not available. This does not depend on whether the address is
+                known.
         """
         await self.mailing.ask(names.PASSWORD_RESET, "reset", email)
 
     async def ask_for_verification(self, account: Account) -> None:
-        """Have a link mailed that confirms the account's email, unless it has had enough of them for this hour.
+        """Request a mail with a link that confirms the email, unless the hourly limit of the address is reached.
 
         Raises:
-            ThrottledError: if the caller's network has asked for too many mails.
-            BrokerUnavailableError: if the task queue takes no messages.
+            ThrottledError: The caller's network has requested too many mails.
+            BrokerUnavailableError: The task queue is not available.
         """
         await self.mailing.ask(names.EMAIL_VERIFICATION, "verification", account.email)
 
@@ -224,7 +231,7 @@ class AccountService:
         return user
 
     async def _email_changed(self, account: Account, *, tell_old: bool) -> None:
-        # What was mailed to the old address says nothing of the new one, and opens the account no longer.
+        # Tokens that were mailed to the old address prove nothing about the new one, and must not be valid any longer.
         await self.users.forget_tokens(account.id)
         audit("email_changed", self.client, account.id)
         if tell_old:
@@ -234,7 +241,7 @@ class AccountService:
         try:
             await self.auth.throttle.admit_hash(address_prefix(self.client.address))
         except SessionStoreUnavailableError:
-            # What is counted here is load alone, and a flood cannot log in while Redis is away.
+            # This limit only bounds the load. While Redis is unavailable, nobody can log in anyway.
             log.warning("hash_not_counted")
 
     async def _require_password(self, account: Account, password: str | None) -> None:
@@ -248,7 +255,7 @@ class AccountService:
                 await self.auth.throttle.failed(attempt)
                 audit("password_check_failed", self.client, account.id)
                 raise WrongPasswordError
-            # Again: of many guesses at once, all may have passed before the first was counted.
+            # Check again: many simultaneous guesses can pass before the first of them is counted.
             await self.auth.throttle.check(attempt)
         except ThrottledError:
             audit("password_check_throttled", self.client, account.id)

@@ -1,4 +1,4 @@
-"""`/api/v1/admin/users`: what superusers may do with accounts."""
+"""`/api/v1/admin/users`: administration of accounts by superusers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ router = APIRouter(
 
 
 async def get_admin_service(logins: Logins, caller: SuperUser) -> AdminService:
-    """The service for this request."""
+    """Return the service for this request."""
     return AdminService(logins, caller.account.id)
 
 
@@ -42,7 +42,7 @@ async def list_accounts(
     offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AccountPage:
-    """Accounts, a page at a time."""
+    """List accounts, one page at a time."""
     accounts, total = await admin.page(session, search, offset, limit)
     items = [AdminProfile.model_validate(account) for account in accounts]
     return AccountPage(items=items, total=total, offset=offset, limit=limit)
@@ -50,11 +50,11 @@ async def list_accounts(
 
 @router.patch("/{user_id}", responses=responses_for(NotFoundError, InvalidInputError))
 async def set_account_state(user_id: UUID, state: AccountState, admin: Admin) -> AdminProfile:
-    """Deactivate an account, which ends its sessions at once, or activate it again."""
+    """Activate or deactivate an account. Deactivation ends its sessions immediately."""
     return AdminProfile.model_validate(await admin.set_active(user_id, active=state.is_active))
 
 
 @router.delete("/{user_id}/sessions", responses=responses_for(NotFoundError))
 async def end_sessions_of(user_id: UUID, admin: Admin) -> SessionsEnded:
-    """End every session of an account, its access tokens included."""
+    """End all sessions of an account, including their access tokens."""
     return SessionsEnded(message="All sessions have been ended.", ended=await admin.end_sessions(user_id))

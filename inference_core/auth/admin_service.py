@@ -1,4 +1,4 @@
-"""What superusers may do with accounts, and how the first of them is made."""
+"""Administration of accounts by superusers, and the creation of the first superuser."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from inference_core.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class AdminService:
-    """Acts for the superuser `caller_id`, whose request `logins` belongs to."""
+    """The service acts for the superuser `caller_id`, who sent the request of `logins`."""
 
     logins: LoginService
     caller_id: UUID
 
     async def page(self, session: ReadSession, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
-        """Accounts from `offset` on and how many match in all."""
+        """Return a page of accounts from `offset` on, and the number of all matches."""
         return await UserRepository(session).page(read_login(search), offset, limit)
 
     async def set_active(self, user_id: UUID, *, active: bool) -> Account:
-        """Activate or deactivate; a deactivated account's sessions and access tokens end at once.
+        """Activate or deactivate an account. Deactivation ends its sessions and access tokens immediately.
 
         Raises:
-            InvalidInputError: if the caller would deactivate themselves.
-            NotFoundError: if there is no such account.
+            InvalidInputError: Callers cannot deactivate themselves.
+            NotFoundError: There is no such account.
         """
         if self.caller_id == user_id and not active:
             raise InvalidInputError("You cannot deactivate your own account.", code="own_account")
@@ -57,10 +57,10 @@ class AdminService:
         return account
 
     async def end_sessions(self, user_id: UUID) -> int:
-        """End every session of an account; how many.
+        """End all sessions of an account. Return their number.
 
         Raises:
-            NotFoundError: if there is no such account.
+            NotFoundError: There is no such account.
         """
         if await AccountReads(self.logins.database).by_id(user_id) is None:
             raise NotFoundError
@@ -68,12 +68,12 @@ class AdminService:
 
 
 async def create_superuser(settings: Settings, *, username: str, email: str, password: str) -> UUID:
-    """Make an active, verified superuser in a migrated database; its id.
+    """Create an active, verified superuser in a migrated database. Return its id.
 
     Raises:
-        InvalidInputError: if a value is not acceptable; the text says which and why.
-        AccountExistsError: if the user name or the email is taken.
-        DatabaseUnavailableError: if the database does not answer.
+        InvalidInputError: A value is not valid. The text states which one and why.
+        AccountExistsError: The user name or the email is taken.
+        DatabaseUnavailableError: The database does not respond.
     """
     try:
         registration = Registration(username=username, email=email, password=password)

@@ -1,4 +1,4 @@
-"""Security events in the log: who, from where, what; never a password, a token or a mail's content."""
+"""Security events in the log: the account, the address and the event. They never contain passwords, tokens or mails."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ log = get_logger("inference_core.audit")
 def audit(
     event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None, by: UUID | None = None
 ) -> None:
-    """Log one event on the account `user_id`, done `by` a superuser or else by itself.
+    """Log an event of the account `user_id`. `by` is the superuser who caused it, if any.
 
-    Time and request id are added by the logger.
+    The logger adds the time and the request id.
     """
     known = {"user_id": str(user_id)} if user_id else {}
     known |= {"session_id": session_id} if session_id else {}

@@ -1,4 +1,4 @@
-"""Token buckets in Redis: several are taken from in one atomic step, and each key expires when its bucket is full."""
+"""Token buckets in Redis. One atomic step takes from several buckets. A key expires when its bucket is full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PACKAGE = "inference_core.auth"
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """`capacity` units under one key; an empty bucket is full again after `window_s`."""
+    """A bucket of `capacity` units under one key. An empty bucket is full again after `window_s`."""
 
     key: str
     capacity: int
@@ -24,27 +24,27 @@ class Bucket:
 
     @property
     def interval_ms(self) -> str:
-        """The time in which one unit returns."""
+        """Return the time in which one unit is refilled."""
         return f"{self.window_s * 1000 / self.capacity:.3f}"
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The key of the lock that holds, or of the bucket that is empty, and how long that lasts."""
+    """The key of the active lock or the empty bucket, and the remaining time."""
 
     key: str
     wait_ms: int
 
 
 class Buckets:
-    """The buckets of one Redis. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
+    """The buckets of one Redis. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
     def __init__(self, client: Redis) -> None:
         self._take = LuaScript(client, PACKAGE, "bucket_take")
         self._return = LuaScript(client, PACKAGE, "bucket_return")
 
     async def take(self, buckets: Sequence[Bucket], *, unless_locked: Sequence[str] = ()) -> Refusal | None:
-        """Take a unit from each bucket; from none of them if this returns a refusal."""
+        """Take a unit from each bucket, or return a refusal and take none."""
         keys = [*unless_locked, *(bucket.key for bucket in buckets)]
         sizes = [size for bucket in buckets for size in (bucket.capacity, bucket.interval_ms)]
         index, wait_ms = await self._take(keys, len(unless_locked), *sizes)

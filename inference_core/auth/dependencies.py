@@ -1,4 +1,4 @@
-"""Who is calling: the dependencies other features use to know the user."""
+"""The dependencies by which other features get the current user."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ from inference_core.paths import AUTH_PREFIX
 from inference_core.state import AppState, StateDep, state_of
 
 SCHEME_NAME = "bearer"
-# For a route that calls `current_user` itself.
+# For routes that call `current_user` themselves.
 BEARER_REQUIRED: dict[str, Any] = {"security": [{SCHEME_NAME: []}]}
 
 
 @dataclass(frozen=True, slots=True)
 class AuthenticatedUser:
-    """The account a valid access token names, and the session the token belongs to."""
+    """The account and the session of a valid access token."""
 
     account: Account
     session_id: str
 
 
 async def get_client(request: Request) -> Client:
-    """The caller's address and user agent."""
+    """Return the caller's address and user agent."""
     address = request.client.host if request.client else ""
     return Client(address, request.headers.get("user-agent", ""))
 
 
 async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
-    """Whom a bearer token speaks for; one round trip to the database.
+    """Return the principal of a bearer token, with one round trip to the database.
 
     Raises:
-        NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
-        DatabaseUnavailableError: if the database does not answer.
+        NotAuthenticatedError: The token is invalid, or its account or session is no longer valid.
+        DatabaseUnavailableError: The database does not respond.
     """
     claims = state.auth.tokens.verify(token)
     found = await AccountReads(state.database).by_token(claims.user_id, claims.session_id)
@@ -62,20 +62,20 @@ async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
 
 
 async def optional_user(request: Request) -> AuthenticatedUser | None:
-    """The user, or None for a call without a bearer token.
+    """Return the user, or None for a call without a bearer token.
 
     Raises:
-        NotAuthenticatedError: for a bad token, or one whose account or session counts no longer.
+        NotAuthenticatedError: The token is invalid, or its account or session is no longer valid.
     """
     scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
     return await authenticate(state_of(request), token) if scheme.lower() == "bearer" else None
 
 
 async def current_user(request: Request) -> AuthenticatedUser:
-    """The user.
+    """Return the user.
 
     Raises:
-        NotAuthenticatedError: for a missing or bad token, or one whose account or session counts no longer.
+        NotAuthenticatedError: The token is missing or invalid, or its account or session is no longer valid.
     """
     user = await optional_user(request)
     if user is None:
@@ -84,14 +84,14 @@ async def current_user(request: Request) -> AuthenticatedUser:
 
 
 class BearerScheme(OAuth2PasswordBearer):
-    """The bearer scheme of the OpenAPI document and the user behind the token, in one dependency instead of two."""
+    """The bearer scheme of the OpenAPI document and the user of the token, in one dependency instead of two."""
 
     def __init__(self, find: Callable[[Request], Awaitable[AuthenticatedUser | None]]) -> None:
         super().__init__(tokenUrl=f"{AUTH_PREFIX}/token", scheme_name=SCHEME_NAME, auto_error=False)
         self._find = find
 
     async def __call__(self, request: Request) -> AuthenticatedUser | None:  # type: ignore[override]
-        """The user."""
+        """Return the user."""
         return await self._find(request)
 
 
@@ -103,10 +103,10 @@ CurrentUser = Annotated[AuthenticatedUser, Depends(get_current_user)]
 
 
 async def get_superuser(user: CurrentUser) -> AuthenticatedUser:
-    """The user, who is a superuser.
+    """Return the user, who is a superuser.
 
     Raises:
-        NotPermittedError: if they are not.
+        NotPermittedError: The user is not a superuser.
     """
     if not user.account.is_superuser:
         raise NotPermittedError
@@ -118,12 +118,12 @@ ClientDep = Annotated[Client, Depends(get_client)]
 
 
 async def get_login_service(state: StateDep, client: ClientDep) -> LoginService:
-    """The login service for this request."""
+    """Return the login service for this request."""
     return LoginService(state.auth, state.database, client, _mailing(state, client))
 
 
 async def get_account_service(state: StateDep, session: SessionDep, client: ClientDep) -> AccountService:
-    """The account service for this request."""
+    """Return the account service for this request."""
     mailing = _mailing(state, client)
     return AccountService(state.settings, state.auth, state.database, session, client, mailing)
 

@@ -1,4 +1,4 @@
-"""What can go wrong with accounts, beyond the service's general errors."""
+"""The errors of accounts, in addition to the general errors of the service."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from inference_core.exceptions import ConflictError, InvalidInputError
 
 
 class AccountExistsError(ConflictError):
-    """The user name or the email belongs to an account already."""
+    """Raised if the user name or the email already belongs to an account."""
 
     code = "account_exists"
-    detail = "An account with this user name or email exists already."
+    detail = "An account with this user name or email already exists."
 
 
 class WrongPasswordError(InvalidInputError):
-    """The current password is wrong or missing."""
+    """Raised if the current password is wrong or missing."""
 
     code = "wrong_password"
     detail = "The current password is not correct."
 
 
 class InvalidMailedTokenError(InvalidInputError):
-    """A mailed token is unknown, used, replaced by a newer one, or expired."""
+    """Raised if a mailed token is unknown, used, replaced or expired."""
 
     code = "invalid_token"
-    detail = "The link is not valid any more. Ask for a new one."
+    detail = "The link is no longer valid. Request a new one."

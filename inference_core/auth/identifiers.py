@@ -15,9 +15,9 @@ LONGEST_LOGIN = 1024
 
 
 def read_username(text: str) -> str:
-    """Without surrounding blanks, full-width characters as plain ones, in lower case.
+    """Return a user name without surrounding blanks, with plain instead of full-width characters, in lower case.
 
-    A text that is longer than `LONGEST_LOGIN` is left as it is: it is no user name.
+    A text that is longer than `LONGEST_LOGIN` is returned unchanged, because it is not a user name.
     """
     if len(text) > LONGEST_LOGIN:
         return text
@@ -25,20 +25,20 @@ def read_username(text: str) -> str:
 
 
 def without_case(text: str) -> str:
-    """Without surrounding blanks, in lower case: what an email is validated from."""
+    """Return a text without surrounding blanks, in lower case, for the validation of an email."""
     return text.strip().lower()
 
 
 def read_login(text: str) -> str:
-    """What is typed at a login, read as an email if it is one, else as a user name.
+    """Return the identifier that was typed at a login: the normalized email if it is one, else the user name.
 
-    Of a text that is longer than `LONGEST_LOGIN` the beginning is read: no identifier is as long.
+    Only the beginning of a text that is longer than `LONGEST_LOGIN` is read, because no identifier is that long.
     """
     text = text[:LONGEST_LOGIN]
     if "@" in text:
         try:
             return validate_email(without_case(text))[1]
         except PydanticCustomError:
-            # No account has it; it is counted as it was typed.
+            # No account has this identifier. It is counted as typed.
             return unicodedata.normalize("NFC", without_case(text))
     return read_username(text)

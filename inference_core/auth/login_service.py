@@ -1,4 +1,4 @@
-"""Logging in, refreshing and ending sessions."""
+"""Log in, and refresh and end sessions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NOBODY = UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class IssuedTokens:
-    """What a client gets; `expires_in_s` is the access token's."""
+    """The tokens for a client. `expires_in_s` is the lifetime of the access token."""
 
     access_token: str
     refresh_token: str
@@ -38,7 +38,7 @@ class IssuedTokens:
 
 @dataclass(frozen=True, slots=True)
 class LoginService:
-    """Opens its database sessions itself, briefly: none is held while a password is hashed."""
+    """The service opens short database sessions, so that it holds no session while a password is hashed."""
 
     auth: AuthState
     database: Database
@@ -49,8 +49,8 @@ class LoginService:
         """Start a session.
 
         Raises:
-            InvalidCredentialsError: whatever was wrong with user, password or account.
-            ThrottledError: after too many failures, whatever the password.
+            InvalidCredentialsError: The user, the password or the account is not valid.
+            ThrottledError: There were too many failures.
         """
         login = read_login(login)
         account = await AccountReads(self.database).by_login(login)
@@ -65,16 +65,16 @@ class LoginService:
         return issued
 
     async def _admit(self, account: Account | None, attempt: Attempt) -> bool:
-        """Let an attempt pass; whether its account is over its limit.
+        """Admit an attempt. Return whether its account is over its limit.
 
-        Only networks from which the account has a session may try beyond the limit: whoever guesses from many networks
-        is stopped, and the owner is not locked out at home.
+        Above the limit, only networks from which the account has a session can try. This stops guesses from many
+        networks, but does not lock out the owner.
         """
         try:
             await self.auth.throttle.admit(attempt)
         except AccountLimitError:
             await self.mailing.warn(attempt.login)
-            # The same work for an unknown account.
+            # An unknown account causes the same work.
             sessions = await self.auth.sessions.list(account.id if account else NOBODY)
             if attempt.prefix not in {address_prefix(session.address) for session in sessions}:
                 raise
@@ -83,7 +83,7 @@ class LoginService:
         return False
 
     async def _log_in(self, account: Account | None, attempt: Attempt, password: str) -> IssuedTokens:
-        # An account that nobody can log in to takes the same course, and time, as none.
+        # An account without login takes the same path, and the same time, as an unknown one.
         stored = account.hashed_password if account and account.is_active and not account.is_pending else None
         matches, newer = await self.auth.passwords.verify(password, stored)
         if account is None or not matches:
@@ -101,8 +101,8 @@ class LoginService:
         """Exchange a refresh token.
 
         Raises:
-            InvalidRefreshTokenError: if it or its account counts no longer.
-            RefreshTokenReusedError: if it had been used before; its session is over, access tokens included.
+            InvalidRefreshTokenError: The token or its account is no longer valid.
+            RefreshTokenReusedError: The token had been used before. Its session has ended, including access tokens.
         """
         try:
             started = await self.auth.sessions.refresh(refresh_token)
@@ -111,7 +111,7 @@ class LoginService:
             await self._refuse_access_tokens(reused.session_id)
             raise
         account = await AccountReads(self.database).by_id(started.user_id)
-        # Also ends a session that was started while the password was being changed or the account put out.
+        # Also end a session that was started while the password was changed or the account was deactivated.
         if account is None or not account.honours(started.version, started.id):
             await self.auth.sessions.end(started.id)
             audit("refresh_refused", self.client, started.user_id, started.id)
@@ -119,7 +119,7 @@ class LoginService:
         return self._issue(started, account)
 
     async def log_out(self, refresh_token: str) -> None:
-        """End the session of a refresh token; a token that is not one of ours ends nothing and is no error."""
+        """End the session of a refresh token. An unknown token is not an error."""
         session_id = self.auth.sessions.session_of(refresh_token)
         user_id = await self.auth.sessions.end(session_id) if session_id else None
         if session_id and user_id:
@@ -127,14 +127,14 @@ class LoginService:
             audit("logged_out", self.client, user_id, session_id)
 
     async def sessions(self, user_id: UUID) -> list[SessionInfo]:
-        """A user's live sessions."""
+        """Return the active sessions of a user."""
         return await self.auth.sessions.list(user_id)
 
     async def end_session(self, user_id: UUID, session_id: str) -> None:
         """End one of the user's own sessions.
 
         Raises:
-            NotFoundError: if there is no such session of this user.
+            NotFoundError: The user has no such session.
         """
         if await self.auth.sessions.end(session_id, owner=user_id) is None:
             raise NotFoundError
@@ -142,7 +142,7 @@ class LoginService:
         audit("session_ended", self.client, user_id, session_id)
 
     async def end_all_sessions(self, user_id: UUID, by: UUID | None = None) -> int:
-        """End every session of a user, access tokens included; how many. `by` is the superuser who did it."""
+        """End all sessions of a user, including access tokens. Return their number. `by` is the superuser, if any."""
         async with self.database.write() as session:
             await UserRepository(session).revoke_tokens(user_id)
         ended = await self.auth.sessions.end_all(user_id)

@@ -1,4 +1,4 @@
-"""Tokens that travel by mail: made where the mail is sent, stored as hashes alone, good once."""
+"""Mailed tokens. The worker that sends the mail creates them, the database stores their hashes, and they work once."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ TOKEN_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class MailedToken:
-    """A new token, in clear only here, and the account it is for."""
+    """A new token in plain text, and its account."""
 
     account: Account
     token: str
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a mailed token."""
+    """Return the stored hash of a mailed token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def lifetime(settings: Settings, purpose: TokenPurpose) -> timedelta:
-    """How long a mailed token is good."""
+    """Return the lifetime of a mailed token."""
     if purpose == "reset":
         return timedelta(minutes=settings.password_reset_expire_minutes)
     return timedelta(hours=settings.email_verification_expire_hours)
 
 
 async def make_mailed_token(settings: Settings, email: str, purpose: Literal["reset", "verify"]) -> MailedToken | None:
-    """Make a token for the active account with this email; None if there is none, or it is confirmed already.
+    """Create a token for the active account with this email. None if there is none, or it is already confirmed.
 
     Raises:
-        DatabaseUnavailableError: if the database does not answer.
-        SessionStoreUnavailableError: if Redis, whose clock counts, does not answer.
+        DatabaseUnavailableError: The database does not respond.
+        SessionStoreUnavailableError: Redis, whose clock is used, does not respond.
     """
     expires_at = await _expiry(settings, purpose)
     async with Database.open(settings) as database, database.write() as session:
@@ -58,11 +58,11 @@ async def make_mailed_token(settings: Settings, email: str, purpose: Literal["re
 
 
 async def make_email_change_token(settings: Settings, user_id: UUID, email: str) -> MailedToken | None:
-    """Make a token that gives an account a new email; None if the account is not active or the email is taken.
+    """Create a token for a new email of an account. None if the account is not active or the email is taken.
 
     Raises:
-        DatabaseUnavailableError: if the database does not answer.
-        SessionStoreUnavailableError: if Redis, whose clock counts, does not answer.
+        DatabaseUnavailableError: The database does not respond.
+        SessionStoreUnavailableError: Redis, whose clock is used, does not respond.
     """
     expires_at = await _expiry(settings, "email")
     async with Database.open(settings) as database, database.write() as session:
@@ -76,10 +76,10 @@ async def make_email_change_token(settings: Settings, user_id: UUID, email: str)
 
 
 async def account_behind(settings: Settings, login: str) -> Account | None:
-    """The active account with this user name or email.
+    """Return the active account with this user name or email.
 
     Raises:
-        DatabaseUnavailableError: if the database does not answer.
+        DatabaseUnavailableError: The database does not respond.
     """
     async with Database.open(settings) as database:
         account = await AccountReads(database).by_login(login)
@@ -87,6 +87,6 @@ async def account_behind(settings: Settings, login: str) -> Account | None:
 
 
 async def _expiry(settings: Settings, purpose: TokenPurpose) -> datetime:
-    # By the clock of Redis: another process checks the token, perhaps on a machine whose clock is far off.
+    # Use the clock of Redis, because another process checks the token, possibly on a machine with a wrong clock.
     async with RedisClient.open(settings) as redis:
         return await Clock(redis.client).now() + lifetime(settings, purpose)

@@ -1,4 +1,4 @@
-"""The mail that a request causes: counted by address and by the caller's network, and not lost once it is committed."""
+"""Mail that requests cause. It is counted by address and network, and committed mail is not lost."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from inference_core.mail import names
 
 log = get_logger(__name__)
 
-# A committed mail whose task has not run by then is sent again.
+# The task of a committed mail is sent again if it has not run by then.
 SENT_AGAIN_AFTER = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """Sends mail tasks for a caller in the network `prefix`; at most `waiting_max` wait in the queue."""
+    """A sender of mail tasks for a caller in the network `prefix`. At most `waiting_max` tasks wait in the queue."""
 
     throttle: Throttle
     tasks: TaskSender
@@ -31,27 +31,28 @@ class Mailing:
     waiting_max: int
 
     async def may(self, kind: MailKind, address: str) -> bool:
-        """Count a mail; False if the address has had enough of this kind.
+        """Count a mail. Return False if the limit of the address for this kind is reached.
 
         Raises:
-            ThrottledError: if the caller's network has asked for too many mails.
+            ThrottledError: The caller's network has requested too many mails.
         """
         return await self.throttle.admit_mail(kind, address, self.prefix)
 
     async def ask(self, name: str, kind: MailKind, address: str) -> None:
-        """Send a mail task that a caller asks for, unless the address has had enough of this kind.
+        """Send a mail task that a caller requests, unless the limit of the address for this kind is reached.
 
         Raises:
-            ThrottledError: if the caller's network has asked for too many mails.
-            BrokerUnavailableError: if the task queue takes no messages; the same for known and unknown addresses.
+            ThrottledError: The caller's network has requested too many mails.
+            BrokerUnavailableError: The task queue is not available. This does not depend on whether the address is
+                known.
         """
         if await self.may(kind, address):
             await self.tasks.send(name, address, waiting_max=self.waiting_max)
 
     async def send_after_commit(self, session: AsyncSession, name: str, *args: str) -> None:
-        """Commit a mail task together with what `session` changes, and send it then.
+        """Commit a mail task together with the changes of `session`, and send it then.
 
-        What is committed is sent in the end, whether or not this process and the broker live on.
+        A committed task is sent eventually, even if this process or the broker fails.
         """
         mail_id = await MailDueRepository(session).add(name, args, utc_now() + SENT_AGAIN_AFTER)
 
@@ -64,9 +65,9 @@ class Mailing:
         after_commit(session, send)
 
     async def warn(self, login: str) -> None:
-        """Tell the owner of an account that somebody guesses its password; once in `LOGIN_FAILURES_WINDOW_S`.
+        """Warn the owner of an account about failed logins, at most once in `LOGIN_FAILURES_WINDOW_S`.
 
-        The same is done for an identifier without an account: the worker looks it up.
+        An identifier without an account causes the same task, because the worker looks up the account.
         """
         if await self.throttle.first_warning(login):
             try:

@@ -17,17 +17,17 @@ EMAIL_LENGTH = 254
 NAME_LENGTH = 100
 SESSION_ID_LENGTH = 32
 
-# A reset and a confirmation are of the account's own email; `email` confirms another one, which replaces it.
+# `reset` and `confirmation` refer to the account's email. `email` confirms a new email, which replaces it.
 TokenPurpose = Literal["reset", "verify", "email"]
 
 
 def _exact(length: int) -> String:
-    # MySQL's default collation would take accents for their plain letters.
+    # The default collation of MySQL treats accented letters like plain ones.
     return String(length).with_variant(MYSQL_VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 class User(Base):
-    """An account; `username` and `email` are kept in lower case."""
+    """An account. `username` and `email` are in lower case."""
 
     __tablename__ = "users"
 
@@ -40,9 +40,9 @@ class User(Base):
     is_active: Mapped[bool] = mapped_column(Boolean, default=True)
     is_verified: Mapped[bool] = mapped_column(Boolean, default=False)
     is_superuser: Mapped[bool] = mapped_column(Boolean, default=False)
-    # Made with HIDE_EXISTING_ACCOUNTS and not confirmed by mail yet: nobody can log in.
+    # Created with HIDE_EXISTING_ACCOUNTS and not yet confirmed by mail, so nobody can log in.
     is_pending: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
-    # Access tokens of an older version count no longer, unless they belong to the session that was kept.
+    # Access tokens of an older version are invalid, unless they belong to the session that was kept.
     token_version: Mapped[int] = mapped_column(default=0)
     kept_session_id: Mapped[str | None] = mapped_column(String(SESSION_ID_LENGTH))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
@@ -52,7 +52,7 @@ class User(Base):
 
 
 class OneTimeToken(Base):
-    """A mailed token by its hash alone; `email` is the new address, where it is for one."""
+    """The hash of a mailed token. `email` is the new address of a token for a change of email."""
 
     __tablename__ = "one_time_tokens"
 
@@ -66,9 +66,9 @@ class OneTimeToken(Base):
 
 
 class MailDue(Base):
-    """A mail task that was committed with what it tells of; sent again from `send_at` on, until it is done.
+    """A mail task that was committed together with its cause. It is sent again from `send_at` on until it is done.
 
-    `id` is the task's id, `arguments` a JSON list.
+    `id` is the id of the task, and `arguments` is a JSON list.
     """
 
     __tablename__ = "mails_due"
@@ -81,7 +81,7 @@ class MailDue(Base):
 
 
 class EndedSession(Base):
-    """A session that was ended while access tokens of it may still be unexpired; useless after `expires_at`."""
+    """An ended session whose access tokens may not have expired yet. The row is not needed after `expires_at`."""
 
     __tablename__ = "ended_sessions"
 

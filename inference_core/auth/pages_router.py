@@ -1,4 +1,4 @@
-"""`/forgot-password`, `/reset-password`, `/verify-email`: where mails lead to in a service without pages of its own."""
+"""`/forgot-password`, `/reset-password` and `/verify-email`: the pages to which mails link."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = files("inference_core.auth") / "pages"
 
 
 def pages_router(settings: Settings) -> APIRouter:
-    """The pages of a service with these settings."""
+    """Return the router of the pages for these settings."""
     values = {
         "app_title": settings.app_title,
         "minimum": str(MINIMUM_LENGTH),
@@ -26,17 +26,17 @@ def pages_router(settings: Settings) -> APIRouter:
 
     @router.get("/forgot-password", response_class=HTMLResponse)
     async def forgot_password_page() -> HTMLResponse:
-        """A form that has a reset link mailed."""
+        """Return a form that requests a mail with a reset link."""
         return forgot.response()
 
     @router.get("/reset-password", response_class=HTMLResponse)
     async def reset_password_page() -> HTMLResponse:
-        """A form for a new password; the token is in the link's fragment, which no browser sends."""
+        """Return a form for a new password. The token is in the fragment of the link, which browsers do not send."""
         return reset.response()
 
     @router.get("/verify-email", response_class=HTMLResponse)
     async def verify_email_page() -> HTMLResponse:
-        """A button that confirms an email: programs that open links in mails must not."""
+        """Return a page with a button that confirms an email, because programs can open links in mails."""
         return verification.response()
 
     return router

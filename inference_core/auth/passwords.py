@@ -1,4 +1,4 @@
-"""Password hashing (argon2id) in a few threads of its own, so that it never holds up the event loop."""
+"""Password hashing (argon2id) in separate threads, so that it does not block the event loop."""
 
 from __future__ import annotations
 
@@ -22,36 +22,39 @@ from inference_core.settings import Settings
 BCRYPT_BYTES = 72
 HASHING_NICENESS = 5
 ARGON2 = "$argon2"
-# A machine that was busy once must not slow failed logins down for good.
+# A machine that was busy once must not slow down failed logins permanently.
 LONGEST_FAILED_LOGIN_S = 2.0
 
 T = TypeVar("T")
 
 
 class LegacyBcrypt(BcryptHasher):
-    """Verifies what older services stored: bcrypt over the first 72 bytes, which the library now refuses to cut."""
+    """A verifier of bcrypt hashes of older services, which covered the first 72 bytes.
+
+    The library no longer cuts passwords.
+    """
 
     def verify(self, password: str | bytes, hash: str | bytes) -> bool:  # noqa: A002  # the base class's name
-        """Whether the password's first 72 bytes match."""
+        """Return whether the first 72 bytes of the password match."""
         raw = password.encode() if isinstance(password, str) else password
         return super().verify(raw[:BCRYPT_BYTES], hash)
 
 
 class Passwords:
-    """Hashes and verifies. At most one hash a core runs at a time; the others wait in order."""
+    """A hasher and verifier. At most one hash per core runs at a time; the others wait in order."""
 
     def __init__(self, settings: Settings) -> None:
         argon2 = Argon2Hasher(
             time_cost=settings.argon2_time_cost, memory_cost=settings.argon2_memory_kib, parallelism=1
         )
         self._hasher = PasswordHash((argon2, LegacyBcrypt()))
-        # Compared against when there is no such account, so that the answer takes as long.
+        # Used for comparison if there is no account, so that the response takes as long.
         self._nobody = self._hasher.hash(secrets.token_hex(16))
         self._failed_login_s = settings.failed_login_min_s
         self._threads = ThreadPoolExecutor(usable_cores(), "password", initializer=_yield_to_the_event_loop)
 
     async def hash(self, password: str) -> str:
-        """The encoded hash to store."""
+        """Return the encoded hash."""
         return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
@@ -80,7 +83,7 @@ class Passwords:
         return matches, newer
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, function: Callable[[], T]) -> T:
@@ -88,11 +91,11 @@ class Passwords:
 
 
 def usable_cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process can use."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _yield_to_the_event_loop() -> None:
-    # On Linux niceness belongs to the thread: when cores are short, answering goes before hashing.
+    # On Linux, niceness belongs to a thread. Requests take precedence over hashing if cores are busy.
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), HASHING_NICENESS)

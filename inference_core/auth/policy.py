@@ -1,4 +1,4 @@
-"""Which passwords are acceptable: by length and by not being among the most common; no rules of composition."""
+"""The password policy: a minimum length, and no common passwords. There are no composition rules."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ MAXIMUM_LENGTH = 128
 
 
 class CommonPasswordError(InvalidInputError):
-    """The password is one of the most common ones."""
+    """Raised if the password is one of the most common ones."""
 
     code = "password_too_common"
-    detail = "This password is one of the most common ones. Choose another."
+    detail = "This password is too common. Choose another one."
 
 
 def check_new_password(password: str) -> None:
-    """The same policy wherever a password is set; its length is the schemas' matter.
+    """Check a new password. The schemas check its length.
 
     Raises:
-        CommonPasswordError: if it is among the most common ones, in any case.
+        CommonPasswordError: The password is one of the most common ones, in any case.
     """
     if password.casefold() in common_passwords():
         raise CommonPasswordError
@@ -30,6 +30,6 @@ def check_new_password(password: str) -> None:
 
 @cache
 def common_passwords() -> frozenset[str]:
-    """The 3000 most common passwords of at least `MINIMUM_LENGTH` characters, in lower case."""
+    """Return the 3000 most common passwords of at least `MINIMUM_LENGTH` characters, in lower case."""
     text = files("inference_core.auth").joinpath("common_passwords.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#!"))

@@ -1,8 +1,8 @@
-"""Refresh tokens: opaque, one chain for each session; pure functions of a secret, no storage.
+"""Refresh tokens: opaque tokens that form one chain for each session. Pure functions of a secret, without storage.
 
-A token is `session.secret.tag`. The secret's successor is a keyed hash of it, so that a client whose answer was lost
-can be given the same successor again although only hashes are stored. The tag shows that we issued the token, so that
-a made-up one ends nobody's session.
+A token is `session.secret.tag`. The successor of a secret is a keyed hash of it. A client that lost its response can
+therefore get the same successor again, although only hashes are stored. The tag shows that the service issued the
+token, so an invented token cannot end a session.
 """
 
 from __future__ import annotations
@@ -22,40 +22,40 @@ TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{22})")
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A genuine refresh token: which session it belongs to, and its secret."""
+    """A genuine refresh token: its session and its secret."""
 
     session_id: str
     secret: str
 
     @property
     def hash(self) -> str:
-        """What is stored of it."""
+        """Return the stored hash."""
         return hashlib.sha256(self.secret.encode()).hexdigest()
 
 
 class RefreshTokens:
-    """Makes, reads and continues tokens; the first signing secret is the active one."""
+    """A factory and reader of tokens. The first signing secret is the active one."""
 
     def __init__(self, settings: Settings) -> None:
         self._tag_keys = [derive_key(secret, "refresh-tag") for secret in settings.signing_secrets]
         self._chain_keys = [derive_key(secret, "refresh-chain") for secret in settings.signing_secrets]
 
     def first(self) -> RefreshToken:
-        """The first token of a new session."""
+        """Return the first token of a new session."""
         return RefreshToken(secrets.token_hex(16), secrets.token_urlsafe(32))
 
     def successors(self, token: RefreshToken) -> list[RefreshToken]:
-        """What follows `token`: by the active key, then by the older ones."""
+        """Return the successors of `token` under the active key and the older keys."""
         message = f"{token.session_id}.{token.secret}".encode()
         digests = [hmac.digest(key, message, hashlib.sha256) for key in self._chain_keys]
         return [RefreshToken(token.session_id, _text(digest)) for digest in digests]
 
     def encode(self, token: RefreshToken) -> str:
-        """As the client sees it."""
+        """Return the token in the form for clients."""
         return f"{token.session_id}.{token.secret}.{_tag(self._tag_keys[0], token)}"
 
     def decode(self, text: str) -> RefreshToken | None:
-        """The token, or None if it is not one of ours."""
+        """Return the token, or None if the service did not issue it."""
         match = TOKEN.fullmatch(text)
         if match is None:
             return None

@@ -41,13 +41,13 @@ router = APIRouter(
 )
 
 
-# Routes are matched in this order, so what is asked most often comes first.
+# Routes are matched in this order, so the most frequent route comes first.
 
 
 @router.get("/me", responses=responses_for(NotAuthenticatedError), openapi_extra=BEARER_REQUIRED)
 async def me(request: Request) -> Profile:
-    """The caller's profile."""
-    # Not a `CurrentUser`: FastAPI takes as long for a dependency as the database for the account.
+    """Return the profile of the caller."""
+    # Not a `CurrentUser`: FastAPI needs as much time for a dependency as the database for the account.
     user = await current_user(request)
     return Profile.model_validate(user.account)
 
@@ -58,21 +58,21 @@ async def me(request: Request) -> Profile:
     response_model=Profile,
     responses={
         **responses_for(CommonPasswordError, AccountExistsError, ThrottledError),
-        202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: whatever came of it is told by mail."},
+        202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: the result is sent by mail."},
     },
 )
 async def register(registration: Registration, accounts: Accounts, settings: SettingsDep) -> Profile | JSONResponse:
-    """Make an account."""
+    """Create an account."""
     if settings.hide_existing_accounts:
         await accounts.register_quietly(registration)
-        done = Done(message="Look into your mail to go on. If no mail comes, try another user name.")
+        done = Done(message="Check your mail to continue. If you receive no mail, try another user name.")
         return JSONResponse(done.model_dump(mode="json"), HTTPStatus.ACCEPTED)
     return Profile.model_validate(await accounts.register(registration))
 
 
 @router.post("/login", responses=responses_for(InvalidCredentialsError, ThrottledError))
 async def log_in(login: Login, logins: Logins, deliver: TokenDelivery) -> Tokens:
-    """Start a session with user name or email and password."""
+    """Start a session with a user name or email, and a password."""
     return deliver(await logins.log_in(login.username, login.password))
 
 
@@ -80,7 +80,7 @@ async def log_in(login: Login, logins: Logins, deliver: TokenDelivery) -> Tokens
 async def log_in_with_form(
     form: Annotated[OAuth2PasswordRequestForm, Depends()], logins: Logins, deliver: TokenDelivery
 ) -> Tokens:
-    """The same with OAuth2's password form, for the Authorize button of the documentation."""
+    """Start a session with the OAuth2 password form, for the Authorize button of the documentation."""
     return deliver(await logins.log_in(form.username, form.password))
 
 
@@ -88,9 +88,10 @@ async def log_in_with_form(
     "/me", responses=responses_for(NotAuthenticatedError, WrongPasswordError, AccountExistsError, ThrottledError)
 )
 async def update_me(changes: ProfileUpdate, user: CurrentUser, accounts: Accounts) -> Profile:
-    """Change the profile; a new email needs the current password.
+    """Change the profile.
 
-    With `HIDE_EXISTING_ACCOUNTS` a new email counts, and shows here, once the link mailed to it was followed.
+    A new email needs the current password. With `HIDE_EXISTING_ACCOUNTS`, a new email becomes valid when its owner
+    opens the mailed link.
     """
     return Profile.model_validate(await accounts.update_profile(user.account, changes))
 
@@ -100,21 +101,21 @@ async def update_me(changes: ProfileUpdate, user: CurrentUser, accounts: Account
     responses=responses_for(NotAuthenticatedError, WrongPasswordError, CommonPasswordError, ThrottledError),
 )
 async def change_password(change: PasswordChange, user: CurrentUser, accounts: Accounts) -> Done:
-    """Set a new password; the caller's other sessions end."""
+    """Change the password. All other sessions of the caller end."""
     await accounts.change_password(user.account, change, user.session_id)
     return Done(message="The password has been changed. Other sessions have been ended.")
 
 
 @router.post("/forgot-password", responses=responses_for(BrokerUnavailableError, ThrottledError))
 async def forgot_password(request: EmailRequest, accounts: Accounts) -> Done:
-    """Have a reset link mailed; the answer is the same whether or not there is such an account."""
+    """Request a mail with a reset link. The response does not depend on whether the account exists."""
     await accounts.ask_for_reset(request.email)
-    return Done(message="If an account has this email, a link to reset its password is on its way.")
+    return Done(message="If an account has this email, a link to reset its password has been sent.")
 
 
 @router.post("/reset-password", responses=responses_for(InvalidMailedTokenError, CommonPasswordError, ThrottledError))
 async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
-    """Set a new password with the mailed token; all sessions end."""
+    """Set a new password with the mailed token. All sessions end."""
     await accounts.reset_password(reset)
     return Done(message="The password has been changed. Log in with the new one.")
 
@@ -124,9 +125,9 @@ async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
     responses=responses_for(NotAuthenticatedError, BrokerUnavailableError, ThrottledError),
 )
 async def request_verification(user: CurrentUser, accounts: Accounts) -> Done:
-    """Have a link mailed that confirms the caller's email."""
+    """Request a mail with a link that confirms the caller's email."""
     await accounts.ask_for_verification(user.account)
-    return Done(message="A link to confirm your email is on its way, unless it is confirmed already.")
+    return Done(message="A link to confirm your email has been sent, unless the email is already confirmed.")
 
 
 @router.post("/verify-email", responses=responses_for(InvalidMailedTokenError, ThrottledError))
@@ -144,7 +145,7 @@ async def refresh(token: GivenRefreshToken, logins: Logins, deliver: TokenDelive
 
 @router.post("/logout")
 async def log_out(token: GivenRefreshToken, logins: Logins, deliver: TokenDelivery) -> Done:
-    """End the session of a refresh token; one that counts for nothing is no error."""
+    """End the session of a refresh token. An invalid token is not an error."""
     await logins.log_out(token)
     deliver.forget()
     return Done(message="Logged out.")

@@ -1,4 +1,4 @@
-"""Bodies of the account routes."""
+"""The request and response bodies of the account routes."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ Printable = (AfterValidator(_printable), Field(json_schema_extra={"pattern": r"^
 PrintableText = Annotated[str, StringConstraints(max_length=EMAIL_LENGTH), *Printable]
 PersonName = Annotated[str, StringConstraints(max_length=NAME_LENGTH), *Printable]
 NewPassword = Annotated[str, StringConstraints(min_length=MINIMUM_LENGTH, max_length=MAXIMUM_LENGTH)]
-# What is only compared may be anything; the limit keeps a request from being work.
+# Values that are only compared are not validated. The limit bounds the work of a request.
 GivenPassword = Annotated[str, StringConstraints(max_length=1024)]
 GivenText = Annotated[str, StringConstraints(max_length=1024)]
-# A token that was copied comes with blanks around it.
+# A copied token can have blanks around it.
 GivenToken = Annotated[str, StringConstraints(max_length=1024, strip_whitespace=True)]
 
 
@@ -53,7 +53,7 @@ class Registration(BaseModel):
 
 
 class Profile(BaseModel):
-    """An account as its owner sees it."""
+    """An account, as shown to its owner."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,14 +69,17 @@ class Profile(BaseModel):
 
 
 class Login(BaseModel):
-    """`username` is the user name or the email, in any case."""
+    """Login data. `username` is the user name or the email, in any case."""
 
     username: GivenText
     password: GivenPassword
 
 
 class Tokens(BaseModel):
-    """An access token for `expires_in` seconds and the refresh token of its session, null if that is in a cookie."""
+    """The tokens of a session.
+
+    The access token is valid for `expires_in` seconds; the refresh token is null if it is in a cookie.
+    """
 
     access_token: str
     refresh_token: str | None
@@ -91,7 +94,7 @@ class RefreshRequest(BaseModel):
 
 
 class ProfileUpdate(BaseModel):
-    """What to change; what is left out stays. A new email needs the current password."""
+    """The fields to change. A new email needs the current password."""
 
     first_name: PersonName | None = None
     last_name: PersonName | None = None
@@ -126,7 +129,7 @@ class EmailVerification(BaseModel):
 
 
 class Done(BaseModel):
-    """It is done."""
+    """A message about a successful request."""
 
     success: Literal[True] = True
     message: str
@@ -134,7 +137,7 @@ class Done(BaseModel):
 
 
 class Session(BaseModel):
-    """A live session of the caller; `current` marks the one of this request."""
+    """An active session of the caller. `current` marks the session of this request."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -148,19 +151,19 @@ class Session(BaseModel):
 
 
 class SessionsEnded(Done):
-    """How many sessions were ended."""
+    """The number of ended sessions."""
 
     ended: int
 
 
 class AdminProfile(Profile):
-    """An account as a superuser sees it."""
+    """An account, as shown to a superuser."""
 
     is_superuser: bool
 
 
 class AccountPage(BaseModel):
-    """Accounts from `offset` on, at most `limit` of `total`, in the order they were made."""
+    """A page of accounts in the order of their creation: at most `limit` of `total`, from `offset` on."""
 
     items: list[AdminProfile]
     total: int
@@ -169,6 +172,6 @@ class AccountPage(BaseModel):
 
 
 class AccountState(BaseModel):
-    """What a superuser may set."""
+    """The fields that a superuser can set."""
 
     is_active: bool

@@ -22,20 +22,20 @@ router = APIRouter(
 
 @router.get("")
 async def list_sessions(user: CurrentUser, logins: Logins) -> list[Session]:
-    """The caller's live sessions, the latest used first."""
+    """List the caller's active sessions, the most recently used first."""
     found = [Session.model_validate(session) for session in await logins.sessions(user.account.id)]
     return [session.model_copy(update={"current": session.id == user.session_id}) for session in found]
 
 
 @router.delete("/{session_id}", responses=responses_for(NotFoundError))
 async def end_session(session_id: Annotated[str, Path(max_length=64)], user: CurrentUser, logins: Logins) -> Done:
-    """End one of the caller's sessions; its access tokens count no longer either."""
+    """End one of the caller's sessions, including its access tokens."""
     await logins.end_session(user.account.id, session_id)
     return Done(message="The session has been ended.")
 
 
 @router.delete("")
 async def end_all_sessions(user: CurrentUser, logins: Logins) -> SessionsEnded:
-    """Log the caller out everywhere, here included."""
+    """End all sessions of the caller, including the current one."""
     ended = await logins.end_all_sessions(user.account.id)
     return SessionsEnded(message="All sessions have been ended.", ended=ended)

@@ -1,4 +1,4 @@
-"""Refresh sessions (families of refresh tokens) in Redis: each change is one Lua script, one round trip."""
+"""Refresh sessions (families of refresh tokens) in Redis. Each change is one Lua script and one round trip."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ PACKAGE = "inference_core.auth"
 
 
 class InvalidRefreshTokenError(NotAuthenticatedError):
-    """The refresh token is unknown, ended or expired."""
+    """Raised if the refresh token is unknown or expired, or its session has ended."""
 
     code = "invalid_refresh_token"
     detail = "The refresh token is not valid. Log in again."
 
 
 class RefreshTokenReusedError(NotAuthenticatedError):
-    """A refresh token was used again after its successor: the whole session has been ended."""
+    """Raised if a refresh token was used again after its successor. Its session has been ended."""
 
     code = "refresh_token_reused"
     detail = "The refresh token was used before, so the session has been ended. Log in again."
@@ -50,7 +50,7 @@ class RefreshTokenReusedError(NotAuthenticatedError):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Who is calling, as far as the connection tells."""
+    """The caller, as known from the connection."""
 
     address: str
     user_agent: str
@@ -72,7 +72,7 @@ class StartedSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """A live session as its owner sees it."""
+    """An active session, as shown to its owner."""
 
     id: str
     created_at: datetime
@@ -83,7 +83,7 @@ class SessionInfo:
 
 
 class RefreshSessions:
-    """The sessions of all users. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
+    """The sessions of all users. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
@@ -99,10 +99,10 @@ class RefreshSessions:
         self._end_all = LuaScript(client, PACKAGE, "session_end_all")
 
     async def start(self, user_id: UUID, version: int, client: Client, attempt: Attempt) -> StartedSession:
-        """Start a session for an account read at `version`; the failures of `attempt` are forgotten in the same step.
+        """Start a session of an account with this token version, and reset the failures of `attempt` in the same step.
 
         Raises:
-            ThrottledError: if the attempt was locked while the password was compared.
+            ThrottledError: The attempt was locked while the password was compared.
         """
         token = self._tokens.first()
         locked_ms = await self._create(
@@ -116,11 +116,11 @@ class RefreshSessions:
         return StartedSession(token.session_id, user_id, 0, version, self._tokens.encode(token))
 
     async def refresh(self, text: str) -> StartedSession:
-        """Exchange a refresh token for its successor, or give the successor again to a client that never got it.
+        """Exchange a refresh token for its successor. Return it again to a client that did not receive it.
 
         Raises:
-            InvalidRefreshTokenError: if it is not ours, or its session is gone.
-            RefreshTokenReusedError: if it had been replaced by a token that is in use; the session is ended.
+            InvalidRefreshTokenError: The service did not issue the token, or its session is gone.
+            RefreshTokenReusedError: The token was replaced by one that is in use. The session has been ended.
         """
         token = self._tokens.decode(text)
         if token is None:
@@ -139,9 +139,9 @@ class RefreshSessions:
         return StartedSession(token.session_id, user_id, int(rest[1]), int(rest[2]), self._tokens.encode(successor))
 
     async def confirm(self, session_id: str, generation: int) -> None:
-        """Note, once, that the tokens of this generation have reached their client.
+        """Note once that the tokens of this generation have reached their client.
 
-        Without Redis it is noted at a later use: nobody is refused for it.
+        If Redis is unavailable, a later use notes it. No request is refused for this.
         """
         if self._confirmed.get(session_id, 0) >= generation:
             return
@@ -155,21 +155,24 @@ class RefreshSessions:
         self._confirmed[session_id] = generation
 
     def session_of(self, text: str) -> str | None:
-        """The session a genuine refresh token belongs to; None for anything else."""
+        """Return the session of a genuine refresh token, else None."""
         token = self._tokens.decode(text)
         return token.session_id if token else None
 
     async def end(self, session_id: str, owner: UUID | None = None) -> UUID | None:
-        """End a session, only if it is the owner's where one is given; its user, or None when there was none."""
+        """End a session and return its user, or None if there was none.
+
+        If an owner is given, the session must be theirs.
+        """
         user = await self._end([SESSION_KEY + session_id, INDEX_KEY], session_id, str(owner or ""))
         return UUID(user.decode()) if user else None
 
     async def end_all(self, user_id: UUID, keep: str = "") -> int:
-        """End a user's sessions but the one to keep; how many were ended."""
+        """End all sessions of a user except the one to keep. Return the number of ended sessions."""
         return int(await self._end_all([INDEX_KEY + str(user_id), SESSION_KEY], keep))
 
     async def list(self, user_id: UUID) -> list[SessionInfo]:
-        """A user's live sessions, the latest used first."""
+        """Return the active sessions of a user, the most recently used first."""
         with redis_unavailable_as_domain_error():
             raw_ids = cast("list[bytes]", await self._client.zrange(INDEX_KEY + str(user_id), 0, -1))
             ids = [raw_id.decode() for raw_id in raw_ids]
@@ -185,7 +188,7 @@ def _find(successors: list[RefreshToken], current_hash: str) -> RefreshToken:
     for successor in successors:
         if successor.hash == current_hash:
             return successor
-    # Its chain was continued with a signing secret that has been retired since.
+    # The successor was created with a signing secret that was removed since.
     raise InvalidRefreshTokenError
 
 

@@ -1,4 +1,4 @@
-"""What accounts keep for one process: hashing threads, keys, and the scripts' handles."""
+"""The state of accounts in one process: hashing threads, keys and script handles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AuthState:
-    """The parts that outlive a request."""
+    """The objects that live longer than a request."""
 
     passwords: Passwords
     tokens: AccessTokens
@@ -31,7 +31,7 @@ class AuthState:
     @classmethod
     @contextmanager
     def open(cls, settings: Settings, redis: Redis) -> Iterator[AuthState]:
-        """Make them; the hashing threads end with the context."""
+        """Create the state. The hashing threads stop with the context."""
         passwords = Passwords(settings)
         try:
             yield cls(

@@ -25,9 +25,9 @@ FAILURES_KEY = "auth:failures:"
 LOCK_KEY = "auth:lock:"
 MINUTE_S = 60
 HOUR_S = 3600
-# How soon the failed logins of one network are forgiven.
+# Time after which the failed logins of one network are forgotten.
 NETWORK_FAILURES_WINDOW_S = 5 * MINUTE_S
-# What an account may be mailed over all networks, in multiples of what one network may ask for.
+# The mail limit of an account over all networks, as a multiple of the limit of one network.
 NETWORKS_PER_ACCOUNT = 4
 PREFIX_BITS = {4: 24, 6: 64}
 
@@ -35,7 +35,7 @@ MailKind = Literal["reset", "verification", "notice"]
 
 
 class AccountLimitError(ThrottledError):
-    """The account has had too many failed logins, over all networks."""
+    """Raised if the account has had too many failed logins over all networks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,13 @@ class Attempt:
 
     @property
     def keys(self) -> list[str]:
-        """The Redis keys of its counter and its lock."""
+        """Return the Redis keys of the counter and the lock."""
         name = f"{_hidden(self.login)}:{self.prefix}"
         return [FAILURES_KEY + name, LOCK_KEY + name]
 
 
 def address_prefix(address: str) -> str:
-    """The network a client shares with its neighbours: /24 of IPv4, /64 of IPv6; other names as they are."""
+    """Return the network of a client: /24 of IPv4 or /64 of IPv6. Other names are returned unchanged."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -67,17 +67,17 @@ def address_prefix(address: str) -> str:
 
 
 def seconds_of(remaining_ms: float) -> int:
-    """What `Retry-After` says of a lock's rest: at least a second."""
+    """Return the `Retry-After` of a lock: its remaining time, at least one second."""
     return math.ceil(remaining_ms / 1000)
 
 
 def _hidden(text: str) -> str:
-    """A key's part that stands for a name or an address without showing it."""
+    """Return a part of a key that represents a name or an address without showing it."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class Throttle:
-    """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not answer."""
+    """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
@@ -106,10 +106,10 @@ class Throttle:
             raise kind(seconds_of(refusal.wait_ms))
 
     async def check(self, attempt: Attempt) -> None:
-        """Let an attempt pass unless it is locked.
+        """Admit an attempt unless it is locked.
 
         Raises:
-            ThrottledError: with the time to wait.
+            ThrottledError: The attempt is locked.
         """
         with redis_unavailable_as_domain_error():
             remaining_ms = await self._client.pttl(attempt.keys[1])
@@ -124,33 +124,35 @@ class Throttle:
         await self._failed(attempt.keys, settings.login_failures_allowed, lock_ms, most_ms, window_ms)
 
     async def passed(self, attempt: Attempt, *, over_account_limit: bool = False) -> None:
-        """Take back that an attempt counts as failed; with the arguments it was admitted with."""
+        """Undo the failure of an attempt. The arguments are those of its admission."""
         buckets = [self._network_failures(attempt.prefix)]
         if not over_account_limit:
             buckets.append(self._account_failures(attempt))
         await self._buckets.give_back(buckets)
 
     async def clear(self, attempts: Sequence[Attempt]) -> None:
-        """Forget the failures and the locks of these attempts, and the failures of their accounts."""
+        """Reset the failures and the locks of these attempts, and the failures of their accounts."""
         keys = [key for attempt in attempts for key in (*attempt.keys, self._account_failures(attempt).key)]
         with redis_unavailable_as_domain_error():
             await self._client.delete(*keys)
 
     async def admit_hash(self, prefix: str) -> None:
-        """Let a password be hashed for a network.
+        """Admit a password hash for a network.
 
         Raises:
-            ThrottledError: if the network has asked for too many.
+            ThrottledError: The network has requested too many.
         """
         refusal = await self._buckets.take([self._hashes(prefix)])
         if refusal is not None:
             raise ThrottledError(seconds_of(refusal.wait_ms))
 
     async def admit_mail(self, kind: MailKind, address: str, prefix: str) -> bool:
-        """Count a mail to `address` that a network asks for; False if the address has had enough of this kind.
+        """Count a mail to `address` that a network requests.
+
+        Return False if the address has reached its limit for this kind.
 
         Raises:
-            ThrottledError: if the network has asked for too many mails, to whatever addresses.
+            ThrottledError: The network has requested too many mails, to any addresses.
         """
         per_hour = self._settings.mails_per_account_per_hour
         network = Bucket(f"auth:mail-network:{prefix}", self._settings.mails_per_network_per_minute, MINUTE_S)
@@ -163,7 +165,7 @@ class Throttle:
         return refusal is None
 
     async def first_warning(self, login: str) -> bool:
-        """Whether an account that is over its limit has not been warned within `LOGIN_FAILURES_WINDOW_S`."""
+        """Return whether the owner of an account over its limit was not warned within `LOGIN_FAILURES_WINDOW_S`."""
         window_s = self._settings.login_failures_window_s
         return await self._buckets.take([Bucket(f"auth:warned:{_hidden(login)}", 1, window_s)]) is None
 

@@ -22,7 +22,7 @@ DAY_S = 24 * 3600
 
 TransportHeader = Annotated[
     Literal["cookie"] | None,
-    # A header is there or not; it cannot be null.
+    # A header cannot be null.
     WithJsonSchema({"type": "string", "const": "cookie"}),
     Header(alias="X-Token-Transport", description="`cookie` keeps the refresh token in an HttpOnly cookie."),
 ]
@@ -30,14 +30,14 @@ TransportHeader = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Gives tokens to the client the way it asked for."""
+    """A transport of tokens in the way that the client requested."""
 
     response: Response
     in_cookie: bool
     lifetime_s: int
 
     def __call__(self, issued: IssuedTokens) -> Tokens:
-        """The answer's body; the refresh token is in it only if it is not in the cookie."""
+        """Return the body of the response. It contains the refresh token only if the cookie does not."""
         if self.in_cookie:
             self.response.set_cookie(
                 COOKIE,
@@ -55,13 +55,13 @@ class Delivery:
         )
 
     def forget(self) -> None:
-        """Take the cookie away."""
+        """Delete the cookie."""
         if self.in_cookie:
             self.response.delete_cookie(COOKIE, path=AUTH_PREFIX, secure=True, httponly=True, samesite="strict")
 
 
 async def get_delivery(response: Response, settings: SettingsDep, transport: TransportHeader = None) -> Delivery:
-    """The way this client wants its tokens."""
+    """Return the transport that the client requested."""
     return Delivery(response, transport == "cookie", settings.refresh_token_idle_days * DAY_S)
 
 
@@ -69,7 +69,7 @@ TokenDelivery = Annotated[Delivery, Depends(get_delivery)]
 
 
 async def get_given_refresh_token(request: Request, delivery: TokenDelivery, body: RefreshRequest | None = None) -> str:
-    """The token from the body, or from the cookie if the client says it uses that; empty if there is none."""
+    """Return the token from the body or, if the client uses the cookie, from the cookie. Empty if there is none."""
     if body is not None:
         return body.refresh_token
     return request.cookies.get(COOKIE, "") if delivery.in_cookie else ""

@@ -1,4 +1,4 @@
-"""Access tokens: short-lived signed JWTs (RFC 9068's shape) that name a user and a session."""
+"""Access tokens: short-lived signed JWTs in the form of RFC 9068 that contain a user and a session."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from inference_core.settings import Settings
 ALGORITHM = "HS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type
 MOST_VERIFIED = 10_000
-# How far another machine's clock may be ahead before its tokens count as not valid yet.
+# Maximum clock skew of another machine whose tokens are accepted.
 CLOCK_SKEW_S = 10
 REQUIRED_CLAIMS = ["exp", "iat", "nbf", "iss", "aud", "sub", "sid", "gen", "ver"]
-# A header that would tell where a key is to be found has no place here.
+# Headers that refer to a key are not allowed.
 KNOWN_HEADERS = {"alg", "typ", "kid"}
 
 
@@ -40,17 +40,17 @@ class AccessClaims:
 
 
 def derive_key(secret: str, purpose: str) -> bytes:
-    """A key of 32 bytes for one purpose, so that what is signed for one is worthless for another."""
+    """Return a key of 32 bytes for one purpose. A signature for one purpose is invalid for all others."""
     return hmac.digest(secret.encode(), purpose.encode(), hashlib.sha256)
 
 
 def key_id(secret: str) -> str:
-    """The public name of a secret's signing key."""
+    """Return the public id of the signing key of a secret."""
     return derive_key(secret, "key-id").hex()[:12]
 
 
 class AccessTokens:
-    """Issues tokens with the active key; accepts those of every key that is not retired."""
+    """An issuer with the active key. It accepts tokens of all configured keys."""
 
     def __init__(self, settings: Settings) -> None:
         secrets = settings.signing_secrets
@@ -58,12 +58,12 @@ class AccessTokens:
         self._active = key_id(secrets[0])
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
-        # A signature that was good stays good: what it says is kept, by the whole token.
+        # Fast path: a valid signature stays valid, so the claims are cached by the complete token.
         self._verified: dict[str, AccessClaims] = {}
         self.lifetime_s = settings.access_token_expire_minutes * 60
 
     def issue(self, claims: AccessClaims) -> str:
-        """A token that is valid from now on for `lifetime_s`."""
+        """Return a token that is valid from now for `lifetime_s`."""
         now = int(time.time())
         payload = {
             "iss": self._issuer,
@@ -80,10 +80,10 @@ class AccessTokens:
         return jwt.encode(payload, self._keys[self._active], ALGORITHM, headers)
 
     def verify(self, token: str) -> AccessClaims:
-        """What `token` says.
+        """Return the claims of `token`.
 
         Raises:
-            NotAuthenticatedError: if it is not one of ours, not valid now, or not an access token.
+            NotAuthenticatedError: The service did not issue it, it is not valid now, or it is not an access token.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -91,7 +91,7 @@ class AccessTokens:
             if len(self._verified) >= MOST_VERIFIED:
                 del self._verified[next(iter(self._verified))]
             self._verified[token] = claims
-        # The skew is for the beginning of a token's life alone.
+        # The skew applies only to the start of a token's lifetime.
         if claims.expires_at <= time.time():
             raise NotAuthenticatedError
         return claims

@@ -32,8 +32,8 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
             except (RedisError, OSError):
                 raise  # the broker's, not the message's
             except Exception as error:
-                log.exception("a message could not be taken")
-                self.set_aside(message, f"Celery cannot take it: {type(error).__name__}")
+                log.exception("a message could not be processed")
+                self.set_aside(message, f"Celery cannot process it: {type(error).__name__}")
 
         return on_message
 
@@ -63,7 +63,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
     def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:
         """Celery found a part of it of another form than it expects."""
         del body
-        self.set_aside(message, f"Celery cannot take it: {type(exc).__name__}")
+        self.set_aside(message, f"Celery cannot process it: {type(exc).__name__}")
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
         """The body cannot be read, or is of a kind that is not accepted."""

@@ -21,7 +21,7 @@ def install(app: ServiceCelery) -> None:
         if not issubclass(pool, TaskPool):
             name = wanted if isinstance(wanted, str) else wanted.__module__.rpartition(".")[2]
             sys.exit(
-                f"worker: the pool '{name}' cannot stop a task at its time limit, nor keep a crash of one to itself; "
+                f"worker: the pool '{name}' cannot stop a task at its time limit or contain its crash; "
                 "use --pool=prefork, the default"
             )
 

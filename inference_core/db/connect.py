@@ -105,7 +105,7 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver 
     async def _request_authentication(self) -> None:
         # The driver would go on in the clear.
         if self._require_tls and not self.server_capabilities & CLIENT.SSL:
-            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "the server does not offer TLS, which ssl_mode asks for")
+            raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "the server does not offer TLS, which ssl_mode requires")
         await super()._request_authentication()
 
     async def _read_bytes(self, num_bytes: int) -> bytes:

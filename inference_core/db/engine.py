@@ -54,7 +54,7 @@ class WriteInReadSessionError(RuntimeError):
 class _NoFlushSession(Session):
     def flush(self, objects: Any = None) -> None:
         if self.new or self.dirty or self.deleted:
-            raise WriteInReadSessionError("this session only reads; use a write session")
+            raise WriteInReadSessionError("this session is read-only; use a write session")
         super().flush(objects)
 
 

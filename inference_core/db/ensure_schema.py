@@ -29,7 +29,7 @@ async def ensure_schema(settings: Settings, database: Database) -> None:
         if not settings.is_production:
             await _migrate(settings)  # fails again, and says how
             return
-        log.warning("schema_not_checked", reason="the database does not answer")
+        log.warning("schema_not_checked", reason="the database does not respond")
         return
     except SQLAlchemyError as error:
         raise MigrationError(describe(error, make_url(settings.database_url), SCRIPTS)) from error

@@ -117,8 +117,8 @@ def _require_utf8mb4(connection: Connection) -> None:
     default = connection.scalar(text("SELECT @@character_set_database"))
     if default != "utf8mb4":
         raise MigrationError(
-            f"database: its default character set is {default}, which cannot hold every text; "
-            "run there: ALTER DATABASE CHARACTER SET utf8mb4"
+            f"database: its default character set is {default}, which cannot store every text; "
+            "run: ALTER DATABASE CHARACTER SET utf8mb4"
         )
     columns = connection.execute(
         text(
@@ -129,7 +129,7 @@ def _require_utf8mb4(connection: Connection) -> None:
     narrow = sorted(f"{table}.{column} ({name})" for table, column, name in columns if table in Base.metadata.tables)
     if narrow:
         raise MigrationError(
-            f"database: columns that cannot hold every text: {', '.join(narrow)}; "
+            f"database: columns that cannot store every text: {', '.join(narrow)}; "
             "change each of them with ALTER TABLE … MODIFY … CHARACTER SET utf8mb4"
         )
 

@@ -39,6 +39,6 @@ def describe(error: Exception, url: URL, scripts: Path, advice: str = "") -> str
         return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
     if isinstance(error, SyntaxError):
         advice = "check the migrations"
-    advice = advice or "check that DATABASE_URL is right and its server runs"
+    advice = advice or "check that DATABASE_URL is correct and its server is running"
     shown = url.set(query={}).render_as_string(hide_password=True)
     return f"database: cannot migrate {shown}: {type(cause).__name__}: {reason}; {advice}"

@@ -70,7 +70,7 @@ class MigrationGuard:
         names = "".join(f'"{name}", ' for name in sorted(declared | set(lost))).rstrip()
         raise UnsafeMigrationError(
             f"migration {Path(script.path).name} deletes rows that it does not declare: {counts}; "
-            f"if they are meant to go, add to it: {variable} = ({names})"
+            f"if this is intended, add to it: {variable} = ({names})"
         )
 
     def _check_references(self, script: Script) -> None:

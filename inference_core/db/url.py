@@ -159,7 +159,7 @@ def read_database_url(value: str) -> URL:
     except ArgumentError:
         raise ValueError("is not a database URL such as sqlite:///app.db or postgresql://user@host/name") from None
     except ValueError:
-        raise ValueError("has a port that is no number; write several hosts as ?host=a:5432&host=b:5432") from None
+        raise ValueError("has a port that is not a number; write several hosts as ?host=a:5432&host=b:5432") from None
     backend = url.drivername.partition("+")[0]
     if backend not in DATABASE_DRIVERS:
         raise ValueError(f"names an unknown database '{backend[:40]}'; known: sqlite, postgresql, mysql")

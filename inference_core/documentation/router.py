@@ -1,4 +1,4 @@
-"""`GET /docs`: Swagger UI 5.35.0 (npm's swagger-ui-dist, Apache-2.0), served from here: it needs no internet."""
+"""`GET /docs`: Swagger UI 5.35.0 (swagger-ui-dist of npm, Apache-2.0). The service delivers all of its files itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = {
     "swagger-ui.css": ("vendor/swagger-ui.css", "text/css"),
     "init.js": ("init.js", "text/javascript"),
 }
-# Scripts of this service only, and no calls to any other. Swagger UI's pictures are in its style sheet.
+# Only scripts and calls of this service are allowed. The images of Swagger UI are in its style sheet.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -29,14 +29,14 @@ FILE_HEADERS = {"Cache-Control": "max-age=3600", "X-Content-Type-Options": "nosn
 
 
 def documentation_router(title: str) -> APIRouter:
-    """The page, at `/docs` and, for those who have that address, at `/redoc`, and the files that it loads."""
+    """Return the router of the page, at `/docs` and `/redoc`, and of its files."""
     router = APIRouter(include_in_schema=False)
     page = (FOLDER / "page.html").read_text(encoding="utf-8").replace("{{title}}", escape(title))
 
     @router.get("/docs", response_class=HTMLResponse)
     @router.get("/redoc", response_class=HTMLResponse)
     async def documentation() -> HTMLResponse:
-        """The page."""
+        """Return the page."""
         return HTMLResponse(page, headers=PAGE_HEADERS)
 
     for name, (path, media_type) in FILES.items():
@@ -47,7 +47,7 @@ def documentation_router(title: str) -> APIRouter:
 
 def _answer(content: bytes, media_type: str) -> Callable[[], Awaitable[Response]]:
     async def answer() -> Response:
-        """One of the page's files."""
+        """Return a file of the page."""
         return Response(content, media_type=media_type, headers=FILE_HEADERS)
 
     return answer

@@ -1,4 +1,4 @@
-"""`/api/v1/health`: for people, monitors and orchestrators."""
+"""`/api/v1/health`: the health routes for people, monitors and orchestrators."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
 
 @router.get("/ping")
 async def ping() -> Ping:
-    """Answer, touching nothing."""
+    """Return a constant response."""
     return Ping(timestamp=datetime.now(UTC))
 
 
 @router.get("/live")
 async def live() -> Liveness:
-    """Whether the process answers; it does."""
+    """Return that the process responds."""
     return Liveness()
 
 
 @router.get("/", responses=_also_503(HealthReport))
 async def health(request: Request, response: Response) -> HealthReport:
-    """The service and its parts, as the background probes last saw them."""
+    """Return the health of the service and its parts, as of the latest background probes."""
     components = state_of(request).health.components()
     status = overall(components)
     if status == "unhealthy":
@@ -47,7 +47,7 @@ async def health(request: Request, response: Response) -> HealthReport:
 
 @router.get("/database", responses=_also_503(DatabaseHealth))
 async def database_health(request: Request, response: Response) -> DatabaseHealth:
-    """One round trip to the database, made for this request."""
+    """Make one round trip to the database."""
     state = state_of(request)
     probe = state.health.probe
     pool = pool_numbers(state.database.engine.pool)
@@ -65,7 +65,10 @@ async def database_health(request: Request, response: Response) -> DatabaseHealt
 
 @router.get("/ready", responses=_also_503(Readiness))
 async def ready(request: Request, response: Response) -> Readiness:
-    """Whether requests should be sent here: not while shutting down, nor without the database."""
+    """Return whether requests should be sent to this process.
+
+    It is not ready without its database and while it shuts down.
+    """
     reasons = state_of(request).health.not_ready_because()
     if reasons:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,4 +1,4 @@
-"""The answers of the health routes."""
+"""The responses of the health routes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from inference_core.health.components import Components, Overall
 
 
 class HealthReport(BaseModel):
-    """The service as a whole and each of its parts."""
+    """The health of the service and of each of its parts."""
 
     status: Overall
     version: str
@@ -20,7 +20,7 @@ class HealthReport(BaseModel):
 
 
 class DatabaseDetails(BaseModel):
-    """The database and this process's pool of connections to it; null where the pool has no such number."""
+    """The database and this process's connection pool. A number that the pool does not have is null."""
 
     dialect: str
     server_version: str | None = None
@@ -32,7 +32,7 @@ class DatabaseDetails(BaseModel):
 
 
 class DatabaseHealth(BaseModel):
-    """The database's answer to a question asked for this very request."""
+    """The result of a round trip to the database."""
 
     status: Literal["healthy", "unhealthy"]
     details: DatabaseDetails
@@ -40,7 +40,7 @@ class DatabaseHealth(BaseModel):
 
 
 class Ping(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     message: Literal["pong"] = "pong"
     timestamp: datetime
@@ -48,13 +48,13 @@ class Ping(BaseModel):
 
 
 class Liveness(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     status: Literal["alive"] = "alive"
 
 
 class Readiness(BaseModel):
-    """Whether requests should be sent here, and which parts are why not."""
+    """Whether requests should be sent to this process, and the parts that are not ready."""
 
     status: Literal["ready", "not_ready"]
     reasons: list[str]

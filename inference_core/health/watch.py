@@ -91,7 +91,7 @@ class HealthWatch:
         try:
             await self.redis_client.client.ping()
         except (RedisError, OSError):
-            self._note("redis", "unhealthy", "Redis does not answer.")
+            self._note("redis", "unhealthy", "Redis does not respond.")
         else:
             self.redis_round_trip_s = time.perf_counter() - start_s
             warning = self.eviction.warning

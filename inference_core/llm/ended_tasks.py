@@ -42,7 +42,7 @@ class LeaseReleaser:
                 redis.hdel(reserved, task_id)
         except (RedisError, OSError, LookupError, TypeError) as error:
             # It ends by itself, later.
-            log.warning("lease of a task not given back: %s[%s]: %s", name, task_id, type(error).__name__)
+            log.warning("lease of a task not released: %s[%s]: %s", name, task_id, type(error).__name__)
 
 
 def install(app: ServiceCelery) -> None:

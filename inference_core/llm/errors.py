@@ -97,7 +97,7 @@ class ProviderRateLimitedError(ProviderError):
     """The provider is asked too much; try again in `retry_after_s` seconds."""
 
     code = "llm_rate_limited"
-    detail = "The language model is asked too much at the moment. Try again later."
+    detail = "The language model is rate limited. Try again later."
     retry_after_s = 5
 
 
@@ -105,7 +105,7 @@ class ProviderAuthError(ProviderError):
     """The provider refuses the key of this service."""
 
     code = "llm_auth_failed"
-    detail = "The provider of the language model refuses this service. Its operator has to mend that."
+    detail = "The provider of the language model refuses this service. The operator must fix its configuration."
 
 
 class ContextTooLongError(ProviderError):
@@ -128,7 +128,7 @@ class ProviderModelNotFoundError(ProviderError):
     """The provider does not know the configured model."""
 
     code = "llm_model_not_found"
-    detail = "The provider does not know this model. The operator of this service has to mend that."
+    detail = "The provider does not know this model. The operator must fix the configuration."
 
 
 class UpstreamFailedError(ProviderError):

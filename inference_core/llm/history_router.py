@@ -34,7 +34,7 @@ async def list_conversations(
     offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> ConversationPage:
-    """The caller's conversations, the last used first."""
+    """List the caller's conversations, the most recently used first."""
     rows, total = await ConversationRepository(session).of_user(user.account.id, offset, limit)
     items = [Conversation(**_summary(row)) for row in rows]
     return ConversationPage(items=items, total=total, offset=offset, limit=limit)
@@ -48,7 +48,7 @@ async def read_conversation(
     offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> ConversationTurns:
-    """A conversation and its turns, oldest first, a page at a time."""
+    """Return a conversation and a page of its turns, oldest first."""
     conversations = ConversationRepository(session)
     row = await find_own(conversations, principal, session_id)
     turns = [
@@ -68,7 +68,7 @@ async def read_conversation(
 async def delete_conversation(
     session_id: SessionId, session: SessionDep, principal: PrincipalDep
 ) -> ConversationDeleted:
-    """Delete a conversation and all of its turns; what its answers took stays counted."""
+    """Delete a conversation and all of its turns. The usage of its answers still counts."""
     conversations = ConversationRepository(session)
     row = await find_own(conversations, principal, session_id)
     await conversations.delete(row.id)

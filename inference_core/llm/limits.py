@@ -39,9 +39,9 @@ MOST_UNSETTLED = 10_000
 UNSETTLED_KEEP_S = 900.0
 
 DETAILS = {
-    "requests": "You ask too often. Try again later.",
-    "concurrency": "Too many of your requests are being served. Try again when one has ended.",
-    "tokens": "Your tokens of today do not suffice for this request. Ask for less, or try again later.",
+    "requests": "Rate limit exceeded. Try again later.",
+    "concurrency": "Too many concurrent requests. Try again when one of them has ended.",
+    "tokens": "Daily token quota exceeded. Reduce max_tokens, or try again later.",
 }
 
 
@@ -226,7 +226,7 @@ class UserLimits:
         """The counts.
 
         Raises:
-            StatisticsUnavailableError: if Redis does not answer.
+            StatisticsUnavailableError: if Redis does not respond.
         """
         fields = ("requests_count", "total_tokens", "errors_count", "last_request")
         try:

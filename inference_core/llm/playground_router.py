@@ -1,4 +1,4 @@
-"""`GET /playground`, in development only: one page to talk to the models by stream, with the times shown."""
+"""`GET /playground`, in development only: a page for streamed conversations that shows their times."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/playground", response_class=HTMLResponse)
 async def playground() -> HTMLResponse:
-    """The page; who may use it, its calls find out as any other client's."""
+    """Return the page. Its calls need the same permissions as those of other clients."""
     return PLAYGROUND.response()

@@ -1,4 +1,4 @@
-"""`/api/v1/llm`: questions for the workers, models, counts, health, policies. Streams have a file of their own."""
+"""`/api/v1/llm`: tasks for the workers, models, counts, health and policies. `stream_router` contains the streams."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def explain(
     key: IdempotencyKey = None,
     fault: FaultHeader = None,
 ) -> TaskSubmitted:
-    """Have something explained by a worker; `/tasks/{task_id}/result` has the answer."""
+    """Submit a question as a task. The answer is at `/tasks/{task_id}/result`."""
     return await _submit(service, principal, question_of(body, fault), key)
 
 
@@ -59,7 +59,7 @@ async def conversation(
     key: IdempotencyKey = None,
     fault: FaultHeader = None,
 ) -> TaskSubmitted:
-    """Have the next turn of a conversation taken by a worker; `/tasks/{task_id}/result` has the reply."""
+    """Submit the next turn of a conversation as a task. The reply is at `/tasks/{task_id}/result`."""
     return await _submit(service, principal, question_of(body, fault), key)
 
 
@@ -71,13 +71,13 @@ async def _submit(service: LLMService, principal: Principal, question: Question,
 
 @router.get("/models", dependencies=[Depends(get_principal)])
 async def models(service: ServiceDep) -> ModelList:
-    """The configured models and whether each can be asked now."""
+    """List the configured models, and whether each is available."""
     return ModelList(models=service.gateway.availability())
 
 
 @router.get("/stats", dependencies=[Depends(get_principal)], responses=responses_for(StatisticsUnavailableError))
 async def stats(service: ServiceDep) -> StatsAnswer:
-    """What has been asked so far, of all API processes and workers together."""
+    """Return the request counts of all API processes and workers."""
     counts = await service.limits.statistics()
     return StatsAnswer(
         stats=Stats(
@@ -91,7 +91,7 @@ async def stats(service: ServiceDep) -> StatsAnswer:
 
 @router.get("/health", dependencies=[Depends(get_principal)])
 async def llm_health(service: ServiceDep) -> LLMHealth:
-    """Whether questions can be answered, and whether that could cost money."""
+    """Return whether the LLM routes work, and whether a call could cost money."""
     gateway = service.gateway
     available = gateway.availability()
     status, _ = gateway_status(gateway)
@@ -113,7 +113,7 @@ async def llm_health(service: ServiceDep) -> LLMHealth:
 async def param_policy(
     provider: PolicyName, service: ServiceDep, model: Annotated[str | None, Query(max_length=100)] = None
 ) -> ParamPolicy:
-    """What happens to each parameter on its way to a provider; with `DEBUG` only, else 404."""
+    """Return how each parameter is handled for a provider. Only with `DEBUG`, else 404."""
     if not service.settings.debug:
         raise NotFoundError
     policy = effective_policy(service.gateway.config, provider, model)

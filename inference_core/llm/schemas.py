@@ -1,4 +1,4 @@
-"""Bodies of the LLM routes."""
+"""The request and response bodies of the LLM routes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 
 from inference_core.llm.types import PARAMETER_NAMES, ReasoningEffort, SamplingParams, Verbosity
 
-# The configuration may bound a prompt further; this is what one is at most, whatever it says.
+# The maximum length of a prompt. The configuration can only lower it.
 PROMPT_CHARACTERS = 200_000
 
-# NUL is the one character that PostgreSQL does not store.
+# NUL is the only character that PostgreSQL cannot store.
 PromptText = Annotated[
     str, StringConstraints(min_length=1, max_length=PROMPT_CHARACTERS, pattern=r"^[^\x00]*$"), Field(repr=False)
 ]
@@ -23,12 +23,12 @@ Usd = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), retur
 
 
 class AskOptions(BaseModel):
-    """What every request to a model may say beside its text."""
+    """The parameters of a request to a model, in addition to its text."""
 
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
 
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
-        default=None, description="A model of the configuration; the task's own if not given."
+        default=None, description="A model of the configuration; the default is the model of the task."
     )
     temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
@@ -42,12 +42,12 @@ class AskOptions(BaseModel):
     verbosity: Verbosity | None = None
 
     def params(self) -> SamplingParams:
-        """The sampling parameters."""
+        """Return the sampling parameters."""
         return SamplingParams(**{name: getattr(self, name) for name in PARAMETER_NAMES})
 
 
 class ExplainRequest(AskOptions):
-    """Something to be explained."""
+    """A question to be explained."""
 
     question: PromptText
 
@@ -57,12 +57,12 @@ class ConversationRequest(AskOptions):
 
     user_input: PromptText
     session_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = Field(
-        default=None, description="The conversation to go on with; a new one if not given."
+        default=None, description="The conversation to continue; without it, a new one starts."
     )
 
 
 class TaskSubmitted(BaseModel):
-    """A task that was sent to the workers."""
+    """A submitted task."""
 
     task_id: UUID
     status: Literal["PENDING"] = "PENDING"
@@ -73,14 +73,14 @@ class TaskSubmitted(BaseModel):
 
 
 class ModelList(BaseModel):
-    """Every configured model and whether it can be asked."""
+    """The configured models, and whether each is available."""
 
     models: dict[str, bool]
     success: Literal[True] = True
 
 
 class Stats(BaseModel):
-    """Counts over all API processes and workers, since Redis began to count."""
+    """Request counts of all API processes and workers, since the counts in Redis started."""
 
     requests_count: int
     total_tokens: int
@@ -96,18 +96,18 @@ class StatsAnswer(BaseModel):
 
 
 class LLMHealth(BaseModel):
-    """Whether questions can be answered, by whom, and whether that could cost money."""
+    """Whether the LLM routes work, the available providers, and whether a call could cost money."""
 
     status: Literal["healthy", "degraded", "unhealthy", "not_configured"]
     available_models: int
     total_models: int
     models: dict[str, bool]
     provider_mode: Literal["auto", "live", "simulated"]
-    live_calls_possible: bool = Field(description="Whether any request could reach a provider that charges for it.")
+    live_calls_possible: bool = Field(description="Whether a request could reach a provider that charges for it.")
 
 
 class ParameterRule(BaseModel):
-    """What happens to a parameter: sent, sent under another `name`, left out, or refused."""
+    """How a parameter is handled: sent, sent under another `name`, omitted, or refused."""
 
     action: Literal["allow", "rename", "drop", "forbid"]
     name: str | None
@@ -125,14 +125,14 @@ class Conversation(BaseModel):
     """A conversation, without its turns."""
 
     session_id: UUID
-    title: str = Field(description="The beginning of its first turn.")
+    title: str = Field(description="The beginning of the first turn of the conversation.")
     turn_count: int
     created_at: datetime
     updated_at: datetime
 
 
 class ConversationPage(BaseModel):
-    """The caller's conversations, the last used first."""
+    """The caller's conversations, the most recently used first."""
 
     items: list[Conversation]
     total: int
@@ -141,14 +141,14 @@ class ConversationPage(BaseModel):
 
 
 class ConversationDeleted(BaseModel):
-    """A conversation is gone."""
+    """A conversation was deleted."""
 
     session_id: UUID
     deleted: Literal[True] = True
 
 
 class Turn(BaseModel):
-    """One turn; an answer that was broken off is not `complete`."""
+    """One turn. `complete` is false for an incomplete answer."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -168,7 +168,7 @@ class ConversationTurns(Conversation):
 
 
 class UsageTotals(BaseModel):
-    """Sums; simulated answers cost nothing."""
+    """Totals of usage. Simulated answers cost nothing."""
 
     requests: int
     input_tokens: int
@@ -178,7 +178,7 @@ class UsageTotals(BaseModel):
 
 
 class UsageItem(UsageTotals):
-    """The sums of one day and model."""
+    """The totals of one day and model."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -188,7 +188,7 @@ class UsageItem(UsageTotals):
 
 
 class UsageReport(BaseModel):
-    """What was used from the first day to the last, both included, by day (UTC) and model."""
+    """The usage from the first to the last day, both included, by day (UTC) and model."""
 
     first_day: date
     last_day: date
@@ -197,7 +197,7 @@ class UsageReport(BaseModel):
 
 
 class UserUsage(BaseModel):
-    """The sums of one user; no id for those who called without an account."""
+    """The totals of one user. The id is null for callers without an account."""
 
     user_id: UUID | None
     requests: int
@@ -206,6 +206,6 @@ class UserUsage(BaseModel):
 
 
 class UsageOverview(UsageReport):
-    """What all users have used together, and those who spent most."""
+    """The usage of all users, and the users with the highest cost."""
 
     users: list[UserUsage]

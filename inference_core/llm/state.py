@@ -121,8 +121,8 @@ def gateway_status(gateway: Gateway) -> tuple[Status, str | None]:
         keyless = not any(gateway.access.may_call(name, config) for name, config in gateway.config.providers.items())
         if keyless:
             return "not_configured", "No LLM provider is configured."
-        return "unhealthy", "No LLM provider answers."
+        return "unhealthy", "No LLM provider responds."
     broken = sorted(name for name, breaker in gateway.breakers.items() if breaker.is_open)
     if broken:
-        return "degraded", f"Left alone after failures: {', '.join(broken)}."
+        return "degraded", f"Circuit breaker open: {', '.join(broken)}."
     return "healthy", None

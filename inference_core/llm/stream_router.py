@@ -53,7 +53,7 @@ NOTICE_S = 2.0
 
 
 class ShuttingDownError(DependencyUnavailableError):
-    """The process is shutting down; another one answers."""
+    """Raised while the process is shutting down. Another process can serve the request."""
 
     code = "shutting_down"
     detail = "The service is shutting down. Try again."
@@ -104,7 +104,7 @@ class EventStream(Response):
         self._question = question
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve it."""
+        """Serve the stream."""
         arrived_s = perf_counter()
         llm = self._llm
         prepared = await llm.service.prepare(self._principal, self._question)
@@ -162,12 +162,12 @@ class Client:
         self._transport: Any = getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
 
     async def send(self, message: Message) -> None:
-        """Send a message of the answer, unless the client has gone."""
+        """Send a message of the response, unless the client has disconnected."""
         with self._interrupting():
             await self._send(message)
 
     async def write(self, data: bytes, *, more: bool = True) -> None:
-        """Send a piece of the body, and the head before the first one."""
+        """Send a part of the body. Send the head before the first part."""
         if not self.began:
             self.began = True
             self._hold_back()
@@ -242,7 +242,7 @@ router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotA
 # the schema of each event.
 EVENT = {
     "type": "object",
-    "description": "A server-sent event; the response is any number of them.",
+    "description": "A server-sent event; the response consists of any number of events.",
     "properties": {
         "data": {"type": "string", "contentMediaType": "application/json", "contentSchema": EVENT_SCHEMA},
     },
@@ -265,7 +265,7 @@ STREAM: dict[str, Any] = {
 async def explain_stream(
     body: ExplainRequest, request: Request, principal: PrincipalDep, fault: FaultHeader = None
 ) -> Response:
-    """Explain something, token by token."""
+    """Stream the answer to a question."""
     return EventStream(request, principal, question_of(body, fault))
 
 
@@ -273,5 +273,5 @@ async def explain_stream(
 async def conversation_stream(
     body: ConversationRequest, request: Request, principal: PrincipalDep, fault: FaultHeader = None
 ) -> Response:
-    """Take the next turn of a conversation, token by token."""
+    """Stream the next turn of a conversation."""
     return EventStream(request, principal, question_of(body, fault))

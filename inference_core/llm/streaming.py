@@ -15,8 +15,8 @@ from inference_core.loggers import get_logger
 
 log = get_logger(__name__)
 
-NOT_STORED = "The answer could not be stored. It is complete, but the conversation does not know it."
-SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Ask again.")
+NOT_STORED = "The answer is complete, but it could not be stored in the conversation."
+SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Try again.")
 
 
 @dataclass(slots=True)

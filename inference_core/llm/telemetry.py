@@ -34,22 +34,22 @@ class LLMMetrics:
         )
         self._tokens = Counter(
             "llm_tokens",
-            "Tokens of streams, broken-off ones included.",
+            "Tokens of streams, including incomplete ones.",
             ("provider", "model", "direction"),
             registry=registry,
         )
         self._errors = Counter(
-            "llm_errors", "Streams that failed, by who is to blame and how.", ("provider", "kind"), registry=registry
+            "llm_errors", "Failed streams by origin and kind of the failure.", ("provider", "kind"), registry=registry
         )
         self._interrupted = Counter(
             "llm_streams_interrupted",
-            "Streams ended from this side: the client gone, its reader stalled, a shutdown.",
+            "Streams that the service ended: client disconnected, slow reader, or shutdown.",
             ("reason",),
             registry=registry,
         )
         self._breaker = Gauge(
             "llm_circuit_breaker_open",
-            "Whether a provider is left alone because it failed too often.",
+            "1 while the circuit breaker of a provider is open.",
             ("provider",),
             registry=registry,
             multiprocess_mode="livemax",

@@ -30,10 +30,10 @@ TOP_USERS = 50
 
 
 class BadPeriodError(InvalidInputError):
-    """The last day is before the first, or too far from it."""
+    """Raised if the last day is before the first one, or the range is too long."""
 
     code = "bad_period"
-    detail = f"Ask for a last day that is not before the first, and for at most {LONGEST_DAYS} days."
+    detail = f"The last day must not be before the first. The range has at most {LONGEST_DAYS} days."
 
 
 usage = APIRouter(
@@ -43,22 +43,22 @@ usage = APIRouter(
 
 
 def _written_out(value: object) -> object:
-    # Pydantic would take a number for the seconds since 1970.
+    # Pydantic would read a number as seconds since 1970.
     if isinstance(value, str) and not ISO_DAY.fullmatch(value):
-        raise ValueError("must be a day such as 2026-01-31")
+        raise ValueError("must be a date such as 2026-01-31")
     return value
 
 
 Day = Annotated[date, BeforeValidator(_written_out)]
-FirstDay = Annotated[Day | None, Query(description="UTC; 30 days before the last one if not given.")]
-LastDay = Annotated[Day | None, Query(description="UTC; today if not given.")]
+FirstDay = Annotated[Day | None, Query(description="UTC date; the default is 30 days before the last day.")]
+LastDay = Annotated[Day | None, Query(description="UTC date; the default is today.")]
 
 
 @usage.get(f"{LLM_PREFIX}/usage", dependencies=[Depends(get_principal)])
 async def own_usage(
     session: ReadSessionDep, user: CurrentUser, first_day: FirstDay = None, last_day: LastDay = None
 ) -> UsageReport:
-    """What the caller has used."""
+    """Return the usage of the caller."""
     first, last = period(first_day, last_day)
     sums = await UsageRepository(session).sums(first, last, user.account.id)
     return UsageReport(first_day=first, last_day=last, items=_items(sums), totals=_totals(sums))
@@ -66,7 +66,7 @@ async def own_usage(
 
 @usage.get(f"{ADMIN_PREFIX}/llm/usage", dependencies=[Depends(get_superuser)], tags=["administration"])
 async def usage_of_all(session: ReadSessionDep, first_day: FirstDay = None, last_day: LastDay = None) -> UsageOverview:
-    """What all users have used together, and the users who spent most."""
+    """Return the usage of all users, and the users with the highest cost."""
     first, last = period(first_day, last_day)
     repository = UsageRepository(session)
     sums = await repository.sums(first, last)

@@ -15,7 +15,7 @@ SUBJECTS = {
     "password_reset": "Reset your password",
     "email_verification": "Confirm your email address",
     "email_changed": "Your email address was changed",
-    "account_exists": "You have an account already",
+    "account_exists": "You already have an account",
     "failed_logins": "Many failed logins to your account",
 }
 

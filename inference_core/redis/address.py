@@ -54,12 +54,12 @@ class RedisAddress:
         database = _database(parameters, "" if is_socket else parts.path)
         tls = _tls(parameters) if scheme == "rediss" else None
         if unknown := sorted(set(parameters) - set(TLS_PARAMETERS if tls is not None else ())):
-            raise ValueError(f"has the parameter {unknown[0][:40]!r}, which it cannot have")
+            raise ValueError(f"has the parameter {unknown[0][:40]!r}, which is not supported")
         if not is_socket:
             host = unquote(parts.hostname or "") or "localhost"
             return cls(host, port or DEFAULT_PORT, "", database, username, password, tls)
         if parts.hostname or len(parts.path) < 2:
-            raise ValueError("must name a socket by its whole path, such as unix:///run/redis.sock")
+            raise ValueError("must name a socket by its absolute path, such as unix:///run/redis.sock")
         return cls(path=unquote(parts.path), database=database, username=username, password=password)
 
     @property
@@ -117,6 +117,6 @@ def _tls(parameters: Mapping[str, str]) -> dict[str, str]:
     for name in FILES:
         if name in parameters:
             if not Path(parameters[name]).is_file():
-                raise ValueError(f"names a file by {name} that is not there")
+                raise ValueError(f"names a file by {name} that does not exist")
             tls[name] = parameters[name]
     return tls

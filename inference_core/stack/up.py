@@ -67,8 +67,8 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     port = options.port or free_port()
     if options.port and is_listening(options.port):
         raise StackError(
-            f"port {options.port} is taken; stop what listens there, or choose another one: --port 8001, or PORT=8001 "
-            "with make; 0 takes a free one"
+            f"port {options.port} is in use; stop the program that listens there, or choose another port: --port 8001, "
+            "or PORT=8001 with make; 0 selects a free port"
         )
     with (
         StopSignals() as stop_signals,
@@ -80,7 +80,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
             settings = load_settings()
             for what, where in _places(settings, url, children.logs).items():
                 announce(f"{what:<10} {where}")
-            announce("Press Ctrl-C to stop. The API answers at:")
+            announce("Press Ctrl-C to stop. The API is available at:")
             announce(url)
             while True:
                 children.check()
@@ -163,7 +163,7 @@ def _require_redis(url: str, variable: str) -> None:
             client.ping()
     except RedisError as error:
         raise StackError(
-            f"{variable} names {_without_credentials(url)}, which does not answer ({type(error).__name__}); "
+            f"{variable} names {_without_credentials(url)}, which does not respond ({type(error).__name__}); "
             f"start it, or unset {variable} to use the embedded server"
         ) from None
 
@@ -211,7 +211,7 @@ def _data_folder(wanted: Path | None) -> Iterator[Path]:
         except BlockingIOError:
             lock.seek(0)
             raise StackError(
-                f"a stack runs in {wanted} already (process {lock.read().strip() or 'unknown'}); "
+                f"a stack is already running in {wanted} (process {lock.read().strip() or 'unknown'}); "
                 "stop it, or choose another folder with --data"
             ) from None
         lock.truncate(0)

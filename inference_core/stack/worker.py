@@ -49,5 +49,5 @@ def require_free_name(settings: Settings, name: str) -> None:
     pid = workers_running(settings).get(node)
     if pid and process_lives(pid):
         raise NameTakenError(
-            f"a worker {node} runs already (process {pid}); give this one a name of its own, such as --name second"
+            f"a worker {node} is already running (process {pid}); choose another name, such as --name second"
         )

@@ -87,7 +87,7 @@ async def reserve(redis: Redis, caller: str, key: str, request_fingerprint: str)
     Raises:
         SubmissionInProgressError: if another request with the key has not been answered yet.
         KeyReusedError: if the key came with another request.
-        RedisError: if Redis does not answer.
+        RedisError: if Redis does not respond.
     """
     redis_key = f"idempotency:{hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest()}"
     arguments = (request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)

@@ -18,7 +18,7 @@ READABLE_ERRORS = {"TaskFailedError"}
 KNOWN_TYPES = {
     "SoftTimeLimitExceeded": "The task took too long.",
     "TimeLimitExceeded": "The task took too long.",
-    "WorkerLostError": "The process that ran the task died.",
+    "WorkerLostError": "The process that ran the task crashed.",
     "UnreadableResult": "The result of the task cannot be read.",
 }
 NEEDS_CLEANING = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")

@@ -1,4 +1,4 @@
-"""`/api/v1/tasks`: the workers as the monitor sees them, and the tasks somebody submitted."""
+"""`/api/v1/tasks`: the snapshot of the workers, and the submitted tasks."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ submitted = APIRouter(
 )
 
 
-TaskId = Annotated[str, Path(max_length=64, description="As it was given when the task was submitted.")]
+TaskId = Annotated[str, Path(max_length=64, description="The id that was returned when the task was submitted.")]
 LONGEST_WAIT_S = 30.0
 
 
 @submitted.get("/{task_id}/status")
 async def task_status(task_id: TaskId, state: StateDep, caller: CallerDep) -> TaskState:
-    """A task as it stands."""
+    """Return the state of a task."""
     return views.task_state(await state.task_service.get(task_id, caller))
 
 
@@ -59,7 +59,7 @@ async def task_result(
         Query(alias="timeout", ge=0, le=LONGEST_WAIT_S, allow_inf_nan=False, description="Seconds to wait."),
     ] = 0.0,
 ) -> TaskResultWithMetadata | TaskResult | TaskPending:
-    """What became of a task; waits for it up to `timeout` seconds."""
+    """Return the result of a task. Wait up to `timeout` seconds for it."""
     release_slot(request)
     record = await state.task_service.wait(task_id, caller, wait_s)
     if record.finished:
@@ -70,29 +70,29 @@ async def task_result(
 
 @submitted.delete("/{task_id}", responses=responses_for(BrokerUnavailableError))
 async def cancel_task(task_id: TaskId, state: StateDep, caller: CallerDep) -> TaskCancelled:
-    """Call a task off."""
+    """Cancel a task."""
     outcome = await state.task_service.cancel(task_id, caller)
     return TaskCancelled(task_id=task_id, cancelled=outcome.cancelled, message=outcome.message)
 
 
 def monitoring_router(access: Access) -> APIRouter:
-    """The monitoring routes, open to whom `access` says; decided here, so that public ones check nothing."""
+    """Return the monitoring routes for the given access. Public routes make no check."""
     guard = monitoring_guard(access)
     router = APIRouter(prefix=TASKS_PREFIX, tags=["tasks"], dependencies=guard.dependencies, responses=guard.responses)
 
     @router.get("/health")
     async def task_health(request: Request) -> TaskHealth:
-        """Whether the broker answers and a worker takes tasks."""
+        """Return whether the broker responds and a worker runs tasks."""
         return views.task_health(state_of(request).workers.snapshot)
 
     @router.get("/workers/stats")
     async def workers_stats(request: Request) -> WorkersStats:
-        """Every worker: its state, what it says of itself, the tasks it knows."""
+        """Return the state, the statistics and the registered tasks of every worker."""
         return views.workers_stats(state_of(request).workers.snapshot)
 
     @router.get("/active")
     async def active_tasks(request: Request) -> ActiveTasks:
-        """The tasks in the workers' hands; only where superusers alone may ask are their ids shown in full."""
+        """Return the tasks that the workers hold. Task ids are complete only if the route requires a superuser."""
         return views.active_tasks(state_of(request).workers.snapshot, whole_ids=access == "superuser")
 
     return router

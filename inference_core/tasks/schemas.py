@@ -1,4 +1,4 @@
-"""The answers of the task routes."""
+"""The responses of the task routes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from inference_core.tasks.snapshot import HealthStatus, WorkerStatus
 
 
 class Dated(BaseModel):
-    """What every monitoring answer says of itself: when its picture was taken and how old that makes it."""
+    """The time and the age of the snapshot from which a monitoring response is made."""
 
     as_of: datetime
     age_ms: int
 
 
 class TaskHealth(Dated):
-    """Whether tasks are taken; `active_workers` counts those that answer."""
+    """Whether workers run tasks. `active_workers` is the number of responding workers."""
 
     status: HealthStatus
     active_workers: int
@@ -29,19 +29,19 @@ class TaskHealth(Dated):
 
 
 class Pong(BaseModel):
-    """A worker that answers."""
+    """A worker that responds."""
 
     ok: Literal["pong"] = "pong"
 
 
 class NoPong(BaseModel):
-    """A worker that does not."""
+    """A worker that does not respond."""
 
     error: Literal["unresponsive", "stopping"]
 
 
 class WorkerStats(BaseModel):
-    """One worker; `silent_ms` is how long ago it last spoke, the rest what it last said."""
+    """One worker. `silent_ms` is the age of its last heartbeat; the other fields are from that heartbeat."""
 
     status: WorkerStatus
     silent_ms: int
@@ -50,7 +50,7 @@ class WorkerStats(BaseModel):
 
 
 class WorkersStats(Dated):
-    """All workers by name; one that stopped answering stays listed, as `unresponsive`."""
+    """All workers by name. A worker without heartbeats is listed as `unresponsive`."""
 
     stats: dict[str, WorkerStats]
     ping: dict[str, Pong | NoPong]
@@ -58,9 +58,9 @@ class WorkersStats(Dated):
 
 
 class TaskInHand(BaseModel):
-    """A task a worker has; its arguments are never shown."""
+    """A task that a worker holds. Its arguments are never shown."""
 
-    id: str = Field(description="In full where `MONITORING_ACCESS` is `superuser`, else its beginning.")
+    id: str = Field(description="Complete if `MONITORING_ACCESS` is `superuser`, else only the beginning.")
     name: str
     started_at: float | None
     worker_pid: int | None
@@ -68,7 +68,7 @@ class TaskInHand(BaseModel):
 
 
 class ActiveTasks(Dated):
-    """What each worker has in hand, by its name."""
+    """The tasks that each worker holds, by the name of the worker."""
 
     active: dict[str, list[TaskInHand]]
     scheduled: dict[str, list[TaskInHand]]
@@ -76,16 +76,16 @@ class ActiveTasks(Dated):
 
 
 class TaskError(BaseModel):
-    """Why a task failed: the kind of the error, and a sentence fit for whoever submitted it."""
+    """The failure of a task: the type of the error, and a sentence for the submitter."""
 
     type: str
     message: str
 
 
 class TaskState(BaseModel):
-    """A task as it stands; `result` once it succeeded, `info` the error once it failed or expired.
+    """The state of a task.
 
-    `traceback` is never given.
+    `result` is set after success, and `info` after a failure or expiry. `traceback` is always null.
     """
 
     task_id: str
@@ -98,7 +98,7 @@ class TaskState(BaseModel):
 
 
 class TaskResult(BaseModel):
-    """What became of a finished task."""
+    """The result of a finished task."""
 
     task_id: str
     status: TaskStatus
@@ -108,7 +108,7 @@ class TaskResult(BaseModel):
 
 
 class TaskResultWithMetadata(TaskResult):
-    """The same of a task that says more about its result, such as which model gave it."""
+    """The result of a finished task with further information, such as the model of an answer."""
 
     metadata: dict[str, Any]
 
@@ -121,7 +121,7 @@ class TaskPending(BaseModel):
 
 
 class TaskCancelled(BaseModel):
-    """What came of calling a task off."""
+    """The result of a cancellation."""
 
     task_id: str
     cancelled: bool

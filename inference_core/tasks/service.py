@@ -197,5 +197,5 @@ def _too_late(record: TaskRecord) -> Cancellation:
     if record.expired:
         return Cancellation(cancelled=False, message=EXPIRED.message)
     if record.status == "REVOKED":
-        return Cancellation(cancelled=True, message="The task was cancelled already.")
+        return Cancellation(cancelled=True, message="The task has already been cancelled.")
     return Cancellation(cancelled=False, message="The task has finished.")

@@ -71,7 +71,7 @@ def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
 def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
     """Whether tasks are being taken, by a picture of that age: the rule of `GET /tasks/health`."""
     if snapshot.broker_available and age_ms > STALE_AFTER_MS:
-        return Verdict("degraded", f"The picture of the workers is {age_ms / 1000:.0f} s old.", snapshot.online())
+        return Verdict("degraded", f"The worker snapshot is {age_ms / 1000:.0f} s old.", snapshot.online())
     return _judge_fresh(snapshot)
 
 
@@ -79,10 +79,10 @@ def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
 def _judge_fresh(snapshot: Snapshot) -> Verdict:
     # One picture is judged for every request until the next; it is the same object, so it hashes by identity.
     if not snapshot.broker_available:
-        return Verdict("unhealthy", "The broker does not answer.")
+        return Verdict("unhealthy", "The broker does not respond.")
     online = snapshot.online()
     if not snapshot.results_available:
-        return Verdict("unhealthy", "The store of task results does not answer.", online)
+        return Verdict("unhealthy", "The store of task results does not respond.", online)
     silent = sum(worker.status == "unresponsive" for worker in snapshot.workers)
     note = f" {silent} unresponsive." if silent else ""
     if not online:

@@ -46,27 +46,27 @@ class Metrics:
         registry = self.registry
         self.requests = Histogram(
             "http_request_duration_seconds",
-            "Time from a request's arrival to the end of its answer, by route template.",
+            "Time from the arrival of a request to the end of its response, by route template.",
             ("method", "route", "status"),
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
         self.loop_lag = Histogram(
             "event_loop_lag_seconds",
-            "How much later than asked the event loop woke a sleeper.",
+            "Event-loop lag: the delay of timer wake-ups.",
             buckets=LAG_BUCKETS_S,
             registry=registry,
         )
         self.requests_throttled = Counter(
             "http_requests_throttled",
-            "Requests refused because their caller tried too often, by route template; logins among them.",
+            "Requests refused by a rate limit, including logins, by route template.",
             ("route",),
             registry=registry,
         )
         self.requests_active = self._gauge("http_requests_active", "Requests being served.", "livesum")
         self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
         self.requests_refused = Counter(
-            "http_requests_refused", "Requests refused because too many ran and waited.", registry=registry
+            "http_requests_refused", "Requests refused because too many were running and waiting.", registry=registry
         )
         self.log_lines_lost = Counter(
             "log_lines_lost", "Lines of the access log that could not be written.", registry=registry
@@ -76,16 +76,16 @@ class Metrics:
         )
         self.pool_wait = Histogram(
             "database_pool_wait_seconds",
-            "How long requests waited for a connection of the database pools, in vain too.",
+            "Time that requests waited for a connection of the database pools, including failed waits.",
             ("pool",),
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self.up = self._gauge("dependency_up", "Whether a dependency answers.", "livemin", ("dependency",))
-        self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Of the last probe of Redis.", "livemax")
+        self.up = self._gauge("dependency_up", "1 if a dependency responds, else 0.", "livemin", ("dependency",))
+        self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Time of the last probe of Redis.", "livemax")
         self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
-        self.queue_depth = self._gauge("celery_queue_depth", "Messages that wait, by queue.", "livemax", ("queue",))
-        self.tasks_parked = self._gauge("celery_tasks_parked", "Tasks set aside after every try failed.", "livemax")
+        self.queue_depth = self._gauge("celery_queue_depth", "Waiting messages by queue.", "livemax", ("queue",))
+        self.tasks_parked = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
 
     def feature(self, kind: Callable[[Metrics], T]) -> T:
         """The metrics of a feature in this registry, made on first use: `kind(self)`."""

@@ -1,4 +1,4 @@
-"""`GET /metrics`, for Prometheus."""
+"""`GET /metrics` for Prometheus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def metrics_router(settings: Settings) -> APIRouter:
 
     @router.get(METRICS_PATH, response_class=Response, responses={200: {"content": {"text/plain": {}}}, **refused})
     async def metrics(request: Request) -> Response:
-        """The metrics of every process of this server, as Prometheus text or OpenMetrics by `Accept`."""
+        """Return the metrics of all processes of this server. `Accept` selects Prometheus text or OpenMetrics."""
         headers = request.headers
         if guarded and not hmac.compare_digest(headers.get("authorization", "").encode(), expected):
             raise NotAuthenticatedError

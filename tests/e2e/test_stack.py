@@ -137,7 +137,9 @@ class TestFirstRun:
 
     def test_a_second_stack_in_the_same_folder_is_refused_in_one_line(self, first_run: FirstRun) -> None:
         (line,) = first_run.refused_second.splitlines()
-        assert f"a stack runs in {first_run.folder / 'data'} already (process {first_run.process}); stop it" in line
+        assert (
+            f"a stack is already running in {first_run.folder / 'data'} (process {first_run.process}); stop it" in line
+        )
 
     def test_ctrl_c_stops_the_stack_and_keeps_the_data(self, first_run: FirstRun) -> None:
         assert (first_run.code, first_run.gone) == (0, True)
@@ -187,7 +189,7 @@ def assert_a_second_worker_has_a_name_of_its_own(stack: Stack) -> None:
         [*command, f"stack-{stack.url.rpartition(':')[2]}"], env=env, capture_output=True, text=True, check=False
     )
     assert taken.returncode == 1
-    assert "runs already (process " in taken.stderr
+    assert "is already running (process " in taken.stderr
     assert len(taken.stderr.splitlines()) == 1
     with keys_of_service(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
         wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
@@ -212,7 +214,9 @@ def test_taken_port_is_one_line(tmp_path: Path) -> None:
         with start_stack(tmp_path, "--port", str(port)) as stack:
             assert stack.process.wait(30) == 1
     (line,) = stack.text.splitlines()
-    assert line.startswith(f"inference-core: port {port} is taken; stop what listens there, or choose another one: ")
+    assert line.startswith(
+        f"inference-core: port {port} is in use; stop the program that listens there, or choose another"
+    )
     assert "--port 8001, or PORT=8001 with make" in line
 
 
@@ -229,7 +233,7 @@ def test_taken_port_is_one_line(tmp_path: Path) -> None:
             marks=pytest.mark.full,
         ),
         pytest.param("ENVIRONMENT=production\n", "SECRET_KEY", marks=pytest.mark.full),
-        ("REDIS_URL=redis://127.0.0.1:1/0\n", "REDIS_URL names redis://127.0.0.1:1/0, which does not answer"),
+        ("REDIS_URL=redis://127.0.0.1:1/0\n", "REDIS_URL names redis://127.0.0.1:1/0, which does not respond"),
     ],
 )
 def test_bad_settings_are_one_line_and_nothing_starts(tmp_path: Path, env_file: str, expected: str) -> None:
@@ -278,4 +282,4 @@ def test_create_superuser_creates_the_database_and_refuses_a_duplicate_name(tmp_
     assert results[0].stdout.startswith("superuser boss made, id ")
     (line,) = results[1].stderr.splitlines()
     assert line.startswith("inference-core: ")
-    assert "exists already" in line
+    assert "already exists" in line

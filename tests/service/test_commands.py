@@ -102,7 +102,7 @@ def test_a_misspelt_name_is_told_once_and_does_not_stop_the_command(folder: Path
     result = CliRunner().invoke(app, ["migrate"])
     assert result.exit_code == 0
     assert [line for line in result.stderr.splitlines() if line.startswith("inference-core:")] == [
-        "inference-core: settings: .env line 1: DATABSE_URL is no setting and is ignored; did you mean DATABASE_URL?"
+        "inference-core: settings: .env line 1: DATABSE_URL is not a setting and is ignored; did you mean DATABASE_URL?"
     ]
 
 

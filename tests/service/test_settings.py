@@ -161,7 +161,7 @@ def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, arou
 
 
 REFUSED = [
-    ("SECRET_KEY", " ", "is blank; set it, or leave it out"),
+    ("SECRET_KEY", " ", "is blank; set it or remove it"),
     ("SECRET_KEY", "\n", "is blank"),
     ("SECRET_KEY", "first\nsecond", "contains a line end"),
     ("METRICS_TOKEN", "t" * 16 + "\x00x", "contains a line end or another control character"),
@@ -181,16 +181,16 @@ REFUSED = [
     ("MAIL_FROM", "nobody", "must be a mail address"),
     ("MAIL_FROM", "a@example.com, b@example.com", "must be a mail address"),
     ("APP_TITLE", "Title\r\nBcc: b@example.com", "contains a line end"),
-    ("ALLOWED_HOSTS", "http://example.com", "must hold host names"),
-    ("ALLOWED_HOSTS", "example.com:8000", "must hold host names"),
-    ("ALLOWED_HOSTS", "example.com/path", "must hold host names"),
-    ("ALLOWED_HOSTS", "ex*mple.com", "must hold host names"),
+    ("ALLOWED_HOSTS", "http://example.com", "must be host names"),
+    ("ALLOWED_HOSTS", "example.com:8000", "must be host names"),
+    ("ALLOWED_HOSTS", "example.com/path", "must be host names"),
+    ("ALLOWED_HOSTS", "ex*mple.com", "must be host names"),
     ("ALLOWED_HOSTS", ",", "has no item"),
-    ("ALLOWED_HOSTS", "[1]", "must be a JSON list of texts"),
+    ("ALLOWED_HOSTS", "[1]", "must be a JSON list of strings"),
     ("CORS_ORIGINS", '["http://x"', "is not a JSON list"),
     ("CORS_ORIGINS", "example.com", "must be an address"),
-    ("CORS_ORIGINS", "https://*.example.com", "must hold origins"),
-    ("CORS_ORIGINS", "https://example.com/app", "must hold origins"),
+    ("CORS_ORIGINS", "https://*.example.com", "must contain origins"),
+    ("CORS_ORIGINS", "https://example.com/app", "must contain origins"),
     ("CORS_ORIGINS", "null", "must be an address"),
     ("ARGON2_MEMORY_KIB", "99999999999", "input should be less than or equal to 4194304"),
     ("ARGON2_TIME_COST", "99999999999", "input should be less than or equal to 100"),
@@ -263,7 +263,7 @@ def test_a_misspelt_name_is_told_with_what_was_meant(tmp_path: Path, line: str, 
     path.write_text(f"# a comment\n{line}\nDEBUG=true\n")
     name = line.removeprefix("export ").partition("=")[0]
     assert misspelt_settings(path) == [
-        f"settings: {path} line 2: {name} is no setting and is ignored; did you mean {meant}?"
+        f"settings: {path} line 2: {name} is not a setting and is ignored; did you mean {meant}?"
     ]
 
 

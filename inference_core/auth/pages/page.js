@@ -33,7 +33,7 @@ form.addEventListener("submit", async (event) => {
     const isInvalid = body.code === "invalid_token";
     say(answer.ok ? body.message : body.errors?.[0]?.msg ?? body.detail, answer.ok || isInvalid);
   } catch {
-    say("The service does not answer. Try again.", false);
+    say("The service does not respond. Try again.", false);
   } finally {
     button.disabled = false;
   }

@@ -57,7 +57,7 @@ def _task_names(task: str, values: dict[str, object], models: dict[str, object])
             if isinstance(name, str) and name not in models:
                 yield ("tasks", task, key, index), _unknown("model", name, models)
             elif isinstance(name, str) and name in seen:
-                yield ("tasks", task, key, index), f"'{name}' stands in the list already"
+                yield ("tasks", task, key, index), f"'{name}' is already in the list"
             seen.add(str(name))
         if key == "fallback" and names and primary is None:
             yield ("tasks", task, key), "is given without a primary model"
@@ -72,7 +72,7 @@ def _providers(config: LLMConfig) -> Iterator[Found]:
 def _provider(name: str, provider: ProviderConfig) -> Iterator[tuple[str, str]]:
     kind = provider.kind_for(name)
     if kind is None:
-        yield "", "does not say which language it speaks; add openai_compatible: true, or kind: anthropic or gemini"
+        yield "", "does not state its API; add openai_compatible: true, or kind: anthropic or gemini"
     elif provider.openai_compatible and kind != "openai_compatible":
         yield "kind", f"'{kind}' contradicts openai_compatible: true"
     elif kind == "openai_compatible" and not provider.base_url:

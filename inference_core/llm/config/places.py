@@ -88,7 +88,7 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, docume
         here = (*path, key)
         if key in values:
             document.mistakes.append(
-                Mistake(line, dotted(here), f"stands here twice; first in line {document.lines[here]}")
+                Mistake(line, dotted(here), f"is defined twice; the first definition is in line {document.lines[here]}")
             )
             continue
         document.lines[here] = line

@@ -68,7 +68,7 @@ class ProviderConfig(Part):
         if not is_sound or not value.isprintable() or " " in value:
             raise ValueError("must be an http:// or https:// URL with a host")
         if parts.username or parts.password:
-            raise ValueError("must not hold a user or password; a key belongs into the variable that api_key_env names")
+            raise ValueError("must not contain a user or password; put the key into the variable named by api_key_env")
         return value.rstrip("/")
 
     def kind_for(self, name: str) -> ProviderKind | None:

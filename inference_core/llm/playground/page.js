@@ -64,7 +64,7 @@ async function lookAround() {
     });
     by("model").replaceChildren(by("model").options[0], ...options);
   } catch {
-    by("mode").textContent = "The service does not answer.";
+    by("mode").textContent = "The service does not respond.";
   }
 }
 
@@ -224,7 +224,7 @@ by("login").addEventListener("submit", async (event) => {
     forgetConversation();
     lookAround();
   } catch {
-    by("login-error").textContent = "The service does not answer.";
+    by("login-error").textContent = "The service does not respond.";
   }
 });
 lookAround();

@@ -81,7 +81,7 @@ def parse_fault(text: str) -> Fault:
     except ValueError:
         value = -1.0
     if kind not in DEFAULT_VALUE or not 0 <= value <= 3600:
-        raise BadFaultError(f"fault {kind}: '{number[:40]}' is not a number it can take (0 to 3600)")
+        raise BadFaultError(f"fault {kind}: '{number[:40]}' is not a number from 0 to 3600")
     return Fault(kind, value)
 
 
@@ -102,7 +102,7 @@ def parse_rates(text: str) -> dict[FaultKind, float]:
         if not 0 <= rates[kind] <= 1:
             raise BadFaultError(f"the share of {kind} must lie between 0 and 1")
     if sum(rates.values()) > 1:
-        raise BadFaultError("the shares of all faults come to more than 1")
+        raise BadFaultError("the sum of the shares of all faults is above 1")
     return rates
 
 

@@ -1,4 +1,4 @@
-"""The simulator behind OpenAI's chat completions API: what `inference-core llm-sim` serves."""
+"""The simulator with the chat completions API of OpenAI, for `inference-core llm-sim`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SSE = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control"
 
 
 def openai_application(engine: Engine) -> Starlette:
-    """An application that serves `engine` under /v1."""
+    """Return an application that serves `engine` under /v1."""
 
     async def list_models(_: Request) -> Response:
         return JSONResponse(wire.models())
@@ -58,7 +58,10 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 
 class ChatResponse(Response):
-    """One answer, whole or as a stream; when the client goes it ends at once, even if it still waits in the queue."""
+    """Return an answer, complete or as a stream.
+
+    If the client disconnects, it ends, even if it still waits in the queue.
+    """
 
     def __init__(self, engine: Engine, body: wire.ChatBody, fault: str | None) -> None:
         self.background = None
@@ -67,7 +70,7 @@ class ChatResponse(Response):
         self._request = body.request(fault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, and watch for the client's leaving meanwhile."""
+        """Return the answer, and stop if the client disconnects."""
         work = asyncio.ensure_future(self._serve(scope, receive, send))
         gone = asyncio.ensure_future(_gone(receive))
         try:
@@ -96,7 +99,7 @@ class ChatResponse(Response):
         except BadFaultError as error:
             whole = JSONResponse(wire.error_body(str(error), "invalid_request_error", "bad_fault"), 400)
         except SimulatedFailure as failure:
-            # Broken off in the middle, a connection is closed by the server that runs this.
+            # If the stream breaks off, the server closes the connection.
             if started or failure.fault.kind not in wire.REFUSALS:
                 raise
             status, content, headers = wire.refusal(failure.fault)

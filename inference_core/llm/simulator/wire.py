@@ -41,7 +41,7 @@ REFUSALS: dict[FaultKind, tuple[int, str, str]] = {
 
 def _asks_nothing(value: Any) -> Any:
     if value:
-        raise ValueError("The simulator does not carry this out; leave it out.")
+        raise ValueError("The simulator does not support this parameter. Remove it.")
     return value
 
 

@@ -42,13 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"username": "Boss", "email": "other@example.com"}, "exists already"),
-        ({"username": "other", "email": "BOSS@example.com"}, "exists already"),
+        ({"username": "Boss", "email": "other@example.com"}, "already exists"),
+        ({"username": "other", "email": "BOSS@example.com"}, "already exists"),
         ({"username": "b"}, "username: "),
         ({"username": "the boss"}, "username: "),
         ({"email": "nowhere"}, "email: "),
         ({"username": "other", "email": "other@example.com", "password": "seven77"}, "password: "),
-        ({"username": "other", "email": "other@example.com", "password": "Password1"}, "most common"),
+        ({"username": "other", "email": "other@example.com", "password": "Password1"}, "too common"),
     ],
 )
 def test_what_registration_would_refuse_is_refused_in_one_line(folder: Path, wrong: dict[str, str], told: str) -> None:

@@ -184,7 +184,7 @@ def test_references_that_would_be_set_to_null_are_kept(settings: Settings, scrip
 UNDECLARED = [
     (
         'op.execute("DELETE FROM llm_turns WHERE position = 0")',
-        'llm_turns had 4 rows and has 2; if they are meant to go, add to it: upgrade_deletes_from = ("llm_turns",)',
+        'llm_turns had 4 rows and has 2; if this is intended, add to it: upgrade_deletes_from = ("llm_turns",)',
     ),
     ('op.drop_table("one_time_tokens")', "one_time_tokens had 1 rows and has 0"),
 ]

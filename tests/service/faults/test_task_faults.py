@@ -155,7 +155,7 @@ def test_F21_task_that_always_kills_its_process_is_parked_and_the_worker_lives(
         wait_until(lambda: api.get(f"/tasks/{task_id}/status").json()["failed"], within_s=60, what="it given up")
         assert words(notes, "try") == 4  # once, and three more times
         answer = result(api, task_id)
-        assert answer["error"] == {"type": "WorkerLostError", "message": "The process that ran the task died."}
+        assert answer["error"] == {"type": "WorkerLostError", "message": "The process that ran the task crashed."}
         with keys_of_service(own_redis.url) as redis:
             (parked,) = redis.lrange(DEAD_LETTERS_KEY, 0, -1)
         assert json.loads(parked)["task_id"] == task_id

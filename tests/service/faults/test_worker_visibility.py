@@ -128,7 +128,7 @@ def test_a_store_of_results_of_its_own_is_looked_at_too(tmp_path: Path, env: dic
         assert health(api)["status"] == "degraded", "no worker runs"
         os.kill(process.pid, signal.SIGSTOP)
         wait_until(lambda: health(api)["status"] == "unhealthy", within_s=OUTAGE_SEEN_S)
-        assert health(api)["message"] == "The store of task results does not answer."
+        assert health(api)["message"] == "The store of task results does not respond."
         os.kill(process.pid, signal.SIGCONT)
         wait_until(lambda: health(api)["status"] == "degraded", within_s=OUTAGE_SEEN_S)
 

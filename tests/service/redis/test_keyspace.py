@@ -76,7 +76,7 @@ def test_a_prefix_with_a_meaning_of_its_own_is_refused_in_one_line(
     prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDIS_PREFIX", prefix)
-    with pytest.raises(SettingsError, match="REDIS_PREFIX must be of letters") as raised:
+    with pytest.raises(SettingsError, match="REDIS_PREFIX must contain only letters") as raised:
         load_settings(None)
     assert len(str(raised.value).splitlines()) == 1
 

@@ -53,14 +53,14 @@ def views(*statuses: WorkerStatus) -> tuple[WorkerView, ...]:
         (Snapshot(True, views("unresponsive")), 0, "degraded", "No worker is running. 1 unresponsive."),
         (Snapshot(True, views("stopping")), 0, "degraded", "No worker is running."),
         (Snapshot(True), 0, "degraded", "No worker is running."),
-        (Snapshot(True, views("online")), 7, "degraded", "The picture of the workers is 7 s old."),
+        (Snapshot(True, views("online")), 7, "degraded", "The worker snapshot is 7 s old."),
         (
             Snapshot(True, views("online"), results_available=False),
             0,
             "unhealthy",
-            "The store of task results does not answer.",
+            "The store of task results does not respond.",
         ),
-        (Snapshot(False, views("unresponsive")), 0, "unhealthy", "The broker does not answer."),
+        (Snapshot(False, views("unresponsive")), 0, "unhealthy", "The broker does not respond."),
     ],
 )
 def test_judgement(snapshot: Snapshot, age_s: float, status: str, message: str) -> None:

@@ -107,7 +107,7 @@ def test_a_sound_file_is_read() -> None:
               max_retries: 0
               max_retries: 1
             """,
-            ["llm.yaml:3: settings.max_retries: stands here twice; first in line 2"],
+            ["llm.yaml:3: settings.max_retries: is defined twice; the first definition is in line 2"],
             id="key twice",
         ),
         pytest.param(
@@ -137,8 +137,8 @@ def test_a_sound_file_is_read() -> None:
             """,
             [
                 (
-                    "llm.yaml:2: providers.one.base_url: must not hold a user or password; "
-                    "a key belongs into the variable that api_key_env names"
+                    "llm.yaml:2: providers.one.base_url: must not contain a user or password; "
+                    "put the key into the variable named by api_key_env"
                 )
             ],
             id="secret in a URL",
@@ -154,7 +154,7 @@ def test_a_sound_file_is_read() -> None:
             """,
             [
                 (
-                    "llm.yaml:2: providers.mine: does not say which language it speaks; "
+                    "llm.yaml:2: providers.mine: does not state its API; "
                     "add openai_compatible: true, or kind: anthropic or gemini"
                 ),
                 "llm.yaml:3: providers.one: needs a base_url, such as https://api.openai.com/v1",
@@ -192,7 +192,7 @@ param_policies:
     tiny: {drop: [colour]}
 """,
             [
-                "llm.yaml:10: tasks.conversation.fallback[1]: 'large' stands in the list already",
+                "llm.yaml:10: tasks.conversation.fallback[1]: 'large' is already in the list",
                 "llm.yaml:10: tasks.conversation.primary: no model is called 'smal'; known: small, large",
                 "llm.yaml:10: tasks.conversation.testing[0]: no model is called 'nobody'; known: small, large",
                 "llm.yaml:13: param_policies.providers.two: no provider is called 'two'; known: one",

@@ -64,7 +64,7 @@ async def test_provider_that_fails_is_left_alone_and_health_says_so(start_app: A
         assert (await api.get("/llm/health")).json()["status"] == "degraded"
         await api.state.health.look_at_llm()
         component = (await api.get("/health/")).json()["components"]["llm"]
-        assert (component["status"], component["message"]) == ("degraded", "Left alone after failures: near.")
+        assert (component["status"], component["message"]) == ("degraded", "Circuit breaker open: near.")
         await api.state.llm.look_at_breakers()
         metrics = (await api.client.get("/metrics")).text
         assert 'llm_circuit_breaker_open{provider="near"} 1.0' in metrics

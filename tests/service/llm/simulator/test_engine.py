@@ -266,7 +266,7 @@ def test_faults_come_as_often_as_their_rates_say_and_reproducibly() -> None:
         ("reset", "'reset' is not fault=share"),
         ("reset=often", "'reset=often' is not fault=share"),
         ("reset=1.5", "the share of reset must lie between 0 and 1"),
-        ("reset=0.7,stall=0.7", "come to more than 1"),
+        ("reset=0.7,stall=0.7", "is above 1"),
     ],
 )
 def test_bad_rates_are_named(text: str, expected: str) -> None:
@@ -276,7 +276,7 @@ def test_bad_rates_are_named(text: str, expected: str) -> None:
 
 @pytest.mark.parametrize("text", ["reset:x", "reset:-1", "reset:nan", "stall:4000", "auth_failed:1"])
 def test_bad_numbers_are_named(text: str) -> None:
-    with pytest.raises(BadFaultError, match=f"'{text.partition(':')[2]}' is not a number it can take"):
+    with pytest.raises(BadFaultError, match=f"'{text.partition(':')[2]}' is not a number from 0"):
         parse_fault(text)
 
 

@@ -329,7 +329,7 @@ def test_ctrl_c_ends_it_without_a_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        (["--speed", "warp"], "'warp' is none of instant, fast, 8b-h100, 70b-h100, slow-reasoning"),
+        (["--speed", "warp"], "'warp' is not one of instant, fast, 8b-h100, 70b-h100, slow-reasoning"),
         (["--fault-rates", "reset"], "inference-core: 'reset' is not fault=share, such as rate_limited=0.01"),
     ],
 )
