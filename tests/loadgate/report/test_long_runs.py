@@ -78,5 +78,5 @@ def test_the_report_of_a_day_is_written_quickly_and_is_small(day: Path) -> None:
     assert len(page) < MAX_PAGE_BYTES
     told = text_of(page)
     assert "Each point covers 5 min." in told
-    assert "percentiles are of all requests within, and the maximum is the largest" in told
-    assert "keeps the older part of a long run in steps of up to 1 min" in told
+    assert "percentiles and the maximum are those of all its requests" in told
+    assert "The older part of this long run was recorded in steps of up to 1 min" in told
