@@ -1,6 +1,6 @@
 """A load balancer as an orchestrator has one: it sends each request to a replica that says it is ready.
 
-The requests come from users of its own, who never pause; what became of each is kept.
+The requests come from users of its own; what became of each is kept.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Balancer:
         self._took: list[tuple[float, float]] = []
 
     @contextmanager
-    def under_load(self, users: int, step: Step) -> Iterator[None]:
-        """Users who do `step` again and again while the context lasts."""
-        load = threading.Thread(target=lambda: asyncio.run(self._run(users, step)), daemon=True)
+    def under_load(self, users: int, step: Step, *, pause_s: float = 0.0) -> Iterator[None]:
+        """Users who do `step` again and again, with a pause between two, while the context lasts."""
+        load = threading.Thread(target=lambda: asyncio.run(self._run(users, step, pause_s)), daemon=True)
         load.start()
         try:
             yield
@@ -47,10 +47,11 @@ class Balancer:
         took = [seconds for at_s, seconds in self._took if since_s <= at_s < until_s]
         return statistics.quantiles(took, n=100)[98] * 1000
 
-    async def _run(self, users: int, step: Step) -> None:
+    async def _run(self, users: int, step: Step, pause_s: float) -> None:
         limits = httpx2.Limits(max_connections=users * 2 + 10)
         async with httpx2.AsyncClient(timeout=30, limits=limits, trust_env=False, verify=False) as client:
-            await asyncio.gather(self._watch(client), *(self._user(client, number, step) for number in range(users)))
+            people = (self._user(client, number, step, pause_s) for number in range(users))
+            await asyncio.gather(self._watch(client), *people)
 
     async def _watch(self, client: httpx2.AsyncClient) -> None:
         while not self.stopped:
@@ -62,7 +63,7 @@ class Balancer:
                     self.ready[url] = False
             await asyncio.sleep(ASK_EVERY_S)
 
-    async def _user(self, client: httpx2.AsyncClient, number: int, step: Step) -> None:
+    async def _user(self, client: httpx2.AsyncClient, number: int, step: Step, pause_s: float) -> None:
         turn = number
         while not self.stopped:
             urls = [url for url, ready in self.ready.items() if ready]
@@ -78,3 +79,4 @@ class Balancer:
             except httpx2.TransportError as error:
                 self.outcomes[type(error).__name__] += 1
             self._took.append((time.monotonic(), time.monotonic() - start_s))
+            await asyncio.sleep(pause_s)
