@@ -190,12 +190,20 @@ def test_F08_connections_that_a_network_has_forgotten_cost_one_request(
     api: ApiProcess, proxy: FaultProxy, server_database: str
 ) -> None:
     headers = superuser(api, server_database)
-    fill_pool(api, headers)
-    proxy.forget()
     with api.client() as client:
-        reads, writes = one_after_the_other(client, headers)
-    assert set(reads) | set(writes) <= {200, 201, 503}
-    assert reads[503] + writes[503] <= 1
+        # Whichever kind of connection is the first that is found silent.
+        for first in (
+            lambda: client.get(f"{PREFIX}/auth/me", headers=headers),
+            lambda: client.get(f"{PREFIX}/admin/users", headers=headers),
+            lambda: register(client),
+        ):
+            fill_pool(api, headers)
+            proxy.forget()
+            found = Counter([first().status_code])
+            reads, writes = one_after_the_other(client, headers)
+            found += reads + writes
+            assert set(found) <= {200, 201, 503}
+            assert found[503] <= 1
 
 
 @contextmanager
