@@ -113,7 +113,9 @@ def test_an_edit_of_the_users_starts_a_ramp(tmp_path: Path, stub: StubServer, pr
         wait_until(lambda: is_steady_with(10), "the load that was asked for then")
         ui.stop()
         wait_until(lambda: state(ui)["verdict"], "the verdict")
-    assert [stage for _, stage in document(tmp_path)["stages"]] == ["ramp", "steady", "ramp", "steady"]
+    run = document(tmp_path)
+    assert [stage for _, stage in run["stages"]] == ["ramp", "steady", "ramp", "steady"]
+    assert (run["run"]["ending"], run["run"]["ended_by"]) == ("interrupted", "interrupt")
 
 
 @pytest.mark.full
