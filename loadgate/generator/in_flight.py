@@ -90,6 +90,12 @@ def mark_failed(response: Any, left_by: BaseException | None) -> None:
         response.failure(left_by)
 
 
+def mark_cut_off(response: Any, left_by: BaseException | None) -> None:
+    """Mark a streamed request as failed if its user was killed before it had read the whole body."""
+    if isinstance(left_by, gevent.GreenletExit) and has_open_body(response):
+        mark_failed(response, UnansweredRequestError("no end of the answer when the run ended"))
+
+
 @functools.cache
 def follow_clients() -> None:
     """Track the requests of Locust's own clients, and prevent new requests of a user that is being stopped."""
@@ -197,8 +203,7 @@ def _follow_blocks(response_class: Any) -> None:
         response: Any, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         _blocks.pop(response, None)
-        if isinstance(value, gevent.GreenletExit) and has_open_body(response):
-            mark_failed(response, UnansweredRequestError("no end of the answer when the run ended"))
+        mark_cut_off(response, value)
         settle_body(response)
         if ends_task(value):
             leave(response, None, None, None)

@@ -24,7 +24,7 @@ from loadgate.generator.client.streamed import follow_body, settle_body
 from loadgate.generator.client.tracing import TRACEPARENT
 from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgent
 from loadgate.generator.groups import GROUP, group_of, keep_group
-from loadgate.generator.in_flight import ends_task, fast_request, mark_failed, record_unanswered
+from loadgate.generator.in_flight import ends_task, fast_request, mark_cut_off, mark_failed, record_unanswered
 from loadgate.generator.locust_patches import become
 from loadgate.generator.measures import measured
 from loadgate.generator.pacer import Arrival, active
@@ -82,6 +82,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
         self, exc: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         """Record the request. An exception in the block makes the request a failure and is raised in the task."""
+        mark_cut_off(self, value)
         if ends_task(value):
             super().__exit__(None, None, None)  # type: ignore[no-untyped-call]
             return False

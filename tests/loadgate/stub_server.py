@@ -23,8 +23,8 @@ PIECES, PIECE_S = 3, 0.05
 class StubServer(ThreadingHTTPServer):
     """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`.
 
-    `/fail` and what begins so is answered with 500, `/stream` in PIECES pieces with PIECE_S before each. With request
-    `freeze_at` it stands still for `freeze_s`.
+    `/fail` and what begins so is answered with 500, `/stream` in PIECES pieces with PIECE_S before each, and `/endless`
+    so too, but without an end. With request `freeze_at` it stands still for `freeze_s`.
     """
 
     daemon_threads = True
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
             stub.released.wait()
             self.close_connection = True
             return
-        if self.path == "/stream":
+        if self.path in {"/stream", "/endless"}:
             self.stream()
             return
         time.sleep(stub.slow_s if self.path == "/slow" else stub.delay_s)
@@ -118,6 +118,10 @@ class Handler(BaseHTTPRequestHandler):
         for _ in range(PIECES):
             time.sleep(PIECE_S)
             self.wfile.write(b"9\r\ndata: x\n\n\r\n")
+        if self.path == "/endless":
+            self.server.released.wait()
+            self.close_connection = True
+            return
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import gevent
+
 from loadgate.generator.client.timestamped_socket import last_arrival
 from loadgate.generator.locust_patches import replace_of
 from loadgate.generator.request_events import FIRST_BYTE
@@ -43,10 +45,11 @@ class Body:
 class RequestsBody(Body):
     """The body of a response to an HttpUser, which reads it through `urllib3`."""
 
-    __slots__ = ()
+    __slots__ = ("_is_cut_off",)
 
     def __init__(self, raw: Any, began: float) -> None:
         super().__init__(raw, began)
+        self._is_cut_off = False
         read, stream = raw.read, raw.stream
 
         def stamped_read(*arguments: Any, **options: Any) -> Any:
@@ -55,9 +58,13 @@ class RequestsBody(Body):
             return data
 
         def stamped_stream(*arguments: Any, **options: Any) -> Iterator[Any]:
-            for piece in stream(*arguments, **options):
-                self.read_s = time.perf_counter()
-                yield piece
+            try:
+                for piece in stream(*arguments, **options):
+                    self.read_s = time.perf_counter()
+                    yield piece
+            except gevent.GreenletExit:
+                self._is_cut_off = True  # urllib3 has closed the response as if the body were over
+                raise
             self.read_s = time.perf_counter()
 
         replace_of(raw, read=stamped_read, stream=stamped_stream)
@@ -65,7 +72,7 @@ class RequestsBody(Body):
     @property
     def is_over(self) -> bool:
         """See `Body`."""
-        return self._raw.length_remaining == 0 or bool(self._raw.closed)
+        return not self._is_cut_off and (self._raw.length_remaining == 0 or bool(self._raw.closed))
 
 
 class SocketBody(Body):

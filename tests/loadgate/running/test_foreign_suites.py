@@ -121,6 +121,14 @@ def test_a_streamed_response_is_timed_until_its_user_has_read_it(tmp_path: Path,
         assert item["success_ms"]["min"] < least_ms, name
 
 
+def test_a_streamed_response_that_the_end_of_the_run_cuts_off_is_a_failure(tmp_path: Path, stub: StubServer) -> None:
+    foreign(tmp_path, stub, "endless", "--stop-timeout", "1")
+    run = document(tmp_path)
+    found = {item["name"]: (item["requests"], item["failures"]) for item in run["totals"]["requests"]}
+    assert found == dict.fromkeys(("requests", "fast", "base"), (1, 1))
+    assert {error["text"] for error in run["errors"]} == {"no end of the answer when the run ended"}
+
+
 def test_failing_listeners_prevent_a_pass_and_their_exit_code_is_printed(tmp_path: Path, stub: StubServer) -> None:
     listeners = ["test_start:break_down", "test_start:wait", "test_stop:break_down", "quitting:break_down"]
     done = foreign(tmp_path, stub, "plain", "-t", "1s", TEST_LISTENERS=" ".join([*listeners, "quitting:set_code"]))

@@ -200,6 +200,27 @@ class BaseStreaming(BaseUser):
             pass
 
 
+class Endless(HttpUser):
+    @task
+    def read(self) -> None:
+        with self.client.get("/endless", stream=True, catch_response=True, name="requests") as response:
+            list(response.iter_lines())
+
+
+class FastEndless(FastHttpUser):
+    @task
+    def read(self) -> None:
+        with self.client.get("/endless", stream=True, catch_response=True, name="fast") as response:
+            list(response.iter_content())
+
+
+class BaseEndless(BaseUser):
+    @task
+    def read(self) -> None:
+        with self.client.get("/endless", stream=True, name="base") as response:
+            list(response.iter_content())
+
+
 class Plain(HttpUser):
     wait_time = constant(0.05)
 
@@ -270,6 +291,7 @@ def profile(name: str, *classes: type[User], rules: list[str], **more: Any) -> L
 
 RECORDED = (GivingUp, FastGivingUp, BaseGivingUp, Asserting, FastAsserting, Shop, Admin, Firing)
 STREAMING = (Streaming, FastStreaming, BaseStreaming)
+ENDLESS = (Endless, FastEndless, BaseEndless)
 
 PROFILES = {
     item.name: item
@@ -281,6 +303,7 @@ PROFILES = {
         ),
         profile("mixed", Mixed, Mixed, rules=["overall: failures < 10%", "ask: p95 < 5s"]),
         profile("streaming", *STREAMING, rules=["fast: p50 < 5s"]),
+        profile("endless", *ENDLESS, run_time="1s", rules=["overall: requests > 0"]),
         profile("plain", Plain, rules=["overall: failures <= 0"]),
         profile("long", Plain, users=2, run_time="5m", rules=["overall: failures <= 0"]),
         profile("quitting", Quitting, run_time="1m", rules=["overall: failures <= 0"]),
@@ -289,7 +312,7 @@ PROFILES = {
 
 loadgate.install(
     profiles=PROFILES,
-    user_classes=[*RECORDED, Mixed, *STREAMING, Plain, Quitting],
+    user_classes=[*RECORDED, Mixed, *STREAMING, *ENDLESS, Plain, Quitting],
     preflight=[],
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000),
     measures=["METRIC", "CHARS"],
