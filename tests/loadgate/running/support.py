@@ -103,6 +103,10 @@ class WebUi:
     def stop(self) -> None:
         urllib.request.urlopen(self.base + "/stop", b"", timeout=30).close()
 
+    def workers(self) -> int:
+        """The number of connected workers."""
+        return len(json.loads(self.get("/stats/requests"))["workers"])
+
     def is_up(self) -> bool:
         try:
             return "Locust" in self.get("/")
@@ -119,6 +123,9 @@ def web_ui(folder: Path, *arguments: str, base: str = "", **env: str) -> Iterato
     with Started(command, folder, **env) as started:
         ui = WebUi(f"http://127.0.0.1:{port}{base}")
         wait_until(ui.is_up, "the web interface")
+        if "--processes" in arguments:
+            # Locust refuses to start a run before a worker has connected.
+            wait_until(lambda: ui.workers() == int(arguments[arguments.index("--processes") + 1]), "the workers")
         yield ui, started
 
 
