@@ -80,29 +80,37 @@ def test_metrics_are_text_for_whoever_asks_for_a_version_that_is_none(api: ApiPr
                 assert "http_requests_active" in answer.text
 
 
-@pytest.mark.full
-def test_several_processes_answer_for_all(tmp_path: Path, redis_url: str) -> None:
-    with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
-        started = "Application startup complete"
-        wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
-        before = requests_to(api, "/api/v1/health/")
-        for _ in range(30):
-            api.get("/health/")
-        # Which process answers each call is chance; the sum is not.
-        assert [requests_to(api, "/api/v1/health/") - before for _ in range(6)] == [30] * 6
+STARTED = "Application startup complete"
+
+
+@pytest.fixture(scope="module")
+def processes(tmp_path_factory: pytest.TempPathFactory, redis_url: str) -> Iterator[ApiProcess]:
+    """An API of two processes, both started."""
+    folder = tmp_path_factory.mktemp("processes")
+    with api_process(folder, service_env(folder, redis_url), "--workers", "2") as api:
+        wait_until(lambda: api.log.read_text().count(STARTED) == 2, within_s=60, what="both processes started")
+        yield api
 
 
 @pytest.mark.full
-def test_a_process_that_was_killed_leaves_no_gauges(tmp_path: Path, redis_url: str) -> None:
-    with api_process(tmp_path, service_env(tmp_path, redis_url), "--workers", "2") as api:
-        started = "Application startup complete"
-        wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
-        size = 'database_pool_connections{pool="read",state="size"}'
-        wait_until(lambda: f"{size} 20.0" in metrics(api))
-        served = [child for child in psutil.Process(api.pid).children() if "spawn_main" in " ".join(child.cmdline())]
-        served[0].kill()
-        wait_until(lambda: api.log.read_text().count(started) == 3, within_s=60, what="another started in its place")
-        wait_until(lambda: f"{size} 20.0" in metrics(api))
+def test_several_processes_answer_for_all(processes: ApiProcess) -> None:
+    before = requests_to(processes, "/api/v1/health/")
+    for _ in range(30):
+        processes.get("/health/")
+    # Which process answers each call is chance; the sum is not.
+    assert [requests_to(processes, "/api/v1/health/") - before for _ in range(6)] == [30] * 6
+
+
+@pytest.mark.full
+def test_a_process_that_was_killed_leaves_no_gauges(processes: ApiProcess) -> None:
+    size = 'database_pool_connections{pool="read",state="size"}'
+    wait_until(lambda: f"{size} 20.0" in metrics(processes))
+    children = psutil.Process(processes.pid).children()
+    served = [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+    starts = processes.log.read_text().count(STARTED)
+    served[0].kill()
+    wait_until(lambda: processes.log.read_text().count(STARTED) > starts, within_s=60, what="another in its place")
+    wait_until(lambda: f"{size} 20.0" in metrics(processes))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from tests.support.accounts import new_registration
 from tests.support.processes import wait_until
 from tests.support.receiver import ReceivedSpan, Receiver, receiver
-from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
+from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 
 pytestmark = pytest.mark.full
 
@@ -25,32 +25,34 @@ SECRET = "hunter2secret"
 
 @pytest.fixture
 def collector() -> Iterator[Receiver]:
+    """A receiver for a service of the test's own."""
     with receiver() as collector:
         yield collector
 
 
-@pytest.fixture
-def env(tmp_path: Path, redis_url: str, collector: Receiver) -> dict[str, str]:
-    address = f"127.0.0.1:{collector.port}"
-    return service_env(
-        tmp_path,
+@pytest.fixture(scope="module")
+def reports() -> Iterator[Receiver]:
+    """What `api` and its worker have reported since the first test."""
+    with receiver() as reports:
+        yield reports
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, redis_url: str, reports: Receiver) -> Iterator[ApiProcess]:
+    """Two processes of the API, both started, and a worker."""
+    folder = tmp_path_factory.mktemp("reporting")
+    address = f"127.0.0.1:{reports.port}"
+    env = service_env(
+        folder,
         redis_url,
         LOG_FORMAT="json",
         OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{address}",
         OTEL_BSP_SCHEDULE_DELAY="200",
         SENTRY_DSN=f"http://public@{address}/7",
     )
-
-
-@pytest.fixture
-def worker(tmp_path: Path, env: dict[str, str]) -> Iterator[ServiceProcess]:
-    with worker_process(tmp_path, env) as worker:
-        yield worker
-
-
-@pytest.fixture
-def api(tmp_path: Path, env: dict[str, str], worker: ServiceProcess) -> Iterator[ApiProcess]:
-    with api_process(tmp_path, env, "--workers", "2") as api:
+    with worker_process(folder, env), api_process(folder, env, "--workers", "2") as api:
+        started = "Application startup complete"
+        wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
         yield api
 
 
@@ -71,36 +73,34 @@ def spans_of(collector: Receiver, trace: str) -> dict[str, ReceivedSpan]:
     return {span.name: span for span in collector.spans() if span.trace_id == trace}
 
 
-def test_a_request_and_its_task_are_one_trace_with_the_callers(api: ApiProcess, collector: Receiver) -> None:
+def test_a_request_and_its_task_are_one_trace_with_the_callers(api: ApiProcess, reports: Receiver) -> None:
     body = {"task": "test.add", "args": [1, SECRET]}
     with api.client() as client:
         sent = client.post(f"{PREFIX}/test/submit?token={SECRET}", json=body, headers=headers_with_secrets())
         assert sent.status_code == 202
         task_id = sent.json()["task_id"]
         names = {"POST /api/v1/test/submit", "run test.add"}
-        wait_until(lambda: names <= set(spans_of(collector, TRACE)), what="both spans")
-    found = spans_of(collector, TRACE)
+        wait_until(lambda: names <= set(spans_of(reports, TRACE)), what="both spans")
+    found = spans_of(reports, TRACE)
     request, task = found["POST /api/v1/test/submit"], found["run test.add"]
     assert (request.parent_id, task.parent_id) == (PARENT, request.span_id)
     assert request.attributes["http.route"] == "/api/v1/test/submit"
     assert request.attributes["http.response.status_code"] == 202
     assert task.attributes["messaging.message.id"] == task_id
-    assert SECRET.encode() not in collector.everything
+    assert SECRET.encode() not in reports.everything
     wait_until(lambda: f'"trace_id": "{TRACE}"' in api.log.read_text(), what="the trace in the log")
 
 
-def test_spans_carry_the_template_of_the_route_and_probes_have_none(api: ApiProcess, collector: Receiver) -> None:
-    started = "Application startup complete"
-    wait_until(lambda: api.log.read_text().count(started) == 2, within_s=60, what="both processes started")
+def test_spans_carry_the_template_of_the_route_and_probes_have_none(api: ApiProcess, reports: Receiver) -> None:
     traces = [f"{number:032x}" for number in range(1, 21)]
     for trace in traces:
         headers = {"traceparent": f"00-{trace}-{PARENT}-01"}
         with api.client() as client:  # a connection for each, so that both processes are asked
             assert client.get(f"{PREFIX}/health/ping", headers=headers).status_code == 200
             assert client.get(f"{PREFIX}/tasks/{trace}/status", headers=headers).status_code == 404
-    wait_until(lambda: {span.trace_id for span in collector.spans()} >= set(traces), what="every trace exported")
+    wait_until(lambda: {span.trace_id for span in reports.spans()} >= set(traces), what="every trace exported")
     for trace in traces:
-        assert set(spans_of(collector, trace)) == {"GET /api/v1/tasks/{task_id}/status"}
+        assert set(spans_of(reports, trace)) == {"GET /api/v1/tasks/{task_id}/status"}
 
 
 def test_the_last_spans_are_sent_before_the_process_ends(tmp_path: Path, redis_url: str, collector: Receiver) -> None:
@@ -115,7 +115,8 @@ def test_the_last_spans_are_sent_before_the_process_ends(tmp_path: Path, redis_u
     assert "GET /api/v1/health/database" in {span.name for span in collector.spans()}
 
 
-def test_an_unexpected_error_is_reported_once_without_what_was_sent(api: ApiProcess, collector: Receiver) -> None:
+def test_an_unexpected_error_is_reported_once_without_what_was_sent(api: ApiProcess, reports: Receiver) -> None:
+    before = len(reports.sentry_events())
     with api.client() as client:
         answer = client.post(
             f"{PREFIX}/test/break/{'7' * 3}?token={SECRET}",
@@ -126,7 +127,7 @@ def test_an_unexpected_error_is_reported_once_without_what_was_sent(api: ApiProc
 
     def events() -> list[dict[str, Any]]:
         """Without what the worker makes of messages that other tests left in the queue."""
-        return [event for event in collector.sentry_events() if '"type": "celery"' not in json.dumps(event)]
+        return [event for event in reports.sentry_events()[before:] if '"type": "celery"' not in json.dumps(event)]
 
     wait_until(events, what="the event")
     with api.client() as client:
@@ -139,18 +140,19 @@ def test_an_unexpected_error_is_reported_once_without_what_was_sent(api: ApiProc
         assert event["transaction"] == "/api/v1/test/break/{number}"
         assert event["environment"] == "testing"
         assert not {"cookies", "query_string"} & set(event["request"])
-    assert SECRET.encode() not in collector.everything
+    assert SECRET.encode() not in reports.everything
 
 
-def test_a_failed_task_is_reported_without_its_arguments(api: ApiProcess, collector: Receiver) -> None:
+def test_a_failed_task_is_reported_without_its_arguments(api: ApiProcess, reports: Receiver) -> None:
+    before = len(reports.sentry_events())
     body = {"task": "test.break", "args": [SECRET]}
     with api.client() as client:
         assert client.post(f"{PREFIX}/test/submit", json=body).status_code == 202
-    wait_until(collector.sentry_events, what="the event")
-    (event,) = collector.sentry_events()
+    wait_until(lambda: reports.sentry_events()[before:], what="the event")
+    (event,) = reports.sentry_events()[before:]
     assert event["exception"]["values"][-1]["type"] == "RuntimeError"
     assert event["transaction"] == "test.break"
-    assert SECRET.encode() not in collector.everything
+    assert SECRET.encode() not in reports.everything
 
 
 def test_without_reporting_nothing_is_traced(tmp_path: Path, redis_url: str, collector: Receiver) -> None:
