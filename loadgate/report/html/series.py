@@ -176,11 +176,10 @@ def _span(rows: Rows, first_s: float, end_s: float) -> tuple[float, float, set[i
     """Return the span, extended to all recorded slots, and the widths of these slots."""
     widths: set[int] = set()
     for row in rows:
-        columns = row.cells.unpacked()
-        if columns.start_s:
-            widths.update(columns.width_s)
-            first_s = min(first_s, columns.start_s[0])
-            end_s = max(end_s, columns.start_s[-1] + columns.width_s[-1])
+        span_s, used = row.cells.span_and_widths()
+        widths |= used
+        if span_s is not None:
+            first_s, end_s = min(first_s, span_s[0]), max(end_s, span_s[1])
     return first_s, end_s, widths
 
 

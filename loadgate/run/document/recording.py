@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from loadgate.recorder import Outcome, Recorder
-from loadgate.recorder.packed import CellColumns, unpack
+from loadgate.recorder.packed import CellColumns, unpack, unpack_times
 from loadgate.run.document.parts import Count, Part, Text
 
 
@@ -32,7 +32,12 @@ class CellsRecord(Part):
 
     def unpacked(self) -> CellColumns:
         """Return the columns. Raises ValueError if they are incomplete."""
-        return unpack(self.model_dump())
+        return unpack(dict(self))
+
+    def span_and_widths(self) -> tuple[tuple[float, float] | None, set[int]]:
+        """Return the epoch seconds of the start and the end of the cells, if there are any, and the cells' widths."""
+        start_s, width_s = unpack_times(dict(self))
+        return (start_s[0], start_s[-1] + width_s[-1]) if start_s else None, set(width_s)
 
 
 class SeriesRecord(Part):

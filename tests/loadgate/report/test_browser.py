@@ -341,24 +341,6 @@ def test_corrected_percentiles_are_drawn_as_dots(open_report: OpenReport) -> Non
     assert page.locator("button.key", has_text="corrected").first.locator(".swatch.dots").count() == 1
 
 
-def test_the_report_of_half_an_hour_opens_quickly(open_report: OpenReport) -> None:
-    document = stored(synthetic_document(Synthetic(duration_s=1800, names=12, requests_per_s=40)))
-    pages = [open_report(document).page for _ in range(3)]
-    took_ms = [page.evaluate("performance.getEntriesByName('ready')[0].startTime") for page in pages]
-    unit_ms = [page.evaluate(LOOP) for page in pages]
-
-    # A second on a machine that needs 40 ms for the loop; tests share theirs with others.
-    assert min(took_ms) < 1000 * max(1.0, min(unit_ms) / 40), (took_ms, unit_ms)
-
-
-LOOP = """() => {
-    const began = performance.now();
-    let sum = 0;
-    for (let at = 0; at < 2e7; at += 1) sum = (sum * 31 + at) % 1000003;
-    return sum >= 0 ? performance.now() - began : 0;
-}"""
-
-
 def test_zooming_in_shows_single_seconds(open_report: OpenReport) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=600, names=3, requests_per_s=20)))
     page = open_report(document).page
