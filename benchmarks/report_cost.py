@@ -26,7 +26,7 @@ from tests.loadgate.report.runs import empty
 from tests.support.browser import OfflinePage, chromium_path, launched_browser
 from tests.support.synthetic_run import DAY, Synthetic, synthetic_document
 
-MAX_MAKING_RATIO = 5.0
+MAX_MAKING_RATIO = 3.5
 MAX_OPENING_RATIO = 4.0
 HALF_AN_HOUR = Synthetic(duration_s=1800, names=12, requests_per_s=40)
 

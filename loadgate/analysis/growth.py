@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
+
+from loadgate.run.document import MemoryTrendRecord
 
 WARM_UP_SHARE = 0.2
 """The share of the series that is excluded at its start, because caches and pools fill while a service warms up."""
@@ -15,20 +16,7 @@ MIN_SAMPLES = 30
 _MAX_POINTS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryTrend:
-    """The growth of a memory series after warm-up."""
-
-    bytes_per_minute: float
-    start_bytes: float
-    """The fitted value at the first sample after warm-up."""
-    end_bytes: float
-    """The fitted value at the last sample."""
-    samples: int
-    span_s: float
-
-
-def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> MemoryTrend | None:
+def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> MemoryTrendRecord | None:
     """Fit a Theil-Sen line to a memory series. `None` if there are fewer than `MIN_SAMPLES` after warm-up.
 
     The slope is the median of the slopes of all pairs (Sen 1968), which is robust against up to 29 % of outliers. A
@@ -47,7 +35,7 @@ def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> Memory
     slopes = [(ys[j] - ys[i]) / (xs[j] - xs[i]) for i in range(len(xs)) for j in range(i + 1, len(xs)) if xs[j] > xs[i]]
     slope = median(slopes)
     intercept = median(y - slope * x for x, y in zip(xs, ys, strict=True))
-    return MemoryTrend(
+    return MemoryTrendRecord(
         bytes_per_minute=slope * 60,
         start_bytes=intercept + slope * times[0],
         end_bytes=intercept + slope * times[-1],

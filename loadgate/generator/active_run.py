@@ -97,4 +97,5 @@ class JudgedRun(ActiveRun):
     def close(self) -> None:
         """Stop the control of the run and the sampling."""
         self.controller.stop()
+        self.live_states.finish()
         ActiveRun.close(self)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from loadgate.generator.pacer import Pacer
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, WorkerShare
 
 
-class Generators(Protocol):
-    """The control of the processes that generate load."""
+class Generators:
+    """The control of the processes that generate load. Each method does nothing if there is nothing to control."""
 
     def enter_stage(self, label: str) -> None:
         """Set the stage of requests that start from now on."""
@@ -32,14 +31,11 @@ class Generators(Protocol):
         """End the load, and wait for the final reports."""
 
 
-class ThisProcess:
-    """A single process that generates the load and determines the verdict. Most messages are then unnecessary."""
+class ThisProcess(Generators):
+    """A single process that generates the load and determines the verdict, so that it needs no messages."""
 
     def __init__(self, pacer: Pacer | None) -> None:
         self._pacer = pacer
-
-    def enter_stage(self, label: str) -> None:
-        """Do nothing, because there is no other process."""
 
     def start_arrivals(
         self,
@@ -51,9 +47,3 @@ class ThisProcess:
         """Start all arrivals of the schedule."""
         if self._pacer is not None:
             self._pacer.start(WorkerShare(schedule), weights, until_s)
-
-    def check_processes(self, run: Run) -> None:
-        """Do nothing, because this process is present."""
-
-    def finish(self, run: Run, stop_timeout_s: float, must_hurry: Callable[[], bool]) -> None:
-        """Do nothing, because Locust stops the users of this process itself."""

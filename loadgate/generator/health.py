@@ -10,7 +10,8 @@ from collections.abc import Callable
 import gevent
 
 from loadgate.recorder import LatencySketch
-from loadgate.run.health import CPU_WINDOW_S, GeneratorHealth, HealthLimits
+from loadgate.run.document.environment import GeneratorRecord
+from loadgate.run.health import CPU_WINDOW_S, HealthLimits, saturation
 
 LAG_INTERVAL_S = 0.05
 WAKE_UP = "wake-up"
@@ -48,12 +49,12 @@ class HealthSampler:
         (began, cpu_then), (now, cpu_now) = self._window[0], self._window[-1]
         return (cpu_now - cpu_then) / (now - began) if now > began else None
 
-    def health(self) -> GeneratorHealth:
+    def health(self) -> GeneratorRecord:
         """Return the health so far."""
         wall, cpu = time.perf_counter(), time.process_time()
         elapsed = wall - self._began[0]
         mean = (cpu - self._began[1]) / elapsed if elapsed > 0 else 0.0
-        return GeneratorHealth(
+        health = GeneratorRecord(
             process=self.process,
             cpu_mean_share=round(mean, 4),
             cpu_peak_share=round(max(self._cpu_peak, mean if elapsed < CPU_WINDOW_S else 0.0), 4),
@@ -62,7 +63,9 @@ class HealthSampler:
             lag_samples=self._lags.count,
             cpu_limit_share=self._limits.cpu_share,
             lag_limit_ms=self._limits.lag_p99_ms,
+            problem=None,
         )
+        return health.model_copy(update={"problem": saturation(health)})
 
     def _sample(self) -> None:
         while True:

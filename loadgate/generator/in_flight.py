@@ -144,9 +144,11 @@ def _stop(user: User, force: bool = False) -> bool:
     """Stop a user as Locust does, but kill a pausing user immediately.
 
     Locust kills it in the next turn of the event loop. By then its pause can be over, and its next request would start
-    and be cut off.
+    and be cut off. A user that is already stopping is left alone: Locust would report an unexpected state.
     """
-    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - no public attribute
+    if not force and user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001 - no public attribute
+        return False
+    if not force and user._state == LOCUST_STATE_WAITING:  # noqa: SLF001 - as above
         user._state = LOCUST_STATE_STOPPING  # noqa: SLF001 - as above
         user._group.killone(user._greenlet)  # noqa: SLF001 - as above; `group` may be the suite's own
         return True

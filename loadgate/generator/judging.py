@@ -6,12 +6,10 @@ import atexit
 import logging
 import os
 import sys
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import gevent
-from locust.env import Environment
-from locust.runners import MasterRunner, Runner
+from locust.runners import MasterRunner
 
 from loadgate.credentials import without_credentials
 from loadgate.exit_codes import ExitCode
@@ -24,7 +22,7 @@ from loadgate.generator.locust_options import option_problem
 from loadgate.generator.plan import classes_with_users, hosts_under_test, needs_host
 from loadgate.generator.process import Process
 from loadgate.generator.run_controller import RunController
-from loadgate.generator.suite import Choice, Suite, host_problems, preflight_problems, refuse
+from loadgate.generator.suite import host_problems, preflight_problems, refuse
 from loadgate.generator.workers import MasterSide
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.parent_process import follow_parent, tell_parent_of_load
@@ -43,27 +41,20 @@ logger = logging.getLogger(__name__)
 class JudgingProcess(Process):
     """Checks the preconditions of each run, controls it and determines its verdict."""
 
-    def __init__(
-        self,
-        suite: Suite,
-        choice: Choice,
-        environment: Environment,
-        *,
-        runner: Runner,
-        current: Callable[[], ActiveRun | None],
-    ) -> None:
-        super().__init__(suite, choice, environment, runner=runner, current=current)
-        for line in choice.overrides:
+    def __post_init__(self) -> None:
+        """Check the preconditions that only another command line can meet, and exit if one fails."""
+        super().__post_init__()
+        for line in self.choice.overrides:
             print(f"loadgate: {line}", file=sys.stderr)
         follow_parent()
         if LIVE_VARIABLE in os.environ:
             logging.getLogger("locust.stats_logger").disabled = True
-        self._label = environment.profile
-        self._master = MasterSide(runner, self._current_run) if isinstance(runner, MasterRunner) else None
+        self._label = self.environment.profile
+        self._master = MasterSide(self.runner, self._current_run) if isinstance(self.runner, MasterRunner) else None
         self._project = _project()
         # Locust closes its CSV files after its last event.
         atexit.register(ProjectCopies(self.options, self._project).make)
-        self._closing = Closing(environment, self._project)
+        self._closing = Closing(self.environment, self._project)
         self._is_headless = bool(self.options.headless)
         if self._is_headless:
             self._check()
@@ -128,7 +119,7 @@ class JudgingProcess(Process):
         """End a run immediately if a listener of the suite has stopped it before the load started."""
         closing = self._closing
         # If the run was stopped, Locust's master fires no event, but it ends its own greenlets.
-        if not closing.without_load and (active.run.stopping_s is not None or not len(self.runner.greenlet)):
+        if not closing.without_load and (active.run.is_stopped or not len(self.runner.greenlet)):
             closing.without_load = "a test_start listener of the suite stopped the run"
         if closing.without_load:
             gevent.spawn(self.end_load)
@@ -146,7 +137,7 @@ class JudgingProcess(Process):
         """End the load, unless another greenlet is already ending it."""
         if not isinstance(self.runner, MasterRunner):
             self.runner.stop()
-        elif run.stopping_s is None:
+        elif not run.is_stopped:
             self.runner.stop(send_stop_to_client=False)
 
     def judge(self, active: ActiveRun) -> None:

@@ -33,10 +33,15 @@ class LiveStateCache:
         self._rules = LiveRules(run.facts().applicable(run.plan.rules, run.recorder), run.recorder)
         self._state: LiveState | None = None
         self._made_s = 0.0
+        self._is_final = False
+
+    def finish(self) -> None:
+        """Keep the current state from now on, because the run has ended."""
+        self._is_final = True
 
     def state(self) -> LiveState:
         """Return the current state. After the end of the run, return the last state."""
-        is_old = time.monotonic() - self._made_s > MAX_AGE_S and self._run.ended_s is None
+        is_old = time.monotonic() - self._made_s > MAX_AGE_S and not self._is_final
         if self._state is None or is_old:
             # Set before the computation, so that concurrent callers get the previous state.
             self._made_s = time.monotonic()

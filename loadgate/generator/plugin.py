@@ -170,18 +170,8 @@ class LoadGate:
 
     def _new_process(self, choice: Choice, environment: Environment, runner: Runner) -> Process:
         if isinstance(runner, WorkerRunner):
-            worker = WorkerProcess(
-                self.suite,
-                choice,
-                environment,
-                runner=runner,
-                current=self._active,
-                take_last_report=self._take_last_report,
-            )
-            environment.dispatcher_class = worker.dispatchers  # type: ignore[assignment]  # Locust only calls it
-            return worker
-        process = JudgingProcess(self.suite, choice, environment, runner=runner, current=self._active)
-        environment.dispatcher_class = process.dispatchers  # type: ignore[assignment]  # as above
+            return WorkerProcess(self.suite, choice, environment, runner, self._active, self._take_last_report)
+        process = JudgingProcess(self.suite, choice, environment, runner, self._active)
         if environment.web_ui is not None:
             add_tab(environment.web_ui, self)
             refuse_profiles(environment.web_ui, process.profile_problem)
@@ -239,7 +229,7 @@ class LoadGate:
 
     def _on_test_stopping(self, **_: Any) -> None:
         state = self._state
-        if not isinstance(state, Running) or state.active.run.stopping_s is not None:
+        if not isinstance(state, Running) or state.active.run.is_stopped:
             return
         process = state.process
         process.stop_load(state.active.run)
@@ -280,10 +270,7 @@ class LoadGate:
             return
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
         while (
-            self._state is state
-            and run.stopping_s is not None
-            and time.monotonic() < deadline
-            and not process.ctrl_c.was_repeated
+            self._state is state and run.is_stopped and time.monotonic() < deadline and not process.ctrl_c.was_repeated
         ):
             gevent.sleep(0.05)
         self._on_test_stop()

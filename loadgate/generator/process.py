@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -20,31 +21,28 @@ from loadgate.generator.interrupts import CtrlC
 from loadgate.generator.plan import make_plan, process_name
 from loadgate.generator.suite import Choice, Suite
 from loadgate.generator.workers import WorkerSide
+from loadgate.run.load_state import Stopped
 from loadgate.run.state import Run
 
 
+@dataclass(eq=False)
 class Process(ABC):
     """The base class of Locust processes with a gate, used after Locust has started."""
 
-    def __init__(
-        self,
-        suite: Suite,
-        choice: Choice,
-        environment: Environment,
-        *,
-        runner: Runner,
-        current: Callable[[], ActiveRun | None],
-    ) -> None:
-        self.suite = suite
-        self.choice = choice
-        self.environment = environment
-        self.runner = runner
-        self.current = current
-        """Returns the run in progress, if any."""
+    suite: Suite
+    choice: Choice
+    environment: Environment
+    runner: Runner
+    current: Callable[[], ActiveRun | None]
+    """Returns the run in progress, if any."""
+
+    def __post_init__(self) -> None:
+        """Prepare the process for its runs."""
         self.reserve = Reserve()
         self.dispatchers = Dispatchers(self._load_changes)
+        self.environment.dispatcher_class = self.dispatchers  # type: ignore[assignment]  # Locust only calls it
         # A second Ctrl-C kills the users, so that their requests in flight count as unanswered.
-        self.ctrl_c = CtrlC(on_repeat=lambda: runner.user_greenlets.kill(block=False))
+        self.ctrl_c = CtrlC(on_repeat=lambda: self.runner.user_greenlets.kill(block=False))
 
     @property
     def options(self) -> Any:
@@ -61,16 +59,15 @@ class Process(ABC):
 
     def stop_load(self, run: Run) -> None:
         """Note the cause of the end of the load, and start no more users."""
-        run.end_by(cause_of_end(run, self.runner, is_interrupted=self.is_told_to_stop()))
+        run.stop(cause_of_end(run, self.runner, is_interrupted=self.is_told_to_stop()))
         if gevent.getcurrent() in self.runner.user_greenlets:
             # A user has stopped the run, and its greenlet is about to be killed.
             gevent.spawn(self.end_load)
-        run.stopping_s = time.time()
         self.dispatchers.halt()
 
     def settle(self, run: Run) -> None:
         """Wait for requests in flight until the stop timeout or a second Ctrl-C."""
-        until_s = (run.stopping_s or 0.0) + self.environment.stop_timeout
+        until_s = (run.load.at_s if isinstance(run.load, Stopped) else 0.0) + self.environment.stop_timeout
         settle(lambda: self.ctrl_c.was_repeated or time.time() >= until_s)
 
     @abstractmethod
@@ -94,25 +91,21 @@ class Process(ABC):
 
     def _load_changes(self) -> None:
         active = self.current()
-        if active is not None and active.run.stopping_s is None:
+        if active is not None and not active.run.is_stopped:
             active.load_changes()
 
 
+@dataclass(eq=False)
 class WorkerProcess(Process):
     """A worker. Its master determines the verdict."""
 
-    def __init__(
-        self,
-        suite: Suite,
-        choice: Choice,
-        environment: Environment,
-        *,
-        runner: WorkerRunner,
-        current: Callable[[], ActiveRun | None],
-        take_last_report: Callable[[], dict[str, Any] | None],
-    ) -> None:
-        super().__init__(suite, choice, environment, runner=runner, current=current)
-        self._side = WorkerSide(runner, current, take_last_report)
+    runner: WorkerRunner
+    take_last_report: Callable[[], dict[str, Any] | None]
+
+    def __post_init__(self) -> None:
+        """Listen to the messages of the master."""
+        super().__post_init__()
+        self._side = WorkerSide(self.runner, self.current, self.take_last_report)
 
     def begin(self) -> ActiveRun:
         """Start a run."""

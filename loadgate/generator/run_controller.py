@@ -66,7 +66,7 @@ class RunController:
         if not self._loop.started:
             self._begin()
         self._settle_timer.kill(block=False)
-        if run.plan.arrivals is None and run.stopping_s is None:
+        if run.plan.arrivals is None and not run.is_stopped:
             self._mark(RAMP)
 
     def _begin(self) -> None:
@@ -80,7 +80,7 @@ class RunController:
     def load_is_up(self) -> None:
         """Handle the end of a change of the number of users: start the arrivals, or enter the steady stage."""
         run, schedule = self._run, self._run.plan.arrivals
-        if run.stopping_s is not None:
+        if run.is_stopped:
             return
         if schedule is None:
             self._settle_timer.kill(block=False)
@@ -92,12 +92,12 @@ class RunController:
         gevent.spawn_later(SETTLE_S, self._begin_arrivals, schedule)
 
     def _load_is_steady(self) -> None:
-        if self._run.stopping_s is None:
+        if not self._run.is_stopped:
             self._mark(self._label)
 
     def _begin_arrivals(self, schedule: ArrivalSchedule) -> None:
         run = self._run
-        if run.stopping_s is not None:
+        if run.is_stopped:
             return
         marks = open_stage_starts(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
@@ -109,7 +109,7 @@ class RunController:
             gevent.spawn_later(until_s + LAST_ARRIVAL_S, self._end_in_time)
 
     def _end_in_time(self) -> None:
-        if self._run.stopping_s is None:
+        if not self._run.is_stopped:
             self._run.end_by(EndedBy.TIME)
             self._end()
 
@@ -149,7 +149,7 @@ class RunController:
         run.user_counts.append((int(now_s), sum(by_class.values())))
 
     def _start_due_step(self) -> None:
-        if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.stopping_s is not None:
+        if not self._steps or self._run.elapsed_s < self._steps[0].at_s or self._run.is_stopped:
             return
         step = self._steps.pop(0)
         self._label = step.label
@@ -158,12 +158,11 @@ class RunController:
 
     def _check_abort(self) -> None:
         run = self._run
-        if run.stopping_s is not None or not any(rule.abort for rule in run.plan.rules):
+        if run.is_stopped or not any(rule.abort for rule in run.plan.rules):
             return
         complete_until_s = int(time.time()) - self._live_states.behind_s
         broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
         if broken is not None:
-            run.end_by(EndedBy.RULE)
-            run.aborted_by = broken
+            run.end_by(EndedBy.RULE, broken)
             logger.warning("%s", run.facts().abort_reason)
             gevent.spawn(self._end)

@@ -14,6 +14,7 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.clocks import WorkerClocks, shifted
+from loadgate.generator.generators import Generators
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
@@ -66,7 +67,10 @@ class WorkerSide:
         """Stop the users, wait for their requests, and send the final report. A second call sends nothing."""
         self._is_finishing = True
         self._runner.environment.stop_timeout = stop_timeout_s
-        self._runner.stop()
+        try:
+            self._runner.stop()
+        finally:
+            self._is_finishing = False
         # Locust would sleep for the stop timeout before it reports the worker as ready again.
         self._runner.environment.stop_timeout = 0.0
         report = self._take_last_report()
@@ -103,7 +107,7 @@ class WorkerSide:
         self._runner.send_message(ARRIVING)
 
 
-class MasterSide:
+class MasterSide(Generators):
     """The master's side: it collects the workers' reports and waits for the final ones before the verdict."""
 
     def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
@@ -203,7 +207,7 @@ class MasterSide:
 
     def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run = self._current_run()
-        if run is not None and run.stopping_s is None:
+        if run is not None and not run.is_stopped:
             by_suite = msg.data["ended_by"] == EndedBy.SUITE
             run.workers.mark_left(self._label(msg.node_id), by_suite=by_suite)
         self._merge(msg.node_id, msg.data)

@@ -91,7 +91,7 @@ def live_state(
         stage=run.stage_at(now_s),
         elapsed_s=round(run.elapsed_s, 1),
         planned_s=run.plan.run_time_s,
-        is_stopping=run.stopping_s is not None,
+        is_stopping=run.is_stopped,
         users=users,
         requests=totals.requests,
         failures=totals.failures,

@@ -38,10 +38,10 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
 
     `before` is an earlier conclusion of the same run, which this one replaces.
     """
-    run.ended_s = run.ended_s or time.time()
+    ended_s = time.time() if before is None else before.document.run.ended_s
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
-    document = run_document(run, verdict, current_environment(project.root))
+    document = run_document(run, verdict, current_environment(project.root), ended_s)
     folder, problems = _write_files(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR

@@ -9,25 +9,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
 from loadgate.recorder.request import without_surrogates
 from loadgate.rules import Rule, RuleResult
+from loadgate.run.document.environment import GeneratorRecord
+from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
-from loadgate.run.health import GeneratorHealth
 from loadgate.run.judgement import EndedBy, Ending, RunFacts
+from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
+from loadgate.run.measure import Measure
 from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import Step
 from loadgate.units import duration
-
-if TYPE_CHECKING:
-    # An import at run time would load Locust, which patches the standard library.
-    from loadgate.run.measure import Measure
 
 MAX_EXCEPTION_KINDS = 50
 CLOCKS_S = 0.05
@@ -70,15 +69,6 @@ class Plan:
 
 
 @dataclass(slots=True)
-class UserException:
-    """An uncaught exception of a task, and its count."""
-
-    text: str
-    traceback: str
-    count: int = 0
-
-
-@dataclass(slots=True)
 class RejectedSamples:
     """The number of rejected samples, and the error of the first one."""
 
@@ -100,14 +90,9 @@ class Run:
     started_s: float = field(default_factory=time.time)
     stages: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, RAMP)])
     """(start in epoch seconds, stage), ascending."""
-    ending: Ending = Ending.COMPLETED
-    ended_by: EndedBy | None = None
-    """The cause of the end of the load. `None` until it has ended."""
-    stopping_s: float | None = None
-    ended_s: float | None = None
-    aborted_by: RuleResult | None = None
-    exceptions: dict[str, UserException] = field(default_factory=dict)
-    health: dict[str, GeneratorHealth] = field(default_factory=dict)
+    load: LoadState = field(default_factory=UnderLoad)
+    exceptions: dict[str, ExceptionRecord] = field(default_factory=dict)
+    health: dict[str, GeneratorRecord] = field(default_factory=dict)
     """The health of each generator process by its name."""
     user_counts: list[tuple[int, int]] = field(default_factory=list)
     """(epoch second, running users)."""
@@ -126,16 +111,35 @@ class Run:
     @property
     def elapsed_s(self) -> float:
         """Return the seconds from the start until now, or until the end of the load."""
-        elapsed_s = (self.stopping_s or time.time()) - self.started_s
+        elapsed_s = (self.load.at_s if isinstance(self.load, Stopped) else time.time()) - self.started_s
         if self.plan.timed_by_gate and self.plan.run_time_s is not None:
             # The users of an open model are stopped shortly after the last arrival.
             return min(elapsed_s, self.plan.run_time_s)
         return elapsed_s
 
-    def end_by(self, ended_by: EndedBy) -> None:
-        """Note the cause of the end of the load. Only the first call counts."""
-        if self.ended_by is None:
-            self.ended_by, self.ending = ended_by, ended_by.ending
+    @property
+    def ended_by(self) -> EndedBy | None:
+        """Return the cause of the end of the load. `None` until it has been decided."""
+        return self.load.cause.by if self.load.cause is not None else None
+
+    @property
+    def ending(self) -> Ending:
+        """Return how the run ends. A run whose end has not been decided counts as completed."""
+        return self.ended_by.ending if self.ended_by is not None else Ending.COMPLETED
+
+    @property
+    def is_stopped(self) -> bool:
+        """Return whether the users have been told to stop."""
+        return isinstance(self.load, Stopped)
+
+    def end_by(self, ended_by: EndedBy, broken: RuleResult | None = None) -> None:
+        """Note what ends the load, and the failed rule if it is one. Only the first call counts."""
+        if self.load.cause is None:
+            self.load = UnderLoad(Cause(ended_by, broken))
+
+    def stop(self, ended_by: EndedBy) -> None:
+        """Note that the users are told to stop now. `ended_by` is the cause if none was noted before."""
+        self.load = Stopped(self.load.cause or Cause(ended_by), time.time())
 
     def is_early(self) -> bool:
         """Return whether the run time has not passed yet. Locust's timer can be ahead of the run, hence a tolerance."""
@@ -146,7 +150,7 @@ class Run:
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it started. Raises ValueError for one that must be rejected."""
         self._check_moment(request.start_s + (request.latency_ms or 0.0) / 1000)
-        is_outside = self.stopping_s is not None and request.start_s > self.stopping_s
+        is_outside = isinstance(self.load, Stopped) and request.start_s > self.load.at_s
         self.recorder.record(request.with_valid_texts(), OUTSIDE if is_outside else self.stage_at(request.start_s))
 
     def record_measure(self, measure: Measure) -> None:
@@ -169,7 +173,8 @@ class Run:
     def record_exception(self, exception: BaseException, tb: TracebackType | None, where: str = "") -> None:
         """Count an uncaught exception of a task, or of the listener that `where` names."""
         text = without_credentials(f"{where}{type(exception).__name__}: {exception}".rstrip(": "))
-        self._add_exception(without_surrogates(text), "".join(traceback.format_tb(tb)), 1)
+        trace = "".join(traceback.format_tb(tb))
+        self._add_exception(ExceptionRecord(text=without_surrogates(text), traceback=trace, count=1))
 
     def reject(self, name: object, error: Exception) -> None:
         """Count a rejected sample."""
@@ -203,9 +208,9 @@ class Run:
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
         """Return and remove everything since the last report, for the master."""
-        exceptions = [[e.text, e.traceback, e.count] for e in self.exceptions.values()]
+        exceptions = [exception.model_dump() for exception in self.exceptions.values()]
         self.exceptions = {}
-        health = {process: health.to_json() for process, health in self.health.items()}
+        health = [health.model_dump() for health in self.health.values()]
         rejected, self.rejected_samples = self.rejected_samples, RejectedSamples()
         delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
         return {
@@ -224,12 +229,11 @@ class Run:
         if not self.recorder.merge_delta(report["delta"], worker_id):
             return
         self.lags.merge_delta(report["lags"], worker_id)
-        for text, tb, count in report["exceptions"]:
-            self._add_exception(text, tb, count)
+        for exception in report["exceptions"]:
+            self._add_exception(ExceptionRecord(**exception))
         self.rejected_samples.add(*report["rejected_samples"])
         self.first_bytes.merge(report["first_bytes"])
-        for process, health in report["health"].items():
-            self.health[process] = GeneratorHealth.from_json(health)
+        self.health |= {health["process"]: GeneratorRecord(**health) for health in report["health"]}
         if report["delta"]["final"]:
             self.workers.finished.add(worker_id)
 
@@ -252,7 +256,7 @@ class Run:
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.workers.away),
             saturated="; ".join(problems) or None,
             lags=self.lags,
-            aborted_by=self.aborted_by,
+            aborted_by=self.load.cause.broken if self.load.cause is not None else None,
             fewer_users=self.plan.fewer_users,
             groups_without_users=self.plan.groups_without_users,
             request_types=self.plan.request_types,
@@ -265,7 +269,9 @@ class Run:
         planned = f" of {duration(self.plan.run_time_s)}" if self.plan.run_time_s else ""
         return [f"the suite stopped the run after {duration(round(self.elapsed_s, 3))}{planned}"]
 
-    def _add_exception(self, text: str, tb: str, count: int) -> None:
-        if text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:
-            text, tb = "(other exceptions)", ""
-        self.exceptions.setdefault(text, UserException(text, tb)).count += count
+    def _add_exception(self, added: ExceptionRecord) -> None:
+        if added.text not in self.exceptions and len(self.exceptions) >= MAX_EXCEPTION_KINDS:
+            added = ExceptionRecord(text="(other exceptions)", traceback="", count=added.count)
+        known = self.exceptions.get(added.text)
+        total = added.count + (known.count if known is not None else 0)
+        self.exceptions[added.text] = (known or added).model_copy(update={"count": total})

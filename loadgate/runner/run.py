@@ -29,7 +29,7 @@ from loadgate.report.artefacts import (
 )
 from loadgate.report.text import target_end
 from loadgate.rules import RuleOutcome
-from loadgate.run.document import RUN_FILE, MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord, read_run
+from loadgate.run.document import RUN_FILE, RunDocument, TargetRecord, read_run
 from loadgate.run.judgement import INTERRUPTED
 from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
@@ -173,13 +173,12 @@ def shown_command(command: Sequence[str]) -> str:
 
 def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> TargetRecord:
     """Return the record of the managed target, including its memory over time."""
-    trend = memory_trend(target.memory.times_s, target.memory.rss_bytes)
     return TargetRecord(
         command=[without_credentials(part) for part in settings.command],
         url=without_credentials(target.url),
         ended=ended,
-        rss_bytes=MemorySamples.model_validate(target.memory),
-        memory_trend=MemoryTrendRecord.model_validate(trend) if trend else None,
+        rss_bytes=target.memory,
+        memory_trend=memory_trend(target.memory.times_s, target.memory.rss_bytes),
     )
 
 

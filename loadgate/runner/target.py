@@ -12,7 +12,6 @@ import time
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +20,7 @@ import psutil
 from loadgate.errors import CommandError
 from loadgate.parent_process import stop_with_parent
 from loadgate.project import TargetSettings
+from loadgate.run.document import MemorySamples
 from loadgate.units import duration
 
 POLL_S = 0.1
@@ -33,20 +33,12 @@ class TargetError(CommandError):
     """Raised if the target does not start. The message contains the last lines of its log."""
 
 
-@dataclass
-class MemorySeries:
-    """The resident memory of the target's process tree over time."""
-
-    times_s: list[float] = field(default_factory=list)
-    """Epoch seconds."""
-    rss_bytes: list[int] = field(default_factory=list)
-
-
 class ManagedTarget:
     """A started target process group. `managed_target` makes sure that it is stopped."""
 
     def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
-        self.memory = MemorySeries()
+        self.memory = MemorySamples(times_s=[], rss_bytes=[])
+        """The resident memory of the target's process tree, which a thread appends to."""
         self.url = ""
         self._settings = settings
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None

@@ -17,9 +17,10 @@ MADE_ON = EnvironmentRecord(
 )
 
 
-def judged(run: Run) -> RunDocument:
-    """The document of a run that is over."""
-    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), MADE_ON)
+def judged(run: Run, waited_s: float = 0.5) -> RunDocument:
+    """The document of a run that is over, which has waited this long for its last responses."""
+    ended_s = run.started_s + run.elapsed_s + waited_s
+    return run_document(run, judge(run.plan.rules, run.recorder, run.facts()), MADE_ON, ended_s)
 
 
 def stored(document: RunDocument) -> RunDocument:

@@ -6,14 +6,16 @@ import functools
 import pickle
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder, RequestIds
 from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
 from loadgate.rules import parse_rules
 from loadgate.run.document import RunDocument
-from loadgate.run.health import GeneratorHealth
-from loadgate.run.judgement import Ending
+from loadgate.run.document.environment import GeneratorRecord
+from loadgate.run.health import saturation
+from loadgate.run.judgement import EndedBy
+from loadgate.run.load_state import Cause, Stopped
 from loadgate.run.state import Plan, Run
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import judged
@@ -38,7 +40,7 @@ class Synthetic:
     p95_limit_ms: float = 500.0
     failure_limit: str = "1%"
     users: int = 50
-    ending: Ending = Ending.COMPLETED
+    ended_by: EndedBy = EndedBy.TIME
     saturated: bool = False
     seed: int = 1
 
@@ -77,15 +79,24 @@ def synthetic_run(wanted: Synthetic) -> Run:
         1,
         {"HealthUser": 1, "AuthUser": 2},
     )
-    run = Run(plan, recorder, float(STARTED_S), ending=wanted.ending)
+    stopped = Stopped(Cause(wanted.ended_by), float(STARTED_S + wanted.duration_s))
+    run = Run(plan, recorder, float(STARTED_S), load=stopped)
     run.stages = [(0.0, RAMP), (float(STARTED_S + RAMP_S), STEADY)]
-    run.stopping_s = float(STARTED_S + wanted.duration_s)
-    run.ended_s = run.stopping_s + 0.5
     step_s = max(1, wanted.duration_s // 20_000)
     for second in range(0, wanted.duration_s, step_s):
         run.user_counts.append((STARTED_S + second, min(wanted.users, 1 + second * wanted.users // RAMP_S)))
-    health = GeneratorHealth("process", 0.31, 0.42, 12.5, 80.1, 20 * wanted.duration_s, 0.9, 250.0)
-    run.health["process"] = replace(health, cpu_peak_share=0.97) if wanted.saturated else health
+    health = GeneratorRecord(
+        process="process",
+        cpu_mean_share=0.31,
+        cpu_peak_share=0.97 if wanted.saturated else 0.42,
+        lag_p99_ms=12.5,
+        lag_max_ms=80.1,
+        lag_samples=20 * wanted.duration_s,
+        cpu_limit_share=0.9,
+        lag_limit_ms=250.0,
+        problem=None,
+    )
+    run.health["process"] = health.model_copy(update={"problem": saturation(health)})
     return run
 
 

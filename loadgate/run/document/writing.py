@@ -11,7 +11,7 @@ from typing import Any
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import RuleResult, Verdict, loaded_stages, steady_stages
-from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord
+from loadgate.run.document.environment import EnvironmentRecord
 from loadgate.run.document.figures import (
     Buckets,
     Distribution,
@@ -25,26 +25,26 @@ from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 from loadgate.run.document.parts import iso_time
 from loadgate.run.document.plan import ProfileRecord, RunRecord
 from loadgate.run.document.recording import Recording
-from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, ExemplarRecord
+from loadgate.run.document.requests import ErrorRecord, ExemplarRecord
 from loadgate.run.document.verdict import RuleRecord, VerdictRecord
 from loadgate.run.judgement import exit_code
 from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 
 
-def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord) -> RunDocument:
-    """Return the document of a finished run."""
+def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s: float) -> RunDocument:
+    """Return the document of a run that has finished at `ended_s` (epoch seconds)."""
     recorder = run.recorder
     return RunDocument(
         schema_version=SCHEMA_VERSION,
-        run=_run(run),
+        run=_run(run, ended_s),
         verdict=_verdict(verdict),
         totals=total_figures(run),
         errors=[ErrorRecord.model_validate(error) for error in recorder.errors()],
         slowest=[ExemplarRecord.model_validate(request) for request in recorder.slowest()],
-        exceptions=[ExceptionRecord.model_validate(exception) for exception in run.exceptions.values()],
+        exceptions=list(run.exceptions.values()),
         counters=recorder.counters(),
-        generator=[GeneratorRecord.model_validate(run.health[process]) for process in sorted(run.health)],
+        generator=[run.health[process] for process in sorted(run.health)],
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
@@ -53,7 +53,7 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord) -> RunD
     )
 
 
-def _run(run: Run) -> RunRecord:
+def _run(run: Run, ended_s: float) -> RunRecord:
     plan = run.plan
     return RunRecord(
         profile=_profile(plan.profile),
@@ -65,7 +65,7 @@ def _run(run: Run) -> RunRecord:
         processes=plan.processes,
         user_classes=dict(plan.user_classes),
         started_at=iso_time(run.started_s),
-        ended_at=iso_time(run.ended_s or run.started_s),
+        ended_at=iso_time(ended_s),
         duration_s=round(run.elapsed_s, 3),
         ending=run.ending,
         ended_by=run.ended_by,

@@ -8,7 +8,8 @@ from html import unescape
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
 from loadgate.run.document import MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord
-from loadgate.run.judgement import Ending
+from loadgate.run.judgement import EndedBy, Ending
+from loadgate.run.load_state import Cause, Stopped
 from loadgate.run.state import Plan, Run
 from loadgate.runner.run import with_target
 from loadgate.shape.profile import LoadProfile
@@ -26,13 +27,11 @@ def text_of(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
-def bare_run(*, rules: list[str], ending: Ending = Ending.COMPLETED, lasted_s: float = 60.0) -> Run:
+def bare_run(*, rules: list[str], ended_by: EndedBy = EndedBy.TIME, lasted_s: float = 60.0) -> Run:
     """A run of which nothing was recorded yet."""
     profile = LoadProfile(name="small", description="made for a test", users=5, run_time="1m")
     plan = Plan(profile, tuple(parse_rules(rules)), "http://127.0.0.1:1", 5, 1.0, 60.0, 10.0, 1, {"AUser": 1})
-    run = Run(plan, started_s=STARTED_S, ending=ending)
-    run.stopping_s = STARTED_S + lasted_s
-    run.ended_s = run.stopping_s + 0.2
+    run = Run(plan, started_s=STARTED_S, load=Stopped(Cause(ended_by), STARTED_S + lasted_s))
     run.stages = [(0.0, "ramp"), (STARTED_S + 5, "steady")]
     return run
 
@@ -68,7 +67,7 @@ def only_failures() -> RunDocument:
 
 def interrupted() -> RunDocument:
     """Stopped by hand after 12 of 60 s."""
-    run = bare_run(rules=["g: p95 < 1s"], ending=Ending.INTERRUPTED, lasted_s=12.0)
+    run = bare_run(rules=["g: p95 < 1s"], ended_by=EndedBy.INTERRUPT, lasted_s=12.0)
     for number in range(100):
         run.recorder.record(
             FinishedRequest(
@@ -80,7 +79,7 @@ def interrupted() -> RunDocument:
 
 def aborted() -> RunDocument:
     """Ended by its rule after 12 of 60 s."""
-    run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ending=Ending.ABORTED, lasted_s=12.0)
+    run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ended_by=EndedBy.RULE, lasted_s=12.0)
     for number in range(600):
         run.recorder.record(
             FinishedRequest(
@@ -88,7 +87,8 @@ def aborted() -> RunDocument:
             )
         )
     context = EvaluationContext(load_s=(STARTED_S, STARTED_S + 12.0))
-    (run.aborted_by,) = evaluate(run.plan.rules, run.recorder, context).results
+    (broken,) = evaluate(run.plan.rules, run.recorder, context).results
+    run.load = Stopped(Cause(EndedBy.RULE, broken), STARTED_S + 12.0)
     return judged(run)
 
 

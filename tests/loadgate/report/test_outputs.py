@@ -24,7 +24,8 @@ from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
 from loadgate.rules import RuleOutcome, RuleResult
 from loadgate.run.document import MemorySamples, RunDocument, TargetRecord, read_run
-from loadgate.run.judgement import Ending
+from loadgate.run.judgement import EndedBy
+from loadgate.run.load_state import Cause, Stopped
 from tests.support.run_documents import as_json, document_of, judged, stored
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
@@ -33,9 +34,10 @@ HOSTILE = 'a "quoted" \\ <b>| \x00\x1b[31m\nnext & \ud800'
 
 
 def aborted() -> RunDocument:
-    run = synthetic_run(replace(SMALL, p95_limit_ms=1, ending=Ending.ABORTED))
+    run = synthetic_run(replace(SMALL, p95_limit_ms=1))
     rule = run.plan.rules[0]
-    run.aborted_by = RuleResult(rule, RuleOutcome.FAIL, "the run was stopped early: p95 was 7 ms, not < 1 ms", 7.0, 50)
+    broken = RuleResult(rule, RuleOutcome.FAIL, "the run was stopped early: p95 was 7 ms, not < 1 ms", 7.0, 50)
+    run.load = Stopped(Cause(EndedBy.RULE, broken), run.started_s + run.elapsed_s)
     return judged(run)
 
 
@@ -57,7 +59,7 @@ DOCUMENTS = {
     "pass": lambda: synthetic_document(SMALL),
     "fail": lambda: synthetic_document(replace(SMALL, p95_limit_ms=1)),
     "empty": lambda: synthetic_document(replace(SMALL, names=0)),
-    "interrupted": lambda: synthetic_document(replace(SMALL, ending=Ending.INTERRUPTED)),
+    "interrupted": lambda: synthetic_document(replace(SMALL, ended_by=EndedBy.INTERRUPT)),
     "saturated": lambda: synthetic_document(replace(SMALL, saturated=True)),
     "aborted": aborted,
     "everything": everything,

@@ -21,11 +21,13 @@ from loadgate.report.summary import markdown_summary
 from loadgate.rules import Rule, parse_rules
 from loadgate.run.document import RunDocument, read_run
 from loadgate.run.document.writing import total_figures
-from loadgate.run.judgement import Ending
+from loadgate.run.judgement import EndedBy
+from loadgate.run.load_state import Cause, Stopped
 from loadgate.run.state import Plan, Run
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import as_json, document_of, judged
 
+STOPPED = Stopped(Cause(EndedBy.TIME), 1060.0)
 HOSTILE = '<script>alert(1)</script> | \x00 `x` & "quoted"'
 
 
@@ -35,7 +37,7 @@ def plan_for(name: str, rules: tuple[Rule, ...] = ()) -> Plan:
 
 def run_with(name: str, error: str | None) -> RunDocument:
     rules = tuple(parse_rules([f"{name}: p95 < 100ms", "overall: failures < 1%", "absent: p95 < 1s"]))
-    run = Run(plan_for(name, rules), started_s=1000.0, ending=Ending.COMPLETED, stopping_s=1060.0, ended_s=1061.0)
+    run = Run(plan_for(name, rules), started_s=1000.0, load=STOPPED)
     for index in range(100):
         run.recorder.record(
             FinishedRequest(name, Outcome.SUCCESS, start_s=1000 + index / 2, latency_ms=5 + index % 7, group="g")
@@ -114,7 +116,7 @@ def test_corrected_values_and_service_times_are_shown(tmp_path: Path) -> None:
     assert document.totals.overall.corrected_ms is None  # no user was ever counted
     assert document.totals.overall.service_ms is None
     assert "p95 corrected" not in html_report(document)  # a column without a value
-    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0)
+    run = Run(plan_for("x"), started_s=1000.0, load=STOPPED)
     run.user_seconds["g"] = 10.0
     for second in range(50):
         latency_ms = 2000 if second == 25 else 10
@@ -147,7 +149,7 @@ def test_a_file_is_replaced_atomically(tmp_path: Path) -> None:
 def test_lone_surrogates_are_replaced_before_files_are_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     half = "half \ud83d"
     monkeypatch.setattr(sys, "argv", ["locust", "--tags", "\udcff"])
-    run = Run(plan_for("x"), started_s=1000.0, stopping_s=1060.0, _made_s=1000.0)
+    run = Run(plan_for("x"), started_s=1000.0, load=STOPPED, _made_s=1000.0)
     run.record_request(FinishedRequest(half, Outcome.SUCCESS, 1000.5, 5.0, group=half))
     run.record_request(FinishedRequest(half, Outcome.FAILURE, 1001.5, 5.0, group=half, error=half))
     measure: Any = SimpleNamespace(name=half, group=half, value_ms=7.0, at_s=1002.0)
