@@ -126,14 +126,10 @@ class LoadGate:
         follow_clients()
         show_precise_figures()
 
-    def live_state(self) -> LiveState | None:
-        """Return the live state of the current run, for the web UI."""
+    def _tab_source(self) -> tuple[LiveState | None, Conclusion | None]:
         state = self._state
-        return state.active.live_state() if isinstance(state, Running | Judging) else None
-
-    def last_conclusion(self) -> Conclusion | None:
-        """Return the conclusion of the last run, for the web UI."""
-        return self._judge.conclusion() if self._judge is not None else None
+        running = state.active.live_state() if isinstance(state, Running | Judging) else None
+        return running, self._judge.conclusion() if self._judge is not None else None
 
     @property
     def _process(self) -> Process | None:
@@ -173,7 +169,7 @@ class LoadGate:
             return WorkerProcess(self.suite, choice, environment, runner, self._active, self._take_last_report)
         process = JudgingProcess(self.suite, choice, environment, runner, self._active)
         if environment.web_ui is not None:
-            add_tab(environment.web_ui, self)
+            add_tab(environment.web_ui, self._tab_source)
             refuse_profiles(environment.web_ui, process.profile_problem)
         return process
 

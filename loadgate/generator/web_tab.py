@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from flask import Response, jsonify, request, send_file
 from locust.runners import STATE_STOPPED, STATE_STOPPING
 from locust.web import WebUI
 
-from loadgate.live.state import LiveState, RuleState
+from loadgate.live.state import LiveState
 from loadgate.report.conclusion import Conclusion
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
-from loadgate.run.document import VerdictRecord
+from loadgate.run.document import RuleRecord
 
 KEY = "loadgate"
 COLUMNS = {
@@ -25,14 +26,8 @@ COLUMNS = {
 }
 
 
-class TabSource(Protocol):
-    """The source of the data in the tab."""
-
-    def live_state(self) -> LiveState | None:
-        """Return the state of the current run. `None` if there is none."""
-
-    def last_conclusion(self) -> Conclusion | None:
-        """Return the conclusion of the last run. `None` before its end."""
+TabSource = Callable[[], tuple[LiveState | None, Conclusion | None]]
+"""Returns the state of the current run and the conclusion of the last one, if there are any."""
 
 
 def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None]) -> None:
@@ -53,79 +48,65 @@ def add_tab(web_ui: WebUI, source: TabSource) -> None:
     app = web_ui.app
     if app is None:
         return
+    structure = [{"key": key, "title": title} for key, title in COLUMNS.items()]
     web_ui.template_args |= {
         name: [*web_ui.template_args.get(name, []), added]
         for name, added in {
             "extended_tabs": {"title": "Rules", "key": KEY},
-            "extended_tables": {"key": KEY, "structure": _structure()},
+            "extended_tables": {"key": KEY, "structure": structure},
             "extended_csv_files": {"title": "Download load gate report", "href": "./loadgate/report"},
         }.items()
     }
-
-    def state() -> Response:
-        running, conclusion = source.live_state(), source.last_conclusion()
-        verdict = conclusion.document.verdict.model_dump(mode="json") if conclusion is not None else None
-        return jsonify({"running": running.to_json() if running is not None else None, "verdict": verdict})
-
-    def report() -> Response:
-        conclusion = source.last_conclusion()
-        if conclusion is None or conclusion.report is None:
-            return Response("No report yet. It is available when a run has ended.\n", 404, mimetype="text/plain")
-        return send_file(conclusion.report.resolve(), as_attachment=True)
-
-    def add_rules(response: Response) -> Response:
-        # Locust's page reads the rows of additional tables from this response.
-        if request.endpoint == "locust.request_stats" and response.is_json:
-            document = response.get_json()
-            if document.get("state") == STATE_STOPPED and source.live_state() is not None:
-                # The page stops polling when a run has stopped, so it would not show the verdict.
-                document["state"] = STATE_STOPPING
-            others = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
-            rows = tab_rows(source.live_state(), source.last_conclusion())
-            response.set_data(jsonify(document | {"extended_stats": [*others, {"key": KEY, "data": rows}]}).get_data())
-        return response
-
     base = str(app.blueprints["locust"].url_prefix or "").rstrip("/")
-    for name, view in {"state": state, "report": report}.items():
-        guarded = web_ui.auth_required_if_enabled(view)  # type: ignore[no-untyped-call]  # Locust's
+    for name, view in {"state": _state, "report": _report}.items():
+        guarded = web_ui.auth_required_if_enabled(partial(view, source))  # type: ignore[no-untyped-call]  # Locust's
         app.add_url_rule(f"{base}/loadgate/{name}", f"loadgate_{name}", guarded)
-    app.after_request(add_rules)
+    app.after_request(partial(_add_rules, source))
+
+
+def _state(source: TabSource) -> Response:
+    running, conclusion = source()
+    verdict = conclusion.document.verdict.model_dump(mode="json") if conclusion is not None else None
+    return jsonify({"running": running.model_dump(mode="json") if running is not None else None, "verdict": verdict})
+
+
+def _report(source: TabSource) -> Response:
+    _, conclusion = source()
+    if conclusion is None or conclusion.report is None:
+        return Response("No report yet. It is available when a run has ended.\n", 404, mimetype="text/plain")
+    return send_file(conclusion.report.resolve(), as_attachment=True)
+
+
+def _add_rules(source: TabSource, response: Response) -> Response:
+    """Add the rows of the table to the response from which Locust's page reads additional tables."""
+    if request.endpoint == "locust.request_stats" and response.is_json:
+        document, (state, conclusion) = response.get_json(), source()
+        if document.get("state") == STATE_STOPPED and state is not None:
+            # The page stops polling when a run has stopped, so it would not show the verdict.
+            document["state"] = STATE_STOPPING
+        others = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
+        table = {"key": KEY, "data": tab_rows(state, conclusion)}
+        response.set_data(jsonify(document | {"extended_stats": [*others, table]}).get_data())
+    return response
 
 
 def tab_rows(state: LiveState | None, conclusion: Conclusion | None) -> list[dict[str, Any]]:
     """Return the rows of the table: those of the current run, or else those of the last verdict."""
     if state is not None:
-        return [_live_row(rule) for rule in state.rules]
-    return _verdict_rows(conclusion.document.verdict) if conclusion is not None else []
+        return [_row(rule) for rule in state.rules]
+    if conclusion is None:
+        return []
+    verdict = conclusion.document.verdict
+    whole = {"rule": "the run", "outcome": OUTCOME_WORDS[verdict.outcome], "why": verdict.reason}
+    return [*map(_row, verdict.rules), dict.fromkeys(COLUMNS, "") | whole]
 
 
-def _structure() -> Sequence[Mapping[str, str]]:
-    return [{"key": key, "title": title} for key, title in COLUMNS.items()]
-
-
-def _live_row(rule: RuleState) -> dict[str, Any]:
-
+def _row(rule: RuleRecord) -> dict[str, Any]:
     return {
         "rule": f"{rule.scope}: {rule.metric}",
         "limit": rule_limit(rule),
         "measured": rule_quantity(rule, rule.value),
         "samples": rule.samples,
         "outcome": OUTCOME_WORDS[rule.outcome],
-        "why": rule.reason,
+        "why": rule_reason(rule),
     }
-
-
-def _verdict_rows(verdict: VerdictRecord) -> list[dict[str, Any]]:
-    rows = [
-        {
-            "rule": f"{rule.scope}: {rule.metric}",
-            "limit": rule_limit(rule),
-            "measured": rule_quantity(rule, rule.value),
-            "samples": rule.samples,
-            "outcome": OUTCOME_WORDS[rule.outcome],
-            "why": rule_reason(rule),
-        }
-        for rule in verdict.rules
-    ]
-    whole = dict.fromkeys(COLUMNS, "") | {"rule": "the run", "outcome": OUTCOME_WORDS[verdict.outcome]}
-    return [*rows, whole | {"why": verdict.reason}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 from loadgate.live.state import LiveState
@@ -31,7 +30,7 @@ class StateWriter:
 
     def write(self, state: LiveState) -> None:
         """Write a state, or the rest of the previous one."""
-        data = self._rest or json.dumps(state.to_json(), separators=(",", ":")).encode() + b"\n"
+        data = self._rest or state.model_dump_json().encode() + b"\n"
         try:
             written = os.write(self._pipe, data)
         except BlockingIOError:
@@ -57,7 +56,7 @@ class StateReader:
         while data := self._read():
             self._buffer += data
         *lines, self._buffer = self._buffer.split(b"\n")
-        return LiveState.from_json(json.loads(lines[-1])) if lines else None
+        return LiveState.model_validate_json(lines[-1]) if lines else None
 
     def _read(self) -> bytes:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from loadgate.live.plain import plain_line
 from loadgate.live.screen import Screen, can_draw
@@ -16,29 +16,11 @@ FIRST_LINE_S = 2.0
 """The first line appears early, to show that the run has started."""
 
 
-class Display(Protocol):
-    """The display of one run."""
-
-    draws: bool
-    """Whether it redraws the terminal, so that other processes must not write to it."""
-
-    def show(self, state: LiveState) -> None:
-        """Show a new state."""
-
-    def say(self, text: str) -> None:
-        """Show lines of text; the last one ends with a newline."""
-
-    def tick(self) -> None:
-        """Redraw if the terminal was resized. Called at short intervals."""
-
-    def close(self) -> None:
-        """Remove the view."""
-
-
 class PlainDisplay:
     """A display that prints one line every PLAIN_INTERVAL_S."""
 
     draws = False
+    """Whether it redraws the terminal, so that other processes must not write to it."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -89,6 +71,9 @@ class DrawnDisplay:
     def close(self) -> None:
         """Remove the view."""
         self._screen.clear()
+
+
+Display = PlainDisplay | DrawnDisplay
 
 
 def display_on(out: TextIO, environment: Mapping[str, str]) -> Display:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from loadgate.live.state import LiveState, RuleState
-from loadgate.report.text import rule_conditions
-from loadgate.units import clock, count, given, per_second, quantity
-
-STATE_WORDS = {"pass": "pass", "fail": "FAIL", "inconclusive": "inconclusive"}
+from loadgate.live.state import LiveState
+from loadgate.report.text import rule_conditions, rule_quantity
+from loadgate.rules import RuleOutcome
+from loadgate.run.document import RuleRecord
+from loadgate.units import clock, count, given, per_second
 
 
 def plain_line(state: LiveState) -> str:
@@ -23,12 +23,13 @@ def plain_line(state: LiveState) -> str:
     return " | ".join(parts)
 
 
-def rule_words(rule: RuleState) -> str:
+def rule_words(rule: RuleRecord) -> str:
     """Return a rule's name, value, limit and outcome, as in `auth p95 82.1 ms < 500 ms pass`."""
-    value = quantity(rule.value, rule.unit, rule.limit)
-    return f"{rule_name(rule)} {value} {rule.operator} {given(rule.limit, rule.unit)} {STATE_WORDS[rule.outcome]}"
+    outcome = "FAIL" if rule.outcome is RuleOutcome.FAIL else rule.outcome
+    limit = f"{rule.operator} {given(rule.limit, rule.unit)}"
+    return f"{rule_name(rule)} {rule_quantity(rule, rule.value)} {limit} {outcome}"
 
 
-def rule_name(rule: RuleState) -> str:
+def rule_name(rule: RuleRecord) -> str:
     """Return a rule without its limit, as in `auth p95 over 10 s`."""
     return f"{rule.scope} {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"

@@ -3,39 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 from loadgate.live.rules import LiveRules
-from loadgate.rules import RuleResult
+from loadgate.run.document import RuleRecord
+from loadgate.run.document.parts import Part
 from loadgate.run.state import Run
 
 RATE_WINDOW_S = 5
 """The current rate is the mean of this many complete seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class RuleState:
-    """The state of a rule. `value` and `limit` are in `unit`; `outcome` is the outcome if the run ended now."""
+class LiveState(Part):
+    """The state of a run. Rates cover the last RATE_WINDOW_S, counts the whole run. Shares are fractions of 1.
 
-    rule: str
-    scope: str
-    metric: str
-    operator: str
-    unit: str
-    window_s: int | None
-    stage: str | None
-    limit: float
-    value: float | None
-    samples: int
-    outcome: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LiveState:
-    """The state of a run. Rates cover the last RATE_WINDOW_S, counts the whole run. Shares are fractions of 1."""
+    The outcomes of the rules are those if the run ended now.
+    """
 
     profile: str
     host: str
@@ -51,16 +35,7 @@ class LiveState:
     cpu_share: float | None
     """The CPU use of the busiest generator process, as a share of one core. `None` until it is known."""
     cpu_limit_share: float
-    rules: tuple[RuleState, ...]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return a JSON object that `from_json` reads."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> LiveState:
-        """Return the state that `to_json` converted."""
-        return cls(**{**data, "rules": tuple(RuleState(**rule) for rule in data["rules"])})
+    rules: list[RuleRecord]
 
 
 def live_state(
@@ -99,23 +74,5 @@ def live_state(
         failures_per_s=round(sum(slot.totals.failures for slot in slots) / seconds, 3),
         cpu_share=cpu_share,
         cpu_limit_share=cpu_limit_share,
-        rules=tuple(_rule_state(result) for result in results),
-    )
-
-
-def _rule_state(result: RuleResult) -> RuleState:
-    rule = result.rule
-    return RuleState(
-        rule=str(rule),
-        scope=rule.scope,
-        metric=str(rule.metric),
-        operator=rule.operator.value,
-        unit=rule.unit.value,
-        window_s=rule.window_s,
-        stage=rule.stage,
-        limit=rule.limit,
-        value=result.value,
-        samples=result.samples,
-        outcome=result.outcome.value,
-        reason=result.reason,
+        rules=[RuleRecord.of(result) for result in results],
     )

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgate.live.plain import rule_name
-from loadgate.live.state import LiveState, RuleState
+from loadgate.live.state import LiveState
+from loadgate.run.document import RuleRecord
 from loadgate.units import clock, count, given, per_second, percentage, quantity
 
 COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
@@ -62,7 +63,7 @@ def _figures(state: LiveState) -> RenderableType:
     return text
 
 
-def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
+def _rules(rules: Sequence[RuleRecord], columns: int) -> RenderableType:
     is_wide = columns >= WIDE_COLUMNS
     rows = [(rule_name(rule), _value(rule), f"{rule.operator} {given(rule.limit, rule.unit)}") for rule in rules]
     value_width, limit_width = (max((len(row[column]) for row in rows), default=0) for column in (1, 2))
@@ -87,12 +88,12 @@ def _rules(rules: Sequence[RuleState], columns: int) -> RenderableType:
     return grid
 
 
-def _value(rule: RuleState) -> str:
+def _value(rule: RuleRecord) -> str:
     """Return the value without its unit, because the limit next to it shows the unit."""
     return quantity(rule.value, rule.unit, rule.limit).removesuffix(rule.unit).rstrip()
 
 
-def _gauge(rule: RuleState, width: int) -> RenderableType:
+def _gauge(rule: RuleRecord, width: int) -> RenderableType:
     """Return a bar for the share of an upper limit that the value uses. Empty for a lower limit."""
     if rule.value is None or not rule.limit or rule.operator not in {"<", "<="}:
         return Text("")

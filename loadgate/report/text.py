@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Protocol
 
 from loadgate.run.document import RuleRecord
 from loadgate.units import duration, given, quantity
@@ -11,36 +10,12 @@ from loadgate.units import duration, given, quantity
 OUTCOME_WORDS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
 
-class Limited(Protocol):
-    """The attributes of a rule that its texts need."""
-
-    @property
-    def operator(self) -> str:
-        """Return the comparison of the value with the limit."""
-
-    @property
-    def limit(self) -> float:
-        """Return the limit in its unit."""
-
-    @property
-    def unit(self) -> str:
-        """Return `ms`, `%`, `/s` or ""."""
-
-    @property
-    def window_s(self) -> int | None:
-        """Return the length of its windows, if any."""
-
-    @property
-    def stage(self) -> str | None:
-        """Return the stage whose requests it reads, if any."""
-
-
-def rule_quantity(rule: Limited, value: float | None) -> str:
+def rule_quantity(rule: RuleRecord, value: float | None) -> str:
     """Return a rule's value with its unit, and with enough digits to distinguish it from the limit."""
     return quantity(value, rule.unit, rule.limit)
 
 
-def rule_limit(rule: Limited) -> str:
+def rule_limit(rule: RuleRecord) -> str:
     """Return the condition of a rule, as in `< 100 ms over 10 s in ramp`."""
     limit = given(rule.limit, rule.unit)
     return f"{rule.operator} {limit}{rule_conditions(rule.window_s, rule.stage)}"

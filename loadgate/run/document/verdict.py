@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from loadgate.exit_codes import ExitCode
-from loadgate.rules import Interval, Operator, RuleOutcome, Unit
+from loadgate.rules import Interval, Operator, RuleOutcome, RuleResult, Unit
 from loadgate.run.document.parts import Count, Number, Part, Text
 
 
@@ -40,6 +40,31 @@ class RuleRecord(Part):
     )
     window_start_s: Number | None = Field(description="Start of the worst window in epoch seconds.")
     reason: Text = Field(description="One sentence.")
+
+    @classmethod
+    def of(cls, result: RuleResult) -> RuleRecord:
+        """Return the record of a result."""
+        rule = result.rule
+        return cls(
+            rule=str(rule),
+            scope=rule.scope,
+            metric=str(rule.metric),
+            operator=rule.operator,
+            limit=rule.limit,
+            unit=rule.unit,
+            window_s=rule.window_s,
+            abort=rule.abort,
+            stage=rule.stage,
+            outcome=result.outcome,
+            value=result.value,
+            samples=result.samples,
+            margin=result.margin,
+            interval=result.interval,
+            stages=result.stages,
+            value_all_stages=result.value_all_stages,
+            window_start_s=result.window_start_s,
+            reason=result.reason,
+        )
 
 
 class VerdictRecord(Part):

@@ -10,7 +10,7 @@ from typing import Any
 
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
-from loadgate.rules import RuleResult, Verdict, loaded_stages, steady_stages
+from loadgate.rules import Verdict, loaded_stages, steady_stages
 from loadgate.run.document.environment import EnvironmentRecord
 from loadgate.run.document.figures import (
     Buckets,
@@ -79,7 +79,7 @@ def _verdict(verdict: Verdict) -> VerdictRecord:
         exit_code=exit_code(verdict.outcome),
         reason=verdict.reason,
         notes=list(verdict.notes),
-        rules=[_rule(result) for result in verdict.results],
+        rules=[RuleRecord.of(result) for result in verdict.results],
     )
 
 
@@ -132,30 +132,6 @@ def total_figures(run: Run) -> TotalFigures:
 def _profile(profile: LoadProfile) -> ProfileRecord:
     # A suite can pass numbers and strings of subclasses.
     return ProfileRecord.model_validate({name: _plain(value) for name, value in asdict(profile).items()}, strict=False)
-
-
-def _rule(result: RuleResult) -> RuleRecord:
-    rule = result.rule
-    return RuleRecord(
-        rule=str(rule),
-        scope=rule.scope,
-        metric=str(rule.metric),
-        operator=rule.operator,
-        limit=rule.limit,
-        unit=rule.unit,
-        window_s=rule.window_s,
-        abort=rule.abort,
-        stage=rule.stage,
-        outcome=result.outcome,
-        value=result.value,
-        samples=result.samples,
-        margin=result.margin,
-        interval=result.interval,
-        stages=result.stages,
-        value_all_stages=result.value_all_stages,
-        window_start_s=result.window_start_s,
-        reason=result.reason,
-    )
 
 
 def _corrected(totals: Totals, user_seconds: float) -> LatencyFigures | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from io import StringIO
 
 import pytest
@@ -13,10 +12,11 @@ from loadgate.live.channel import StateReader, StateWriter
 from loadgate.live.display import FIRST_LINE_S, PLAIN_INTERVAL_S, PlainDisplay, display_on
 from loadgate.live.plain import plain_line
 from loadgate.live.rules import LiveRules
-from loadgate.live.state import LiveState, RuleState
+from loadgate.live.state import LiveState
 from loadgate.live.view import live_view
 from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder
-from loadgate.rules import EvaluationContext, RuleOutcome, evaluate, parse_rules
+from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, parse_rules
+from loadgate.run.document import RuleRecord
 
 START_S = 1_700_000_000
 BRIEF = EvaluationContext(intervals=False)
@@ -97,14 +97,15 @@ STATE = LiveState(
     failures_per_s=0.4,
     cpu_share=0.42,
     cpu_limit_share=0.9,
-    rules=tuple(
-        RuleState(f"{scope}: p95 < 100ms", scope, "p95", "<", "ms", None, None, 100.0, value, 500, outcome, "why")
-        for scope, value, outcome in [
-            ("health", 52.4, "pass"),
-            ("auth with a long name", 1625.0, "fail"),
-            ("tasks", None, "inconclusive"),
-        ]
-    ),
+    rules=[
+        RuleRecord.of(RuleResult(rule, RuleOutcome(outcome), "why", value, 500))
+        for rule, value, outcome in zip(
+            parse_rules(f"{scope}: p95 < 100ms" for scope in ("health", "auth with a long name", "tasks")),
+            (52.4, 1625.0, None),
+            ("pass", "fail", "inconclusive"),
+            strict=True,
+        )
+    ],
 )
 
 
@@ -113,8 +114,8 @@ def test_the_latest_state_is_read_from_the_pipe() -> None:
     writer, reader = StateWriter(write), StateReader(read)
     assert reader.latest() is None
     writer.write(STATE)
-    writer.write(replace(STATE, users=51))
-    assert reader.latest() == replace(STATE, users=51)
+    writer.write(STATE.model_copy(update={"users": 51}))
+    assert reader.latest() == STATE.model_copy(update={"users": 51})
     assert reader.latest() is None
     os.close(read)
     writer.write(STATE)  # nobody listens any more, and the run goes on
@@ -124,14 +125,14 @@ def test_the_latest_state_is_read_from_the_pipe() -> None:
 def test_a_slow_reader_does_not_block_the_writer_and_reads_complete_states() -> None:
     read, write = os.pipe()
     writer, reader = StateWriter(write), StateReader(read)
-    wide = replace(STATE, host="x" * 10_000)
+    wide = STATE.model_copy(update={"host": "x" * 10_000})
     for users in range(100):
-        writer.write(replace(wide, users=users))
+        writer.write(wide.model_copy(update={"users": users}))
     latest = reader.latest()
     assert latest is not None
     assert latest.host == wide.host
     for users in range(100, 103):
-        writer.write(replace(wide, users=users))
+        writer.write(wide.model_copy(update={"users": users}))
     after = reader.latest()
     assert after is not None
     assert after.users == 102
@@ -160,7 +161,7 @@ def test_the_view_fits_any_width(columns: int) -> None:
 
 
 def test_the_view_fits_any_height_and_shows_failed_rules_first() -> None:
-    many = replace(STATE, rules=STATE.rules * 10)
+    many = STATE.model_copy(update={"rules": STATE.rules * 10})
     rows = drawn(80, 12, many)
     assert len(rows) <= 12
     assert "auth with a long name" in "".join(rows[2:4])
@@ -168,8 +169,8 @@ def test_the_view_fits_any_height_and_shows_failed_rules_first() -> None:
 
 
 def test_the_view_of_a_run_without_a_planned_end() -> None:
-    assert "heavy 1:23" in drawn(80, state=replace(STATE, planned_s=None))[0]
-    assert "waiting for the last responses" in drawn(80, state=replace(STATE, is_stopping=True))[0]
+    assert "heavy 1:23" in drawn(80, state=STATE.model_copy(update={"planned_s": None}))[0]
+    assert "waiting for the last responses" in drawn(80, state=STATE.model_copy(update={"is_stopping": True}))[0]
 
 
 def test_a_plain_line_has_the_same_content() -> None:
