@@ -6,10 +6,13 @@ therefore have no output of their own. The output of the suite has one line for 
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as ET
 
 from loadgate.report.text import OUTCOME_WORDS, rule_reason
 from loadgate.run.document import RunDocument
+
+_INVALID = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(document: RunDocument) -> str:
@@ -66,13 +69,4 @@ def _add_case(suite: ET.Element, name: str, outcome: str, reason: str) -> None:
 
 def _valid(text: str) -> str:
     """Remove characters that XML 1.0 does not allow. Error texts can contain data of the target."""
-    return "".join(
-        char
-        for char in text
-        if char in "\t\n\r" or (char >= " " and char not in "\ufffe\uffff" and not _is_surrogate(char))
-    )
-
-
-def _is_surrogate(char: str) -> bool:
-    """Return whether the character is a lone surrogate, which cannot be encoded."""
-    return "\ud800" <= char <= "\udfff"
+    return _INVALID.sub("", text)

@@ -12,11 +12,11 @@ from typing import Any
 from loadgate.recorder import LatencySketch
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
-from loadgate.report.html.grid import READABLE_SLOTS, Grid
+from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.heat import HEAT_SHIFT
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.text import rule_conditions
-from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord, TotalFigures
+from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord
 from loadgate.units import duration, given, plain
 
 SPECTRUM_STEP = 0.05
@@ -54,11 +54,14 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
         ],
         "readable_slots": READABLE_SLOTS,
         "stages": [[round(since_s - started_s, 3), stage] for since_s, stage in document.stages],
-        "users": _users(document.user_counts, series.grids[0]),
+        "users": [users or 0 for users in series.grids[0].peaks(document.user_counts)],
         "heat_grid": names_from,
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,
-        "scopes": [_scope(scope, document, names_from) for scope in series.scopes],
+        "scopes": [
+            _scope(scope, figures, document, names_from)
+            for scope, figures in zip(series.scopes, document.totals.scopes(), strict=True)
+        ],
         "memory": _memory(document.target, started_s),
     }
 
@@ -69,8 +72,7 @@ def packed(data: Mapping[str, Any]) -> str:
     return b64encode(zlib.compress(text.encode("ascii"), _ZLIB_LEVEL)).decode("ascii")
 
 
-def _scope(scope: ScopeSeries, document: RunDocument, names_from: int) -> dict[str, Any]:
-    figures = _figures(scope, document.totals)
+def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, names_from: int) -> dict[str, Any]:
     first = names_from if scope.heat is None else 0
     success, failure = scope.success[first:], scope.failure[first:]
     data = {
@@ -84,14 +86,6 @@ def _scope(scope: ScopeSeries, document: RunDocument, names_from: int) -> dict[s
     if scope.heat is not None:
         data["heat"] = {"used": scope.heat.used, "rows": scope.heat.rows, "samples": scope.heat.samples}
     return data
-
-
-def _figures(scope: ScopeSeries, totals: TotalFigures) -> ScopeFigures:
-    if scope.kind == "overall":
-        return totals.overall
-    if scope.kind == "group":
-        return totals.groups[scope.name]
-    return next(row for row in totals.requests if (row.group, row.name) == (scope.group, scope.name))
 
 
 def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:
@@ -145,18 +139,6 @@ def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:
                 "points": [[percent, named[f"p{plain(percent)}"]] for percent in (50, 90, 95, 99, 99.9)],
             }
     return None
-
-
-def _users(counts: Iterable[Sequence[int]], grid: Grid) -> list[int]:
-    """Return the maximum number of users of each slot. A slot without a count has the previous number."""
-    users = [-1] * grid.count
-    for second, count in counts:
-        slot = grid.slot(second)
-        users[slot] = max(users[slot], count)
-    known = 0
-    for slot, count in enumerate(users):
-        known = users[slot] = known if count < 0 else count
-    return users
 
 
 def _memory(target: TargetRecord | None, started_s: float) -> dict[str, Any] | None:

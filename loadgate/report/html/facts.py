@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from loadgate.report.html.page_values import moment
 from loadgate.report.text import target_end
-from loadgate.run.document import ExemplarRecord, RunDocument, RunRecord, StageRecord
+from loadgate.run.document import RunDocument, RunRecord, StageRecord
 from loadgate.run.judgement import Ending
-from loadgate.units import clock, count, duration, given, milliseconds, percentage, size
+from loadgate.units import count, duration, given, size
 
 _COUNTERS = {
     "arrivals_late": "arrivals started late because no user was free; their response times include the delay",
@@ -19,37 +18,10 @@ _COUNTERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time as text: since the start of the run, and in UTC."""
-
-    offset: str
-    clock: str
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """One exemplar as text. An id is "" if it has none."""
-
-    at: Moment
-    group: str
-    name: str
-    latency: str
-    trace_id: str
-    request_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailureRow:
-    """One distinct failure, as text."""
-
-    name: str
-    error: str
-    times: str
-    share: str
-    first: Moment
-    last: Moment
-    examples: tuple[Example, ...]
+def moment(epoch_s: float) -> str:
+    """Return a time in UTC, as in `2026-05-01 12:00:00.123 UTC`."""
+    at = datetime.fromtimestamp(epoch_s, UTC)
+    return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC"
 
 
 def ending(document: RunDocument) -> str:
@@ -75,28 +47,6 @@ def cut_short_by_target(document: RunDocument) -> str:
     if target is None or not target.ended or document.run.ending is not Ending.INTERRUPTED:
         return ""
     return target_end(target.ended)
-
-
-def failure_rows(document: RunDocument, started_s: float) -> list[FailureRow]:
-    """Return the distinct failures, the most frequent first."""
-    failures = document.totals.overall.failures
-    return [
-        FailureRow(
-            name=error.name,
-            error=error.text,
-            times=count(error.count),
-            share=percentage(error.count / failures) if failures else "-",
-            first=_moment(error.first_s, started_s),
-            last=_moment(error.last_s, started_s),
-            examples=tuple(_example(item, started_s) for item in error.examples),
-        )
-        for error in document.errors
-    ]
-
-
-def slowest_rows(document: RunDocument, started_s: float) -> list[Example]:
-    """Return the slowest successful requests in run.json."""
-    return [_example(item, started_s) for item in document.slowest]
 
 
 def counters(document: RunDocument) -> list[str]:
@@ -143,18 +93,3 @@ def _load(run: RunRecord) -> str:
 def _stage(stage: StageRecord) -> str:
     level = f"{count(stage.users)} users" if stage.users is not None else f"{stage.rate}/s"
     return f"{stage.name or 'stage'}: {level} for {stage.duration}"
-
-
-def _moment(epoch_s: float, started_s: float) -> Moment:
-    return Moment(clock(epoch_s - started_s), moment(epoch_s))
-
-
-def _example(item: ExemplarRecord, started_s: float) -> Example:
-    return Example(
-        at=_moment(item.start_s, started_s),
-        group=item.group,
-        name=item.name,
-        latency=milliseconds(item.latency_ms),
-        trace_id=item.trace_id,
-        request_id=item.request_id,
-    )

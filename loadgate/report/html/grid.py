@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from loadgate.recorder.cells import ROLL_UPS
@@ -43,6 +43,17 @@ class Grid:
     def slot(self, epoch_s: float) -> int:
         """Return the slot of a time, or the nearest one for a time outside the grid."""
         return min(max(0, int((epoch_s - self.start_s) // self.width_s)), self.count - 1)
+
+    def peaks(self, counts: Iterable[Sequence[int]]) -> list[int | None]:
+        """Return the maximum of each slot, given (epoch second, count). A slot without a count has the previous one."""
+        peaks: list[int | None] = [None] * self.count
+        for second, count in counts:
+            slot = self.slot(second)
+            peaks[slot] = max(peaks[slot] or 0, count)
+        for slot in range(1, self.count):
+            if peaks[slot] is None:
+                peaks[slot] = peaks[slot - 1]
+        return peaks
 
 
 def grid_for(first_s: float, end_s: float, recorded_widths_s: Iterable[int], scopes: int) -> Grid:

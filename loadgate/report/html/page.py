@@ -16,10 +16,10 @@ from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
-from loadgate.report.html.rules import GAUGE_WIDTH, rule_row
+from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
-from loadgate.report.text import OUTCOME_WORDS
+from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RunDocument
 
 PAGE = files("loadgate.report") / "page"
@@ -62,7 +62,7 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "peak_users": max((count for _, count in document.user_counts), default=None),
         "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
-        "rules": [rule_row(rule) for rule in verdict.rules],
+        "rules": verdict.rules,
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],
         "requests": [row for row in rows if row.kind == "request"],
@@ -76,9 +76,10 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "names_width_s": series.grids[names_grid(series)].width_s,
         "readable_s": READABLE_SLOTS * series.grids[0].width_s,
         "recorded_width_s": series.recorded_width_s,
-        "failures": facts.failure_rows(document, started_s),
+        "failures": document.errors,
         "exceptions": document.exceptions,
-        "slowest": facts.slowest_rows(document, started_s),
+        "slowest": document.slowest,
+        "started_s": started_s,
         "generators": document.generator,
         "counters": facts.counters(document),
         "target": document.target,
@@ -95,18 +96,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "quantity": units.quantity,
-        "milliseconds": units.milliseconds,
-        "given": units.given,
-        "percentage": units.percentage,
-        "given_percentage": units.given_percentage,
-        "figure": units.figure,
-        "count": units.count,
-        "size": units.size,
-        "duration": units.duration,
-        "word": OUTCOME_WORDS.__getitem__,
-    }
+    formats = (
+        units.clock, units.count, units.duration, units.figure, units.given, units.given_percentage, units.milliseconds,
+        units.percentage, units.quantity, units.size, facts.moment,
+        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason,
+    )  # fmt: skip
+    environment.filters |= {format_.__name__: format_ for format_ in formats} | {"word": OUTCOME_WORDS.__getitem__}
     return environment
 
 

@@ -39,8 +39,8 @@ class RequestRow:
 
 def request_rows(totals: TotalFigures, series: ChartSeries) -> list[RequestRow]:
     """Return the rows in the order of the embedded data: overall, groups, names."""
-    figures: list[ScopeFigures] = [totals.overall, *totals.groups.values(), *totals.requests]
-    return [_row(index, scope, found) for index, (scope, found) in enumerate(zip(series.scopes, figures, strict=True))]
+    both = zip(series.scopes, totals.scopes(), strict=True)
+    return [_row(index, scope, figures) for index, (scope, figures) in enumerate(both)]
 
 
 def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:

@@ -1,12 +1,12 @@
-"""The rows of the report's table of rules: limit, value, margin and samples, and a bar that shows them."""
+"""Texts of the report's table of rules, and the bars that show values and limits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.report.text import rule_limit, rule_quantity, rule_reason
+from loadgate.report.text import rule_quantity
 from loadgate.run.document import RuleRecord
-from loadgate.units import count, percentage
+from loadgate.units import percentage
 
 GAUGE_WIDTH = 150.0
 _ROOM = 1.5
@@ -23,39 +23,8 @@ class Gauge:
     high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleRow:
-    """One rule, as text."""
-
-    outcome: str
-    scope: str
-    metric: str
-    limit: str
-    value: str
-    margin: str
-    samples: str
-    interval: str
-    reason: str
-    gauge: Gauge | None
-
-
-def rule_row(rule: RuleRecord) -> RuleRow:
-    """Return the row of one rule of run.json's verdict."""
-    return RuleRow(
-        outcome=rule.outcome,
-        scope=rule.scope,
-        metric=rule.metric,
-        limit=rule_limit(rule),
-        value=rule_quantity(rule, rule.value),
-        margin=_margin(rule),
-        samples=count(rule.samples),
-        interval=_interval(rule),
-        reason=rule_reason(rule),
-        gauge=_gauge(rule),
-    )
-
-
-def _margin(rule: RuleRecord) -> str:
+def rule_margin(rule: RuleRecord) -> str:
+    """Return the distance to the limit as a share of the limit."""
     margin = rule.margin
     if margin is None:
         return "-"
@@ -66,7 +35,8 @@ def _margin(rule: RuleRecord) -> str:
     return f"{percentage(-margin)} too {'high' if rule.operator.startswith('<') else 'low'}"
 
 
-def _interval(rule: RuleRecord) -> str:
+def rule_interval(rule: RuleRecord) -> str:
+    """Return the confidence interval. "" if there is none."""
     interval = rule.interval
     if not interval:
         return ""
@@ -74,7 +44,8 @@ def _interval(rule: RuleRecord) -> str:
     return f"{low} to {high}"
 
 
-def _gauge(rule: RuleRecord) -> Gauge | None:
+def rule_gauge(rule: RuleRecord) -> Gauge | None:
+    """Return the bar of a rule. None if it has no value or a limit of 0."""
     if rule.value is None or not rule.limit:
         return None
 

@@ -35,16 +35,7 @@ class LatencyFigures(Part):
 
     def by_name(self) -> dict[str, Milliseconds]:
         """Return the figures by their names in run.json, in the same order."""
-        return {
-            "mean": self.mean,
-            "min": self.min,
-            "p50": self.p50,
-            "p90": self.p90,
-            "p95": self.p95,
-            "p99": self.p99,
-            "p99.9": self.p99_9,
-            "max": self.max,
-        }
+        return self.model_dump()
 
 
 class Buckets(Part):
@@ -140,3 +131,7 @@ class TotalFigures(Part):
     overall: GroupFigures
     groups: dict[Text, GroupFigures] = Field(description="The figures by group.")
     requests: list[NameFigures] = Field(description="The figures of each request name, sorted by group and name.")
+
+    def scopes(self) -> list[ScopeFigures]:
+        """Return the figures of all scopes: overall, groups, names."""
+        return [self.overall, *self.groups.values(), *self.requests]
