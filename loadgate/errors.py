@@ -1,8 +1,8 @@
 """The errors that end a command, each with its exit code.
 
 CommandError              a cause outside the request:
-├── ReportFolderError            a folder for reports that cannot be created or written
-├── ArtefactError        files of a run that could not be written; also an OSError
+├── ReportFolderError     a folder for reports that cannot be created or written
+├── ArtefactError         files of a run that could not be written; also an OSError
 ├── TargetError           a managed target that does not start
 └── RequestError          the command line, the project's settings or a file that they name:
     ├── ProjectError      [tool.loadgate] in pyproject.toml

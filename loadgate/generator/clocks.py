@@ -8,11 +8,8 @@ synchronization, 1989). The error is at most half of that round trip.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.units import duration
 
 MIN_REPORTED_SKEW_S = 1.0
@@ -48,29 +45,3 @@ class WorkerClocks:
             for worker, (_, skew_s) in sorted(self._best.items())
             if abs(skew_s) >= MIN_REPORTED_SKEW_S
         ]
-
-
-def shifted(delta: Mapping[str, Any], by_s: int) -> dict[str, Any]:
-    """Return a result of `Recorder.take_delta` with all its times shifted by whole seconds."""
-    return {
-        **delta,
-        "series": [
-            {
-                **row,
-                "cells": pack(
-                    [slot._replace(start_s=slot.start_s + by_s) for slot in iter_slots(unpack(row["cells"]))]
-                ),
-            }
-            for row in delta["series"]
-        ],
-        "errors": [
-            [name, text, count, first_s + by_s, last_s + by_s, [_shifted_request(row, by_s) for row in examples]]
-            for name, text, count, first_s, last_s, examples in delta["errors"]
-        ],
-        "slowest": [_shifted_request(row, by_s) for row in delta["slowest"]],
-    }
-
-
-def _shifted_request(row: list[Any], by_s: int) -> list[Any]:
-    group, name, start_s, *rest = row
-    return [group, name, start_s + by_s, *rest]

@@ -18,7 +18,7 @@ from loadgate.generator.users import BaseUser
 from loadgate.recorder import OVERALL, RAMP, STEADY
 from loadgate.rules import Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
-from loadgate.shape.profile import LoadProfile, find_profile
+from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import closed_steps
 from loadgate.units import plain
 
@@ -51,15 +51,6 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
         metavar="<arrivals>",
         help=f"Open model: start tasks at this rate, {EXAMPLES}, whether or not responses have arrived",
     )
-
-
-def choose_profile(name: str | None, profiles: Mapping[str, LoadProfile], default: str) -> LoadProfile:
-    """Return the profile `name`. An empty name is the default profile.
-
-    Raises:
-        SuiteError: There is no such profile.
-    """
-    return find_profile(name or default, profiles)
 
 
 def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -> None:
@@ -102,7 +93,7 @@ def rules_of(
 
 
 def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) -> list[str]:
-    known = [OVERALL, *_groups(user_classes)]
+    known = [OVERALL, *set(map(group_of, user_classes))]
     problems = []
     for rule in rules:
         close = difflib.get_close_matches(rule.scope, known, 1, 0.8)
@@ -121,10 +112,6 @@ def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
         for rule in rules
         if rule.stage is not None and rule.stage not in known
     ]
-
-
-def _groups(user_classes: Sequence[type[User]]) -> set[str]:
-    return set(map(group_of, user_classes))
 
 
 def overrides_of(parser: LocustArgumentParser, options: Namespace, profile: LoadProfile) -> tuple[str, ...]:

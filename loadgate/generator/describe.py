@@ -21,9 +21,8 @@ from locust.main import merge_locustfiles_content
 
 from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
-from loadgate.generator.locust_options import option_problem
 from loadgate.generator.locust_patches import replace_of
-from loadgate.generator.plan import needs_host
+from loadgate.generator.plan import needs_host, option_problem
 from loadgate.generator.plugin import LoadGate
 from loadgate.generator.suite import refuse, validated
 

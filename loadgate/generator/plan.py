@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterable
 from itertools import chain, islice, repeat
 
@@ -15,6 +16,10 @@ from loadgate.generator.suite import Choice
 from loadgate.run.state import Plan
 from loadgate.shape.stages import Step, closed_steps
 from loadgate.shape.weighted import weighted_order
+from loadgate.units import count
+
+MAX_USERS = 10_000_000
+"""More users than any generator can run. With much larger numbers, Locust fails during the run."""
 
 
 def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) -> Plan:
@@ -108,3 +113,13 @@ def process_name(runner: Runner) -> str:
     if isinstance(runner, WorkerRunner):
         return f"worker {runner.worker_index}"
     return "master" if isinstance(runner, MasterRunner) else "process"
+
+
+def option_problem(options: Namespace) -> str | None:
+    """Return the first wrong option and what it must be. `None` if all are valid."""
+    if not 0 <= (options.num_users or 0) <= MAX_USERS:
+        return f"-u, --users: must be from 0 to {count(MAX_USERS)}"
+    if options.run_time is not None and options.run_time <= 0:
+        # For Locust, 0 means a run without end.
+        return "-t, --run-time: a run time must be above 0, such as 30s"
+    return None

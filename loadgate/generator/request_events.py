@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from locust.contrib.fasthttp import LocustBadStatusCode
+from locust.event import EventHook
 from locust.exception import CatchResponseError
 
 from loadgate.credentials import without_credentials
@@ -27,6 +28,9 @@ LATENESS = "lateness_ms"
 FIRST_BYTE = "first_byte"
 """Key of a request's context that is true if its time ends with the headers of a streamed response."""
 
+
+measured = EventHook()  # type: ignore[no-untyped-call]
+"""Fired with `measure=` for every measure of a user."""
 
 INVALID_VALUES = (ArithmeticError, AttributeError, TypeError, ValueError)
 """Exceptions that values of a wrong type or size can raise anywhere."""

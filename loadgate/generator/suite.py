@@ -15,7 +15,6 @@ from loadgate.exit_codes import ExitCode
 from loadgate.generator.defaults import (
     LOAD_OPTIONS,
     add_profile_option,
-    choose_profile,
     overrides_of,
     rules_of,
     set_defaults,
@@ -25,7 +24,7 @@ from loadgate.generator.defaults import (
 from loadgate.project import Project
 from loadgate.rules import Rule
 from loadgate.run.health import HealthLimits
-from loadgate.shape.profile import LoadProfile
+from loadgate.shape.profile import LoadProfile, find_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     Raises:
         SuiteError: The profile or a rule is wrong.
     """
-    profile = choose_profile(name, suite.profiles, suite.default_profile)
+    profile = find_profile(name or suite.default_profile, suite.profiles)
     if rate:
         profile = replace(profile, rate=rate, stages=())
     validate_profile(profile, suite.user_classes)

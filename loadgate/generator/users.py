@@ -26,9 +26,8 @@ from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgen
 from loadgate.generator.groups import GROUP, group_of, keep_group
 from loadgate.generator.in_flight import ends_task, fast_request, mark_cut_off, mark_failed, record_unanswered
 from loadgate.generator.locust_patches import become
-from loadgate.generator.measures import measured
 from loadgate.generator.pacer import Arrival, active
-from loadgate.generator.request_events import LATENESS
+from loadgate.generator.request_events import LATENESS, measured
 from loadgate.run.measure import Measure
 
 SESSION_OPTIONS = {
@@ -180,16 +179,7 @@ class GateSession(FastHttpSession):
                 context = {LATENESS: lateness_ms, **context}
             record_unanswered(self, began, method=method, url=url, name=name, context=context)
             raise
-        if (elapsed_ms := stopwatch.elapsed_ms) is not None:
-            response.request_meta["response_time"] = elapsed_ms
-        response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
-        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(stopwatch.began)) is not None:
-            response.request_meta["context"][LATENESS] = lateness_ms
-        become(response, GateResponse)
-        answer = cast("GateResponse", response)
-        answer.began = began if stopwatch.began is None else stopwatch.began
-        if kwargs.get("stream"):
-            follow_body(answer, answer.began)
+        answer = self._timed_response(response, stopwatch, began)
         if not catch_response:
             answer.report_unless_entered()
         else:
@@ -198,6 +188,20 @@ class GateSession(FastHttpSession):
             light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
             run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
             run_soon(answer.report_unless_entered)
+        return answer
+
+    def _timed_response(self, response: ResponseContextManager, stopwatch: Stopwatch, began: float) -> GateResponse:
+        """Add the measured times of a request to its response."""
+        if (elapsed_ms := stopwatch.elapsed_ms) is not None:
+            response.request_meta["response_time"] = elapsed_ms
+        response.request_meta["context"][TRACEPARENT] = stopwatch.traceparent
+        if isinstance(self.user, BaseUser) and (lateness_ms := self.user.lateness_ms(stopwatch.began)) is not None:
+            response.request_meta["context"][LATENESS] = lateness_ms
+        become(response, GateResponse)
+        answer = cast("GateResponse", response)
+        answer.began = began if stopwatch.began is None else stopwatch.began
+        if stopwatch.is_streamed:
+            follow_body(answer, answer.began)
         return answer
 
 

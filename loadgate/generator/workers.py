@@ -13,7 +13,7 @@ from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.generator.active_run import ActiveRun
-from loadgate.generator.clocks import WorkerClocks, shifted
+from loadgate.generator.clocks import WorkerClocks
 from loadgate.generator.generators import Generators
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
@@ -218,10 +218,8 @@ class MasterSide(Generators):
             return
         worker = self._label(client_id)
         self._clocks.assume(worker, worker_s=report["sent_s"], received_s=time.time())
-        if shift_s := self._clocks.shift_s(worker):
-            report = {**report, **{part: shifted(report[part], shift_s) for part in ("delta", "lags")}}
         run.remarks = tuple(self._clocks.remarks())
-        run.merge_report(report, worker)
+        run.merge_report(report, worker, self._clocks.shift_s(worker))
 
     def _label(self, client_id: str) -> str:
         return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]

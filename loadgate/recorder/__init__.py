@@ -5,10 +5,10 @@ from loadgate.recorder.coordinated_omission import corrected, expected_interval_
 from loadgate.recorder.errors import ErrorCount
 from loadgate.recorder.exemplars import Exemplar, RequestIds
 from loadgate.recorder.hdr import histogram_log
-from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, OUTSIDE, RAMP, STEADY, Recorder
+from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.recorder.reports import LostReports
 from loadgate.recorder.request import FinishedRequest
-from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals
+from loadgate.recorder.scopes import OUTSIDE, OVERALL, RAMP, STEADY, RequestName, Scope, TimeSlot, Totals
 from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
 
 __all__ = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,9 +16,6 @@ class RequestIds(NamedTuple):
 
     trace_id: str
     request_id: str
-
-
-NO_IDS = RequestIds("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,19 @@ class Exemplar:
     def renamed(self, names: Mapping[str, str]) -> Exemplar:
         """Return a copy with its name replaced, if `names` contains it."""
         return replace(self, name=names[self.name]) if self.name in names else self
+
+    @classmethod
+    def of(
+        cls, group: str, name: str, start_s: float, latency_ms: float, ids: Callable[[], RequestIds] | None
+    ) -> Exemplar:
+        """Return the exemplar of a request. `ids` returns its ids, if it has any."""
+        return cls(group, name, start_s, latency_ms, *(ids() if ids is not None else ("", "")))
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any], shift_s: float) -> Exemplar:
+        """Return the exemplar of a row, moved by `shift_s`."""
+        group, name, start_s, *rest = row
+        return cls(group, name, start_s + shift_s, *rest)
 
     def to_row(self) -> list[Any]:
         """Return a short form for JSON and msgpack."""
@@ -67,10 +77,10 @@ class SlowestRequests:
         """Return the requests, the slowest first."""
         return list(self._kept)
 
-    def merge_rows(self, rows: Iterable[list[Any]]) -> None:
-        """Offer the rows of another instance's `to_rows`."""
+    def merge_rows(self, rows: Iterable[list[Any]], shift_s: float = 0.0) -> None:
+        """Offer the rows of another instance's `to_rows`, moved by `shift_s`."""
         for row in rows:
-            self.offer(Exemplar(*row))
+            self.offer(Exemplar.from_row(row, shift_s))
 
     def to_rows(self) -> list[list[Any]]:
         """Return the row of each request."""

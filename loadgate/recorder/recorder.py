@@ -8,22 +8,13 @@ from uuid import uuid4
 
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering, full_name
 from loadgate.recorder.errors import ErrorCount, ErrorLog
-from loadgate.recorder.exemplars import NO_IDS, Exemplar, RequestIds, SlowestRequests
+from loadgate.recorder.exemplars import Exemplar, SlowestRequests
 from loadgate.recorder.index import SeriesIndex
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
 from loadgate.recorder.request import FinishedRequest
-from loadgate.recorder.scopes import OVERALL, RequestName, Scope, TimeSlot, Totals, sum_cells
+from loadgate.recorder.scopes import OVERALL, STEADY, RequestName, Scope, TimeSlot, Totals, sum_cells
 from loadgate.recorder.sketch import LatencySketch
-
-STEADY = "steady"
-"""The stage of requests that started after the ramp, while the load was that of the profile."""
-
-RAMP = "ramp"
-
-OUTSIDE = "outside"
-"""The stage of requests outside the load: requests of an open model before the first arrival, and requests after the
-users were told to stop."""
 
 MAX_MS = 24 * 3600 * 1000.0
 """The longest latency. A longer one is rejected, because it is not a measurement and could overflow a sum."""
@@ -84,9 +75,9 @@ class Recorder:
         series.record(int(end_s), latency_ms, response_bytes, service_ms)
         if error is not None:
             full = full_name(name, method)
-            self._errors.record(full, error, end_s, partial(_exemplar, group, full, start_s, took_ms, ids))
+            self._errors.record(full, error, end_s, partial(Exemplar.of, group, full, start_s, took_ms, ids))
         elif latency_ms is not None and outcome is Outcome.SUCCESS and latency_ms >= self._slowest.floor_ms:
-            self._slowest.offer(_exemplar(group, full_name(name, method), start_s, latency_ms, ids))
+            self._slowest.offer(Exemplar.of(group, full_name(name, method), start_s, latency_ms, ids))
 
     def record_measure(self, name: str, value_ms: float, *, at_s: float, stage: str = STEADY, group: str = "") -> None:
         """Add a duration that is not a request, measured at `at_s` (epoch seconds). A value below 0 counts as 0.
@@ -117,8 +108,8 @@ class Recorder:
         self._counters = Counter()
         return delta
 
-    def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
-        """Add a worker's report. Return False if it was already added.
+    def merge_delta(self, delta: Mapping[str, Any], worker_id: str, shift_s: int = 0) -> bool:
+        """Add a worker's report, with all its times moved by `shift_s`. Return False if it was already added.
 
         The merge is lossless. A gap in the sequence is remembered until it is filled. Raises ValueError if the report
         has another format version.
@@ -126,7 +117,7 @@ class Recorder:
         _check_version(delta)
         if not self._reports.accept(worker_id, delta["recorder"], delta["sequence"], final=delta["final"]):
             return False
-        self._merge(delta)
+        self._merge(delta, shift_s)
         return True
 
     def lost_reports(self) -> list[LostReports]:
@@ -287,21 +278,15 @@ class Recorder:
         self._names.add(key.name)
         return self._series.setdefault(key, CellSeries())
 
-    def _merge(self, data: Mapping[str, Any]) -> None:
+    def _merge(self, data: Mapping[str, Any], shift_s: int = 0) -> None:
         for row in data["series"]:
             key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"], row.get("method", ""))
             series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
-                series.add(slot)
-        self._errors.merge_json(data["errors"])
-        self._slowest.merge_rows(data["slowest"])
+                series.add(slot._replace(start_s=slot.start_s + shift_s))
+        self._errors.merge_json(data["errors"], shift_s)
+        self._slowest.merge_rows(data["slowest"], shift_s)
         self._counters.update(data["counters"])
-
-
-def _exemplar(
-    group: str, name: str, start_s: float, latency_ms: float, ids: Callable[[], RequestIds] | None
-) -> Exemplar:
-    return Exemplar(group, name, start_s, latency_ms, *(ids() if ids is not None else NO_IDS))
 
 
 def _check_version(data: Mapping[str, Any]) -> None:

@@ -11,6 +11,16 @@ OVERALL = "overall"
 """The scope of all requests."""
 
 
+STEADY = "steady"
+"""The stage of requests that started after the ramp, while the load was that of the profile."""
+
+RAMP = "ramp"
+
+OUTSIDE = "outside"
+"""The stage of requests outside the load: requests of an open model before the first arrival, and requests after the
+users were told to stop."""
+
+
 @dataclass(frozen=True, slots=True)
 class Totals:
     """The requests of a scope: latencies by outcome, and received bytes. An addition returns a new object."""

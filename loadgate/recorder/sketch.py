@@ -177,11 +177,6 @@ class LatencySketch:
         """Return the mean. None without samples."""
         return self.sum_ms / self.count if self.count else None
 
-    @property
-    def bucket_count(self) -> int:
-        """Return the number of used buckets, which determines the memory in use."""
-        return len(self.buckets)
-
     def quantile(self, q: float) -> float | None:
         """Return the quantile `q` (0 to 1) in ms by nearest rank. None without samples.
 
@@ -191,11 +186,7 @@ class LatencySketch:
             raise ValueError(f"a quantile is between 0 and 1; got {q!r}")
         if not self.count:
             return None
-        return self.value_at_rank(nearest_rank(q, self.count))
-
-    def value_at_rank(self, rank: int) -> float:
-        """Return the `rank`-th smallest sample (1 to count) in ms, with the accuracy of its bucket."""
-        bucket = self.bucket_at_rank(rank)
+        bucket = self.bucket_at_rank(nearest_rank(q, self.count))
         return (bucket.low_ms + bucket.high_ms) / 2
 
     def bucket_at_rank(self, rank: int) -> Bucket:

@@ -97,7 +97,7 @@ def _requests(totals: TotalFigures) -> list[_Metric]:
         requests.add(row.requests, **labels)
         failures.add(row.failures, **labels)
         rate.add(row.requests_per_s, **labels)
-        values_ms = row.success_ms.by_name()
+        values_ms = row.success_ms.model_dump()
         for key, quantile in QUANTILES.items():
             times.add(_seconds(values_ms[key]), **labels, quantile=quantile)
         mean.add(_seconds(row.success_ms.mean), **labels)

@@ -9,9 +9,8 @@ from loadgate.rules.evaluate import (
     loaded_stages,
     steady_stages,
 )
-from loadgate.rules.limits import read_limits
 from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
-from loadgate.rules.thresholds import ThresholdError, from_thresholds
+from loadgate.rules.thresholds import ThresholdError, from_thresholds, read_limits
 from loadgate.rules.types import (
     Interval,
     Metric,

@@ -23,7 +23,6 @@ class EvaluationContext:
     - `load_s`: epoch seconds of the start and the end of the load; None means those of the first and last request.
     - `saturated`: a clause that says how the load generator was saturated; None if it was not.
     - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
-    - `prefer_steady`: latency rules exclude the ramp if the remaining requests are enough.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
     - `notes`: sentences that are copied into the verdict.
@@ -34,7 +33,6 @@ class EvaluationContext:
     load_s: tuple[float, float] | None = None
     saturated: str | None = None
     lags: RecorderView | None = None
-    prefer_steady: bool = True
     intervals: bool = True
     every_request_decides: bool = False
     notes: tuple[str, ...] = ()
@@ -66,7 +64,7 @@ def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) ->
     result = _evaluate_rule(rule, view, context)
     if not context.every_request_decides or context.saturated or result.outcome is not RuleOutcome.INCONCLUSIVE:
         return result
-    stages = steady_stages(view) if context.prefer_steady and rule.stage is None else _stages_of(rule)
+    stages = steady_stages(view) if rule.stage is None else _stages_of(rule)
     judged = view.totals(rule.scope, stages)
     return judge_each_request(result, judged if judged.success.count else view.totals(rule.scope, _stages_of(rule)))
 
@@ -79,7 +77,7 @@ def _evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -
     whole = _judge(rule, view, context, _stages_of(rule))
     result = whole
     if rule.stage is None:
-        if context.prefer_steady and not is_steady(view):
+        if not is_steady(view):
             steady = _judge(rule, view, context, steady_stages(view))
             if steady.value is not None:
                 result = replace(steady, stages="steady")

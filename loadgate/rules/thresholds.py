@@ -1,10 +1,11 @@
-"""Convert a dictionary such as `{"health_p95_ms": 100, "overall_failure_rate": 0.01}` to rules."""
+"""Read the limits of a suite or a profile: rule lines, and thresholds such as `{"health_p95_ms": 100}`."""
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from loadgate.errors import LimitError
+from loadgate.rules.parser import parse_rules
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
 
 _KEY = re.compile(
@@ -57,3 +58,20 @@ def _rule(key: str, limit: float) -> Rule:
     if not percent:
         raise ThresholdError(f"threshold {key!r}: a percentile is above 0; write <group>_min_ms for the minimum")
     return Rule(scope, Metric(MetricKind.PERCENTILE, percent), Operator.LT, float(limit), Unit.MS)
+
+
+def read_limits(thresholds: Mapping[str, float], lines: str | Iterable[str]) -> list[Rule]:
+    """Return the rules of the thresholds, then those of the lines. Raises LimitError with every problem of both."""
+    rules: list[Rule] = []
+    problems: list[str] = []
+    try:
+        rules += from_thresholds(thresholds)
+    except LimitError as error:
+        problems.append(str(error))
+    try:
+        rules += parse_rules(lines)
+    except LimitError as error:
+        problems.append(str(error))
+    if problems:
+        raise LimitError("\n".join(problems))
+    return rules

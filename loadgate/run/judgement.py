@@ -134,11 +134,7 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
 
 def exit_code(outcome: RuleOutcome) -> ExitCode:
     """Return the exit code of an outcome."""
-    return {
-        RuleOutcome.PASS: ExitCode.PASS,
-        RuleOutcome.FAIL: ExitCode.FAIL,
-        RuleOutcome.INCONCLUSIVE: ExitCode.INCONCLUSIVE,
-    }[outcome]
+    return ExitCode[outcome.name]
 
 
 def target_silence(recorder: Recorder) -> str | None:

@@ -224,11 +224,11 @@ class Run:
             "ended_by": self.ended_by.value if self.ended_by is not None else None,
         }
 
-    def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
-        """Add a worker's report. A report that was already added is ignored."""
-        if not self.recorder.merge_delta(report["delta"], worker_id):
+    def merge_report(self, report: Mapping[str, Any], worker_id: str, shift_s: int = 0) -> None:
+        """Add a worker's report, whose times are moved by `shift_s`. A report that was already added is ignored."""
+        if not self.recorder.merge_delta(report["delta"], worker_id, shift_s):
             return
-        self.lags.merge_delta(report["lags"], worker_id)
+        self.lags.merge_delta(report["lags"], worker_id, shift_s)
         for exception in report["exceptions"]:
             self._add_exception(ExceptionRecord(**exception))
         self.rejected_samples.add(*report["rejected_samples"])

@@ -92,14 +92,6 @@ class ArrivalSchedule:
             begin_s += segment.duration_s
         return None
 
-    def rate_at(self, elapsed_s: float) -> float:
-        """Return the arrivals per second at `elapsed_s`, 0 after the end."""
-        for segment in self.segments:
-            if elapsed_s < segment.duration_s:
-                return segment.first + segment.slope * elapsed_s
-            elapsed_s -= segment.duration_s
-        return 0.0
-
     @property
     def peak_rate(self) -> float:
         """Return the highest rate in arrivals per second."""
@@ -144,11 +136,6 @@ class WorkerShare:
     def count_before(self, elapsed_s: float) -> int:
         """Return the number of this worker's arrivals whose intended start is before `elapsed_s`."""
         return max(0, -(-(self.schedule.count_before(elapsed_s) - self.worker) // self.workers))
-
-    def wait_s(self, elapsed_s: float, started: int) -> float | None:
-        """Return the time from `elapsed_s` to the next arrival after `started` ones. 0 if late, None at the end."""
-        start_s = self.start_s(started)
-        return None if start_s is None else max(0.0, start_s - elapsed_s)
 
 
 def parse_rate(text: str) -> ArrivalSchedule:

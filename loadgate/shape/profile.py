@@ -8,7 +8,7 @@ from loadgate.errors import LimitError, SuiteError
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import read_limits
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
-from loadgate.units import compact_duration, count, duration, duration_s, given
+from loadgate.units import count, duration, duration_s, given
 
 __all__ = ["LoadProfile", "ProfileError", "Stage", "duration_s", "find_profile"]
 
@@ -74,11 +74,6 @@ class LoadProfile:
         if self.stages:
             return sum(stage.duration_s for stage in self.stages)
         return duration_s(self.run_time)
-
-    @property
-    def run_time_text(self) -> str:
-        """Return the length in the format of Locust's command line."""
-        return compact_duration(self.run_time_s)
 
     @property
     def stage_names(self) -> list[str]:

@@ -133,7 +133,7 @@ def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:
     """Return the percentiles to compare with the latencies: those of service times or of corrected latencies."""
     for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
-            named = values.by_name()
+            named = values.model_dump()
             return {
                 "label": label,
                 "points": [[percent, named[f"p{plain(percent)}"]] for percent in (50, 90, 95, 99, 99.9)],

@@ -75,7 +75,7 @@ def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:
         ("Corrected estimate", figures.estimate_ms),
     ]
     return tuple(
-        (label, tuple(milliseconds(times.by_name()[key]) for key in TIMES))
+        (label, tuple(milliseconds(times.model_dump()[key]) for key in TIMES))
         for label, times in kinds
         if times and times.max is not None
     )

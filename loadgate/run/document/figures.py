@@ -33,10 +33,6 @@ class LatencyFigures(Part):
             mean=sketch.mean_ms, min=sketch.min_ms, max=sketch.max_ms, p50=p50, p90=p90, p95=p95, p99=p99, p99_9=p99_9
         )
 
-    def by_name(self) -> dict[str, Milliseconds]:
-        """Return the figures by their names in run.json, in the same order."""
-        return self.model_dump()
-
 
 class Buckets(Part):
     """Samples by bucket of the latency sketch. docs/measurement.md describes the buckets."""

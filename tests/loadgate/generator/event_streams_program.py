@@ -12,8 +12,7 @@ from gevent.server import StreamServer
 from locust.env import Environment
 
 from loadgate.generator.client.sse import event_stream
-from loadgate.generator.measures import measured
-from loadgate.generator.request_events import finished_request
+from loadgate.generator.request_events import finished_request, measured
 from loadgate.generator.users import BaseUser
 from loadgate.run.measure import Measure
 

@@ -258,12 +258,11 @@ class TestRamp:
 
         assert (result.outcome, result.samples, result.stages) == (FAIL, 69, "all")
 
-    def test_the_ramp_counts_on_request_and_for_failures(self) -> None:
+    def test_the_ramp_counts_for_failures(self) -> None:
         recorder = run([20.0] * 50, failures=5, stage="ramp")
         run([20.0] * 50, recorder=recorder, start_s=START_S + 5)
 
         assert judge("health: failures < 1%", recorder).outcome is FAIL
-        assert judge("health: p95 < 1s", recorder, EvaluationContext(prefer_steady=False)).samples == 100
 
     @pytest.mark.parametrize(
         ("line", "outcome", "value"),
