@@ -24,11 +24,11 @@ from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.interrupts import wait_for_first_shutdown
 from loadgate.generator.judging import JudgingProcess
 from loadgate.generator.locust_figures import show_precise_figures
-from loadgate.generator.process import Process, WorkerProcess
+from loadgate.generator.process import Process
 from loadgate.generator.request_events import measured, record_measure, record_request
 from loadgate.generator.suite import Choice, Suite, configure, refuse
 from loadgate.generator.web_tab import add_tab, refuse_profiles
-from loadgate.generator.workers import GRACE_S, REPORT
+from loadgate.generator.workers import GRACE_S, REPORT, WorkerProcess
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.report.conclusion import Conclusion

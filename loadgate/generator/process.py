@@ -1,4 +1,4 @@
-"""A Locust process with a gate: the base class, and the worker. `judging` has the others."""
+"""The base class of Locust processes with a gate: of workers (`workers`) and of the others (`judging`)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
-from locust.runners import Runner, WorkerRunner
+from locust.runners import Runner
 
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.closing import cause_of_end
@@ -20,7 +20,6 @@ from loadgate.generator.in_flight import settle
 from loadgate.generator.interrupts import CtrlC
 from loadgate.generator.plan import make_plan, process_name
 from loadgate.generator.suite import Choice, Suite
-from loadgate.generator.workers import WorkerSide
 from loadgate.run.load_state import Stopped
 from loadgate.run.state import Run
 
@@ -93,34 +92,3 @@ class Process(ABC):
         active = self.current()
         if active is not None and not active.run.is_stopped:
             active.load_changes()
-
-
-@dataclass(eq=False)
-class WorkerProcess(Process):
-    """A worker. Its master determines the verdict."""
-
-    runner: WorkerRunner
-    take_last_report: Callable[[], dict[str, Any] | None]
-
-    def __post_init__(self) -> None:
-        """Listen to the messages of the master."""
-        super().__post_init__()
-        self._side = WorkerSide(self.runner, self.current, self.take_last_report)
-
-    def begin(self) -> ActiveRun:
-        """Start a run."""
-        self.reserve.hold()
-        self.environment.process_exit_code = 0
-        return self._begin(generates_load=True, timed_by_gate=False)
-
-    def is_told_to_stop(self) -> bool:
-        """Return whether the master or an interrupt is ending the load."""
-        return super().is_told_to_stop() or self._side.is_told_to_stop()
-
-    def end_load(self) -> None:
-        """End the process. Locust notifies the master."""
-        self.runner.quit()
-
-    def end_now(self, run: Run) -> None:  # noqa: ARG002 - see Process
-        """Send the final report."""
-        self._side.finish(self.environment.stop_timeout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
@@ -15,6 +16,7 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.clocks import WorkerClocks
 from loadgate.generator.generators import Generators
+from loadgate.generator.process import Process
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
@@ -41,58 +43,70 @@ GRACE_S = 5.0
 """Time beyond the stop timeout for which the master waits for a worker's final report."""
 
 
-class WorkerSide:
-    """The worker's side: it executes the master's messages and sends reports."""
+@dataclass(eq=False)
+class WorkerProcess(Process):
+    """A worker. It follows the messages of its master, which determines the verdict, and sends reports."""
 
-    def __init__(
-        self,
-        runner: WorkerRunner,
-        current: Callable[[], ActiveRun | None],
-        take_last_report: Callable[[], dict[str, Any] | None],
-    ) -> None:
-        self._runner = runner
-        self._current = current
-        self._take_last_report = take_last_report
+    runner: WorkerRunner
+    take_last_report: Callable[[], dict[str, Any] | None]
+
+    def __post_init__(self) -> None:
+        """Listen to the messages of the master."""
+        super().__post_init__()
         self._is_finishing = False
-        runner.register_message(FINISH, self._on_finish, concurrent=True)
-        runner.register_message(STAGE, self._on_stage)
-        runner.register_message(ARRIVALS, self._on_arrivals)
-        runner.register_message(CLOCK, self._on_clock)
+        self.runner.register_message(FINISH, self._on_finish, concurrent=True)
+        self.runner.register_message(STAGE, self._on_stage)
+        self.runner.register_message(ARRIVALS, self._on_arrivals)
+        self.runner.register_message(CLOCK, self._on_clock)
+
+    def begin(self) -> ActiveRun:
+        """Start a run."""
+        self.reserve.hold()
+        self.environment.process_exit_code = 0
+        return self._begin(generates_load=True, timed_by_gate=False)
 
     def is_told_to_stop(self) -> bool:
-        """Return whether the master ends the load of this worker. If not, the suite does."""
-        return self._is_finishing or gevent.getcurrent() in self._runner.greenlet
+        """Return whether the master or an interrupt is ending the load. If not, the suite does."""
+        return super().is_told_to_stop() or self._is_finishing or gevent.getcurrent() in self.runner.greenlet
 
-    def finish(self, stop_timeout_s: float) -> None:
+    def end_load(self) -> None:
+        """End the process. Locust notifies the master."""
+        self.runner.quit()
+
+    def end_now(self, run: Run) -> None:  # noqa: ARG002 - see Process
+        """Send the final report."""
+        self._finish(self.environment.stop_timeout)
+
+    def _finish(self, stop_timeout_s: float) -> None:
         """Stop the users, wait for their requests, and send the final report. A second call sends nothing."""
         self._is_finishing = True
-        self._runner.environment.stop_timeout = stop_timeout_s
+        self.environment.stop_timeout = stop_timeout_s
         try:
-            self._runner.stop()
+            self.runner.stop()
         finally:
             self._is_finishing = False
         # Locust would sleep for the stop timeout before it reports the worker as ready again.
-        self._runner.environment.stop_timeout = 0.0
-        report = self._take_last_report()
+        self.environment.stop_timeout = 0.0
+        report = self.take_last_report()
         if report is not None:
-            self._runner.send_message(FINAL, report)
+            self.runner.send_message(FINAL, report)
 
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
-        active = self._current()
+        active = self.current()
         if active is not None:
             active.run.end_by(EndedBy(msg.data["ended_by"]))
-        self.finish(msg.data["stop_timeout_s"])
+        self._finish(msg.data["stop_timeout_s"])
 
     def _on_stage(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        active = self._current()
+        active = self.current()
         if active is not None:
             active.run.enter_stage(msg.data["label"])
 
     def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        self._runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
+        self.runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
 
     def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        active = self._current()
+        active = self.current()
         if active is None or active.pacer is None:
             return
         data = msg.data
@@ -100,11 +114,11 @@ class WorkerSide:
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
         # Arrivals of a class that has no users on this worker would wait forever.
-        here = {name for name, count in self._runner.user_classes_count.items() if count}
+        here = {name for name, count in self.runner.user_classes_count.items() if count}
         active.pacer.start(
             share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
         )
-        self._runner.send_message(ARRIVING)
+        self.runner.send_message(ARRIVING)
 
 
 class MasterSide(Generators):
