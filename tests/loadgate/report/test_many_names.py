@@ -20,7 +20,7 @@ def document() -> RunDocument:
 def test_the_page_shows_a_bounded_number_of_names(document: RunDocument) -> None:
     page = html_report(document)
     assert page.count('<tr class="row request"') == MAX_SHOWN_NAMES
-    assert "60 more names are not shown; series.csv and run.json have them." in text_of(page)
+    assert "60 more names are in series.csv and run.json." in text_of(page)
 
 
 def test_judged_failing_and_frequent_names_are_shown_first(document: RunDocument) -> None:
