@@ -19,7 +19,7 @@ from inference_core.bodies import (
     IntakeFullError,
     UnsupportedFormError,
 )
-from inference_core.edge import Edge, EdgeMiddleware
+from inference_core.edge import Edge, EdgeMiddleware, other_slash
 from inference_core.llm.schemas import PROMPT_CHARACTERS
 from inference_core.telemetry.access_log import AccessLog
 from inference_core.telemetry.metrics import Metrics
@@ -257,3 +257,16 @@ async def test_a_prompt_of_the_greatest_length_is_read_even_if_it_is_full_of_mar
 async def test_what_a_request_holds_leads_not_back_to_it() -> None:
     scope, _ = await served("1.1", [])
     assert RECEIVE_KEY not in scope
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [
+        ("//evil.example/", b"/evil.example"),
+        ("//evil.example", b"/evil.example/"),
+        ("/a//", b"/a"),
+        ("/\\e", b"/%5Ce/"),
+    ],
+)
+async def test_a_redirect_to_the_other_slash_names_no_host(path: str, target: bytes) -> None:
+    assert other_slash({"path": path, "query_string": b""}) == target
