@@ -1,4 +1,4 @@
-"""Runs a coroutine function again and again beside the requests, and ends at once when its context does."""
+"""Run a coroutine function repeatedly in the background until its context ends."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ log = get_logger(__name__)
 async def run_until_cancelled(
     action: Callable[[], Awaitable[None]], *, every_s: float, name: str
 ) -> AsyncIterator[None]:
-    """Await `action`, pause for `every_s`, and so on while the context lasts; a failed turn is logged, not the last."""
+    """Await `action` every `every_s` seconds during the context. A failure is logged and does not end the loop."""
 
-    # Cancelling is not enough: redis-py, for one, loses a cancellation that meets a timeout of its own.
+    # A cancellation is not enough: redis-py can lose one that occurs during one of its own timeouts.
     stopping = asyncio.Event()
 
     async def loop() -> None:
@@ -26,7 +26,7 @@ async def run_until_cancelled(
             try:
                 await action()
             except Exception:
-                # The one thing worse than a failed look is never to look again.
+                # A failure must not end the loop.
                 log.exception("background_turn_failed", loop=name)
 
     task = asyncio.create_task(loop(), name=name)

@@ -36,13 +36,13 @@ UTF_8 = re.compile(rb";\s*charset\s*=\s*(utf-?8|\"utf-?8\")\s*(?=;|$)", re.IGNOR
 
 
 class BodyError(HTTPException):
-    """A body that is not read; an HTTPException, because FastAPI makes a 400 of any other error while it reads."""
+    """Raised for a refused body. An HTTPException, because FastAPI converts any other error of the reading to a 400."""
 
     code: ClassVar[str]
 
 
 class BodyTooLargeError(BodyError):
-    """More than is read of a body."""
+    """Raised for a body that is too large."""
 
     code = "body_too_large"
 
@@ -51,7 +51,7 @@ class BodyTooLargeError(BodyError):
 
 
 class BodyTooComplexError(BodyError):
-    """A body whose values take too long to read."""
+    """Raised for a body whose values take too long to parse."""
 
     code = "body_too_complex"
 
@@ -60,7 +60,7 @@ class BodyTooComplexError(BodyError):
 
 
 class BodyTooSlowError(BodyError):
-    """The rest of a body did not come in time."""
+    """Raised if the rest of a body does not arrive in time."""
 
     code = "body_too_slow"
 
@@ -69,7 +69,7 @@ class BodyTooSlowError(BodyError):
 
 
 class UnsupportedFormError(BodyError):
-    """A form in another encoding than UTF-8: a decoder of the caller's choice may take any time."""
+    """Raised for a form in an encoding other than UTF-8, because other decoders can take any time."""
 
     code = "unsupported_media_type"
 
@@ -79,29 +79,29 @@ class UnsupportedFormError(BodyError):
 
 
 class IntakeFullError(OverloadedError):
-    """The bodies that come in take too much memory, and this one has been coming for the longest time."""
+    """Raised if arriving bodies use too much memory and this one has been arriving for the longest time."""
 
 
 class ClientGoneError(Exception):
-    """The client went away before its body was there."""
+    """Raised if the client disconnects before its body is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """How many bytes a body may have: any, and a form's or an account route's, which are small."""
+    """The maximum sizes of bodies: a general one, and a smaller one for forms and account routes."""
 
     max_bytes: int
     max_form_bytes: int
 
     def of(self, path: str, content_type: bytes) -> int:
-        """The limit for a request."""
+        """Return the limit for a request."""
         if path.startswith(SMALL_BODIES) or FORM.search(content_type):
             return min(self.max_bytes, self.max_form_bytes)
         return self.max_bytes
 
 
 def refusal_of(content_type: bytes) -> BodyError | None:
-    """Why a body of this type is not read; None if it is."""
+    """Return why a body of this type is refused. None if it is accepted."""
     if len(content_type) > MAX_CONTENT_TYPE_BYTES:
         return UnsupportedFormError()
     # Whatever else names a charset, in whichever of the ways that parsers know, is another one.
@@ -123,19 +123,19 @@ class Intake:
     coming: dict[Body, None] = field(default_factory=dict)
 
     def begin(self, body: Body) -> None:
-        """Take in one more."""
+        """Add a body."""
         self.coming[body] = None
         if len(self.coming) > self.limit_bodies:
             self._make_room()
 
     def add(self, size: int) -> None:
-        """Count what came."""
+        """Count received bytes."""
         self.held_bytes += size
         if self.held_bytes > self.limit_bytes and self.coming:
             self._make_room()
 
     def end(self, body: Body) -> None:
-        """This one is there, or is not read any further."""
+        """Remove a body that is complete or refused."""
         self.coming.pop(body, None)
 
     def _make_room(self) -> None:
@@ -145,7 +145,7 @@ class Intake:
 
 
 class Body:
-    """One request's body; give `receive` to whoever reads it."""
+    """The body of one request. The application reads it with `receive`."""
 
     __slots__ = (
         "_content_type", "_counted_bytes", "_deadline_s", "_failure", "_has_room", "_intake", "_max_bytes", "_receive",
@@ -210,13 +210,13 @@ class Body:
             raise BodyTooComplexError
 
     def give_up(self) -> None:
-        """Make room: wait no longer for the rest of this body."""
+        """Stop waiting for the rest of this body, to make room."""
         self._has_room = False
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
     def leave_intake(self) -> None:
-        """Count no longer what was taken in: the request has its slot, or has been answered."""
+        """Stop counting the body, because its request has its slot or its response."""
         if self._intake is not None:
             self._intake.held_bytes -= self._counted_bytes
             self._intake = None
@@ -255,5 +255,5 @@ class Body:
 
 
 def _cost(text: bytearray) -> int:
-    """At least what reading this JSON costs: what only looks like its parts, within strings, counts as well."""
+    """Return an upper bound of the cost of parsing this JSON. Characters within strings count as well."""
     return sum(text.count(part) * cost for part, cost in COST_OF.items())

@@ -1,7 +1,7 @@
-"""Limits of connections, which no ASGI application sees: the heads of requests, silence, pipelining, descriptors.
+"""Limits of connections that an ASGI application cannot enforce: heads, idle time, pipelining, descriptors.
 
-uvicorn has none of them. Its protocol class is replaced by the one below as the application starts, so that they hold
-with `uvicorn`, `fastapi run`, `fastapi dev`, `inference-core up` and any other way of starting it.
+uvicorn has none of these limits. Its protocol class is replaced by the one below when the application starts, so the
+limits apply to `uvicorn`, `fastapi run`, `fastapi dev`, `inference-core up` and every other way to start it.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_HEADERS = 100
 HEAD_WITHIN_S = 10.0
 SWEEP_EVERY_S = 0.5
-# Parsed in one go; what is left of a piece when a pipelined request begins is parsed too.
+# Bytes that are parsed at once. The rest of a piece is also parsed if a pipelined request begins in it.
 PIECE_BYTES = 4 * 1024
-# Parsed in one turn of the event loop: chunks of one byte take the most time, about 1 us each.
+# Bytes that are parsed in one turn of the event loop. Chunks of one byte take the most time, about 1 us each.
 TURN_BYTES = 16 * 1024
-# The headers that say where a request ends.
+# The headers that determine the end of a request.
 FRAMING = frozenset({b"content-length", b"transfer-encoding"})
-# Descriptors that are left for databases, Redis, providers and files; at most a quarter of those allowed.
+# Descriptors that are reserved for databases, Redis, providers and files; at most a quarter of the limit.
 RESERVED_DESCRIPTORS = 64
 
 
 class Refusal(NamedTuple):
-    """Why a request is not read."""
+    """The reason why a request is refused."""
 
     status: HTTPStatus
     code: str
@@ -76,8 +76,8 @@ HEAD_TOO_SLOW = Refusal(
 class Connections:
     """The open connections of a server.
 
-    `waiting` has those from which the head of a request is awaited, or that sent bytes of no meaning, and since when by
-    the loop's clock, oldest first. A connection that is kept alive after an answer is not among them.
+    `waiting` contains the connections without a complete request head, and the time since when (loop clock), oldest
+    first. It does not contain connections that are kept alive after a response.
     """
 
     count_refused: Callable[[HTTPStatus], None]
@@ -87,7 +87,7 @@ class Connections:
     per_address: Counter[str] = field(default_factory=Counter)
 
     def enter(self, connection: GuardedProtocol) -> None:
-        """Admit a new connection; one that waits makes room for it if descriptors become few."""
+        """Admit a new connection. If few descriptors are left, close a waiting or idle connection."""
         self.waiting[connection] = connection.loop.time()
         if self.max_per_address and connection.client:
             address = connection.client[0]
@@ -101,14 +101,14 @@ class Connections:
             self._make_room(connection)
 
     def _make_room(self, newcomer: GuardedProtocol) -> None:
-        # One that never sent a request first, then one that is kept alive between two.
+        # First a connection that never sent a request, then one that is kept alive between requests.
         for connection in chain(self.waiting, newcomer.connections):
             if connection is not newcomer and isinstance(connection, GuardedProtocol) and connection.is_idle:
                 connection.transport.abort()
                 return
 
     def leave(self, connection: GuardedProtocol) -> None:
-        """Forget a connection."""
+        """Remove a connection."""
         self.waiting.pop(connection, None)
         if connection.address:
             self.per_address[connection.address] -= 1
@@ -117,14 +117,14 @@ class Connections:
             connection.address = ""
 
     async def sweep(self) -> None:
-        """Close what has waited too long."""
+        """Close connections that have waited too long."""
         now_s = asyncio.get_running_loop().time()
         self.unread.sweep(now_s)
         for connection, since_s in list(self.waiting.items()):
             if now_s - since_s < HEAD_WITHIN_S:
                 break
             if connection.is_serving:
-                # It waits for its answer, not we for its request.
+                # This connection waits for its response, and its request has arrived.
                 del self.waiting[connection]
                 self.waiting[connection] = now_s
             else:
@@ -132,43 +132,43 @@ class Connections:
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's own protocol, bounded in what it takes and in how long it parses."""
+    """The protocol of uvicorn with limits of its input and its parsing time."""
 
     def __init__(self, guard: Connections, **server: Any) -> None:
         super().__init__(**server)
         self.guard = guard
-        # No route is a WebSocket, and a handshake would leave the connection to a protocol without any of these limits.
+        # No route is a WebSocket, and a handshake would pass the connection to a protocol without these limits.
         self.ws_protocol_class = None
         self.address = ""
         self.backlog = bytearray()
-        # What is parsed at the moment, and how the body is framed of a request that asks for another protocol.
+        # The bytes that are being parsed, and the framing of the body of a request that offers another protocol.
         self.piece = b""
         self.framing = b""
-        # Bytes since the parser last made something of them: a head, a part of a body, the end of a message.
+        # Bytes since the last result of the parser: a head, a part of a body, or the end of a message.
         self.unused_bytes = 0
         self.refusal = MALFORMED
-        # uvicorn's `cycle` is the request that was parsed last, which may still wait for those before it.
+        # uvicorn's `cycle` is the request that was parsed last. It may still wait for earlier ones.
         self.running: RequestResponseCycle | None = None
         self._is_scheduled = False
 
     @property
     def is_serving(self) -> bool:
-        """Whether an answer is being made."""
+        """Return whether a response is in progress."""
         return self.running is not None and not self.running.response_complete
 
     @property
     def is_idle(self) -> bool:
-        """Whether it is open, and no answer is being made."""
+        """Return whether the connection is open without a response in progress."""
         return not self.is_serving and not self.transport.is_closing()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
+        """Handle the start of a connection."""
         super().connection_made(transport)
         self.flow = BacklogFlow(transport, self)
         self.guard.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End."""
+        """Handle the end of a connection."""
         self.guard.leave(self)
         self.guard.unread.forget(self.transport)
         self.backlog.clear()
@@ -176,12 +176,12 @@ class GuardedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Hold back an answer that is not read."""
+        """Pause a response that the client does not read."""
         self.guard.unread.note(self.transport)
         super().pause_writing()
 
     def on_response_complete(self) -> None:
-        """End an answer, which its client may not have read."""
+        """End a response, which the client may not have read yet."""
         self.guard.unread.note(self.transport)
         super().on_response_complete()
 
@@ -190,13 +190,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, app)
 
     def _tell_gone(self) -> None:
-        """Tell whoever makes an answer that nobody will read it."""
+        """Tell the application that the client will not read the response."""
         if self.running is not None and not self.running.response_complete:
             self.running.disconnected = True
             self.running.message_event.set()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, or as much of it as one turn of the loop has time for."""
+        """Parse the received data, at most as much as one turn of the event loop allows."""
         if len(data) <= PIECE_BYTES and not self.backlog:
             self._parse(data)
         else:
@@ -204,7 +204,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.parse_backlog()
 
     def parse_backlog(self) -> None:
-        """Go on with what is left; the connection is not read meanwhile."""
+        """Parse the remaining data. The connection is not read meanwhile."""
         self._is_scheduled = False
         for _ in range(TURN_BYTES // PIECE_BYTES):
             if self.flow.read_paused or self.transport.is_closing() or not self.backlog:
@@ -222,7 +222,7 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.resume_reading()
 
     def schedule(self) -> None:
-        """Go on in the next turn of the loop."""
+        """Continue in the next turn of the event loop."""
         if not self._is_scheduled:
             self._is_scheduled = True
             self.loop.call_soon(self.parse_backlog)
@@ -238,7 +238,7 @@ class GuardedProtocol(HttpToolsProtocol):
                 self.guard.waiting[self] = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        """Judge a head, and begin to serve its request."""
+        """Check a request head, and start to serve the request."""
         if len(self.url) > MAX_TARGET_BYTES:
             self._stop_parsing(TARGET_TOO_LONG)
         may_be_large = self.unused_bytes > MAX_HEAD_BYTES - PIECE_BYTES
@@ -249,16 +249,16 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self.parser.should_upgrade():
             self.framing = b"".join(b"%b: %b\r\n" % header for header in self.headers if header[0] in FRAMING)
-        # What comes behind the body looks like headers too; it is no part of what was judged.
+        # Trailers look like headers, but are not part of the checked head.
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body."""
+        """Handle a part of a body."""
         self.unused_bytes = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request; one that asks for another protocol goes on in a parser that does not expect that."""
+        """Handle the end of a request. After a request that offers another protocol, continue with a new parser."""
         self.unused_bytes = 0
         if not self.parser.should_upgrade():
             super().on_message_complete()
@@ -271,9 +271,9 @@ class GuardedProtocol(HttpToolsProtocol):
         raise ValueError(refusal.code)  # the parser makes its own error of any, and the server a refusal of that
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Go on as if the request asked for no other protocol (RFC 9110, 7.8).
+        """Ignore the offered protocol (RFC 9110, 7.8).
 
-        Called by uvicorn, which would lose its body and all that follows it, where the parser stops behind such a head.
+        uvicorn calls this. Its parser stops after such a head, and the body and all following data would be lost.
         """
         stop = sys.exception()
         assert isinstance(stop, HttpParserUpgrade)  # noqa: S101  # whose argument is where the parser stopped
@@ -286,16 +286,16 @@ class GuardedProtocol(HttpToolsProtocol):
             super().data_received(rest)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
-        """Refuse what cannot be parsed."""
+        """Refuse a request that cannot be parsed."""
         self.refuse(self.refusal)
 
     def refuse(self, refusal: Refusal) -> None:
-        """Close the connection, and say why, where anything was asked and no answer is under way."""
+        """Close the connection. Send the reason if a request has begun and no response is in progress."""
         self.guard.leave(self)
         self.backlog.clear()
         if self.transport.is_closing():
             return
-        # In the middle of an answer it could not be told from the rest of that.
+        # Within a response, the reason would look like a part of the response.
         is_answering = self.pipeline or (self.is_serving and self.running is not None and self.running.response_started)
         if not is_answering and (self.unused_bytes or refusal is not HEAD_TOO_SLOW):
             self.guard.count_refused(refusal.status)
@@ -305,7 +305,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 
 class Following:
-    """What a parser tells of what follows a head that was read already, and is fed again to know the framing."""
+    """The callbacks of a parser that gets an already parsed head again, to know the framing of the body."""
 
     def __init__(self, connection: GuardedProtocol) -> None:
         self._connection = connection
@@ -314,35 +314,35 @@ class Following:
         self.is_behind_head = False
 
     def on_message_begin(self) -> None:
-        """The next request begins."""
+        """Handle the start of the next request."""
         if self.is_behind_head:
             self._connection.on_message_begin()
 
     def on_url(self, url: bytes) -> None:
-        """A part of its address."""
+        """Handle a part of the request target."""
         if self.is_behind_head:
             self._connection.on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One of its headers."""
+        """Handle a header."""
         if self.is_behind_head:
             self._connection.on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Its head is there."""
+        """Handle the end of the head."""
         if self.is_behind_head:
             self._connection.on_headers_complete()
 
 
 class BacklogFlow(FlowControl):
-    """Flow control of a connection that may have read more than it has parsed."""
+    """Flow control of a connection that can have read more data than it has parsed."""
 
     def __init__(self, transport: asyncio.Transport, connection: GuardedProtocol) -> None:
         super().__init__(transport)
         self._connection = connection
 
     def resume_reading(self) -> None:
-        """Go on, first with what is there."""
+        """Resume, first with the data that was already read."""
         if self.read_paused and self._connection.backlog:
             self.read_paused = False
             self._connection.schedule()
@@ -365,7 +365,7 @@ def _head_and_body(refusal: Refusal) -> bytes:
 
 
 def most_connections(descriptors: int) -> int | None:
-    """How many connections a process with this limit of descriptors can have; None means any number."""
+    """Return the maximum number of connections for this limit of descriptors. None means unlimited."""
     if descriptors == resource.RLIM_INFINITY:
         return None
     return descriptors - min(RESERVED_DESCRIPTORS, descriptors // 4)
@@ -373,9 +373,10 @@ def most_connections(descriptors: int) -> int | None:
 
 @asynccontextmanager
 async def guard_connections(metrics: Metrics, max_per_address: int, slow_reader_s: float) -> AsyncIterator[None]:
-    """Have the server that runs this application guard the connections that it will accept.
+    """Install the limits in the server that runs this application.
 
-    Streams close those of their readers that take nothing for `slow_reader_s`; the others get no less time.
+    Streams close connections of clients that read nothing for `slow_reader_s`. All other responses get at least this
+    time.
     """
     server = running_server()
     if server is None:
@@ -389,9 +390,9 @@ async def guard_connections(metrics: Metrics, max_per_address: int, slow_reader_
     def count_refused(status: HTTPStatus) -> None:
         metrics.observe_request("OTHER", "unmatched", status, 0.0)
 
-    # A stream is to end by its own rule, which keeps what it has told its reader.
+    # A stream ends by its own rule, which completes its last event.
     guard = Connections(count_refused, max_per_address, UnreadAnswers(max(READ_WITHIN_S, 2 * slow_reader_s)))
-    # uvicorn calls it for each connection that it accepts, with keyword arguments.
+    # uvicorn calls this with keyword arguments for each accepted connection.
     server.config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment]
     async with run_until_cancelled(guard.sweep, every_s=SWEEP_EVERY_S, name="connections"):
         yield

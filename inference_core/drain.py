@@ -1,6 +1,7 @@
-"""A SIGTERM first makes the process unready, lets the balancer notice, and only then stops the server.
+"""The drain: after SIGTERM, the process reports itself as not ready and stops its server only later.
 
-The server's own handler closes the listening socket at once: whoever was sent here meanwhile would be refused.
+The server's own handler closes the listening socket immediately, so requests that a balancer still sends would be
+refused.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ log = get_logger(__name__)
 
 
 def running_server() -> Server | None:
-    """The uvicorn server that runs this process, known by its handler of SIGTERM; None where there is none."""
+    """Return the uvicorn server of this process, from its SIGTERM handler. None if there is none."""
     if threading.current_thread() is not threading.main_thread():
         return None
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
@@ -30,10 +31,11 @@ def running_server() -> Server | None:
 
 @contextmanager
 def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Iterator[None]:
-    """Put the drain before the server's handler of SIGTERM for the time of the context.
+    """Install the drain before the server's SIGTERM handler, for the duration of the context.
 
-    After `drain_s` the server is told to stop, which lets running requests finish; those that have not after another
-    `grace_s` are cut. A second SIGTERM skips the drain. Without a server's handler (tests in process) nothing is done.
+    After `drain_s`, the server is told to stop, and running requests finish. Requests that are still running after
+    another `grace_s` are cut off. A second SIGTERM skips the drain. Without a server handler (tests in process), this
+    does nothing.
     """
     previous = signal.getsignal(signal.SIGTERM) if threading.current_thread() is threading.main_thread() else None
     if not callable(previous):
@@ -44,7 +46,7 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        # uvicorn's handler would have it end by the signal; told by its flag it ends with 0, as after a clean stop.
+        # With its own handler, uvicorn would end by the signal. With its flag, it ends with exit code 0.
         if server is not None:
             server.should_exit = True
         else:
@@ -53,7 +55,7 @@ def drain_on_sigterm(traffic: Traffic, *, drain_s: float, grace_s: float) -> Ite
     def schedule() -> None:
         log.info("draining", drain_s=drain_s, grace_s=grace_s)
         loop.call_later(drain_s, stop)
-        # To a server that is stopping already, a SIGINT says not to wait any longer.
+        # A SIGINT makes a stopping server end its wait.
         loop.call_later(drain_s + grace_s, stop_server, signal.SIGINT, None)
 
     def on_sigterm(number: int, frame: FrameType | None) -> None:

@@ -1,6 +1,6 @@
-"""The outermost middleware, all in one because every layer costs each request.
+"""The outermost middleware: request id, body, slot, metrics and access log.
 
-Id, body, slot, measure, access log.
+One layer, because each layer costs time.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 HTTP_1 = frozenset({"1.0", "1.1"})
 UNMATCHED = "unmatched"
-# nginx's, for a client that went away before it could be answered; nobody is sent it.
+# The status of nginx for a client that disconnected before the response. It is only logged.
 CLIENT_GONE = 499
-# Unique, not secret: a request's id opens nothing, and is made for every request.
+# Request ids are unique but not secret.
 _new_id = random.Random().getrandbits  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What the middleware and the lifespan of one application share."""
+    """The objects that the middleware and the lifespan of one application share."""
 
     traffic: Traffic
     metrics: Metrics
@@ -49,14 +49,14 @@ class Edge:
 
 
 class AmbiguousHostError(InvalidInputError):
-    """A request that names several hosts: what stands before the service may believe another one than it does."""
+    """Raised for a request with several hosts, because a proxy and the service could use different ones."""
 
     code = "ambiguous_host"
     detail = "The request names more than one host."
 
 
 class EdgeMiddleware:
-    """Gives each request an id and a slot, and notes how it went."""
+    """A middleware that gives each request an id and a slot, and records its result."""
 
     def __init__(self, app: ASGIApp, edge: Edge) -> None:
         self.app = app
@@ -76,7 +76,7 @@ class EdgeMiddleware:
 
 
 class Exchange:
-    """One request and its answer."""
+    """One request and its response."""
 
     __slots__ = (
         "_body", "_edge", "_hosts", "_is_probe", "_method", "_request_id", "_route", "_send", "_slot", "_start_s",
@@ -87,7 +87,7 @@ class Exchange:
         self._start_s = perf_counter()
         self._edge = edge
         self._method = scope["method"]
-        # Every GET can be asked as a HEAD (RFC 9110); the server leaves the body out of the answer.
+        # Every GET route also serves HEAD (RFC 9110). The server omits the body.
         self.scope = scope if self._method != "HEAD" else {**scope, "method": "GET"}
         self.receive = receive
         self._send = send
@@ -104,7 +104,7 @@ class Exchange:
         request_id = trace_id = ""
         content_type = b""
         hosts = 0
-        # Of these versions a request without a length has no body.
+        # In these versions, a request without a length has no body.
         body_bytes: int | None = 0 if self.scope.get("http_version") in HTTP_1 else None
         for name, value in self.scope["headers"]:
             if name == b"host":
@@ -118,7 +118,7 @@ class Exchange:
             elif name == b"transfer-encoding":
                 body_bytes = None
             elif name == b"content-type":
-                # Of several any may be the one that is believed.
+                # With several hosts, it is unclear which one is used.
                 content_type = b"; ".join((content_type, value)) if content_type else value
         if self._edge.tracing and (span := trace.get_current_span().get_span_context()).is_valid:
             trace_id = trace.format_trace_id(span.trace_id)
@@ -132,7 +132,7 @@ class Exchange:
             self._body = Body(self.receive, max_bytes, content_type, body_bytes)
 
     async def may_begin(self) -> bool:
-        """Wait for the body and for a slot; a request that gets none is answered here."""
+        """Wait for the body and for a slot. A request without a slot gets its response here."""
         try:
             if self._hosts > 1:
                 raise AmbiguousHostError
@@ -168,12 +168,12 @@ class Exchange:
         await response(self.scope, self.receive, self.send)
 
     async def send(self, message: Message) -> None:
-        """Pass on what the application sends, its head with the request's id."""
+        """Forward the messages of the application, with the request id in the head."""
         if message["type"] == "http.response.start":
             self._status = status = message["status"]
             self._route = route_template(self.scope)
             headers = [*message["headers"], (b"x-request-id", self._request_id.encode())]
-            # What is left of a body that is answered before its end is not read.
+            # If the response precedes the end of the body, the rest of the body is not read.
             if self._edge.traffic.draining or (self._body is not None and not self._body.is_complete):
                 headers.append((b"connection", b"close"))
             if status == HTTPStatus.TEMPORARY_REDIRECT and self._route is UNMATCHED:
@@ -181,18 +181,18 @@ class Exchange:
                 headers.append((b"location", other_slash(self.scope)))
             message["headers"] = headers
             if self._slot is not None:
-                # What is left is to send the answer, and its client may be slow to read it, or never do.
+                # Only the sending of the response remains, and the client may read it slowly or never.
                 self._slot.release()
         await self._send(message)
 
     def end(self) -> None:
-        """Give back what it holds; count and log it."""
+        """Release the resources of the request, and count and log it."""
         scope = self.scope
         if self._body is not None:
             self._body.leave_intake()
         if self._slot is not None:
             self._slot.release()
-            # It leads back to the scope: every request would wait for the garbage collector.
+            # This reference leads back to the scope, so every request would need the garbage collector.
             del scope[RECEIVE_KEY]
         duration_s = perf_counter() - self._start_s
         method = self._method if self._method in METHODS else "OTHER"
@@ -204,9 +204,9 @@ class Exchange:
 
 
 def other_slash(scope: Scope) -> bytes:
-    """Where routing redirects a path with a slash too many or too few, on the same host by the same scheme.
+    """Return the target of a redirect for a missing or additional slash, without host and scheme.
 
-    Routing would name the host that the caller named, and the scheme of the last proxy's connection.
+    The router would use the host of the caller and the scheme of the last proxy's connection.
     """
     path = scope["path"]
     target = f"/{path.strip('/')}" if path.endswith("/") else f"/{path.lstrip('/')}/"
@@ -215,10 +215,10 @@ def other_slash(scope: Scope) -> bytes:
 
 
 def route_template(scope: Scope) -> str:
-    """The path of the route that answered, with its parameters' names; `UNMATCHED` where none did.
+    """Return the path template of the route, or `UNMATCHED`.
 
-    Never the path itself: a caller could make as many time series as it has ideas. FastAPI keeps the template with
-    all its prefixes in the scope only while the route is being served, so ask when the answer begins.
+    The path itself would allow callers to create any number of time series. FastAPI keeps the complete template in the
+    scope only while the route is served, so call this when the response starts.
     """
     context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     path = getattr(context, "path", None)

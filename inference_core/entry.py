@@ -1,4 +1,4 @@
-"""Where the `inference-core` command begins: a Ctrl-C while it is still being loaded ends it without a traceback."""
+"""The entry point of the `inference-core` command. Ctrl-C during the imports stops it without a traceback."""
 
 from __future__ import annotations
 
@@ -24,6 +24,6 @@ def main() -> None:
     except OSError as error:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise
-        # What is left in the buffer would fail once more when the interpreter ends.
+        # The rest of the buffer would fail again at the end of the interpreter.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(f"inference-core: the output cannot be written: {error.strerror}")

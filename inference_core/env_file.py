@@ -1,4 +1,4 @@
-"""Reads the names in a `.env`: lines that are no settings, and names that look like misspelt settings."""
+"""Check a `.env` file for invalid lines and misspelt settings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 
 from dotenv.parser import Binding, parse_stream
 
-# How alike two names are at least: one letter wrong, missing, doubled or two exchanged.
+# Minimum similarity of two names: one letter wrong, missing or doubled, or two letters exchanged.
 ALIKE = 0.88
 
 
 class EnvFileError(Exception):
-    """The file cannot be used; one line says where."""
+    """Raised if the file is invalid. The text has one line for each error."""
 
 
 def check_env_file(path: Path) -> None:
-    """Refuse a `.env` with lines that are not `NAME=value`; the parser alone would pass over them.
+    """Refuse a `.env` with lines that are not `NAME=value`, because the parser would ignore them.
 
     Raises:
-        EnvFileError: naming each such line by its number.
+        EnvFileError: There are such lines. The text contains their numbers.
     """
     bad = [binding.original.line for binding in _bindings(path) if binding.error]
     if bad:
@@ -28,10 +28,10 @@ def check_env_file(path: Path) -> None:
 
 
 def misspelt_names(path: Path, known: Iterable[str]) -> Iterator[str]:
-    """One line for every name in the file that is no setting but nearly one.
+    """Return one line for each name in the file that is probably a misspelt setting.
 
     Raises:
-        EnvFileError: if the file cannot be read.
+        EnvFileError: The file cannot be read.
     """
     names = {name.upper() for name in known}
     for binding in _bindings(path):

@@ -1,4 +1,4 @@
-"""Start and stop of one process: opens what `AppState` holds, closes it in reverse order."""
+"""Start and stop one process: open the resources of `AppState`, and close them in reverse order."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from inference_core.telemetry.watch import keep_metrics
 
 
 class LifespanState(TypedDict):
-    """What Starlette copies into `request.state`."""
+    """The values that Starlette copies into `request.state`."""
 
     app: AppState
 
@@ -41,13 +41,13 @@ class LifespanState(TypedDict):
 def lifespan_for(
     settings: Settings, edge: Edge, llm_config: LLMConfig
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[LifespanState]]:
-    """The lifespan of an application with these settings."""
+    """Return the lifespan of an application with these settings."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[LifespanState]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(asyncio.to_thread, flush_reporting)
-            # The first request that needs the document would make it on the event loop, and hold it up for long.
+            # Otherwise the first request for the document would create it and block the event loop.
             await asyncio.to_thread(app.openapi)
             state = await _open_state(stack, settings, edge, llm_config)
             await stack.enter_async_context(keep_metrics(edge.metrics, edge.traffic, state.database, state.health))
@@ -57,7 +57,7 @@ def lifespan_for(
             )
             drain_s = settings.effective_shutdown_drain_s
             stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
-            # What is there by now stays; the collector need not look through it again and again under load.
+            # The existing objects are permanent, so the garbage collector does not need to scan them repeatedly.
             gc.collect()
             gc.freeze()
             yield {"app": state}
@@ -66,7 +66,7 @@ def lifespan_for(
 
 
 async def _open_state(stack: AsyncExitStack, settings: Settings, edge: Edge, llm_config: LLMConfig) -> AppState:
-    """Open the resources of the process, one after the other; the stack closes them in reverse order."""
+    """Open the resources of the process. The stack closes them in reverse order."""
     database = await stack.enter_async_context(Database.open(settings))
     await ensure_schema(settings, database)
     redis = await stack.enter_async_context(RedisClient.open(settings))

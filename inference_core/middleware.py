@@ -1,4 +1,4 @@
-"""Refusal of unknown hosts, as pure ASGI middleware."""
+"""An ASGI middleware that refuses unknown hosts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from inference_core.errors import problem_response
 from inference_core.paths import HEALTH_PREFIX, METRICS_PATH
 
-# Orchestrators, balancers and Prometheus name the address of a process, which nobody can put into a list beforehand.
-# Nothing of what these routes answer is made from the host.
+# Orchestrators, balancers and Prometheus use the address of a process, which cannot be listed in advance. The responses
+# of these routes do not depend on the host.
 ANY_HOST = (f"{HEALTH_PREFIX}/", METRICS_PATH)
 
 
 class AllowedHostMiddleware:
-    """Refuses requests whose `Host` is not in the list; `*.example.com` allows subdomains, `*` everything."""
+    """Refuse requests whose `Host` is not in the list. `*.example.com` allows subdomains, and `*` allows all hosts."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: list[str]) -> None:
         self.app = app
@@ -35,5 +35,5 @@ class AllowedHostMiddleware:
 
 
 def host_of(scope: Scope) -> str:
-    """The `Host` of a request, or an empty string."""
+    """Return the `Host` of a request, or an empty string."""
     return Headers(scope=scope).get("host", "")

@@ -1,4 +1,4 @@
-"""Kinds of values that settings have; what is wrong with one is a ValueError of one sentence that does not show it."""
+"""Validators of setting values. They raise ValueError with one sentence, which does not contain the value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WEB_SCHEMES = ("http", "https")
 
 
 def clean(value: str) -> str:
-    """The text without blanks and line ends around it, which files and mounted secrets often end in."""
+    """Return the text without surrounding blanks and line ends, which are frequent in files and mounted secrets."""
     stripped = value.strip()
     if value and not stripped:
         raise ValueError("is blank; set it or remove it")
@@ -33,7 +33,7 @@ def clean(value: str) -> str:
 
 
 def split_list(value: str) -> list[str]:
-    """The items of a comma-separated list, or of a JSON list of texts."""
+    """Return the items of a comma-separated list or of a JSON list of strings."""
     if value.startswith("["):
         try:
             items = json.loads(value)
@@ -50,7 +50,7 @@ def split_list(value: str) -> list[str]:
 
 
 def web_address(value: str) -> str:
-    """An http:// or https:// address of a host, without a slash at its end."""
+    """Return an http:// or https:// address of a host without a trailing slash."""
     try:
         parts = urlsplit(value)
         host, _ = parts.hostname, parts.port
@@ -62,7 +62,7 @@ def web_address(value: str) -> str:
 
 
 def origin(value: str) -> str:
-    """What a browser sends as `Origin`; `*` stands for all."""
+    """Return an origin in the form of the `Origin` header. `*` means all origins."""
     if value == "*":
         return value
     found = web_address(value)
@@ -73,14 +73,17 @@ def origin(value: str) -> str:
 
 
 def host_pattern(value: str) -> str:
-    """A host name as the `Host` header has it, without its port; `*.` before it allows subdomains, `*` everything."""
+    """Return a host name in the form of the `Host` header, without a port.
+
+    `*.` allows subdomains, and `*` allows all.
+    """
     if value != "*" and not HOST_NAME.fullmatch(value) and not IPV6_HOST.fullmatch(value):
         raise ValueError("must be host names such as api.example.com or *.example.com, without scheme, port or path")
     return value
 
 
 def mail_address(value: str) -> str:
-    """An address with or without a name before it, such as `Service <no-reply@example.com>`."""
+    """Return a mail address with or without a name, such as `Service <no-reply@example.com>`."""
     _, address = parseaddr(value)
     if value.count("@") != 1 or not ADDRESS.fullmatch(address):
         raise ValueError("must be a mail address such as no-reply@example.com")
@@ -88,7 +91,7 @@ def mail_address(value: str) -> str:
 
 
 def reporting_address(value: SecretStr) -> SecretStr:
-    """Where Sentry's client reports to."""
+    """Return a Sentry DSN."""
     parts = urlsplit(value.get_secret_value())
     if value and (parts.scheme not in WEB_SCHEMES or not parts.username or not parts.path.rpartition("/")[2]):
         raise ValueError("must be a DSN such as https://key@host/1")

@@ -1,7 +1,7 @@
-"""Settings of the service, read from the environment and from `.env` in the working directory.
+"""The settings of the service, read from the environment and from `.env` in the working directory.
 
-Every field is documented in `.env.example` under its upper-case name. A bad value stops the start:
-`load_settings` raises `SettingsError`, whose text names each variable and never shows a value.
+Every field is documented in `.env.example` under its upper-case name. An invalid value stops the start: `load_settings`
+raises `SettingsError`, whose text names each variable and never contains a value.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # re
 MINIMUM_SECRET_BYTES = 32
 MINIMUM_METRICS_TOKEN_BYTES = 16
 MESSAGE_CHARACTERS = 300
-# Of what stands before keys in Redis: nothing that has a meaning in patterns or separates parts of a key.
+# The prefix of Redis keys contains no character with a meaning in patterns and no separator of keys.
 NOT_IN_PREFIX = re.compile(r"[^A-Za-z0-9._-]+")
 LONGEST_PREFIX = 64
 
@@ -45,11 +45,11 @@ MetricsAccess = Literal["public", "token"]
 
 
 class SettingsError(OperatorError):
-    """The settings are unusable; the text says which variables and why, one a line."""
+    """Raised for invalid settings. The text has one line for each variable, with the reason."""
 
 
 class Settings(BaseSettings):
-    """All settings, typed. Durations and sizes carry their unit in the name."""
+    """All settings with their types. The names of durations and sizes contain the unit."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -213,74 +213,74 @@ class Settings(BaseSettings):
 
     @property
     def is_production(self) -> bool:
-        """Whether the strict rules hold: no default secret, no documentation pages, closed monitoring."""
+        """Return whether the strict rules apply: no default secret, no documentation pages, no public monitoring."""
         return self.environment == "production"
 
     @property
     def signing_secrets(self) -> list[str]:
-        """What tokens are signed with: the active secret first, then those that are still accepted."""
+        """Return the secrets of tokens: the active one first, then those that are still accepted."""
         return [secret.get_secret_value() for secret in self.secret_keys or [self.secret_key]]
 
     @property
     def key_prefix(self) -> str:
-        """What every key, queue and channel in Redis begins with: `REDIS_PREFIX`, else `APP_NAME`, and a colon."""
+        """Return the prefix of every key, queue and channel in Redis: `REDIS_PREFIX`, else `APP_NAME`, and a colon."""
         return f"{self.redis_prefix or NOT_IN_PREFIX.sub('-', self.app_name)}:"
 
     @property
     def broker_url(self) -> str:
-        """Where Celery's messages go: `CELERY_BROKER_URL`, else `REDIS_URL`."""
+        """Return the URL of Celery's broker: `CELERY_BROKER_URL`, else `REDIS_URL`."""
         return self.celery_broker_url or self.redis_url
 
     @property
     def result_backend(self) -> str:
-        """Where Celery's results go: `CELERY_RESULT_BACKEND`, else `REDIS_URL`."""
+        """Return the URL of Celery's result backend: `CELERY_RESULT_BACKEND`, else `REDIS_URL`."""
         return self.celery_result_backend or self.redis_url
 
     @property
     def effective_shutdown_drain_s(self) -> float:
-        """Seconds between becoming unready and stopping: as set, else 5 in production and none elsewhere."""
+        """Return the seconds of the drain: as set, else 5 in production and 0 otherwise."""
         default = 5.0 if self.is_production else 0.0
         return default if self.shutdown_drain_s is None else self.shutdown_drain_s
 
     @property
     def use_dedicated_queues(self) -> bool:
-        """Whether mail and LLM work have queues of their own: as set, else in production only."""
+        """Return whether mail and LLM tasks have separate queues: as set, else only in production."""
         return self.is_production if self.celery_dedicated_queues is None else self.celery_dedicated_queues
 
     @property
     def live_llm_allowed(self) -> bool:
-        """Whether a provider that may cost money may be called: as set, else everywhere but in testing."""
+        """Return whether providers that can cost money may be called: as set, else always except in testing."""
         return self.environment != "testing" if self.allow_live_llm is None else self.allow_live_llm
 
     @property
     def llm_may_stand_in(self) -> bool:
-        """Whether the simulator answers for models that cannot be called: in production only if told so."""
+        """Return whether the simulator replaces models that cannot be called. In production, only if set."""
         if self.llm_provider_mode == "auto":
             return self.llm_simulate_in_production or not self.is_production
         return self.llm_provider_mode == "simulated"
 
     @property
     def effective_llm_access(self) -> Access:
-        """Who may call the LLM routes: as set, else users in production and everybody elsewhere."""
+        """Return who can call the LLM routes: as set, else users in production and everybody otherwise."""
         return self.llm_api_access_mode or ("user" if self.is_production else "public")
 
     @property
     def effective_monitoring_access(self) -> Access:
-        """Who may see the task monitoring routes: as set, else superusers in production and everybody elsewhere."""
+        """Return who can call the monitoring routes: as set, else superusers in production and everybody otherwise."""
         return self.monitoring_access or ("superuser" if self.is_production else "public")
 
     @property
     def effective_metrics_access(self) -> MetricsAccess:
-        """Who may read `/metrics`: as set, else the token's bearer in production and where there is a token."""
+        """Return who can read `/metrics`: as set, else bearers of the token in production or if there is a token."""
         guarded = self.is_production or bool(self.metrics_token.get_secret_value())
         return self.metrics_access or ("token" if guarded else "public")
 
 
 def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
-    """Read and check the settings; the environment wins over `env_file`.
+    """Read and validate the settings. The environment takes precedence over `env_file`.
 
     Raises:
-        SettingsError: with one line for every variable that is wrong.
+        SettingsError: A setting is invalid. The text has one line for each variable.
     """
     try:
         if env_file is not None:
@@ -293,10 +293,10 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
 
 
 def misspelt_settings(env_file: Path = ENV_FILE) -> list[str]:
-    """One line for every name in `env_file` that is no setting but nearly one; they are ignored.
+    """Return one line for each name in `env_file` that is probably a misspelt setting. These names are ignored.
 
     Raises:
-        SettingsError: if the file cannot be read.
+        SettingsError: The file cannot be read.
     """
     try:
         return list(misspelt_names(env_file, Settings.model_fields))

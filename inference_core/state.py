@@ -1,4 +1,4 @@
-"""What one running process of the service holds: made by the lifespan, handed to requests, gone at shutdown."""
+"""The state of one process of the service. The lifespan creates and closes it, and requests use it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from inference_core.telemetry.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """The resources of one process; each is closed by the lifespan in reverse order."""
+    """The resources of one process. The lifespan closes them in reverse order."""
 
     settings: Settings
     database: Database
@@ -36,21 +36,21 @@ class AppState:
 
 
 def state_of(request: Request) -> AppState:
-    """The state of the process that answers `request`; for routes asked so often that a dependency would show."""
-    # As `request.state.app`, which would make an object first.
+    """Return the state of the process. For frequently polled routes, where a dependency would be too slow."""
+    # Fast path: `request.state.app` would create an object first.
     return cast("AppState", request.scope["state"]["app"])
 
 
-# Coroutines, though they wait for nothing: FastAPI would run plain functions in a thread, at ten times the cost.
+# Fast path: coroutines, because FastAPI runs plain functions in a thread at ten times the cost.
 
 
 async def get_state(request: Request) -> AppState:
-    """The state of the process that answers `request`."""
+    """Return the state of the process."""
     return state_of(request)
 
 
 async def get_settings(request: Request) -> Settings:
-    """The settings of the process that answers `request`."""
+    """Return the settings of the process."""
     return state_of(request).settings
 
 

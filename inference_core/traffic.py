@@ -1,6 +1,7 @@
-"""How many requests a process serves at once: so many run, some more wait, the rest are told at once to come back.
+"""Limit the concurrent requests of a process: some run, some wait, and further ones are refused immediately.
 
-Also knows whether the process is shutting down. One object for each application, shared by its middleware and lifespan.
+This module also knows whether the process is shutting down. Each application has one object, which its middleware and
+lifespan share.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from fastapi import Request
 from inference_core.exceptions import DependencyUnavailableError
 
 SLOT_KEY = "inference_core.slot"
-# The server's own `receive`, which everything around a request wraps.
+# The server's own `receive`, which the wrappers of a request call.
 RECEIVE_KEY = "inference_core.receive"
-# A request that waited this long for its turn is better answered than served: its caller has likely gone.
+# A request that has waited this long is refused, because its client has probably disconnected.
 LONGEST_WAIT_S = 5.0
 
 
 class OverloadedError(DependencyUnavailableError):
-    """More requests than this process can serve; try again in `retry_after_s` seconds."""
+    """Raised if the process cannot serve more requests. Retry after `retry_after_s` seconds."""
 
     code = "overloaded"
     detail = "The service is busy. Try again shortly."
@@ -30,7 +31,7 @@ class OverloadedError(DependencyUnavailableError):
 
 @dataclass(slots=True)
 class Traffic:
-    """Slots for running requests and a bounded queue for them, first come first served."""
+    """The slots of running requests, and a bounded first-in, first-out queue."""
 
     limit: int
     queue_limit: int
@@ -39,7 +40,7 @@ class Traffic:
     waiting: deque[asyncio.Future[None]] = field(default_factory=deque)
 
     def try_enter(self) -> bool:
-        """Take a slot if one is free and nobody waits for it."""
+        """Take a slot if one is free and no request waits for it."""
         if self.active >= self.limit or self.waiting:
             return False
         self.active += 1
@@ -49,7 +50,7 @@ class Traffic:
         """Wait for a slot.
 
         Raises:
-            OverloadedError: at once if too many wait already, or after `LONGEST_WAIT_S`.
+            OverloadedError: Too many requests wait, or this one has waited for `LONGEST_WAIT_S`.
         """
         if len(self.waiting) >= self.queue_limit:
             raise OverloadedError
@@ -68,7 +69,7 @@ class Traffic:
             raise
 
     def leave(self) -> None:
-        """Give a slot back: to whoever has waited longest."""
+        """Pass a slot to the request that has waited longest, or release it."""
         while self.waiting:
             turn = self.waiting.popleft()
             if not turn.done():
@@ -79,20 +80,20 @@ class Traffic:
 
 @dataclass(slots=True)
 class Slot:
-    """One request's slot; given back once, however often that is asked."""
+    """The slot of one request. It is released once, even if `release` is called repeatedly."""
 
     traffic: Traffic
     held: bool = True
 
     def release(self) -> None:
-        """Give it back."""
+        """Release the slot."""
         if self.held:
             self.held = False
             self.traffic.leave()
 
 
 def release_slot(request: Request) -> None:
-    """Give the request's slot back early: it will only wait, or stream, from here on."""
+    """Release the slot of a request early, because it will only wait or stream."""
     slot = request.scope.get(SLOT_KEY)
     if isinstance(slot, Slot):
         slot.release()

@@ -1,1 +1,1 @@
-"""Background work: the Celery application, how messages are sent to it, and what its workers say about themselves."""
+"""Background work: the Celery application, the sender of its messages, and the heartbeat of its workers."""

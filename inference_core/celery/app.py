@@ -1,4 +1,4 @@
-"""Makes Celery applications from the settings: one for the worker, one for the API process that only sends."""
+"""Create Celery applications from the settings: one for workers, and one for API processes, which only send."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from inference_core.settings import Settings
 
 Role = Literal["worker", "client"]
 
-# Packages whose `tasks` module holds task functions.
+# Packages whose `tasks` module contains task functions.
 TASK_PACKAGES = ("inference_core.celery", "inference_core.mail", "inference_core.llm")
 
 
 class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
-    """A Celery application that knows the service's settings, and how far its machine's clock is from Redis' clock.
+    """A Celery application with the settings of the service and the clock skew of its machine.
 
-    `clock_skew_s` is positive where the machine's clock is ahead, and None until it was measured.
+    `clock_skew_s` is positive if the machine's clock is ahead of the clock of Redis, and None until it is measured.
     """
 
     settings: Settings
@@ -36,18 +36,18 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         self.settings = settings
 
     def measure_skew(self, redis_time: Sequence[Any]) -> float:
-        """Compare this machine's clock with an answer to `TIME` (seconds, microseconds) that came just now."""
+        """Compare this machine's clock with a reply to `TIME` (seconds, microseconds) that has just arrived."""
         seconds, microseconds = redis_time
         self.clock_skew_s = time.time() - int(seconds) - int(microseconds) / 1e6
         return self.clock_skew_s
 
     def ask_redis_time(self) -> None:
-        """Measure the skew now; a broker that does not answer leaves it as it was."""
+        """Measure the skew now. It is unchanged if the broker does not respond."""
         with suppress(RedisError), broker_client(self.settings) as redis:
             self.measure_skew(redis.time())
 
     def now(self) -> datetime:
-        """The time by Redis' clock as far as it is known; Celery makes `expires` and `eta` of messages from it."""
+        """Return the time of the clock of Redis, if it is known. Celery computes `expires` and `eta` from it."""
         now: datetime = super().now()
         return now - timedelta(seconds=self.clock_skew_s or 0.0)
 
@@ -65,6 +65,6 @@ def create_celery(settings: Settings, role: Role) -> ServiceCelery:
     if role == "worker":
         app.autodiscover_tasks(TASK_PACKAGES)
     else:
-        # With a result backend every message sent would also subscribe to its result; the API reads results itself.
+        # With a result backend, every sent message would also subscribe to its result. The API reads results itself.
         app.backend_cls = "disabled"
     return app

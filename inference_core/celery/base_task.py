@@ -1,4 +1,4 @@
-"""The base of every task: few tries close together, started once, not at all when cancelled before."""
+"""The base class of tasks: few retries at short intervals, and no start after a cancellation."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ LONGEST_WAIT_S = 2.0
 
 
 class TaskFailedError(Exception):
-    """A task that ended badly for a reason its submitter may read; any other exception's text stays in the logs."""
+    """Raised for a failure whose text is shown to the submitter. The text of any other exception is only logged."""
 
 
 class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
-    """A task of this service; bound ones find the settings as `self.app.settings`."""
+    """A task of this service. Bound tasks have the settings in `self.app.settings`."""
 
     Request = "inference_core.celery.request:Request"
     max_retries = 3
     default_retry_delay = 1
 
     def before_start(self, task_id: str, args: Any, kwargs: Any) -> None:  # noqa: ARG002  # Celery's signature
-        """Ask whether to start at all; runs in the process that would execute the task.
+        """Check whether to start the task, in the process that would run it.
 
         Raises:
-            Ignore: if the task was cancelled, or is a copy of one that was started.
+            Ignore: The task was cancelled, or it is a copy of one that was started.
         """
         request = self.request
         redelivered = bool((request.delivery_info or {}).get("redelivered"))
         settings = self.app.settings
-        # Celery's client, which is connected already, knows no prefix.
+        # Celery's own client is already connected, but does not add the prefix.
         key = settings.key_prefix + task_key(task_id)
         keep_s = settings.celery_result_expires_s
         claim = claim_task(self.backend.client, key, request.retries, redelivered=redelivered, keep_s=keep_s)
@@ -51,26 +51,27 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
             raise Ignore(claim)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-        """As Celery's; the message's headers, which monitors show, do not repeat the arguments.
+        """Send the task as Celery does, but without its arguments in the headers, which monitors show.
 
-        `expires` and `countdown` in seconds become times of day by Redis' clock: so does what `celery beat` sends.
+        `expires` and `countdown` in seconds become absolute times of the clock of Redis. This includes tasks of `celery
+        beat`.
         """
         if options.get("countdown") or isinstance(options.get("expires"), int | float):
             self.app.ask_redis_time()
         return super().apply_async(args, kwargs, **{"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS, **options})
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
-        """As Celery's, but sooner where the broker would take a task that waits so long for a lost one."""
+        """Retry as Celery does, but sooner if the broker would deliver the waiting task again."""
         if countdown is not None:
             countdown = min(countdown, self.app.settings.celery_visibility_timeout_s / 2)
         return super().retry(*args, countdown=countdown, **options)
 
 
 def claim_task(redis: Redis, key: str, retries: int, *, redelivered: bool, keep_s: int) -> Claim:
-    """Whether this delivery of the task is the one to run.
+    """Return whether this delivery of the task is the one to run.
 
-    Waits for a store that does not answer or is full, at most until the task's time limit: there is nothing better to
-    do, and going on would fail a task that was never tried.
+    If Redis does not respond or is full, wait for it, at most until the time limit of the task. Without the wait, the
+    task would fail although it was never tried.
     """
     asker = uuid4().hex
     for wait_s in chain(FIRST_WAITS_S, repeat(LONGEST_WAIT_S)):

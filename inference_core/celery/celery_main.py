@@ -1,4 +1,4 @@
-"""The Celery application a worker serves: `celery -A inference_core.celery.celery_main:celery_app worker`."""
+"""The Celery application for workers: `celery -A inference_core.celery.celery_main:celery_app worker`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 from celery import signals
 
-from inference_core.celery import beacon, dead_letters, logs, pool, shutdown, tracing, transport
+from inference_core.celery import dead_letters, heartbeat, logs, pool, shutdown, tracing, transport
 from inference_core.celery.app import ServiceCelery, create_celery
 from inference_core.llm import ended_tasks
 from inference_core.llm.config.loader import load_llm_config
@@ -15,17 +15,17 @@ from inference_core.settings import SettingsError, load_settings
 
 
 def worker_app() -> ServiceCelery:
-    """The worker's application, from the environment and `.env`; ends the process if those are unusable."""
+    """Return the application for workers, from the environment and `.env`. Exit if the settings are invalid."""
     try:
         app = create_celery(load_settings(), "worker")
-        load_llm_config(app.settings)  # a bad one stops the start, not the first task
+        load_llm_config(app.settings)  # an invalid one must stop the start, not the first task
         tracing.install(app)
     except SettingsError as error:
         sys.exit(str(error))
     pool.install(app)
     logs.install(app)
     transport.install()
-    beacon.install(app)
+    heartbeat.install(app)
     shutdown.install(app)
     dead_letters.install(app)
     ended_tasks.install(app)

@@ -1,4 +1,4 @@
-"""The configuration of the Celery applications, by Celery's own names; a pure function of the settings."""
+"""The configuration of the Celery applications, a pure function of the settings."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ from inference_core.celery.schedule import beat_schedule
 from inference_core.redis.address import RedisAddress
 from inference_core.settings import Settings
 
-# A worker that drops its broker connection at every hiccup would run its tasks twice, so it is more patient
-# than a request is.
+# A worker that drops its broker connection runs its tasks again, so its timeouts are longer than those of a request.
 WORKER_SOCKET_TIMEOUT_S = 10.0
 SOFT_LIMIT_SHARE = 0.9
 
 
 def celery_config(settings: Settings, *, is_worker: bool) -> dict[str, Any]:
-    """The whole configuration; a worker and a sending client differ in their patience with the broker."""
+    """Return the configuration. Workers have longer broker timeouts than clients that only send."""
     return {
         "broker_url": RedisAddress.parse(settings.broker_url).celery_url,
         "result_backend": RedisAddress.parse(settings.result_backend).celery_url,
@@ -48,11 +47,11 @@ def _serialization() -> Mapping[str, Any]:
 
 def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
     socket_timeout_s = WORKER_SOCKET_TIMEOUT_S if is_worker else settings.redis_timeout_s
-    # kombu waits for ever for a broker unless the transport's own options bound it, whatever the publisher's
-    # retry policy says; a worker may wait, a request may not.
+    # Without these transport options, kombu waits endlessly for a broker, even with a retry policy. A worker can wait,
+    # but a request cannot.
     bounds = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
     return {
-        # A broker that refuses to write (a full disk, a replica after a failover) is away like any other.
+        # A broker that refuses writes (a full disk, a replica after a failover) counts as unavailable.
         "broker_channel_error_retry": is_worker,
         "broker_connection_timeout": settings.redis_connect_timeout_s,
         "broker_connection_retry_on_startup": True,
@@ -63,13 +62,13 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
             "socket_timeout": socket_timeout_s,
             "socket_keepalive": True,
             "visibility_timeout": settings.celery_visibility_timeout_s,
-            # Look for messages of dead workers at every tenth second, not every tenth time of those.
+            # Check for messages of crashed workers every ten seconds, instead of at every tenth such check.
             "unacked_restore_throttle": 1,
             **({} if is_worker else bounds),
         },
         "redis_socket_connect_timeout": settings.redis_connect_timeout_s,
         "redis_socket_timeout": socket_timeout_s,
-        # Celery hands it to a local socket too, which knows no such thing.
+        # Celery also passes this option to a local socket, which does not support it.
         "redis_socket_keepalive": not RedisAddress.parse(settings.result_backend).path,
         "task_publish_retry": True,
         "task_publish_retry_policy": bounds,
@@ -84,14 +83,14 @@ def _delivery(settings: Settings) -> Mapping[str, Any]:
         "task_routes": task_routes(dedicated=settings.use_dedicated_queues),
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
-        # A task whose process dies is sent again with its retry count raised: one that always kills its process
-        # ends as failed after `max_retries` instead of circling for ever.
+        # A task whose process crashes is sent again with an increased retry count, so a task that always crashes fails
+        # after `max_retries`.
         "task_retry_on_worker_lost": True,
         "worker_deduplicate_successful_tasks": True,
         "worker_prefetch_multiplier": 1,
         "task_time_limit": limit_s,
         "task_soft_time_limit": limit_s * SOFT_LIMIT_SHARE,
-        # The start is noted in the task's own hash, in the step that decides whether it starts.
+        # The start is recorded in the hash of the task, by the script that decides whether it starts.
         "task_track_started": False,
     }
 
@@ -99,8 +98,8 @@ def _delivery(settings: Settings) -> Mapping[str, Any]:
 def _results(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
     return {
         "result_expires": settings.celery_result_expires_s,
-        # A worker waits with a result until the store takes it, at most until the task's time limit: given up it would
-        # make a failure of a task that has done its work.
+        # A worker keeps a result until the store accepts it, at most until the task's time limit. Otherwise a finished
+        # task would count as failed.
         "result_backend_always_retry": is_worker,
         "result_backend_max_retries": math.inf if is_worker else 0,
         "result_backend_transport_options": {

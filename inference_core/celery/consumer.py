@@ -1,4 +1,7 @@
-"""The worker's consumer: what is no task of this service goes to the dead letter queue, and the worker goes on."""
+"""The consumer of a worker.
+
+Messages that are not tasks of this service go to the dead letter queue, and the worker continues.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
-    """Celery's consumer, which no message can end."""
+    """Celery's consumer, which continues after any message."""
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Any], None]:
-        """What is called with each message of a queue."""
+        """Return the callback for the messages of a queue."""
         handle = super().create_task_handler(*args, **options)
 
         def on_message(message: Any) -> None:
@@ -30,7 +33,7 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
             try:
                 handle(message)
             except (RedisError, OSError):
-                raise  # the broker's, not the message's
+                raise  # an error of the broker, not of the message
             except Exception as error:
                 log.exception("a message could not be processed")
                 self.set_aside(message, f"Celery cannot process it: {type(error).__name__}")
@@ -45,12 +48,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
         message.reject_log_error(log, self.connection_errors)
 
     def on_unknown_message(self, body: Any, message: Any) -> None:
-        """Celery found no task in it."""
+        """Handle a message without a task."""
         del body
         self.set_aside(message, "not a task")
 
     def on_unknown_task(self, body: Any, message: Any, exc: BaseException) -> None:
-        """This worker knows no task of that name: its submitter is told that it failed."""
+        """Handle a task with an unknown name. Its submitter gets a failure."""
         keep_dead_letter(
             self.app.settings,
             "no task of this name",
@@ -61,12 +64,12 @@ class Consumer(CeleryConsumer):  # type: ignore[misc]  # Celery ships no types
         super().on_unknown_task(body, message, exc)
 
     def on_invalid_task(self, body: Any, message: Any, exc: BaseException) -> None:
-        """Celery found a part of it of another form than it expects."""
+        """Handle a message with a part of an unexpected form."""
         del body
         self.set_aside(message, f"Celery cannot process it: {type(exc).__name__}")
 
     def on_decode_error(self, message: Any, exc: BaseException) -> None:
-        """The body cannot be read, or is of a kind that is not accepted."""
+        """Handle a body that cannot be read or whose type is not accepted."""
         self.set_aside(message, f"the body cannot be read: {type(exc).__name__}")
 
 

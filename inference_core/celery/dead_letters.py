@@ -1,4 +1,4 @@
-"""The dead letter queue: what no worker can do is put into a bounded list, where a person can look at it."""
+"""The dead letter queue: a bounded list of tasks and messages that no worker can process."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Enough to see a pattern, bounded so that a bad day does not fill the broker: 16 MB at most.
+# Enough entries to see a pattern. At most 16 MB, so that the list does not fill the broker.
 KEEP = 1000
 KEEP_CHARACTERS = 16_000
 
 
 def keep_dead_letter(settings: Settings, reason: str, **details: Any) -> None:
-    """Put an entry at the head of the list; of a long one the beginning of its text is kept.
+    """Add an entry at the head of the list. Only the beginning of a long text is kept.
 
-    A broker that does not take it costs the entry, not the worker.
+    If the broker does not accept it, the entry is lost, but the worker continues.
     """
     entry = {"reason": reason, "at": datetime.now(UTC).isoformat(), **details}
     text = json.dumps(entry, default=str)
@@ -41,7 +41,7 @@ def keep_dead_letter(settings: Settings, reason: str, **details: Any) -> None:
 
 
 def install(app: ServiceCelery) -> None:
-    """Keep, in the worker's main process, each task whose last try lost its process."""
+    """In the main process of the worker, add each task whose last try crashed its process."""
 
     def keep(sender: Any, task_id: str, exception: BaseException, args: Any, kwargs: Any, **_: Any) -> None:
         if isinstance(exception, WorkerLostError):

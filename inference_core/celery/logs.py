@@ -1,4 +1,4 @@
-"""A worker's log lines in the service's own format, each with its task's id and those of the request that sent it."""
+"""The log lines of workers in the format of the service, with the ids of the task and of the request that sent it."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from inference_core.logging import (
     trace_id_var,
 )
 
-# Message headers, and the log's names for what they say.
+# Message headers and their names in the log.
 CARRIED = {"request_id": request_id_var, "trace_id": trace_id_var}
 
 
 def id_headers() -> dict[str, str]:
-    """The headers of a message that is sent now: the ids of the request that is being served."""
+    """Return the headers of a message that is sent now: the ids of the current request."""
     return {name: value for name, variable in CARRIED.items() if (value := variable.get())}
 
 
 def install(app: ServiceCelery) -> None:
-    """Style what Celery sets up itself, by its own options (`--loglevel`, `--logfile`)."""
+    """Set the format of the handlers that Celery configures with its options (`--loglevel`, `--logfile`)."""
     configure_structlog()
 
     def restyle(logger: logging.Logger, logfile: object, **_: Any) -> None:
-        # Nobody looks at a file in colours.
+        # A file needs no colours.
         as_json = logs_are_json(app.settings) or (app.settings.log_format == "auto" and logfile is not None)
         for handler in logger.handlers:
             handler.setFormatter(log_formatter(as_json=as_json))

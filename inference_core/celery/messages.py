@@ -40,13 +40,13 @@ Moment = Annotated[StrictStr, Field(max_length=40)]
 
 
 class _Part(BaseModel):
-    """A part of a message; what is not named here is left to whoever reads it."""
+    """A part of a message. Other keys are not checked."""
 
     model_config = ConfigDict(extra="ignore")
 
 
 class DeliveryInfo(_Part):
-    """Where a message was sent, to which it is given back."""
+    """The destination of a message, to which it can be returned."""
 
     exchange: Text
     routing_key: Text
@@ -54,7 +54,7 @@ class DeliveryInfo(_Part):
 
 
 class Properties(_Part):
-    """The transport's own part."""
+    """The part of the transport."""
 
     delivery_tag: Name
     delivery_info: DeliveryInfo
@@ -65,7 +65,7 @@ class Properties(_Part):
 
 
 class Envelope(_Part):
-    """A message as it lies in a queue. A compressed one is refused: unpacked it may be of any size."""
+    """A message in a queue. A compressed one is refused, because its uncompressed size is not bounded."""
 
     body: StrictStr
     content_type: Annotated[Text, Field(alias="content-type")]
@@ -83,12 +83,12 @@ class Envelope(_Part):
     @model_validator(mode="after")
     def _body_can_be_decoded(self) -> Self:
         if self.properties.body_encoding == "base64":
-            b64decode(self.body)  # as kombu does; binascii's error is a ValueError
+            b64decode(self.body)  # as in kombu; binascii.Error is a ValueError
         return self
 
 
 class Signature(_Part):
-    """A task to be sent after this one."""
+    """A task that is sent after this one."""
 
     task: TaskName
     args: list[JsonValue] = []
@@ -97,7 +97,7 @@ class Signature(_Part):
 
 
 class Embedded(_Part):
-    """What follows a task; the service uses none of it itself."""
+    """The tasks that follow a task. The service itself uses none."""
 
     callbacks: list[Signature] | None = None
     errbacks: list[Signature] | None = None
@@ -106,7 +106,7 @@ class Embedded(_Part):
 
 
 class TaskHeaders(_Part):
-    """The headers of a task, as Celery's message protocol 2 has them."""
+    """The headers of a task in Celery's message protocol 2."""
 
     task: TaskName
     id: Name
@@ -136,14 +136,14 @@ class TaskHeaders(_Part):
 
 
 class TaskMessage(_Part):
-    """Headers and decoded body together."""
+    """The headers and the decoded body."""
 
     headers: TaskHeaders
     body: tuple[list[JsonValue], dict[str, JsonValue], Embedded | None]
 
 
 def envelope_problem(raw: bytes) -> str | None:
-    """Why `raw`, as it lay in a queue, is no message at all; None if it is one."""
+    """Return why `raw`, an item of a queue, is not a message. None if it is one."""
     if len(raw) > LARGEST_BYTES:
         return f"larger than {LARGEST_BYTES} bytes"
     try:
@@ -174,7 +174,7 @@ def task_problem(headers: Mapping[str, Any], content_type: str, body: str | byte
 
 
 def carrier(raw: bytes, queue: str, problem: str) -> bytes:
-    """A well-formed message that carries the beginning of one that is not, so that it can be acknowledged."""
+    """Return a well-formed message with the beginning of a malformed one, so that it can be acknowledged."""
     message = {
         "body": b64encode(raw[:LONGEST_UNREADABLE]).decode(),
         "content-type": UNREADABLE,
@@ -211,7 +211,7 @@ def _moment_problem(headers: Mapping[str, Any]) -> str | None:
 
 
 def _is_deep(value: Any) -> bool:
-    """Whether `value` is nested too deeply for those who read it by recursion."""
+    """Return whether `value` is nested too deeply for recursive readers."""
     level = [value]
     for _ in range(DEEPEST):
         level = [

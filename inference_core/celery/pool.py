@@ -1,4 +1,4 @@
-"""Which worker pools keep the service's promises: Celery's own processes, and no other."""
+"""The supported worker pool: Celery's `prefork`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inference_core.celery.app import ServiceCelery
 
 
 def install(app: ServiceCelery) -> None:
-    """End the start of a worker whose pool cannot stop a task at its time limit or survive one that crashes."""
+    """Refuse to start a worker whose pool cannot stop a task at its time limit or contain its crash."""
 
     def check(options: dict[str, Any], **_: Any) -> None:
         wanted = options.get("pool") or options.get("pool_cls") or app.conf.worker_pool

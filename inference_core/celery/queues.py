@@ -1,4 +1,4 @@
-"""The queues of the service and which task goes to which; pure data and one pure function."""
+"""The queues of the service, and the routing of tasks to them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ MAIL_QUEUE = "mail"
 LLM_QUEUE = "llm_tasks"
 ALL_QUEUES = (DEFAULT_QUEUE, MAIL_QUEUE, LLM_QUEUE)
 
-# Task name prefixes with a queue of their own; everything else goes to the default queue.
+# Prefixes of task names with a separate queue. All other tasks go to the default queue.
 DEDICATED = {"mail.": MAIL_QUEUE, "llm.": LLM_QUEUE}
 
 
 def task_routes(*, dedicated: bool) -> dict[str, dict[str, str]]:
-    """Which task goes to which queue, in the form of Celery's `task_routes`.
+    """Return the queues of tasks in the form of Celery's `task_routes`.
 
-    Without `dedicated` queues everything goes to the default one, so that a single worker that consumes
-    only `default` does all the work of a development service.
+    Without `dedicated` queues, all tasks go to the default queue, so that a single worker can run all tasks in
+    development.
     """
     if not dedicated:
         return {}

@@ -1,4 +1,7 @@
-"""A task that a worker holds: its arguments, which are personal, are not shown, and its times are by Redis' clock."""
+"""A task that a worker holds.
+
+Its arguments are not shown, because they can be personal. Its times use the clock of Redis.
+"""
 
 from __future__ import annotations
 
@@ -13,34 +16,34 @@ KEYWORDS = "{...}"
 
 
 class Request(CeleryRequest):  # type: ignore[misc]  # Celery ships no types
-    """Celery's request, whose arguments no event, log line or answer to `celery inspect` shows."""
+    """Celery's request without arguments in events, log lines and replies to `celery inspect`."""
 
     @property
     def argsrepr(self) -> str:
-        """What events and logs say of the arguments."""
+        """Return the text of the arguments in events and logs."""
         return ARGUMENTS
 
     @property
     def kwargsrepr(self) -> str:
-        """What events and logs say of the keyword arguments."""
+        """Return the text of the keyword arguments in events and logs."""
         return KEYWORDS
 
     @property
     def eta(self) -> datetime | None:
-        """When to start the task, by this machine's clock; the message says it by Redis' clock."""
+        """Return the start time of the task by this machine's clock. The message contains it by the clock of Redis."""
         if self._eta is None:
             return None
         eta: datetime = self._eta + timedelta(seconds=self._app.clock_skew_s or 0.0)
         return eta
 
     def maybe_expire(self) -> bool:
-        """Whether the task must not start any more, by Redis' clock whatever this machine's clock says."""
+        """Return whether the task has expired, by the clock of Redis."""
         if self.expires is None or self._app.now() <= self.expires:
             return False
         state.revoked.add(self.id)
         return True
 
     def info(self, safe: bool = False) -> dict[str, Any]:
-        """What remote control is told."""
+        """Return the description for remote control."""
         info: dict[str, Any] = super().info(safe=safe)
         return info | {"args": ARGUMENTS, "kwargs": KEYWORDS}

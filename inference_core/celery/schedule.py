@@ -1,4 +1,4 @@
-"""What `celery beat` sends and when."""
+"""The schedule of `celery beat`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ SEND_DUE_MAIL_EVERY_S = 60.0
 
 
 def beat_schedule(purge_every_s: float) -> dict[str, dict[str, Any]]:
-    """The schedule in Celery's form; a run that found no worker in time expires, the next one does its work."""
+    """Return the schedule in Celery's form.
+
+    A task that no worker starts in time expires, and the next one does its work.
+    """
     return {
         "purge-expired": {
             "task": PURGE_EXPIRED,

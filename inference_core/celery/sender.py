@@ -1,4 +1,4 @@
-"""Sends tasks from the API: Celery publishes in a few threads of its own, the event loop only waits, and not long."""
+"""Send tasks from the API. Celery publishes in separate threads, and the event loop waits for a bounded time."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ log = get_logger(__name__)
 
 PUBLISHER_THREADS = 4
 PUBLISH_TIMEOUT_S = 1.5
-# Beyond this many messages waiting for a thread the broker is not keeping up, and saying so at once is better.
+# With more messages waiting for a thread, the broker is too slow, and an immediate error is better.
 MAX_WAITING = 200
 
 
 class BrokerUnavailableError(DependencyUnavailableError):
-    """The task queue does not take messages at the moment; try again in `retry_after_s` seconds."""
+    """Raised if the task queue is not available. Retry after `retry_after_s` seconds."""
 
     code = "broker_unavailable"
     detail = "The task queue is not available. Try again shortly."
 
 
 class QueueFullError(BrokerUnavailableError):
-    """So many messages wait in the task queue already that no more of this kind are added."""
+    """Raised if too many messages wait in the task queue."""
 
     code = "queue_full"
     retry_after_s = 30
@@ -46,7 +46,7 @@ class QueueFullError(BrokerUnavailableError):
 
 @dataclass(slots=True)
 class TaskSender:
-    """Publishes tasks without blocking the event loop."""
+    """A publisher of tasks that does not block the event loop."""
 
     celery: ServiceCelery
     executor: ThreadPoolExecutor
@@ -55,7 +55,7 @@ class TaskSender:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[TaskSender]:
-        """Make the sender (which connects on first use); its threads and connections end with it."""
+        """Create the sender, which connects on first use. Its threads and connections end with the context."""
         executor = ThreadPoolExecutor(PUBLISHER_THREADS, thread_name_prefix="publish")
         celery = create_celery(settings, "client")
         try:
@@ -99,10 +99,10 @@ class TaskSender:
         return task_id
 
     async def stop(self, task_id: str) -> None:
-        """Tell the workers to stop a task that one of them is running; whether one does shows in its result.
+        """Tell the workers to stop a running task. Its result shows whether one has stopped it.
 
         Raises:
-            BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
+            BrokerUnavailableError: The broker did not accept the message within `PUBLISH_TIMEOUT_S`.
         """
         await self._in_thread(
             lambda: self.celery.control.revoke(task_id, terminate=True, signal="SIGTERM", reply=False),
@@ -132,6 +132,6 @@ class TaskSender:
             raise QueueFullError
 
     def _publish(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
-        # The arguments stay out of the message's headers, which workers log and monitors show.
+        # The headers, which workers log and monitors show, must not contain the arguments.
         hidden = {"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS}
         self.celery.send_task(name, args, kwargs, ignore_result=False, **hidden, **options)

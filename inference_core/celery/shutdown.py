@@ -17,14 +17,14 @@ from inference_core.celery.app import ServiceCelery
 
 
 def install(app: ServiceCelery) -> None:
-    """Follow a warm shutdown with a cold one when the time for finishing is over."""
+    """Start a cold shutdown when the time of the warm shutdown is over."""
 
     def limit(how: str, **_: Any) -> None:
         if how != "Warm":
             return
 
         def give_back() -> None:
-            app.conf.worker_soft_shutdown_timeout = 0  # it has passed already
+            app.conf.worker_soft_shutdown_timeout = 0  # it has already passed
             os.kill(os.getpid(), signal.SIGQUIT)
 
         timer = threading.Timer(app.settings.celery_soft_shutdown_s, give_back)

@@ -37,10 +37,10 @@ return 'cancelled'
 
 
 def task_key(task_id: str) -> str:
-    """The key of a task's hash."""
+    """Return the key of a task's hash."""
     return f"task:{task_id}"
 
 
 def result_key(task_id: str) -> str:
-    """The key under which Celery's Redis backend keeps a task's result."""
+    """Return the key of a task's result in Celery's Redis backend."""
     return f"celery-task-meta-{task_id}"

@@ -1,4 +1,4 @@
-"""The service's own small tasks: maintenance that runs by the clock."""
+"""Scheduled maintenance tasks of the service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAIL_GIVEN_UP_AFTER = timedelta(days=1)
 
 @shared_task(name=PURGE_EXPIRED, bind=True)  # type: ignore[untyped-decorator]  # Celery ships no types
 def purge_expired(self: ServiceTask) -> dict[str, int]:
-    """Delete what has outlived its use; running it twice does no harm. Gives how many of each kind went."""
+    """Delete expired data. It is idempotent. Return the number of deleted rows of each kind."""
     settings = self.app.settings
     database_rows = asyncio.run(purge_database(settings))
     outbox_mails = purge_outbox(settings.mail_outbox_dir, older_than_s=settings.mail_outbox_keep_days * DAY_S)
@@ -36,9 +36,11 @@ def purge_expired(self: ServiceTask) -> dict[str, int]:
 
 
 async def purge_database(settings: Settings) -> int:
-    """Delete what has expired of mailed tokens, ended sessions and unconfirmed accounts, and old charges and mails.
+    """Delete expired mailed tokens, ended sessions, unconfirmed accounts, and old charges and mails.
 
-    Gives how many rows. Redis expires its own.
+    Return the numbers of rows.
+
+    Redis expires its own data.
     """
     async with RedisClient.open(settings) as redis:
         now = await Clock(redis.client).now()
@@ -50,10 +52,7 @@ async def purge_database(settings: Settings) -> int:
 
 
 def purge_outbox(folder: Path, *, older_than_s: float) -> int:
-    """Delete the mails of the development outbox that are older than that; gives how many.
-
-    What is no mail, or cannot be deleted, stays.
-    """
+    """Delete older mails of the development outbox. Return their number. Other files are kept."""
     if not folder.is_dir():
         return 0
     limit = time.time() - older_than_s

@@ -1,4 +1,4 @@
-"""Carries a trace through the queue: a task's span continues the trace of the request that sent it."""
+"""Propagate traces through the queue. The span of a task continues the trace of the request that sent it."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from inference_core.telemetry.reporting import configure_reporting, flush_report
 
 
 def trace_headers() -> dict[str, str]:
-    """The headers of a message that is sent now; none outside of a trace."""
+    """Return the headers of a message that is sent now. Empty outside of a trace."""
     carrier: dict[str, str] = {}
     propagate.inject(carrier)
     return carrier
 
 
 def install(app: ServiceCelery) -> None:
-    """Report errors and traces of the application's workers where the settings say so.
+    """Report errors and traces of the workers, if the settings enable this.
 
     Raises:
-        SettingsError: if something is configured whose packages are not installed.
+        SettingsError: A package that the settings need is not installed.
     """
     if configure_reporting(app.settings):
         _trace_tasks()

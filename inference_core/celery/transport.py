@@ -1,6 +1,6 @@
-"""kombu's Redis transport, for a Redis that is full and for queues that hold what is no message.
+"""The Redis transport of kombu, extended for a full Redis and for malformed messages in queues.
 
-A Redis that is full still hands out messages, but takes no note of who has them.
+A full Redis still delivers messages, but cannot record which worker has them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ log = logging.getLogger(__name__)
 
 
 class Broadcasts(redis.PrefixedRedisPubSub):
-    """A subscription that gives the transport well-formed messages only."""
+    """A subscription that returns only well-formed messages to the transport."""
 
     def parse_response(self, *args: Any, **options: Any) -> Any:
-        """Read what came; a broadcast that is no message comes without its data, which the transport passes over."""
+        """Read a reply. A malformed broadcast is returned without its data, and the transport skips it."""
         answer = super().parse_response(*args, **options)  # type: ignore[no-untyped-call]
         if answer and answer[0] in (b"message", b"pmessage") and (problem := envelope_problem(answer[-1])):
             log.warning("a broadcast cannot be read: %s", problem)
@@ -30,14 +30,14 @@ class Broadcasts(redis.PrefixedRedisPubSub):
 
 
 class Client(redis.PrefixedStrictRedis):
-    """A client that gives the transport well-formed messages only."""
+    """A client that returns only well-formed messages to the transport."""
 
     def pubsub(self, **options: Any) -> Broadcasts:
-        """A subscription."""
+        """Return a subscription."""
         return Broadcasts(self.connection_pool, global_keyprefix=self.global_keyprefix, **options)  # type: ignore[no-untyped-call]
 
     def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
-        """Read an answer; what was popped from a queue and is no message comes inside of one."""
+        """Read a reply. A malformed message of a queue is returned inside a well-formed one."""
         answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
         if command_name != "BRPOP" or not answer:
             return answer
@@ -48,10 +48,13 @@ class Client(redis.PrefixedStrictRedis):
 
 
 class QoS(redis.QoS):
-    """Keeps a message that Redis has handed out in mind alone where Redis cannot note it; dropped it would be lost."""
+    """A set of delivered messages that keeps a message only in memory if Redis cannot record it.
+
+    Otherwise it would be lost.
+    """
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Note that this worker has the message."""
+        """Record that this worker has the message."""
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
         except ResponseError as error:
@@ -59,7 +62,7 @@ class QoS(redis.QoS):
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
-        """Give a message back to its queue; a note of one that cannot be read is removed."""
+        """Return a message to its queue. The record of a message that cannot be read is removed."""
         try:
             super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
@@ -68,7 +71,7 @@ class QoS(redis.QoS):
 
 
 class Channel(redis.Channel):
-    """A channel whose messages no refusal of Redis loses, and which no message ends."""
+    """A channel that loses no message if Redis refuses writes, and that continues after malformed messages."""
 
     QoS = QoS
 
@@ -77,7 +80,7 @@ class Channel(redis.Channel):
         return partial(Client, global_keyprefix=self.global_keyprefix)
 
     def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
-        """Hand a broadcast, such as a command of `celery control`, to its reader."""
+        """Deliver a broadcast, such as a command of `celery control`."""
         try:
             return bool(super()._deliver_fanout_message(message, exchange))  # type: ignore[no-untyped-call]
         except (RedisError, OSError):
@@ -94,6 +97,6 @@ class Transport(redis.Transport):
 
 
 def install() -> None:
-    """Have this process use it for `redis://` and `rediss://`."""
+    """Use this transport for `redis://` and `rediss://` in this process."""
     for scheme in ("redis", "rediss"):
         TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

@@ -1,6 +1,6 @@
-"""How workers say that they live: each writes one field of a Redis hash every second, stamped by Redis' own clock.
+"""The heartbeats of workers: each worker writes one field of a Redis hash every second, with the time of Redis.
 
-The clock is the server's, so the age of an entry means the same to every reader whatever the time on its machine.
+The clock of the server makes the age of an entry the same for every reader.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ return now
 
 
 class TaskEntry(TypedDict):
-    """A task in a worker's hands. Its arguments stay out: they may be personal, and anybody may ask."""
+    """A task that a worker holds, without its arguments, because they can be personal."""
 
     id: str
     name: str
@@ -35,7 +35,7 @@ class TaskEntry(TypedDict):
 
 
 class WorkerReport(TypedDict):
-    """What a worker writes about itself."""
+    """The state that a worker reports."""
 
     phase: WorkerPhase
     queues: list[str]
@@ -47,7 +47,7 @@ class WorkerReport(TypedDict):
 
 
 def encode_report(report: WorkerReport) -> str:
-    """The report as the script takes it."""
+    """Return the report in the form for the script."""
     return json.dumps(report, separators=(",", ":"), default=str)
 
 

@@ -1,1 +1,1 @@
-"""Health: what the service's parts are doing, from probes that run beside the requests."""
+"""Health: the state of the service's parts, from background probes."""

@@ -1,4 +1,4 @@
-"""The state of the service's parts, and the pure rule that makes one word of them."""
+"""The states of the service's parts, and the pure rule that derives the overall status."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Overall = Literal["healthy", "degraded", "unhealthy"]
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One part: its state, when that was seen, and one sentence where it is not well."""
+    """One part: its status, the time of the probe, and a sentence if it is not healthy."""
 
     status: Status
     checked_at: datetime
@@ -21,7 +21,7 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """All parts, by the names of the contract."""
+    """All parts by their names in the API."""
 
     database: Component
     application: Component
@@ -31,9 +31,9 @@ class Components:
 
 
 def overall(components: Components) -> Overall:
-    """The service as a whole: without its database it serves nothing, without another part less.
+    """Return the overall status: unhealthy without the database, degraded without another part.
 
-    A part that is not configured is not missed.
+    Parts that are not configured are ignored.
     """
     if components.database.status == "unhealthy":
         return "unhealthy"

@@ -1,4 +1,4 @@
-"""Asks the database for a sign of life over a connection of its own, so that a full pool does not look like a death."""
+"""Probe the database over a separate connection, so that an exhausted pool does not look like an outage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROBE_TIMEOUT_S = 1.0
 
 
 class DatabaseDownError(DependencyUnavailableError):
-    """The database does not answer in time; try again in `retry_after_s` seconds."""
+    """Raised if the database does not respond in time. Retry after `retry_after_s` seconds."""
 
     code = "database_unavailable"
     detail = "The database is not available. Try again shortly."
@@ -26,7 +26,7 @@ class DatabaseDownError(DependencyUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One sign of life."""
+    """The result of one round trip."""
 
     dialect: str
     server_version: str
@@ -35,10 +35,10 @@ class Answer:
 
 @dataclass(slots=True)
 class DatabaseProbe:
-    """One connection, made anew after every failure. Who asks while it is busy asks together with the others then.
+    """One connection, which is opened again after every failure.
 
-    Each question is a round trip of its own; what those of one moment share is the way to the driver, which for SQLite
-    is a hand-over to a thread and costs several times the round trip.
+    Fast path: requests that arrive during a probe share the next one. Each still has its own round trip; they share the
+    way to the driver, which for SQLite is a switch to a thread and costs several round trips.
     """
 
     database_url: str
@@ -52,7 +52,7 @@ class DatabaseProbe:
     @classmethod
     @asynccontextmanager
     async def open(cls, database_url: str) -> AsyncIterator[DatabaseProbe]:
-        """Make the probe, which connects when first asked, and close its connection at the end."""
+        """Create the probe, which connects on first use. Close its connection at the end."""
         probe = cls(database_url, make_url(database_url).get_backend_name())
         try:
             yield probe
@@ -65,10 +65,10 @@ class DatabaseProbe:
                 await asyncio.wait(probe.closing, timeout=probe.timeout_s)
 
     async def ask(self) -> Answer:
-        """One real round trip.
+        """Make one round trip.
 
         Raises:
-            DatabaseDownError: within `timeout_s`.
+            DatabaseDownError: The database did not respond within `timeout_s`.
         """
         turn: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
@@ -90,7 +90,7 @@ class DatabaseProbe:
                 _fail(turns)
                 raise
             except Exception as error:  # noqa: BLE001  # each driver has a family of errors of its own
-                # What arrives next on this connection would answer the wrong question.
+                # The next data on this connection would belong to an earlier query.
                 self.drop()
                 _fail(turns, error)
 
@@ -102,7 +102,7 @@ class DatabaseProbe:
                 turn.set_result(Answer(self.dialect, line.server_version, round(round_trip_s * 1000, 3)))
 
     def drop(self) -> None:
-        """Close the connection, if any; the next question opens another."""
+        """Close the connection, if any. The next probe opens a new one."""
         line, self.line = self.line, None
         if line is not None and (closing := line.cut()) is not None:
             self.closing.add(closing)

@@ -1,6 +1,6 @@
-"""The smallest conversation with each database: connect, ask for a sign of life, cut the line.
+"""Minimal access to each database driver: connect, make a round trip, close.
 
-Below SQLAlchemy, because a pooled connection closes politely, which a hung server turns into a wait.
+This bypasses SQLAlchemy, whose pooled connections close cleanly and would wait for a server that hangs.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Line(Protocol):
 
     @property
     def server_version(self) -> str:
-        """As the server tells it."""
+        """The version of the server."""
 
     def ask(self, times: int) -> AsyncGenerator[float]:
-        """So many round trips, one after the other: the seconds each took. Raises whatever the driver raises."""
+        """Make consecutive round trips and return their durations in seconds. Raises the errors of the driver."""
 
     def cut(self) -> asyncio.Future[Any] | None:
-        """Close without waiting for the other side; what must still be waited for before the loop ends, if anything."""
+        """Close without waiting for the server. Return an awaitable that must finish before the loop ends, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class SqliteLine:
             yield round_trip_s
 
     def cut(self) -> asyncio.Future[Any] | None:
-        """Let the driver's thread close the file; it tells the event loop when it has."""
+        """Close the file in the thread of the driver, which notifies the event loop."""
         return self.driver.stop()
 
 
@@ -69,7 +69,7 @@ class PostgresqlLine:
     server_version: str
 
     async def ask(self, times: int) -> AsyncGenerator[float]:
-        """One query each."""
+        """Make each round trip with a query."""
         for _ in range(times):
             start_s = time.perf_counter()
             await self.driver.fetchval("SELECT 1")
@@ -88,7 +88,7 @@ class MysqlLine:
     server_version: str
 
     async def ask(self, times: int) -> AsyncGenerator[float]:
-        """One protocol ping each."""
+        """Make each round trip with a ping of the protocol."""
         for _ in range(times):
             start_s = time.perf_counter()
             await self.driver.ping(reconnect=False)
@@ -100,7 +100,7 @@ class MysqlLine:
 
 
 async def connect(database_url: str) -> Line:
-    """Open a line to the database of that URL; raises whatever its driver raises."""
+    """Connect to the database of the URL. Raises the errors of its driver."""
     url = make_url(database_url)
     backend = url.get_backend_name()
     if backend == "postgresql":
@@ -114,7 +114,7 @@ async def connect(database_url: str) -> Line:
 
 
 async def _connect_sqlite(database: str | None) -> Line:
-    # Read and write but never create: a missing file is a missing database.
+    # Open for reading and writing, but do not create the file, because a missing file is a missing database.
     opening = aiosqlite.connect(f"file:{quote(database or '')}?mode=rw", isolation_level=None, uri=True)
     opening._thread.daemon = True  # noqa: SLF001  # a hung disk must not keep the process from ending
     return SqliteLine(await opening)

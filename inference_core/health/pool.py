@@ -8,7 +8,7 @@ from sqlalchemy.pool import Pool, QueuePool
 
 
 class PoolNumbers(TypedDict):
-    """Connections a pool keeps, lends at this moment, and has made beyond its size; null where it has no limit."""
+    """The idle, used and overflow connections of a pool. A number is null if the pool has no limit."""
 
     pool_size: int | None
     checked_out: int | None
@@ -16,7 +16,7 @@ class PoolNumbers(TypedDict):
 
 
 def pool_numbers(pool: Pool) -> PoolNumbers:
-    """The numbers of `pool`; the overflow counts from zero."""
+    """Return the numbers of `pool`. The overflow starts at zero."""
     if not isinstance(pool, QueuePool):
         return PoolNumbers(pool_size=None, checked_out=None, overflow=None)
     return PoolNumbers(pool_size=pool.size(), checked_out=pool.checkedout(), overflow=max(0, pool.overflow()))

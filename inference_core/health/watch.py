@@ -1,4 +1,4 @@
-"""Probes the service's parts in the background, so that no health answer ever waits for a slow one."""
+"""Background probes of the service's parts. Health routes therefore never wait for a slow part."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from inference_core.traffic import Traffic
 log = get_logger(__name__)
 
 PROBE_EVERY_S = 0.4
-# A policy is changed by hand, and rarely.
+# Policies change rarely.
 EVICTION_EVERY_S = 10.0
 
 
@@ -39,7 +39,7 @@ def _unseen() -> Component:
 
 @dataclass(slots=True)
 class HealthWatch:
-    """Keeps the last state of each part; reading it never waits."""
+    """The latest state of each part. Reading it never waits."""
 
     probe: DatabaseProbe
     redis_client: RedisClient
@@ -62,7 +62,7 @@ class HealthWatch:
         traffic: Traffic,
         ask_llm: Callable[[], Component],
     ) -> AsyncIterator[HealthWatch]:
-        """Look once at everything, then again and again until the context ends."""
+        """Probe all parts once, then repeatedly until the context ends."""
         async with DatabaseProbe.open(settings.database_url) as probe:
             eviction = EvictionWatch.of(settings, redis=redis.client, broker=workers.redis, results=workers.results)
             watch = cls(probe, redis, workers, traffic, ask_llm, eviction)
@@ -77,7 +77,7 @@ class HealthWatch:
                 yield watch
 
     async def look_at_database(self) -> None:
-        """Ask the database once."""
+        """Probe the database once."""
         try:
             await self.probe.ask()
         except DatabaseDownError as error:
@@ -86,7 +86,7 @@ class HealthWatch:
             self._note("database", "healthy")
 
     async def look_at_redis(self) -> None:
-        """Ask Redis once."""
+        """Probe Redis once."""
         start_s = time.perf_counter()
         try:
             await self.redis_client.client.ping()
@@ -98,7 +98,7 @@ class HealthWatch:
             self._note("redis", "degraded" if warning else "healthy", warning)
 
     def components(self) -> Components:
-        """Every part as last seen."""
+        """Return the latest state of every part."""
         snapshot = self.workers.snapshot
         verdict = judge(snapshot, snapshot.age_ms(time.monotonic()))
         now = _now()
@@ -112,14 +112,14 @@ class HealthWatch:
         )
 
     async def look_at_llm(self) -> None:
-        """See how the models stand; waits for nothing, but would take its time from every request."""
+        """Update the state of the models. It does not wait, but would be too slow for every request."""
         self.llm = self.ask_llm()
 
     def _application(self, now: datetime) -> Component:
         return Component("degraded", now, "Shutting down.") if self.traffic.draining else Component("healthy", now)
 
     def not_ready_because(self) -> list[str]:
-        """Why requests should not be sent here; empty when they should."""
+        """Return why this process is not ready. Empty if it is ready."""
         reasons = ["shutting down"] if self.traffic.draining else []
         return reasons if self.database.status == "healthy" else [*reasons, "database"]
 

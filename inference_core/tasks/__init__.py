@@ -1,1 +1,1 @@
-"""Tasks over HTTP: what the workers are doing, and what became of a task somebody submitted."""
+"""Tasks over HTTP: the state of the workers, and the submitted tasks."""

@@ -1,4 +1,4 @@
-"""Who may see what: `MONITORING_ACCESS` for the monitoring routes, the submitter for a task."""
+"""Access control: `MONITORING_ACCESS` for the monitoring routes, and the submitter for a task."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from inference_core.tasks.service import Caller
 
 
 async def get_caller(user: OptionalUser) -> Caller:
-    """Who asks about a task; anonymous without a bearer token."""
+    """Return the caller of a task route, who is anonymous without a bearer token."""
     return Caller(str(user.account.id), user.account.is_superuser) if user else Caller()
 
 
@@ -25,14 +25,17 @@ CallerDep = Annotated[Caller, Depends(get_caller)]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What a router is mounted with to be guarded."""
+    """The dependencies that guard a router."""
 
     dependencies: list[DependsParam]
     responses: dict[int | str, dict[str, Any]]
 
 
 def monitoring_guard(access: Access) -> Guard:
-    """The guard of the monitoring routes; decided when they are mounted, so that public ones cost nothing."""
+    """Return the guard of the monitoring routes.
+
+    It is chosen when they are mounted, so that public routes have no cost.
+    """
     if access == "public":
         return Guard([], {})
     if access == "user":

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 from inference_core.exceptions import ConflictError, UnprocessableError
 
 KEEP_S = 24 * 3600
-# Longer than any submission takes: after this the process that began it must have died.
+# Longer than any submission takes. Afterwards, the process that started it must have crashed.
 ABANDONED_AFTER_MS = 10_000
 
 IdempotencyKey = Annotated[
@@ -47,7 +47,7 @@ return {'again', known[2]}
 
 
 class SubmissionInProgressError(ConflictError):
-    """A request with this Idempotency-Key is being served at this moment; try again in `retry_after_s` seconds."""
+    """Raised while a request with this Idempotency-Key is being served. Retry after `retry_after_s` seconds."""
 
     code = "idempotency_key_in_use"
     detail = "A request with this Idempotency-Key is being served. Try again shortly."
@@ -55,7 +55,7 @@ class SubmissionInProgressError(ConflictError):
 
 
 class KeyReusedError(UnprocessableError):
-    """This Idempotency-Key came with another request before."""
+    """Raised if this Idempotency-Key was used for a different request."""
 
     code = "idempotency_key_reused"
     detail = "This Idempotency-Key was used for a different request."
@@ -77,7 +77,7 @@ class Reservation:
 
 
 def fingerprint(*parts: Any) -> str:
-    """A digest of what makes two requests the same; JSON values, the order of an object's names does not count."""
+    """Return a digest of a request's JSON values. It does not depend on the order of the names in objects."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -101,15 +101,15 @@ async def reserve(redis: Redis, caller: str, key: str, request_fingerprint: str)
 
 
 async def mark_sent(redis: Redis, reservation: Reservation) -> None:
-    """Later requests with the key are answered with the same task."""
+    """Record that the task was sent. Later requests with the key get the same task."""
     await redis.hset(reservation.redis_key, "sent", "1")
 
 
 async def forget(redis: Redis, reservation: Reservation) -> None:
-    """The request was refused before anything was sent: the key may come with any other."""
+    """Release the key of a request that was refused before anything was sent."""
     await redis.delete(reservation.redis_key)
 
 
 async def mark_retryable(redis: Redis, reservation: Reservation) -> None:
-    """The submission failed: the next request with the key tries again, with the same task id."""
+    """Record that the submission failed. The next request with the key tries again with the same task id."""
     await redis.hset(reservation.redis_key, "at_ms", "0")

@@ -1,7 +1,6 @@
-"""The API's side of the monitor: one background task that reads what the workers wrote, twice a second.
+"""The monitor of an API process: a background task that reads the heartbeats of the workers twice a second.
 
-Every API process has its own. A read is one bounded round trip, made anew each time, so that no outage of the
-broker has an aftermath.
+A read is one bounded round trip and independent of earlier ones, so an outage of the broker has no later effects.
 """
 
 from __future__ import annotations
@@ -26,18 +25,18 @@ log = get_logger(__name__)
 
 READ_EVERY_S = 0.5
 CONNECTIONS = 4
-# One slow answer is not an outage; this much silence is.
+# A single slow reply is not an outage, but this much silence is.
 BROKER_LOST_AFTER_S = 2.0
-# A worker that died without a word is listed as unresponsive for this long, then leaves the list, with a log line.
+# A crashed worker is listed as unresponsive for this long. Then it is removed from the list and logged.
 FORGET_AFTER_MS = 3_600_000
 
 
 @dataclass(slots=True)
 class WorkerMonitor:
-    """Keeps `snapshot` fresh. Reading it costs nothing and never waits."""
+    """The monitor updates `snapshot`. Reading it has no cost and never waits."""
 
     redis: Redis
-    results: Redis  # the store of results, most often the broker too
+    results: Redis  # the result store, which usually is the broker too
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(broker_available=False))
     last_answer_s: float = float("-inf")
     last_results_s: float = float("-inf")
@@ -45,7 +44,7 @@ class WorkerMonitor:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[WorkerMonitor]:
-        """Take the first picture, then keep taking them until the context ends."""
+        """Take the first snapshot, then update it until the context ends."""
         async with (
             open_client(settings, settings.broker_url, connections=CONNECTIONS, retries=0) as broker,
             open_client(settings, settings.result_backend, connections=CONNECTIONS, retries=0) as results,
@@ -60,15 +59,15 @@ class WorkerMonitor:
                 yield monitor
 
     async def look_at_results(self) -> None:
-        """Ask the store of results whether it is there."""
+        """Probe the result store."""
         with suppress(RedisError, OSError):
             await self.results.ping()
             self.last_results_s = time.monotonic()
 
     async def look(self) -> None:
-        """Take one picture; without an answer the workers are shown as they were last seen."""
+        """Take a snapshot. Without a response from Redis, it contains the last known workers."""
         try:
-            now, entries, parked, depths = await self._read()
+            now, entries, dead_letters, depths = await self._read()
         except (RedisError, OSError) as error:
             if time.monotonic() - self.last_answer_s > BROKER_LOST_AFTER_S and self.snapshot.broker_available:
                 log.warning("broker_lost", error=type(error).__name__)
@@ -87,7 +86,7 @@ class WorkerMonitor:
         self.snapshot = Snapshot(
             broker_available=True,
             workers=tuple(view for view in workers if view.name not in forgotten),
-            parked=parked,
+            dead_letters=dead_letters,
             results_available=time.monotonic() - self.last_results_s < BROKER_LOST_AFTER_S,
             queue_depths=dict(zip(ALL_QUEUES, depths, strict=True)),
         )
@@ -99,8 +98,8 @@ class WorkerMonitor:
         pipeline.llen(DEAD_LETTERS_KEY)
         for queue in ALL_QUEUES:
             pipeline.llen(queue)
-        now, entries, parked, *depths = await pipeline.execute()
-        return now, entries, parked, depths
+        now, entries, dead_letters, *depths = await pipeline.execute()
+        return now, entries, dead_letters, depths
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:
@@ -121,5 +120,5 @@ def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | Non
 
 
 def silence(workers: tuple[WorkerView, ...]) -> tuple[WorkerView, ...]:
-    """The same workers, none of which can be heard."""
+    """Return the same workers, all of them without heartbeats."""
     return tuple(replace(worker, status="unresponsive") for worker in workers)

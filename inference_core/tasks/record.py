@@ -1,4 +1,4 @@
-"""A submitted task as the result store remembers it: parsed once, then only values."""
+"""A submitted task, parsed from the result store."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from inference_core.text import clean_json, finite
 TaskStatus = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 FINISHED: tuple[TaskStatus, ...] = ("SUCCESS", "FAILURE", "REVOKED")
 
-# The exceptions whose text was written for whoever submitted the task.
+# Exceptions whose text is written for the submitter of the task.
 READABLE_ERRORS = {"TaskFailedError"}
 KNOWN_TYPES = {
     "SoftTimeLimitExceeded": "The task took too long.",
@@ -26,7 +26,7 @@ NEEDS_CLEANING = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
 
 @dataclass(frozen=True, slots=True)
 class TaskProblem:
-    """Why a task failed, in words fit for its submitter."""
+    """The failure of a task, for its submitter."""
 
     type: str
     message: str
@@ -54,17 +54,17 @@ class TaskRecord:
 
     @property
     def finished(self) -> bool:
-        """Whether its status is final."""
+        """Return whether the status is final."""
         return self.status in FINISHED
 
     @property
     def expired(self) -> bool:
-        """Whether it was never started because its time was over; its status is then REVOKED."""
+        """Return whether the task expired before it started. Its status is then REVOKED."""
         return self.problem is EXPIRED
 
     @classmethod
     def parse(cls, task_id: str, registered: Mapping[bytes, bytes], meta: bytes | None) -> TaskRecord:
-        """From the task's hash and its result as Celery stores it."""
+        """Return the record from the task's hash and from its result in Celery's form."""
         stored = _decoded(meta) if meta else {}
         status = _status(registered, stored.get("status"))
         result, metadata = _parts(stored.get("result")) if status == "SUCCESS" else (None, None)
@@ -81,11 +81,12 @@ class TaskRecord:
 
 
 def _decoded(meta: bytes) -> dict[str, Any]:
-    """What Celery stored; a task may have given anything that its worker could write and this service cannot."""
+    """Return the stored result. A task can return values that its worker can write but this service cannot."""
     try:
         stored = json.loads(meta, parse_float=finite, parse_constant=lambda _: None)
         if isinstance(stored, dict):
-            # Halves of surrogate pairs and NUL come as escapes: to look for them is cheaper than to clean everything.
+            # Fast path: lone surrogates and NUL are escaped in JSON. A search for the escapes is cheaper than a
+            # conversion.
             return clean_json(stored) if NEEDS_CLEANING.search(meta) else stored
     except (ValueError, RecursionError):
         pass
@@ -114,7 +115,7 @@ def _problem(registered: Mapping[bytes, bytes], status: TaskStatus, stored: Any)
 
 
 def problem_of(stored: Any) -> TaskProblem:
-    """A stored exception without anything that was not meant for the submitter."""
+    """Return a stored exception without details that are not for the submitter."""
     kind = str(stored.get("exc_type", "Error")) if isinstance(stored, dict) else "Error"
     if kind in READABLE_ERRORS and isinstance(stored, dict):
         message = stored.get("exc_message")

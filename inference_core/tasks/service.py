@@ -1,4 +1,4 @@
-"""Submitting tasks, following them, and calling them off."""
+"""Submit tasks, return their state and results, and cancel them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from inference_core.traffic import Traffic
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
-# How long a running task gets to be stopped before the answer is that it still runs.
+# Time within which a running task must stop. Afterwards, the response states that it may still run.
 STOP_WITHIN_S = 3.0
-# Beyond this many, a waiting request is answered with the task's present state.
+# Maximum number of waiting requests. Further ones return the current state of the task.
 MAX_WAITING = 200
 
 
 class TaskNotFoundError(NotFoundError):
-    """There is no such task: never submitted, long expired, or somebody else's."""
+    """Raised if the task was never submitted, has expired, or belongs to another user."""
 
     code = "task_not_found"
     detail = "There is no such task."
@@ -33,19 +33,19 @@ class TaskNotFoundError(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks about a task; `user_id` is None for somebody anonymous."""
+    """The caller of a task route. `user_id` is None for an anonymous caller."""
 
     user_id: str | None = None
     is_superuser: bool = False
 
     def may_see(self, record: TaskRecord) -> bool:
-        """A task is its submitter's and the superusers'; one submitted anonymously is whose knows its id."""
+        """Return whether the caller may see a task: its submitter, a superuser, or everybody for an anonymous task."""
         return record.owner is None or self.is_superuser or record.owner == self.user_id
 
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """Whether a task was called off; `cancelled` is what happened, not what was asked."""
+    """The result of a cancellation. `cancelled` states whether the task was really cancelled."""
 
     cancelled: bool
     message: str
@@ -59,7 +59,7 @@ class TaskService:
     store: ResultStore
     traffic: Traffic
     waiting: int = field(default=0)
-    # Told of each task that was called off, so that its feature gives back what it holds for it.
+    # Called for each cancelled task, so that its feature can release resources.
     when_cancelled: list[Callable[[TaskRecord], Awaitable[None]]] = field(default_factory=list)
 
     async def submit(
@@ -71,14 +71,14 @@ class TaskService:
         tag: str | None = None,
         **kwargs: Any,
     ) -> str:
-        """Send a task that can be followed, and give its id; `tag` comes back in its record.
+        """Send a task and return its id. `tag` is stored in its record.
 
         Raises:
-            DependencyUnavailableError: if the broker or the result store does not take it in time.
+            DependencyUnavailableError: The broker or the result store does not respond in time.
         """
         task_id = task_id or str(uuid4())
         self.sender.celery.measure_skew(await self.store.register(task_id, name, owner, tag))
-        # Of a task that is not remembered any more nobody can say whether it was cancelled.
+        # If the task is no longer stored, it is unknown whether it was cancelled.
         return await self.sender.send(name, *args, task_id=task_id, expires_s=self.store.expires_s, **kwargs)
 
     async def submit_once(
@@ -127,10 +127,10 @@ class TaskService:
         return reservation.task_id
 
     async def get(self, task_id: str, caller: Caller) -> TaskRecord:
-        """The task as it stands.
+        """Return the state of the task.
 
         Raises:
-            TaskNotFoundError: if there is none the caller may see.
+            TaskNotFoundError: There is no such task, or the caller may not see it.
         """
         try:
             canonical = str(UUID(task_id))
@@ -142,10 +142,10 @@ class TaskService:
         return record
 
     async def wait(self, task_id: str, caller: Caller, timeout_s: float) -> TaskRecord:
-        """The task when it has finished, or as it stands after `timeout_s`.
+        """Return the task when it has finished, or its state after `timeout_s`.
 
         Raises:
-            TaskNotFoundError: if there is none the caller may see.
+            TaskNotFoundError: There is no such task, or the caller may not see it.
         """
         record = await self.get(task_id, caller)
         if record.finished or timeout_s <= 0 or self.waiting >= MAX_WAITING:
@@ -157,10 +157,10 @@ class TaskService:
             self.waiting -= 1
 
     async def cancel(self, task_id: str, caller: Caller) -> Cancellation:
-        """Call a task off: at once if it has not started, by stopping its process if it has.
+        """Cancel a task. A task that has started is stopped by stopping its process.
 
         Raises:
-            TaskNotFoundError: if there is none the caller may see.
+            TaskNotFoundError: There is no such task, or the caller may not see it.
         """
         record = await self.get(task_id, caller)
         if record.finished:
@@ -193,7 +193,7 @@ class TaskService:
 
 
 def _too_late(record: TaskRecord) -> Cancellation:
-    """The answer to calling off a task that has finished."""
+    """Return the response to the cancellation of a finished task."""
     if record.expired:
         return Cancellation(cancelled=False, message=EXPIRED.message)
     if record.status == "REVOKED":

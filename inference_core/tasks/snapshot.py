@@ -1,4 +1,4 @@
-"""The picture of the workers at one moment, and the pure rules that judge it."""
+"""The snapshot of the workers, and the pure rules that evaluate it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Literal
 
 from inference_core.celery.worker_state import WorkerReport
 
-# A worker beats every second. Silent for longer than this it is unresponsive, which with the monitor's own
-# half second of delay keeps the promise of five seconds with one to spare.
+# A worker writes a heartbeat every second. After this time without one, it is unresponsive. With the monitor's delay of
+# half a second, this is visible within the documented five seconds.
 UNRESPONSIVE_AFTER_MS = 3_500
-# A picture older than this is not one to act on.
+# An older snapshot is stale.
 STALE_AFTER_MS = 5_000
 
 WorkerStatus = Literal["online", "stopping", "unresponsive"]
@@ -22,7 +22,7 @@ HealthStatus = Literal["healthy", "degraded", "unhealthy"]
 
 @dataclass(frozen=True, slots=True)
 class WorkerView:
-    """One worker as the monitor sees it; `silent_ms` is how long ago it last spoke, by Redis' clock."""
+    """The state of one worker. `silent_ms` is the age of its last heartbeat, by the clock of Redis."""
 
     name: str
     status: WorkerStatus
@@ -32,29 +32,32 @@ class WorkerView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Snapshot:
-    """All workers at one moment; `queue_depths` counts the messages that wait
-    in each queue, `parked` the tasks set aside. `results_available` is about the store of results."""
+    """All workers at one time.
+
+    `queue_depths` is the number of waiting messages in each queue, and `dead_letters` that of the dead letter queue.
+    `results_available` is the state of the result store.
+    """
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
     queue_depths: dict[str, int] = field(default_factory=dict)
-    parked: int = 0
+    dead_letters: int = 0
     results_available: bool = True
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))
     taken_at_s: float = field(default_factory=time.monotonic)
 
     def age_ms(self, now_s: float) -> int:
-        """Milliseconds since it was taken; `now_s` by the monotonic clock."""
+        """Return the age in milliseconds. `now_s` is a time of the monotonic clock."""
         return max(0, round((now_s - self.taken_at_s) * 1000))
 
     def online(self) -> int:
-        """How many workers take tasks."""
+        """Return the number of workers that run tasks."""
         return sum(worker.status == "online" for worker in self.workers)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a snapshot means, in one word and one sentence; `online` workers take tasks."""
+    """The evaluation of a snapshot: a status, a sentence, and the number of `online` workers, which run tasks."""
 
     status: HealthStatus
     message: str
@@ -62,14 +65,14 @@ class Verdict:
 
 
 def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
-    """How a worker stands, by its last word and how long ago that was."""
+    """Return the state of a worker from its last heartbeat and the age of this heartbeat."""
     if silent_ms > UNRESPONSIVE_AFTER_MS:
         return "unresponsive"
     return "stopping" if phase == "stopping" else "online"
 
 
 def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
-    """Whether tasks are being taken, by a picture of that age: the rule of `GET /tasks/health`."""
+    """Return whether workers run tasks, for a snapshot of this age: the rule of `GET /tasks/health`."""
     if snapshot.broker_available and age_ms > STALE_AFTER_MS:
         return Verdict("degraded", f"The worker snapshot is {age_ms / 1000:.0f} s old.", snapshot.online())
     return _judge_fresh(snapshot)
@@ -77,7 +80,7 @@ def judge(snapshot: Snapshot, age_ms: int) -> Verdict:
 
 @lru_cache(maxsize=1)
 def _judge_fresh(snapshot: Snapshot) -> Verdict:
-    # One picture is judged for every request until the next; it is the same object, so it hashes by identity.
+    # All requests until the next snapshot evaluate the same object, so it is hashed by identity.
     if not snapshot.broker_available:
         return Verdict("unhealthy", "The broker does not respond.")
     online = snapshot.online()

@@ -1,4 +1,4 @@
-"""The API's view of submitted tasks in the result store: their hash and their result, each call one round trip."""
+"""The submitted tasks in the result store: their hashes and results. Each call is one round trip."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from inference_core.redis.client import open_client
 from inference_core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
-# What was cancelled must outlive its message, whose end workers measure with a lag of a second or more.
+# A cancellation must be stored longer than its message, whose expiry workers check with a delay of a second or more.
 CLOCK_MARGIN_S = 600
 
 
 class ResultStoreUnavailableError(DependencyUnavailableError):
-    """The store of task results does not answer in time; try again in `retry_after_s` seconds."""
+    """Raised if the store of task results does not respond in time. Retry after `retry_after_s` seconds."""
 
     code = "result_store_unavailable"
     detail = "The store of task results is not available. Try again shortly."
@@ -38,7 +38,7 @@ def as_domain_error() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class ResultStore:
-    """The result backend, as the API uses it. Every call may raise `ResultStoreUnavailableError`."""
+    """The result backend for the API. Every call can raise `ResultStoreUnavailableError`."""
 
     redis: Redis
     expires_s: int
@@ -46,7 +46,7 @@ class ResultStore:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[ResultStore]:
-        """Make the store's client, which connects on first use, and close its connections at the end."""
+        """Create the client of the store, which connects on first use. Close its connections at the end."""
         async with open_client(settings, settings.result_backend) as redis:
             yield cls(redis, settings.celery_result_expires_s)
 
@@ -67,12 +67,12 @@ class ResultStore:
         return cast("tuple[int, int]", redis_time)
 
     async def forget(self, task_id: str) -> None:
-        """Take a registration back, because the message could not be sent."""
+        """Remove a registration, because the message could not be sent."""
         with as_domain_error():
             await self.redis.delete(task_key(task_id))
 
     async def find(self, task_id: str) -> TaskRecord | None:
-        """What is known of a task; None if it was never submitted, or so long ago that its result has expired."""
+        """Return the record of a task. None if it was never submitted or its result has expired."""
         with as_domain_error():
             pipeline = self.redis.pipeline(transaction=False)
             pipeline.hgetall(task_key(task_id))
@@ -81,7 +81,7 @@ class ResultStore:
         return TaskRecord.parse(task_id, registered, meta) if registered else None
 
     async def cancel(self, task_id: str) -> CancelOutcome:
-        """Cancel a task unless it was started; from here on it never will be."""
+        """Cancel a task that has not started. It will not start afterwards."""
         with as_domain_error():
             answer: Any = await self.redis.eval(CANCEL_SCRIPT, 1, task_key(task_id))
         return cast("CancelOutcome", answer.decode())

@@ -1,4 +1,4 @@
-"""Pure functions from a snapshot of the workers, or the record of a task, to the answers of the routes."""
+"""Convert a snapshot of the workers, or the record of a task, to the responses of the routes. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SHOWN_OF_ID = 8
 
 
 def task_health(snapshot: Snapshot) -> TaskHealth:
-    """Whether tasks are taken."""
+    """Return whether workers run tasks."""
     return _task_health(snapshot, snapshot.age_ms(time.monotonic()))
 
 
-# Of the many that ask within the same millisecond, under load, one has it made.
+# Fast path: requests within the same millisecond share one response.
 @lru_cache(maxsize=1)
 def _task_health(snapshot: Snapshot, age_ms: int) -> TaskHealth:
     verdict = judge(snapshot, age_ms)
@@ -47,7 +47,7 @@ def _task_health(snapshot: Snapshot, age_ms: int) -> TaskHealth:
 
 
 def workers_stats(snapshot: Snapshot) -> WorkersStats:
-    """Every worker known, the silent ones included."""
+    """Return all known workers, including unresponsive ones."""
     return WorkersStats(
         stats={worker.name: _stats(worker) for worker in snapshot.workers},
         ping={worker.name: _ping(worker) for worker in snapshot.workers},
@@ -58,10 +58,10 @@ def workers_stats(snapshot: Snapshot) -> WorkersStats:
 
 
 def active_tasks(snapshot: Snapshot, *, whole_ids: bool) -> ActiveTasks:
-    """What the workers have in hand; of an unresponsive one, what it had when it last spoke.
+    """Return the tasks that the workers hold. For an unresponsive worker, they come from its last heartbeat.
 
-    Whoever knows the id of a task that was submitted without an account may read and cancel it, so that others see
-    the beginning of an id alone: enough to find one's own.
+    A caller who knows the id of an anonymous task can read and cancel it. Other callers therefore see only the
+    beginning of an id, which is enough to find their own tasks.
     """
     return ActiveTasks(
         active={worker.name: _in_hand(worker.report["active"], whole_ids) for worker in snapshot.workers},
@@ -92,7 +92,7 @@ def _ping(worker: WorkerView) -> Pong | NoPong:
 
 
 def task_state(record: TaskRecord) -> TaskState:
-    """A task as it stands."""
+    """Return the state of a task."""
     return TaskState(
         task_id=record.task_id,
         status=record.status,
@@ -104,7 +104,7 @@ def task_state(record: TaskRecord) -> TaskState:
 
 
 def task_result(record: TaskRecord) -> TaskResult:
-    """What became of a finished task."""
+    """Return the result of a finished task."""
     cancelled = TaskError(type="Cancelled", message="The task was cancelled.")
     values: dict[str, Any] = {
         "task_id": record.task_id,

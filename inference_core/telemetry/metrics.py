@@ -37,7 +37,7 @@ class Metrics:
     redis_round_trip: Gauge = field(init=False)
     workers: Gauge = field(init=False)
     queue_depth: Gauge = field(init=False)
-    tasks_parked: Gauge = field(init=False)
+    dead_letters: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
     _features: dict[object, Any] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Metrics:
         self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Time of the last probe of Redis.", "livemax")
         self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
         self.queue_depth = self._gauge("celery_queue_depth", "Waiting messages by queue.", "livemax", ("queue",))
-        self.tasks_parked = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
+        self.dead_letters = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
 
     def feature(self, kind: Callable[[Metrics], T]) -> T:
         """The metrics of a feature in this registry, made on first use: `kind(self)`."""

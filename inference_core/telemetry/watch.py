@@ -103,4 +103,4 @@ def set_dependencies(metrics: Metrics, health: HealthWatch) -> None:
         metrics.workers.labels(state).set(sum(worker.status == state for worker in snapshot.workers))
     for queue, depth in snapshot.queue_depths.items():
         metrics.queue_depth.labels(queue).set(depth)
-    metrics.tasks_parked.set(snapshot.parked)
+    metrics.dead_letters.set(snapshot.dead_letters)

@@ -29,7 +29,10 @@ SERVICE = (
     *("uvicorn.main", "uvicorn.loops.uvloop", "uvicorn.protocols.websockets.websockets_sansio_impl"),
     *("inference_core.main_factory", "sqlalchemy.dialects.sqlite.aiosqlite", "kombu.transport.redis"),
     *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
-    *(f"inference_core.celery.{name}" for name in ("beacon", "dead_letters", "pool", "shutdown", "tasks", "transport")),
+    *(
+        f"inference_core.celery.{name}"
+        for name in ("dead_letters", "heartbeat", "pool", "shutdown", "tasks", "transport")
+    ),
     *("inference_core.llm.ended_tasks", "inference_core.llm.tasks", "inference_core.mail.tasks"),
 )
 MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE} | {

@@ -1,7 +1,7 @@
-"""The worker's side of the monitor: a timer in its main loop that writes the worker's state to Redis every second.
+"""The heartbeat of a worker: a timer in its main loop that writes the worker's state to Redis every second.
 
-In the main loop, so that the beat stops when the loop does: a hung worker must not look alive. A worker that is
-stopping has no loop any more, so that a thread beats for as long as the process lives.
+The timer is in the main loop so that a worker whose loop hangs also stops the heartbeat. A worker that is stopping has
+no loop, so a thread writes the heartbeat until the process ends.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Tokens and deadlines bear this much.
+# Tokens and deadlines tolerate this skew.
 SKEW_WARNED_S = 10.0
 
 
-class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
-    """Consumer step that beats from the moment tasks are consumed until the process ends."""
+class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+    """A consumer step that writes the heartbeat from the start of the consumer until the process ends."""
 
     requires = ("celery.worker.consumer:Tasks",)
 
@@ -48,10 +48,10 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         self.skew_is_told = False
 
     def start(self, consumer: Any) -> None:
-        """Beat now and every second.
+        """Write the heartbeat now and every second.
 
-        Runs again after a lost broker connection, with which Celery cancels the timer's entries. A graceful stop
-        leaves them, so that a worker that finishes its tasks is still heard.
+        Celery calls this again after a lost broker connection, which cancels the timer. A graceful stop keeps the
+        timer, so a worker that finishes its tasks still has a heartbeat.
         """
         if self.timer_entry is not None:
             self.timer_entry.cancel()
@@ -59,7 +59,7 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         self.timer_entry = consumer.timer.call_repeatedly(BEAT_S, self.beat, (consumer,))
 
     def beat(self, consumer: Any) -> None:
-        """Write the state once; an unreachable broker is the consumer's to mend, not this step's."""
+        """Write the state once. If the broker is unreachable, the consumer reconnects."""
         phase: WorkerPhase = "running" if worker_state.should_stop is None else "stopping"
         consumer.last_report = describe(consumer, phase)
         try:
@@ -70,7 +70,7 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
         self.tell_skew(consumer.app.measure_skew(redis_time))
 
     def tell_skew(self, skew_s: float) -> None:
-        """Log a clock that is wrong, once until it is right again."""
+        """Log a wrong clock once, until it is correct again."""
         is_wrong = abs(skew_s) > SKEW_WARNED_S
         if is_wrong and not self.skew_is_told:
             relation = "ahead of" if skew_s > 0 else "behind"
@@ -81,15 +81,15 @@ class Beacon(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no 
 
 
 def write_report(redis: Redis, worker: str, report: WorkerReport) -> list[bytes]:
-    """Store a worker's report, stamped with Redis' time; gives that time: seconds and microseconds."""
+    """Store a worker's report with the time of Redis. Return this time as seconds and microseconds."""
     return cast("list[bytes]", redis.eval(WRITE_SCRIPT, 1, WORKERS_KEY, worker, encode_report(report)))
 
 
 def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
-    """What the worker knows about itself at this moment."""
+    """Return the current state of the worker."""
     task_consumer = consumer.task_consumer
     stats = consumer.controller.stats()
-    stats.pop("broker", None)  # addresses and credentials
+    stats.pop("broker", None)  # without addresses and credentials
     skew_s = consumer.app.clock_skew_s
     stats["clock_skew_s"] = None if skew_s is None else round(skew_s, 1)
     return {
@@ -121,20 +121,23 @@ def _entry(request: Any) -> TaskEntry:
 
 
 def install(app: ServiceCelery) -> None:
-    """Give the application's workers the beacon, and let them say at once when they stop and when they are gone."""
-    app.steps["consumer"].add(Beacon)
+    """Install the heartbeat in the application's workers.
+
+    They also report immediately that they stop or have stopped.
+    """
+    app.steps["consumer"].add(Heartbeat)
     consumers: dict[str, Any] = {}
-    farewell = Farewell(app.settings)
+    stop_heartbeat = StopHeartbeat(app.settings)
 
     def remember(sender: Any, **_: Any) -> None:
         consumers[sender.hostname] = sender
 
     def say_stopping(sender: str, **_: Any) -> None:
         if consumer := consumers.get(sender):
-            farewell.begin(sender, consumer.last_report)
+            stop_heartbeat.begin(sender, consumer.last_report)
 
     def say_gone(sender: Any, **_: Any) -> None:
-        farewell.end()
+        stop_heartbeat.end()
         _try(app.settings, lambda redis: redis.hdel(WORKERS_KEY, sender.hostname))
 
     signals.worker_ready.connect(remember, weak=False)
@@ -142,8 +145,8 @@ def install(app: ServiceCelery) -> None:
     signals.worker_shutdown.connect(say_gone, weak=False)
 
 
-class Farewell:
-    """Beats for a worker that is stopping, in a thread and with a connection of its own: a signal handler begins it."""
+class StopHeartbeat:
+    """The heartbeat of a stopping worker, in a thread with its own connection. A signal handler starts it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -151,13 +154,13 @@ class Farewell:
         self.thread: threading.Thread | None = None
 
     def begin(self, worker: str, report: WorkerReport) -> None:
-        """Say at once, and every second from now on, that `worker` is stopping; a second signal changes nothing."""
+        """Report now and every second that `worker` is stopping. A second signal changes nothing."""
         if self.thread is None:
-            self.thread = threading.Thread(target=self._beat, args=(worker, report), name="farewell", daemon=True)
+            self.thread = threading.Thread(target=self._beat, args=(worker, report), name="stop_heartbeat", daemon=True)
             self.thread.start()
 
     def end(self) -> None:
-        """No beat comes after this."""
+        """Stop the heartbeat."""
         self.over.set()
         if self.thread is not None:
             self.thread.join()
@@ -165,7 +168,7 @@ class Farewell:
     def _beat(self, worker: str, report: WorkerReport) -> None:
         report = {**report, "phase": "stopping"}
         while not self.over.is_set():
-            with suppress(RuntimeError):  # the main thread changed the set meanwhile: the next second will tell
+            with suppress(RuntimeError):  # the main thread changed the set meanwhile; the next heartbeat includes it
                 report["active"] = _active()
             _try(self.settings, lambda redis: write_report(redis, worker, report))
             self.over.wait(BEAT_S)
