@@ -61,7 +61,7 @@ def soon(self: ServiceTask, notes: str) -> str:
 
 
 @celery_app.task(name="test.later", bind=True)
-def later(self: ServiceTask, notes: str) -> str:
+def later(self: ServiceTask, notes: str, **_: str) -> str:
     """Note the try, and ask for the second in five minutes."""
     _note(notes, f"try {self.request.retries}")
     if not self.request.retries:

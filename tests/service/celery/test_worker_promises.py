@@ -15,6 +15,7 @@ from redis import Redis
 
 from inference_core.celery.app import create_celery
 from inference_core.celery.sender import TaskSender
+from inference_core.redis.client import broker_client
 from inference_core.settings import Settings
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import ROOT, service_env, worker_process
@@ -55,12 +56,9 @@ def test_neither_remote_control_nor_events_nor_logs_show_arguments(redis: str, t
     release, notes = tmp_path / SECRET, tmp_path / "notes"
     inspect = create_celery(settings, "worker").control.inspect(timeout=3)
 
-    async def send() -> None:
+    async def send(task: str, *arguments: str, task_id: str, **keywords: str) -> None:
         async with TaskSender.open(settings) as sender:
-            # One runs, one waits in the worker, one is scheduled after its first try.
-            await sender.send("test.later", f"{notes}", task_id="scheduled", again=SECRET)
-            for task_id in ("active", "reserved"):
-                await sender.send("test.held", str(release), str(notes), task_id=task_id)
+            await sender.send(task, *arguments, task_id=task_id, **keywords)
 
     with (
         Redis.from_url(redis) as events,
@@ -68,13 +66,20 @@ def test_neither_remote_control_nor_events_nor_logs_show_arguments(redis: str, t
         worker_process(tmp_path, service_env(tmp_path, redis), "w1", "--task-events", concurrency=1) as worker,
     ):
         listener.psubscribe("*celeryev*")
-        asyncio.run(send())
-        wait_until(lambda: notes.exists() and "start" in notes.read_text(), within_s=60)
-        told = [inspect.active(), inspect.reserved(), inspect.scheduled(), inspect.query_task("active", "reserved")]
+        asyncio.run(send("test.later", str(notes), task_id="scheduled", again=SECRET))
+        wait_until(lambda: "scheduled" in json.dumps(inspect.scheduled()), within_s=60, what="its second try")
+        with broker_client(settings) as broker:
+            headers = [json.loads(raw)[0]["headers"] for raw in broker.hvals("unacked")]
+        assert [(sent["id"], sent["retries"]) for sent in headers] == [("scheduled", 1)]
+        assert SECRET not in json.dumps(headers)
+        asyncio.run(send("test.held", str(release), str(notes), task_id="active"))
+        wait_until(lambda: "start" in notes.read_text(), within_s=60)
+        told = [inspect.active(), inspect.reserved(), inspect.scheduled(), inspect.query_task("active", "scheduled")]
         assert "active" in json.dumps(told[0])
+        assert "scheduled" in json.dumps(told[2])
         assert SECRET not in json.dumps(told)
         release.touch()
-        wait_until(lambda: worker.log.read_text().count("succeeded") >= 2, within_s=60)
+        wait_until(lambda: "succeeded" in worker.log.read_text(), within_s=60)
         heard = b""
         while message := listener.get_message(timeout=0.2):
             if message["type"] == "pmessage":
