@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from loadgate.cli import history
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
 from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
@@ -195,6 +196,21 @@ def test_pruning_keeps_the_newest_runs_and_runs_in_progress(tmp_path: Path, docu
     assert folders(tmp_path) == left
     assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 0
     assert prune(tmp_path / "absent", None, 1, now_s) == 0
+
+
+def test_the_command_prunes_before_it_lists_the_runs(
+    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "reports" / "performance" / "runs"
+    for day in (1, 2, 3):
+        keep(runs, f"2026050{day}T120000Z-light", document)
+    monkeypatch.chdir(tmp_path)
+    assert history(keep=2) == 0
+    printed = capsys.readouterr()
+    assert printed.err == "deleted run folders in reports/performance/runs: 1\n"
+    assert folders(runs) == {"20260502T120000Z-light", "20260503T120000Z-light"}
+    assert "20260502T120000Z-light" in printed.out
+    assert "20260501T120000Z-light" not in printed.out
 
 
 def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
