@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from inference_core.celery.tasks import purge_outbox
+from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.service import service_env, worker_process
 
@@ -54,7 +54,7 @@ def test_beat_has_expired_rows_and_stale_mail_purged(tmp_path: Path, redis_url: 
     app = "inference_core.celery.celery_main:celery_app"
     command = [sys.executable, "-m", "celery", "-A", app, "beat", "--schedule", str(tmp_path / "beat")]
     with worker_process(tmp_path, env), (tmp_path / "beat.log").open("wb") as log:
-        beat = subprocess.Popen(command, env=env, cwd=tmp_path, stdout=log, stderr=log)
+        beat = preloaded.start(command, env=env, cwd=tmp_path, stdout=log, stderr=log)
         try:
             wait_until(lambda: not stale.exists(), within_s=40, what="the stale mail gone")
             wait_until(lambda: ended_sessions() == ["going-on"], within_s=40)

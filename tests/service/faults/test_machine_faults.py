@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,6 +15,7 @@ import pytest
 
 from inference_core.stack.ports import LOOPBACK, free_port
 from tests.service.faults.conftest import OwnRedis
+from tests.support import preloaded
 from tests.support.accounts import new_registration
 from tests.support.processes import wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
@@ -119,7 +119,7 @@ def test_a_database_host_without_an_address_is_said_in_one_line_or_waited_for(
             assert api.get("/health/").json()["components"]["database"]["status"] == "unhealthy"
         return
     command = [sys.executable, "-m", "uvicorn", "inference_core.main:app", "--port", str(free_port())]
-    ended = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, timeout=100, check=False)
+    ended = preloaded.run(command, env=env, cwd=folder)
     assert ended.returncode != 0
     assert "Traceback" not in ended.stderr
     assert f"database: cannot migrate postgresql+asyncpg://user@{NOWHERE}/name" in ended.stderr

@@ -18,6 +18,7 @@ from inference_core.redis.client import broker_client, open_client
 from inference_core.settings import Settings, SettingsError, load_settings
 from inference_core.stack.ports import free_port, is_listening
 from inference_core.stack.redis_server import find_redis_server, redis_command
+from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ROOT, service_env, worker_process
@@ -178,6 +179,6 @@ def test_any_other_form_is_refused_in_one_line_without_its_secrets(
 def test_a_worker_ends_in_the_same_line(tmp_path: Path) -> None:
     env = service_env(tmp_path, "redis://h/one")
     command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
-    ended = subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    ended = preloaded.run(command, env=env, cwd=ROOT)
     assert ended.returncode == 1
     assert ended.stderr.strip() == "settings: REDIS_URL: names a database that is not a number (environment or .env)"

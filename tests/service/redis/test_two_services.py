@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import httpx2
 import pytest
 from redis import Redis
 
+from tests.support import preloaded
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import ROOT, ApiProcess, ServiceProcess, api_process, service_env, worker_process
@@ -102,7 +102,7 @@ def test_each_sees_its_own_worker(both: tuple[Service, Service]) -> None:
 def test_celerys_own_remote_control_reaches_its_own_worker(both: tuple[Service, Service]) -> None:
     command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "inspect", "ping"]
     for service in both:
-        found = subprocess.run([*command, "-j"], env=service.env, cwd=ROOT, capture_output=True, text=True, check=False)
+        found = preloaded.run([*command, "-j"], env=service.env, cwd=ROOT)
         assert found.stdout.count("pong") == 1, found.stdout + found.stderr
 
 
