@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from loadgate.report.artefacts import write_artefacts
-from tests.loadgate.running.support import ERROR, PASS, SUITE, USAGE, clean_env
+from tests.loadgate.running.support import ERROR, PASS, SUITE, USAGE, clean_env, finish
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
 PROGRAM = Path(__file__).with_name("commands_program.py")
@@ -164,9 +164,7 @@ def test_variables_of_another_run_and_invalid_numbers_are_one_line(tmp_path: Pat
     }
     for code, environments in tried.items():
         for env in environments:
-            done = subprocess.run(
-                command, cwd=tmp_path, env=clean_env(**env), capture_output=True, text=True, timeout=100, check=False
-            )
+            done = finish(command, tmp_path, **env)
             assert done.returncode == code, (env, done.stderr)
             # A line before it may say that the environment overrides the profile.
             *_, said = lines = [line for line in done.stderr.splitlines() if "/INFO/" not in line]

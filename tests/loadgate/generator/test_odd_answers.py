@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import os
 import sys
 from pathlib import Path
+
+import pytest
+
+from tests.support.preloaded import run
+
+pytestmark = pytest.mark.process
 
 PROGRAM = Path(__file__).with_name("odd_answers_program.py")
 MUTATED = 300
 
 
 def test_unusual_responses_are_handled_as_by_locusts_own_client() -> None:
-    command = [sys.executable, PROGRAM, str(MUTATED)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = run([sys.executable, str(PROGRAM), str(MUTATED)], cwd=Path.cwd(), env=os.environ)
     assert done.returncode == 0, done.stderr
     cases = json.loads(done.stdout)
     assert len(cases) > MUTATED + 100
