@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def _not_installed(name: str) -> Iterator[None]:
-    """Let an import of a module fail that was not imported before, as if it were not installed."""
+    """Make the import of a module fail, as if it were not installed, unless it is already imported."""
     if name in sys.modules:
         yield
         return

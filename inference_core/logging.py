@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line (or coloured lines on a terminal), each with its request's id."""
+"""Structured logs: one JSON object per line, or coloured lines on a terminal, with the request id."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ task_id_var: ContextVar[str] = ContextVar("task_id", default="")
 
 
 def current_request_id() -> str:
-    """The id of the request being served, or an empty string outside of one."""
+    """Return the id of the current request, or an empty string."""
     return request_id_var.get()
 
 
@@ -31,7 +31,7 @@ def _add_ids(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 
 
 def logs_are_json(settings: Settings) -> bool:
-    """Whether log lines are JSON objects, rather than text for a terminal."""
+    """Return whether log lines are JSON objects and not text for a terminal."""
     return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
 
 
@@ -43,8 +43,8 @@ SHARED: list[structlog.typing.Processor] = [
 
 
 def log_formatter(*, as_json: bool) -> logging.Formatter:
-    """Makes lines of structlog's and the standard library's records."""
-    # Without the values of local variables, which both would show by default: passwords and tokens are among them.
+    """A formatter of records of structlog and the standard library."""
+    # Without the values of local variables, which are shown by default and can contain passwords and tokens.
     final: list[structlog.typing.Processor] = (
         [
             structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
@@ -60,7 +60,7 @@ def log_formatter(*, as_json: bool) -> logging.Formatter:
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send structlog's and the standard library's records to stderr in one format."""
+    """Write the records of structlog and the standard library to stderr in one format."""
     open_closed_streams()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(log_formatter(as_json=logs_are_json(settings)))
@@ -70,17 +70,17 @@ def configure_logging(settings: Settings) -> None:
     for name in ("uvicorn", "uvicorn.error"):
         logging.getLogger(name).handlers = []
         logging.getLogger(name).propagate = True
-    # The service writes an access log of its own; a logger without handlers tells the server not to.
+    # The service has its own access log. Without handlers of this logger, the server writes none.
     logging.getLogger("uvicorn.access").handlers = []
     logging.getLogger("uvicorn.access").propagate = False
-    # At INFO they log each pool and each migration: details for DEBUG. A pool's logger has the name of its class.
+    # At INFO, these loggers log each pool and each migration. A pool's logger has the name of its class.
     for name in ("sqlalchemy.pool", "inference_core.db.pool", "alembic"):
         logging.getLogger(name).setLevel(logging.DEBUG if settings.log_level == "DEBUG" else logging.WARNING)
     configure_structlog()
 
 
 def configure_structlog() -> None:
-    """Hand structlog's records to the standard library's loggers."""
+    """Pass the records of structlog to the loggers of the standard library."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

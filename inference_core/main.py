@@ -1,4 +1,4 @@
-"""What `fastapi dev`, `fastapi run` and uvicorn serve: `inference_core.main:app`."""
+"""The application for `fastapi dev`, `fastapi run` and uvicorn: `inference_core.main:app`."""
 
 from inference_core.settings import SettingsError
 

@@ -1,4 +1,4 @@
-"""Builds the FastAPI application from settings; the only door for servers and tests alike."""
+"""Create the FastAPI application from settings, for servers and tests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from inference_core.traffic import Traffic
 
 log = get_logger(__name__)
 
-# What scripts of other origins may read besides what every browser lets them.
+# Response headers that scripts of other origins can read, in addition to the default ones.
 EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")
 
 
@@ -63,7 +63,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         redoc_url=None,
         openapi_url="/openapi.json" if public else None,
         lifespan=lifespan_for(settings, edge, llm_config),
-        # One span for a request, and none for whoever only asks whether the process lives.
+        # One span per request, and none for health checks.
         telemetry={
             "tracing": tracing,
             "metrics": False,

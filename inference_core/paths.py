@@ -1,4 +1,4 @@
-"""Paths that more than one module must know."""
+"""Paths that several modules use."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ LLM_PREFIX = f"{API_PREFIX}/llm"
 ADMIN_PREFIX = f"{API_PREFIX}/admin"
 METRICS_PATH = "/metrics"
 
-# What watches the service must be answered when it is busiest, and would fill its log.
+# Monitoring requests must be served under overload, and would fill the log.
 PROBES = frozenset({f"{HEALTH_PREFIX}/ping", f"{HEALTH_PREFIX}/live", f"{HEALTH_PREFIX}/ready", METRICS_PATH})

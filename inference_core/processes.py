@@ -6,7 +6,7 @@ import os
 
 
 def process_lives(pid: int) -> bool:
-    """Whether there is a process of this id, whosever it is."""
+    """Return whether a process with this id exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

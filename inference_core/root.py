@@ -1,4 +1,4 @@
-"""`GET /`: what this service is."""
+"""`GET /`: the name and the version of the service."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class RootInfo(BaseModel):
 
 @router.get("/")
 async def root(settings: SettingsDep) -> RootInfo:
-    """Say what this service is."""
+    """Return the name, the version and the environment of the service."""
     return RootInfo(
         message=f"Welcome to {settings.app_title}",
         app_name=settings.app_name,

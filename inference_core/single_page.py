@@ -1,4 +1,4 @@
-"""Pages that bring their style and script along, under a policy that lets a browser load and ask nothing else."""
+"""Pages that contain their style and script, with a policy that forbids browsers to load anything else."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ from fastapi.responses import HTMLResponse
 
 @dataclass(frozen=True, slots=True)
 class SinglePage:
-    """A page and the content security policy for it."""
+    """A page and its content security policy."""
 
     content: str
     policy: str
 
     @classmethod
     def read(cls, folder: Traversable, name: str = "page", **values: str) -> SinglePage:
-        """The page `name`.html with `page.css` and `page.js` of the same folder; `{{key}}` stands for a value."""
+        """Return the page `name`.html with `page.css` and `page.js` of the same folder.
+
+        `{{key}}` is replaced by a value.
+        """
         style, script = (folder.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
         content = folder.joinpath(f"{name}.html").read_text(encoding="utf-8")
         for key, value in values.items():
@@ -38,7 +41,7 @@ class SinglePage:
         return cls(content.replace("{{style}}", style).replace("{{script}}", script), "; ".join(directives))
 
     def response(self) -> HTMLResponse:
-        """The page as an answer that is stored nowhere and tells nobody where it was read."""
+        """Return the page as a response that is not cached and sends no referrer."""
         headers = {
             "Content-Security-Policy": self.policy,
             "Cache-Control": "no-store",

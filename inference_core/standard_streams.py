@@ -7,10 +7,11 @@ import sys
 
 
 def open_closed_streams() -> None:
-    """Let streams that are closed lead nowhere.
+    """Open /dev/null for closed standard streams.
 
-    Python leaves them None, which no library expects that writes there or asks whether it is a terminal. Called before
-    anything is opened it also keeps their numbers from a socket or a database, where a stray message would end up.
+    Python sets them to None, which libraries do not expect when they write to a stream or check whether it is a
+    terminal. If this is called first, no socket or database gets their descriptors, to which a stray message could be
+    written.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:

@@ -1,4 +1,4 @@
-"""A start that is refused says why in one line, where Starlette would print a traceback."""
+"""Report a refused start in one line instead of Starlette's traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from starlette.types import Message, Send
 
 from inference_core.exceptions import OperatorError
 
-# Their text names the file.
+# The text of these errors names the file.
 FILE_ERRORS = (
     OSError,
     FileExistsError,
@@ -20,7 +20,7 @@ FILE_ERRORS = (
 
 
 def one_line_startup_failure(send: Send) -> Send:
-    """`send` for a lifespan, with the message of a refused start cut down to its reason."""
+    """Return a `send` for a lifespan that shortens the message of a refused start to its reason."""
 
     async def send_short(message: Message) -> None:
         if message["type"] == "lifespan.startup.failed":
@@ -34,7 +34,10 @@ def one_line_startup_failure(send: Send) -> Send:
 
 
 def _one_line_errors() -> set[str]:
-    """The names of the errors whose text is written for whoever starts the service; the one raised is loaded."""
+    """Return the names of errors whose text is for the operator.
+
+    Names avoid imports, because a raised error is already loaded.
+    """
     errors: Iterable[type[Exception]] = (*FILE_ERRORS, *_with_subclasses(OperatorError))
     return {error.__name__ for error in errors}
 

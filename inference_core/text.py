@@ -14,7 +14,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def clean(text: str) -> str:
-    """The text without what cannot be carried; the same object if there is nothing of that."""
+    """Return the text without invalid characters, or the same object if there are none."""
     if "\0" in text:
         text = text.replace("\0", "")
     if text.isascii():
@@ -27,7 +27,7 @@ def clean(text: str) -> str:
 
 
 def clean_json(value: Any) -> Any:
-    """A JSON value all of whose texts are clean."""
+    """Return a JSON value with clean texts."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, list):
@@ -38,13 +38,13 @@ def clean_json(value: Any) -> Any:
 
 
 def finite(number: str) -> float | None:
-    """A number of a JSON text; None for one that is beyond what JSON can write again."""
+    """Return a number of a JSON text. None if JSON cannot write it again."""
     value = float(number)
     return value if math.isfinite(value) else None
 
 
 class PieceCleaner:
-    """Cleans a text that comes in pieces; a character may be split between two of them."""
+    """A cleaner of a text in pieces. A character can be split between two pieces."""
 
     __slots__ = ("_half",)
 
@@ -52,7 +52,7 @@ class PieceCleaner:
         self._half = ""
 
     def feed(self, piece: str) -> str:
-        """What of the text is complete with this piece; empty if only half a character is."""
+        """Return the text that is complete with this piece. Empty after half a character."""
         if self._half:
             piece, self._half = self._half + piece, ""
         if "\ud800" <= piece[-1:] <= "\udbff":
@@ -60,6 +60,6 @@ class PieceCleaner:
         return clean(piece)
 
     def end(self) -> str:
-        """What remains when no piece follows."""
+        """Return the rest after the last piece."""
         half, self._half = self._half, ""
         return clean(half)

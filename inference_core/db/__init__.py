@@ -1,1 +1,1 @@
-"""Relational storage: engine, sessions, the models' base, migrations."""
+"""Relational storage: engines, sessions, the base of models, and migrations."""

@@ -1,4 +1,4 @@
-"""What is to happen once a session has committed, such as sending a background job."""
+"""Actions after the commit of a session, such as sending a task."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _KEY = "after_commit"
 
 
 def after_commit(session: AsyncSession, action: AfterCommit) -> None:
-    """Run `action` once this session has committed, before the answer leaves; never if it rolls back.
+    """Run `action` after this session has committed and before the response is sent. It does not run after a rollback.
 
-    The commit stands whatever `action` does: an exception of it becomes the request's error, so an action whose
-    failure must not hide what was committed handles it itself.
+    The commit stands even if `action` fails. An exception of it becomes the error of the request, so an action that
+    must not hide the commit handles its own errors.
     """
     session.info.setdefault(_KEY, []).append(action)
 
 
 async def run_after_commit(session: AsyncSession) -> None:
-    """Run, in order, what `after_commit` collected."""
+    """Run the collected actions in order."""
     actions: list[AfterCommit] = session.info.pop(_KEY, [])
     for action in actions:
         await action()

@@ -1,4 +1,4 @@
-"""The models' base: names of constraints that migrations can rely on, and times that are always aware and in UTC."""
+"""The base of models: fixed names of constraints for migrations, and aware times in UTC."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ NAMING = {
 
 
 def utc_now() -> datetime:
-    """The time, aware, in UTC."""
+    """Return the time as an aware datetime in UTC."""
     return datetime.now(UTC)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time with microseconds, kept as UTC; a naive one is refused."""
+    """An aware time with microseconds, stored in UTC. Naive times are refused."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
-        """MySQL keeps whole seconds unless told otherwise."""
+        """Return the type of the dialect. MySQL stores only whole seconds by default."""
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(MYSQL_DATETIME(fsp=6))
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To UTC; without the zone where the database has none."""
+        """Convert a time to UTC, without a time zone if the database has none."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -45,11 +45,11 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else value.replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Aware again."""
+        """Return the aware time."""
         return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class Base(DeclarativeBase):
-    """Base of all models."""
+    """Base class of all models."""
 
     metadata = MetaData(naming_convention=NAMING)

@@ -13,10 +13,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-# PostgreSQL: the server became a standby that only reads.
+# PostgreSQL: the server became a read-only standby.
 READ_ONLY_SQLSTATE = "25006"
 INTERNAL_ERROR_SQLSTATE = "XX000"
-# MySQL and MariaDB: the server or its transactions became read-only (a demoted primary), or it is shutting down.
+# MySQL and MariaDB: the server or its transactions are read-only (a demoted primary), or it is shutting down.
 READ_ONLY_ERRORS = {1290, 1792, 1836}
 SHUTDOWN_ERROR = 1053
 
@@ -41,7 +41,7 @@ class ConnectionHygiene:
         event.listen(engine.pool, "invalidate", self._cut)
 
     def drop_idle(self) -> None:
-        """Close the idle connections at once; the pool replaces them when they are asked for."""
+        """Close the idle connections. The pool replaces them on demand."""
         while self._idle:
             self._idle.pop().terminate()
         if self.on_drop is not None:
@@ -63,8 +63,8 @@ class ConnectionHygiene:
 
     def _judge(self, context: ExceptionContext) -> None:
         error = context.original_exception
-        # The driver's own time limit is no error of the driver, so that SQLAlchemy would keep the connection and send
-        # it a rollback, which nobody answers either.
+        # The timeout of the driver is not an error of the driver. SQLAlchemy would therefore keep the connection and
+        # send a rollback, which would time out too.
         if isinstance(error, TimeoutError) or is_read_only(error) or context.is_disconnect or _has_closed(context):
             self.drop_idle()
         elif not is_stale(error):
@@ -74,7 +74,8 @@ class ConnectionHygiene:
 
     def _refuse_closed(self, connection: DBAPIConnection, _: ConnectionPoolEntry, __: PoolProxiedConnection) -> None:
         self._idle.discard(connection.driver_connection)
-        # The event loop has seen the server hang up already: one look, where a ping would be a round trip.
+        # Fast path: the event loop already knows that the server has closed the connection. A ping would be a round
+        # trip.
         if connection.driver_connection.is_closed():
             raise DisconnectionError
 
@@ -86,7 +87,7 @@ class ConnectionHygiene:
         self._idle.discard(connection.driver_connection)
 
     def _cut(self, connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
-        # Closing it politely would wait for a server that may never say anything again.
+        # A clean close would wait for a server that may not respond.
         self._idle.discard(connection.driver_connection)
         connection.driver_connection.terminate()
 
@@ -114,7 +115,7 @@ def _forgiving_loss(step: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def _has_closed(context: ExceptionContext) -> bool:
-    # Of what the driver closes by itself, SQLAlchemy knows some errors only.
+    # SQLAlchemy knows only some of the errors after which the driver closes a connection.
     connection = context.connection
     if connection is None or connection.closed or connection.invalidated:
         return False
@@ -127,12 +128,12 @@ def _driver_has_closed(connection: Connection) -> bool:
 
 
 def is_read_only(error: BaseException | None) -> bool:
-    """Whether the server says that it does not write any more."""
+    """Return whether the server has become read-only."""
     return getattr(error, "sqlstate", None) == READ_ONLY_SQLSTATE or _mysql_code(error) in READ_ONLY_ERRORS
 
 
 def is_stale(error: BaseException | None) -> bool:
-    """Whether the connection knows tables as they were before a migration, or its server is about to end it."""
+    """Return whether the connection has an outdated state of the tables, or its server is about to close it."""
     if isinstance(error, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError):
         return True
     if getattr(error, "sqlstate", None) == INTERNAL_ERROR_SQLSTATE:

@@ -20,7 +20,7 @@ from inference_core.db.url import connect_arguments
 from inference_core.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0
-# The server ends a slow statement itself; a server that has not said so by then is silent.
+# The server ends a slow statement itself. After this time, it counts as silent.
 SILENCE_MARGIN_S = 0.25
 # A peer is given up when what was sent to it is not acknowledged for so long, or when it has been idle and does not
 # answer the probes that follow: after 25 s. Firewalls and address translation forget idle connections.
@@ -29,7 +29,7 @@ KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER
 
 
 def postgresql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
-    """What `connect_postgresql` takes for a URL, with the limits of the settings."""
+    """Return the arguments of `connect_postgresql` for a URL, with the limits of the settings."""
     statement_s = settings.database_statement_timeout_s
     arguments = {"timeout": CONNECT_TIMEOUT_S, **connect_arguments(url)}
     server = {
@@ -44,9 +44,10 @@ def postgresql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
 
 
 def mysql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
-    """What `connect_mysql` takes for a URL, with the limits of the settings."""
+    """Return the arguments of `connect_mysql` for a URL, with the limits of the settings."""
     statement_s = settings.database_statement_timeout_s
-    # Each server skips the other's comment: MariaDB counts seconds, MySQL milliseconds (of SELECTs alone).
+    # Each server ignores the comment for the other one. MariaDB uses seconds; MySQL uses milliseconds and limits only
+    # SELECT.
     limits = (
         f"/*M!100100 , max_statement_time={statement_s} */ /*!50708 , max_execution_time={int(statement_s * 1000)} */"
     )
@@ -60,12 +61,12 @@ def mysql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
 
 
 def opener(url: URL) -> Callable[..., Awaitable[Any]]:
-    """What opens a connection to the server of that URL."""
+    """Return the function that opens a connection to the server of the URL."""
     return connect_postgresql if url.get_backend_name() == "postgresql" else connect_mysql
 
 
 async def connect_postgresql(**arguments: Any) -> Any:
-    """An asyncpg connection; raises whatever the driver raises."""
+    """Open an asyncpg connection. Raises the errors of the driver."""
     arguments.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
     connection = await asyncpg.connect(**arguments)
     _keep_alive(connection._transport)  # noqa: SLF001  # the driver has no hook for its socket
@@ -73,9 +74,9 @@ async def connect_postgresql(**arguments: Any) -> Any:
 
 
 async def connect_mysql(*, connect_timeout: float = CONNECT_TIMEOUT_S, **arguments: Any) -> Any:
-    """An aiomysql connection; raises whatever the driver raises, or TimeoutError."""
+    """Open an aiomysql connection. Raises the errors of the driver, or TimeoutError."""
     connection = MysqlConnection(**arguments)
-    # The driver's own limit ends with the TCP connection: a server that accepts it and says nothing is waited for.
+    # The timeout of the driver covers only the TCP connection, and not a server that accepts it and stays silent.
     async with asyncio.timeout(connect_timeout):
         await connection._connect()  # noqa: SLF001  # what `aiomysql.connect` does
     _keep_alive(connection._writer.transport)  # noqa: SLF001
@@ -83,7 +84,7 @@ async def connect_mysql(*, connect_timeout: float = CONNECT_TIMEOUT_S, **argumen
 
 
 class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver has no types
-    """An aiomysql connection that waits for an answer for `silence_s` at most, and tells every loss of its server."""
+    """An aiomysql connection that waits at most `silence_s` for a response, and reports every loss of its server."""
 
     def __init__(self, *, silence_s: float | None = None, require_tls: bool = False, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -91,19 +92,19 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver 
         self._require_tls = require_tls
 
     def is_closed(self) -> bool:
-        """Whether it is closed, or the event loop has seen the server hang up; named as asyncpg does."""
-        # MySQL says why it closes a connection: there may be something left to read.
+        """Return whether the connection is closed by either side. The name is that of asyncpg."""
+        # MySQL sends the reason before it closes a connection, so there can be unread data.
         reader = self._reader
         return reader is None or bool(
             reader.eof_received or reader.exception() is not None or self._writer.is_closing()
         )
 
     def terminate(self) -> None:
-        """Close at once, without a goodbye; named as asyncpg does."""
+        """Close immediately, without a clean end. The name is that of asyncpg."""
         self.close()
 
     async def _request_authentication(self) -> None:
-        # The driver would go on in the clear.
+        # The driver would continue without TLS.
         if self._require_tls and not self.server_capabilities & CLIENT.SSL:
             raise OperationalError(CR.CR_SSL_CONNECTION_ERROR, "the server does not offer TLS, which ssl_mode requires")
         await super()._request_authentication()
@@ -117,7 +118,7 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver 
             raise
 
     def _write_bytes(self, data: bytes) -> None:
-        # uvloop says RuntimeError of a transport that is closed; where it was closed by us there is none.
+        # uvloop raises RuntimeError for a closed transport. If this process closed it, there is no transport.
         try:
             super()._write_bytes(data)
         except (RuntimeError, AttributeError, OSError) as error:

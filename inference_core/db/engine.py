@@ -33,22 +33,22 @@ from inference_core.settings import Settings
 log = get_logger(__name__)
 
 RECYCLE_S = 1800
-# SQLAlchemy lets these through as they are where it sets the isolation level of a connection that it takes.
+# SQLAlchemy does not convert these errors when it sets the isolation level of a connection.
 BARE_DRIVER_ERRORS = (pymysql.err.OperationalError, pymysql.err.InterfaceError, pymysql.err.InternalError)
 UNREACHABLE = (OperationalError, InterfaceError, PoolTimeoutError, TimeoutError, *BARE_DRIVER_ERRORS)
-# PRAGMAs of every SQLite connection; NORMAL is durable against a crash of the process, not of the machine's power.
+# PRAGMAs of every SQLite connection. NORMAL is durable after a crash of the process, but not after a power failure.
 SQLITE_PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY")
 
 
 class DatabaseUnavailableError(DependencyUnavailableError):
-    """The database does not answer in time."""
+    """Raised if the database does not respond in time."""
 
     code = "database_unavailable"
     detail = "The database is not available. Try again shortly."
 
 
 class WriteInReadSessionError(RuntimeError):
-    """A programming error: something was to be written in a session that only reads."""
+    """Raised for a write in a read-only session, which is a programming error."""
 
 
 class _NoFlushSession(Session):
@@ -75,16 +75,16 @@ def _read_again_if_cut(state: ORMExecuteState) -> Any:  # the result of any stat
 
 
 class ReadSession(AsyncSession):
-    """A session that only reads, outside of a transaction. As a context it gives its connection back at the end."""
+    """A read-only session outside of a transaction. As a context, it returns its connection at the end."""
 
     sync_session_class = _NoFlushSession
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """The engines of one process: `engine` reads (and is what health reports), `write_engine` writes.
+    """The engines of one process: `engine` reads, and health reports it; `write_engine` writes.
 
-    `points` reads single rows without either; MySQL has none.
+    `points` reads single rows without an engine. MySQL has none.
     """
 
     engine: AsyncEngine
@@ -94,7 +94,7 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[Database]:
-        """Make the engines (which connect on first use) and dispose of them at the end."""
+        """Create the engines, which connect on first use. Dispose of them at the end."""
         database = cls.from_settings(settings)
         try:
             yield database
@@ -106,7 +106,7 @@ class Database:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Database:
-        """The engines for `settings.database_url`; the caller disposes of them."""
+        """Return the engines for `settings.database_url`. The caller disposes of them."""
         url = make_url(settings.database_url)
         if url.get_backend_name() == "sqlite":
             return _sqlite(url, settings)
@@ -114,20 +114,20 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
-        """A session for reading.
+        """Open a session for reading.
 
         Raises:
-            DatabaseUnavailableError: if the database does not answer in time.
+            DatabaseUnavailableError: The database does not respond in time.
         """
         async with ReadSession(self.engine, autoflush=False, expire_on_commit=False) as session:
             with unavailable_as_domain_error():
                 yield session
 
     async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The one row of a statement that is kept for the life of the process, or None.
+        """Return the single row of a statement, or None. The compiled statement is cached for the life of the process.
 
         Raises:
-            DatabaseUnavailableError: if the database does not answer in time.
+            DatabaseUnavailableError: The database does not respond in time.
         """
         if self.points is None:
             async with self.read() as session:
@@ -140,10 +140,12 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session whose transaction begins with its first statement, commits at the end, rolls back on an exception.
+        """Open a session for writing. Its transaction begins with the first statement.
+
+        It commits at the end, and rolls back after an exception.
 
         Raises:
-            DatabaseUnavailableError: if the database does not answer in time.
+            DatabaseUnavailableError: The database does not respond in time.
         """
         async with AsyncSession(self.write_engine, expire_on_commit=False) as session:
             with unavailable_as_domain_error():
@@ -156,13 +158,13 @@ class Database:
 
 
 class unavailable_as_domain_error:  # noqa: N801  # reads as a function
-    """A context that turns the drivers' connection and time errors into `DatabaseUnavailableError`."""
+    """A context that converts connection errors and timeouts of the drivers to `DatabaseUnavailableError`."""
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Translate."""
+        """Convert the error, if any."""
         if isinstance(error, UNREACHABLE) or (
             isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))
         ):
@@ -188,7 +190,7 @@ def _pool(settings: Settings) -> dict[str, Any]:
         "pool_timeout": settings.database_pool_timeout_s,
         "pool_use_lifo": True,
         "pool_recycle": RECYCLE_S,
-        # An error of the database is logged and reported, and the parameters are people's addresses and hashes.
+        # Database errors are logged and reported, and their parameters can be addresses and hashes.
         "hide_parameters": True,
     }
 
@@ -220,7 +222,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # Without this the sqlite3 module would begin (deferred) transactions by itself, and late.
+    # Without this, the sqlite3 module begins deferred transactions itself.
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in SQLITE_PRAGMAS:
@@ -236,7 +238,7 @@ def _prepare_sqlite_reader(connection: DBAPIConnection, entry: ConnectionPoolEnt
 
 
 def _begin_immediate(connection: Connection) -> None:
-    # A transaction that reads first and writes later could not wait for the lock: it would fail at once.
+    # A deferred transaction that reads and then writes cannot wait for the lock and would fail immediately.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -262,7 +264,7 @@ def _server(url: URL, settings: Settings) -> Database:
 
 
 def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> DBAPIConnection:
-    # The asyncpg driver lets a refused connection through as the OSError it is.
+    # asyncpg does not convert the OSError of a refused connection.
     try:
         return dialect.connect(*args, **kwargs)
     except OSError as error:

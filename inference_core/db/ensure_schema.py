@@ -1,4 +1,4 @@
-"""Brings the schema of the database up to date at start-up, or refuses; Alembic is imported only if it is needed."""
+"""Update or check the schema of the database at the start. Alembic is imported only if it is needed."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ log = get_logger(__name__)
 
 
 async def ensure_schema(settings: Settings, database: Database) -> None:
-    """See that the schema is the newest: migrate in development and testing, refuse in production.
+    """Check that the schema is the newest. Development and testing migrate; production refuses to start.
 
     Raises:
-        MigrationError: in production when a migration is due, elsewhere when it fails.
+        MigrationError: A migration is needed in production, or it fails.
     """
     try:
         current = await current_revision(database)

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, safely when several processes start at once."""
+"""Migrate a database to the newest schema, also if several processes start at the same time."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ LOCK_NUMBER = 4_711_001
 LOCK_WAIT_S = 60
 LOCK_POLL_S = 0.05
 ANOTHER_MIGRATES = f"database: another process has been migrating it for {LOCK_WAIT_S} s; try again later"
-# Building an index of a large table may take hours.
+# An index of a large table can take hours.
 STATEMENT_LIMIT_S = 24 * 3600
 
 
 def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Upgrade to `revision`, making the folder of an SQLite file first. Nothing happens if it is there already.
+    """Upgrade to `revision`. The folder of an SQLite file is created first. A current schema is unchanged.
 
     Raises:
-        MigrationError: if the database cannot be reached, a step fails, or loses rows that it does not declare.
+        MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
     """
     target = head_revision(SCRIPTS) if revision == "head" else revision
     _run(settings, target, lambda config: alembic.command.upgrade(config, revision))
 
 
 def downgrade(settings: Settings, revision: str = "base") -> None:
-    """Step back to `revision`.
+    """Downgrade to `revision`.
 
     Raises:
-        MigrationError: if the database cannot be reached, a step fails, or loses rows that it does not declare.
+        MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
     """
     target = None if revision == "base" else revision
     _run(settings, target, lambda config: alembic.command.downgrade(config, revision))
@@ -71,7 +71,8 @@ def _run(settings: Settings, target: str | None, command: Callable[[Config], Non
     try:
         with _file_lock(url.database) if url.get_backend_name() == "sqlite" else nullcontext():
             if url.get_backend_name() == "sqlite":
-                # One that cannot be opened would be told by the driver's thread, after its event loop has ended.
+                # The thread of the driver would report a file that cannot be opened only after the end of its event
+                # loop.
                 sqlite3.connect(url.database or "").close()
             asyncio.run(on_migration_connection(settings, run))
     except MigrationError:
@@ -84,10 +85,10 @@ def _run(settings: Settings, target: str | None, command: Callable[[Config], Non
 
 
 async def on_migration_connection(settings: Settings, run: Callable[[Connection], None]) -> None:
-    """Call `run` with a connection fit for migrations, no other process migrating meanwhile; then commit.
+    """Call `run` with a connection for migrations, while no other process migrates, and commit.
 
-    SQLite and PostgreSQL keep or undo the whole run; MySQL and MariaDB commit every change of a table by themselves,
-    so that alembic commits there after each step.
+    SQLite and PostgreSQL commit or undo the whole run. MySQL and MariaDB commit every change of a table, so Alembic
+    commits after each step there.
     """
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     limit_s = LOCK_WAIT_S if is_sqlite else STATEMENT_LIMIT_S
@@ -153,7 +154,7 @@ def _file_lock(database: str | None) -> Iterator[None]:
 
 @contextmanager
 def _server_lock(connection: Connection) -> Iterator[None]:
-    """One migration at a time over all processes, in one transaction where the server can undo changes of tables."""
+    """Allow one migration at a time over all processes, in one transaction if the server can undo changes of tables."""
     if connection.dialect.name in COMMIT_BY_THEMSELVES:
         with _mysql_lock(connection):
             yield

@@ -1,4 +1,4 @@
-"""Why a database has not got the newest schema, in one line for whoever runs the service."""
+"""The errors of migrations, each as one line for the operator."""
 
 from __future__ import annotations
 
@@ -9,20 +9,23 @@ from sqlalchemy.engine import URL
 
 from inference_core.exceptions import DependencyUnavailableError, OperatorError
 
-# Servers that commit every change of a table at once.
+# Servers that commit every change of a table immediately.
 COMMIT_BY_THEMSELVES = {"mysql", "mariadb"}
 
 
 class MigrationError(OperatorError):
-    """The database cannot be brought, or is not, to the newest schema; one line says why and what to do."""
+    """Raised if the schema is not the newest or cannot be updated.
+
+    The text is one line with the reason and a solution.
+    """
 
 
 class UnsafeMigrationError(Exception):
-    """A migration would lose rows or break references; one line says which, and what to do."""
+    """Raised if a migration would lose rows or break references. The text is one line with a solution."""
 
 
 def describe(error: Exception, url: URL, scripts: Path, advice: str = "") -> str:
-    """One line for whatever stopped a migration; `advice` replaces what is usually wrong."""
+    """Return one line for the error that stopped a migration. `advice` replaces the usual solution."""
     cause = error.__cause__ if isinstance(error, DependencyUnavailableError) and error.__cause__ else error
     said = getattr(cause, "orig", None) or cause
     reason = (str(said).strip() or "no details").split("\n", 1)[0]

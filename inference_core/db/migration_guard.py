@@ -20,16 +20,16 @@ from sqlalchemy.engine import Connection
 
 from inference_core.db.migration_errors import UnsafeMigrationError
 
-# A statement without these words removes no row. Alembic's batch mode drops the table it has copied.
+# Only statements with these words can delete rows. Alembic's batch mode drops the table that it has copied.
 MAY_DELETE = re.compile(r"\b(delete|drop|truncate|replace|merge)\b", re.IGNORECASE)
 ALEMBIC_TABLE = "alembic_version"
 ALEMBIC_COPY = "_alembic_tmp_"
 
 
 class MigrationGuard:
-    """Checks every step of one run: counts rows before its first statement that may delete some, and at its end.
+    """The check of each step of a run: it counts rows before the first statement that can delete rows, and at the end.
 
-    SQLite does not enforce foreign keys during a migration, so that they are checked here.
+    SQLite does not enforce foreign keys during a migration, so they are checked here.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -39,7 +39,7 @@ class MigrationGuard:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Watch the statements on the connection."""
+        """Observe the statements on the connection."""
         event.listen(self._connection, "before_cursor_execute", self._count_once)
         try:
             yield
@@ -47,10 +47,10 @@ class MigrationGuard:
             event.remove(self._connection, "before_cursor_execute", self._count_once)
 
     def check(self, ctx: object, step: MigrationInfo, heads: object, run_args: object) -> None:  # noqa: ARG002
-        """Judge the step that has just run; alembic calls it inside of the step's transaction.
+        """Check the step that has just run. Alembic calls this within the transaction of the step.
 
         Raises:
-            UnsafeMigrationError: if rows are lost that the step does not declare, or references broken.
+            UnsafeMigrationError: The step has lost undeclared rows, or has broken references.
         """
         script = cast("Script", step.up_revision)  # the revision itself, in either direction
         self._check_rows(script, "upgrade_deletes_from" if step.is_upgrade else "downgrade_deletes_from")
@@ -89,7 +89,7 @@ class MigrationGuard:
 
 
 def count_rows(connection: Connection) -> dict[str, int]:
-    """The rows of every table but alembic's own."""
+    """Return the number of rows of every table except Alembic's own."""
     names = [
         name
         for name in inspect(connection).get_table_names()
@@ -99,7 +99,7 @@ def count_rows(connection: Connection) -> dict[str, int]:
 
 
 def lost_rows(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, int]:
-    """The tables that have fewer rows than before, with what they have; a renamed table is found by its rows."""
+    """Return the tables with fewer rows than before, and their rows. A renamed table is identified by its rows."""
     made = [rows for name, rows in after.items() if name not in before]
     lost = {}
     for name, rows in before.items():
@@ -110,7 +110,7 @@ def lost_rows(before: Mapping[str, int], after: Mapping[str, int]) -> dict[str, 
 
 
 def count_orphans(connection: Connection) -> Counter[tuple[str, str]]:
-    """How many rows of a table refer to rows of another that do not exist; other servers than SQLite allow none."""
+    """Return the number of rows that refer to missing rows of another table. Only SQLite allows them."""
     if connection.dialect.name != "sqlite":
         return Counter()
     return Counter((row.table, row.parent) for row in connection.execute(text("PRAGMA foreign_key_check")))

@@ -1,4 +1,4 @@
-"""Every model of the service in one place, so that the metadata is whole for migrations."""
+"""Import all models of the service, so that the metadata for migrations is complete."""
 
 from inference_core.auth.models import EndedSession, OneTimeToken, User
 from inference_core.llm.models import Charge, ChatSession, ChatTurn, DailyUsage

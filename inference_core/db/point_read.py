@@ -31,7 +31,7 @@ Converter = Callable[[Any], Any] | None
 
 @dataclass(frozen=True, slots=True)
 class PointQuery:
-    """A compiled statement with what converts its parameters and its columns."""
+    """A compiled statement with the converters of its parameters and columns."""
 
     sql: str
     names: tuple[str, ...]
@@ -39,18 +39,18 @@ class PointQuery:
     columns: tuple[Converter, ...]
 
     def bind(self, values: Mapping[str, Any]) -> list[Any]:
-        """The parameters in the statement's order, as the driver takes them."""
+        """Return the parameters in the order of the statement, converted for the driver."""
         pairs = zip(self.names, self.parameters, strict=True)
         return [convert(values[name]) if convert else values[name] for name, convert in pairs]
 
     def convert(self, row: Sequence[Any]) -> tuple[Any, ...]:
-        """The columns as Python has them."""
+        """Return the columns as Python values."""
         pairs = zip(row, self.columns, strict=True)
         return tuple([convert(value) if convert else value for value, convert in pairs])
 
 
 def compile_query(statement: Select[Any], dialect: Dialect) -> PointQuery:
-    """Compile a statement all of whose parameters are `bindparam`s."""
+    """Compile a statement whose parameters are all `bindparam`s."""
     compiled = statement.compile(dialect=dialect)
     assert isinstance(compiled, SQLCompiler)  # noqa: S101  # a SELECT compiles to nothing else
     names = tuple(compiled.positiontup or ())
@@ -65,13 +65,13 @@ def compile_query(statement: Select[Any], dialect: Dialect) -> PointQuery:
 
 
 class Connection(Protocol):
-    """A driver's connection."""
+    """A connection of a driver."""
 
     async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
-        """The row, or None."""
+        """Return the row, or None."""
 
     def close(self) -> None:
-        """Close at once."""
+        """Close immediately."""
 
 
 @dataclass(slots=True)
@@ -87,7 +87,7 @@ class SqliteConnection:
     driver: sqlite3.Connection
 
     async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
-        """Read it."""
+        """Read the row."""
         row: Sequence[Any] | None = self.driver.execute(query.sql, parameters).fetchone()
         return row
 
@@ -104,7 +104,7 @@ class PostgresqlConnection:
     prepared: dict[str, Any]
 
     async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
-        """One round trip, two when the statement is new to the connection."""
+        """Read the row with one round trip, or two if the statement is new to the connection."""
         statement = self.prepared.get(query.sql)
         if statement is None:
             statement = self.prepared[query.sql] = await self.driver.prepare(query.sql)
@@ -112,11 +112,11 @@ class PostgresqlConnection:
         return row
 
     def close(self) -> None:
-        """Drop the line; there is nothing to say goodbye for."""
+        """Close the connection without a clean end, which is not needed."""
         self.driver.terminate()
 
 
-# What tells that the connection is at fault, so that another one may do better.
+# Errors of the connection, after which another connection can succeed.
 CONNECTION_ERRORS = (
     OSError,
     sqlite3.OperationalError,
@@ -126,13 +126,13 @@ CONNECTION_ERRORS = (
     asyncpg.OperatorInterventionError,
     asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
-    # Prepared before a migration changed the table.
+    # The statement was prepared before a migration changed the table.
     asyncpg.InvalidCachedStatementError,
 )
 
 
 class PointReader:
-    """A few connections for point reads; they are made when they are needed and kept."""
+    """A few connections for point reads, which are opened on demand and kept open."""
 
     def __init__(
         self,
@@ -151,10 +151,10 @@ class PointReader:
         self._queries: dict[int, tuple[Select[Any], PointQuery]] = {}
 
     async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """The row of a statement that is kept for the life of the process, or None.
+        """Return the row of a statement, or None. The compiled statement is cached for the life of the process.
 
         Raises:
-            TimeoutError, OSError or a driver's error: if the database does not answer in time.
+            TimeoutError, OSError or an error of the driver: The database does not respond in time.
         """
         query = self._query(statement)
         parameters = query.bind(values)
@@ -170,20 +170,20 @@ class PointReader:
         return query.convert(row) if row is not None else None
 
     async def _fetch_again_if_cut(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
-        # Connecting and asking are bounded by the arguments the driver connects with.
+        # The connection arguments of the driver limit the time to connect and to read.
         try:
             return await self._fetch(query, parameters)
         except TimeoutError:
-            # The others have been idle for longer: what made this one silent has silenced them too.
+            # The other connections have been idle for longer, so the same cause probably affects them.
             self._on_silence()
             raise
         except CONNECTION_ERRORS:
-            # What was kept has died with the server's restart; reading again does no harm.
+            # The restart of the server has closed the idle connection. A repeated read is safe.
             self.close()
             return await self._fetch(query, parameters)
 
     def close(self) -> None:
-        """Close what is kept."""
+        """Close the connections."""
         while self._idle:
             self._idle.pop().close()
 
@@ -198,7 +198,7 @@ class PointReader:
         try:
             row = await connection.fetch(query, parameters)
         except BaseException:
-            # Of a question without its answer nobody knows what comes next on this connection.
+            # After a query without a response, the next data on this connection are unknown.
             connection.close()
             raise
         self._idle.append(connection)
@@ -211,7 +211,7 @@ class PointReader:
 
 
 def _connect_sqlite(url: URL) -> sqlite3.Connection:
-    # Never create: a missing file is a missing database.
+    # Do not create the file, because a missing file is a missing database.
     driver = sqlite3.connect(f"file:{quote(url.database or '')}?mode=rw", uri=True, timeout=0, isolation_level=None)
     driver.execute("PRAGMA query_only=ON")
     return driver

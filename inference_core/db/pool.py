@@ -1,4 +1,4 @@
-"""The connection pool of every engine: SQLAlchemy's own, that also tells how long each connection was waited for."""
+"""The connection pool of the engines: SQLAlchemy's pool, which also reports the waiting time of each checkout."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
 
 
 class TimedPool(AsyncAdaptedQueuePool):
-    """Calls `on_wait`, where there is one, with the seconds each checkout took, that of a new connection included."""
+    """A mixin that calls `on_wait`, if set, with the seconds of each checkout, including new connections."""
 
     on_wait: Callable[[float], None] | None = None
 
     def connect(self) -> PoolProxiedConnection:
-        """Lend a connection, or raise as the pool does."""
+        """Check out a connection. Raises the errors of the pool."""
         start_s = perf_counter()
         try:
             return super().connect()

@@ -13,16 +13,16 @@ from inference_core.db.migration_errors import MigrationError
 
 SCRIPTS = Path(__file__).parent / "migrations"
 VERSION_TABLE = "alembic_version"
-# The two variables of a revision script that say where it stands, and the names in their values.
+# The two variables of a revision script that define its position.
 PLACE = re.compile(r"^(down_)?revision\b[^=\n]*=(.*)$", re.MULTILINE)
 NAME = re.compile(r"[\"']([^\"']+)[\"']")
 
 
 def head_revision(scripts: Path = SCRIPTS) -> str:
-    """The newest revision of this version of the service: the one that no other revision follows.
+    """Return the newest revision of this version of the service, which no other revision follows.
 
     Raises:
-        MigrationError: if there is not exactly one.
+        MigrationError: There is not exactly one.
     """
     names: dict[bool, set[str]] = {True: set(), False: set()}
     for script in (scripts / "versions").glob("*.py"):
@@ -36,17 +36,17 @@ def head_revision(scripts: Path = SCRIPTS) -> str:
 
 
 def revision_on(connection: Connection) -> str | None:
-    """The revision of the database that a connection is to; None when it has no tables of the service."""
+    """Return the revision of the database of a connection. None if it has no tables of the service."""
     if not inspect(connection).has_table(VERSION_TABLE):
         return None
     return connection.scalars(select(column("version_num")).select_from(table(VERSION_TABLE))).one_or_none()
 
 
 async def current_revision(database: Database) -> str | None:
-    """The revision of a database; None when it has no tables of the service.
+    """Return the revision of a database. None if it has no tables of the service.
 
     Raises:
-        DependencyUnavailableError: if the database does not answer.
+        DependencyUnavailableError: The database does not respond.
     """
     async with database.read() as session:
         connection = await session.connection()

@@ -1,4 +1,4 @@
-"""The sessions of a request: `SessionDep` writes, `ReadSessionDep` reads; both end before the answer leaves."""
+"""The sessions of a request: `SessionDep` writes, `ReadSessionDep` reads. Both end before the response is sent."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from inference_core.state import StateDep
 
 
 async def get_session(state: StateDep) -> AsyncIterator[AsyncSession]:
-    """A session that commits when the route has returned, and rolls back if it raised."""
+    """Open a session that commits after the route has returned, or rolls back if it raises."""
     async with state.database.write() as session:
         yield session
     await run_after_commit(session)
 
 
 async def get_read_session(state: StateDep) -> AsyncIterator[ReadSession]:
-    """A session that only reads."""
+    """Open a read-only session."""
     async with state.database.read() as session:
         yield session
 

@@ -1,6 +1,6 @@
-"""Reads database URLs as the servers' own clients do, so that those that hosts print can be pasted as they are.
+"""Parse database URLs like the servers' own clients, so that the URLs of hosting providers can be used unchanged.
 
-A parameter is understood, or it is left out because the service does what it asks for anyway, or it is refused by name.
+A parameter is supported, or ignored because the service always does the same, or refused by name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-# The drivers the service is built and tested with, by the scheme a user may write.
+# The tested drivers by the schemes that users can write.
 DATABASE_DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
@@ -30,7 +30,7 @@ MAX_PORT = 65535
 SSLMODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SESSION_ATTRIBUTES = ("any", "read-write", "read-only", "primary", "standby", "prefer-standby")
 TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
-# What asyncpg takes out of a URL by itself.
+# Parameters that asyncpg reads from a URL itself.
 ASYNCPG_PARAMETERS = (
     "sslmode",
     "sslrootcert",
@@ -64,7 +64,7 @@ MYSQL_MODES = {
 }
 
 Check = Callable[[str], str | None]
-"""Says what is wrong with a value, or nothing."""
+"""Returns what is wrong with a value, or None."""
 
 
 def _one_of(*known: str) -> Check:
@@ -121,7 +121,7 @@ POSTGRESQL: Mapping[str, Check] = {
     "options": _text,
     "prepared_statement_cache_size": _count,
     "statement_cache_size": _count,
-    # The driver does none of these, so that only what asks for none is right.
+    # The driver supports none of these, so only values that turn them off are valid.
     "channel_binding": lambda value: (
         None
         if value in {"prefer", "disable"}
@@ -149,10 +149,10 @@ KNOWN: Mapping[str, Mapping[str, Check]] = {"sqlite": {}, "postgresql": POSTGRES
 
 
 def read_database_url(value: str) -> URL:
-    """The URL with the driver that is built in, its parameters checked.
+    """Return the URL with the built-in driver and checked parameters.
 
     Raises:
-        ValueError: one sentence that names what is wrong and shows no secret.
+        ValueError: The URL is invalid. The text is one sentence without secrets.
     """
     try:
         url = make_url(value)
@@ -184,7 +184,7 @@ def _check_file(database: str) -> None:
 
 
 def parameters(url: URL) -> dict[str, str]:
-    """The parameters of a URL; the last one counts where a name stands twice, as for libpq."""
+    """Return the parameters of a URL. As in libpq, the last one of a name counts."""
     found = {name: value if isinstance(value, str) else value[-1] for name, value in url.query.items()}
     if url.get_backend_name() == "mysql":
         found = {name.lower().replace("-", "_"): value for name, value in found.items()}
@@ -223,7 +223,7 @@ def _check_key(given: Mapping[str, str], certificate: str, key: str) -> None:
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """What a checked URL says, as the keyword arguments of `inference_core.db.connect`."""
+    """Return the keyword arguments of `inference_core.db.connect` for a checked URL."""
     given = parameters(url)
     is_postgresql = url.get_backend_name() == "postgresql"
     hosts = {name: url.query[name] for name in ("host", "port") if name in url.query and is_postgresql}

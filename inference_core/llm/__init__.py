@@ -1,1 +1,1 @@
-"""LLM endpoints: explain and converse with real providers when a key is there, with a faithful simulation when not."""
+"""LLM endpoints: questions and conversations, with providers if there is a key, or else with the simulator."""

@@ -1,7 +1,7 @@
-"""Answers one task: asks the model, stores and counts the answer, and leaves nothing held however it ends.
+"""Answer a task: call the model, and store and charge the answer. All resources are released in any case.
 
-A worker's process may be killed at any moment, so what is sent counts before it is sent: the prompt has a charge of its
-own, which the answer's replaces.
+The process of a worker can be killed at any time. The prompt therefore has its own charge before it is sent, which the
+charge of the answer replaces.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from inference_core.settings import Settings
 
 log = get_logger(__name__)
 
-# Beyond a task's time limit, for what comes after it.
+# Additional time after the time limit of a task, for its clean-up.
 LEASE_MARGIN_S = 60.0
 SETTLE_TRIES = 5
 SETTLE_PAUSE_S = 1.0
@@ -39,7 +39,7 @@ SETTLE_PAUSE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a task gives; not `stored` if the database refused its text."""
+    """The result of a task. `stored` is false if the database refused its text."""
 
     text: str
     model: str
@@ -53,7 +53,7 @@ class Outcome:
 class Answering:
     """One delivery of a task to a worker.
 
-    `comes_back` says of an error whether the task will be tried again, and keeps its lease.
+    `comes_back` returns whether the task is retried after an error. It then keeps its lease.
     """
 
     settings: Settings
@@ -74,7 +74,7 @@ class Answering:
     async def open(
         cls, settings: Settings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool]
     ) -> AsyncIterator[Answering]:
-        """Connect to what is needed; what Redis has not taken by the end is tried some more times."""
+        """Connect to the dependencies. At the end, updates that Redis has not accepted are retried a few times."""
         async with (
             Database.open(settings) as database,
             RedisClient.open(settings) as redis,
@@ -91,15 +91,15 @@ class Answering:
                     await asyncio.sleep(SETTLE_PAUSE_S)
 
     async def run(self) -> Outcome:
-        """Answer; or give the answer that this very task gave before.
+        """Answer the task, or return the answer that an earlier delivery stored.
 
         Raises:
-            LLMError: there is no answer.
-            DatabaseUnavailableError: nothing can be read, or what was answered cannot be stored.
+            LLMError: There is no answer.
+            DatabaseUnavailableError: The database does not respond, so the answer cannot be read or stored.
         """
         try:
             if known := await self._given_before():
-                # Its worker may have died before it gave the lease back.
+                # Its worker may have crashed before it released the lease.
                 await self.limits.release(self.lease)
                 return known
             return await self._ask()
@@ -116,7 +116,7 @@ class Answering:
         self.answered = [*self._prompts(self.sent_to[:-1]), self._answered(completion)]
         stored = await self._store()
         if not stored and (known := await self._given_before()):
-            # Another delivery was quicker; the prompt of this one stays counted.
+            # Another delivery was faster. The prompt of this one remains charged.
             await self.limits.release(self.lease)
             return known
         task_ms = max(1, round((time.monotonic() - started_s) * 1000))
@@ -126,14 +126,14 @@ class Answering:
         )
 
     async def _store(self) -> bool:
-        """Whether the answer was stored now, and not before by another delivery, and not without its text."""
+        """Return whether this delivery has stored the answer with its text."""
         try:
             return await record(self.database, self.answered, in_place_of=self.noted)
         except AnswerNotStoredError:
             return False
 
     async def _note_prompt(self, request: ChatRequest) -> None:
-        """Count the prompt as sent, to whom is asked first."""
+        """Charge the prompt to the first candidate."""
         first = self.gateway.candidates(self.job.task, self.job.model_name, request.params)[0]
         self.prompt_tokens = estimate_prompt(request.messages)
         lease_s = self.settings.celery_task_time_limit_s + LEASE_MARGIN_S
@@ -143,7 +143,7 @@ class Answering:
         self.noted = noted
 
     async def _account_for(self, error: BaseException) -> None:
-        """Count what was sent for nothing, and give the lease back unless the task comes back."""
+        """Charge the prompts without an answer, and release the lease unless the task is retried."""
         spent = self.answered or self._prompts(self.sent_to)
         tokens = tokens_of(spent)
         if self.comes_back(error):
@@ -154,7 +154,7 @@ class Answering:
         try:
             await record(self.database, spent, in_place_of=self.noted)
         except ServiceError:
-            # What was noted before the prompt was sent stands for it.
+            # The charge that was stored before the prompt was sent remains.
             log.warning("llm_prompts_not_stored", task_id=self.task_id, prompts=len(spent))
 
     def _prompts(self, candidates: list[Candidate]) -> list[Answered]:
@@ -196,13 +196,13 @@ class Answering:
 
 
 def tokens_of(answered: list[Answered]) -> int:
-    """What all of them took."""
+    """Return the total usage."""
     return sum(one.usage.total_tokens for one in answered)
 
 
 async def answer(
     settings: Settings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool] = lambda _: False
 ) -> Outcome:
-    """Answer one task; the errors are those of `Answering.run`."""
+    """Answer a task. Raises the errors of `Answering.run`."""
     async with Answering.open(settings, job, task_id, comes_back) as answering:
         return await answering.run()

@@ -1,4 +1,4 @@
-"""Leaves a provider alone that failed several times in a row, and tries it again with one request after a while."""
+"""The circuit breaker: skip a provider after consecutive failures, and try it again with one request after a while."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from inference_core.llm.errors import CircuitOpenError
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """Closed: calls pass. Open: none does, for `open_s`. Half open: one passes, and decides.
+    """A circuit breaker: closed (calls pass), open (no call for `open_s`), or half open (one call decides).
 
-    Whoever calls says `enter`, then `answered` when the first piece came, and one of `succeeded`, `failed`, `left` at
-    the end. A call that neither succeeded nor failed, such as one its client gave up, says nothing about the provider.
+    A caller calls `enter`, then `answered` at the first piece of the answer, and finally `succeeded`, `failed` or
+    `left`. A call that neither succeeded nor failed, such as a cancelled one, does not change the state.
     """
 
     provider: str
@@ -28,14 +28,14 @@ class CircuitBreaker:
 
     @property
     def is_open(self) -> bool:
-        """Whether a call would be refused now."""
+        """Return whether a call would be refused now."""
         return self.opened_at is not None and (self.trying or self._remaining_s() > 0)
 
     def enter(self) -> None:
-        """Ask to call.
+        """Request a call.
 
         Raises:
-            CircuitOpenError: not now; with the seconds to wait.
+            CircuitOpenError: The circuit breaker is open. The error contains the seconds to wait.
         """
         if self.is_open:
             retry_after_s = max(1, math.ceil(self._remaining_s()))
@@ -43,23 +43,26 @@ class CircuitBreaker:
         self.trying = self.opened_at is not None
 
     def answered(self) -> None:
-        """The first piece came: others may pass again, but one more failure is one too many until a call succeeds."""
+        """Record the first piece of an answer.
+
+        Other calls pass again, but until a call succeeds, one more failure opens the breaker.
+        """
         if self.opened_at is not None:
             self.opened_at, self.trying, self.failures = None, False, self.failures_allowed - 1
 
     def succeeded(self) -> None:
-        """The call ended as it should."""
+        """Record a successful call."""
         self.failures, self.opened_at, self.trying = 0, None, False
 
     def failed(self) -> None:
-        """The provider failed."""
+        """Record a failure of the provider."""
         self.failures += 1
         self.trying = False
         if self.failures >= self.failures_allowed:
             self.opened_at = self.clock()
 
     def left(self) -> None:
-        """The call ended without saying anything about the provider."""
+        """Record the end of a call that neither succeeded nor failed."""
         self.trying = False
 
     def _remaining_s(self) -> float:

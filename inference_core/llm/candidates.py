@@ -1,4 +1,4 @@
-"""Who may serve a request, in which order: decided from the configuration alone, before anything is sent."""
+"""Select the models that can serve a request, and their order, from the configuration only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from inference_core.llm.types import ModelCall, SamplingParams
 from inference_core.settings import Settings
 
 SIMULATED = "simulated"
-# The longest answer where neither the request nor the model's defaults say, and the tokens of a day are bounded.
+# The maximum length of an answer if neither the request nor the model limits it and tokens per day are limited.
 ANSWER_TOKENS = 2048
-# Of a model's room at most this share is promised to an answer of which nobody said how long it may be.
+# Maximum share of a model's context for an answer without a limit.
 ANSWER_SHARE = 4
 
 
@@ -53,7 +53,7 @@ class Access:
 
     @classmethod
     def of(cls, settings: Settings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
-        """As the settings and the environment say."""
+        """Return the access of the settings and the environment."""
         wanted = {name: provider.api_key_env for name, provider in config.providers.items() if provider.api_key_env}
         keys = {name: SecretStr(key) for name, variable in wanted.items() if (key := key_in(environ, variable))}
         return cls(
@@ -65,11 +65,11 @@ class Access:
         )
 
     def may_cost_money(self, name: str, provider: ProviderConfig) -> bool:
-        """Whether calls reach a provider that is not known to be a simulator; one on this machine counts too."""
+        """Return whether calls can reach a provider that is not a declared simulator, including one on this machine."""
         return not provider.simulator and provider.kind_for(name) != SIMULATED and self.may_call(name, provider)
 
     def may_call(self, name: str, provider: ProviderConfig) -> bool:
-        """Whether the provider may be called: the mode, the permission for live calls, the key."""
+        """Return whether the provider may be called, by its mode, the permission for live calls and its key."""
         if provider.simulator or provider.kind_for(name) == SIMULATED:
             return self.mode == "auto"
         has_key = provider.api_key_env is None or name in self.keys
@@ -77,18 +77,18 @@ class Access:
 
 
 def key_in(environ: Mapping[str, str], variable: str) -> str:
-    """The key in a variable, without the blanks and line ends that files and secrets add; empty if there is none."""
+    """Return the key in a variable, without surrounding blanks and line ends. Empty if there is none."""
     return environ.get(variable, "").strip()
 
 
 def is_usable(key: str) -> bool:
-    """Whether an HTTP header can carry a key, and no quotes were left around it."""
+    """Return whether a key is valid in an HTTP header and has no quotes."""
     return key.isascii() and (key.isprintable() and not set(key) & set(" \"'"))
 
 
 @dataclass(frozen=True, slots=True)
 class Resolver:
-    """Turns a task, a wanted model and parameters into candidates."""
+    """The selection of candidates for a task, a requested model and parameters."""
 
     config: LLMConfig
     access: Access
@@ -105,7 +105,7 @@ class Resolver:
         names = [self._named(model_name)] if model_name is not None else self._of_task(task)
         usable = [name for name in names if self._callable(name)]
         if names:
-            # The wish is checked against the model it is for, whoever is up or has a key.
+            # The parameters are checked for the requested model, even if another model answers.
             first = self._candidate(task, names[0], params)
         if usable:
             return self._allowed(task, usable, params)
@@ -136,7 +136,7 @@ class Resolver:
         return list(dict.fromkeys(filter(None, [wanted.primary, *wanted.fallback])))
 
     def may_be_named(self, name: str) -> bool:
-        """Whether a request may ask for this model: it is configured, and not for testing only in production."""
+        """Return whether a request can name this model: it is configured and, in production, not only for testing."""
         return name in self.config.models and not (self.access.production and self._only_for_testing(name))
 
     def _named(self, name: str) -> str:
@@ -163,12 +163,12 @@ class Resolver:
             wanted = self._bounded(wanted, longest)
         kept, sent = apply_policy(policy, wanted, name)
         call = ModelCall(name, model.model or name, sent, model.context_tokens)
-        # Of a model that may not be told its limit the longest answer is only known where the configuration says it.
+        # If the limit cannot be sent to a model, only the configuration can state its longest answer.
         unbounded = model.max_output_tokens or longest
         return Candidate(model.provider, call, kept, kept.max_tokens or unbounded, self.config.timeouts(task, name))
 
     def _bounded(self, params: SamplingParams, longest: int) -> SamplingParams:
-        """With a `max_tokens`: what is reserved of a day's tokens must be what the answer can take."""
+        """Return the parameters with a `max_tokens`, because the reserved tokens must cover the longest answer."""
         if params.max_tokens is not None or not self.config.settings.limits.tokens_per_day:
             return params
         return replace(params, max_tokens=longest)

@@ -1,4 +1,4 @@
-"""Who may ask a model (`LLM_API_ACCESS_MODE`), and what the LLM routes need."""
+"""The dependencies of the LLM routes, including the access check of `LLM_API_ACCESS_MODE`."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def _address_key(address: str) -> str:
 
 
 async def get_service(request: Request) -> LLMService:
-    """The LLM endpoints of this process."""
+    """Return the LLM endpoints of this process."""
     return state_of(request).llm.service
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 ServiceDep = Annotated[LLMService, Depends(get_service)]
-# Outside production a request may ask the simulator to fail.
+# Outside production, a request can make the simulator fail.
 FaultHeader = Annotated[str | None, Header(alias=FAULT_HEADER, include_in_schema=False)]
 
 
 def question_of(body: ExplainRequest | ConversationRequest, fault: str | None) -> Question:
-    """A request's body as the service takes it."""
+    """Return the body of a request in the form for the service."""
     if isinstance(body, ConversationRequest):
         return _question("conversation", body.user_input, body, fault, body.session_id)
     return _question("explain", body.question, body, fault, None)

@@ -1,4 +1,4 @@
-"""Gives back what a task holds of its user's limits when the worker ends it: revoked, expired, stopped, killed."""
+"""Release the lease of a task that the worker ends: revoked, expired, stopped or killed."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class LeaseReleaser:
-    """Receives what the worker says of tasks that did not come to their own end."""
+    """A receiver of the worker's signals about tasks that did not finish."""
 
     settings: Settings
 
     def revoked(self, sender: Any, request: Any, **_: Any) -> None:
-        """A task was revoked before it started, has expired, or was stopped while it ran."""
+        """Handle a task that was revoked, has expired or was stopped."""
         self._release(sender.name, request.id, request.args)
 
     def failed(self, sender: Any, task_id: str, args: Any, **_: Any) -> None:
-        """A task failed, or its process died or was killed at the time limit, for the last time."""
+        """Handle the final failure of a task, including a crash or the time limit of its process."""
         self._release(sender.name, task_id, args)
 
     def _release(self, name: str, task_id: str, args: Any) -> None:
@@ -41,12 +41,12 @@ class LeaseReleaser:
                 redis.zrem(leases, task_id)
                 redis.hdel(reserved, task_id)
         except (RedisError, OSError, LookupError, TypeError) as error:
-            # It ends by itself, later.
+            # The lease expires by itself later.
             log.warning("lease of a task not released: %s[%s]: %s", name, task_id, type(error).__name__)
 
 
 def install(app: ServiceCelery) -> None:
-    """Listen in every process of the worker."""
+    """Connect the signals in every process of the worker."""
     releaser = LeaseReleaser(app.settings)
     signals.task_revoked.connect(releaser.revoked, weak=False)
     signals.task_failure.connect(releaser.failed, weak=False)

@@ -30,35 +30,35 @@ Phase = Literal["connect", "first_token", "between_tokens", "total"]
 
 
 class LLMError(ServiceError):
-    """An LLM request that cannot be served."""
+    """Base class of errors of LLM requests."""
 
     code = "llm_error"
     detail = "The model could not answer."
 
 
 class LLMNotConfiguredError(LLMError):
-    """No provider may be asked: a key is missing, live calls are forbidden, or simulation is refused."""
+    """Raised if no provider may be called: a key is missing, or live calls or the simulator are forbidden."""
 
     code = "llm_not_configured"
     detail = "No language model is configured for this."
 
 
 class UnknownModelError(LLMError):
-    """The model is not in the configuration, or may not be named here."""
+    """Raised if the model is not in the configuration or may not be named in this environment."""
 
     code = "unknown_model"
     detail = "There is no such model."
 
 
 class UnknownProviderError(LLMError):
-    """The provider is not in the configuration."""
+    """Raised if the provider is not in the configuration."""
 
     code = "unknown_provider"
     detail = "There is no such provider."
 
 
 class ForbiddenParameterError(LLMError):
-    """A parameter of the request is not allowed for the model."""
+    """Raised if a parameter of the request is not allowed for the model."""
 
     code = "forbidden_parameter"
     detail = "A parameter is not allowed for this model."
@@ -90,11 +90,11 @@ class ProviderError(LLMError):
         self.diagnostic = diagnostic
         if retry_after_s is not None:
             self.retry_after_s = retry_after_s
-            self.retryable = False  # it asked to be left alone for a while
+            self.retryable = False  # the provider requested a pause
 
 
 class ProviderRateLimitedError(ProviderError):
-    """The provider is asked too much; try again in `retry_after_s` seconds."""
+    """Raised if the provider limits the rate. Retry after `retry_after_s` seconds."""
 
     code = "llm_rate_limited"
     detail = "The language model is rate limited. Try again later."
@@ -102,14 +102,14 @@ class ProviderRateLimitedError(ProviderError):
 
 
 class ProviderAuthError(ProviderError):
-    """The provider refuses the key of this service."""
+    """Raised if the provider refuses the key of this service."""
 
     code = "llm_auth_failed"
     detail = "The provider of the language model refuses this service. The operator must fix its configuration."
 
 
 class ContextTooLongError(ProviderError):
-    """The prompt and the wanted answer do not fit into the model."""
+    """Raised if the prompt and the longest answer do not fit into the context of the model."""
 
     code = "llm_context_too_long"
     detail = "The text is too long for this model."
@@ -117,7 +117,7 @@ class ContextTooLongError(ProviderError):
 
 
 class ProviderBadRequestError(ProviderError):
-    """The provider refuses the request itself."""
+    """Raised if the provider refuses the request."""
 
     code = "llm_bad_request"
     detail = "The provider of the language model refuses the request."
@@ -125,14 +125,14 @@ class ProviderBadRequestError(ProviderError):
 
 
 class ProviderModelNotFoundError(ProviderError):
-    """The provider does not know the configured model."""
+    """Raised if the provider does not know the configured model."""
 
     code = "llm_model_not_found"
     detail = "The provider does not know this model. The operator must fix the configuration."
 
 
 class UpstreamFailedError(ProviderError):
-    """The provider failed, broke off, or sent what is no answer."""
+    """Raised if the provider failed, broke off, or sent an invalid answer."""
 
     code = "llm_upstream_failed"
     detail = "The language model failed. Try again."
@@ -142,7 +142,7 @@ class UpstreamFailedError(ProviderError):
 
 
 class UpstreamUnavailableError(UpstreamFailedError):
-    """The provider cannot be reached, or says that it is overloaded."""
+    """Raised if the provider cannot be reached or is overloaded."""
 
     code = "llm_upstream_unavailable"
     detail = "The language model is not available at the moment. Try again later."
@@ -151,7 +151,7 @@ class UpstreamUnavailableError(UpstreamFailedError):
 
 
 class CircuitOpenError(UpstreamFailedError):
-    """The provider failed so often that it is left alone for `retry_after_s` seconds."""
+    """Raised while the circuit breaker of the provider is open. Retry after `retry_after_s` seconds."""
 
     code = "llm_circuit_open"
     detail = "The language model is not available at the moment. Try again later."

@@ -28,7 +28,7 @@ def _shape(kind: str, optional: tuple[str, ...] = (), **properties: object) -> d
 
 
 _COUNTS = {"input_tokens": _COUNT, "output_tokens": _COUNT, "total_tokens": _COUNT}
-# The same for the OpenAPI document.
+# The same format for the OpenAPI document.
 EVENT_SCHEMA: dict[str, object] = {
     "oneOf": [
         _shape(
@@ -52,7 +52,7 @@ END = b'data: {"event":"end"}\n\n'
 
 
 def encode_start(*, model: str, session_id: str | None, simulated: bool, request_id: str) -> bytes:
-    """The first event."""
+    """Return the first event."""
     fields: dict[str, object] = {"event": "start", "model": model}
     if session_id is not None:
         fields["session_id"] = session_id
@@ -60,7 +60,7 @@ def encode_start(*, model: str, session_id: str | None, simulated: bool, request
 
 
 def encode_token(token: Token) -> bytes:
-    """One token; written by hand because it is done for every one of them."""
+    """Return a token event. Fast path: formatted by hand, because there is one for each token."""
     content = encode_basestring_ascii(token.content)
     if token.planned_ms is None:
         return f'data: {{"event":"token","content":{content}}}\n\n'.encode()
@@ -68,12 +68,12 @@ def encode_token(token: Token) -> bytes:
 
 
 def encode_usage(usage: Usage) -> bytes:
-    """What the answer has taken."""
+    """Return the usage event."""
     return _event({"event": "usage", "usage": usage.as_json()})
 
 
 def encode_error(code: str, message: str) -> bytes:
-    """Why nothing more comes."""
+    """Return an error event."""
     return _event({"event": "error", "code": code, "message": message})
 
 

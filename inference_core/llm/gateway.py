@@ -1,4 +1,4 @@
-"""The one door to language models: picks who serves a request, bounds it in time, falls back before the first token."""
+"""The gateway to language models: select the provider, limit the time, and fall back before the first token."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from inference_core.text import clean
 
 log = get_logger(__name__)
 
-# Before the one retry, so that many clients do not come back in step.
+# A random pause before the retry, so that clients do not retry at the same time.
 RETRY_PAUSE_S = (0.05, 0.25)
 
 T = TypeVar("T")
@@ -46,7 +46,7 @@ class Gateway:
         self.providers = providers
         self._resolver = Resolver(config, access)
         breaker = config.settings.breaker
-        # The simulator inside this process cannot be down; what it fails with was asked for.
+        # The simulator in this process is always available. Its failures were requested.
         self.breakers = {
             name: CircuitBreaker(name, breaker.failures, breaker.open_s)
             for name, provider in providers.items()
@@ -87,17 +87,17 @@ class Gateway:
         return self._resolver.candidates(task, model_name, params or SamplingParams())
 
     def price_of(self, model: str, *, simulated: bool) -> Price | None:
-        """The price of a model's answer; None if it costs nothing."""
+        """Return the price of an answer of a model. None if it costs nothing."""
         configured = self.config.models.get(model)
         return None if simulated or configured is None else configured.price
 
     @property
     def live_calls_possible(self) -> bool:
-        """Whether a request could reach a provider that is not known to be a simulator."""
+        """Return whether a request could reach a provider that is not a declared simulator."""
         return any(self.access.may_cost_money(name, provider) for name, provider in self.config.providers.items())
 
     def availability(self) -> dict[str, bool]:
-        """Whether each configured model would be served now, by its provider or by the simulator in its place."""
+        """Return whether each configured model is available, from its provider or from the simulator."""
         return {
             name: self._resolver.may_be_named(name) and self._available(model.provider)
             for name, model in self.config.models.items()
@@ -194,12 +194,12 @@ class Gateway:
         attempt: Callable[[Candidate], Awaitable[T]],
         sent_to: list[Candidate],
     ) -> T:
-        """Ask one after the other; a provider that may do better at once is asked a second time, once in all."""
+        """Call the candidates in order. A retryable failure is retried once per request."""
         retries = self.config.settings.max_retries
         first_error: ProviderError | None = None
         for candidate in candidates:
             while True:
-                # Before it is sent: a call that is cancelled has taken the prompt as well.
+                # Record it before the call, because a cancelled call has also received the prompt.
                 sent_to.append(candidate)
                 try:
                     return await self._through_breaker(candidate, attempt)
@@ -225,20 +225,20 @@ class Gateway:
         try:
             return await attempt(candidate)
         except BaseException:
-            # Of a failure it knows already; a cancelled call or a refused request must not block the next trial.
+            # The breaker already knows failures. A cancelled call or a refused request must not block the next trial.
             breaker.left()
             raise
 
 
 def _deadline(candidates: list[Candidate], request: ChatRequest) -> Deadline:
-    """Of all attempts together: what the slowest of the candidates may take, if the client does not want less."""
+    """Return the time limit of all attempts: that of the slowest candidate, or less if the client requests it."""
     return Deadline.after(max(candidate.timeouts.total_s for candidate in candidates), request.timeout_s)
 
 
 def _log_failure(
     candidate: Candidate, request: ChatRequest, error: ProviderError, event: str = "llm_attempt_failed"
 ) -> None:
-    """Say why, in codes and words of ours; nothing of what was asked or answered."""
+    """Log the reason without the text of the request or the answer."""
     log.warning(
         event,
         provider=candidate.provider,

@@ -1,4 +1,4 @@
-"""What the API hands to a worker, in JSON; the one place where both sides agree on it."""
+"""The JSON message from the API to a worker."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Job:
     request_id: str
 
     def as_json(self) -> dict[str, Any]:
-        """As it travels."""
+        """Return the JSON form."""
         return {
             "task": self.task,
             "question": self.question,
@@ -51,7 +51,7 @@ class Job:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Job:
-        """As it arrives."""
+        """Return the job of a JSON form."""
         session_id, user_id = data["session_id"], data["user_id"]
         return cls(
             task=data["task"],
@@ -68,13 +68,13 @@ class Job:
 
 
 class Private:
-    """A task's result that goes to its submitter and nowhere else: Celery writes the `repr` of a result to its log."""
+    """The result of a task without a `repr`, because Celery logs the `repr` of results."""
 
     def __init__(self, value: dict[str, Any]) -> None:
         self._value = value
 
     def __json__(self) -> dict[str, Any]:
-        """As it is stored; kombu's encoder asks for this."""
+        """Return the stored form for kombu's encoder."""
         return self._value
 
     def __repr__(self) -> str:

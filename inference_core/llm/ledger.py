@@ -1,6 +1,6 @@
-"""Stores what an answer was and took: its turns, its charge and the sums of the day, in one transaction, once.
+"""Store the turns, the charge and the daily totals of an answer, in one transaction and once.
 
-A prompt that was sent and got no answer has a charge of its own: what its provider takes for it can only be estimated.
+A prompt without an answer has its own charge, which can only be estimated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PAUSE_S = 0.5
 
 
 class AnswerNotStoredError(ServiceError):
-    """The database refuses an answer: it is charged for, and its text is in no conversation."""
+    """Raised if the database refuses the text of an answer. The answer is charged, but not part of a conversation."""
 
     code = "answer_not_stored"
     detail = "The answer could not be stored."
@@ -42,7 +42,7 @@ class AnswerNotStoredError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class SessionRef:
-    """The conversation a request belongs to; `is_new` until its first turns are stored."""
+    """The conversation of a request. `is_new` is true until its first turns are stored."""
 
     id: UUID
     is_new: bool
@@ -77,7 +77,7 @@ class Answered:
     at: datetime = field(default_factory=utc_now)
 
     def charge(self) -> dict[str, Any]:
-        """As the values of a row of `llm_charges`."""
+        """Return the values of a row of `llm_charges`."""
         return {
             "id": self.charge_id,
             "owner_id": self.user_id or NOBODY,
@@ -95,13 +95,13 @@ class Answered:
     def _cost(self) -> int:
         if self.price is None:
             return 0
-        # By way of its text, so that 0.1 is a tenth.
+        # Convert the text, so that 0.1 is exactly a tenth.
         prices = (self.price.input_per_million_usd, self.price.output_per_million_usd)
         return cost_nano_usd(self.usage, *(Decimal(str(price)) for price in prices))
 
 
 def prompt_alone(user_id: UUID | None, candidate: Candidate, tokens: int, gateway: Gateway) -> Answered:
-    """A prompt of about so many tokens that a provider took and gave nothing for."""
+    """A charge for a prompt of about this many tokens without an answer."""
     simulated = gateway.providers[candidate.provider].simulated
     return Answered(
         charge_id=str(uuid4()),
@@ -149,7 +149,7 @@ async def record(database: Database, answered: Sequence[Answered], *, in_place_o
 async def _record_cost_alone(
     database: Database, answered: Sequence[Answered], in_place_of: Answered | None, refused: Exception
 ) -> None:
-    # Its text may be part of the error's.
+    # The text of the error can contain the answer.
     log.error("llm_answer_refused", error=type(refused).__name__, answers=[_numbers(one) for one in answered])
     costs = [replace(one, session=None, keep_answer=False) for one in answered]
     try:
@@ -176,7 +176,7 @@ async def _write(database: Database, answered: Sequence[Answered], in_place_of: 
             await usage.take_back(in_place_of.charge(), in_place_of.at.date())
         for one in answered:
             await usage.charge(one.charge(), one.at.date())
-            # An answer of which nothing has come leaves no turn: a question alone would be put a second time later.
+            # Without any answer, no turn is stored, because a question without an answer would be sent again later.
             if one.session is not None and one.text:
                 await _store_turns(ConversationRepository(session), one.session, one)
 
@@ -192,7 +192,7 @@ async def _store_turns(conversations: ConversationRepository, session: SessionRe
 
 
 def _numbers(answered: Answered) -> dict[str, object]:
-    """What has to be known to charge it by hand; nothing of what was said."""
+    """Return the data for a manual charge, without the text."""
     return {
         "charge_id": answered.charge_id,
         "user_id": str(answered.user_id or NOBODY),

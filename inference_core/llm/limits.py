@@ -32,9 +32,9 @@ log = get_logger(__name__)
 PACKAGE = "inference_core.llm"
 STATS_KEY = "llm:stats"
 DAY_MS = 24 * 3600 * 1000
-# A key per day is of use until the last request that began in it has ended.
+# The key of a day is needed until the last request of that day has ended.
 KEEP_DAY_MS = 2 * DAY_MS
-# Ends of requests that Redis did not take; beyond this many the oldest are left to end by themselves.
+# Maximum number of ended requests that Redis has not accepted. Older ones expire by themselves.
 MOST_UNSETTLED = 10_000
 UNSETTLED_KEEP_S = 900.0
 
@@ -46,7 +46,7 @@ DETAILS = {
 
 
 class LLMLimitError(ThrottledError):
-    """The caller has reached a limit of theirs; try again in `retry_after_s` seconds."""
+    """Raised if the caller has reached a limit. Retry after `retry_after_s` seconds."""
 
     def __init__(self, limit: str, wait_ms: int) -> None:
         super().__init__(max(1, math.ceil(wait_ms / 1000)), DETAILS[limit])
@@ -54,14 +54,14 @@ class LLMLimitError(ThrottledError):
 
 
 class LimitsUnavailableError(DependencyUnavailableError):
-    """The limits of users cannot be read, so that nothing that could cost money is begun."""
+    """Raised if the limits cannot be read. Requests that can cost money are then refused."""
 
     code = "llm_limits_unavailable"
     detail = "The limits of users cannot be read at the moment. Try again shortly."
 
 
 class StatisticsUnavailableError(DependencyUnavailableError):
-    """The counts cannot be read, for Redis does not answer in time."""
+    """Raised if the counts cannot be read, because Redis does not respond in time."""
 
     code = "llm_stats_unavailable"
     detail = "The statistics cannot be read at the moment. Try again shortly."
@@ -88,7 +88,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """What one run of `end.lua` does; of no use after `until_s` (by the monotonic clock), when its lease has ended."""
+    """One call of `end.lua`. After `until_s` (monotonic clock) the lease has expired and the call is not needed."""
 
     lease: Lease
     tokens: int
@@ -100,7 +100,7 @@ class _End:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Counts of all processes since Redis began to count."""
+    """Counts of all processes since the counts in Redis started."""
 
     requests_count: int
     total_tokens: int
@@ -109,7 +109,7 @@ class Statistics:
 
 
 def lease_keys(key: str) -> tuple[str, str]:
-    """Where the leases of `key` are, by their end, and what each has reserved."""
+    """Return the keys of the leases of `key` and of their reserved tokens."""
     return f"llm:leases:{key}", f"llm:reserved:{key}"
 
 
@@ -118,13 +118,13 @@ def _day_key(key: str, day: date) -> str:
 
 
 def ms_left_of_day(now: datetime) -> int:
-    """Milliseconds until the next midnight, UTC."""
+    """Return the milliseconds until the next midnight in UTC."""
     midnight = datetime.combine(now.date() + timedelta(days=1), datetime.min.time(), UTC)
     return math.ceil((midnight - now).total_seconds() * 1000)
 
 
 class UserLimits:
-    """The limits of every user and the counts of the service; `key` names a user."""
+    """The limits of all users and the counts of the service. `key` identifies a user."""
 
     def __init__(self, client: Redis, limits: Limits) -> None:
         self._client = client
@@ -152,7 +152,7 @@ class UserLimits:
         try:
             answer = await self._admit(keys, lease_id, *bounds, tokens, prompt, *times)
         except BaseException as error:
-            # Redis may do it nevertheless, when it comes to it.
+            # Redis may still execute the call later.
             self._unsettled.append(_End(lease, -prompt, requests=-1, until_s=time.monotonic() + lease_s))
             if not isinstance(error, SessionStoreUnavailableError):
                 raise
@@ -165,7 +165,7 @@ class UserLimits:
         return replace(lease, mean_task_ms=number if number >= 0 else None)
 
     async def count_prompt(self, lease: Lease, prompt: int, lease_s: float) -> Lease:
-        """Count the prompt of a task, which is sent next; the lease lasts `lease_s` from now."""
+        """Count the prompt of a task before it is sent. The lease is valid for `lease_s` from now."""
         keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
         try:
             await self._count_prompt(keys, lease.id, prompt, int(lease_s * 1000), KEEP_DAY_MS)
@@ -174,15 +174,15 @@ class UserLimits:
         return replace(lease, counted=lease.counted + prompt)
 
     async def release(self, lease: Lease) -> None:
-        """End a request of which nothing more is to be counted."""
+        """End a request without further tokens."""
         await self._finish(_End(lease, 0))
 
     async def withdraw(self, lease: Lease) -> None:
-        """End a request that could not be begun, as if it had never been asked."""
+        """Undo a request that could not be started."""
         await self._finish(_End(lease, -lease.counted, requests=-1))
 
     async def settle(self, lease: Lease, *, tokens: int, failed: bool, task_ms: int = 0) -> None:
-        """End a request that took `tokens` in all."""
+        """End a request that used `tokens` in total."""
         await self._finish(
             _End(lease, tokens - lease.counted, requests=int(not lease.admitted), errors=int(failed), task_ms=task_ms)
         )
@@ -200,18 +200,18 @@ class UserLimits:
         keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
         numbers = (end.tokens, end.requests, end.errors, end.task_ms, KEEP_DAY_MS)
         if lease.admitted:
-            # Whatever is tried twice is done once: the first has taken the lease.
+            # A repeated call has no further effect, because the first one has removed the lease.
             await self._end(keys, lease.id, *numbers, "held")
         else:
             await self._end(keys, f"{lease.id}:not-admitted", *numbers, "any")
 
     @property
     def unsettled(self) -> int:
-        """How many ends of requests Redis has not taken."""
+        """Return the number of ended requests that Redis has not accepted."""
         return len(self._unsettled)
 
     async def settle_again(self) -> bool:
-        """Try again what Redis did not take; False if it still does not answer."""
+        """Retry updates that Redis has not accepted. Return False if it still does not respond."""
         for _ in range(len(self._unsettled)):
             end = self._unsettled[0]
             if time.monotonic() < end.until_s:

@@ -1,4 +1,4 @@
-"""The tables of the LLM endpoints: conversations with their turns, what each answer took, and the sums of a day."""
+"""The tables of the LLM endpoints: conversations, turns, charges and daily totals."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from inference_core.db.base import Base, UtcDateTime, utc_now
 TITLE_LENGTH = 80
 MODEL_LENGTH = 190
 CHARGE_ID_LENGTH = 36
-# Whoever calls without an account, where that is allowed; a key cannot hold NULL.
+# The user id of callers without an account, because a key cannot contain NULL.
 NOBODY = UUID(int=0)
 
 TurnRole = Literal["user", "assistant"]
-# MySQL's TEXT ends at 64 KiB.
+# TEXT of MySQL is limited to 64 KiB.
 _LONG = Text().with_variant(MEDIUMTEXT(), "mysql", "mariadb")
 
 
@@ -29,7 +29,7 @@ def _model_name() -> String:
 
 
 class ChatSession(Base):
-    """A conversation of one user, or of nobody in particular where calls without an account are allowed."""
+    """A conversation of one user, or of an anonymous caller if such calls are allowed."""
 
     __tablename__ = "llm_sessions"
 
@@ -44,7 +44,7 @@ class ChatSession(Base):
 
 
 class ChatTurn(Base):
-    """One turn; `complete` is false for an answer that was broken off, whose `content` is what had been generated."""
+    """One turn. For an incomplete answer, `complete` is false and `content` is the generated part."""
 
     __tablename__ = "llm_turns"
 
@@ -82,9 +82,9 @@ class Charge(Base):
 
 
 class DailyUsage(Base):
-    """The sums of one user, model and day (UTC); simulated answers apart, for they cost nothing.
+    """The totals of one user, model and day (UTC), separate for simulated answers, which cost nothing.
 
-    Without a foreign key: what was spent stays known when its account is gone.
+    There is no foreign key, so that the usage of a deleted account remains.
     """
 
     __tablename__ = "llm_usage"

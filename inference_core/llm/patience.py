@@ -1,4 +1,4 @@
-"""How long a stream may keep its reader waiting: a limit for each item and a deadline for all, with one timer."""
+"""Time limits of a stream: a limit for each item and a deadline for all, with one timer."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class Deadline:
 
     @classmethod
     def after(cls, limit_s: float, wanted_s: float | None = None) -> Deadline:
-        """`limit_s` from now, or `wanted_s` if that is less."""
+        """Return the deadline after `limit_s`, or after `wanted_s` if that is less."""
         shortened = wanted_s is not None and wanted_s < limit_s
         seconds = wanted_s if wanted_s is not None and shortened else limit_s
         return cls(asyncio.get_running_loop().time() + seconds, shortened)
 
     def within(self, limit_s: float) -> Deadline:
-        """The same for one attempt, which may take `limit_s` from now."""
+        """Return the deadline of one attempt, which may take `limit_s` from now."""
         return replace(self, at=min(self.at, asyncio.get_running_loop().time() + limit_s))
 
     @property
     def passed(self) -> bool:
-        """Whether nothing more is to be begun."""
+        """Return whether the deadline has passed."""
         return asyncio.get_running_loop().time() >= self.at
 
     @asynccontextmanager
@@ -91,13 +91,13 @@ class Patience:
             raise self._timeout(phase) from None
         finally:
             self._task = None
-        if self._expired:  # what was awaited paid no heed to being cancelled
+        if self._expired:  # the awaited task ignored its cancellation
             task.uncancel()
             raise self._timeout(phase)
         return result
 
     def end(self) -> None:
-        """Nothing is waited for any more."""
+        """Handle the end of a wait."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -109,7 +109,7 @@ class Patience:
     def _look(self) -> None:
         self._timer = None
         if self._task is None:
-            return  # the next wait sets it again
+            return  # the next wait starts it again
         if self._loop.time() < self._due:
             self._set_timer()
         else:

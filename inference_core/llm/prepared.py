@@ -1,4 +1,4 @@
-"""A question and who asks it: as the client gives it, and as it may be asked."""
+"""A question and its caller, before and after its checks."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Principal:
     user_id: UUID | None = None
 
     def owns(self, session: SessionRow) -> bool:
-        """A conversation is its user's alone; one that was begun without an account is whose knows its id."""
+        """Return whether the caller may see a conversation: its user, or everybody for an anonymous one."""
         return session.user_id is None or session.user_id == self.user_id
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a client asks."""
+    """The question of a client."""
 
     task: TaskName
     text: str
@@ -63,6 +63,6 @@ class Prepared:
 
     @property
     def request(self) -> ChatRequest:
-        """As the gateway takes it."""
+        """Return the request for the gateway."""
         question = self.question
         return ChatRequest(self.messages, question.params, question.request_id, question.timeout_s, question.fault)

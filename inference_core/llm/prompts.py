@@ -1,4 +1,4 @@
-"""What a model is told: the task, as much of the conversation as has room, the question."""
+"""The messages for a model: the instructions, the latest turns that fit, and the question."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ INSTRUCTIONS: dict[TaskName, str] = {
 def build_messages(
     task: TaskName, history: Sequence[Message], question: str, history_characters: int
 ) -> tuple[Message, ...]:
-    """The messages of a request, oldest first."""
+    """Return the messages of a request, oldest first."""
     kept = within(history, history_characters)
     return (Message("system", INSTRUCTIONS[task]), *kept, Message("user", question))
 
 
 def within(history: Sequence[Message], characters: int) -> list[Message]:
-    """The last turns that have room in so many characters; whole turns, and beginning with one of the user."""
+    """Return the latest complete turns that fit into this number of characters, starting with a turn of the user."""
     kept: list[Message] = []
     for message in reversed(history):
         characters -= len(message.content)

@@ -1,4 +1,4 @@
-"""Every query on conversations and usage; callers decide about transactions."""
+"""The queries on conversations and usage. Callers control the transactions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ADD_USAGE = (
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A conversation as it was read."""
+    """A conversation."""
 
     id: UUID
     user_id: UUID | None
@@ -53,7 +53,7 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class TurnRow:
-    """A turn as it was read."""
+    """A turn."""
 
     role: TurnRole
     content: str
@@ -64,7 +64,7 @@ class TurnRow:
 
 @dataclass(frozen=True, slots=True)
 class UsageSum:
-    """Sums of one day and model."""
+    """The totals of one day and model."""
 
     day: date
     model: str
@@ -77,7 +77,7 @@ class UsageSum:
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A turn to be stored."""
+    """A turn to store."""
 
     role: TurnRole
     content: str
@@ -86,19 +86,19 @@ class NewTurn:
 
 
 class ConversationRepository:
-    """Sessions and their turns, over one session of the database."""
+    """The conversations and their turns, in one database session."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def find(self, session_id: UUID) -> SessionRow | None:
-        """The conversation with this id, whosever it is."""
+        """Return the conversation with this id, of any user."""
         found = await self._session.execute(select(*SESSION_COLUMNS).where(ChatSession.id == session_id))
         row = found.one_or_none()
         return SessionRow(*row) if row else None
 
     async def recent(self, session_id: UUID, limit: int) -> list[Message]:
-        """The last `limit` turns, oldest first."""
+        """Return the last `limit` turns, oldest first."""
         statement = (
             select(ChatTurn.role, ChatTurn.content)
             .where(ChatTurn.session_id == session_id)
@@ -109,7 +109,7 @@ class ConversationRepository:
         return [Message(role, content) for role, content in reversed(rows)]
 
     async def turns(self, session_id: UUID, offset: int, limit: int) -> list[TurnRow]:
-        """Turns in the order they were made."""
+        """Return turns in the order of their creation."""
         statement = (
             select(*TURN_COLUMNS)
             .where(ChatTurn.session_id == session_id)
@@ -120,7 +120,7 @@ class ConversationRepository:
         return [TurnRow(*row) for row in await self._session.execute(statement)]
 
     async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[SessionRow], int]:
-        """A user's conversations, the last used first, and how many there are."""
+        """Return a user's conversations, the most recently used first, and their number."""
         mine = ChatSession.user_id == user_id
         statement = select(*SESSION_COLUMNS).where(mine).order_by(ChatSession.updated_at.desc(), ChatSession.id)
         rows = await self._session.execute(statement.offset(offset).limit(limit))
@@ -133,15 +133,15 @@ class ConversationRepository:
         await self._session.execute(delete(ChatSession).where(ChatSession.id == session_id))
 
     async def create(self, session_id: UUID, user_id: UUID | None, title: str) -> None:
-        """Begin a conversation."""
+        """Create a conversation."""
         await self._session.execute(
             insert(ChatSession).values(id=session_id, user_id=user_id, title=title, turn_count=0)
         )
 
     async def append(self, session_id: UUID, turns: tuple[NewTurn, ...]) -> bool:
-        """Add turns at the end; False if the conversation has been deleted meanwhile.
+        """Append turns. Return False if the conversation was deleted meanwhile.
 
-        The update takes the row's lock first, so that of several writers each finds its own positions.
+        The update locks the row first, so that concurrent writers get different positions.
         """
         statement = update(ChatSession).where(ChatSession.id == session_id)
         changed = statement.values(turn_count=ChatSession.turn_count + len(turns), updated_at=utc_now())
@@ -166,13 +166,13 @@ class ConversationRepository:
 
 
 class UsageRepository:
-    """What answers took, over one session of the database."""
+    """The charges of answers, in one database session."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def answer_of(self, charge_id: str) -> tuple[Charge, str] | None:
-        """The charge under this id and the answer kept with it, if there is one."""
+        """Return the charge with this id and its stored answer, if any."""
         charge = await self._session.get(Charge, charge_id)
         return (charge, charge.answer) if charge is not None and charge.answer is not None else None
 
@@ -193,10 +193,10 @@ class UsageRepository:
             async with self._session.begin_nested():
                 await self._session.execute(INSERT_USAGE, first)
         except IntegrityError:
-            await self._session.execute(ADD_USAGE, added)  # somebody was quicker with the first of the day
+            await self._session.execute(ADD_USAGE, added)  # another request created the first row of the day
 
     async def take_back(self, charge: dict[str, Any], day: date) -> None:
-        """Undo `charge` for the same values, if it was done."""
+        """Undo `charge` for the same values, if it was made."""
         if not await _count(self._session, delete(CHARGES).where(CHARGES.c.id == charge["id"])):
             return
         less = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
@@ -204,11 +204,11 @@ class UsageRepository:
         await self._session.execute(ADD_USAGE, {**less, "more_requests": -1})
 
     async def has_charge(self, charge_id: str) -> bool:
-        """Whether something was stored under this id."""
+        """Return whether a charge with this id exists."""
         return (await self._session.execute(select(Charge.id).where(Charge.id == charge_id))).one_or_none() is not None
 
     async def sums(self, first: date, last: date, owner_id: UUID | None = None) -> list[UsageSum]:
-        """Sums by day and model from `first` to `last`, both included; of one user, or of all together."""
+        """Return the totals by day and model from `first` to `last`, both included, of one user or of all."""
         keys = (DailyUsage.day, DailyUsage.model, DailyUsage.simulated)
         conditions: list[ColumnElement[bool]] = [DailyUsage.day.between(first, last), DailyUsage.requests > 0]
         if owner_id is not None:
@@ -226,7 +226,7 @@ class UsageRepository:
         ]
 
     async def top_owners(self, first: date, last: date, limit: int) -> list[tuple[UUID, int, int, int]]:
-        """Owners by what they spent, then by tokens: id, requests, tokens, cost in nano-dollars."""
+        """Return users by cost, then by tokens: id, requests, tokens, cost in nano-dollars."""
         tokens = func.sum(DailyUsage.input_tokens + DailyUsage.output_tokens)
         cost = func.sum(DailyUsage.cost_nano_usd)
         statement = (
@@ -239,7 +239,7 @@ class UsageRepository:
         return [(owner, *map(int, numbers)) for owner, *numbers in await self._session.execute(statement)]  # type: ignore[misc]
 
     async def purge(self, before: datetime) -> int:
-        """Delete charges older than that; the sums stay. How many rows."""
+        """Delete older charges and return their number. The totals remain."""
         return await _count(self._session, delete(Charge).where(Charge.created_at < before))
 
 

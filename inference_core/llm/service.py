@@ -1,4 +1,4 @@
-"""Asking a model: what is refused at once, what is sent to the workers, what is streamed, what is kept of it."""
+"""Questions to models: checks, submission as tasks, and streams."""
 
 from __future__ import annotations
 
@@ -28,26 +28,26 @@ from inference_core.tasks.record import TaskRecord
 from inference_core.tasks.service import TaskService
 from inference_core.tasks.snapshot import Snapshot
 
-# Beyond the longest answer, for what comes before and after it.
+# Additional time before and after the longest answer.
 LEASE_MARGIN_S = 60.0
 
 
 class ConversationNotFoundError(NotFoundError):
-    """There is no such conversation: never begun, deleted, or somebody else's."""
+    """Raised if the conversation does not exist or belongs to another user."""
 
     code = "session_not_found"
     detail = "There is no such conversation."
 
 
 class PromptTooLongError(InvalidInputError):
-    """The text is longer than the configuration allows."""
+    """Raised if the text is longer than the configuration allows."""
 
     code = "prompt_too_long"
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A task that was sent; `estimated_s` is None while nothing is known of how long tasks take."""
+    """A submitted task. `estimated_s` is None while the duration of tasks is unknown."""
 
     task_id: UUID
     estimated_s: float | None
@@ -146,7 +146,7 @@ class LLMService:
         return Submitted(UUID(task_id), self._estimate(lease))
 
     async def task_cancelled(self, record: TaskRecord) -> None:
-        """Give back what a task holds that somebody called off."""
+        """Release the resources of a cancelled task."""
         if record.name in TASK_NAMES.values() and record.tag is not None:
             await self.limits.release(Lease(record.task_id, record.tag))
 
@@ -199,7 +199,7 @@ class LLMService:
 
 
 def processes_on(snapshot: Snapshot, queue: str) -> int:
-    """How many processes of the workers that are online take tasks from a queue."""
+    """Return the number of worker processes that consume a queue."""
     return sum(
         int(worker.report["stats"].get("pool", {}).get("max-concurrency", 1))
         for worker in snapshot.workers
@@ -208,10 +208,10 @@ def processes_on(snapshot: Snapshot, queue: str) -> int:
 
 
 async def find_own(conversations: ConversationRepository, principal: Principal, session_id: str) -> SessionRow:
-    """A conversation of the caller.
+    """Return a conversation of the caller.
 
     Raises:
-        ConversationNotFoundError: if there is none the caller may see.
+        ConversationNotFoundError: It does not exist, or the caller may not see it.
     """
     try:
         row = await conversations.find(UUID(session_id))

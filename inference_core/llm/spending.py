@@ -1,4 +1,4 @@
-"""What one stream takes, from its admission on: counted and stored once, however the stream ends."""
+"""The accounting of one stream from its admission. It is counted and stored once in any case."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Spending:
 
     @asynccontextmanager
     async def counted(self) -> AsyncIterator[Spending]:
-        """The time of the stream; at its end the provider's call is over and the account settled, whatever happened."""
+        """The context of the stream. At its end, the provider's call has ended and the stream is accounted for."""
         try:
             yield self
         finally:
@@ -59,10 +59,10 @@ class Spending:
                 await self._settle_at_last()
 
     async def open(self) -> OpenStream:
-        """Ask the model, and wait for the first piece of its answer.
+        """Call the model, and wait for the first piece of its answer.
 
         Raises:
-            LLMError: nothing came.
+            LLMError: There is no answer.
         """
         question = self.prepared.question
         try:
@@ -100,7 +100,7 @@ class Spending:
         await record(self.database, answered)
 
     def _answered(self) -> list[Answered]:
-        """The prompts that got no answer, and the answer; each is charged for."""
+        """Return the charges: the prompts without an answer, and the answer."""
         prepared, source = self.prepared, self.source
         lost = self.sent_to if source is None else self.sent_to[:-1]
         answered = [
@@ -117,7 +117,7 @@ class Spending:
         progress = self.progress
         if progress.usage is not None:
             return progress.usage
-        # A piece is one token of the simulator's; of others it may be many.
+        # A piece of the simulator is one token. A piece of another provider can have many.
         output = progress.tokens if source.simulated else max(progress.tokens, tokens_of_bytes(source.text_bytes))
         return Usage(self.prepared.prompt_tokens, output, estimated=True)
 

@@ -1,4 +1,4 @@
-"""What the LLM endpoints keep for one process: the gateway, the streams, the limits."""
+"""The state of the LLM endpoints in one process: the gateway, the streams and the limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SETTLE_AGAIN_EVERY_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class LLMState:
-    """The parts that outlive a request."""
+    """The objects that live longer than a request."""
 
     service: LLMService
     streams: Streams
@@ -49,7 +49,7 @@ class LLMState:
         traffic: Traffic,
         metrics: Metrics,
     ) -> AsyncIterator[LLMState]:
-        """Make them; the timer that looks after streams ends with the context."""
+        """Create the state. The timer of the streams stops with the context."""
         limits = gateway.config.settings.limits
         own = metrics.feature(LLMMetrics)
         service = LLMService(
@@ -98,22 +98,22 @@ class LLMState:
             self.metrics.set_active(len(self.streams.active))
 
     async def settle_again(self) -> None:
-        """Settle the requests whose end Redis did not take."""
+        """Retry the ends of requests that Redis has not accepted."""
         await self.service.limits.settle_again()
 
     async def look_at_breakers(self) -> None:
-        """Let the metrics know who is left alone."""
+        """Update the metrics of the circuit breakers."""
         self.metrics.set_breakers(self.gateway.breakers)
 
 
 def llm_component(gateway: Gateway) -> Component:
-    """How the LLM endpoints stand, for health."""
+    """Return the state of the LLM endpoints for the health routes."""
     status, message = gateway_status(gateway)
     return Component(status, datetime.now(UTC), message)
 
 
 def gateway_status(gateway: Gateway) -> tuple[Status, str | None]:
-    """One word, and one sentence where it is not well."""
+    """Return the status, and a sentence if it is not healthy."""
     available = gateway.availability()
     if not gateway.config.models and not gateway.access.may_stand_in:
         return "not_configured", "No language model is configured."

@@ -1,4 +1,4 @@
-"""Sends one open stream as events and says what became of it; knows neither HTTP nor the database."""
+"""Send an open stream as events, and record its result. Independent of HTTP and the database."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Progress:
 
     @property
     def complete(self) -> bool:
-        """Whether all of the answer was generated and sent."""
+        """Return whether the complete answer was generated and sent."""
         return self.usage is not None
 
 
@@ -115,7 +115,7 @@ async def _stored(store: Callable[[], Awaitable[None]]) -> ServiceError | None:
     except ServiceError as error:
         return error
     except Exception:
-        # Whatever it is, the client is owed an end.
+        # The client must get an `end` event after any error.
         log.exception("llm_stream_not_stored")
         return ServiceError()
     return None

@@ -1,4 +1,4 @@
-"""Makes messages, each as plain text and as HTML, from the templates beside this file."""
+"""Create messages as plain text and HTML from the templates in this folder."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ SUBJECTS = {
 
 
 def make_message(settings: Settings, template: str, to: str, **values: object) -> EmailMessage:
-    """The message `template` to one address.
+    """Return the message of `template` to one address.
 
     Raises:
-        KeyError, jinja2.TemplateNotFound: if there is no such template.
-        jinja2.UndefinedError: if it needs a value that is not given.
+        KeyError, jinja2.TemplateNotFound: There is no such template.
+        jinja2.UndefinedError: A value of the template is missing.
     """
     values |= {"app_title": settings.app_title, "public_url": settings.public_url.rstrip("/")}
     message = EmailMessage()

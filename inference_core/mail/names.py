@@ -1,4 +1,4 @@
-"""The names of the mail tasks, for those who send them. None of them is ever given a token: the tasks make those."""
+"""The names of the mail tasks. Their arguments never contain a token, because the tasks create the tokens."""
 
 PASSWORD_RESET = "mail.password_reset"  # noqa: S105  # a task's name
 EMAIL_VERIFICATION = "mail.email_verification"

@@ -1,4 +1,4 @@
-"""The tasks that send mail. What is secret in a mail is made here, so that it never waits in the broker."""
+"""The tasks that send mail. They create the secrets of a mail, so the broker never contains them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from inference_core.settings import Settings
 
 log = get_logger(__name__)
 
-# A mail server that is away for some minutes costs no mail: tries after about 2, 4, 8, ... seconds.
+# No mail is lost if the mail server is unavailable for some minutes. Retries follow after about 2, 4, 8, ... seconds.
 RETRIES: dict[str, Any] = {
     "bind": True,
     "base": ServiceTask,
@@ -45,13 +45,13 @@ RETRIES: dict[str, Any] = {
 
 @shared_task(name=names.PASSWORD_RESET, **RETRIES)  # type: ignore[untyped-decorator]  # Celery ships no types
 def send_password_reset(self: ServiceTask, email: str) -> None:
-    """Mail a reset link, if there is such an account. A second run sends a second link; both work."""
+    """Mail a reset link if the account exists. A second run sends a second link; both are valid."""
     _send_token(self.app.settings, email, "reset", "password_reset")
 
 
 @shared_task(name=names.EMAIL_VERIFICATION, **RETRIES)  # type: ignore[untyped-decorator]
 def send_email_verification(self: ServiceTask, email: str, *, due: bool = False) -> None:
-    """Mail a link that confirms the address, if its account is not verified yet."""
+    """Mail a link that confirms the address if its account is not verified yet."""
     with _unless_done(self, due=due) as is_due:
         if is_due:
             _send_token(self.app.settings, email, "verify", "email_verification")
@@ -59,7 +59,7 @@ def send_email_verification(self: ServiceTask, email: str, *, due: bool = False)
 
 @shared_task(name=names.EMAIL_CHANGE, **RETRIES)  # type: ignore[untyped-decorator]
 def send_email_change(self: ServiceTask, user_id: str, new_email: str, *, due: bool = False) -> None:
-    """Mail the new address a link that makes it the account's; if it has an account already, tell its owner."""
+    """Mail the new address a link that confirms it. If it already has an account, tell its owner."""
     settings = self.app.settings
     with _unless_done(self, due=due) as is_due:
         if not is_due:
@@ -73,7 +73,7 @@ def send_email_change(self: ServiceTask, user_id: str, new_email: str, *, due: b
 
 @shared_task(name=names.EMAIL_CHANGED, **RETRIES)  # type: ignore[untyped-decorator]
 def send_email_changed(self: ServiceTask, old_email: str, username: str, *, due: bool = False) -> None:
-    """Tell the old address that it is an account's no longer."""
+    """Tell the old address that it no longer belongs to the account."""
     with _unless_done(self, due=due) as is_due:
         if is_due:
             _send(self.app.settings, "email_changed", old_email, username=username)
@@ -81,7 +81,7 @@ def send_email_changed(self: ServiceTask, old_email: str, username: str, *, due:
 
 @shared_task(name=names.ACCOUNT_EXISTS, **RETRIES)  # type: ignore[untyped-decorator]
 def send_account_exists(self: ServiceTask, email: str, *, due: bool = False) -> None:
-    """Tell the owner of an account that a registration with its email was not made; nobody else is mailed."""
+    """Tell the owner of an account about a registration with their email. Nobody else gets a mail."""
     with _unless_done(self, due=due) as is_due:
         if is_due:
             _send_to_account(self.app.settings, "account_exists", email)
@@ -89,13 +89,13 @@ def send_account_exists(self: ServiceTask, email: str, *, due: bool = False) -> 
 
 @shared_task(name=names.FAILED_LOGINS, **RETRIES)  # type: ignore[untyped-decorator]
 def send_failed_logins(self: ServiceTask, login: str) -> None:
-    """Warn the owner of an account that somebody guesses its password, if there is such an account."""
+    """Warn the owner of an account about failed logins, if the account exists."""
     _send_to_account(self.app.settings, "failed_logins", login)
 
 
 @shared_task(name=names.SEND_DUE, bind=True)  # type: ignore[untyped-decorator]
 def send_due(self: ServiceTask) -> int:
-    """Send the mails again that were committed and whose tasks were lost; gives how many."""
+    """Send committed mails again whose tasks were lost. Return their number."""
     mails = asyncio.run(take_due_mails(self.app.settings))
     for mail in mails:
         self.app.send_task(mail.task, mail.arguments, {"due": True}, task_id=str(mail.id), argsrepr="(...)")
@@ -104,7 +104,7 @@ def send_due(self: ServiceTask) -> int:
 
 @contextmanager
 def _unless_done(task: ServiceTask, *, due: bool) -> Iterator[bool]:
-    """Whether to send a mail; one that was committed (`due`) is sent until a first task for it comes to its end."""
+    """Return whether to send a mail. A committed mail (`due`) is sent until its first task has finished."""
     if not due:
         yield True
         return

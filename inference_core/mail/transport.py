@@ -1,4 +1,4 @@
-"""How messages leave: as files in a development outbox, or over SMTP. Blocking; meant for a worker."""
+"""The transports of mail: files in a development outbox, or SMTP. They block, and are for workers only."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ PERMANENT_FAILURE = 500
 
 
 class MailRefusedError(Exception):
-    """The mail server refuses this message for good; sending it again would not help."""
+    """Raised if the mail server refuses a message permanently."""
 
 
 def deliver(settings: Settings, message: EmailMessage) -> None:
     """Send one message.
 
     Raises:
-        MailRefusedError: if the server will never take it.
-        OSError, smtplib.SMTPException: if it may be tried again.
+        MailRefusedError: The server refuses the message permanently.
+        OSError, smtplib.SMTPException: The message can be sent again later.
     """
     if settings.mail_transport == "smtp":
         _send_by_smtp(settings, message)
@@ -32,12 +32,12 @@ def deliver(settings: Settings, message: EmailMessage) -> None:
 
 
 def _write_to_outbox(settings: Settings, message: EmailMessage) -> None:
-    """Write the file under another name first, so that a reader never sees half of it."""
+    """Write the file atomically: write it under another name and rename it."""
     folder = settings.mail_outbox_dir
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{utc_now():%Y%m%dT%H%M%S%f}-{uuid4().hex[:8]}"
     part = folder / f".{name}.part"
-    # Links in mails are secrets: the file is its owner's alone from the start.
+    # Links in mails are secret, so only the owner can read the file, from its creation on.
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(message.as_bytes())

@@ -1,1 +1,1 @@
-"""The process's Redis connections, and how their errors become the service's own."""
+"""The Redis connections of the process, and the conversion of their errors."""

@@ -21,7 +21,7 @@ TLS_PARAMETERS = (*FILES, "ssl_cert_reqs", "ssl_check_hostname")
 
 @dataclass(frozen=True, slots=True)
 class RedisAddress:
-    """A database of a Redis; `path` is the local socket, and then there is no host."""
+    """A database of a Redis server. With a local socket (`path`), there is no host."""
 
     host: str = ""
     port: int = DEFAULT_PORT
@@ -33,10 +33,10 @@ class RedisAddress:
 
     @classmethod
     def parse(cls, url: str) -> RedisAddress:
-        """Read a URL.
+        """Parse a URL.
 
         Raises:
-            ValueError: naming what cannot be used, never a value.
+            ValueError: The URL is invalid. The text states the reason without values.
         """
         scheme, separator, _ = url.partition("://")
         if not separator or scheme not in ("redis", "rediss", *SOCKET_SCHEMES):
@@ -64,14 +64,14 @@ class RedisAddress:
 
     @property
     def url(self) -> str:
-        """As redis-py reads it, and in the form that the service shows."""
+        """Return the URL in the form of redis-py, which is also the form for display."""
         if self.path:
             return f"unix://{self._credentials()}{quote(self.path)}?db={self.database}"
         return self._network_url()
 
     @property
     def celery_url(self) -> str:
-        """As kombu and Celery's result backend read it."""
+        """Return the URL in the form of kombu and of Celery's result backend."""
         if self.path:
             return f"redis+socket://{self._credentials()}{quote(self.path)}?virtual_host={self.database}"
         return self._network_url()
@@ -90,7 +90,7 @@ class RedisAddress:
 
 
 def _database(parameters: dict[str, str], path: str) -> int:
-    """Take the number of the database out of the parameters and the path, which may both name it."""
+    """Return the number of the database from the parameters or the path."""
     named = [parameters.pop(name) for name in DATABASE_PARAMETERS if name in parameters]
     if path not in ("", "/"):
         named.append(path.removeprefix("/"))
@@ -103,7 +103,7 @@ def _database(parameters: dict[str, str], path: str) -> int:
 
 
 def _tls(parameters: Mapping[str, str]) -> dict[str, str]:
-    """What is asked of the other side's certificate: by default that it is valid, and for this host."""
+    """Return the requirements for the server's certificate. By default it must be valid for the host."""
     wanted = parameters.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if wanted not in CERTIFICATE_REQUIREMENTS:
         raise ValueError("has an ssl_cert_reqs other than required, optional and none")

@@ -1,4 +1,4 @@
-"""The Redis clients of the service: bounded in time on every call, keys below the service's own prefix."""
+"""The Redis clients of the service. Every call has a timeout, and keys have the prefix of the service."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     Client = Redis
 
 
-# A command takes a fraction of a millisecond, so that a burst is served sooner by waiting for one of a few connections
-# than by opening one for each request.
+# A command takes a fraction of a millisecond. In a burst, waiting for one of a few connections is faster than opening
+# new ones.
 CONNECTIONS = 16
 
 
@@ -44,7 +44,7 @@ async def open_client(
         socket_connect_timeout=settings.redis_connect_timeout_s,
         socket_timeout=settings.redis_timeout_s,
         retry=Retry(NoBackoff(), retries=retries, supported_errors=(RedisConnectionError,)),
-        # Both only make the handshake longer: four round trips less for each connection.
+        # These options save four round trips in the handshake of a connection.
         protocol=2,
         driver_info=None,
     )
@@ -57,12 +57,12 @@ async def open_client(
 
 
 def broker_client(settings: Settings) -> SyncKeyspace:
-    """A client of the broker for threads and worker processes, which never waits long; use it as a context."""
+    """Return a client of the broker for threads and worker processes, with short timeouts. Use it as a context."""
     return sync_client(settings, settings.broker_url)
 
 
 def sync_client(settings: Settings, url: str) -> SyncKeyspace:
-    """The same for another Redis that the settings name."""
+    """Return such a client for another Redis of the settings."""
     pool = ConnectionPool.from_url(
         url,
         socket_connect_timeout=settings.redis_connect_timeout_s,
@@ -75,13 +75,13 @@ def sync_client(settings: Settings, url: str) -> SyncKeyspace:
 
 @dataclass(frozen=True, slots=True)
 class RedisClient:
-    """The client of one process. Calls raise `redis.exceptions.RedisError`; features map that to their own errors."""
+    """The client of one process. Calls raise `redis.exceptions.RedisError`, which features map to their own errors."""
 
     client: Client
 
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncIterator[RedisClient]:
-        """Make the client (which connects on first use) and close its connections at the end."""
+        """Create the client, which connects on first use. Close its connections at the end."""
         async with open_client(settings, settings.redis_url) as client:
             yield cls(client)

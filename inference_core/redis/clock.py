@@ -1,4 +1,4 @@
-"""The one clock of the service: Redis', for times that one process sets and another one reads."""
+"""The clock of Redis, for times that one process sets and another process reads."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Clock:
     client: Redis
 
     async def now(self) -> datetime:
-        """The time, aware, in UTC.
+        """Return the time as an aware datetime in UTC.
 
         Raises:
-            SessionStoreUnavailableError: if Redis does not answer in time.
+            SessionStoreUnavailableError: Redis does not respond in time.
         """
         with redis_unavailable_as_domain_error():
             seconds, microseconds = await self.client.time()

@@ -1,4 +1,4 @@
-"""Turns Redis' errors into the service's own."""
+"""Convert errors of Redis to errors of the service."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ log = get_logger(__name__)
 
 
 class SessionStoreUnavailableError(DependencyUnavailableError):
-    """Redis, which keeps the sessions, does not answer in time."""
+    """Raised if Redis, which stores the sessions, does not respond in time."""
 
     code = "session_store_unavailable"
     detail = "The session store is not available. Try again shortly."
 
 
 class redis_unavailable_as_domain_error:  # noqa: N801  # reads as a function
-    """A context that turns what redis-py raises into `SessionStoreUnavailableError`."""
+    """A context that converts errors of redis-py to `SessionStoreUnavailableError`."""
 
     def __enter__(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Translate."""
+        """Convert the error, if any."""
         if isinstance(error, RedisError | OSError):
             log.warning("redis_unavailable", error=type(error).__name__, reason=str(error))
             raise SessionStoreUnavailableError from error

@@ -1,6 +1,6 @@
-"""Whether the service's Redis servers may evict keys when they are full: sessions, tasks and results would be lost.
+"""Check whether Redis servers can evict keys when they are full, which would lose sessions, tasks and results.
 
-The policy is read by `INFO memory`, because managed servers often forbid `CONFIG`.
+The policy is read with `INFO memory`, because managed servers often forbid `CONFIG`.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def eviction_warning(policies: Mapping[str, str]) -> str | None:
 
 
 def policy_in(info: Mapping[str, Any]) -> str:
-    """The policy in an answer to `INFO memory`; a server that does not tell it counts as safe."""
+    """Return the policy in a reply to `INFO memory`. A server without it counts as safe."""
     return str(info.get("maxmemory_policy", SAFE_POLICY))
 
 
 def named_servers(settings: Settings) -> dict[str, str]:
-    """The URL of each distinct server, by the first setting that names it."""
+    """Return the URL of each distinct server by the first setting that names it."""
     urls = {
         "REDIS_URL": settings.redis_url,
         "CELERY_BROKER_URL": settings.broker_url,
@@ -50,7 +50,7 @@ def named_servers(settings: Settings) -> dict[str, str]:
 
 
 def warn_of_eviction(settings: Settings) -> None:
-    """Log one warning if a server may evict keys; servers that do not answer are left out."""
+    """Log one warning if a server can evict keys. Servers that do not respond are ignored."""
     policies = {}
     for name, url in named_servers(settings).items():
         try:
@@ -64,7 +64,7 @@ def warn_of_eviction(settings: Settings) -> None:
 
 @dataclass(slots=True)
 class EvictionWatch:
-    """Keeps the last known policy of each server; `warning` is one sentence, or None while no server may evict keys."""
+    """The last known policy of each server. `warning` is one sentence, or None while no server can evict keys."""
 
     servers: Mapping[str, Redis]
     policies: dict[str, str]
@@ -72,17 +72,17 @@ class EvictionWatch:
 
     @classmethod
     def of(cls, settings: Settings, *, redis: Redis, broker: Redis, results: Redis) -> EvictionWatch:
-        """A watch of the servers that the settings name, over clients that exist already."""
+        """Return a watch of the servers in the settings, which uses existing clients."""
         clients = {"REDIS_URL": redis, "CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": results}
         return cls({name: clients[name] for name in named_servers(settings)}, {})
 
     async def look(self) -> None:
-        """Read each server's policy once; of a server that does not answer the last known policy stands."""
+        """Read the policy of each server once. If a server does not respond, its last known policy remains."""
         for name, client in self.servers.items():
             try:
                 self.policies[name] = policy_in(await client.info("memory"))
             except (RedisError, OSError) as error:
-                # That a server is away is the health probe's to tell. One that forbids INFO cannot be judged.
+                # The health probe reports servers that do not respond. A server that forbids INFO cannot be checked.
                 log.debug("eviction_policy_unknown", server=name, error=type(error).__name__)
         before, self.warning = self.warning, eviction_warning(self.policies)
         if self.warning is not None and self.warning != before:

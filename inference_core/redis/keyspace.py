@@ -1,7 +1,7 @@
-"""Redis clients that put the service's prefix before every key, so that several services can share one database.
+"""Redis clients that add the prefix of the service to every key, so that several services can share one database.
 
-The prefix is added where commands are sent: a feature names its keys without it, and cannot forget it. A command whose
-keys are not known here is refused, because it would reach the keys of other services.
+Features use keys without the prefix. A command with unknown key positions is refused, because it could access keys of
+other services.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.client import Pipeline as AsyncPipeline
 from redis.client import Pipeline as SyncPipeline
 
-# The first argument is the key.
+# Commands whose first argument is the key.
 FIRST_IS_KEY = {
     *("GET", "SET", "GETDEL", "INCR", "INCRBY", "EXPIRE", "EXPIREAT", "PEXPIRE", "PEXPIREAT", "TTL", "PTTL", "TYPE"),
     *("HSET", "HSETNX", "HGET", "HMGET", "HGETALL", "HDEL", "HEXISTS", "HINCRBY", "HKEYS", "HLEN", "HVALS"),
@@ -23,20 +23,20 @@ FIRST_IS_KEY = {
     *("ZADD", "ZREM", "ZRANGE", "ZRANGEBYSCORE", "ZREMRANGEBYSCORE", "ZCARD", "ZCOUNT", "ZSCORE", "ZPOPMIN", "ZINCRBY"),
 }
 ALL_ARE_KEYS = frozenset({"DEL", "UNLINK", "EXISTS", "MGET", "WATCH"})
-# The second argument says how many keys follow.
+# Commands whose second argument is the number of keys.
 COUNTED_KEYS = frozenset({"EVAL", "EVALSHA"})
 NO_KEYS = frozenset({"PING", "TIME", "INFO", "CONFIG GET", "SCRIPT LOAD", "SCRIPT EXISTS", "UNWATCH"})
 
 
 class UnknownKeysError(Exception):
-    """A command whose keys are not known; add it to one of the lists above."""
+    """Raised for a command with unknown key positions. Add it to one of the lists above."""
 
 
 def prefixed(prefix: str, command: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A command with `prefix` before each of its keys.
+    """Return a command with `prefix` before each of its keys.
 
     Raises:
-        UnknownKeysError: if it is not known which of its arguments are keys.
+        UnknownKeysError: The key positions of the command are unknown.
     """
     name, *arguments = command
     if name == "SCAN" and arguments[1:2] == [b"MATCH"]:
@@ -56,7 +56,7 @@ def prefixed(prefix: str, command: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def _parse_scan(prefix: str) -> Callable[..., tuple[int, list[Any]]]:
-    """Parses the answer to SCAN into keys without `prefix`."""
+    """Return the keys in a reply to SCAN without `prefix`."""
 
     def parse(response: Any, **_: Any) -> tuple[int, list[Any]]:
         cursor, keys = response
@@ -70,21 +70,21 @@ def _text(key: str | bytes) -> str:
 
 
 class _Prefixing:
-    """Adds `key_prefix` to the keys of each command."""
+    """A mixin that adds `key_prefix` to the keys of each command."""
 
     key_prefix: str
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
-        """Send a command; its keys are named without the prefix."""
+        """Send a command with keys without the prefix."""
         return super().execute_command(*prefixed(self.key_prefix, args), **options)  # type: ignore[misc]  # a mixin
 
 
 class _AsyncPipeline(_Prefixing, AsyncPipeline):  # type: ignore[misc]  # redis-py's own bases disagree
-    """Commands sent together."""
+    """A pipeline of commands."""
 
 
 class _SyncPipeline(_Prefixing, SyncPipeline):
-    """Commands sent together."""
+    """A pipeline of commands."""
 
 
 class AsyncKeyspace(_Prefixing, AsyncRedis):  # type: ignore[misc]  # redis-py's own bases disagree
@@ -96,7 +96,7 @@ class AsyncKeyspace(_Prefixing, AsyncRedis):  # type: ignore[misc]  # redis-py's
         self.set_response_callback("SCAN", _parse_scan(key_prefix))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> AsyncPipeline:
-        """Collect commands and send them together."""
+        """Return a pipeline."""
         pipeline = _AsyncPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipeline.key_prefix = self.key_prefix
         return pipeline
@@ -111,7 +111,7 @@ class SyncKeyspace(_Prefixing, SyncRedis):
         self.set_response_callback("SCAN", _parse_scan(key_prefix))
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> SyncPipeline:
-        """Collect commands and send them together."""
+        """Return a pipeline."""
         pipeline = _SyncPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipeline.key_prefix = self.key_prefix
         return pipeline

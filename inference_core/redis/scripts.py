@@ -1,4 +1,4 @@
-"""Loads Lua scripts that lie beside a feature's Python files; each runs as one atomic step, one round trip."""
+"""Load the Lua scripts of a feature. Each runs as one atomic step and one round trip."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 class LuaScript:
-    """A script of `package`, sent by its hash and in full only when the server does not know it."""
+    """A script of `package`. It is sent by its hash, and completely only if the server does not know it."""
 
     def __init__(self, client: Redis, package: str, name: str) -> None:
         source = files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
         self._script = client.register_script(source)
 
     async def __call__(self, keys: list[str], *args: str | int) -> Any:  # what a script returns varies
-        """Run it.
+        """Run the script.
 
         Raises:
-            SessionStoreUnavailableError: if Redis does not answer in time.
+            SessionStoreUnavailableError: Redis does not respond in time.
         """
         with redis_unavailable_as_domain_error():
             return await self._script(keys=keys, args=args)

@@ -1,1 +1,1 @@
-"""The embedded stack: everything the service needs, started on one machine and stopped together."""
+"""The embedded stack: all parts of the service on one machine, started and stopped together."""

@@ -1,4 +1,4 @@
-"""Child processes that live and die with their parent: started with a log file each, stopped in reverse order."""
+"""Child processes that end with their parent. Each has a log file, and they are stopped in reverse order."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ PR_SET_PDEATHSIG = 1
 
 
 class ChildDiedError(OperatorError):
-    """A child ended by itself; the text names it, its exit code and its last log lines."""
+    """Raised if a child ended by itself. The text contains its name, exit code and last log lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A running child process and where it logs."""
+    """A running child process and its log file."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
 
     def last_lines(self) -> str:
-        """The end of its log, indented for display."""
+        """Return the end of the log, indented for display."""
         lines = self.log.read_text(errors="replace").splitlines()[-LAST_LINES:]
         return "\n".join(f"    {line}" for line in lines)
 
 
 class Children:
-    """The children of one stack. Use as a context: whatever happens inside, none survives it."""
+    """The children of one stack. Use it as a context, which stops all of them at its end."""
 
     def __init__(self, logs: Path, stop_signals: StopSignals, stop_grace_s: float = 15.0) -> None:
         self.logs = logs
@@ -57,7 +57,7 @@ class Children:
         self.stop()
 
     def start(self, name: str, command: Sequence[str], env: Mapping[str, str]) -> Child:
-        """Start a child in a session of its own, so that a terminal's Ctrl-C reaches only the parent."""
+        """Start a child in its own session, so that a Ctrl-C in the terminal reaches only the parent."""
         log = self.logs / f"{name}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -87,9 +87,9 @@ class Children:
                 raise ChildDiedError(f"{child.name} ended with code {code}; its last lines:\n{child.last_lines()}")
 
     def stop(self) -> None:
-        """Stop all, the last started first: SIGTERM, then SIGKILL to its whole session after the grace.
+        """Stop all children in reverse order: SIGTERM, and after the grace period SIGKILL to the whole session.
 
-        A signal that comes meanwhile does not break this off; it only takes the grace away.
+        A signal in the meantime only ends the grace period.
         """
         deadline = time.monotonic() + self._stop_grace_s
 
@@ -123,7 +123,7 @@ def _die_with_parent(parent: int) -> Callable[[], None]:
     libc = ctypes.CDLL(None)
 
     def ask_for_sigterm() -> None:
-        # Should the parent be killed outright, the kernel ends the child in its place.
+        # If the parent is killed, the kernel stops the child.
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os.kill(os.getpid(), signal.SIGTERM)

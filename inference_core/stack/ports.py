@@ -1,4 +1,4 @@
-"""Loopback ports: a free one, and whether one is taken."""
+"""Find free loopback ports, and check whether a port is in use."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A TCP port that nothing listens on at this moment."""
+    """Return a TCP port that is not in use now."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
@@ -16,7 +16,7 @@ def free_port() -> int:
 
 
 def is_listening(port: int, host: str = LOOPBACK, timeout_s: float = 0.5) -> bool:
-    """Whether something accepts connections there."""
+    """Return whether a server accepts connections on the port."""
     try:
         with socket.create_connection((host, port), timeout=timeout_s):
             return True

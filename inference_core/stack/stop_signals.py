@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP as a wish to stop that is never lost and never breaks off the start of a child."""
+"""Collect Ctrl-C, SIGTERM and SIGHUP, so that none is lost and none interrupts the start of a child."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
-    """Notes the signals while it is entered; who waits asks `check`.
+    """A context that records the signals. Waiting code calls `check`.
 
-    They are not simply raised where they arrive: Python discards what is raised in the callbacks of a fork, and a child
-    whose start is broken off belongs to nobody.
+    The signals are not raised where they arrive: Python discards exceptions in the callbacks of a fork, and a child
+    whose start was interrupted would not be stopped.
     """
 
     def __init__(self) -> None:
@@ -32,17 +32,13 @@ class StopSignals:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raise if one came.
-
-        Raises:
-            KeyboardInterrupt: one did.
-        """
+        """Raise KeyboardInterrupt if a signal was received."""
         if self._came:
             raise KeyboardInterrupt
 
     @contextmanager
     def breaking_off(self) -> Iterator[None]:
-        """Raise them as they come, for work that waits by itself and starts no child."""
+        """Raise signals when they arrive, for code that waits by itself and starts no child."""
         self._raises = True
         try:
             self.check()

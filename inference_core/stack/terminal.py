@@ -1,4 +1,4 @@
-"""Ends a command with its terminal, also where the signal of that goes to another process, such as `make`."""
+"""Stop a command when its terminal closes, even if the kernel signals another process, such as `make`."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import threading
 
 
 def hang_up_with_terminal() -> None:
-    """Send this process a SIGHUP when its controlling terminal is gone.
+    """Send this process SIGHUP when its controlling terminal closes.
 
-    The system tells the first process of the terminal only. A process without a terminal, or one that ignores the
-    signal (`nohup`), is left alone.
+    The kernel sends the signal only to the session leader. A process without a terminal, or one that ignores SIGHUP
+    (`nohup`), gets no signal.
     """
     if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
         return

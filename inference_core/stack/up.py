@@ -40,7 +40,7 @@ POLL_S = 0.1
 
 
 class StackError(OperatorError):
-    """The stack cannot start or go on; the text is one clear line (and log lines where they help)."""
+    """Raised if the stack cannot start or continue. The text is one line, with log lines if they help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
 
 
 def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
-    """What a user may want to open or connect to, and where it is."""
+    """Return the addresses of the stack for the user."""
     places: dict[str, object] = {
         "database": _without_credentials(settings.database_url),
         "redis": _without_credentials(settings.redis_url),
@@ -104,7 +104,7 @@ def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
 
 
 def _start(options: StackOptions, port: int, data: Path, children: Children, stop_signals: StopSignals) -> str:
-    """Start all of it and wait until it is ready; gives the URL."""
+    """Start the stack and wait until it is ready. Return its URL."""
     env = _embed_what_is_open(load_settings(), data, children)
     url = f"http://{LOOPBACK}:{port}"
     if not _is_set(load_settings(), "public_url"):
@@ -125,14 +125,14 @@ def _start(options: StackOptions, port: int, data: Path, children: Children, sto
         children,
         f"the worker is not ready; see {worker.log}",
     )
-    # Every API process has looked at the workers again when this is over.
+    # Afterwards, every API process has a new snapshot of the workers.
     time.sleep(2 * READ_EVERY_S)
     _wait_for(lambda: _answers(f"{url}/api/v1/health/ready"), children, "the API is not ready; see its log")
     return url
 
 
 def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> dict[str, str]:
-    """Check what the user named, start what they left open; gives the variables the processes need."""
+    """Check the given servers and start the embedded ones. Return the environment variables of the processes."""
     env: dict[str, str] = {}
     if _is_set(settings, "redis_url"):
         _require_redis(settings.redis_url, "REDIS_URL")
@@ -179,7 +179,7 @@ def _start_redis(data: Path, children: Children) -> str:
 
 def _answers(url: str) -> bool:
     try:
-        # Whatever proxy the environment names, this machine is asked directly.
+        # Requests to this machine do not use the proxy of the environment.
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(url, timeout=2) as response:
             return bool(response.status == HTTPStatus.OK)

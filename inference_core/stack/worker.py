@@ -1,4 +1,4 @@
-"""The Celery worker as a command line, and what the broker knows of those that run."""
+"""The command line of the Celery worker, and the running workers that the broker knows."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from inference_core.settings import Settings
 
 
 class NameTakenError(OperatorError):
-    """A worker of this name runs on this machine; the text says which, and what to do."""
+    """Raised if a worker with this name is running on this machine. The text states what to do."""
 
 
 def worker_command(settings: Settings, concurrency: int, name: str = "celery") -> list[str]:
-    """The command line of a worker for every queue of the service, called `name@host` among the workers."""
+    """Return the command line of a worker for all queues of the service, with the name `name@host`."""
     celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
     options = [f"--queues={','.join(ALL_QUEUES)}", f"--concurrency={concurrency}", f"--hostname={name}@%h"]
     return [*celery, f"--loglevel={settings.log_level}", *options]
 
 
 def workers_running(settings: Settings) -> dict[str, int]:
-    """The workers that take tasks by their last word, with their process; none if the broker does not answer."""
+    """Return the workers with a heartbeat, and their processes. Empty if the broker does not respond."""
     running: dict[str, int] = {}
     with suppress(RedisError), broker_client(settings) as redis:
         for name, value in redis.hgetall(WORKERS_KEY).items():
@@ -40,10 +40,10 @@ def workers_running(settings: Settings) -> dict[str, int]:
 
 
 def require_free_name(settings: Settings, name: str) -> None:
-    """Two workers of one name would be seen as one.
+    """Check that no worker has this name, because two workers with one name would appear as one.
 
     Raises:
-        NameTakenError: if a worker of this name runs on this machine.
+        NameTakenError: A worker with this name is running on this machine.
     """
     node = default_nodename(f"{name}@")
     pid = workers_running(settings).get(node)

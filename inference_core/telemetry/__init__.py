@@ -1,1 +1,1 @@
-"""What the service tells those who run it: access log, metrics, traces."""
+"""Telemetry of the service: access log, metrics and traces."""

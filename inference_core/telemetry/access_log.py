@@ -1,4 +1,7 @@
-"""One line for every request, made and written in batches: one by one would cost more than many answers do."""
+"""The access log: one line per request.
+
+Fast path: lines are written in batches, because single writes cost too much.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,12 @@ from typing import NamedTuple
 
 FLUSH_AFTER_S = 0.2
 FLUSH_AT_LINES = 200
-# Of a longer path the rest is left out of the line, and its length is told.
+# A longer path is shortened, and the line contains its length.
 PATH_CHARACTERS = 256
 
 
 class Answered(NamedTuple):
-    """A request and how it was answered; `at_s` is when its answer ended, in epoch seconds."""
+    """A request and its result. `at_s` is the end of its response in epoch seconds."""
 
     at_s: float
     method: str
@@ -32,7 +35,7 @@ class Answered(NamedTuple):
 
 @dataclass(slots=True)
 class AccessLog:
-    """Collects requests and writes their lines, complete and in order, at least every fifth of a second."""
+    """A collector of requests that writes their lines in order, at least every 0.2 s."""
 
     enabled: bool
     as_json: bool
@@ -43,7 +46,7 @@ class AccessLog:
     second_text: str = ""
 
     def note(self, request: Answered) -> None:
-        """Note one answered request; the query stays out, for people put secrets there."""
+        """Add a finished request. The query is omitted, because it can contain secrets."""
         if len(request.path) > PATH_CHARACTERS:
             request = request._replace(path=shortened(request.path))
         self.requests.append(request)
@@ -53,7 +56,7 @@ class AccessLog:
             self.flush_due = asyncio.get_running_loop().call_later(FLUSH_AFTER_S, self.flush)
 
     def flush(self) -> None:
-        """Write what was collected; where that cannot be (a full disk), requests are served without being logged."""
+        """Write the collected lines. If this fails (a full disk), requests are served without a log."""
         if self.flush_due is not None:
             self.flush_due.cancel()
             self.flush_due = None
@@ -67,7 +70,7 @@ class AccessLog:
                 self.count_lost(len(requests))
 
     def _json(self, request: Answered) -> str:
-        # Everything but the path is ours or checked, and needs no escaping.
+        # Only the path needs escaping. All other values are from the service or validated.
         return (
             f'{{"event": "request", "method": "{request.method}", "path": {quoted(request.path)}, '
             f'"route": "{request.route}", "status": {request.status}, '
@@ -83,7 +86,7 @@ class AccessLog:
         )
 
     def _time(self, at_s: float) -> str:
-        """The time in ISO 8601, as `datetime.isoformat` gives it at a multiple of the cost."""
+        """Return the time in ISO 8601. Fast path: `datetime.isoformat` costs several times as much."""
         second = int(at_s)
         if second != self.second:
             self.second = second
@@ -92,7 +95,7 @@ class AccessLog:
 
 
 def shortened(path: str) -> str:
-    """A path as it is logged: callers may send long ones, and many."""
+    """Return a path for the log, shortened if it is long."""
     if len(path) <= PATH_CHARACTERS:
         return path
     return f"{path[:PATH_CHARACTERS]}… ({len(path)} characters)"

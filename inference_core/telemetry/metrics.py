@@ -1,4 +1,4 @@
-"""The Prometheus metrics of the service. One `Metrics` for each application; shared by the processes of one server."""
+"""The Prometheus metrics of the service: one `Metrics` per application, shared by the processes of one server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Metrics:
-    """All metrics of an application and the registry they live in."""
+    """All metrics of an application and their registry."""
 
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     requests: Histogram = field(init=False)
@@ -88,7 +88,7 @@ class Metrics:
         self.dead_letters = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
 
     def feature(self, kind: Callable[[Metrics], T]) -> T:
-        """The metrics of a feature in this registry, made on first use: `kind(self)`."""
+        """Return the metrics of a feature in this registry, created on first use: `kind(self)`."""
         if kind not in self._features:
             self._features[kind] = kind(self)
         made: T = self._features[kind]
@@ -98,7 +98,7 @@ class Metrics:
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
     def observe_request(self, method: str, route: str, status: int, duration_s: float) -> None:
-        """Count one answered request."""
+        """Count a finished request."""
         key = (method, route, status)
         child = self._children.get(key)
         if child is None:
@@ -108,7 +108,7 @@ class Metrics:
             self.requests_throttled.labels(route).inc()
 
     def expose(self, accept: str) -> tuple[bytes, str]:
-        """The metrics of every process of this server as text, and its content type, by the `Accept` header."""
+        """Return the metrics of all processes of this server as text, and its content type, by the `Accept` header."""
         try:
             encoder, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # a version that is none: not acceptable, as any type that is not known
@@ -122,6 +122,6 @@ class Metrics:
         return encoder(registry), content_type
 
     def close(self) -> None:
-        """Take this process's gauges out of the sum; its counts stay."""
+        """Remove the gauges of this process from the sum. Its counters remain."""
         if multiprocess.VARIABLE in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]

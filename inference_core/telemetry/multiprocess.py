@@ -20,13 +20,13 @@ PREFIX = "inference-core-metrics-"
 
 
 def prepare() -> None:
-    """Name the folder if this process is one of several, and make it.
+    """Set and create the folder if this process is one of several.
 
     Raises:
-        SettingsError: if the folder that is named cannot be made.
+        SettingsError: The folder cannot be created.
     """
     if not os.environ.get(VARIABLE):
-        os.environ.pop(VARIABLE, None)  # prometheus_client asks whether it is there, not what it says
+        os.environ.pop(VARIABLE, None)  # prometheus_client checks only whether it is set
         parent = multiprocessing.parent_process()
         if parent is None:
             return
@@ -41,13 +41,13 @@ def prepare() -> None:
 
 
 def processes_gone() -> set[int]:
-    """The processes that left gauges in the folder and are not there any more, as after a crash."""
+    """Return the ended processes with gauges in the folder, for example after a crash."""
     files = Path(os.environ[VARIABLE]).glob("gauge_live*_*.db")
     return {pid for path in files if not process_lives(pid := int(path.stem.rpartition("_")[2]))}
 
 
 def _remove_left_over(folder: Path) -> None:
-    """Remove the folders of servers that are gone."""
+    """Remove the folders of servers that have ended."""
     for path in folder.glob(f"{PREFIX}{os.getuid()}-*"):
         pid = path.name.rpartition("-")[2]
         if pid.isdecimal() and not process_lives(int(pid)):

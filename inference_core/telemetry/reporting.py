@@ -1,6 +1,6 @@
-"""OpenTelemetry traces and Sentry reports, each only when configured; their packages are optional.
+"""OpenTelemetry traces and Sentry reports, each only if configured. Their packages are optional.
 
-The same for API processes and workers. Neither is told what a caller sent: no body, no query, no credentials.
+API processes and workers use the same code. Neither receives data of callers: no body, no query, no credentials.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ FLUSH_TIMEOUT_S = 2.0
 
 
 def configure_reporting(settings: Settings) -> bool:
-    """Set up what is configured; gives whether traces are exported.
+    """Start the configured reporting. Return whether traces are exported.
 
     Raises:
-        SettingsError: if something is configured whose packages are not installed.
+        SettingsError: The packages of a configured service are not installed.
     """
     if settings.sentry_dsn.get_secret_value():
         _start_sentry(settings)
@@ -36,9 +36,9 @@ def configure_reporting(settings: Settings) -> bool:
 
 
 def flush_reporting() -> None:
-    """Send what is still to be sent, for at most `FLUSH_TIMEOUT_S` each; blocks.
+    """Send the remaining data, for at most `FLUSH_TIMEOUT_S` each. This blocks.
 
-    Servers and workers end by signal, so that nothing would do it at the interpreter's exit.
+    Servers and workers end by a signal, so the exit hooks of the interpreter would not do this.
     """
     if tracing := sys.modules.get(TRACING):
         tracing.flush(FLUSH_TIMEOUT_S)
@@ -49,7 +49,7 @@ def flush_reporting() -> None:
 def _start_sentry(settings: Settings) -> None:
     sentry = _optional("sentry_sdk", "SENTRY_DSN")
     names = ("starlette.StarletteIntegration", "fastapi.FastApiIntegration", "celery.CeleryIntegration")
-    # Exceptions are reported where they end; the log's lines would report them twice, and carry names and addresses.
+    # Exceptions are reported where they are handled. Log lines would report them again, with names and addresses.
     no_lines = _integration("logging.LoggingIntegration", level=None, event_level=None)
     sentry.init(
         dsn=settings.sentry_dsn.get_secret_value(),
@@ -58,7 +58,7 @@ def _start_sentry(settings: Settings) -> None:
         send_default_pii=False,
         max_request_body_size="never",
         include_local_variables=False,
-        # What else is installed does not decide what is recorded: prompts sent to a provider, for one.
+        # Other installed packages must not add integrations, which could record prompts, for example.
         auto_enabling_integrations=False,
         integrations=[no_lines, *(_integration(name) for name in names)],
         before_send=without_query,
@@ -66,7 +66,7 @@ def _start_sentry(settings: Settings) -> None:
 
 
 def without_query(event: dict[str, Any], _: dict[str, Any]) -> dict[str, Any]:
-    """The event without the request's query: people put secrets there."""
+    """Return the event without the query of the request, which can contain secrets."""
     event.get("request", {}).pop("query_string", None)
     return event
 

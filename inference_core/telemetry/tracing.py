@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry's SDK, sent over OTLP; imported only where that is configured."""
+"""Traces with the OpenTelemetry SDK over OTLP. This module is imported only if traces are configured."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ QUERY = "url.query"
 
 
 class WithoutQuery(SpanProcessor):
-    """Takes the query out of each request's span: people put secrets there."""
+    """A span processor that removes the query of each request, which can contain secrets."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:  # noqa: ARG002  # the interface's
-        """Cover it before anybody reads it."""
+        """Redact the query before the export."""
         if QUERY in (span.attributes or {}):
             span.set_attribute(QUERY, "REDACTED")
 
 
 def start(settings: Settings) -> None:
-    """Export the spans of this process, and of those it forks, to the configured endpoint."""
+    """Export the spans of this process and of its forks to the configured endpoint."""
     if isinstance(trace.get_tracer_provider(), TracerProvider):
         return  # one for the process, made for an earlier application or by an agent
     resource = Resource.create({"service.name": settings.app_name, "service.version": __version__})
@@ -41,7 +41,7 @@ def start(settings: Settings) -> None:
 
 
 def flush(timeout_s: float) -> None:
-    """Export what has been recorded, or give up after `timeout_s`."""
+    """Export the recorded spans, within `timeout_s`."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.force_flush(int(timeout_s * 1000))

@@ -1,4 +1,4 @@
-"""Keeps the gauges fresh in the background: loop lag fifty times a second, everything else once."""
+"""Update the gauges in the background: the event-loop lag fifty times a second, all others once a second."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GAUGES_EVERY_S = 1.0
 async def keep_metrics(
     metrics: Metrics, traffic: Traffic, database: Database, health: HealthWatch
 ) -> AsyncIterator[None]:
-    """Update the metrics while the context lasts."""
+    """Update the metrics during the context."""
 
     async def set_gauges() -> None:
         set_traffic(metrics, traffic)
@@ -63,13 +63,13 @@ def measure_loop_lag(metrics: Metrics) -> Iterator[None]:
 
 
 def set_traffic(metrics: Metrics, traffic: Traffic) -> None:
-    """Requests running and waiting."""
+    """Update the numbers of running and waiting requests."""
     metrics.requests_active.set(traffic.active)
     metrics.requests_waiting.set(len(traffic.waiting))
 
 
 def pools_of(database: Database) -> dict[str, Pool]:
-    """The pools by name; a database with one for both has it once."""
+    """Return the pools by name. A pool for both kinds of sessions is returned once."""
     pools = {"read": database.engine.pool, "write": database.write_engine.pool}
     if pools["read"] is pools["write"]:
         del pools["write"]
@@ -77,14 +77,14 @@ def pools_of(database: Database) -> dict[str, Pool]:
 
 
 def time_pools(metrics: Metrics, database: Database) -> None:
-    """Have the pools tell from now on how long connections are waited for."""
+    """Record the waiting times for connections of the pools."""
     for name, pool in pools_of(database).items():
         if isinstance(pool, TimedPool):
             pool.on_wait = metrics.pool_wait.labels(name).observe
 
 
 def set_pools(metrics: Metrics, database: Database) -> None:
-    """Connections of the pools."""
+    """Update the connections of the pools."""
     for name, pool in pools_of(database).items():
         numbers = pool_numbers(pool)
         metrics.pool.labels(name, "size").set(numbers["pool_size"] or 0)
@@ -93,7 +93,7 @@ def set_pools(metrics: Metrics, database: Database) -> None:
 
 
 def set_dependencies(metrics: Metrics, health: HealthWatch) -> None:
-    """What the health probes and the worker monitor last saw."""
+    """Update the results of the health probes and of the worker monitor."""
     snapshot = health.workers.snapshot
     metrics.up.labels("database").set(health.database.status == "healthy")
     metrics.up.labels("redis").set(health.redis.status == "healthy")

@@ -1,1 +1,1 @@
-"""The database's history, run by alembic; one file in `versions` for each step."""
+"""The migrations of the database for Alembic: one file in `versions` per step."""

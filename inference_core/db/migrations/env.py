@@ -1,4 +1,4 @@
-"""What alembic runs: migrations on the connection it is given, or on `DATABASE_URL` when started by its own command."""
+"""Run migrations for Alembic, on the given connection or, with Alembic's own command, on `DATABASE_URL`."""
 
 from __future__ import annotations
 

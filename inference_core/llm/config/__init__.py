@@ -1,1 +1,1 @@
-"""What `llm_config.yaml` may say, how it is read, and what follows from it for one request."""
+"""The configuration `llm_config.yaml`: its schema, its reader and its policies."""

@@ -1,4 +1,4 @@
-"""What one part of `llm_config.yaml` says about another: names that must exist, rules that must not contradict."""
+"""Check references and contradictions between the parts of `llm_config.yaml`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ Found = tuple[Path, str]
 
 
 def check_references(document: Document, config: LLMConfig | None) -> list[Mistake]:
-    """Mistakes between the parts. Names are looked up even where other parts are wrong; the rest needs a `config`."""
+    """Return the mistakes between the parts.
+
+    Names are checked even if other parts are invalid; other checks need a `config`.
+    """
     found = [*_names(document.data)]
     if config and not found:
         found += [*_providers(config), *_policies(config)]

@@ -1,4 +1,4 @@
-"""Reads `llm_config.yaml` and names every mistake with its file, line and key."""
+"""Read `llm_config.yaml`. Every mistake is reported with its file, line and key."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.network import BadProxyError, check_proxies, is_loopback
 from inference_core.settings import ENV_FILE, Settings, SettingsError
 
-# What holds without a file; `llm_config.example.yaml` is a copy of it.
+# The defaults without a file. `llm_config.example.yaml` is a copy.
 BUILT_IN_FILE = files("inference_core.llm.config") / "default.yaml"
 DEFAULT_FILE = Path("llm_config.yaml")
-# The optional clients: what an extra of the same name installs.
+# The optional clients, which extras of the same names install.
 CLIENTS: Mapping[str | None, str] = {"anthropic": "anthropic", "gemini": "google.genai"}
 
 
 class LLMConfigError(SettingsError):
-    """The LLM configuration is unusable; the text has one line for each mistake."""
+    """Raised if the LLM configuration is invalid. The text has one line for each mistake."""
 
 
 def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None) -> LLMConfig:
@@ -52,7 +52,7 @@ def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None
 
 
 def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
-    """The environment, and below it the lines of `.env`, where keys of providers may stand too."""
+    """Return the environment, with the lines of `.env` as defaults. Both can contain keys of providers."""
     below = dotenv_values(env_file) if env_file and env_file.is_file() else {}
     return {name: value for name, value in below.items() if value is not None} | os.environ
 
@@ -86,7 +86,7 @@ def parse_llm_config(text: str, name: str, environ: Mapping[str, str], settings:
 
 
 def _unreachable(document: Document, config: LLMConfig, access: Access) -> Iterator[Mistake]:
-    """What stands between this process and the providers that it may call."""
+    """Return the problems that prevent calls of the permitted providers."""
     for name, provider in config.providers.items():
         if access.may_call(name, provider):
             for place, what in _obstacles(name, provider, access.keys.get(name)):
@@ -123,7 +123,7 @@ def _mistake(document: Document, loc: tuple[str | int, ...], kind: str, message:
         return Mistake(document.line_of(loc), dotted(loc), f"is no key of {around}")
     if kind in ("model_type", "dict_type"):
         message = "must be a mapping of keys to values"
-    # Pydantic marks a mistake in a mapping's key with a step of its own.
+    # Pydantic adds a separate step for a mistake in a key of a mapping.
     path = loc[:-1] if loc and loc[-1] == "[key]" else loc
     text = message.removeprefix("Value error, ")
     return Mistake(document.line_of(path), dotted(path), text[:1].lower() + text[1:])
@@ -137,7 +137,7 @@ def _line(name: str, mistake: Mistake, overridden: Mapping[str, str]) -> str:
 
 
 def _apply_overrides(document: Document, environ: Mapping[str, str]) -> dict[str, str]:
-    """Replace what `settings.env_overrides` names; give the variables that did so, by dotted path."""
+    """Apply `settings.env_overrides`. Return the used variables by dotted path."""
     settings = document.data.get("settings") if isinstance(document.data, dict) else None
     overrides = settings.get("env_overrides") if isinstance(settings, dict) else None
     used: dict[str, str] = {}
@@ -159,7 +159,7 @@ def _apply_overrides(document: Document, environ: Mapping[str, str]) -> dict[str
 
 
 def _place_of(data: object, target: str) -> tuple[dict[str, object] | None, str]:
-    """The mapping that holds the value at a dotted path, made if it is missing, and the last step."""
+    """Return the mapping that contains the value at a dotted path, created if missing, and the last step."""
     *way, last = target.split(".")
     if not way or way[0] not in LLMConfig.model_fields or target.startswith("settings.env_overrides"):
         return None, last

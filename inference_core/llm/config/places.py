@@ -1,4 +1,4 @@
-"""YAML with the line of every value, so that a mistake can be pointed at."""
+"""Read YAML with the line of every value, for the messages of mistakes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mistake:
-    """One thing that is wrong, where it is, in one sentence."""
+    """A mistake: its place and one sentence."""
 
     line: int
     key: str
@@ -33,7 +33,7 @@ class Document:
     mistakes: list[Mistake] = field(default_factory=list)
 
     def line_of(self, path: Path) -> int:
-        """The line of `path`, or of the nearest thing around it that is there."""
+        """Return the line of `path`, or of its nearest existing parent."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.lines:
                 return self.lines[path[:length]]
@@ -41,7 +41,7 @@ class Document:
 
 
 def dotted(path: Path) -> str:
-    """`tasks.explain.fallback[1]`."""
+    """Return the path as text, as in `tasks.explain.fallback[1]`."""
     text = ""
     for step in path:
         text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
@@ -49,7 +49,7 @@ def dotted(path: Path) -> str:
 
 
 def read_yaml(text: str) -> Document:
-    """Read a document; nothing is raised, every mistake is noted."""
+    """Read a document. Mistakes are recorded and not raised."""
     document = Document(lines={(): 1})
     loader = yaml.SafeLoader(text)
     try:

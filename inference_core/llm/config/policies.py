@@ -1,4 +1,4 @@
-"""Which sampling parameters reach a provider, and under which name: pure functions of the configuration."""
+"""The policies of sampling parameters: which ones a provider gets, and under which name. Pure functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Action = Literal["allow", "rename", "drop", "forbid"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What happens to one parameter; `name` is what the provider calls it, if it gets it."""
+    """The handling of one parameter. `name` is the provider's name for it, if it is sent."""
 
     action: Action
     name: str | None = None
@@ -30,11 +30,11 @@ def _only(**allowed: str) -> EffectivePolicy:
     return rules | {name: Rule("allow" if name == sent else "rename", sent) for name, sent in allowed.items()}
 
 
-# What each language has a word for.
+# The parameters that each API supports.
 BUILT_IN: dict[ProviderKind, EffectivePolicy] = {
     "openai_compatible": ALLOW_ALL,
     "simulated": ALLOW_ALL,
-    # Older models take temperature and top_p, too: a policy can allow them.
+    # Older models also support temperature and top_p, which a policy can allow.
     "anthropic": _only(max_tokens="max_tokens"),
     "gemini": _only(
         temperature="temperature",
@@ -66,7 +66,7 @@ def _overlay(below: EffectivePolicy, policy: Policy | None) -> EffectivePolicy:
         return below
     rules = dict(below) if policy.allow is None else dict.fromkeys(PARAMETER_NAMES, Rule("forbid"))
     for name in policy.allow or []:
-        # A name the provider has for it stays; to be allowed is to be sent.
+        # The provider's name is kept. An allowed parameter is sent.
         sent = below[name].name or name
         rules[name] = Rule("allow" if sent == name else "rename", sent)
     rules |= {name: Rule("rename", sent) for name, sent in policy.rename.items()}
@@ -75,13 +75,13 @@ def _overlay(below: EffectivePolicy, policy: Policy | None) -> EffectivePolicy:
 
 
 def merged(given: SamplingParams, defaults: SamplingParams) -> SamplingParams:
-    """The request's parameters, and the model's defaults where it has none."""
+    """Return the parameters of the request, with the model's defaults for missing ones."""
     missing = {name: value for name, value in defaults.given().items() if getattr(given, name) is None}
     return replace(given, **missing)  # type: ignore[arg-type]  # the names and their types are SamplingParams' own
 
 
 def forbidden(policy: EffectivePolicy, params: SamplingParams) -> list[str]:
-    """The parameters that are given and not allowed."""
+    """Return the given parameters that are not allowed."""
     return [name for name in params.given() if policy[name].action == "forbid"]
 
 

@@ -1,4 +1,4 @@
-"""The shape of `llm_config.yaml`; unknown keys are mistakes, every number has its range."""
+"""The schema of `llm_config.yaml`. Unknown keys are mistakes, and every number has a range."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Parameter = Literal[
 
 
 class Part(BaseModel):
-    """A mapping of the file."""
+    """Base class of the mappings of the file."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -72,7 +72,7 @@ class ProviderConfig(Part):
         return value.rstrip("/")
 
     def kind_for(self, name: str) -> ProviderKind | None:
-        """The language of the provider called `name`, or None if nothing says it."""
+        """Return the API of the provider `name`, or None if it is not stated."""
         if self.kind:
             return self.kind
         if self.openai_compatible:
@@ -92,19 +92,19 @@ class Defaults(Part):
     verbosity: Verbosity | None = None
 
     def params(self) -> SamplingParams:
-        """As the value the gateway works with."""
+        """Return the value for the gateway."""
         return SamplingParams(**self.model_dump())
 
 
 class Price(Part):
-    """What a million tokens cost, in US dollars."""
+    """Prices of a million tokens in US dollars."""
 
     input_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
     output_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Patience(Part):
-    """Other timeouts than those of `settings.timeouts`, such as a model needs that thinks before it answers."""
+    """Timeouts that replace those of `settings.timeouts`, for example for a model that reasons before it answers."""
 
     first_token_s: Seconds | None = None
     between_tokens_s: Seconds | None = None
@@ -159,13 +159,16 @@ class Timeouts(Part):
     total_s: Seconds = 120.0
 
     def changed(self, *overrides: Patience) -> Timeouts:
-        """With other values where `overrides` have some; the last wins."""
+        """Return the timeouts with the values of `overrides`. Later ones take precedence."""
         values = [override.model_dump(exclude_none=True) for override in overrides]
         return self.model_copy(update={name: value for given in values for name, value in given.items()})
 
 
 class Breaker(Part):
-    """After `failures` failures in a row a provider is left alone for `open_s`, then tried with one request."""
+    """The circuit breaker opens for `open_s` after `failures` consecutive failures.
+
+    Then one request tries the provider.
+    """
 
     failures: Annotated[int, Field(ge=1, le=1000)] = 5
     open_s: Seconds = 30.0
@@ -205,10 +208,10 @@ class LLMSettings(Part):
 
 
 class Policy(Part):
-    """Which sampling parameters are let through.
+    """The rules of sampling parameters.
 
-    With `allow`, parameters that no list names are forbidden; without it they keep the rule of the layer below: the
-    provider's for a model, the built-in rules of its kind for a provider.
+    With `allow`, unlisted parameters are forbidden. Without it, they keep the rule of the lower layer: for a model that
+    of its provider, and for a provider that of its kind.
     """
 
     allow: list[Parameter] | None = None
@@ -234,16 +237,16 @@ class LLMConfig(Part):
     param_policies: ParamPolicies = ParamPolicies()
 
     def task(self, name: TaskName) -> TaskConfig:
-        """The models of a task; none if the file does not say."""
+        """Return the models of a task. Empty if the file has none."""
         return self.tasks.get(name, TaskConfig())
 
     def timeouts(self, task: TaskName, model: str | None = None) -> Timeouts:
-        """The timeouts of a model that serves a task; of the task alone without a model."""
+        """Return the timeouts of a model for a task, or those of the task without a model."""
         of_model = self.models[model].timeouts if model is not None else Patience()
         return self.settings.timeouts.changed(self.task(task).timeouts, of_model)
 
     @property
     def longest_total_s(self) -> float:
-        """The longest that any answer may take."""
+        """Return the longest total timeout."""
         overrides = [part.timeouts for part in self.tasks.values()] + [part.timeouts for part in self.models.values()]
         return max([self.settings.timeouts.total_s, *(override.total_s or 0.0 for override in overrides)])
