@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from loadgate.generator.pacer import Pacer
 from loadgate.run.state import Run
@@ -15,13 +15,7 @@ class Generators:
     def enter_stage(self, label: str) -> None:
         """Set the stage of requests that start from now on."""
 
-    def start_arrivals(
-        self,
-        schedule: ArrivalSchedule,
-        marks: Sequence[tuple[float, str]],
-        weights: Mapping[str, float],
-        until_s: float | None,
-    ) -> None:
+    def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start the arrivals of an open model."""
 
     def check_processes(self, run: Run) -> None:
@@ -37,13 +31,7 @@ class ThisProcess(Generators):
     def __init__(self, pacer: Pacer | None) -> None:
         self._pacer = pacer
 
-    def start_arrivals(
-        self,
-        schedule: ArrivalSchedule,
-        marks: Sequence[tuple[float, str]],  # noqa: ARG002 - the run already has the stages
-        weights: Mapping[str, float],
-        until_s: float | None,
-    ) -> None:
+    def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start all arrivals of the schedule."""
         if self._pacer is not None:
             self._pacer.start(WorkerShare(schedule), weights, until_s)

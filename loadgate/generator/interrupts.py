@@ -7,9 +7,6 @@ from collections.abc import Callable
 
 import gevent
 
-SHUTDOWN_WAIT_S = 60.0
-"""Longer than a process needs to shut down."""
-
 
 class CtrlC:
     """A handler of SIGINT. The first signal interrupts Locust's main greenlet; further signals call `on_repeat`.
@@ -32,8 +29,3 @@ class CtrlC:
         else:
             self.is_ending = True
             gevent.get_hub().handle_system_error(KeyboardInterrupt, KeyboardInterrupt())
-
-
-def wait_for_first_shutdown() -> None:
-    """Wait for the end of the process. A SIGTERM makes Locust start a second shutdown during the first one."""
-    gevent.sleep(SHUTDOWN_WAIT_S)

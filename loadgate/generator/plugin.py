@@ -21,7 +21,6 @@ from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.groups import declare_groups
 from loadgate.generator.hooks import WatchedHook
 from loadgate.generator.in_flight import follow_clients
-from loadgate.generator.interrupts import wait_for_first_shutdown
 from loadgate.generator.judging import JudgingProcess
 from loadgate.generator.locust_figures import show_precise_figures
 from loadgate.generator.process import Process
@@ -31,9 +30,12 @@ from loadgate.generator.web_tab import add_tab, refuse_profiles
 from loadgate.generator.workers import GRACE_S, REPORT, WorkerProcess
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
+from loadgate.recorder.request import Measure
 from loadgate.report.conclusion import Conclusion
-from loadgate.run.measure import Measure
 from loadgate.stdio import use_safe_streams
+
+SHUTDOWN_WAIT_S = 60.0
+"""Longer than a process needs to shut down."""
 
 INTERRUPT_WAIT_S = 2.0
 """Time that requests in flight get after Ctrl-C or SIGTERM. A second Ctrl-C ends the wait."""
@@ -248,7 +250,8 @@ class LoadGate:
 
     def _on_quitting(self, environment: Environment, **_: Any) -> None:
         if self._is_quitting:
-            wait_for_first_shutdown()
+            # After a SIGTERM, Locust starts a second shutdown while the first one is running.
+            gevent.sleep(SHUTDOWN_WAIT_S)
         self._is_quitting = True
         state = self._state
         if (process := self._process) is not None:

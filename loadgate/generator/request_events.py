@@ -17,8 +17,8 @@ from loadgate.generator.client.tracing import request_ids
 from loadgate.generator.descriptors import exhausted_resource
 from loadgate.generator.groups import GROUP, current_group
 from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder.request import Measure
 from loadgate.run.judgement import CUT_OFF, UNSENT, Ending
-from loadgate.run.measure import Measure
 from loadgate.run.state import Run
 
 LATENESS = "lateness_ms"

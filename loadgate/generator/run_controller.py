@@ -99,12 +99,11 @@ class RunController:
         run = self._run
         if run.is_stopped:
             return
-        marks = open_stage_starts(schedule)
         until_s = run.plan.run_time_s if run.plan.timed_by_gate else None
-        self._generators.start_arrivals(schedule, marks, run.plan.user_classes, until_s)
+        self._generators.start_arrivals(schedule, run.plan.user_classes, until_s)
         # The schedule starts now, after the pool of users has started.
         run.started_s = time.time()
-        run.schedule_stages(marks)
+        run.schedule_stages(open_stage_starts(schedule))
         if until_s is not None:
             gevent.spawn_later(until_s + LAST_ARRIVAL_S, self._end_in_time)
 

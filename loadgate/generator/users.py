@@ -28,7 +28,7 @@ from loadgate.generator.in_flight import ends_task, fast_request, mark_cut_off, 
 from loadgate.generator.locust_patches import become
 from loadgate.generator.pacer import Arrival, active
 from loadgate.generator.request_events import LATENESS, measured
-from loadgate.run.measure import Measure
+from loadgate.recorder.request import Measure
 
 SESSION_OPTIONS = {
     "network_timeout": "network_timeout",

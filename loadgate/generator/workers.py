@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from loadgate.generator.process import Process
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
+from loadgate.shape.stages import open_stage_starts
 
 FINISH = "loadgate_finish"
 """Master to worker: stop the users, wait for requests in flight, send the final report.
@@ -142,25 +143,18 @@ class MasterSide(Generators):
         """Set the stage of all workers' requests from now on."""
         self._runner.send_message(STAGE, {"label": label})
 
-    def start_arrivals(
-        self,
-        schedule: ArrivalSchedule,
-        marks: Sequence[tuple[float, str]],
-        weights: Mapping[str, float],
-        until_s: float | None,
-    ) -> None:
+    def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start each worker's share of the arrivals, and wait until all have started."""
         clients = self._workers_with_users()
-        segments = [
-            [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
-            for item in schedule.segments
-        ]
         shared: dict[str, Any] = {
-            "segments": segments,
-            "marks": [list(mark) for mark in marks],
+            "segments": [
+                [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
+                for item in schedule.segments
+            ],
+            "marks": [list(mark) for mark in open_stage_starts(schedule)],
             "weights": dict(weights),
+            "until_s": until_s,
         }
-        shared["until_s"] = until_s
         self._arriving.clear()
         for number, client_id in enumerate(clients):
             share = shared | {"worker": number, "workers": len(clients)}

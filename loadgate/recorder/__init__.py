@@ -1,15 +1,13 @@
 """Record requests: latency sketches, totals per second, errors, and the merge of workers. Independent of Locust."""
 
-from loadgate.recorder.cells import Outcome, SeriesKey
+from loadgate.recorder.cells import Outcome
 from loadgate.recorder.coordinated_omission import corrected, expected_interval_ms
-from loadgate.recorder.errors import ErrorCount
-from loadgate.recorder.exemplars import Exemplar, RequestIds
+from loadgate.recorder.exemplars import RequestIds
 from loadgate.recorder.hdr import histogram_log
 from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, Recorder
-from loadgate.recorder.reports import LostReports
 from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import OUTSIDE, OVERALL, RAMP, STEADY, RequestName, Scope, TimeSlot, Totals
-from loadgate.recorder.sketch import RELATIVE_ERROR, Bucket, LatencySketch
+from loadgate.recorder.sketch import RELATIVE_ERROR, LatencySketch
 
 __all__ = [
     "MAX_NAMES",
@@ -19,18 +17,13 @@ __all__ = [
     "RAMP",
     "RELATIVE_ERROR",
     "STEADY",
-    "Bucket",
-    "ErrorCount",
-    "Exemplar",
     "FinishedRequest",
     "LatencySketch",
-    "LostReports",
     "Outcome",
     "Recorder",
     "RequestIds",
     "RequestName",
     "Scope",
-    "SeriesKey",
     "TimeSlot",
     "Totals",
     "corrected",

@@ -45,6 +45,15 @@ class FinishedRequest(NamedTuple):
         )
 
 
+class Measure(NamedTuple):
+    """A duration, measured at `at_s` (epoch seconds). Rules read it by its name or its group ("" for none)."""
+
+    name: str
+    group: str
+    value_ms: float
+    at_s: float
+
+
 def without_surrogates(text: str) -> str:
     """Return the text without lone surrogates, which cannot be encoded. Truncated JSON can contain them."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -26,16 +26,11 @@ def rule_conditions(window_s: int | None, stage: str | None) -> str:
     return (f" over {duration(window_s)}" if window_s else "") + (f" in {stage}" if stage else "")
 
 
-def ramp_note(rule: RuleRecord) -> str:
-    """Return a note with the value including the ramp. "" if the rule's value already includes it."""
-    if rule.stages == "all" or rule.value_all_stages is None:
-        return ""
-    return f"without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it"
-
-
 def rule_reason(rule: RuleRecord) -> str:
-    """Return the reason of a rule's outcome and the note on the ramp."""
-    return f"{rule.reason} ({note})" if (note := ramp_note(rule)) else str(rule.reason)
+    """Return the reason of a rule's outcome and, if its value is that without the ramp, the value with the ramp."""
+    if rule.stages == "all" or rule.value_all_stages is None:
+        return rule.reason
+    return f"{rule.reason} (without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it)"
 
 
 def target_end(ended: str) -> str:

@@ -9,7 +9,7 @@ from loadgate.rules.evaluate import (
     loaded_stages,
     steady_stages,
 )
-from loadgate.rules.parser import RuleError, RuleErrors, parse_rules
+from loadgate.rules.parser import RuleErrors, parse_rules
 from loadgate.rules.thresholds import ThresholdError, from_thresholds, read_limits
 from loadgate.rules.types import (
     Interval,
@@ -32,7 +32,6 @@ __all__ = [
     "Operator",
     "RecorderView",
     "Rule",
-    "RuleError",
     "RuleErrors",
     "RuleOutcome",
     "RuleResult",

@@ -25,7 +25,6 @@ class EvaluationContext:
     - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
-    - `notes`: sentences that are copied into the verdict.
     - `confirmed_requests`: the requests without the events of undeclared types, which may not be requests. If it is
       given, an `overall` rule passes only if these requests keep its limit too.
     """
@@ -35,7 +34,6 @@ class EvaluationContext:
     lags: RecorderView | None = None
     intervals: bool = True
     every_request_decides: bool = False
-    notes: tuple[str, ...] = ()
     confirmed_requests: RecorderView | None = None
 
 
@@ -44,7 +42,7 @@ def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationConte
     context = context or EvaluationContext()
     results = tuple(_final_result(rule, rules, view, context) for rule in rules)
     outcome, reason = _overall_outcome(results, view.totals().requests)
-    return Verdict(outcome, results, reason, context.notes)
+    return Verdict(outcome, results, reason)
 
 
 def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[RuleOutcome, str]:

@@ -146,11 +146,6 @@ class RuleResult:
     undetermined: bool = False
 
     @property
-    def limit(self) -> float:
-        """Return the rule's limit in its unit."""
-        return self.rule.limit
-
-    @property
     def margin(self) -> float | None:
         """Return (limit - value) / limit with the sign that is positive if the rule holds.
 

@@ -92,14 +92,13 @@ class RunFacts:
         """Return a sentence that says which rule stopped the run, and why."""
         return f"{self.aborted_by.rule}: {self.aborted_by.reason}" if self.aborted_by is not None else ""
 
-    def context(self, notes: tuple[str, ...] = ()) -> EvaluationContext:
+    def context(self) -> EvaluationContext:
         """Return the facts that the evaluation of rules needs."""
         return EvaluationContext(
             load_s=self.load_s,
             saturated=self.saturated,
             lags=self.lags,
             every_request_decides=bool(self.fewer_users),
-            notes=notes,
         )
 
     def applicable(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
@@ -121,7 +120,8 @@ def judge(rules: Sequence[Rule], recorder: Recorder, facts: RunFacts) -> Verdict
     reduced = _reduced_run_notes(rules, applicable, facts)
     notes = (*conditions, *remarks, *cut_off_note(recorder.counters()), *reduced)
     confirmed = recorder.without(undeclared.undeclared_types) if undeclared is not None else None
-    verdict = evaluate(applicable, recorder, replace(facts.context(notes), confirmed_requests=confirmed))
+    verdict = evaluate(applicable, recorder, replace(facts.context(), confirmed_requests=confirmed))
+    verdict = replace(verdict, notes=notes)
     aborted_by, undetermined = facts.aborted_by, [item.rule for item in verdict.results if item.undetermined]
     if aborted_by is not None and aborted_by.rule not in undetermined and verdict.outcome is not RuleOutcome.FAIL:
         # The rule failed during the run. The final evaluation can miss that, because a stopped run has less data.

@@ -14,14 +14,13 @@ from typing import Any
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
-from loadgate.recorder.request import without_surrogates
+from loadgate.recorder.request import Measure, without_surrogates
 from loadgate.rules import Rule, RuleResult
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.judgement import EndedBy, Ending, RunFacts
 from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
-from loadgate.run.measure import Measure
 from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile

@@ -8,29 +8,25 @@ from loadgate.run.document.environment import (
     MemoryTrendRecord,
     TargetRecord,
 )
-from loadgate.run.document.figures import GroupFigures, LatencyFigures, NameFigures, ScopeFigures, TotalFigures
+from loadgate.run.document.figures import LatencyFigures, NameFigures, ScopeFigures, TotalFigures
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
-from loadgate.run.document.plan import ProfileRecord, RunRecord, StageRecord
+from loadgate.run.document.plan import RunRecord, StageRecord
 from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
-from loadgate.run.document.recording import Recording, SeriesRecord
-from loadgate.run.document.requests import ErrorRecord, ExemplarRecord
-from loadgate.run.document.verdict import RuleRecord, VerdictRecord
+from loadgate.run.document.recording import SeriesRecord
+from loadgate.run.document.requests import ErrorRecord
+from loadgate.run.document.verdict import RuleRecord
 
 __all__ = [
     "RUN_FILE",
     "SCHEMA_VERSION",
     "EnvironmentRecord",
     "ErrorRecord",
-    "ExemplarRecord",
     "GitRecord",
-    "GroupFigures",
     "LatencyFigures",
     "MachineRecord",
     "MemorySamples",
     "MemoryTrendRecord",
     "NameFigures",
-    "ProfileRecord",
-    "Recording",
     "RuleRecord",
     "RunDocument",
     "RunFileError",
@@ -40,7 +36,6 @@ __all__ = [
     "StageRecord",
     "TargetRecord",
     "TotalFigures",
-    "VerdictRecord",
     "damage",
     "read_run",
 ]

@@ -14,7 +14,7 @@ from locust.env import Environment
 from loadgate.generator.client.sse import event_stream
 from loadgate.generator.request_events import finished_request, measured
 from loadgate.generator.users import BaseUser
-from loadgate.run.measure import Measure
+from loadgate.recorder.request import Measure
 
 Result = dict[str, Any]
 
