@@ -180,15 +180,18 @@ class GateSession(FastHttpSession):
             record_unanswered(self, began, method=method, url=url, name=name, context=context)
             raise
         answer = self._timed_response(response, stopwatch, began)
-        if not catch_response:
-            answer.report_unless_entered()
+        if catch_response:
+            self._report_soon(answer)
         else:
-            # The callback runs when this greenlet yields, which is after a `with` statement has entered its block. If
-            # no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
-            light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
-            run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
-            run_soon(answer.report_unless_entered)
+            answer.report_unless_entered()
         return answer
+
+    def _report_soon(self, answer: GateResponse) -> None:
+        """Record a response when this greenlet yields, which is after a `with` statement has entered its block."""
+        # If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
+        light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
+        run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
+        run_soon(answer.report_unless_entered)
 
     def _timed_response(self, response: ResponseContextManager, stopwatch: Stopwatch, began: float) -> GateResponse:
         """Add the measured times of a request to its response."""
