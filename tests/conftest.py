@@ -36,7 +36,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Hypothesis try fewer examples in the quick lane, and never hold one to a time."""
+    """Let Hypothesis try fewer examples in the quick lane, without a time limit, and keep the order of the tests."""
+    # Otherwise pytest-xdist begins with the groups that have most tests.
+    config.option.loadscopereorder = False
     for name, count in (("quick", 20), ("full", 100)):
         settings.register_profile(name, max_examples=count, deadline=None, database=None)
     settings.load_profile("quick" if config.option.markexpr == "not full" else "full")
@@ -50,9 +52,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let parallel runs begin with the long tests, and keep groups together."""
+    """Put tests of parallel runs in the order of `start_order`, and keep groups together."""
     if config.pluginmanager.hasplugin("xdist"):
-        items.sort(key=start_order)
+        items[:] = start_order(items)
     if getattr(config.option, "loadgroup", False):
         for item in items:
             name_group(item)

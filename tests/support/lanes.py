@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,6 +37,9 @@ STARTERS = {
 }
 # They end at once, and any run document asks for them: what commit and what machine it is of.
 HARMLESS = {"git", "uname"}
+
+LAST_WAITING = 0.75
+"""The place in a parallel run, as a share of it, after which no test begins that starts programs."""
 
 _started: list[str] = []
 _hooks: list[object] = []
@@ -69,9 +72,19 @@ def shared_module(item: pytest.Function) -> str | None:
     return item.module.__name__ if shares else None
 
 
-def start_order(item: pytest.Item) -> int:
-    """Long tests first: a parallel run that ends with them has idle processes."""
-    return next((-place for place, kind in enumerate(KINDS) if item.get_closest_marker(kind)), 0)
+def start_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Return the order in which parallel test processes begin the tests.
+
+    Tests that start programs mostly wait, so they are spread among those that compute, and groups of them begin first.
+    The last quarter has none: a run that ends with a long test has idle processes.
+    """
+    waiting = [item for item in items if item.get_closest_marker("process")]
+    waiting.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+    computing = [item for item in items if not item.get_closest_marker("process")]
+    computing.sort(key=lambda item: item.get_closest_marker("app") is None)
+    placed = [(LAST_WAITING * place / len(waiting), item) for place, item in enumerate(waiting)]
+    placed += [(place / len(computing), item) for place, item in enumerate(computing)]
+    return [item for _, item in sorted(placed, key=lambda pair: pair[0])]
 
 
 def name_group(item: pytest.Item) -> None:
