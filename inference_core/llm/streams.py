@@ -24,7 +24,7 @@ log = get_logger(__name__)
 Interruption = Literal["gone", "stalled", "shutting_down"]
 Write = Callable[[bytes], Awaitable[None]]
 LOOK_EVERY_S = 0.25
-# Of the time requests have to finish, what is left for storing a stream that was interrupted.
+# The part of the shutdown time that is reserved to store interrupted streams.
 SHUTDOWN_RESERVE_S = 1.0
 
 
@@ -33,7 +33,7 @@ class ActiveStream:
     """One stream, from the wait for its first token to its end."""
 
     write: Write | None = None
-    # When something was last written, by the loop's clock, and whether a write is waiting for its reader.
+    # The time of the last write (loop clock), and whether a write waits for the reader.
     moved_at_s: float = 0.0
     writing: bool = False
     interrupted: Interruption | None = None
@@ -41,14 +41,14 @@ class ActiveStream:
     task: asyncio.Task[object] | None = None
 
     def interrupt(self, reason: Interruption) -> None:
-        """End the stream where it waits; if it is not between `__aenter__` and `__aexit__`, when it next is."""
+        """Interrupt the stream at its current or next wait within the context."""
         if self.interrupted is None:
             self.interrupted = reason
             if self.task is not None:
                 self.task.cancel()
 
     async def __aenter__(self) -> Self:
-        """From here on it can be interrupted."""
+        """Allow interruptions from now on."""
         self.task = asyncio.current_task()
         self.moved_at_s = asyncio.get_running_loop().time()
         if self.interrupted is not None and self.task is not None:
@@ -58,13 +58,13 @@ class ActiveStream:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        """An interruption ends here, whatever it has become on its way; any other cancellation goes on."""
+        """Handle an interruption. Any other cancellation continues."""
         task, self.task = self.task, None
         self.stop_pinging()
         if self.interrupted is None or task is None:
             return False
         if kind is None:
-            # It came too late to be noticed, and would otherwise strike at the next wait.
+            # The interruption was too late and would otherwise affect the next wait.
             try:
                 await asyncio.sleep(0)
             except asyncio.CancelledError as late:
@@ -76,18 +76,18 @@ class ActiveStream:
         return kind is None or isinstance(error, asyncio.CancelledError)
 
     def begin_writing(self, write: Write) -> None:
-        """The answer has begun: silences are pinged from here on."""
+        """Record the start of the answer. From now on, silences are pinged."""
         self.write = write
 
     def stop_pinging(self) -> None:
-        """Nothing but the stream's own events from here on."""
+        """Send no more pings."""
         self.write = None
         if self.ping is not None:
             self.ping.cancel()
             self.ping = None
 
     def look(self, now_s: float, *, ping_every_s: float, stall_after_s: float) -> None:
-        """Ping a silent stream, end one whose reader stands still."""
+        """Ping a silent stream, and interrupt one whose reader has stopped."""
         still_s = now_s - self.moved_at_s
         if self.writing:
             if still_s > stall_after_s:
@@ -143,7 +143,7 @@ class Streams:
             yield streams
 
     async def look(self) -> None:
-        """Look at every stream once."""
+        """Check every stream once."""
         now_s = asyncio.get_running_loop().time()
         if self.traffic.draining and self.draining_since_s is None:
             self.draining_since_s = now_s
@@ -156,10 +156,10 @@ class Streams:
 
     @contextmanager
     def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:
-        """One more stream, for as long as the context lasts.
+        """Add a stream for the duration of the context.
 
         Raises:
-            OverloadedError: if there are too many.
+            OverloadedError: There are too many streams.
         """
         if self.limit and (len(self.active) >= self.limit or (anonymous and self.anonymous >= self.anonymous_limit)):
             raise OverloadedError

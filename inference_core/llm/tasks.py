@@ -1,4 +1,4 @@
-"""The tasks that ask a model. A task that is delivered again gives the answer it gave, and takes nothing more."""
+"""The tasks that call a model. A task that is delivered again returns its stored answer and charges nothing."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from inference_core.loggers import get_logger
 
 log = get_logger(__name__)
 
-# A provider that wants to be left alone for longer than this makes the task fail.
+# If a provider requests a longer pause, the task fails.
 LONGEST_RETRY_AFTER_S = 60
 OPTIONS: dict[str, Any] = {"bind": True, "base": ServiceTask}
 
 
 @shared_task(name=TASK_NAMES["explain"], **OPTIONS)  # type: ignore[untyped-decorator]  # Celery ships no types
 def explain(self: ServiceTask, data: dict[str, Any]) -> Private:
-    """`{result: {answer}, metadata}`."""
+    """Answer a question: `{result: {answer}, metadata}`."""
     job = Job.from_json(data)
     outcome = _run(self, job)
     return Private({"result": {"answer": outcome.text}, "metadata": _metadata(outcome)})
@@ -31,7 +31,7 @@ def explain(self: ServiceTask, data: dict[str, Any]) -> Private:
 
 @shared_task(name=TASK_NAMES["conversation"], **OPTIONS)  # type: ignore[untyped-decorator]
 def conversation(self: ServiceTask, data: dict[str, Any]) -> Private:
-    """`{result: {reply, session_id}, metadata}`."""
+    """Answer a turn: `{result: {reply, session_id}, metadata}`."""
     job = Job.from_json(data)
     outcome = _run(self, job)
     session_id = str(job.session.id) if job.session else None
@@ -49,7 +49,7 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
 
 
 def _run(task: ServiceTask, job: Job) -> Outcome:
-    """Answer; a full provider or an absent database is tried again later, any other failure is the task's result."""
+    """Answer. A rate limit of the provider or an unavailable database causes a retry; other failures end the task."""
     task_id = str(task.request.id)
 
     def wait_s(error: BaseException) -> float | None:
@@ -66,7 +66,7 @@ def _run(task: ServiceTask, job: Job) -> Outcome:
 
 
 def wait_before_retry(error: BaseException, retries: int, max_retries: int) -> float | None:
-    """Seconds after which a task that failed so is tried again; None if it is not."""
+    """Return the seconds until the retry of a task with this failure. None without a retry."""
     if retries >= max_retries:
         return None
     if isinstance(error, ProviderRateLimitedError):

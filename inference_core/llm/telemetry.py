@@ -1,4 +1,4 @@
-"""The Prometheus metrics of the LLM endpoints, of the API processes; labels come from the configuration alone."""
+"""The Prometheus metrics of the LLM endpoints in API processes. Labels come only from the configuration."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from inference_core.llm.types import Usage
 from inference_core.telemetry.metrics import Metrics
 
 TTFT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# An error that no provider is to blame for.
+# The origin of an error that no provider has caused.
 NO_PROVIDER = "none"
 
 
 class LLMMetrics:
-    """Streams, times, tokens, errors and circuit breakers."""
+    """The metrics of streams, times, tokens, errors and circuit breakers."""
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
@@ -56,28 +56,28 @@ class LLMMetrics:
         )
 
     def set_active(self, count: int) -> None:
-        """How many streams there are in this process."""
+        """Set the number of streams in this process."""
         self._streams.set(count)
 
     def observe_first_token(self, provider: str, model: str, seconds: float) -> None:
-        """A stream has begun."""
+        """Count the start of a stream."""
         self._first_token.labels(provider, model).observe(seconds)
 
     def count_tokens(self, provider: str, model: str, usage: Usage) -> None:
-        """What a stream took."""
+        """Count the tokens of a stream."""
         self._tokens.labels(provider, model, "input").inc(usage.input_tokens)
         self._tokens.labels(provider, model, "output").inc(usage.output_tokens)
 
     def count_error(self, error: ServiceError) -> None:
-        """A stream that could not begin or broke off."""
+        """Count a stream that could not start or broke off."""
         provider = error.provider if isinstance(error, ProviderError) else NO_PROVIDER
         self._errors.labels(provider, error.code).inc()
 
     def count_interruption(self, reason: str) -> None:
-        """A stream ended from this side."""
+        """Count a stream that the service ended."""
         self._interrupted.labels(reason).inc()
 
     def set_breakers(self, breakers: dict[str, CircuitBreaker]) -> None:
-        """Who is left alone at this moment."""
+        """Set the open circuit breakers."""
         for name, breaker in breakers.items():
             self._breaker.labels(name).set(breaker.is_open)

@@ -42,7 +42,7 @@ class SamplingParams:
     verbosity: Verbosity | None = None
 
     def given(self) -> dict[str, ParameterValue]:
-        """The parameters that are set, by name."""
+        """Return the set parameters by name."""
         values = {name: getattr(self, name) for name in PARAMETER_NAMES}
         return {name: value for name, value in values.items() if value is not None}
 
@@ -83,7 +83,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of the whole answer; `estimated` if the provider did not say, or said what cannot be true."""
+    """The tokens of an answer. `estimated` is true if the provider reported no usage or an impossible one."""
 
     input_tokens: int
     output_tokens: int
@@ -91,11 +91,11 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        """Input and output together."""
+        """Return the sum of input and output."""
         return self.input_tokens + self.output_tokens
 
     def as_json(self) -> dict[str, int | bool]:
-        """As clients see it; an estimate is marked."""
+        """Return the form for clients. An estimate is marked."""
         counts: dict[str, int | bool] = {
             "input_tokens": self.input_tokens,
             "output_tokens": self.output_tokens,
@@ -108,7 +108,7 @@ StreamItem = Token | Usage
 
 
 class SignOfLife(Enum):
-    """The provider works on the answer but has no text for it yet: thoughts, tool calls, pings, comments."""
+    """A sign of life of the provider without text: reasoning, tool calls, pings or comments."""
 
     SIGN_OF_LIFE = "sign of life"
 
@@ -119,7 +119,7 @@ ProviderItem = StreamItem | Literal[SignOfLife.SIGN_OF_LIFE]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer as a provider gives it."""
+    """A complete answer of a provider."""
 
     content: str
     usage: Usage
@@ -127,7 +127,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """A whole answer as the gateway gives it: who really answered is part of it."""
+    """A complete answer of the gateway, with the model and provider that answered."""
 
     content: str
     usage: Usage

@@ -1,4 +1,4 @@
--- Puts one unit back into each of several token buckets. KEYS buckets. ARGV for each the ms in which a unit returns.
+-- Puts one unit back into each of several token buckets. KEYS buckets. ARGV for each the ms in which a unit is refilled.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + time[2] / 1000
 for i, key in ipairs(KEYS) do

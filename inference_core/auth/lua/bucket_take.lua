@@ -1,7 +1,7 @@
--- Takes one unit from each of several token buckets, or from none of them if a lock holds or one of them is empty.
--- What is kept of a bucket is the time (ms) at which it will be full again; its key expires then.
+-- Takes one unit from each of several token buckets, or none if a lock is active or a bucket is empty.
+-- The value of a bucket is the time (ms) at which it will be full again. Its key expires then.
 -- KEYS locks, then buckets. ARGV number of locks, then for each bucket its capacity and the ms in which a unit returns.
--- Returns {0, 0}, or which key refuses (from 1) and for how many ms.
+-- Returns {0, 0}, or the index of the refusing key (from 1) and the remaining ms.
 local locks = tonumber(ARGV[1])
 for i = 1, locks do
   local left = redis.call('PTTL', KEYS[i])

@@ -1,6 +1,6 @@
 -- Counts a failed attempt and, from the allowed number on, locks for a time that doubles with each further failure.
--- KEYS counter, lock. ARGV failures allowed, first lock ms, longest lock ms, how long failures count ms.
--- Returns the lock's length in ms, 0 when there is none yet.
+-- KEYS counter, lock. ARGV failures allowed, first lock ms, longest lock ms, ms for which failures count.
+-- Returns the duration of the lock in ms, 0 without a lock.
 local failures = redis.call('INCR', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 local excess = failures - tonumber(ARGV[1])

@@ -1,9 +1,9 @@
--- Starts a session (family) unless the attempt was locked meanwhile, by others that were tried at the same time.
+-- Starts a session (family) unless simultaneous attempts have locked this one meanwhile.
 -- KEYS session, the user's index, counter of failed logins and lock (a start clears both), key of a session
 -- without its id.
 -- ARGV session id, user, token hash, absolute lifetime ms, idle lifetime ms, most sessions,
 -- client address, user agent, the account's token version.
--- Returns 0, or how many ms the lock has left.
+-- Returns 0, or the remaining ms of the lock.
 local locked = redis.call('PTTL', KEYS[4])
 if locked > 0 then
   return locked

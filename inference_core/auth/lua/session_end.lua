@@ -1,6 +1,6 @@
 -- Ends one session. KEYS session, key of an index without its user. ARGV session id, the user it must belong
 -- to ('' for any).
--- Returns the user, or nothing when there was no such session.
+-- Returns the user, or nothing if there was no such session.
 local user = redis.call('HGET', KEYS[1], 'user')
 if not user or (ARGV[2] ~= '' and ARGV[2] ~= user) then
   return false

@@ -1,5 +1,5 @@
--- Lets a request of a user begin, or says why not and when to come back; one step, so that two at once cannot both
--- take what is left for one.
+-- Admits a request of a user, or returns the reached limit and the time to wait. One atomic step, so that two
+-- requests cannot both use the rest of a limit.
 -- KEYS requests of this minute, leases (set by their end), tokens each lease has reserved, tokens of this day, stats.
 -- ARGV lease id, requests a minute, leases at once, tokens a day (0: no limit), tokens to reserve, how many of them
 -- count already (the prompt of a stream, which is sent next), lease ms, ms to the end of the day, time (ISO 8601), ms
@@ -13,7 +13,7 @@ local estimate, prompt, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumbe
 if per_minute > 0 and tonumber(redis.call('GET', KEYS[1]) or '0') >= per_minute then
   return {'requests', math.max(1, redis.call('PTTL', KEYS[1]))}
 end
--- Leases of processes that died. What their prompts took has been counted.
+-- Leases of crashed processes. Their prompts have been counted.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now)) do
   redis.call('ZREM', KEYS[2], id)
   redis.call('HDEL', KEYS[3], id)

@@ -1,4 +1,4 @@
--- Ends a request: gives its lease back and counts what it took beyond what was counted before.
+-- Ends a request: releases its lease and counts the tokens that were not counted before.
 -- KEYS leases, reservations, tokens of the day, stats.
 -- ARGV lease id, tokens to add (negative: too many were counted), requests to add, errors to add, task ms (0: a stream),
 -- ms for which the day's tokens are kept, 'held' to do nothing without

@@ -40,10 +40,10 @@ function addTurn(who, text, mine) {
 
 function forgetConversation() {
   session = null;
-  by("session").textContent = "The next message begins a conversation.";
+  by("session").textContent = "The next message starts a conversation.";
 }
 
-async function lookAround() {
+async function loadState() {
   try {
     const [health, models] = await Promise.all(
       ["health", "models"].map((name) => fetch(`${API}/llm/${name}`, {headers: headers()})));
@@ -201,7 +201,7 @@ by("token").addEventListener("input", () => {
   token = by("token").value.trim();
   by("who").textContent = token ? "with a token" : "without an account";
 });
-by("token").addEventListener("change", lookAround);
+by("token").addEventListener("change", loadState);
 by("login").addEventListener("submit", async (event) => {
   event.preventDefault();
   by("login-error").textContent = "";
@@ -222,9 +222,9 @@ by("login").addEventListener("submit", async (event) => {
     by("who").textContent = username;
     by("access").open = false;
     forgetConversation();
-    lookAround();
+    loadState();
   } catch {
     by("login-error").textContent = "The service does not respond.";
   }
 });
-lookAround();
+loadState();

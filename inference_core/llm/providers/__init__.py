@@ -1,1 +1,1 @@
-"""Whoever generates text, behind `inference_core.llm.types.Provider`."""
+"""The providers, which implement `inference_core.llm.types.Provider`."""

@@ -1,4 +1,4 @@
-"""Anthropic's Messages API through Anthropic's own client; needs the extra `anthropic`."""
+"""The Messages API of Anthropic with Anthropic's own client. It needs the extra `anthropic`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from inference_core.llm.providers.network import STUMBLES, http_client, network_
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
 BASE_URL = "https://api.anthropic.com"
-# The API wants a limit with every request.
+# The API requires a limit in every request.
 DEFAULT_MAX_TOKENS = 1024
-# The client writes whole requests, prompts included, to its log at the level DEBUG.
+# At DEBUG, the client logs complete requests, including prompts.
 logging.getLogger("anthropic").setLevel(logging.INFO)
 
 
 class AnthropicProvider:
-    """Claude, at Anthropic or at a server of the same language."""
+    """Claude, at Anthropic or at a server with the same API."""
 
     simulated = False
 
@@ -39,7 +39,7 @@ class AnthropicProvider:
         )
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
-        """The pieces of text as they come, then the usage."""
+        """Yield the pieces of text as they arrive, then the usage."""
         input_tokens, output_tokens, characters, finished = 0, 0, 0, False
         with _our_errors(self.name):
             async with await self._client.messages.create(**_body(request, call), stream=True) as events:
@@ -58,11 +58,11 @@ class AnthropicProvider:
         yield usage_of(request, input_tokens, output_tokens, characters)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
-        """The whole answer; read as a stream, since the API cuts off long waits for answers in one piece."""
+        """Return the complete answer. It is read as a stream, because the API ends long waits for complete answers."""
         return await collect(self.stream(request, call))
 
     async def models(self) -> list[str]:
-        """What the API lists."""
+        """Return the models that the API lists."""
         with _our_errors(self.name):
             return [model.id async for model in self._client.models.list()]
 
@@ -81,16 +81,16 @@ def _body(request: ChatRequest, call: ModelCall) -> dict[str, Any]:
         "messages": turns,
         **({"system": system} if system else {}),
         "max_tokens": call.parameters.get("max_tokens", DEFAULT_MAX_TOKENS),
-        # The client has no arguments for the sampling parameters that only older models take.
+        # The client has no arguments for sampling parameters that only older models support.
         "extra_body": {name: value for name, value in call.parameters.items() if name != "max_tokens"},
     }
 
 
 def _text(event: anthropic.types.RawMessageStreamEvent) -> str:
-    """The text of an event. The client looks at no types, so that anything may stand there.
+    """Return the text of an event. The client does not check its type.
 
     Raises:
-        TypeError: something that is not text.
+        TypeError: The value is not text.
     """
     if event.type != "content_block_delta" or event.delta.type != "text_delta" or not event.delta.text:
         return ""
@@ -101,7 +101,7 @@ def _text(event: anthropic.types.RawMessageStreamEvent) -> str:
 
 
 def _input_tokens(usage: anthropic.types.Usage) -> int:
-    """Every token of the prompt, those included that came from a cache or went into one."""
+    """Return the number of tokens of the prompt, including those read from or written to a cache."""
     cached = (usage.cache_read_input_tokens or 0) + (usage.cache_creation_input_tokens or 0)
     return usage.input_tokens + cached
 
@@ -115,7 +115,7 @@ def _our_errors(provider: str) -> Iterator[None]:
             status = error.status_code if error.status_code >= 300 else STATUS_OF_CODE.get(error.type, 500)
             raise http_failure(provider, status, error.response.headers, error.type, error.api_message) from None
         except anthropic.APIConnectionError as error:
-            # What it wraps says what happened.
+            # The wrapped error contains the cause.
             if error.__cause__ is None:
                 raise errors.UpstreamFailedError(provider, type(error).__name__) from None
             raise error.__cause__ from None

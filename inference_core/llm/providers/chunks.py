@@ -16,7 +16,7 @@ from inference_core.llm.providers.event_stream import Event
 from inference_core.llm.providers.failures import complaint_in, failure_inside
 from inference_core.llm.types import ChatRequest, Reply, Token, Usage
 
-# Parts of a message that are part of the answer; thoughts, references and images are not.
+# Parts of a message that belong to the answer. Reasoning, references and images do not.
 TEXT_PARTS = {"text", "output_text", None}
 KEEP_ALIVES = {"ping", "keepalive", "keep-alive", "heartbeat"}
 
@@ -59,7 +59,7 @@ class Tally:
         self._characters = 0
 
     def tokens(self, events: list[Event]) -> Iterator[Token]:
-        """The text in events; the rest of them is noted."""
+        """Yield the text of events, and record their other data."""
         for event in events:
             if event.data.strip() == "[DONE]":
                 self.finished = self.done = True
@@ -113,7 +113,7 @@ def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -
 
 
 def _counts(chunk: dict[str, Any], choice: dict[str, Any]) -> tuple[object, object] | None:
-    """Tokens of the prompt and of the answer: at the top, in the choice (Moonshot), or in an extension (Groq)."""
+    """Return the usage: at the top level, in the choice (Moonshot), or in an extension (Groq)."""
     groq = chunk.get("x_groq")
     places = (chunk.get("usage"), choice.get("usage"), groq.get("usage") if isinstance(groq, dict) else None)
     usage = next((usage for usage in places if isinstance(usage, dict) and usage), None)
@@ -121,7 +121,7 @@ def _counts(chunk: dict[str, Any], choice: dict[str, Any]) -> tuple[object, obje
 
 
 def _first(provider: str, choices: object) -> dict[str, Any]:
-    """The choice; an empty one for chunks without any, such as the one with the usage."""
+    """Return the choice, or an empty one for chunks without any, such as the chunk with the usage."""
     if not choices:
         return {}
     if not isinstance(choices, list):

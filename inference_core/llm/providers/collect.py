@@ -1,4 +1,4 @@
-"""A whole answer from its pieces."""
+"""Combine the pieces of an answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from inference_core.llm.types import ProviderItem, Reply, Token, Usage
 
 
 async def collect(stream: AsyncGenerator[ProviderItem, None]) -> Reply:
-    """The whole answer of a stream."""
+    """Return the complete answer of a stream."""
     pieces: list[str] = []
     usage = Usage(0, 0)
     async with aclosing(stream) as items:

@@ -1,4 +1,4 @@
-"""What an answer used: as the server says where that is plausible, else estimated and marked so."""
+"""The usage of an answer: the server's value if it is plausible, else an estimate, which is marked."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from inference_core.llm.usage import MOST_TOKENS
 
 
 def usage_of(request: ChatRequest, input_tokens: object, output_tokens: object, characters: int) -> Usage:
-    """The counts that a server reports for an answer of so many characters, or an estimate.
+    """Return the counts of a server for an answer of this length, or an estimate.
 
-    No prompt is free, and neither is a text.
+    A count of zero for a prompt or a text is not plausible.
     """
     read, written = count(input_tokens), count(output_tokens)
     if read and written is not None and (written or not characters):
@@ -19,7 +19,7 @@ def usage_of(request: ChatRequest, input_tokens: object, output_tokens: object, 
 
 
 def count(value: object) -> int | None:
-    """A number of tokens, which JSON may write as 3 or 3.0; None for what is none."""
+    """Return a number of tokens, which JSON can write as 3 or 3.0. None if it is not one."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
         return None
     return int(value) if value == int(value) else None

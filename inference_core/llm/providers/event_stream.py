@@ -15,7 +15,7 @@ END_OF_LINE = re.compile(rb"\r\n|\r|\n")
 
 
 class EventTooLargeError(Exception):
-    """An event is longer than `MAX_EVENT_BYTES`."""
+    """Raised if an event is longer than `MAX_EVENT_BYTES`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Event:
 
 @dataclass(slots=True)
 class EventReader:
-    """Takes bytes, gives the events that are complete; comments and unknown fields are skipped."""
+    """A parser that returns complete events. Comments and unknown fields are skipped."""
 
     _parts: list[bytes] = field(default_factory=list)  # a line that is not complete
     _lines: list[bytes] = field(default_factory=list)  # the data lines of an event that is not complete
@@ -45,7 +45,7 @@ class EventReader:
             EventTooLargeError
         """
         if self._after_return:
-            # The second half of an end of line whose first half ended the bytes before.
+            # The second half of a line end whose first half was in the previous piece.
             data = data.removeprefix(b"\n")
             self._after_return = not data
         if not data:
@@ -68,7 +68,7 @@ class EventReader:
         return events
 
     def end(self) -> list[Event]:
-        """What is left when the stream ends without a blank line after its last event."""
+        """Return the last event if the stream ends without a blank line after it."""
         events = [self._line(b"".join(self._parts)), self._line(b"")]
         self._parts.clear()
         return [event for event in events if event is not None]

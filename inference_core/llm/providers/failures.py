@@ -1,6 +1,6 @@
-"""What a provider's HTTP answer means when it is no answer: one table for every vendor.
+"""Convert failures of providers to errors, with one table for all vendors.
 
-Only codes and statuses go into a diagnostic. What a provider writes in words may quote the prompt, or the key.
+Diagnostics contain only codes and statuses, because texts of a provider can contain the prompt or the key.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inference_core.llm import errors
 
 LONGEST_RETRY_AFTER_S = 24 * 3600
 OVERLOADED = 529  # Anthropic's own
-# Other statuses below 500 refuse the request, and the rest is a failure.
+# Other statuses below 500 refuse the request. All others are failures.
 MEANING: dict[int, type[errors.ProviderError]] = {
     HTTPStatus.UNAUTHORIZED: errors.ProviderAuthError,
     HTTPStatus.FORBIDDEN: errors.ProviderAuthError,
@@ -29,9 +29,9 @@ MEANING: dict[int, type[errors.ProviderError]] = {
     OVERLOADED: errors.UpstreamUnavailableError,
 }
 TELLS_WHEN = {errors.ProviderRateLimitedError, errors.UpstreamUnavailableError}
-# With these a limit of the account is meant, whatever the words are.
+# These statuses mean a limit of the account, for any text.
 NEVER_TOO_LONG = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
-# What servers say when a prompt, or a prompt and the wanted answer, do not fit. The tests have the whole sentences.
+# Texts of servers if the prompt and the longest answer do not fit. The tests contain the complete sentences.
 TOO_LONG_PHRASES = (
     r"maximum context length",  # OpenAI, Azure, DeepSeek, vLLM, OpenRouter, LiteLLM, Mistral
     r"context window",  # OpenAI, llama-cpp-python, MiniMax
@@ -53,14 +53,14 @@ TOO_LONG_PHRASES = (
     r"total number of tokens in the prompt",  # Cohere
 )
 TOO_LONG = re.compile("|".join(TOO_LONG_PHRASES), re.IGNORECASE)
-# Words of machines: they mean the same with any status. llama.cpp gives them with 500, too.
+# Machine-readable codes have the same meaning with any status. llama.cpp also sends them with 500.
 TOO_LONG_CODE = re.compile(
     r"context_length_exceeded|exceed_context_size_error|model_context_window_exceeded|context size has been exceeded",
     re.IGNORECASE,
 )
-# A machine-readable word, not a sentence.
+# A machine-readable code, not a sentence.
 CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# An error inside a stream may have no status of its own; its word says which it would have been.
+# An error within a stream can have no status. Its code determines the equivalent status.
 STATUS_OF_CODE: dict[object, int] = {
     "invalid_request_error": HTTPStatus.BAD_REQUEST,
     "BadRequestError": HTTPStatus.BAD_REQUEST,
@@ -72,7 +72,7 @@ STATUS_OF_CODE: dict[object, int] = {
     "rate_limit_exceeded": HTTPStatus.TOO_MANY_REQUESTS,
     "overloaded_error": OVERLOADED,
 }
-# What servers call any refusal of a request: it may be about anything.
+# Codes of general refusals, which can have any cause.
 VAGUE_CODES = {None, "invalid_request_error", "BadRequestError", "extra_forbidden", "validation_error", "bad_request"}
 
 
@@ -93,14 +93,14 @@ class Complaint:
     status: int | None = None
 
     def may_be_about(self, parameter: str) -> bool:
-        """Whether a refusal names this part of the request, or none."""
+        """Return whether a refusal names this part of the request, or no part."""
         if parameter in f"{self.parameter} {self.message}":
             return True
         return self.parameter is None and (self.code in VAGUE_CODES if isinstance(self.code, str | None) else False)
 
 
 def complaint_in(body: object) -> Complaint:
-    """The complaint in the JSON of an answer, in any of the shapes that servers give it."""
+    """Return the error in the JSON of a response, in any of the known forms."""
     if isinstance(body, list) and body:
         body = body[0]  # Gemini's compatible endpoint puts it into a list
     if not isinstance(body, dict):
@@ -124,7 +124,7 @@ def complaint_in(body: object) -> Complaint:
 
 
 def _status(value: object) -> int | None:
-    """An HTTP status of a failure: 400, or "400" as LiteLLM writes it."""
+    """Return the HTTP status of a failure: 400, or "400" from LiteLLM."""
     text = str(value)
     return int(text) if re.fullmatch(r"[45]\d\d", text) else None
 
@@ -132,12 +132,12 @@ def _status(value: object) -> int | None:
 def http_failure(
     provider: str, status: int, headers: Mapping[str, str], code: object = None, message: object = None
 ) -> errors.ProviderError:
-    """The error for an answer with `status`; `code` and `message` as in `Complaint`."""
+    """Return the error for a response with `status`. `code` and `message` are those of `Complaint`."""
     return failure(provider, status, headers, Complaint(code, message))
 
 
 def failure(provider: str, status: int, headers: Mapping[str, str], complaint: Complaint) -> errors.ProviderError:
-    """The error for an answer with `status`, from what it says of itself."""
+    """Return the error for a response with `status`, from its content."""
     kind = _kind(status, complaint)
     after_s = retry_after(headers) if kind in TELLS_WHEN else None
     parameter = f", parameter {complaint.parameter}" if _is_word(complaint.parameter) else ""
@@ -148,7 +148,7 @@ def failure(provider: str, status: int, headers: Mapping[str, str], complaint: C
 
 
 def failure_inside(provider: str, complaint: Complaint) -> errors.ProviderError:
-    """The error for a complaint that comes inside an answer whose own status is 200."""
+    """Return the error for a failure within a response with the status 200."""
     status = complaint.status
     if status is None and isinstance(complaint.code, str):
         status = STATUS_OF_CODE.get(complaint.code)
@@ -175,7 +175,7 @@ def _is_word(value: object) -> bool:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> int | None:
-    """Whole seconds of a `Retry-After` header, in seconds or as a date; None without a usable one."""
+    """Return the seconds of a `Retry-After` header, given in seconds or as a date. None if it is missing or invalid."""
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(text)

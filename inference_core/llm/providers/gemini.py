@@ -1,4 +1,4 @@
-"""Google's Gemini API through Google's own client; needs the extra `gemini`."""
+"""The Gemini API of Google with Google's own client. It needs the extra `gemini`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, Provi
 BASE_URL = "https://generativelanguage.googleapis.com"
 
 
-# Where the answers that the client opens are noted: it does not close them itself when a stream is left half-way.
+# The responses that the client opens. It does not close them itself if a stream is left early.
 _opened: ContextVar[list[httpx2.Response] | None] = ContextVar("opened", default=None)
 
 
 class GeminiProvider:
-    """Gemini, at Google or at a server of the same language."""
+    """Gemini, at Google or at a server with the same API."""
 
     simulated = False
 
@@ -35,7 +35,7 @@ class GeminiProvider:
         self.name = name
         self._http = http_client(base_url or BASE_URL, connect_s)
         self._http.event_hooks["response"].append(_note)
-        # Nothing is asked through it, but the client would make one that reads the proxies of the environment.
+        # It is not used, but otherwise the client would create one that reads the proxies of the environment.
         self._unused = httpx2.Client(trust_env=False)
         options = types.HttpOptions(
             base_url=base_url or BASE_URL, httpx_async_client=self._http, httpx_client=self._unused
@@ -43,7 +43,7 @@ class GeminiProvider:
         self._client = genai.Client(api_key=key.get_secret_value(), vertexai=False, http_options=options)
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
-        """The pieces of text as they come, then the usage."""
+        """Yield the pieces of text as they arrive, then the usage."""
         finished, characters = False, 0
         counts: tuple[object, object] = (None, None)
         opened: list[httpx2.Response] = []
@@ -66,7 +66,7 @@ class GeminiProvider:
     async def _begin(
         self, request: ChatRequest, call: ModelCall, opened: list[httpx2.Response]
     ) -> AsyncIterator[types.GenerateContentResponse]:
-        """Make the call and wait for its first piece, so that every answer it opens is noted in `opened`."""
+        """Make the call and wait for its first piece, so that `opened` contains every response that it opens."""
         token = _opened.set(opened)
         try:
             responses = await self._client.aio.models.generate_content_stream(
@@ -78,11 +78,11 @@ class GeminiProvider:
         return _chain(first, responses)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
-        """The whole answer."""
+        """Return the complete answer."""
         return await collect(self.stream(request, call))
 
     async def models(self) -> list[str]:
-        """What the API lists, without the folder in front of each name."""
+        """Return the models that the API lists, without the prefix of their names."""
         with _our_errors(self.name):
             pages = await self._client.aio.models.list()
             return [(model.name or "").removeprefix("models/") async for model in pages]
@@ -132,7 +132,7 @@ def _text(response: types.GenerateContentResponse) -> str:
 
 
 def _is_last(response: types.GenerateContentResponse) -> bool:
-    """Whether the answer ends here; a prompt that is refused altogether has a reason but no candidate."""
+    """Return whether the answer ends here. A refused prompt has a reason but no candidate."""
     refused = response.prompt_feedback is not None and response.prompt_feedback.block_reason is not None
     return refused or bool(response.candidates and response.candidates[0].finish_reason)
 

@@ -1,4 +1,4 @@
-"""How every client reaches the network, and what its failures mean."""
+"""The network access of all clients, and the conversion of network errors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ import httpx2
 from inference_core.llm import errors
 
 KEPT_CONNECTIONS = 100
-# What a client raises that stumbles over an answer of an unknown shape.
+# Exceptions of clients for responses of an unknown form.
 STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
 PROXY_SCHEMES = ("http", "https", "all")
 
 
 class BadProxyError(Exception):
-    """A proxy of the environment that cannot be used, in one line that names the variable and not its value."""
+    """Raised for an unusable proxy of the environment.
+
+    The text is one line that names the variable but not its value.
+    """
 
 
 def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
@@ -44,19 +47,19 @@ def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | No
         limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
         event_hooks={"request": [bound]},
         trust_env=uses_proxy,
-        # Certificates of the environment hold either way.
+        # Certificates of the environment apply in both cases.
         verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
     )
 
 
 @lru_cache(maxsize=1)
 def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:  # noqa: ARG001
-    """What every client trusts; reading it takes 40 ms, so clients share it while the environment names the same."""
+    """Return the SSL context of all clients. Loading it takes 40 ms, so clients with the same environment share it."""
     return httpx2.create_ssl_context(trust_env=True)
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the host of `url` is this machine."""
+    """Return whether the host of `url` is this machine."""
     host = urlsplit(url).hostname or ""
     if host == "localhost" or host.endswith(".localhost"):
         return True
@@ -67,10 +70,10 @@ def is_loopback(url: str) -> bool:
 
 
 def check_proxies() -> None:
-    """Look at the proxies of the environment before a client is made of them.
+    """Check the proxies of the environment before a client uses them.
 
     Raises:
-        BadProxyError: one is malformed, or needs a package that is not installed.
+        BadProxyError: A proxy is malformed, or needs a package that is not installed.
     """
     proxies = getproxies()
     if "*" in (host.strip() for host in proxies.get("no", "").split(",")):
@@ -98,7 +101,7 @@ def check_proxies() -> None:
 
 @contextmanager
 def network_errors(provider: str) -> Iterator[None]:
-    """Turn what httpx2 raises into errors of ours."""
+    """Convert errors of httpx2 to errors of the service."""
     try:
         yield
     except (httpx2.ConnectTimeout, httpx2.PoolTimeout) as error:

@@ -1,4 +1,4 @@
-"""A thin client of the chat completions API that OpenAI shaped and most servers speak."""
+"""A client of OpenAI's chat completions API, which most servers support."""
 
 from __future__ import annotations
 
@@ -24,23 +24,20 @@ log = get_logger(__name__)
 
 LONGEST_ERROR_BYTES = 64 * 1024
 LONGEST_ANSWER_BYTES = 16 * 1024 * 1024
-# After the reason to finish: how long the usage, the mark of the end, or the end itself may take.
+# Time limit from the finish reason to the usage, the end marker or the end.
 LONGEST_FINISH_S = 2.0
-# After the mark of the end: how long the end itself may take. When it comes, the connection can be used again.
+# Time limit from the end marker to the end. At the end, the connection can be reused.
 LONGEST_END_S = 0.2
 CHAT = "/chat/completions"
 OPTIONS = "stream_options"
 
 
 class OptionsRefusedError(errors.ProviderBadRequestError):
-    """A refusal that may be about `stream_options`, by a server that never took them."""
+    """Raised for a refusal that may concern `stream_options`, by a server that has never accepted them."""
 
 
 class OpenAICompatibleProvider:
-    """A server at `base_url`.
-
-    How long an answer may take is the gateway's matter; only reaching the server is bounded here.
-    """
+    """A server at `base_url`. Only the time to connect is limited here; the gateway limits the answer."""
 
     def __init__(
         self, name: str, base_url: str, api_key: SecretStr | None, *, connect_s: float, simulator: bool = False
@@ -49,11 +46,12 @@ class OpenAICompatibleProvider:
         self.simulated = simulator
         key = {"Authorization": f"Bearer {api_key.get_secret_value()}"} if api_key else {}
         self._client = http_client(base_url, connect_s, headers=key)
-        # Whether streams are asked for their usage: True once the server took the question, False once it refused it.
+        # Whether streams request their usage: True after the server has accepted the option, False after it has refused
+        # it.
         self._asks_usage: bool | None = None
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
-        """The pieces as they come, then the usage, counted here if the server does not say it."""
+        """Yield the pieces as they arrive, then the usage, which is estimated if the server does not report it."""
         tally = Tally(self.name, request, planned=self.simulated)
         async with self._stream_answer(request, call) as response:
             if _is_json(response):
@@ -71,7 +69,7 @@ class OpenAICompatibleProvider:
         yield tally.usage()
 
     async def _items(self, pieces: AsyncGenerator[bytes, None], tally: Tally) -> AsyncGenerator[ProviderItem, None]:
-        """The text in the bytes of an answer, and a sign of life for bytes without any."""
+        """Yield the text in the bytes of a response, and a sign of life for bytes without text."""
         reader = EventReader()
         while not tally.done:
             piece = await _piece(pieces, LONGEST_FINISH_S if tally.finished else None)
@@ -89,7 +87,7 @@ class OpenAICompatibleProvider:
                 yield SIGN_OF_LIFE
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
-        """The whole answer in one piece."""
+        """Return the complete answer."""
         async with self._answer("POST", CHAT, request, _body(request, call)) as response:
             return await self._whole(request, response)
 
@@ -98,7 +96,7 @@ class OpenAICompatibleProvider:
         return reply_of(self.name, request, as_json(self.name, body.decode("utf-8-sig", "replace")))
 
     async def models(self) -> list[str]:
-        """What the server lists under /models."""
+        """Return the models that the server lists under /models."""
         async with self._answer("GET", "/models") as response:
             body = as_json(self.name, await _read(response, LONGEST_ANSWER_BYTES))
         listed = body.get("data") if body else None
@@ -112,7 +110,7 @@ class OpenAICompatibleProvider:
 
     @asynccontextmanager
     async def _stream_answer(self, request: ChatRequest, call: ModelCall) -> AsyncIterator[httpx2.Response]:
-        """The answer to a streamed call. A server that refuses `stream_options` is asked once more without them."""
+        """Open a streamed call. If the server refuses `stream_options`, repeat the call once without them."""
         body = _body(request, call) | {"stream": True}
         refusal: OptionsRefusedError | None = None
         if self._asks_usage is not False:
@@ -133,7 +131,7 @@ class OpenAICompatibleProvider:
     async def _answer(
         self, method: str, path: str, request: ChatRequest | None = None, body: dict[str, Any] | None = None
     ) -> AsyncIterator[httpx2.Response]:
-        """The answer to a call, its body not read yet; what httpx2 raises inside becomes an error of ours."""
+        """Open a call whose body is not read yet. Errors of httpx2 within the context are converted."""
         fault = request.fault if self.simulated and request else None
         headers = {FAULT_HEADER.encode(): fault.encode("latin-1", "replace")} if fault else None
         with network_errors(self.name):
@@ -167,9 +165,9 @@ def _is_json(response: httpx2.Response) -> bool:
 
 
 async def _piece(pieces: AsyncGenerator[bytes, None], limit_s: float | None) -> bytes | None:
-    """The next bytes, or None at the end.
+    """Return the next bytes, or None at the end.
 
-    With a limit the answer is whole already: what ends the wait for the rest of the stream is no failure.
+    With a limit, the answer is already complete, so an error while waiting for the rest of the stream is not a failure.
     """
     try:
         async with asyncio.timeout(limit_s):
@@ -181,7 +179,7 @@ async def _piece(pieces: AsyncGenerator[bytes, None], limit_s: float | None) -> 
 
 
 async def _read_to_the_end(pieces: AsyncGenerator[bytes, None]) -> None:
-    """Read what follows a complete answer, usually nothing, so that the connection can be used again."""
+    """Read the rest of the stream after a complete answer, so that the connection can be reused."""
     with suppress(TimeoutError, httpx2.HTTPError):
         async with asyncio.timeout(LONGEST_END_S):
             async for _ in pieces:
@@ -189,7 +187,7 @@ async def _read_to_the_end(pieces: AsyncGenerator[bytes, None]) -> None:
 
 
 async def _read(response: httpx2.Response, limit: int) -> bytes:
-    """The body, or as much of it as `limit` allows."""
+    """Return the body, at most up to `limit`."""
     body = b""
     async for piece in response.aiter_bytes():
         body += piece

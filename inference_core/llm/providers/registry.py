@@ -1,4 +1,4 @@
-"""Makes the providers that may be called, and no other: what is forbidden has no client that could connect."""
+"""Create only the providers that may be called, so that forbidden ones have no client that could connect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from inference_core.settings import Settings
 
 
 def simulator_options(settings: Settings) -> SimulatorOptions:
-    """The simulator inside a process, as set; in production no request may ask for a fault."""
+    """Return the simulator of the process, as set. In production, no request can cause a fault."""
     return SimulatorOptions(
         speed=settings.llm_simulator_speed,
         seed=settings.llm_simulator_seed,
@@ -27,7 +27,7 @@ def simulator_options(settings: Settings) -> SimulatorOptions:
 
 
 def open_providers(settings: Settings, config: LLMConfig, access: Access) -> dict[str, Provider]:
-    """The providers that `access` lets be called, by name; `simulated` is always among them."""
+    """Return the providers that `access` permits, by name. `simulated` is always included."""
     simulated = SimulatedProvider(Engine(simulator_options(settings)), lambda: list(config.models))
     providers: dict[str, Provider] = {SIMULATED: simulated}
     for name, provider in config.providers.items():
@@ -43,7 +43,7 @@ def _open(name: str, provider: ProviderConfig, key: SecretStr | None, connect_s:
         assert provider.base_url is not None  # noqa: S101  # checked when the configuration was read
         return OpenAICompatibleProvider(name, provider.base_url, key, connect_s=connect_s, simulator=provider.simulator)
     assert key is not None  # noqa: S101  # without one it may not be called
-    # A vendor's client is large and may not be installed; whether it is was checked when the configuration was read.
+    # The client of a vendor is large and optional. The loader of the configuration has checked that it is installed.
     if provider.kind_for(name) == "anthropic":
         from inference_core.llm.providers.anthropic import AnthropicProvider  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The simulator inside this process, as a provider."""
+"""The simulator of this process as a provider."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ REFUSED_AS: dict[FaultKind, type[errors.ProviderError]] = {
 
 
 class SimulatedProvider:
-    """Answers made up by `engine`; what it fails with are the errors a real provider's failure would become."""
+    """A provider with the answers of `engine`. Its failures become the same errors as those of real providers."""
 
     name = NAME
     simulated = True
@@ -34,7 +34,7 @@ class SimulatedProvider:
         self._model_names = model_names
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[StreamItem, None]:
-        """Tokens with their planned times, then the usage."""
+        """Yield tokens with their planned times, then the usage."""
         try:
             async with self.engine.answer(request, call) as answer, aclosing(answer.tokens()) as tokens:
                 async for token in tokens:
@@ -46,19 +46,19 @@ class SimulatedProvider:
         yield Usage(answer.plan.input_tokens, len(answer.plan.tokens))
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
-        """The whole answer, when its last token is due."""
+        """Return the complete answer when its last token is due."""
         return await collect(self.stream(request, call))
 
     async def models(self) -> list[str]:
-        """The configured models: it stands in for each."""
+        """Return the configured models, each of which it can simulate."""
         return self._model_names()
 
     async def aclose(self) -> None:
-        """Nothing to close."""
+        """Do nothing."""
 
 
 def error_of(fault: Fault) -> errors.ProviderError:
-    """The error that a real provider's failure of this kind becomes."""
+    """Return the error for a failure of this kind."""
     kind = REFUSED_AS.get(fault.kind, errors.UpstreamFailedError)
     retry_after_s = round(fault.value) if fault.kind in ("rate_limited", "unavailable") else None
     return kind(NAME, f"simulated {fault.kind}", retry_after_s=retry_after_s)

@@ -131,12 +131,12 @@ def test_a_conversation_comes_token_by_token_with_its_times_and_goes_on(
 
     page.get_by_role("button", name="New conversation").click()
     expect(turns).to_have_count(0)
-    expect(page.locator("#session")).to_have_text("The next message begins a conversation.")
+    expect(page.locator("#session")).to_have_text("The next message starts a conversation.")
 
 
 def test_the_text_of_a_message_is_text(service: ApiProcess, visit: Callable[..., Visit]) -> None:
     visited = visit(service)
-    visited.page.get_by_label("Most tokens").fill("3")
+    visited.page.get_by_label("Maximum tokens").fill("3")
     visited.send("<img src=x onerror=alert(1)>")
     visited.answered()
     expect(visited.page.locator("#log li").first).to_contain_text("<img src=x onerror=alert(1)>")
