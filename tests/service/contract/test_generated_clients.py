@@ -57,6 +57,23 @@ def test_the_document_is_valid_by_the_schema_of_its_version(document: dict[str, 
     assert '"const": "' not in text
 
 
+def always_null(part: Any, *, is_choice: bool = False) -> Iterator[Any]:
+    """Return the schemas that allow null alone and are not one of several choices."""
+    if isinstance(part, list):
+        for item in part:
+            yield from always_null(item, is_choice=is_choice)
+    elif isinstance(part, dict):
+        if part.get("type") == "null" and not is_choice:
+            yield part
+        for name, value in part.items():
+            yield from always_null(value, is_choice=name in {"anyOf", "oneOf"})
+
+
+def test_no_value_is_always_null(document: dict[str, Any]) -> None:
+    # Most languages have no type for it.
+    assert list(always_null(document)) == []
+
+
 def test_what_takes_a_bearer_token_may_refuse_it(document: dict[str, Any]) -> None:
     taking = {
         f"{method} {path}": set(operation["responses"])
