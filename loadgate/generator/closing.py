@@ -68,12 +68,8 @@ class Closing:
         return self._last.conclusion if self._last is not None else None
 
     def begin(self) -> None:
-        """Note the start of a run. Until it has a verdict, the exit code is ERROR."""
+        """Note that a run starts or is refused. Until it has a verdict, the exit code is ERROR."""
         self.without_load = ""
-        self._set_code(ExitCode.ERROR)
-
-    def refuse(self) -> None:
-        """Note that a run cannot start. The exit code is ERROR."""
         self._set_code(ExitCode.ERROR)
 
     def conclude(self, run: Run) -> None:

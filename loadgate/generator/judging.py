@@ -195,7 +195,7 @@ class JudgingProcess(Process):
 
     def _refuse_start(self, problems: list[str]) -> NoReturn:
         """Prevent the start of a run, and show the reason in the web UI."""
-        self._closing.refuse()
+        self._closing.begin()
         for problem in problems:
             logger.error("no load was generated: %s", problem)
             self.runner.log_exception("loadgate", f"no load was generated: {problem}", problem)

@@ -48,7 +48,7 @@ class LiveStateCache:
             self._state = live_state(
                 self._run,
                 self._rules,
-                users=self._users(),
+                users=self._run.user_counts[-1][1] if self._run.user_counts else 0,
                 cpu_share=self._cpu_share(),
                 cpu_limit_share=self._cpu_limit_share,
                 behind_s=self.behind_s,
@@ -64,9 +64,6 @@ class LiveStateCache:
     def behind_s(self) -> int:
         """Return the number of latest seconds that may be incomplete."""
         return REPORTED_AFTER_S if isinstance(self._runner, MasterRunner) else 0
-
-    def _users(self) -> int:
-        return self._run.user_counts[-1][1] if self._run.user_counts else 0
 
     def _cpu_share(self) -> float | None:
         """Return the CPU use of the busiest generator process. Workers report theirs to Locust every few seconds."""

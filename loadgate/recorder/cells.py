@@ -183,7 +183,8 @@ class CellSeries:
         """Merge old cells into wider slots. Each series does this in small steps, to avoid a stall."""
         narrow_s = 1
         for step in ROLL_UPS:
-            limit_s = _limit_s(self._newest_s, step)
+            # Only complete wide slots are merged, so that each second belongs to one slot only.
+            limit_s = (self._newest_s - step.older_than_s) // step.width_s * step.width_s
             narrow = self._by_width[narrow_s]
             for start_s in self._to_widen(narrow_s, limit_s):
                 self._cell(start_s // step.width_s * step.width_s, step.width_s).merge(narrow.pop(start_s))
@@ -198,11 +199,6 @@ class CellSeries:
         if limit_s - done_s < len(cells):
             return [start_s for start_s in range(done_s, limit_s, width_s) if start_s in cells]
         return [start_s for start_s in cells if start_s < limit_s]
-
-
-def _limit_s(newest_s: int, step: RollUp) -> int:
-    # Only complete wide slots are merged, so that each second belongs to one slot only.
-    return (newest_s - step.older_than_s) // step.width_s * step.width_s
 
 
 def covering(start_s: int, width_s: int, slots: Collection[tuple[int, int]]) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,15 +70,9 @@ def _version_problem(found: object) -> str:
 
 def _place(loc: Sequence[str | int]) -> str:
     """Return the path of a value in the form of `jq`: `.verdict.rules[0].value`."""
-    return "".join(_steps(loc))
-
-
-def _steps(loc: Sequence[str | int]) -> Iterator[str]:
-    for step in loc:
-        if isinstance(step, int):
-            yield f"[{step}]"
-        else:
-            yield f".{step}" if step.isidentifier() else f"[{json.dumps(step)}]"
+    return "".join(
+        f".{step}" if isinstance(step, str) and step.isidentifier() else f"[{json.dumps(step)}]" for step in loc
+    )
 
 
 def _wrong(error: Mapping[str, Any]) -> str:
