@@ -169,13 +169,13 @@ class Body:
         self.is_complete = False
 
     async def take_in(self, intake: Intake) -> None:
-        """Wait for the body, at most for its first `TAKEN_IN_BYTES`; what is wrong with it is told to who reads it.
+        """Wait for the body, at most for its first `TAKEN_IN_BYTES`. Errors are raised when the application reads it.
 
         Its bytes count for `intake` until `leave_intake`, also after an error.
 
         Raises:
-            ClientGoneError: nobody waits for an answer any more.
-            IntakeFullError: it had to make room for others.
+            ClientGoneError: The client has disconnected.
+            IntakeFullError: It had to make room for other bodies.
         """
         if self._failure is not None:
             return
@@ -222,10 +222,10 @@ class Body:
             self._intake = None
 
     async def receive(self) -> Message:
-        """What an application reads: the body, then whatever the server says.
+        """Return the messages for the application: the body, then those of the server.
 
         Raises:
-            BodyError: if it is not read.
+            BodyError: The body is refused.
         """
         if self._failure is not None:
             raise self._failure

@@ -1,7 +1,7 @@
-"""How user names and emails are read, wherever they are typed: at registration, login, reset and in commands.
+"""The normalization of user names and emails at registration, login, reset and in commands.
 
-A user name has one form, and so has an email, whose domain is stored in Unicode and whose text is in NFC. What
-registration stores is what a login looks up.
+A user name and an email have one normal form each. The domain of an email is stored in Unicode, and its text is in NFC.
+Registration and login use the same form.
 """
 
 from __future__ import annotations

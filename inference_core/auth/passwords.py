@@ -58,13 +58,13 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, password: str, stored: str | None) -> tuple[bool, str | None]:
-        """Compare with the stored hash, or with nobody's when there is none.
+        """Compare with the stored hash, or with a dummy hash if there is none.
 
-        What does not match takes `FAILED_LOGIN_MIN_S` from the beginning of its comparison, or as long as the slowest
-        hash of an older kind so far: the time of such a comparison would tell that there is an account.
+        A failed comparison takes at least `FAILED_LOGIN_MIN_S`, or as long as the slowest old hash so far. Otherwise
+        its duration would show that an account exists.
 
         Returns:
-            Whether it matches, and a new hash to store if the old one is of an older kind.
+            Whether the password matches, and a new hash to store if the old one is outdated.
         """
 
         def verify() -> tuple[bool, str | None, float]:

@@ -80,7 +80,7 @@ class StoredMail:
 
 
 class AccountReads:
-    """Accounts by key, read outside of any session: what logins and authenticated requests ask."""
+    """Accounts by key, read outside of sessions, for logins and authenticated requests."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -110,7 +110,7 @@ class AccountReads:
 
 
 class UserRepository:
-    """Accounts and what belongs to them, over one session."""
+    """Accounts and their data, in one session."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session

@@ -40,9 +40,10 @@ class AccountLimitError(ThrottledError):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One identifier (a user name or an email) tried from one network: what failures are counted by.
+    """An identifier (user name or email) and a network, by which failures are counted.
 
-    Never the account behind it: counts that a user name and an email share would show that one account has both.
+    Failures are not counted by account: a shared count of a user name and an email would show that both belong to one
+    account.
     """
 
     login: str
@@ -86,15 +87,15 @@ class Throttle:
         self._failed = LuaScript(client, PACKAGE, "login_failed")
 
     async def admit(self, attempt: Attempt, *, over_account_limit: bool = False) -> None:
-        """Let a password be compared. It counts as failed until `passed` takes that back.
+        """Admit a password comparison. It counts as failed until `passed` undoes this.
 
         Args:
-            attempt: what is tried, and from where.
-            over_account_limit: whether to leave the limit of the account aside.
+            attempt: The identifier and the network.
+            over_account_limit: Whether to ignore the limit of the account.
 
         Raises:
-            AccountLimitError: if the account has had too many failures over all networks.
-            ThrottledError: if the attempt is locked, or its network has had too many failures or requests.
+            AccountLimitError: The account has had too many failures over all networks.
+            ThrottledError: The attempt is locked, or its network has had too many failures or requests.
         """
         account = self._account_failures(attempt)
         buckets = [self._hashes(attempt.prefix), self._network_failures(attempt.prefix)]

@@ -26,10 +26,10 @@ KNOWN_HEADERS = {"alg", "typ", "kid"}
 
 @dataclass(frozen=True, slots=True)
 class AccessClaims:
-    """What a valid access token says.
+    """The claims of a valid access token.
 
-    `generation` counts the refreshes of its session; `version` is the account's token version it was made under;
-    `expires_at` is in seconds since the epoch, and set by `issue`.
+    `generation` is the number of refreshes of its session. `version` is the token version of the account at its issue.
+    `expires_at` is in epoch seconds and set by `issue`.
     """
 
     user_id: UUID

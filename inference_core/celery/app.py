@@ -53,12 +53,12 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
 
 
 def create_celery(settings: Settings, role: Role) -> ServiceCelery:
-    """Make a Celery application.
+    """Create a Celery application.
 
     Args:
         settings: URLs and limits.
-        role: a `worker` imports the tasks and waits patiently for its broker; a `client` only sends, and
-            gives up within the service's Redis timeouts.
+        role: A `worker` imports the tasks and waits for its broker. A `client` only sends, within the Redis timeouts of
+            the service.
     """
     app = ServiceCelery(settings, set_as_current=role == "worker")
     app.conf.update(celery_config(settings, is_worker=role == "worker"))

@@ -1,7 +1,7 @@
-"""What a message of this service looks like, and why another one cannot be used; pure functions.
+"""The format of the service's messages, and its validation. Pure functions.
 
-Celery reads the parts of a message where it needs them, and a part of another form ends the worker there. So every
-message is checked as a whole before Celery sees it.
+Celery reads the parts of a message where it needs them, and a malformed part would end the worker. Every message is
+therefore checked completely before Celery gets it.
 """
 
 from __future__ import annotations

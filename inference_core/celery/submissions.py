@@ -1,7 +1,7 @@
-"""What Redis remembers of a submitted task beside its result: who asked for it, whether it was started or cancelled.
+"""The data of a submitted task in Redis in addition to its result: its owner, and whether it was started or cancelled.
 
-A hash for each task, which lives as long as the task's result does. Starting and cancelling are decided in it, in one
-atomic step each, so that a task is either started or cancelled and both sides know which.
+This is a hash for each task, with the lifetime of the task's result. Starting and cancelling are atomic steps, so a
+task is either started or cancelled.
 """
 
 from __future__ import annotations

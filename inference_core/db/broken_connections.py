@@ -93,10 +93,10 @@ class ConnectionHygiene:
 
 
 def _outlive_reset(dialect: Dialect) -> None:
-    """Let a connection that was cut come back to the pool, which lends it to nobody.
+    """Return a cut connection to the pool, which discards it.
 
-    SQLAlchemy rolls a connection back and resets its isolation level when it comes back. The answer that was read on it
-    is whole by then, so an error there is no error of the request.
+    SQLAlchemy rolls a connection back and resets its isolation level when it is returned. The result was already read
+    completely, so an error at this point is not an error of the request.
     """
     for name in ("do_rollback", "reset_isolation_level"):
         setattr(dialect, name, _forgiving_loss(getattr(dialect, name)))

@@ -60,9 +60,9 @@ class _NoFlushSession(Session):
 
 @event.listens_for(_NoFlushSession, "do_orm_execute")
 def _read_again_if_cut(state: ORMExecuteState) -> Any:  # the result of any statement
-    """Ask once more when the connection was cut: without a transaction every read stands by itself.
+    """Repeat a read if the connection was cut, because reads outside of a transaction are independent.
 
-    Not when entities are loaded: the new start would expire them behind their reader's back.
+    Reads of entities are not repeated, because the new transaction would expire them.
     """
     try:
         return state.invoke_statement()

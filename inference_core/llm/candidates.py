@@ -37,12 +37,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What may be called at all.
+    """The providers that may be called.
 
     Attributes:
-        live_allowed: false forbids every provider that might cost money, whatever else is said.
-        may_stand_in: whether the simulator answers for a model whose provider cannot be called.
-        keys: the keys that are set, by provider.
+        live_allowed: False forbids every provider that could cost money.
+        may_stand_in: Whether the simulator replaces a model whose provider cannot be called.
+        keys: The available keys by provider.
     """
 
     mode: Literal["auto", "live", "simulated"]
@@ -94,13 +94,13 @@ class Resolver:
     access: Access
 
     def candidates(self, task: TaskName, model_name: str | None, params: SamplingParams) -> list[Candidate]:
-        """Who may serve the request, best first, at least one.
+        """Return the candidates for the request, the best first, at least one.
 
-        A model that is named in the request gets no other in its place.
+        A model that the request names is not replaced.
 
         Raises:
-            UnknownModelError, ForbiddenParameterError: of the named model, or of the task's primary one.
-            LLMNotConfiguredError: there is nobody.
+            UnknownModelError, ForbiddenParameterError: For the named model, or for the primary one of the task.
+            LLMNotConfiguredError: There is no candidate.
         """
         names = [self._named(model_name)] if model_name is not None else self._of_task(task)
         usable = [name for name in names if self._callable(name)]

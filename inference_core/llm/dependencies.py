@@ -20,10 +20,10 @@ from inference_core.state import state_of
 
 
 async def get_principal(request: Request, user: OptionalUser) -> Principal:
-    """Who asks.
+    """Return the caller.
 
     Raises:
-        NotAuthenticatedError, NotPermittedError: by `LLM_API_ACCESS_MODE`.
+        NotAuthenticatedError, NotPermittedError: `LLM_API_ACCESS_MODE` does not permit the call.
     """
     access = state_of(request).settings.effective_llm_access
     if user is None:

@@ -1,23 +1,23 @@
-"""What can go wrong with an LLM, in the service's own words; no HTTP status, no text of a provider.
+"""Errors of the LLM subsystem. They contain no HTTP status and no text from a provider.
 
 ServiceError
 └── LLMError
-    ├── LLMNotConfiguredError        nobody may answer: no key, live calls forbidden, simulation refused
-    ├── UnknownModelError            no such model in the configuration, or not to be named here
-    ├── UnknownProviderError         no such provider in the configuration
-    ├── ForbiddenParameterError      the policy of the model or its provider does not allow a parameter
-    └── ProviderError                what a provider did or failed to do
-        ├── ProviderRateLimitedError     too much was asked of it; `retry_after_s`
-        ├── ProviderAuthError            it refused our key
-        ├── ContextTooLongError          prompt and answer do not fit into the model
-        ├── ProviderBadRequestError      it refused the request for another reason
-        ├── ProviderModelNotFoundError   it does not know the configured model
-        ├── UpstreamFailedError          it failed, broke off or sent what is no answer
-        │   ├── UpstreamUnavailableError     it cannot be reached, or says that it is overloaded
-        │   └── CircuitOpenError             it failed so often that it is left alone for `retry_after_s`
-        └── ProviderTimeoutError         it was too slow; `phase` says when
+    ├── LLMNotConfiguredError        no API key, or live calls and simulation are both disabled
+    ├── UnknownModelError            the configuration has no such model, or it is not available here
+    ├── UnknownProviderError         the configuration has no such provider
+    ├── ForbiddenParameterError      the policy of the model or its provider forbids a parameter
+    └── ProviderError                a call to a provider failed
+        ├── ProviderRateLimitedError     the provider's rate limit was exceeded; see `retry_after_s`
+        ├── ProviderAuthError            the provider rejected the service's API key
+        ├── ContextTooLongError          prompt and answer exceed the model's context window
+        ├── ProviderBadRequestError      the provider rejected the request for another reason
+        ├── ProviderModelNotFoundError   the provider does not know the configured model
+        ├── UpstreamFailedError          the call failed, was cut off or returned an invalid response
+        │   ├── UpstreamUnavailableError     the provider is unreachable or reports overload
+        │   └── CircuitOpenError             the circuit breaker is open for `retry_after_s`
+        └── ProviderTimeoutError         a time limit was exceeded; `phase` says which
 
-`detail` is fit for any client. What a provider said stays in `diagnostic`, for the log alone.
+`detail` may be shown to any client. The provider's own message is in `diagnostic` and is only logged.
 """
 
 from __future__ import annotations

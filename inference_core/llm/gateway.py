@@ -116,15 +116,15 @@ class Gateway:
         model_name: str | None = None,
         sent_to: list[Candidate] | None = None,
     ) -> OpenStream:
-        """Begin an answer; returns when its first piece is there, so that every refusal comes before.
+        """Start an answer. Return when its first piece has arrived, so that refusals precede it.
 
-        Whoever gets the stream closes it. Cancelling the task that awaits this ends the upstream call at once.
+        The caller closes the stream. Cancelling the awaiting task ends the upstream call immediately.
 
         Args:
-            sent_to: gets everybody who took the prompt, however this ends; the last of them gives the answer.
+            sent_to: Gets every candidate that received the prompt. The last one gives the answer.
 
         Raises:
-            LLMError: nothing came. After fallbacks it is the error of the first that was asked.
+            LLMError: There is no answer. After fallbacks, it is the error of the first candidate.
         """
         candidates = self.candidates(task, model_name, request.params)
         deadline = _deadline(candidates, request)

@@ -58,11 +58,11 @@ class ChatTurn(Base):
 
 
 class Charge(Base):
-    """What one answer took, under the id of its task or stream, so that it is counted once however often it is told.
+    """The charge of one answer, under the id of its task or stream, so that it is counted once.
 
-    Its tokens are `estimated` where no provider told them, or none that can be true.
-    `answer` is kept for tasks alone: one that is delivered again gives it instead of asking the model again. Rows are
-    removed after some days; the sums stay.
+    Its tokens are `estimated` if the provider reported none or impossible ones. `answer` is stored only for tasks: a
+    task that is delivered again returns it instead of calling the model. Rows are deleted after some days, and the
+    totals remain.
     """
 
     __tablename__ = "llm_charges"

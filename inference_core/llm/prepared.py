@@ -13,12 +13,12 @@ from inference_core.llm.types import ChatRequest, Message, SamplingParams
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks.
+    """The caller of a question.
 
     Attributes:
-        key: counts their limits; callers without an account share those of their network.
-        caller: tells them from everybody else as well as can be: without an account, by their address.
-        user_id: None for somebody without an account.
+        key: Identifies the limits of the caller. Callers without an account share those of their network.
+        caller: Identifies the caller, by the address if there is no account.
+        user_id: None for a caller without an account.
     """
 
     key: str

@@ -66,11 +66,11 @@ class LLMService:
     metrics: LLMMetrics
 
     async def prepare(self, principal: Principal, question: Question) -> Prepared:
-        """Refuse what can be refused before anything is sent.
+        """Check a question before anything is sent.
 
         Raises:
             PromptTooLongError, UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError,
-            ConversationNotFoundError, DatabaseUnavailableError.
+                ConversationNotFoundError, DatabaseUnavailableError: The question cannot be answered.
         """
         longest = self.gateway.config.settings.limits.max_prompt_characters
         if longest and len(question.text) > longest:

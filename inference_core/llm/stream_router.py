@@ -86,9 +86,9 @@ REFUSALS = responses_for(
 class EventStream(Response):
     """One stream, from the check of its request to its end.
 
-    All of it happens while the response is served: what a stream holds (its place, its lease, the call to the
-    provider) belongs to contexts of this one coroutine, so that no way out of it leaves anything behind. Errors raised
-    before the first event become problem documents, as a route's own do.
+    Everything happens while the response is served: the resources of a stream (slot, lease, call of the provider)
+    belong to contexts of one coroutine, so that all of them are released in any case. Errors before the first event
+    become problem documents, like those of a route.
     """
 
     media_type = EVENT_STREAM
@@ -204,7 +204,7 @@ class Client:
 
 @asynccontextmanager
 async def watched(receive: Receive, stream: ActiveStream) -> AsyncIterator[asyncio.Task[None]]:
-    """Interrupt the stream when its client goes away; gives the task that watches."""
+    """Interrupt the stream if its client disconnects. Return the watching task."""
 
     async def watch() -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -21,14 +21,14 @@ SHUTTING_DOWN = encode_error("shutting_down", "The service is shutting down. Try
 
 @dataclass(slots=True)
 class Progress:
-    """How far a stream came; filled while it is sent.
+    """The progress of a stream, updated while it is sent.
 
     Attributes:
-        pieces: the text, if it is to be kept.
-        tokens: token events sent.
-        usage: of the whole answer; None while, or because, it is not whole.
-        error: what broke it off from the provider's side.
-        interrupted: what broke it off from this side.
+        pieces: The text, if it is to be stored.
+        tokens: The number of sent token events.
+        usage: The usage of the complete answer; None before its end.
+        error: The failure of the provider that ended the stream.
+        interrupted: The interruption by the service that ended the stream.
     """
 
     pieces: list[str] = field(default_factory=list)

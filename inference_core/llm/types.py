@@ -154,10 +154,10 @@ class ModelCall:
 
 
 class Provider(Protocol):
-    """Whoever generates: a vendor, a server that speaks a vendor's language, or the simulator.
+    """A provider of answers: a vendor, a server with the API of a vendor, or the simulator.
 
-    Every method raises errors of `inference_core.llm.errors.ProviderError` and no other, except that cancelling the
-    awaiting task (or closing the generator) ends the upstream call at once.
+    Methods raise only subclasses of `inference_core.llm.errors.ProviderError`. Cancelling the awaiting task, or closing
+    the generator, ends the upstream call immediately.
     """
 
     @property

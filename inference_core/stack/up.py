@@ -1,7 +1,7 @@
 """`inference-core up`: Redis, migrations, one Celery worker and the API on this machine, stopped together.
 
-What the environment or `.env` names (`REDIS_URL`, `DATABASE_URL`, `CELERY_*`) is used as it is; what they leave
-open is embedded: SQLite and a private Redis, their data in one folder.
+Servers that the environment or `.env` names (`REDIS_URL`, `DATABASE_URL`, `CELERY_*`) are used unchanged. All others
+are embedded: SQLite and a private Redis, with their data in one folder.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ class StackError(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What `inference-core up` was asked for; port 0 means any free one, `data` None a throw-away folder.
+    """The options of `inference-core up`.
 
-    `logs` is the folder of the log files, one within `data` by default.
+    Port 0 means any free port. With `data` None, a temporary folder is used. `logs` is the folder of the log files, by
+    default one within `data`.
     """
 
     port: int

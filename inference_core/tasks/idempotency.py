@@ -1,8 +1,8 @@
-"""`Idempotency-Key`: one submission for each key, however often the request comes.
+"""`Idempotency-Key`: one submission for each key, for any number of requests.
 
-A key belongs to its caller and is remembered for a day with a fingerprint of the request and the id of the task it
-became; of a request that was refused nothing is remembered. The id is chosen before the task is sent, so that a retry
-after a crash sends the same task again, of which the workers run one.
+A key belongs to its caller. It is stored for a day with a fingerprint of the request and the id of the task. A refused
+request releases its key. The id is chosen before the task is sent, so a retry after a crash sends the same task again,
+and workers run it once.
 """
 
 from __future__ import annotations

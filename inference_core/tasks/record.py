@@ -37,10 +37,10 @@ EXPIRED = TaskProblem("Expired", "The task expired before a worker started it.")
 
 @dataclass(frozen=True, slots=True)
 class TaskRecord:
-    """One task; `result` is JSON and only there on success, `problem` only on failure or expiry.
+    """The record of one task.
 
-    `tag` is its feature's own.
-    A task that gives `{"result": ..., "metadata": {...}}` and nothing beside has said what is which.
+    `result` is JSON and only set on success, and `problem` only after a failure or expiry. `tag` belongs to the task's
+    feature. A task can return `{"result": ..., "metadata": {...}}` to separate the two.
     """
 
     task_id: str

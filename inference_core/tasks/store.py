@@ -51,11 +51,10 @@ class ResultStore:
             yield cls(redis, settings.celery_result_expires_s)
 
     async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> tuple[int, int]:
-        """Remember that `owner` (None: nobody in particular) submits a task, before its message is sent.
+        """Register a task of `owner` (None for anonymous) before its message is sent.
 
-        Gives Redis' time: seconds and microseconds.
-
-        `tag` is a word that the task's feature wants to find again in its record.
+        `tag` is stored in the record for the feature of the task. Returns the time of Redis as seconds and
+        microseconds.
         """
         key = task_key(task_id)
         with as_domain_error():

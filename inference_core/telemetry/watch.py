@@ -41,9 +41,9 @@ async def keep_metrics(
 
 @contextmanager
 def measure_loop_lag(metrics: Metrics) -> Iterator[None]:
-    """Note how late the event loop calls back what it should call every 20 ms, while the context lasts.
+    """Record the delays of a callback that is due every 20 ms, during the context.
 
-    By bare callbacks, because a task that sleeps would cost five times as much, all the time.
+    Fast path: plain callbacks, because a sleeping task would cost five times as much.
     """
     loop = asyncio.get_running_loop()
     handle: asyncio.TimerHandle

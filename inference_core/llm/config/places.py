@@ -21,11 +21,11 @@ class Mistake:
 
 @dataclass(slots=True)
 class Document:
-    """Plain values and where they stand.
+    """Plain values with their places.
 
     Attributes:
-        lines: by path, the line (from 1) of a value's key, or of the value itself in a list.
-        mistakes: what the text itself has wrong: syntax, keys that are no text, keys given twice.
+        lines: The line (from 1) of each value's key, or of the value itself in a list, by path.
+        mistakes: The mistakes of the text: invalid syntax, keys that are not text, and duplicate keys.
     """
 
     data: object = None

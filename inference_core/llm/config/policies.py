@@ -88,10 +88,10 @@ def forbidden(policy: EffectivePolicy, params: SamplingParams) -> list[str]:
 def apply_policy(
     policy: EffectivePolicy, params: SamplingParams, model: str
 ) -> tuple[SamplingParams, dict[str, ParameterValue]]:
-    """What is left of `params` after the policy: under our names, and under the provider's.
+    """Return the permitted parameters of `params`, under the service's and under the provider's names.
 
     Raises:
-        ForbiddenParameterError: for the first parameter that is not allowed.
+        ForbiddenParameterError: For the first parameter that is not allowed.
     """
     for name in forbidden(policy, params):
         raise ForbiddenParameterError(name, f"The model {model} does not take the parameter {name}.")

@@ -175,13 +175,13 @@ class Breaker(Part):
 
 
 class Limits(Part):
-    """What one user may ask for; 0 means no limit.
+    """The limits of one user. 0 means no limit.
 
     Attributes:
-        concurrent_requests: streams and tasks of one user at the same time.
-        concurrent_streams: streams of all users at the same time in one API process.
-        anonymous_share: of those streams, the share that callers without an account can hold together.
-        max_prompt_characters: of a request's own text.
+        concurrent_requests: Concurrent streams and tasks of one user.
+        concurrent_streams: Concurrent streams of all users in one API process.
+        anonymous_share: The share of these streams that callers without an account can hold together.
+        max_prompt_characters: Maximum length of the text of a request.
     """
 
     requests_per_minute: Annotated[int, Field(ge=0)] = 60

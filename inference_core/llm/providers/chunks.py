@@ -42,11 +42,11 @@ def as_json(provider: str, text: str | bytes, event: str = "") -> dict[str, Any]
 
 
 class Tally:
-    """Follows a stream: what was said so far, whether it came to its end, what it used.
+    """The state of a stream: the text so far, its end and its usage.
 
     Attributes:
-        finished: the answer is whole; usage may still come.
-        done: nothing more comes.
+        finished: The answer is complete; usage can still follow.
+        done: Nothing more follows.
     """
 
     def __init__(self, provider: str, request: ChatRequest, *, planned: bool) -> None:
@@ -85,10 +85,10 @@ class Tally:
         return Token(content, planned_ms if isinstance(planned_ms, float | int) else None)
 
     def usage(self) -> Usage:
-        """What the answer used, as the server said, else estimated.
+        """Return the usage of the answer, as reported or estimated.
 
         Raises:
-            UpstreamFailedError: the stream ended before the answer did.
+            UpstreamFailedError: The stream ended before the answer.
         """
         if not self.finished:
             raise UpstreamFailedError(self._provider, "a stream that ended too early")

@@ -1,7 +1,7 @@
-"""Splits the bytes of a server-sent event stream into events, whatever the pieces they arrive in.
+"""Split the bytes of an event stream into events, for pieces of any size.
 
-Not httpx2's reader: that one hides comments, which show that a server is alive, and refuses a stream whose
-`Content-Type` is wrong or missing, which every other client reads.
+The reader of httpx2 is not suitable: it hides comments, which show that a server is alive, and it refuses a stream with
+a wrong or missing `Content-Type`, which every other client accepts.
 """
 
 from __future__ import annotations

@@ -78,13 +78,13 @@ VAGUE_CODES = {None, "invalid_request_error", "BadRequestError", "extra_forbidde
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a provider says of its failure.
+    """A provider's description of a failure.
 
     Attributes:
-        code: its own word for what is wrong, if it gives one.
-        message: its sentence; looked at, never passed on.
-        parameter: the part of the request that it does not like.
-        status: the HTTP status the failure would have had, for one that comes inside an answer.
+        code: The provider's code of the error, if any.
+        message: The provider's text. It is analysed, but never passed on.
+        parameter: The refused part of the request.
+        status: The equivalent HTTP status of a failure within a response.
     """
 
     code: object = None

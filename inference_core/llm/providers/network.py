@@ -30,11 +30,11 @@ class BadProxyError(Exception):
 
 
 def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
-    """Connections whose making is bounded, and nothing else: how long an answer may take is the gateway's matter.
+    """A transport that limits only the time to connect. The gateway limits the time of an answer.
 
-    A hook sets the times, as some clients replace those of the connection pool with their own. Redirects are not
-    followed, so that the key reaches no other host. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` hold, but
-    for a host that is this machine.
+    A hook sets the timeouts, because some clients replace those of the connection pool. Redirects are not followed, so
+    that no other host gets the key. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply, except for hosts on
+    this machine.
     """
 
     async def bound(request: httpx2.Request) -> None:
