@@ -69,11 +69,14 @@ class ForbiddenParameterError(LLMError):
 
 
 class ProviderError(LLMError):
-    """A provider did not answer as it should.
+    """Raised if a call to a provider fails.
 
-    `retryable`: the same provider may do better at once. `falls_back`: another one may. `counts`: it is a failure of
-    the provider itself, of which too many open its circuit breaker. `took_prompt`: it may have worked on the prompt,
-    and charge for it; a provider that refuses or cannot be reached does not.
+    Attributes:
+        retryable: Whether a repeated call to the same provider can succeed immediately.
+        falls_back: Whether another provider can succeed.
+        counts: Whether it is a failure of the provider, which counts for its circuit breaker.
+        took_prompt: Whether the provider may have processed the prompt and charge for it. It does not if it refused or
+            was unreachable.
     """
 
     code = "llm_provider_failed"
@@ -161,10 +164,10 @@ class CircuitOpenError(UpstreamFailedError):
 
 
 class ProviderTimeoutError(ProviderError):
-    """The provider took too long; `phase` is one of connect, first_token, between_tokens, total.
+    """Raised if the provider exceeds a time limit; `phase` says which.
 
-    Of a stream the total counts for nothing: its client may have wanted a short one, or been slow itself. Whoever waits
-    for nobody but the provider may let it count.
+    The total time limit of a stream does not count for the circuit breaker: the client may have set a short limit, or
+    may be slow itself. A caller that waits only for the provider may set `counts`.
     """
 
     code = "llm_timeout"

@@ -1,1 +1,1 @@
-"""A language model that costs nothing: planned times, real load, faults on demand; all standard library."""
+"""A simulated language model with planned times, real load and optional faults. Uses only the standard library."""

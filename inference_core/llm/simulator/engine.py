@@ -1,4 +1,4 @@
-"""Serves plans in real time: a limited number at once, a queue for the rest, slower the fuller it is."""
+"""Serve plans in real time, with limited concurrency and a queue. The speed decreases with the load."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from inference_core.llm.simulator.plan import Plan, count_input_tokens, make_pla
 from inference_core.llm.simulator.speeds import SPEEDS, Speed
 from inference_core.llm.types import ChatRequest, ModelCall, Token
 
-# How many tokens that are due already are given out before others get a turn.
+# Number of overdue tokens to send before other tasks run.
 TOKENS_PER_TURN = 16
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatorOptions:
-    """How the simulator behaves.
+    """The options of the simulator.
 
     Attributes:
-        speed: a name of `SPEEDS`.
-        max_num_seqs: requests it works on at once.
-        max_queued: requests that may wait besides; more are told that the rate limit is reached.
-        load_factor: with all places taken everything takes `1 + load_factor` times as long as alone.
-        fault_rates: the share of requests that fail, by kind; drawn in order of arrival, from the seed.
-        honour_faults: whether a request may ask for a fault.
+        speed: A name of `SPEEDS`.
+        max_num_seqs: Maximum number of concurrent requests.
+        max_queued: Maximum number of waiting requests. Further requests exceed the rate limit.
+        load_factor: At full concurrency, every request takes `1 + load_factor` times as long as on an idle machine.
+        fault_rates: The share of requests that fail, by kind, drawn in order of arrival from the seed.
+        honour_faults: Whether a request may ask for a fault.
     """
 
     speed: str = "fast"
@@ -52,7 +52,7 @@ class SimulatorOptions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A request that was taken up: its plan, how long it waited, how much slower than alone it goes."""
+    """A running request: its plan, the time in the queue, and its slowdown compared to an idle machine."""
 
     plan: Plan
     queued_ms: float
@@ -62,7 +62,7 @@ class Answer:
     clock: Callable[[], float]
 
     async def tokens(self) -> AsyncGenerator[Token, None]:
-        """Each token when it is due; a reader that is slower than the plan gets the next one at once."""
+        """Yield each token when it is due. A reader that is slower than the plan gets the next token immediately."""
         extra_ms = 0.0
         for index, (content, due_ms) in enumerate(zip(self.plan.tokens, self.plan.due_ms, strict=True)):
             if self.fault:
@@ -70,7 +70,7 @@ class Answer:
                     raise SimulatedFailure(self.fault)
                 extra_ms += delay_ms(self.fault, index)
             planned_ms = self.queued_ms + self.slowdown * due_ms + extra_ms
-            # From the arrival and not from the last token, so that late timers do not add up.
+            # Relative to the arrival and not to the last token, so that timer delays do not accumulate.
             wait_s = self.arrived + planned_ms / 1000 - self.clock()
             if wait_s > 0 or index % TOKENS_PER_TURN == 0:
                 await asyncio.sleep(max(0.0, wait_s))
@@ -80,7 +80,7 @@ class Answer:
 
 
 class Engine:
-    """One simulated machine. `running` and `queued` show its load at any moment."""
+    """A simulated machine. `running` and `queued` are its current load."""
 
     def __init__(self, options: SimulatorOptions, clock: Callable[[], float] = time.monotonic) -> None:
         self.options = options
@@ -92,17 +92,20 @@ class Engine:
         self._chance = random.Random(options.seed)  # noqa: S311  # a simulation, not a secret
 
     def slowdown(self) -> float:
-        """How many times as long as alone a request takes that is taken up now; it keeps that pace to its end."""
+        """Return the factor by which a request that starts now is slower than on an idle machine.
+
+        The request keeps this factor until its end.
+        """
         share = (self.running - 1) / max(1, self.options.max_num_seqs - 1)
         return 1 + self.options.load_factor * share
 
     @asynccontextmanager
     async def answer(self, request: ChatRequest, call: ModelCall) -> AsyncIterator[Answer]:
-        """Take up a request, when there is a place, and hold the place until the context ends.
+        """Start a request when a place is free, and hold the place until the context ends.
 
         Raises:
-            SimulatedFailure: here before the first token, or between two while the answer is read.
-            BadFaultError: the request asks for a fault that does not exist.
+            SimulatedFailure: Here before the first token, or between two tokens while the answer is read.
+            BadFaultError: The request asks for an unknown fault.
         """
         arrived = self._clock()
         fault = self._fault_of(request)

@@ -1,4 +1,4 @@
-"""The ways in which a simulated provider fails, by a share of the requests or asked for by one request."""
+"""The faults of a simulated provider, for a share of the requests or for a single request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from inference_core.exceptions import OperatorError
 
-# A client outside production asks for a fault with this header.
+# Clients outside of production request a fault with this header.
 FAULT_HEADER = "X-LLM-Fault"
 
 FaultKind = Literal[
@@ -30,15 +30,15 @@ KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
 
 # Before the first token, instead of an answer.
 REFUSALS: frozenset[FaultKind] = frozenset(KINDS[:7])
-# In the middle of an answer.
+# In the middle of a response.
 BREAKS: frozenset[FaultKind] = frozenset({"reset", "malformed"})
-# What the number after the colon means, and its default.
+# The meaning of the number after the colon, and its default.
 DEFAULT_VALUE: dict[FaultKind, float] = {
     "rate_limited": 1,  # Retry-After, seconds
     "unavailable": 1,  # Retry-After, seconds
     "slow_first_token": 30,  # seconds before the first token
     "reset": 3,  # tokens before the connection breaks
-    "malformed": 3,  # tokens before the piece that is no JSON
+    "malformed": 3,  # tokens before the chunk with invalid JSON
     "stall": 30,  # seconds of silence after the third token
     "slow_drip": 1,  # seconds between tokens
 }
@@ -46,19 +46,19 @@ STALL_AFTER_TOKENS = 3
 
 
 class BadFaultError(OperatorError, ValueError):
-    """A fault that does not exist, in one line."""
+    """Raised if a fault is unknown or invalid. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault; `value` is what `DEFAULT_VALUE` says for its kind."""
+    """A fault. `DEFAULT_VALUE` gives the meaning of `value` for each kind."""
 
     kind: FaultKind
     value: float = 0.0
 
 
 class SimulatedFailure(Exception):  # noqa: N818  # it is what was asked for
-    """The simulator fails as `fault` says."""
+    """Raised to simulate `fault`."""
 
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.kind)
@@ -66,10 +66,10 @@ class SimulatedFailure(Exception):  # noqa: N818  # it is what was asked for
 
 
 def parse_fault(text: str) -> Fault:
-    """Read `kind` or `kind:number`.
+    """Parse `kind` or `kind:number`.
 
     Raises:
-        BadFaultError: naming the kinds there are.
+        BadFaultError: The kind is unknown; the message lists the kinds.
     """
     kind, _, number = text.strip().partition(":")
     if kind not in KINDS:
@@ -86,10 +86,10 @@ def parse_fault(text: str) -> Fault:
 
 
 def parse_rates(text: str) -> dict[FaultKind, float]:
-    """Read `kind=share, kind=share`, each share between 0 and 1 and 1 at most in all.
+    """Parse `kind=share, kind=share`. Each share, and their sum, is between 0 and 1.
 
     Raises:
-        BadFaultError: naming the first mistake.
+        BadFaultError: With the first mistake.
     """
     rates: dict[FaultKind, float] = {}
     for item in filter(None, (part.strip() for part in text.split(","))):
@@ -107,12 +107,12 @@ def parse_rates(text: str) -> dict[FaultKind, float]:
 
 
 def breaks_at(fault: Fault, index: float) -> bool:
-    """Whether the answer breaks off instead of its token at `index`; at its end, if it is too short for that."""
+    """Return whether the answer breaks off at the token `index`. An answer that is too short breaks off at its end."""
     return fault.kind in BREAKS and index >= fault.value
 
 
 def delay_ms(fault: Fault, index: int) -> float:
-    """How much later than planned the token at `index` comes than the one before it, in milliseconds."""
+    """Return the additional delay in milliseconds between the previous token and the token `index`."""
     late = {
         "slow_first_token": index == 0,
         "stall": index == STALL_AFTER_TOKENS,
@@ -122,7 +122,7 @@ def delay_ms(fault: Fault, index: int) -> float:
 
 
 def draw_fault(rng: random.Random, rates: Mapping[FaultKind, float]) -> Fault | None:
-    """The fault of the next request, or none, so that each kind comes as often as its rate says."""
+    """Draw the fault of the next request, or None, by the rates of the kinds."""
     if not rates:
         return None
     point = rng.random()

@@ -70,7 +70,7 @@ class ChatResponse(Response):
         self._request = body.request(fault)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Return the answer, and stop if the client disconnects."""
+        """Send the answer, and stop if the client disconnects."""
         work = asyncio.ensure_future(self._serve(scope, receive, send))
         gone = asyncio.ensure_future(_gone(receive))
         try:

@@ -1,4 +1,4 @@
-"""What a simulated model will answer and when, decided before the first token: a pure function of seed and request."""
+"""The answers of a simulated model and their times, planned in advance from the seed and the request."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Plan:
     """An answer and its times on an idle machine.
 
     Attributes:
-        tokens: the pieces of text, at least one.
-        due_ms: when each token is due, in milliseconds from the moment the request is taken up.
-        finish_reason: `length` if `max_tokens` or the model's room cut the answer, else `stop`.
+        tokens: The pieces of text, at least one.
+        due_ms: The time of each token, in milliseconds from the start of the request.
+        finish_reason: `length` if `max_tokens` or the context of the model limits the answer, else `stop`.
     """
 
     input_tokens: int
@@ -39,23 +39,23 @@ class Plan:
 
 
 def count_tokens(text: str) -> int:
-    """Tokens of a text as the simulator counts them: one for every four characters or part of them."""
+    """Return the number of tokens of a text: the number of characters divided by four, rounded up."""
     return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
 
 
 def count_input_tokens(messages: tuple[Message, ...]) -> int:
-    """Tokens of a prompt; no message is free."""
+    """Return the number of tokens of a prompt. Every message has at least one."""
     return sum(max(1, count_tokens(message.content)) for message in messages)
 
 
 def make_plan(seed: int, request: ChatRequest, model: str, speed: Speed, room_tokens: int | None = None) -> Plan:
-    """Decide the answer to `request`.
+    """Plan the answer to `request`.
 
-    The same seed, model, messages, parameters and speed give the same plan; the request's id plays no part, so
-    whoever wants different answers asks different questions.
+    The same seed, model, messages, parameters and speed give the same plan. The id of the request has no influence, so
+    different answers need different messages.
 
     Args:
-        room_tokens: how many tokens the answer may have at most, besides `max_tokens`.
+        room_tokens: Maximum number of tokens of the answer, in addition to `max_tokens`.
     """
     rng = random.Random(_key(seed, request, model))  # noqa: S311  # a simulation, not a secret
     input_tokens = count_input_tokens(request.messages)

@@ -1,4 +1,4 @@
-"""Runs the simulator as a server of its own, until Ctrl-C."""
+"""Run the simulator as a separate server until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ BACKLOG = 2048
 
 
 class AnnouncedServer(uvicorn.Server):
-    """Says where it listens once it does, and once it is ready for signals too."""
+    """A server that announces itself when it listens and handles signals."""
 
     def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take connections."""
+        """Accept connections."""
         await super().startup(sockets)
         self._announce()
 
 
 class CannotListenError(OperatorError):
-    """The port is taken, or not to be had."""
+    """Raised if the port is in use or not available."""
 
 
 def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve until a signal ends it; say the base URL once connections are taken.
+    """Serve until a signal arrives. Pass the base URL to `say` when connections are accepted.
 
     Raises:
-        CannotListenError: the address cannot be used.
+        CannotListenError: The address cannot be used.
     """
     try:
         listening = socket.create_server((host, port), backlog=BACKLOG, reuse_port=False)
@@ -48,12 +48,12 @@ def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable
     with listening:
         config = uvicorn.Config(
             openai_application(Engine(options)),
-            # Connections that were broken on purpose are no news.
+            # Connections that a simulated fault closes are not logged.
             log_level="critical",
             access_log=False,
             lifespan="off",
             timeout_graceful_shutdown=1,
         )
         base_url = f"http://{host}:{listening.getsockname()[1]}/v1"
-        with suppress(KeyboardInterrupt):  # given back by uvicorn when it has stopped
+        with suppress(KeyboardInterrupt):  # raised again by uvicorn after it has stopped
             AnnouncedServer(config, lambda: say(base_url)).run(sockets=[listening])

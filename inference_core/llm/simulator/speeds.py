@@ -1,4 +1,4 @@
-"""How fast a simulated model is: named speeds, and the distribution behind a figure such as 100 ± 20 ms."""
+"""Speeds of simulated models, and the distribution behind a figure such as 100 ± 20 ms."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import math
 import random
 from dataclasses import dataclass
 
-# The prompt for which `Speed.ttft` is given; a longer or shorter one takes `prefill_ms_per_token` more or less a token.
+# The prompt length for `Speed.ttft`. Each token more or less changes the time by `prefill_ms_per_token`.
 REFERENCE_PROMPT_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A lognormal distribution written as `median ± sd`; with `sd` 0 always the median.
+    """A lognormal distribution, written as `median ± sd`. If `sd` is 0, every draw is the median.
 
-    The first figure is the median, e^mu, so that half of the draws lie below it; the second is the standard deviation
-    of the draws themselves, not of their logarithms. From sd² = (w - 1) · w · median² with w = e^(sigma²) follows
-    w = (1 + sqrt(1 + 4 · (sd / median)²)) / 2. The mean is a little above the median: median · sqrt(w).
+    The median is e^mu. `sd` is the standard deviation of the draws, not of their logarithms. From sd² = (w - 1) · w ·
+    median² with w = e^(sigma²) follows w = (1 + sqrt(1 + 4 · (sd / median)²)) / 2. The mean is slightly above the
+    median: median · sqrt(w).
     """
 
     median: float
@@ -30,20 +30,20 @@ class Spread:
         return math.sqrt(math.log((1 + math.sqrt(1 + 4 * (self.sd / self.median) ** 2)) / 2))
 
     def draw(self, rng: random.Random) -> float:
-        """One draw."""
+        """Draw a value."""
         sigma = self.sigma
         return self.median * math.exp(rng.gauss(0, sigma)) if sigma else self.median
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """What a named speed stands for; times in milliseconds, lengths in tokens.
+    """A speed. Times are in milliseconds, lengths in tokens.
 
     Attributes:
-        ttft: arrival to first token for a prompt of `REFERENCE_PROMPT_TOKENS`, on an idle machine.
-        prefill_ms_per_token: what each token of the prompt takes of that.
-        gap: between two tokens, except that a share `stall_rate` of the gaps is drawn from `stall` instead.
-        output_tokens: how long answers are, before `max_tokens` cuts them.
+        ttft: Time from arrival to first token on an idle machine, for a prompt of `REFERENCE_PROMPT_TOKENS`.
+        prefill_ms_per_token: The part of `ttft` for each token of the prompt.
+        gap: Time between two tokens. A share `stall_rate` of the gaps is drawn from `stall` instead.
+        output_tokens: Length of the answers before `max_tokens` limits them.
     """
 
     ttft: Spread
@@ -54,13 +54,16 @@ class Speed:
     stall: Spread = Spread(0.0)
 
     def ttft_for(self, input_tokens: int) -> Spread:
-        """Time to first token for a prompt of that length: fixed overhead plus tokens, the spread in proportion."""
+        """Return the time to first token for a prompt of this length.
+
+        It is a fixed overhead plus the time of the tokens. The spread is proportional.
+        """
         overhead = self.ttft.median - REFERENCE_PROMPT_TOKENS * self.prefill_ms_per_token
         median = overhead + input_tokens * self.prefill_ms_per_token
         return Spread(median, self.ttft.sd * median / self.ttft.median if self.ttft.median else 0.0)
 
     def draw_gap(self, rng: random.Random) -> float:
-        """One gap between two tokens, in milliseconds."""
+        """Draw a gap between two tokens, in milliseconds."""
         stalled = self.stall_rate > 0 and rng.random() < self.stall_rate
         return (self.stall if stalled else self.gap).draw(rng)
 
@@ -92,7 +95,7 @@ SPEEDS = {
         stall=Spread(250, 80),
         output_tokens=ANSWER,
     ),
-    # Thinks before it says anything.
+    # A reasoning model: a long time to first token.
     "slow-reasoning": Speed(
         ttft=Spread(8000, 3000),
         prefill_ms_per_token=0.2,

@@ -1,4 +1,4 @@
-"""The shapes of OpenAI's chat completions API, as far as the simulator speaks it."""
+"""The part of OpenAI's chat completions API that the simulator supports."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ROLES: dict[str, Role] = {
     "system": "system",
     "user": "user",
     "assistant": "assistant",
-    # What tools gave is part of the prompt.
+    # Results of tools are part of the prompt.
     "tool": "user",
     "function": "user",
 }
 
-# Status, type and code of a refusal.
+# The status, type and code of each refusal.
 REFUSALS: dict[FaultKind, tuple[int, str, str]] = {
     "connect_refused": (503, "server_error", "unavailable"),
     "unavailable": (503, "server_error", "unavailable"),
@@ -45,43 +45,46 @@ def _asks_nothing(value: Any) -> Any:
     return value
 
 
-# A parameter that would change the answer. It may be there as long as it asks for nothing: null, false, [] or {}.
+# An unsupported parameter that would change the answer. Only null, false, [], {} and other empty values are accepted.
 NotCarriedOut = Annotated[Any, AfterValidator(_asks_nothing)]
 
 
 class Lenient(BaseModel):
-    """What clients send besides is ignored, as the real API grows; what would change an answer is named below."""
+    """Ignores unknown parameters, because the real API grows.
+
+    Unsupported parameters that change the answer are listed below.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
 
 class TextPart(Lenient):
-    """A piece of a message; only text is understood."""
+    """A part of a message; only text is supported."""
 
     type: Literal["text"]
     text: str
 
 
 class WireMessage(Lenient):
-    """A message; its content may come in pieces, and is null beside the tool calls of an assistant."""
+    """A message. Its content can be a list of parts, or null if an assistant message contains tool calls."""
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
     content: str | list[TextPart] | None = None
 
     def message(self) -> Message:
-        """As the simulator knows it."""
+        """Convert it to the simulator's own type."""
         content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content or [])
         return Message(ROLES[self.role], content)
 
 
 class StreamOptions(Lenient):
-    """What to send besides the pieces."""
+    """Additional parts of the stream."""
 
     include_usage: bool = False
 
 
 class TextFormat(Lenient):
-    """The only form of an answer that there is."""
+    """The only supported response format."""
 
     type: Literal["text"]
 
@@ -117,7 +120,7 @@ class ChatBody(Lenient):
     web_search_options: NotCarriedOut = None
 
     def request(self, fault: str | None) -> ChatRequest:
-        """As the simulator knows it."""
+        """Convert it to the simulator's own type."""
         params = SamplingParams(
             temperature=self.temperature,
             max_tokens=self.max_completion_tokens or self.max_tokens,
@@ -131,36 +134,36 @@ class ChatBody(Lenient):
 
     @property
     def wants_usage(self) -> bool:
-        """Whether a stream ends with the usage."""
+        """Whether the stream ends with a usage chunk."""
         return self.stream_options is not None and self.stream_options.include_usage
 
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """Writes one answer. `planned_ms` is the simulator's own addition to each piece."""
+    """Formats one answer. `planned_ms` is the simulator's own addition to each chunk."""
 
     model: str
     id: str = field(default_factory=lambda: f"chatcmpl-{uuid.uuid4().hex}")
     created: int = field(default_factory=lambda: int(time.time()))
 
     def token(self, token: Token) -> bytes:
-        """A piece of a stream."""
+        """Return a chunk with content."""
         return self._chunk({"content": token.content}, None, planned_ms=round(token.planned_ms or 0.0, 3))
 
     def role(self) -> bytes:
-        """What stands before the first piece."""
+        """Return the chunk before the content."""
         return self._chunk({"role": "assistant", "content": ""}, None)
 
     def end(self, plan: Plan) -> bytes:
-        """Why the stream ends."""
+        """Return the chunk with the finish reason."""
         return self._chunk({}, plan.finish_reason)
 
     def usage(self, plan: Plan) -> bytes:
-        """The chunk with the usage, which has no choice."""
+        """Return the usage chunk, which has no choices."""
         return _event({**self._head("chat.completion.chunk"), "choices": [], "usage": usage_of(plan)})
 
     def completion(self, plan: Plan) -> dict[str, Any]:
-        """A whole answer."""
+        """Return a complete answer."""
         message = {"role": "assistant", "content": "".join(plan.tokens), "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": plan.finish_reason}
         return {**self._head("chat.completion"), "choices": [choice], "usage": usage_of(plan)}
@@ -178,35 +181,35 @@ def _event(data: dict[str, Any]) -> bytes:
 
 
 def usage_of(plan: Plan) -> dict[str, int]:
-    """Tokens of a prompt and its answer."""
+    """Return the token counts of a prompt and its answer."""
     counts = (plan.input_tokens, len(plan.tokens))
     return {"prompt_tokens": counts[0], "completion_tokens": counts[1], "total_tokens": sum(counts)}
 
 
 def models() -> dict[str, Any]:
-    """The one model there is; every other name is answered just the same."""
+    """Return the list of the only model. Requests for other models get the same answers."""
     return {"object": "list", "data": [model(MODEL)]}
 
 
 def model(name: str) -> dict[str, Any]:
-    """A model of that name."""
+    """Return the description of a model."""
     return {"id": name, "object": "model", "created": 0, "owned_by": "inference-core"}
 
 
 def parameter_at(place: tuple[int | str, ...]) -> str | None:
-    """The parameter at a place where validation failed, without the branch of a union that was tried."""
+    """Return the parameter that failed validation, without the tried branch of a union."""
     steps = [str(step) for step in place]
     branch = next((index for index, step in enumerate(steps) if step == "str" or step.startswith("list[")), len(steps))
     return ".".join(steps[:branch]) or None
 
 
 def error_body(message: str, kind: str, code: str | None, param: str | None = None) -> dict[str, Any]:
-    """An error as OpenAI writes it."""
+    """Return an error in OpenAI's format."""
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def refusal(fault: Fault) -> tuple[int, dict[str, Any], dict[str, str]]:
-    """Status, body and headers of a fault that comes before the answer."""
+    """Return the status, body and headers of a fault before the answer."""
     status, kind, code = REFUSALS[fault.kind]
     headers = {"Retry-After": str(round(fault.value))} if fault.kind in ("rate_limited", "unavailable") else {}
     return status, error_body(f"Simulated fault: {fault.kind}.", kind, code), headers
