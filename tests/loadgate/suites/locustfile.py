@@ -252,7 +252,7 @@ PROFILES = {
         profile(
             "left",
             {"RequestsUser": 1, "HangingFastUser": 1, "PonderingUser": 1, "SpawningUser": 1},
-            run_time="2s",
+            run_time="4s",
             rules=["overall: failures <= 3"],
         ),
         profile("raising", {"RaisingUser": 1}, rules=["GET /outside: failures <= 0"]),
