@@ -1,4 +1,4 @@
-"""The service without metrics, to measure their cost."""
+"""The service without metrics, for measuring their cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Install the generators of API clients that the contract tests use, into `.local/clients`; nothing else needs them."""
+"""Install the generators of API clients for the contract tests into `.local/clients`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures every test may use: real servers, one set for each parallel test process."""
+"""Fixtures for all tests: real servers, one set for each parallel test process."""
 
 from __future__ import annotations
 

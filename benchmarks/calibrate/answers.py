@@ -1,4 +1,7 @@
-"""How the stub server answers: each request's intended time and status, from a known distribution. Pure."""
+"""The responses of the stub server: the intended time and status of each request, from a known distribution.
+
+Pure functions.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is calibrated: each distribution in each model with each number of processes."""
+"""The cases of the calibration: each distribution with each load model and number of processes."""
 
 from __future__ import annotations
 

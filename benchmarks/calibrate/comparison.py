@@ -1,4 +1,4 @@
-"""Reported against true: the errors, the bars, and the table. Pure."""
+"""Compare reported with true values: errors, bars and table. Pure functions."""
 
 from __future__ import annotations
 

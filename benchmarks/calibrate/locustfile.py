@@ -1,4 +1,4 @@
-"""The suite with which the calibration drives loadgate: one user class, one endpoint, and a rule that always holds."""
+"""The suite of the calibration: one user class, one endpoint, and a rule that always passes."""
 
 from __future__ import annotations
 

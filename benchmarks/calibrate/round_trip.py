@@ -1,4 +1,4 @@
-"""A bare socket beside the run: what the machine puts between any client and the stub server's stamps."""
+"""Measure round trips with a bare socket during the run: the time between a client and the server's timestamps."""
 
 from __future__ import annotations
 

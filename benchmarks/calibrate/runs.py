@@ -1,4 +1,4 @@
-"""Carries out a case: the stub server, loadgate against it as Locust's command line starts it, and both records."""
+"""Run a case: the stub server, loadgate against it, and the records of both."""
 
 from __future__ import annotations
 

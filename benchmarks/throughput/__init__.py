@@ -1,1 +1,1 @@
-"""How many requests a core of the load generator makes: BaseUser beside plain FastHttpUser and plain HttpUser."""
+"""Requests per core of the load generator: BaseUser compared with FastHttpUser and HttpUser."""

@@ -1,4 +1,4 @@
-"""One running stack for the tests of a process that only read from it."""
+"""One running stack, shared by the tests that only read from it."""
 
 from __future__ import annotations
 

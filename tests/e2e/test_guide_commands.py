@@ -1,4 +1,4 @@
-"""The guide's commands as printed, each against a real service; only ports and run times are changed to fit a test."""
+"""Test the commands of the guide as printed, against real services. Only ports and run times are changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The times of a streamed answer by their definitions, and what makes it a failure; pure, without a service."""
+"""Test the times of a streamed answer and its failures, without a service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The profile `llm` against the whole stack: streams keep their promises, tasks are answered, all is measured."""
+"""Test the profile `llm` against the whole stack: complete streams, answered tasks and their measurements."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The LLM users against a stand-in: what they measure, what they call a failure, and the target they refuse."""
+"""Test the LLM users against a stub: their measurements, their failures, and the targets that they refuse."""
 
 from __future__ import annotations
 

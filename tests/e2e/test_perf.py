@@ -1,4 +1,4 @@
-"""`make perf` in short: one command starts the stack, loads it, judges it, reports, and leaves nothing running."""
+"""Test `make perf` with a short run: start of the stack, load, verdict, report, and no remaining processes."""
 
 from __future__ import annotations
 

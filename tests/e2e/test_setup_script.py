@@ -1,4 +1,4 @@
-"""`scripts/setup.py` installs what `poetry.lock` says, on every platform it says it for."""
+"""Test that `scripts/setup.py` installs the packages of `poetry.lock` on every supported platform."""
 
 from __future__ import annotations
 

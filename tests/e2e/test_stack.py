@@ -1,4 +1,4 @@
-"""`inference-core up`: ready means ready, every mistake is one line, and nothing is ever left running."""
+"""Test `inference-core up`: readiness, errors of one line, and no remaining processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The suite must be able to fail: against slow, failing, silent and dead targets each run has the outcome it should."""
+"""Test the verdicts of the suite against slow, failing, silent and dead targets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command that was started from a terminal ends with it, also where another process stands before it."""
+"""Test that a command ends with its terminal, even if its parent is another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A memory trend is found where there is one, and only there."""
+"""Test the detection of memory growth."""
 
 from __future__ import annotations
 

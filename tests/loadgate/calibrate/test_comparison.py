@@ -1,4 +1,4 @@
-"""The table of the calibration: what counts as a miss, and how it is shown."""
+"""Test the table of the calibration: values beyond the limits, and their formatting."""
 
 from __future__ import annotations
 

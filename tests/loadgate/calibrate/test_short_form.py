@@ -1,4 +1,4 @@
-"""The calibration in a few seconds a run: counts are exact, percentiles near on a machine that does other work too."""
+"""Test the calibration with short runs: exact counts, and percentiles within the noise of a busy machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user that reads streams of events, without a Locust run; prints what it read and what was recorded of it."""
+"""A user that reads event streams without a Locust run. Prints what it read and what was recorded."""
 
 from __future__ import annotations
 

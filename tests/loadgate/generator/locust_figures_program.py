@@ -1,4 +1,4 @@
-"""Prints, as JSON, what Locust shows with our figures. A process of its own: Locust patches the standard library."""
+"""Print as JSON what Locust shows with loadgate's figures, in a separate process because Locust patches Python."""
 
 from __future__ import annotations
 

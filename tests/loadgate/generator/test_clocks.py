@@ -1,4 +1,4 @@
-"""Workers whose clocks are off: what is learned of them, and reports in the master's time."""
+"""Test reports of workers whose clocks differ from the master's."""
 
 from __future__ import annotations
 

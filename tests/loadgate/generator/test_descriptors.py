@@ -1,4 +1,4 @@
-"""Errors by which the load generator's own machine refused a request, however a client wraps them."""
+"""Test the detection of errors that the load generator's own machine caused, in the exceptions of each client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of events as a user reads them: each stamped when it came, the request recorded once, however it ends."""
+"""Test reading event streams: a timestamp for each event, and one recorded request however the stream ends."""
 
 from __future__ import annotations
 

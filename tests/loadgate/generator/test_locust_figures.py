@@ -1,4 +1,4 @@
-"""What Locust shows with our figures: its tables on terminals of any width, its web UI's and HTML report's digits."""
+"""Test loadgate's figures in Locust: terminal tables of any width, web UI and HTML report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Patches of Locust: they stand in one file, fit the installed versions, and are checked weekly with the newest."""
+"""Test the patches of Locust: one file, matching the installed versions, checked weekly with the newest versions."""
 
 from __future__ import annotations
 

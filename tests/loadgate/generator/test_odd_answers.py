@@ -1,4 +1,4 @@
-"""What the gate's client makes of an answer is what Locust's makes of it, however odd it is."""
+"""Test that loadgate's client handles unusual responses as Locust's client does."""
 
 from __future__ import annotations
 

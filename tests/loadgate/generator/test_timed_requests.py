@@ -1,4 +1,7 @@
-"""What BaseUser's client leaves out or times anew: seen from a server, in a process of its own for Locust's patches."""
+"""Test the requests of BaseUser's client, seen by a server.
+
+They run in a process of their own because Locust patches Python.
+"""
 
 from __future__ import annotations
 

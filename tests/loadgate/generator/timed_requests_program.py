@@ -1,4 +1,4 @@
-"""A user of loadgate without a Locust run: carries out one scenario and prints what the server and the event saw."""
+"""A user of loadgate without a Locust run. Runs one scenario and prints what the server and the event received."""
 
 from __future__ import annotations
 

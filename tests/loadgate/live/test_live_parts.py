@@ -1,4 +1,4 @@
-"""The parts of the live view: rules judged as the run goes, the pipe between processes, lines for any width."""
+"""Test the parts of the live view: current rule outcomes, the pipe between processes, and lines of any width."""
 
 from __future__ import annotations
 

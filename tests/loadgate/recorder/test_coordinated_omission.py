@@ -1,4 +1,4 @@
-"""The correction for coordinated omission, against hand-made runs whose truth is known."""
+"""Test the correction for coordinated omission with constructed runs whose true latencies are known."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The error log: exact in number, bounded in kinds."""
+"""Test the error log: exact counts and a limited number of kinds."""
 
 import json
 

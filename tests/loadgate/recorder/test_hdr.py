@@ -1,4 +1,4 @@
-"""The HdrHistogram log, read back by a small decoder written from the format's description."""
+"""Test the HdrHistogram log with a small decoder that follows the description of the format."""
 
 import base64
 import random

@@ -1,4 +1,4 @@
-"""Measures: durations beside the requests, judged by their own name and group and counted nowhere else."""
+"""Test measures: durations with their own name and group, counted separately from requests."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Packed cells lose nothing, stay small, and are refused when they are not whole."""
+"""Test packed cells: lossless, small, and refused if incomplete."""
 
 import json
 import math

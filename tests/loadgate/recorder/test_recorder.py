@@ -1,4 +1,4 @@
-"""The recorder: where a request is filed, and what a scope holds."""
+"""Test the recorder: the cell of each request, and the contents of a scope."""
 
 import json
 import math

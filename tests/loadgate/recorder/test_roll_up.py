@@ -1,4 +1,4 @@
-"""Memory: bounded by the seconds of a run, and by little more than its last hour once it is long."""
+"""Test the memory limit of the recorder in long runs."""
 
 import json
 

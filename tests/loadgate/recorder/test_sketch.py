@@ -1,4 +1,4 @@
-"""The sketch against the exact answer from the sorted samples, and against itself when merged and stored."""
+"""Test the sketch against exact percentiles of sorted samples, and after merging and storing."""
 
 import itertools
 import math

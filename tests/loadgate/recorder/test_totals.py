@@ -1,4 +1,4 @@
-"""The sum of totals: what a single record of all requests would hold."""
+"""Test the sum of totals: the same as one record of all requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the reports of workers come together in the recorder of the master."""
+"""Test how the master's recorder combines the reports of workers."""
 
 import json
 import random

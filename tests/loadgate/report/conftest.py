@@ -1,4 +1,4 @@
-"""Fixtures of the report's tests: a browser for each file that wants one, and pages of runs."""
+"""Fixtures for the tests of the report: a browser for each file that needs one, and pages of runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The locustfile of the run that the pictures of the report show; TEST_PICTURE_S is its length in seconds."""
+"""The locustfile of the run for the screenshots of the report. TEST_PICTURE_S is its duration in seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run documents of every kind for the report's tests, and what a page says without its markup."""
+"""Run documents for the tests of the report, and the text of a page without markup."""
 
 from __future__ import annotations
 

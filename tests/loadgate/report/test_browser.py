@@ -1,4 +1,4 @@
-"""The report as people use it: in a browser without a network, by mouse and keyboard, on a phone, in both themes."""
+"""Test the report in a browser without a network: mouse, keyboard, narrow screens, and both themes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is printed at a run's end: whole at any width, and with what failed."""
+"""Test the output at the end of a run: complete at any width, and with the failures."""
 
 from __future__ import annotations
 

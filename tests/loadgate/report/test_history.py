@@ -1,4 +1,4 @@
-"""The history of runs: newest first, rules over time, and folders that say nothing named in a line each."""
+"""Test the history of runs: order, rules over time, and a line for each unreadable folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A day of fifty names: its report is made in bounded memory, and says how it was merged."""
+"""Test the report of a day with fifty request names: bounded memory, and a note on merged slots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run with hundreds of request names: the page shows those that tell most, and says what it leaves out."""
+"""Test the report of a run with hundreds of request names: the most important names, and a note on the omitted ones."""
 
 from __future__ import annotations
 

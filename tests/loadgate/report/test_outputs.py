@@ -1,4 +1,4 @@
-"""What a run leaves for other programs: each file holds to its format, and all of them follow from run.json alone."""
+"""Test the artefacts for other programs: each follows its format and is derived from run.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report says of each kind of run, that it is whole without a script, and that it lets nothing else in."""
+"""Test the report page for each kind of run: its contents, without scripts, and without external resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of the report of a real run; with UPDATE_SCREENSHOTS=1 of a longer one, and written to docs/images."""
+"""Test the screenshots of the report. With UPDATE_SCREENSHOTS=1 the run is longer and docs/images is updated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Artefacts hold hostile text safely, and what they cannot draw they say."""
+"""Test that artefacts escape hostile text and report what they cannot draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The charts' lines against the recorder's own answers, on grids of every width."""
+"""Test the lines of the charts against the recorder, for slots of every width."""
 
 from __future__ import annotations
 

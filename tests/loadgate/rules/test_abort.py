@@ -1,4 +1,4 @@
-"""Early stops: only when the rule can no longer pass."""
+"""Test early aborts: only if the rule can no longer pass."""
 
 import random
 

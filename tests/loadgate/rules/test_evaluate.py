@@ -1,4 +1,4 @@
-"""The verdict: what passes, what fails, what cannot be told, and what the reason says."""
+"""Test the outcomes of rules (passed, failed, inconclusive) and their reasons."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the load generator's own lag may have made is not judged; what it cannot have made is."""
+"""Test rules under the load generator's own lag: latencies that the lag can explain are inconclusive."""
 
 from collections.abc import Sequence
 

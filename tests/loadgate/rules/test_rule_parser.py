@@ -1,4 +1,4 @@
-"""The rule grammar: what is read, what is refused and at which column."""
+"""Test the rule grammar: accepted rules, and the column of each error."""
 
 import itertools
 

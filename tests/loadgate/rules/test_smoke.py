@@ -1,4 +1,4 @@
-"""Limits of a run with fewer users than its profile: too few requests, and each of them keeps the limit or not."""
+"""Test the rules of a run with fewer users than its profile."""
 
 from __future__ import annotations
 

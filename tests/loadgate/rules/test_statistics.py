@@ -1,4 +1,4 @@
-"""Confidence intervals and minimum samples, against tables, exact sums and simulated runs."""
+"""Test confidence intervals and minimum samples against tables, exact sums and simulated runs."""
 
 import math
 import random

@@ -1,4 +1,4 @@
-"""Thresholds as a plain dictionary."""
+"""Test thresholds as a plain dictionary."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rules with a window: they must hold in every full one, and a short spike leaves its trace."""
+"""Test rules with a window: every full window must pass, so a short spike is detected."""
 
 import random
 

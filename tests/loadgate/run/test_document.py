@@ -1,4 +1,4 @@
-"""run.json: the published schema is that of the model, old files are read, and wrong ones are refused in one line."""
+"""Test run.json: the published schema matches the model, and old files can be read. Errors are one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What spoils a run keeps it from passing, and never hides that it failed."""
+"""Test that an invalidating condition prevents a pass and never hides a failure."""
 
 from __future__ import annotations
 

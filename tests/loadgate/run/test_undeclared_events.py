@@ -1,4 +1,4 @@
-"""What stands in the record beside HTTP requests: said, and never the reason why `overall` holds."""
+"""Test the remark on undeclared events. A rule for `overall` that holds only with them is inconclusive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loadgate profiles` asks Locust only when something has changed that the answer was made from."""
+"""Test that `loadgate profiles` calls Locust only after a change to the described files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs of small suites as child processes, and what they leave behind."""
+"""Run small suites as child processes, and read their artefacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on using the gate for another service: its suite and its managed target, as printed."""
+"""Test the guide for other services: its suite and its managed target, as printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that do not end by themselves: interrupted, with a dying target, or with a lost worker."""
+"""Test runs that end early: interrupts, dead targets and lost workers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Suites as other people write them: the record holds what Locust reports, and the verdict says who ended the run."""
+"""Test suites of other projects: recorded figures equal Locust's, and the record names the cause of the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `loadgate run` shows meanwhile, on terminals of several sizes and without one, and how it leaves them."""
+"""Test the live view of `loadgate run` on terminals of several sizes and without a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`loadgate run`: the same verdict as plain Locust, with a target of its own that never outlives it."""
+"""Test that `loadgate run` gives the same verdict as Locust, and that its managed target ends with it."""
 
 from __future__ import annotations
 

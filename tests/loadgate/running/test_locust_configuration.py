@@ -1,4 +1,4 @@
-"""`loadgate run` takes locustfiles, hosts and options in every way in which Locust takes them."""
+"""Test that `loadgate run` accepts locustfiles, hosts and options in all of Locust's ways."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Open model, stages and early ends, run for real."""
+"""Test complete runs with the open model, with stages and with early ends."""
 
 from __future__ import annotations
 

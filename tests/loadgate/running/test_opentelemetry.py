@@ -1,4 +1,4 @@
-"""What a run with Locust's --otel exports over OTLP, as a receiver gets it."""
+"""Test the OTLP data of a run with Locust's --otel, as a receiver gets it."""
 
 from __future__ import annotations
 

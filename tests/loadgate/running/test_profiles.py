@@ -1,4 +1,4 @@
-"""A profile's numbers become Locust's defaults, explicit ones win, and mistakes end Locust before any request."""
+"""Test that profiles set Locust's defaults, that explicit options take precedence, and that errors end Locust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole runs against small servers: each must end with the outcome that the server deserves."""
+"""Test the verdicts of complete runs against small servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tab of Locust's web UI: the rules' live state, and the verdict when the run is over."""
+"""Test the Rules tab of Locust's web UI: live state, and the verdict after the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several generator processes: the master's record is exactly the sum of theirs."""
+"""Test several generator processes: the master's record is the sum of their records."""
 
 from __future__ import annotations
 
