@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import xmlschema
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.recorder import FinishedRequest, Outcome
@@ -28,6 +27,9 @@ from loadgate.run.judgement import EndedBy
 from loadgate.run.load_state import Cause, Stopped
 from tests.support.run_documents import as_json, document_of, judged, stored
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
+
+if TYPE_CHECKING:
+    import xmlschema  # where it is used, because each test process imports every test
 
 SMALL = Synthetic(duration_s=40, names=4)
 HOSTILE = 'a "quoted" \\ <b>| \x00\x1b[31m\nnext & \ud800'
@@ -73,6 +75,8 @@ def document(request: pytest.FixtureRequest) -> RunDocument:
 
 @pytest.fixture(scope="module")
 def junit_schema() -> xmlschema.XMLSchema:
+    import xmlschema
+
     return xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
 
 
