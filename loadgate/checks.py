@@ -15,9 +15,13 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from loadgate.credentials import basic_authorization, without_credentials
+from loadgate.environment import quoted
 
 TIMEOUT_S = 5.0
 """Timeout of one check."""
+
+LONGEST_NAME = 253
+"""Characters of a host name, see RFC 1035."""
 
 _COMPARISON = re.compile(r"^\s*(>=|<=|>|<)\s*(-?\d+(?:\.\d+)?)\s*$")
 _OPERATORS: Mapping[str, Callable[[float, float], bool]] = {
@@ -116,17 +120,17 @@ def host_problem(host: str) -> str | None:
         parts = urlsplit(host)
         port_is_valid = parts.port is None or parts.port > 0
     except ValueError:
-        return f"the host {host!r} has no valid address or port"
+        return f"the host {quoted(host)} has no valid address or port"
     if parts.scheme in {"http", "https"} and parts.hostname:
-        return None if port_is_valid else f"the host {host!r} has no valid port"
+        return None if port_is_valid else f"the host {quoted(host)} has no valid port"
     meant = f"http://{host}"
     # Suggest a URL only if the text is a host with or without a port.
     hint = (
         f"; did you mean {meant}?"
-        if "://" not in host and not re.search(r"\s", host) and not host_problem(meant)
+        if len(host) <= LONGEST_NAME and "://" not in host and not re.search(r"\s", host) and not host_problem(meant)
         else ""
     )
-    return f"the host {host!r} is not an http:// or https:// address{hint}"
+    return f"the host {quoted(host)} is not an http:// or https:// address{hint}"
 
 
 def is_http(host: str) -> bool:

@@ -134,12 +134,13 @@ def doctor(
     """
     from loadgate.checks import diagnose, host_problem
     from loadgate.credentials import without_credentials
+    from loadgate.environment import named
     from loadgate.project import load_project
 
     project = load_project()
     target = host or os.environ.get("TARGET_HOST") or project.host
     if problem := host_problem(target):
-        return _print_error(without_credentials(problem), ExitCode.USAGE)
+        return _print_error(without_credentials(named(problem, target, "TARGET_HOST")), ExitCode.USAGE)
     results = diagnose([check.to_check() for check in project.doctor], target)
     for result in results:
         state = "ok" if result.ok else "MISSING" if result.known else "unknown"

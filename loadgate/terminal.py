@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 MIN_COLUMNS = 20
+COLUMNS = re.compile(r"[0-9]{1,9}")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
 
@@ -16,7 +17,7 @@ NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
 def terminal_columns(environment: Mapping[str, str]) -> int | None:
     """Return COLUMNS or, if it is not set, the width of standard output. `None` if this is not a terminal."""
     given = environment.get("COLUMNS", "")
-    if given.isascii() and given.isdecimal() and int(given) > 0:
+    if COLUMNS.fullmatch(given) and int(given) > 0:
         return int(given)
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None

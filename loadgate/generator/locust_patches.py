@@ -49,6 +49,8 @@ from locust.runners import Runner
 from locust.stats import StatsCSV, StatsEntry
 from urllib3 import HTTPResponse
 
+from loadgate.stdio import use_safe_streams
+
 VALUE = "a value"
 """Used in place of a signature for an attribute that is not a function."""
 
@@ -171,6 +173,7 @@ def _declared(owners: Iterable[object], attribute: str) -> None:
 
 
 if __name__ == "__main__":
+    use_safe_streams()
     problems = drifted([*PATCHES, *OVERRIDES])
     print("\n".join(problems) or f"{len(PATCHES)} patched attributes and {len(OVERRIDES)} overrides fit")
     sys.exit(bool(problems))

@@ -11,6 +11,8 @@ from locust import FastHttpUser, HttpUser, User
 from locust.argument_parser import LocustArgumentParser
 
 from loadgate.checks import Check, host_problem, is_http, reachable, run_checks, run_without_host, uses_host
+from loadgate.environment import named
+from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.defaults import (
     LOAD_OPTIONS,
@@ -21,10 +23,11 @@ from loadgate.generator.defaults import (
     set_weights,
     validate_profile,
 )
+from loadgate.generator.locust_options import start_problems
 from loadgate.project import Project
 from loadgate.rules import Rule
 from loadgate.run.health import HealthLimits
-from loadgate.shape.profile import LoadProfile, find_profile
+from loadgate.shape.profile import LoadProfile, ProfileError, find_profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +67,12 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
     """Choose the profile and set Locust's defaults from it. Locust calls this for each parser that it builds.
 
     Raises:
-        SuiteError: The profile or a rule is wrong.
+        SuiteError: The profile, a rule or a value with which Locust cannot start is wrong.
     """
     add_profile_option(parser, suite.default_profile)
     options, _ = parser.parse_known_args()
+    if problems := start_problems(options):
+        raise SuiteError("\n".join(problems))
     choice = validated(suite, options.load_profile, options.rate)
     given = frozenset(name for name in LOAD_OPTIONS if getattr(options, name) is not None)
     choice = replace(
@@ -87,7 +92,10 @@ def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
     Raises:
         SuiteError: The profile or a rule is wrong.
     """
-    profile = find_profile(name or suite.default_profile, suite.profiles)
+    try:
+        profile = find_profile(name or suite.default_profile, suite.profiles)
+    except ProfileError as error:
+        raise ProfileError(named(str(error), name, "LOAD_PROFILE")) from None
     if rate:
         profile = replace(profile, rate=rate, stages=())
     validate_profile(profile, suite.user_classes)
@@ -105,7 +113,7 @@ def host_problems(suite: Suite, hosts: Sequence[str], user_classes: Sequence[typ
     is_checked = suite.preflight is None or bool(suite.preflight)
     must_be_http = is_checked and all(issubclass(user, HttpUser | FastHttpUser) for user in user_classes)
     checked = [host for host in hosts if is_http(host) or (must_be_http and "://" not in host)]
-    return [problem for host in checked if (problem := host_problem(host))]
+    return [named(problem, host, "TARGET_HOST") for host in checked if (problem := host_problem(host))]
 
 
 def preflight_problems(

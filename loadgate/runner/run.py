@@ -15,6 +15,7 @@ from pathlib import Path
 from loadgate.analysis.growth import memory_trend
 from loadgate.checks import host_problem, is_http
 from loadgate.credentials import without_credentials
+from loadgate.environment import named
 from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
 from loadgate.live.display import display_on
@@ -68,7 +69,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     locustfile = suite_files(request.locustfile, project)
     host = request.host or os.environ.get("TARGET_HOST")
     if host and is_http(host) and (problem := host_problem(host)):
-        raise RunError(without_credentials(problem))
+        raise RunError(without_credentials(named(problem, host, "TARGET_HOST")))
     settings = project.target
     declared = describe(locustfile, request.profile, request.locust_options)
     # Locust itself reads other hosts from its configuration files, the environment and the user classes.

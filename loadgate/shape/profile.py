@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
+from loadgate.environment import quoted
 from loadgate.errors import LimitError, SuiteError
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.rules import read_limits
@@ -127,7 +128,7 @@ def find_profile(name: str, profiles: Mapping[str, LoadProfile]) -> LoadProfile:
     if name not in profiles:
         known = ", ".join(profiles) or "none is declared"
         hint = "".join(f"; did you mean {close!r}?" for close in get_close_matches(name, profiles, 1))
-        raise ProfileError(f"unknown load profile {name!r}; known profiles: {known}{hint}")
+        raise ProfileError(f"unknown load profile {quoted(name)}; known profiles: {known}{hint}")
     return profiles[name]
 
 

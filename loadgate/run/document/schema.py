@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
+from loadgate.stdio import use_safe_streams
 
 
 class _WithoutFieldTitles(GenerateJsonSchema):
@@ -36,4 +37,5 @@ def schema_text() -> str:
 
 
 if __name__ == "__main__":
+    use_safe_streams()
     print(schema_text(), end="")

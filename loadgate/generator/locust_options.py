@@ -1,0 +1,51 @@
+"""Check values of options and of gevent's variables with which Locust fails before it starts."""
+
+from __future__ import annotations
+
+import os
+from argparse import Namespace
+from pathlib import Path
+
+import gevent
+
+from loadgate.environment import named, quoted
+
+FILES = {
+    "logfile": ("--logfile", "LOCUST_LOGFILE", ""),
+    "csv_prefix": ("--csv", "LOCUST_CSV", "_stats.csv"),
+    "html_file": ("--html", "LOCUST_HTML", ""),
+    "json_file": ("--json-file", "", ""),
+}
+"""Locust's options for files that it writes, the variable of each, and what Locust appends to the value."""
+
+
+def start_problems(options: Namespace) -> list[str]:
+    """Return one line for each value with which Locust fails before it starts.
+
+    They are files that cannot be written, and variables of gevent that it reads when the first greenlet starts.
+    """
+    problems = []
+    for name, (option, variable, suffix) in FILES.items():
+        if (path := getattr(options, name, None)) and (reason := _unwritable(Path(f"{path}{suffix}"))):
+            problems.append(named(f"{option}: {quoted(path)} cannot be written: {reason}", path, variable))
+    for setting in gevent.config.settings.values():
+        try:
+            if os.environ.get(setting.environment_key):
+                setting.get()
+        except (ValueError, TypeError, ImportError) as error:
+            # An ImportError of gevent contains a traceback before its reason.
+            problems.append(f"{setting.environment_key}: {str(error).strip().splitlines()[-1]}")
+    return problems
+
+
+def _unwritable(path: Path) -> str | None:
+    """Return why a file cannot be written. Its folder is created, as Locust does."""
+    try:
+        existed = path.exists()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        return error.strerror or str(error)
+    if not existed:
+        path.unlink()
+    return None
