@@ -77,6 +77,20 @@ def read_settings() -> Settings:
     return settings
 
 
+def ask_password() -> str:
+    """Ask for a password twice, hidden at a terminal; from a pipe it is two lines.
+
+    Raises:
+        OperatorError: if none is typed.
+    """
+    hidden = sys.stdin.isatty()  # elsewhere nothing is shown as it is typed, and hiding it would warn
+    try:
+        return str(typer.prompt("Password", hide_input=hidden, confirmation_prompt=True))
+    except typer.Abort:
+        typer.echo()
+        raise OperatorError("no password was given; set SUPERUSER_PASSWORD, or type one") from None
+
+
 def _show_version(asked: bool) -> None:
     if asked:
         say(f"inference-core {metadata.version('inference-core')} (Python {platform.python_version()})")
@@ -85,11 +99,15 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    version: Annotated[
+    _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Run the embedded stack, a worker, the migrations."""
+    from inference_core.telemetry.propagators import check_propagators
+
+    with one_line_errors():
+        check_propagators()
 
 
 @app.command()
@@ -120,6 +138,7 @@ def worker(
     """Run a Celery worker for every queue of the service."""
     if not WORKER_NAME.fullmatch(name):
         raise typer.BadParameter(f"'{name}' must contain only letters, digits, '.', '_' and '-'", param_hint="--name")
+    from inference_core.stack.inherited import inherited
     from inference_core.stack.worker import require_free_name, worker_command
 
     with one_line_errors():
@@ -128,7 +147,7 @@ def worker(
     command = worker_command(settings, concurrency, name)
     if beat:
         command.append("--beat")
-    os.execv(sys.executable, command)  # noqa: S606  # the worker takes this process's place and its signals
+    os.execve(sys.executable, command, inherited(os.environ))  # noqa: S606  # the worker takes this process's place and its signals
 
 
 @app.command()
@@ -148,13 +167,10 @@ def create_superuser_command(
     password: Annotated[
         str,
         typer.Option(
-            prompt=True,
-            confirmation_prompt=True,
-            hide_input=True,
             envvar="SUPERUSER_PASSWORD",
             help="Prompted for if not given; the environment variable keeps it out of the shell history.",
         ),
-    ],
+    ] = "",
 ) -> None:
     """Create an account that may do everything.
 
@@ -168,6 +184,7 @@ def create_superuser_command(
 
     with one_line_errors():
         settings = read_settings()
+        password = password or ask_password()
         upgrade(settings)
         user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
     say(f"superuser {read_username(username)} made, id {user_id}")

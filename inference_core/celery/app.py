@@ -29,6 +29,8 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     """
 
     settings: Settings
+    # Celery would warn on stderr where DJANGO_SETTINGS_MODULE is set for another program.
+    builtin_fixups: frozenset[str] = frozenset()
     clock_skew_s: float | None = None
 
     def __init__(self, settings: Settings, **options: Any) -> None:

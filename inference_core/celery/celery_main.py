@@ -1,36 +1,14 @@
 """The Celery application for workers: `celery -A inference_core.celery.celery_main:celery_app worker`."""
 
-from __future__ import annotations
-
 import sys
 
-from celery import signals
+from inference_core.settings import SettingsError
+from inference_core.telemetry.propagators import check_propagators
 
-from inference_core.celery import dead_letters, heartbeat, logs, pool, shutdown, tracing, transport
-from inference_core.celery.app import ServiceCelery, create_celery
-from inference_core.llm import ended_tasks
-from inference_core.llm.config.loader import load_llm_config
-from inference_core.redis.eviction import warn_of_eviction
-from inference_core.settings import SettingsError, load_settings
+try:
+    check_propagators()
+    from inference_core.celery.worker_app import worker_app
 
-
-def worker_app() -> ServiceCelery:
-    """Return the application for workers, from the environment and `.env`. Exit if the settings are invalid."""
-    try:
-        app = create_celery(load_settings(), "worker")
-        load_llm_config(app.settings)  # an invalid one must stop the start, not the first task
-        tracing.install(app)
-    except SettingsError as error:
-        sys.exit(str(error))
-    pool.install(app)
-    logs.install(app)
-    transport.install()
-    heartbeat.install(app)
-    shutdown.install(app)
-    dead_letters.install(app)
-    ended_tasks.install(app)
-    signals.worker_ready.connect(lambda **_: warn_of_eviction(app.settings), weak=False)
-    return app
-
-
-celery_app = worker_app()
+    celery_app = worker_app()
+except SettingsError as error:
+    sys.exit(str(error))

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Self
 
 from inference_core.exceptions import OperatorError
+from inference_core.stack.inherited import inherited
 from inference_core.stack.stop_signals import STOP_SIGNALS, StopSignals
 
 LAST_LINES = 15
@@ -62,7 +63,7 @@ class Children:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                env={**os.environ, **env},
+                env={**inherited(os.environ), **env},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

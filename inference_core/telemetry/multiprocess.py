@@ -16,6 +16,7 @@ from inference_core.processes import process_lives
 from inference_core.settings import SettingsError
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+OLD_VARIABLE = "prometheus_multiproc_dir"
 PREFIX = "inference-core-metrics-"
 
 
@@ -25,6 +26,9 @@ def prepare() -> None:
     Raises:
         SettingsError: The folder cannot be created.
     """
+    # prometheus_client would take the folder from the old name unchecked.
+    if (folder_name := os.environ.pop(OLD_VARIABLE, None)) and not os.environ.get(VARIABLE):
+        os.environ[VARIABLE] = folder_name
     if not os.environ.get(VARIABLE):
         os.environ.pop(VARIABLE, None)  # prometheus_client checks only whether it is set
         parent = multiprocessing.parent_process()

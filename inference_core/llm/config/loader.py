@@ -16,7 +16,13 @@ from inference_core.llm.candidates import Access, is_usable
 from inference_core.llm.config.checks import check_references
 from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
-from inference_core.llm.providers.network import BadProxyError, check_proxies, is_loopback
+from inference_core.llm.providers.network import (
+    BadCertificatesError,
+    BadProxyError,
+    check_certificates,
+    check_proxies,
+    is_loopback,
+)
 from inference_core.settings import ENV_FILE, Settings, SettingsError
 
 # The defaults without a file. `llm_config.example.yaml` is a copy.
@@ -106,7 +112,8 @@ def _obstacles(name: str, provider: ProviderConfig, key: SecretStr | None) -> It
     if kind != "simulated" and not is_loopback(provider.base_url or ""):
         try:
             check_proxies()
-        except BadProxyError as error:
+            check_certificates()
+        except (BadProxyError, BadCertificatesError) as error:
             yield (), f"cannot be reached: {error}"
 
 

@@ -22,6 +22,10 @@ STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
 PROXY_SCHEMES = ("http", "https", "all")
 
 
+class BadCertificatesError(Exception):
+    """Certificates of the environment that cannot be read, in one line that names the variables."""
+
+
 class BadProxyError(Exception):
     """Raised for an unusable proxy of the environment.
 
@@ -97,6 +101,22 @@ def check_proxies() -> None:
                 f"{variable} is a SOCKS proxy, which needs a package that is not installed: pip install socksio"
                 " (or use an http:// proxy, or name the provider's host in NO_PROXY)"
             )
+
+
+def check_certificates() -> None:
+    """Read the certificates that the environment names before a client is made with them.
+
+    Raises:
+        BadCertificatesError: they cannot be read.
+    """
+    named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+    if not named:
+        return
+    try:
+        _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+    except OSError as error:
+        reason = error.strerror or error
+        raise BadCertificatesError(f"{' or '.join(named)} has no certificates that can be read: {reason}") from None
 
 
 @contextmanager

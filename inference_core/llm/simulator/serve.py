@@ -52,6 +52,9 @@ def run_simulator(options: SimulatorOptions, host: str, port: int, say: Callable
             log_level="critical",
             access_log=False,
             lifespan="off",
+            # Neither is read from the environment, where it may be unreadable or meant for another server.
+            workers=1,
+            ws="none",
             timeout_graceful_shutdown=1,
         )
         base_url = f"http://{host}:{listening.getsockname()[1]}/v1"
