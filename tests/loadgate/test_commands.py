@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import NamedTuple
 
 import pytest
 
 from loadgate.report.artefacts import write_artefacts
 from tests.loadgate.running.support import ERROR, PASS, SUITE, USAGE, clean_env, finish
+from tests.support.forked_commands import ForkedCommands, Outcome
+from tests.support.stack import BIN
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
-PROGRAM = Path(__file__).with_name("commands_program.py")
+MODULES = ("loadgate.cli", "loadgate.report.history", "loadgate.runner.run")
 NOBODY = "http://127.0.0.1:9"
 COMMANDS = {
     "history": PASS,
@@ -71,8 +74,13 @@ BAD_VALUES = {
 OUTPUTS = ["closed", "full", "unread"]
 
 
-def case(line: str, *, stdout: str = "file", stderr: str = "file", **env: str) -> dict[str, Any]:
-    return {"arguments": line.split(), "env": env, "stdout": stdout, "stderr": stderr}
+class Case(NamedTuple):
+    """A command line of `loadgate`, variables, and where its output goes."""
+
+    line: str
+    env: Mapping[str, str] = MappingProxyType({})
+    stdout: str = "file"
+    stderr: str = "file"
 
 
 @pytest.fixture(scope="module")
@@ -86,72 +94,69 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def outcomes(folder: Path, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM)],
-        cwd=folder,
-        env=clean_env(),
-        input=json.dumps(cases),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    results: list[dict[str, Any]] = json.loads(done.stdout)
-    assert len(results) == len(cases)
-    for tried, result in zip(cases, results, strict=True):
-        assert "Traceback" not in result["out"] + result["err"], (tried, result)
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedCommands]:
+    with ForkedCommands(MODULES, tmp_path_factory.mktemp("output")) as started:
+        yield started
+
+
+def outcomes(commands: ForkedCommands, folder: Path, cases: Iterable[Case]) -> list[Outcome]:
+    results = []
+    for case in cases:
+        argv = [str(BIN / "loadgate"), *case.line.split()]
+        done = commands.run(argv, clean_env(**case.env), folder, stdout=case.stdout, stderr=case.stderr)
+        assert not done.not_for_users(), (case, done)
+        results.append(done)
     return results
 
 
-def test_bad_usage_is_one_line_and_exit_code_2(folder: Path) -> None:
-    for line, result in zip(BAD_USAGE, outcomes(folder, [case(line) for line in BAD_USAGE]), strict=True):
+def test_bad_usage_is_one_line_and_exit_code_2(commands: ForkedCommands, folder: Path) -> None:
+    for line, result in zip(BAD_USAGE, outcomes(commands, folder, [Case(line) for line in BAD_USAGE]), strict=True):
         if not line:
-            assert result["err"].startswith("Usage: loadgate ")
-            assert "\n    loadgate run light\n" in result["err"]
-            assert (result["code"], result["out"]) == (USAGE, "")
+            assert result.err.startswith("Usage: loadgate ")
+            assert "\n    loadgate run light\n" in result.err
+            assert (result.code, result.out) == (USAGE, "")
             continue
-        (said,) = result["err"].splitlines()
+        (said,) = result.err.splitlines()
         assert said.startswith("loadgate: "), (line, result)
-        assert result["code"] == USAGE, (line, result)
+        assert result.code == USAGE, (line, result)
 
 
-def test_no_environment_variable_causes_a_traceback(folder: Path) -> None:
+def test_no_environment_variable_causes_a_traceback(commands: ForkedCommands, folder: Path) -> None:
     tried = [
         (name, value, line)
         for name, values in BAD_VALUES.items()
         for value, line in product(values, ("history", "doctor", "report nowhere"))
     ]
-    results = outcomes(folder, [case(line, **{name: value}) for name, value, line in tried])
+    results = outcomes(commands, folder, [Case(line, {name: value}) for name, value, line in tried])
     for (name, value, line), result in zip(tried, results, strict=True):
         is_bad_host = name == "TARGET_HOST" and line == "doctor"
-        assert result["code"] == (USAGE if is_bad_host else COMMANDS[line]), (name, value, line, result)
-        assert len(result["err"].splitlines()) == (is_bad_host or line.startswith("report")), (name, value, result)
+        assert result.code == (USAGE if is_bad_host else COMMANDS[line]), (name, value, line, result)
+        assert len(result.err.splitlines()) == (is_bad_host or line.startswith("report")), (name, value, result)
 
 
 @pytest.mark.parametrize("columns", [20, 40, 80, 200])
-def test_every_command_prints_the_same_text_at_any_width(folder: Path, columns: int) -> None:
+def test_every_command_prints_the_same_text_at_any_width(commands: ForkedCommands, folder: Path, columns: int) -> None:
     lines = [*COMMANDS, *filter(None, BAD_USAGE)]
-    results = outcomes(folder, [case(line, COLUMNS=str(columns)) for line in lines])
+    results = outcomes(commands, folder, [Case(line, {"COLUMNS": str(columns)}) for line in lines])
     for line, result in zip(lines, results, strict=True):
-        assert result["code"] == COMMANDS.get(line, USAGE), (line, result)
-        assert result["out"] or result["err"], line
+        assert result.code == COMMANDS.get(line, USAGE), (line, result)
+        assert result.out or result.err, line
         if line == "history":
-            too_wide = [part for part in result["out"].splitlines() if len(part) > columns and " " in part.strip()]
+            too_wide = [part for part in result.out.splitlines() if len(part) > columns and " " in part.strip()]
             assert not too_wide, (columns, too_wide)
 
 
-def test_outputs_that_are_closed_full_or_unread_change_no_exit_code(folder: Path) -> None:
+def test_outputs_that_are_closed_full_or_unread_change_no_exit_code(commands: ForkedCommands, folder: Path) -> None:
     lines = [*COMMANDS, "rnu", "doctor --host ftp://x", "history --limit 0"]
     places = [*({"stdout": kind} for kind in OUTPUTS), *({"stderr": kind} for kind in OUTPUTS)]
     places += [{"stdout": kind, "stderr": kind} for kind in OUTPUTS]
     tried = list(product(lines, places))
-    results = outcomes(folder, [case(line, **place) for line, place in tried])
+    results = outcomes(commands, folder, [Case(line, **place) for line, place in tried])
     for (line, place), result in zip(tried, results, strict=True):
-        assert result["code"] == COMMANDS.get(line, USAGE), (line, place, result)
+        assert result.code == COMMANDS.get(line, USAGE), (line, place, result)
         if place.get("stdout") in {"full", "unread"} and "stderr" not in place and COMMANDS.get(line) == PASS:
-            (said,) = result["err"].splitlines()
+            (said,) = result.err.splitlines()
             assert said.startswith("loadgate: standard output cannot be written"), (line, place)
 
 
