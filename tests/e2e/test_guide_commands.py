@@ -49,7 +49,7 @@ while [ ! -e "$project/pyproject.toml" ]; do project=$(dirname "$project"); done
 
 @pytest.fixture(scope="session", autouse=True)
 def poetry_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where `poetry` is: the real one, which CI needs, or a script that runs the environment's programs."""
+    """Return the folder of `poetry`: the real one, which CI needs, or a script that runs the environment's programs."""
     if POETRY:
         folder = Path(POETRY).parent
     elif os.environ.get("CI"):
@@ -65,7 +65,7 @@ def poetry_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """The project's files as a clone has them, with the environment that is set up."""
+    """Return a folder with the project's files as in a clone, and with the installed environment."""
     folder = tmp_path / "project"
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     for name in listed.decode().split("\0"):
@@ -96,7 +96,7 @@ def shell(folder: Path, command: str, *, timeout_s: float = 100, **env: str) -> 
 
 @contextmanager
 def background(folder: Path, command: str, **env: str) -> Iterator[Path]:
-    """A command that runs until it is ended, with all its children; gives its output's file."""
+    """Run a command until the block ends, then end it with all its children. Yield the file of its output."""
     output = folder / f"{shlex.split(command)[2]}.log"
     with output.open("wb") as log:
         process = subprocess.Popen(
@@ -165,7 +165,7 @@ def test_service_and_worker_of_a_copied_env_file(project: Path, redis_url: str, 
         wait_until(lambda: list(outbox.glob("*.eml")), within_s=30, what="the reset mail in the outbox")
 
 
-# Columns and lines of the terminal, and what the environment says of it.
+# The columns and lines of the terminal, and their environment variables.
 TERMINALS: dict[str, tuple[int, int, dict[str, str]]] = {
     "light": (80, 24, {"TERM": "xterm-256color"}),
     "medium": (40, 8, {"TERM": "xterm-256color"}),
@@ -217,7 +217,7 @@ def test_csv_and_relative_locustfile_in_the_folder_of_the_suite(project: Path, s
 
 
 def test_the_documented_workflow_passes_without_a_worker(project: Path, redis_url: str) -> None:
-    """Its steps as printed, but for what GitHub does, the installation, the ports, and how the start is waited for."""
+    """Run its steps as printed, except for GitHub's parts, the installation, the ports and the wait."""
     workflow = yaml.safe_load(Path(__file__).with_name("guide_workflow.yml").read_text())
     steps = {step["name"]: step for step in workflow["jobs"]["performance-smoke"]["steps"] if "name" in step}
     assert list(steps)[2:] == ["Setup environment", "Start application", "Run smoke test", "Upload report"]

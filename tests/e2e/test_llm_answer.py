@@ -17,7 +17,7 @@ END = {"event": "end"}
 
 @pytest.fixture
 def answer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """An answer that nothing has come of yet."""
+    """Return an answer of which nothing has arrived yet."""
     import importlib.util
 
     folder = ROOT / "tests" / "performance"

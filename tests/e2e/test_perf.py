@@ -20,7 +20,7 @@ pytestmark = pytest.mark.xdist_group("perf")
 
 @dataclass(frozen=True)
 class Perf:
-    """What one command left behind; `folder` is that of the run."""
+    """The artefacts of one command. `folder` is the folder of the run."""
 
     done: subprocess.CompletedProcess[str]
     report: Path
@@ -30,7 +30,7 @@ class Perf:
 
 @pytest.fixture(scope="module")
 def perf(tmp_path_factory: pytest.TempPathFactory) -> Perf:
-    """The project's own settings, in a folder that is not the project's, so that its reports stay what they are."""
+    """Return a copy of the project's settings in another folder, so that the project's reports are not changed."""
     folder = tmp_path_factory.mktemp("perf")
     for name in (".venv", "tests", "inference_core", "loadgate"):
         (folder / name).symlink_to(ROOT / name, target_is_directory=True)
@@ -78,7 +78,7 @@ def test_the_stack_is_removed_and_its_logs_remain(perf: Perf) -> None:
 
 
 def test_the_slowest_requests_are_in_the_log_of_the_service(perf: Perf) -> None:
-    """By their trace and by their request id."""
+    """By trace and by request id."""
     slowest = perf.document["slowest"]
     assert len(slowest) == 10
     latencies_ms = [request["latency_ms"] for request in slowest]
@@ -88,7 +88,7 @@ def test_the_slowest_requests_are_in_the_log_of_the_service(perf: Perf) -> None:
     log = {
         entry["trace_id"]: entry for line in lines if line.startswith("{") and "trace_id" in (entry := json.loads(line))
     }
-    # The service does not log probes that went well.
+    # The service does not log successful probes.
     logged = [request for request in slowest if request["name"] != "Health - Ping"]
     assert logged
     for request in logged:

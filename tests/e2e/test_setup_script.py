@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.stack import ROOT
 
-pytestmark = pytest.mark.process  # some start a `uv` of their own
+pytestmark = pytest.mark.process  # some start their own `uv`
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +126,7 @@ def test_the_installer_is_locked_with_hashes_and_stays_out_of_the_environment(se
 
 
 class Installation:
-    """A project folder of its own for the script, in which the installers only note that they were called."""
+    """Create a project folder for the script, with installers that only record their calls."""
 
     def __init__(self, setup: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.setup = setup
@@ -155,7 +155,7 @@ class Installation:
         self.setup.UNFINISHED.unlink(missing_ok=True)
 
     def run(self) -> list[str]:
-        """What the script does now."""
+        """Return what the script does now."""
         self.done.clear()
         self.setup.install(self.setup.ALL_GROUPS)
         return list(self.done)

@@ -39,7 +39,7 @@ def post_json(url: str, body: dict[str, str]) -> int:
 
 
 def assert_a_password_is_reset_by_mail(url: str, outbox: Path) -> None:
-    """As a newcomer tries it: the mail is a file, and its link leads to the stack itself."""
+    """As a new user: the mail is a file, and its link leads to the stack."""
     account, accounts = new_registration(), f"{url}/api/v1/auth"
     assert post_json(f"{accounts}/register", account) == 201
     assert post_json(f"{accounts}/forgot-password", {"email": account["email"]}) == 200
@@ -63,14 +63,14 @@ def register_keeper(url: str) -> int:
 
 
 def family_is_gone(family: list[psutil.Process]) -> bool:
-    """Wait until nothing of a stack is left."""
+    """Wait until no process of a stack is left."""
     wait_until(lambda: gone(family), within_s=30, what="the stack's processes gone")
     return True
 
 
 @dataclass
 class FirstRun:
-    """What was seen of a stack from its start, on a machine whose environment names a proxy, to Ctrl-C."""
+    """The observations of a stack from start to Ctrl-C, on a machine with a proxy in its environment."""
 
     folder: Path
     logs: Path
@@ -113,7 +113,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> FirstRun:
 
 @pytest.mark.xdist_group("stack on data")
 class TestFirstRun:
-    """One stack, started once."""
+    """Start one stack for all tests of the module."""
 
     def test_a_ready_stack_serves_health_and_has_a_worker(self, first_run: FirstRun) -> None:
         assert first_run.answers["health/ping"]["message"] == "pong"
@@ -175,7 +175,7 @@ def test_two_stacks_with_separate_folders_run_together_and_stop_cleanly(tmp_path
         logs = Path(next(line for line in one.text.splitlines() if line.startswith("logs")).split()[1])
         assert logs.is_dir()
         assert one.end(signal.SIGTERM) == 0
-        assert not logs.parent.exists()  # the ephemeral one takes its folder along
+        assert not logs.parent.exists()  # the ephemeral database deletes its folder
         family = two.family()
         assert two.end(signal.SIGKILL) == -signal.SIGKILL
         assert family_is_gone(family)

@@ -29,7 +29,7 @@ def command(*arguments: str, suite: Path = SUITE) -> list[str]:
 
 
 def locust(folder: Path, *arguments: str, suite: Path = SUITE, **env: str) -> subprocess.CompletedProcess[str]:
-    """Plain Locust with the suite; what it leaves behind goes below `folder`."""
+    """Run plain Locust with the suite. Its artefacts are below `folder`."""
     return preloaded.run(command(*arguments, suite=suite), cwd=folder, env=clean_environment(**env))
 
 

@@ -33,7 +33,7 @@ while True:
 
 
 def take_terminal(terminal: int) -> None:
-    """Make it the controlling terminal, and hear its hang-up, which whoever runs the tests may have ignored."""
+    """Make it the controlling terminal, and handle its SIGHUP, which the parent process may ignore."""
     os.close(os.open(os.ttyname(terminal), os.O_RDWR))
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 

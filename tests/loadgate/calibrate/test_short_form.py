@@ -26,7 +26,7 @@ def assert_true(comparison: Comparison) -> None:
     assert comparison.counts[0].true > 100
     assert [figure.reported for figure in comparison.counts] == [figure.true for figure in comparison.counts]
     assert comparison.misses(WIDE_BARS) == []
-    # However busy the machine is, no client sees an answer sooner than the server gave it.
+    # Even on a busy machine, no client receives a response before the server has sent it.
     for figure in comparison.latencies:
         assert figure.reported >= figure.true * (1 - RELATIVE_ERROR), figure
 
@@ -42,7 +42,7 @@ def test_measured_values_equal_those_of_the_server(name: str) -> None:
     comparison = compare(case(name), SHORT)
     assert_true(comparison)
     failures = comparison.counts[1].true
-    # One of each fifty fails, after 1 ms: were it among the latencies, the least of them would say so.
+    # One of fifty requests fails, after 1 ms. If failures counted as latencies, the minimum would be 1 ms.
     assert failures == 0 or (name.startswith("errors") and comparison.latencies[0].true >= BASE_MS)
     assert bool(failures) == name.startswith("errors")
 
@@ -53,6 +53,7 @@ def test_a_freeze_shows_at_its_full_size_from_the_intended_starts(model: str) ->
     comparison = compare(case(f"freeze, {model}, 1"), SHORT)
     (shown,) = comparison.estimates
     assert_true(comparison.without_estimates())
-    # Up to 1.1 s of the freeze's 2 s: 44 requests at 40 a second, although 12 closed users sent only one each.
+    # Up to 1.1 s of the freeze's 2 s: 44 requests at 40 per second, although 12 users of a closed model sent only one
+    # each.
     assert shown.true == 44
     assert 0.7 * shown.true <= shown.reported <= 1.5 * shown.true

@@ -27,7 +27,7 @@ def chunk(body: bytes) -> bytes:
 
 
 class Server:
-    """Answers each request of a connection by its path, byte by byte as written here."""
+    """Sends the response for the path of each request, byte by byte as written here."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -47,7 +47,7 @@ class Server:
                 return
 
     def answer(self, sock: Any, path: str) -> bool:
-        """Whether the connection goes on."""
+        """Return whether the connection stays open."""
         if path == "/json":
             sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
             return True
@@ -72,7 +72,7 @@ class Server:
 
 
 class Reader(BaseUser):
-    """Reads by hand."""
+    """A user without tasks; the scenario calls its methods."""
 
     group = "reading"
 

@@ -83,7 +83,10 @@ ODD = [
 
 
 def mutated(count: int) -> Iterator[bytes]:
-    """Usual answers with a byte changed, added or left out, or cut off; the same each time."""
+    """Return normal responses that are cut off or have a byte changed, added or removed.
+
+    They are the same each time.
+    """
     chance = random.Random(7)
     for _ in range(count):
         data = bytearray(chance.choice(USUAL[:14]))
@@ -101,12 +104,12 @@ def text_of(response: Any) -> str:
 
 
 def outcome(session: FastHttpSession, events: list[dict[str, Any]], method: str) -> list[Any]:
-    """What a request came to, for its user and for whoever listens."""
+    """The result of a request, for its user and for the listeners."""
     made: list[Any] = []
     try:
         with session.request(method, "/", catch_response=True, data="x" if method == "POST" else None) as response:
             made += [response.status_code, text_of(response), list((response.headers or {}).items())]
-        # An equal request, over the same connection where the first left it open.
+        # An equal request, over the same connection if it is still open.
         again = session.request(method, "/", catch_response=False, allow_redirects=False)
         made += [again.status_code, text_of(again), again.url == session._build_url("/")]
     except ValueError as error:  # Locust's own for an unknown encoding

@@ -34,7 +34,7 @@ def test_a_report_gives_an_estimate_until_the_first_reply() -> None:
 def test_equal_clocks_shift_nothing_and_have_no_note() -> None:
     clocks = WorkerClocks()
     clocks.learn("0", sent_s=1000.0, worker_s=1000.3, received_s=1000.2)
-    # The master's own clock was set back meanwhile.
+    # In the meantime the master's clock was set back.
     clocks.learn("0", sent_s=1000.0, worker_s=900.0, received_s=990.0)
     assert (clocks.shift_s("0"), clocks.remarks()) == (0, [])
 

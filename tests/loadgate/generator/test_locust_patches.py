@@ -22,7 +22,7 @@ FOREIGN = {"locust", "gevent", "geventhttpclient", "flask", "urllib3", "requests
 
 
 def python(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run Python in a process of its own: Locust patches the standard library."""
+    """Run Python in a separate process, because Locust patches the standard library."""
     return subprocess.run([sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
@@ -72,7 +72,7 @@ def test_the_table_lists_every_patch() -> None:
 
 
 def foreign_assignments(path: Path) -> Iterator[str]:
-    """Yield where a file assigns an attribute of something that it imports from Locust and the like, or a class."""
+    """Yield the assignments to attributes of classes and of imports from Locust and similar packages."""
     tree = ast.parse(path.read_text())
     imported = set()
     for node in ast.walk(tree):

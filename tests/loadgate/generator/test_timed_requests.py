@@ -145,7 +145,7 @@ def test_every_request_has_its_own_trace_and_records_its_ids() -> None:
     assert all(re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", header) for header in sent)
     trace_ids = [header.split("-")[1] for header in sent]
     redirect = result["paths"].index("/redirect")
-    # What is redirected stays in its trace.
+    # Redirected requests stay in the same trace.
     assert trace_ids[redirect] == trace_ids[redirect + 1]
     del trace_ids[redirect]
     assert len(set(trace_ids)) == len(trace_ids) == 7

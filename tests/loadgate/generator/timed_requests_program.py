@@ -56,7 +56,7 @@ def application(result: Result) -> Any:
 
 
 class Caller(BaseUser):
-    """Calls by hand."""
+    """A user without tasks; the scenario calls its methods."""
 
     network_timeout = 2
 
@@ -81,14 +81,14 @@ def concurrent(user: BaseUser, _: Result) -> None:
 
 
 def be_busy(for_s: float) -> None:
-    """Without a sleep, which would give way."""
+    """Busy-wait, because a sleep would yield."""
     until = time.perf_counter() + for_s
     while time.perf_counter() < until:
         pass
 
 
 def serve_raw(answer: Callable[[socket.socket], None]) -> StreamServer:
-    """A server that reads a request whole and answers it as told, again and again on one connection."""
+    """A server that reads complete requests and sends the given response, repeatedly on one connection."""
 
     def serve(connection: socket.socket, _: object) -> None:
         while connection.recv(10_000):
@@ -106,7 +106,7 @@ BODIES = {"/list": b'[{"id": 7}]', "/page": b"<h1>hello</h1>", "/nothing": b"", 
 
 
 def expectations(user: BaseUser, result: Result) -> None:
-    """Ask for each body with each expectation; a line says what came of it."""
+    """Request each body with each expectation. Print a line with each result."""
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         body = BODIES[environ["PATH_INFO"]]
@@ -266,7 +266,7 @@ def waiting_listener(user: BaseUser, result: Result) -> None:
 
 
 def nested(user: BaseUser, result: Result) -> None:
-    """Locust's own client fires its event in the middle of the request, where a listener may make another one."""
+    """Locust's client fires its event during the request, and a listener may send another request."""
     follow_clients()
     client = FastHttpSession(user.host, user.environment.events.request, user)
 
@@ -280,7 +280,7 @@ def nested(user: BaseUser, result: Result) -> None:
 
 
 class Pausing(FastHttpUser):
-    """A plain user of Locust's that asks, pauses and asks again."""
+    """A plain Locust user that sends a request, pauses, and sends another."""
 
     wait_time = constant(0.1)
 
@@ -290,7 +290,7 @@ class Pausing(FastHttpUser):
 
 
 def stopped_in_pause(user: BaseUser, result: Result) -> None:
-    """Stops a user in the turn of the event loop in which its pause ends, too."""
+    """Stop a user in the same iteration of the event loop in which its pause ends."""
     follow_clients()
     Pausing.host = user.host
     pausing = Pausing(user.environment)

@@ -23,7 +23,7 @@ BRIEF = EvaluationContext(intervals=False)
 
 
 def nothing() -> None:
-    """Nobody waits here."""
+    """No user waits."""
 
 
 def fill(recorder: Recorder, second: int, latency_ms: float, stage: str = STEADY, failed: bool = False) -> None:
@@ -118,7 +118,7 @@ def test_the_latest_state_is_read_from_the_pipe() -> None:
     assert reader.latest() == STATE.model_copy(update={"users": 51})
     assert reader.latest() is None
     os.close(read)
-    writer.write(STATE)  # nobody listens any more, and the run goes on
+    writer.write(STATE)  # the reader is gone, and the run continues
     os.close(write)
 
 

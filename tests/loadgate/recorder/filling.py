@@ -9,14 +9,14 @@ START_S = 1_700_000_000
 
 
 def record(recorder: Recorder, call: dict[str, Any]) -> None:
-    """Record a request whose stage stands among its fields."""
+    """Record a request that has its stage among its fields."""
     fields = dict(call)
     stage = fields.pop("stage")
     recorder.record(FinishedRequest(**fields), stage)
 
 
 def fill(recorder: Recorder, seed: int = 1, count: int = 500) -> list[dict[str, Any]]:
-    """Random requests; returned as the arguments they were recorded with."""
+    """Record random requests. Return the arguments of each."""
     rnd = random.Random(seed)
     calls = []
     for _ in range(count):

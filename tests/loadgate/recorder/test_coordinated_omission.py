@@ -13,7 +13,7 @@ def sketch_of(values: list[float]) -> LatencySketch:
 
 
 def test_the_requests_that_a_stall_prevented_are_added() -> None:
-    # One user, ten requests a second at 5 ms, and one stall of 2 s: 20 requests were meant for its time.
+    # One user, ten requests a second at 5 ms, and one stall of 2 s: 20 requests were intended during it.
     measured = sketch_of([5.0] * 80 + [2000.0])
 
     truth = corrected(measured, interval_ms=100)
@@ -57,7 +57,7 @@ def test_the_interval_is_the_mean_pause_plus_the_median_latency() -> None:
 
 
 def test_a_stall_does_not_lengthen_the_interval() -> None:
-    # 95 usual requests, and one that took 5 s of the user's 100 s.
+    # 95 normal requests, and one that took 5 s of the user's 100 s.
     interval_ms = expected_interval_ms(sketch_of([20.0] * 95 + [5000.0]), user_seconds=95 + 5.98)
 
     assert interval_ms == pytest.approx(1000, rel=0.01)

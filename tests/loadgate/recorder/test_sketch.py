@@ -46,7 +46,7 @@ def sketch_of(values: list[float]) -> LatencySketch:
 
 
 def exact_quantile(values: list[float], q: float) -> float:
-    """The smallest value with at least q n values up to it, in exact arithmetic."""
+    """Return the smallest value v for which at least q n values are <= v, in exact arithmetic."""
     ordered = sorted(values)
     return next(
         value for rank, value in enumerate(ordered, start=1) if rank * 10_000 >= round(q * 10_000) * len(ordered)

@@ -16,7 +16,7 @@ from tests.support.browser import OfflinePage, launched_browser
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium for one file: while it runs, no test of the same process may have an event loop of its own."""
+    """Start a Chromium for one file. While it runs, no test of this process can have its own event loop."""
     with launched_browser() as launched:
         yield launched
 
@@ -26,7 +26,7 @@ OpenReport = Callable[..., OfflinePage]
 
 @pytest.fixture
 def open_report(browser: Browser, tmp_path: Path) -> Iterator[OpenReport]:
-    """Opens the report of a document, offline, and waits until it is drawn (unless its script is off)."""
+    """Return a function that opens the report of a document offline and waits until it is drawn, if scripts are on."""
     pages: list[OfflinePage] = []
 
     def opened(document: RunDocument, *, ready: bool = True, init: str = "", **options: Any) -> OfflinePage:

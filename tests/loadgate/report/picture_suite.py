@@ -70,6 +70,6 @@ PROFILE = LoadProfile(
 loadgate.install(
     profiles={"peak": PROFILE},
     user_classes=[HealthUser, AuthUser, TasksUser],
-    # The pictures are of the report; how fast this machine is does not matter.
+    # The screenshots show the report; the speed of this machine does not matter.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000),
 )

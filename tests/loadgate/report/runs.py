@@ -22,13 +22,13 @@ STARTED_S = 1_777_593_600.4
 
 
 def text_of(html: str) -> str:
-    """What a page says, in one line."""
+    """Return the text of a page in one line."""
     body = re.sub(r"(?s)<(script|style|svg)\b.*?</\1>", " ", html)
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
 
 
 def bare_run(*, rules: list[str], ended_by: EndedBy = EndedBy.TIME, lasted_s: float = 60.0) -> Run:
-    """A run of which nothing was recorded yet."""
+    """A run without recorded requests."""
     profile = LoadProfile(name="small", description="made for a test", users=5, run_time="1m")
     plan = Plan(profile, tuple(parse_rules(rules)), "http://127.0.0.1:1", 5, 1.0, 60.0, 10.0, 1, {"AUser": 1})
     run = Run(plan, started_s=STARTED_S, load=Stopped(Cause(ended_by), STARTED_S + lasted_s))
@@ -37,19 +37,19 @@ def bare_run(*, rules: list[str], ended_by: EndedBy = EndedBy.TIME, lasted_s: fl
 
 
 def empty() -> RunDocument:
-    """No request was made."""
+    """A run without requests."""
     return judged(bare_run(rules=["overall: p95 < 1s"]))
 
 
 def one_request() -> RunDocument:
-    """A single request, and no rule."""
+    """A run with a single request and without rules."""
     run = bare_run(rules=[])
     run.recorder.record(FinishedRequest("only", Outcome.SUCCESS, start_s=STARTED_S + 2, latency_ms=12.5))
     return judged(run)
 
 
 def only_failures() -> RunDocument:
-    """The target was never there."""
+    """A run whose target was never reachable."""
     run = bare_run(rules=["overall: failures < 1%", "g: p95 < 1s"])
     for number in range(40):
         run.recorder.record(
@@ -66,7 +66,7 @@ def only_failures() -> RunDocument:
 
 
 def interrupted() -> RunDocument:
-    """Stopped by hand after 12 of 60 s."""
+    """A run that was interrupted after 12 of 60 s."""
     run = bare_run(rules=["g: p95 < 1s"], ended_by=EndedBy.INTERRUPT, lasted_s=12.0)
     for number in range(100):
         run.recorder.record(
@@ -78,7 +78,7 @@ def interrupted() -> RunDocument:
 
 
 def aborted() -> RunDocument:
-    """Ended by its rule after 12 of 60 s."""
+    """A run that its rule aborted after 12 of 60 s."""
     run = bare_run(rules=["g: p95 < 3ms over 2s abort"], ended_by=EndedBy.RULE, lasted_s=12.0)
     for number in range(600):
         run.recorder.record(
@@ -93,7 +93,7 @@ def aborted() -> RunDocument:
 
 
 def unfinished() -> RunDocument:
-    """A worker went away, and a request never came back."""
+    """A run with a lost worker and a request without a response."""
     run = bare_run(rules=["g: p95 < 1s"])
     run.workers.lost["w1"] = "worker w1: it went away"
     for number in range(100):
@@ -114,7 +114,7 @@ def unfinished() -> RunDocument:
 
 
 def hostile() -> RunDocument:
-    """Every text that comes from elsewhere is markup."""
+    """A run in which every external text is markup."""
     run = bare_run(rules=["overall: failures < 1%"])
     for number in range(50):
         run.recorder.record(
@@ -131,7 +131,7 @@ def hostile() -> RunDocument:
 
 
 def measured() -> RunDocument:
-    """Requests and a measure that is none."""
+    """A run with requests and a measure."""
     run = bare_run(rules=["g: p95 < 1s"])
     for number in range(50):
         run.recorder.record(
@@ -154,7 +154,7 @@ def full() -> RunDocument:
 
 
 def target_died() -> RunDocument:
-    """The managed target was killed in the middle, which ended the run."""
+    """A run that ended because its managed target was killed."""
     document = full()
     assert document.target is not None
     run = document.run.model_copy(update={"ending": Ending.INTERRUPTED})
@@ -164,12 +164,12 @@ def target_died() -> RunDocument:
 
 
 def saturated() -> RunDocument:
-    """The load generator was too busy to measure."""
+    """A run whose load generator was saturated."""
     return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, saturated=True)))
 
 
 def failed() -> RunDocument:
-    """Rules were broken."""
+    """A run with failed rules."""
     return stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=20, p95_limit_ms=20)))
 
 

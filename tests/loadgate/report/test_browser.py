@@ -24,20 +24,23 @@ AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"
 
 
 def shown(page: Page) -> list[str]:
-    """The stretch of time that each chart over time shows, one entry where all show the same."""
+    """Return the time range of each chart over time, or one entry if all are the same."""
     found: list[str] = page.eval_on_selector_all(".plot[data-shown]", "all => all.map(one => one.dataset.shown)")
     assert len(found) >= 4
     return sorted(set(found))
 
 
 def width_beyond(page: Page) -> int:
-    """By how many pixels the page is wider than its window."""
+    """Return the number of pixels by which the page is wider than its window."""
     beyond: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return beyond
 
 
 def violations(page: Page) -> list[str]:
-    """What axe finds, with where. The script is put in by the debugger, past the page's own policy."""
+    """Return the violations that axe finds, with their places.
+
+    The debugger injects the script, so the page's policy does not block it.
+    """
     page.evaluate(AXE)
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [f"{item['id']}: {[node['target'] for node in item['nodes']][:3]}" for item in result["violations"]]
@@ -307,13 +310,13 @@ def test_charts_are_drawn_as_wide_as_the_paper(open_report: OpenReport, width: i
 
     on_paper = page.evaluate("window.onPaper")
     assert len(on_paper) == len(on_screen) >= 4
-    # 186 mm are between the margins of A4.
+    # A4 has 186 mm between its margins.
     assert all(600 <= width <= 703 for width in on_paper), on_paper
     assert page.evaluate(WIDTHS) == on_screen
 
 
 def dashed_strokes(page: Page) -> list[str]:
-    """The colours in which dashed lines are drawn when all charts are drawn anew."""
+    """Return the colours of the dashed lines after redrawing all charts."""
     page.evaluate("""() => {
         window.dashed = [];
         const drawing = CanvasRenderingContext2D.prototype;
@@ -336,7 +339,7 @@ def test_corrected_percentiles_are_drawn_as_dots(open_report: OpenReport) -> Non
     without = dashed_strokes(open_report(document_of(data)).page)
     overall["corrected_ms"] = {name: value * 2 for name, value in overall["success_ms"].items()}
     page = open_report(document_of(data)).page
-    # A line between five points would lie where nothing is known.
+    # A line between five points would cover times without data.
     assert dashed_strokes(page) == without
     assert page.locator("button.key", has_text="corrected").first.locator(".swatch.dots").count() == 1
 

@@ -28,7 +28,7 @@ def document() -> dict[str, Any]:
 
 
 def keep(runs: Path, name: str, document: dict[str, Any], p95_ms: float | None = 20.0, profile: str = "light") -> None:
-    """A run folder with a run.json in which the first rule measured this."""
+    """Create a run folder with a run.json whose first rule has this value."""
     rules = document["verdict"]["rules"]
     outcome = "inconclusive" if p95_ms is None else "pass" if p95_ms < rules[0]["limit"] else "fail"
     changed = [rules[0] | {"value": p95_ms, "outcome": outcome}, *rules[1:]]

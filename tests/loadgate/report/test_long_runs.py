@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(400)
 MAX_MEMORY_MB = 200
 MAX_PAGE_BYTES = 1_500_000
 
-# In a process of its own, for its peak of memory.
+# In a separate process, to measure its peak memory.
 BUILD = """
 import resource, sys
 from pathlib import Path

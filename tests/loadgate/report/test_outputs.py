@@ -44,7 +44,7 @@ def aborted() -> RunDocument:
 
 
 def everything() -> RunDocument:
-    """A run with each part that may be absent."""
+    """Return a run with all optional parts."""
     run = synthetic_run(SMALL)
     run.recorder.record(FinishedRequest("open", Outcome.SUCCESS, start_s=run.started_s, latency_ms=5, service_ms=4))
     run.recorder.record_measure("first event", 12.0, at_s=run.started_s + 1, group="llm")
@@ -110,7 +110,7 @@ def test_metrics_are_prometheus_text_in_base_units(document: RunDocument) -> Non
     text = prometheus_text(document)
     found = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in samples(text)}
     assert len(found) == len([line for line in text.splitlines() if not line.startswith("#")])
-    # Neither the textfile collector nor Pushgateway takes a time, or a metric in two places.
+    # The textfile collector and Pushgateway refuse timestamps and metrics in two places.
     assert {sample.timestamp for sample in samples(text)} == {None}
     types = [line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")]
     assert len(types) == len(set(types)) == len({sample.name for sample in samples(text)})

@@ -143,7 +143,7 @@ def hash_of(content: str) -> str:
 
 
 class Balance(HTMLParser):
-    """Notes tags that are closed in another order than they were opened."""
+    """Collects tags that are closed in the wrong order."""
 
     VOID = frozenset({"meta", "path", "rect", "circle", "polyline"})
 
@@ -157,7 +157,7 @@ class Balance(HTMLParser):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Closed already."""
+        """Ignore it: it is already closed."""
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:

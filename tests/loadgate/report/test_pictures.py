@@ -21,14 +21,14 @@ UPDATE = os.environ.get("UPDATE_SCREENSHOTS") == "1"
 SECONDS = 90 if UPDATE else 8
 MAX_BYTES = 150_000
 SHOTS = {"light": ("light", 1180, 1480), "dark": ("dark", 1180, 1480), "phone": ("light", 360, 1480)}
-"""Theme, width and height of each picture."""
+"""Theme, width and height of each screenshot."""
 
 pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of a run in which the target was slow for a while."""
+    """Return the report of a run with a temporarily slow target."""
     folder = tmp_path_factory.mktemp("pictures")
     command = [sys.executable, str(HERE / "picture_target.py"), f"--slow-from={SECONDS * 0.7}"]
     command.append(f"--slow-to={SECONDS * 0.8}")
@@ -37,7 +37,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"[tool.loadgate.target]\ncommand = {json.dumps(command)}\nready_line = 'http://\\S+'\n"
     )
     done = finish(loadgate_command("run", "peak"), folder, TEST_PICTURE_S=str(SECONDS))
-    # On a busy machine the generator may have stalled so long that nobody can say whether the target was slow.
+    # On a busy machine the generator may stall for so long that the rule is inconclusive.
     assert done.returncode in {PASS, FAIL, INCONCLUSIVE}, done.stdout + done.stderr
     assert document(folder)["totals"]["overall"]["requests"] > 20
     return run_folder(folder) / "report.html"

@@ -75,7 +75,7 @@ def test_a_rule_that_holds_or_cannot_be_judged_does_not_stop_the_run(line: str) 
 
 
 def test_random_variation_does_not_stop_a_run() -> None:
-    # 1 failure of 30 is 3.3 %, yet 1 % is well within what chance allows.
+    # 1 failure of 30 is 3.3 %, but a true rate of 1 % is still plausible.
     recorder = fill(Recorder(), range(3), 20.0)
     recorder.record(FinishedRequest("ping", Outcome.FAILURE, start_s=START_S, latency_ms=1, group="health"))
 

@@ -22,7 +22,7 @@ def run(
     recorder: Recorder | None = None,
     start_s: float = START_S,
 ) -> Recorder:
-    """A run with these successes spread over time, and fast failures beside them."""
+    """Return a run with these successes spread over time, and with fast failures."""
     recorder = recorder or Recorder()
     for number, latency_ms in enumerate(latencies_ms):
         recorder.record(
@@ -191,7 +191,7 @@ def test_a_saturated_generator_makes_only_latency_rules_inconclusive() -> None:
 
 
 class TestRamp:
-    """Latency rules leave out the ramp where enough is left."""
+    """Latency rules exclude the ramp if enough samples remain."""
 
     def test_the_ramp_is_excluded(self) -> None:
         recorder = run([90.0] * 50, stage="ramp")
@@ -307,7 +307,7 @@ def test_throughput_counts_requests_that_were_sent_during_the_load() -> None:
 
 
 class TestVerdict:
-    """From results to one outcome."""
+    """From results to the overall outcome."""
 
     @pytest.mark.parametrize(
         ("lines", "outcome", "reason"),

@@ -12,7 +12,7 @@ PASS, FAIL, INCONCLUSIVE = RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.INCON
 
 
 def recorded(values_ms: Sequence[float], recorder: Recorder | None = None, name: str = "ping", at: int = 0) -> Recorder:
-    """Values that ended evenly spread over ten seconds."""
+    """Record values whose ends are evenly spread over ten seconds."""
     recorder = recorder or Recorder()
     for number, value_ms in enumerate(values_ms):
         end_s = START_S + at + 10 * number / len(values_ms)
@@ -21,7 +21,7 @@ def recorded(values_ms: Sequence[float], recorder: Recorder | None = None, name:
 
 
 def shares(*parts: tuple[int, float]) -> list[float]:
-    """Of 200 values so many per cent each, spread evenly."""
+    """Return 200 values with the given percentages, evenly mixed."""
     values: list[float] = []
     for number in range(200):
         place = number * 37 % 100
@@ -46,22 +46,22 @@ STALLED = shares((60, 0.3), (40, 200.0))
 @pytest.mark.parametrize(
     ("line", "latencies", "lags", "outcome"),
     [
-        # A target that is truly too slow, by little or in its tail alone, on a machine that stalls now and then.
+        # A target that is really too slow, slightly or only in its tail, on a machine with occasional stalls.
         ("ping: p95 < 100ms", shares((100, 104.0)), HEALTHY, FAIL),
         ("ping: p95 < 100ms", shares((92, 20.0), (8, 150.0)), HEALTHY, FAIL),
         ("ping: mean < 100ms", shares((100, 104.0)), HEALTHY, FAIL),
         ("ping: min < 100ms", shares((100, 104.0)), HEALTHY, FAIL),
         ("ping: max < 1s", shares((99, 20.0), (1, 1200.0)), HEALTHY, FAIL),
         ("ping: p95 < 100ms", shares((100, 400.0)), STALLED, FAIL),
-        # A fast target and a generator that stands still for much of the time.
+        # A fast target and a generator that often stalls.
         ("ping: p95 < 50ms", shares((64, 20.0), (36, 170.0)), STALLED, INCONCLUSIVE),
         ("ping: p95 < 100ms", shares((5, 20.0), (95, 222.0)), shares((10, 0.3), (90, 222.0)), INCONCLUSIVE),
         ("ping: mean < 50ms", shares((64, 20.0), (36, 170.0)), STALLED, INCONCLUSIVE),
-        # The target's own tail and the generator's stalls break the rule together only.
+        # Only the target's tail and the generator's stalls together break the rule.
         ("ping: p95 < 50ms", shares((92, 20.0), (4, 150.0), (4, 1000.0)), shares((96, 0.3), (4, 200.0)), INCONCLUSIVE),
         # One stall is enough for a maximum.
         ("ping: max < 100ms", shares((99, 20.0), (1, 150.0)), shares((99, 0.3), (1, 140.0)), INCONCLUSIVE),
-        # Lag never makes a latency shorter: what holds with it holds without it, and the other way round.
+        # Lag only increases latencies: an upper limit that holds with lag holds without it, a lower limit may not.
         ("ping: p95 < 500ms", shares((64, 20.0), (36, 170.0)), STALLED, PASS),
         ("ping: p95 > 50ms", shares((64, 20.0), (36, 170.0)), STALLED, INCONCLUSIVE),
         ("ping: failures > 1", shares((100, 20.0)), STALLED, FAIL),

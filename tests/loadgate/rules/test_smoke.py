@@ -98,7 +98,7 @@ def test_limits_of_groups_without_users_are_listed_and_not_judged() -> None:
         "2 users instead of the profile's 10: a rule with too few requests passes if every request keeps its limit",
         "not judged: tasks: p95 < 200ms (this run has no users for tasks)",
     )
-    # Its own requests count, whoever made them.
+    # Its requests count, whichever user sent them.
     facts = replace(FEWER, groups_without_users=frozenset({"health"}))
     slow = judge(rules[:1], recorder(*[200.0] * 40), facts)
     assert slow.outcome is RuleOutcome.FAIL

@@ -29,13 +29,13 @@ LEFT_OUT = object()
 
 @pytest.fixture
 def data() -> dict[str, Any]:
-    """A run with each part that may be absent, as JSON."""
+    """Return a run with all optional parts, as JSON."""
     read: dict[str, Any] = json.loads(STORED.read_text(encoding="utf-8"))
     return read
 
 
 def problem_of(text: str, folder: Path) -> str:
-    """What is said of a run.json with this text, without the file's name."""
+    """Return the error for a run.json with this text, without the file's name."""
     file = folder / "run.json"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(RunFileError) as refused:
@@ -47,7 +47,7 @@ def problem_of(text: str, folder: Path) -> str:
 
 
 def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The way to each value within a document; of a list, to the first two."""
+    """Yield the path of each value in a document, and of the first two values in a list."""
     inside = value.items() if isinstance(value, dict) else list(enumerate(value))[:2] if isinstance(value, list) else ()
     for key, item in inside:
         yield (*at, key)
@@ -55,7 +55,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def changed(data: dict[str, Any], at: tuple[Any, ...], new: Any) -> dict[str, Any]:
-    """A copy in which one value is another, or is left out."""
+    """Return a copy in which one value is replaced or removed."""
     copy: dict[str, Any] = json.loads(json.dumps(data))
     inside: Any = copy
     for key in at[:-1]:

@@ -16,7 +16,7 @@ SOUND = RunFacts(ending=Ending.COMPLETED, load_s=(1000.0, 1060.0), planned_s=60)
 
 
 def recorded(**counts: tuple[int, int, float | None]) -> Recorder:
-    """Of each type so many successes, so many failures, each of so many ms."""
+    """Return a recorder with the given successes, failures and latency (ms) for each type."""
     recorder = Recorder()
     for method, (successes, failures, latency_ms) in counts.items():
         for number in range(successes + failures):

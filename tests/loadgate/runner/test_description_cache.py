@@ -50,7 +50,7 @@ def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def without_locust(suite: Path) -> dict[str, object] | None:
-    """What is answered where no other process can be asked."""
+    """Return the answer if no other process can be started."""
     return DescriptionCache(str(suite / "locustfile.py"), os.environ).find()
 
 
@@ -81,7 +81,7 @@ def test_a_description_is_valid_until_its_sources_change(suite: Path, monkeypatc
     for change in changes:
         change()
         assert without_locust(suite) is None
-        # As if the answer had been made after the change.
+        # As if the answer were newer than the change.
         sources = json.loads(content)["sources"]
         DescriptionCache(str(suite / "locustfile.py"), os.environ).store(first, sources, time.time_ns())
         assert without_locust(suite) == first

@@ -29,7 +29,7 @@ _OURS = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST|TEST_|COLUMNS$|L
 
 
 def clean_env(**more: str) -> dict[str, str]:
-    """This environment without what would steer Locust or the gate, and without the width of another terminal."""
+    """Return this environment without variables for Locust, the gate and the terminal's width."""
     return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | more
 
 
@@ -47,12 +47,12 @@ def finish(command: list[str], folder: Path, **env: str) -> subprocess.Completed
 
 
 def locust(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
-    """Plain Locust with the small suite."""
+    """Run plain Locust with the small suite."""
     return finish(locust_command(*arguments), folder, **env)
 
 
 class Started:
-    """A command that goes on in the background; its output is in `folder`."""
+    """Run a command in the background. Its output is in `folder`."""
 
     def __init__(self, command: list[str], folder: Path, **env: str) -> None:
         self.log = folder / f"output-{time.monotonic_ns()}.log"
@@ -89,12 +89,12 @@ class WebUi:
             return str(response.read().decode())
 
     def start(self, host: str, users: int = 4, spawn_rate: float = 20) -> None:
-        """Start a run, or edit the one that goes on."""
+        """Start a run, or edit the current one."""
         answer = self.swarm(user_count=users, spawn_rate=spawn_rate, host=host, run_time="1m")
         assert answer["success"], answer
 
     def swarm(self, **fields: Any) -> dict[str, Any]:
-        """Send the form that starts a run; return the answer."""
+        """Send the form that starts a run. Return the response."""
         form = urllib.parse.urlencode(fields)
         with urllib.request.urlopen(self.base + "/swarm", form.encode(), timeout=10) as response:
             answer: dict[str, Any] = json.loads(response.read())
@@ -104,7 +104,7 @@ class WebUi:
         urllib.request.urlopen(self.base + "/stop", b"", timeout=30).close()
 
     def workers(self) -> int:
-        """The number of connected workers."""
+        """Return the number of connected workers."""
         return len(json.loads(self.get("/stats/requests"))["workers"])
 
     def is_up(self) -> bool:
@@ -143,25 +143,25 @@ def free_port() -> int:
 
 
 def master_ports() -> list[str]:
-    """Options that keep a master and its workers to themselves."""
+    """Return options that isolate a master and its workers."""
     port = str(free_port())
     return ["--master-bind-host", "127.0.0.1", "--master-bind-port", port, "--master-port", port]
 
 
 def run_folder(folder: Path) -> Path:
-    """The folder of the only run made in `folder`."""
+    """Return the folder of the only run in `folder`."""
     (found,) = (folder / "reports" / "performance" / "runs").iterdir()
     return found
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The run.json of the only run made in `folder`."""
+    """Return the run.json of the only run in `folder`."""
     read: dict[str, Any] = json.loads((run_folder(folder) / "run.json").read_text())
     return read
 
 
 def assert_artefacts(folder: Path) -> None:
-    """Every artefact of the only run is there and whole."""
+    """Assert that every artefact of the only run exists and is complete."""
     found = run_folder(folder)
     names = {path.name for path in found.iterdir()}
     assert {"run.json", "report.html", "junit.xml", "summary.md"} <= names

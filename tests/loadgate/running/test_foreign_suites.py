@@ -36,7 +36,7 @@ FOREIGN = SUITE.with_name("foreign.py")
 def foreign(
     folder: Path, stub: StubServer, profile: str, *options: str, before: Sequence[str] = (), **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Plain Locust with the foreign suite; `before` is a command that runs it."""
+    """Run plain Locust with the foreign suite. `before` is a command that runs it."""
     command = [str(FOREIGN) if part == str(SUITE) else part for part in locust_command(*options)]
     return finish([*before, *command, "--host", stub.url], folder, LOAD_PROFILE=profile, **env)
 
@@ -81,7 +81,7 @@ def test_every_request_is_recorded_despite_failing_listeners_and_blocks(
 
 
 def assert_rebuilt_alike(folder: Path) -> None:
-    """Every artefact is made anew from run.json."""
+    """Write every artefact again from run.json."""
     from loadgate.report.artefacts import rebuild_artefacts
     from loadgate.run.document import read_run
 

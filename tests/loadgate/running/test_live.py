@@ -28,7 +28,7 @@ from tests.support.terminal import Terminal, behind_make
 
 
 def terminal(folder: Path, *arguments: str, columns: int = 80, lines: int = 24, **env: str) -> Terminal:
-    """`loadgate run` on a terminal."""
+    """Run `loadgate run` on a terminal."""
     project(folder)
     environment = clean_env(**{"TERM": "xterm-256color"} | env)
     for name in {"CI", "NO_COLOR"} - set(env):
@@ -103,7 +103,7 @@ def test_lines_of_locust_are_printed_above_the_view(tmp_path: Path, stub: StubSe
         text = shown.everything()
     assert sum("users ·" in row for row in rows) == 1
     assert "users ·" not in text
-    # Each line of the log stands for itself, whole.
+    # Each line of the log is complete.
     broken = [line for line in text.splitlines() if line.endswith("RuntimeError: the scenario is broken")]
     assert len(broken) > 1
     assert all(line.startswith("RuntimeError") for line in broken)

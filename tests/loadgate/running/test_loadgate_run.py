@@ -43,7 +43,7 @@ from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
 def project(folder: Path, *target: str, extra: str = "", timeout: float = 30) -> None:
-    """A project whose managed target is the stub with these options, if any are given."""
+    """Create a project whose managed target is the stub, with these options."""
     command = json.dumps([sys.executable, str(STUB), *target])
     text = f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\n"
     text += f"[tool.loadgate.target]\ncommand = {command}\nready_line = 'http://\\S+'\ntimeout = {timeout}\n"
@@ -55,7 +55,7 @@ def gate(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProce
 
 
 def stubs_of(folder: Path) -> list[psutil.Process]:
-    """Processes of managed targets started in `folder`."""
+    """Return the processes of managed targets that were started in `folder`."""
     return [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
@@ -72,13 +72,13 @@ def comparable(folder: Path) -> dict[str, Any]:
 
 
 def job_page(folder: Path) -> dict[str, str]:
-    """The environment of a GitHub Actions job whose page is below `folder`."""
+    """Return the environment of a GitHub Actions job whose summary is below `folder`."""
     return {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(folder / "page.md")}
 
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder in which `loadgate run` has made a run of the profile `tight`."""
+    """Return a folder with a run of the profile `tight`."""
     folder = tmp_path_factory.mktemp("ours")
     project(folder)
     with stub_server() as stub:

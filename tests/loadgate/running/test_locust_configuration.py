@@ -62,7 +62,7 @@ loadgate.install(
 
 
 def suite(folder: Path, *, base: str = "", web_host: str = "", more: str = "") -> None:
-    """Two locustfiles in `folder`: one with users, one that makes them a gate."""
+    """Create two locustfiles in `folder`: one with users, and one that adds the load gate."""
     folder.mkdir(exist_ok=True)
     (folder / "people.py").write_text(USERS.format(base=base, web_host=web_host))
     (folder / "zgate.py").write_text(GATE.format(module="people", more=more))

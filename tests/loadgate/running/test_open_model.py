@@ -54,7 +54,7 @@ def test_a_worker_without_users_gets_no_share_of_the_arrivals(tmp_path: Path, st
     done = locust(tmp_path, "--host", stub.url, *options, LOAD_PROFILE="open")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
     unserved = document(tmp_path)["counters"].get("arrivals_never_started", 0)
-    # The one user may have been busy with the last ones.
+    # The single user may have been busy with the last ones.
     assert stub.total + unserved == 80
     assert stub.total > 40
 
@@ -73,7 +73,7 @@ def test_requests_before_the_first_arrival_are_in_no_rate(tmp_path: Path, stub: 
 def test_latency_counts_from_the_intended_start_and_service_time_from_the_sending(
     tmp_path: Path, stub: StubServer
 ) -> None:
-    # After 40 requests the server stands still for 1.5 s; a closed model would see no more slow requests than users.
+    # After 40 requests the server stalls for 1.5 s. In a closed model, at most one request per user would be slow.
     stub.freeze_at, stub.freeze_s = 40, 1.5
     done = locust(tmp_path, "--host", stub.url, "-u", "4", "-t", "4s", LOAD_PROFILE="open")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr

@@ -17,7 +17,7 @@ from tests.loadgate.stub_server import StubServer
 
 
 class Receiver:
-    """Takes in what is exported over OTLP."""
+    """Receives exports over OTLP."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -79,7 +79,7 @@ def test_every_request_is_a_span_in_the_trace_that_its_header_names(tmp_path: Pa
     for request in run["slowest"]:
         span = by_trace[request["trace_id"]]
         assert span.kind == Span.SPAN_KIND_CLIENT
-        # It ends when the answer was read, which on a busy machine is later than it came.
+        # It ends when the response has been read, which on a busy machine is later than its arrival.
         assert (span.end_time_unix_nano - span.start_time_unix_nano) / 1e6 > request["latency_ms"] - 1
     assert {span.name for span in taken.spans} == {"GET Quick - Ping", "GET /plain"}
     assert "locust.client.duration" in taken.metrics

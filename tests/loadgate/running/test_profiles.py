@@ -106,7 +106,7 @@ def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path:
         wait_until(lambda: "exit code" in started.output, "the verdict")
         assert_artefacts(tmp_path)
         assert document(tmp_path)["run"]["ending"] == "interrupted"
-        # The start that was refused is the gate's own failure.
+        # The refused start counts as a failure of the gate.
         assert "the suite set exit code" not in started.output
         started.signal(signal.SIGINT)
         assert started.wait() == INCONCLUSIVE, started.output
