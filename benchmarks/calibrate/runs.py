@@ -43,7 +43,7 @@ def compare(case: Case, load: Load) -> Comparison:
     good, failed = (truth["times_ms"][outcome] for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
     return Comparison(
         case=str(case),
-        latencies=latency_figures(reported.success_ms.by_name(), good),
+        latencies=latency_figures(reported.success_ms.model_dump(by_alias=True), good),
         counts=(
             Figure("requests", reported.requests, len(good) + len(failed)),
             Figure("failures", reported.failures, len(failed)),
