@@ -44,7 +44,8 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
     if cache is not None and (known := cache.find()) is not None:
         return known
     run_arguments = [] if profile is None else ["run", profile, *options]
-    command = [sys.executable, "-m", DESCRIBER, MARK, locustfile, *run_arguments]
+    # Compiled files would change the suite's folder while it is read, and the description would not be cached.
+    command = [sys.executable, "-B", "-m", DESCRIBER, MARK, locustfile, *run_arguments]
     began_ns = time.time_ns()
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     for line in done.stdout.splitlines():

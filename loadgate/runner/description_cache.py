@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import stat
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Any
 
 from loadgate.paths import write_atomically
 
-FORMAT = 1
+FORMAT = 2
 MAX_STORED = 50
 VOLATILE = frozenset({"COLUMNS", "LINES", "OLDPWD", "PWD", "SHLVL", "_"})
 """Environment variables that change between commands and do not affect the profiles of a suite."""
@@ -47,7 +49,7 @@ class DescriptionCache:
         been read. Errors are ignored, because a missing cache only makes the next command slower.
         """
         states = {path: _state_of(path) for path in sources}
-        if any(state and state[0] >= since_ns for state in states.values()):
+        if any(_modified_ns(path) >= since_ns for path in states):
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -62,10 +64,20 @@ class DescriptionCache:
             path.unlink(missing_ok=True)
 
 
-def _state_of(path: str) -> list[int]:
+def _state_of(path: str) -> list[int | str]:
     """Return values that change when the file or folder changes. Empty if it does not exist."""
     try:
         status = Path(path).stat()
+        if stat.S_ISDIR(status.st_mode):
+            # The first run of a suite adds the compiled files to its folder.
+            return [status.st_ino, *sorted(name for name in os.listdir(path) if name != "__pycache__")]  # noqa: PTH208
     except (OSError, ValueError):
         return []
     return [status.st_mtime_ns, status.st_size, status.st_ino]
+
+
+def _modified_ns(path: str) -> int:
+    try:
+        return Path(path).stat().st_mtime_ns
+    except (OSError, ValueError):
+        return 0
