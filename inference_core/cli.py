@@ -104,10 +104,10 @@ def main(
     ] = False,
 ) -> None:
     """Run the embedded stack, a worker, the migrations."""
-    from inference_core.telemetry.propagators import check_propagators
+    from inference_core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
     with one_line_errors():
-        check_propagators()
+        check_opentelemetry_variables()
 
 
 @app.command()

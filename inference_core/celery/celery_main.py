@@ -3,10 +3,10 @@
 import sys
 
 from inference_core.settings import SettingsError
-from inference_core.telemetry.propagators import check_propagators
+from inference_core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
 try:
-    check_propagators()
+    check_opentelemetry_variables()
     from inference_core.celery.worker_app import worker_app
 
     celery_app = worker_app()

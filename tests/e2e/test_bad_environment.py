@@ -262,11 +262,17 @@ def test_output_that_cannot_be_written_changes_no_exit_code(
 
 
 @pytest.mark.parametrize("command", ["uvicorn", "celery inspect", "migrate"])
-def test_unknown_propagators_are_refused_before_anything_reads_them(command: str, folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("variable", "problem"),
+    [("OTEL_PROPAGATORS", "Propagator b4 not found"), ("OTEL_PYTHON_CONTEXT", "context 'b4' not found")],
+)
+def test_unknown_names_are_refused_before_opentelemetry_is_imported(
+    command: str, variable: str, problem: str, folder: Path
+) -> None:
     argv = SERVICE[command]
     line = argv if Path(argv[0]).is_file() else [sys.executable, *argv]
-    env = environment(folder, OTEL_PROPAGATORS="b4")
+    env = environment(folder, **{variable: "b4"})
     done = subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True, timeout=100, check=False)
     (said,) = (done.stdout + done.stderr).splitlines()
-    assert "settings: OTEL_PROPAGATORS: Propagator b4 not found" in said
+    assert f"settings: {variable}: {problem}" in said
     assert done.returncode == 1
