@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import signal
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -28,6 +29,16 @@ def missing_packages(reasons: Iterable[str]) -> str:
     return f"{len(found)} tests were skipped; to run them: apt-get install {packages}" if found else ""
 
 
+def unignore_signals() -> None:
+    """Handle the signals that `nohup` or a shell's `&` ignores, because the programs that tests start inherit that.
+
+    A program starts with the default action for a signal that its parent process handles.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say in one line how to run what was skipped, instead of in one for each test."""
     reasons = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())]
@@ -37,6 +48,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Let Hypothesis try fewer examples in the quick lane, without a time limit, and keep the order of the tests."""
+    unignore_signals()
     # Otherwise pytest-xdist begins with the groups that have most tests.
     config.option.loadscopereorder = False
     for name, count in (("quick", 20), ("full", 100)):
