@@ -5,9 +5,10 @@ PORT ?= 8000
 # The first Python that is 3.11 or newer. To use another one: make setup PYTHON=/path/to/python3
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$python; break; }; done)
-# Tests often wait, those that only `make test-all` runs most of the time: there are more test processes than cores.
+# Tests spend much time waiting, mainly those that only `make test-all` runs. Therefore, there are more test processes
+# than cores.
 IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(1))') --dist loadgroup
-# Without compiled files, each of the processes that tests start compiles what it imports.
+# Tests start many processes. Without compiled files, each process would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help perf test test-all setup setup-run up check bench calibrate clean
@@ -33,7 +34,7 @@ perf: setup-run
 test: setup
 	@.venv/bin/python -m pytest $(call IN_PARALLEL,2) -q -m 'not full'
 
-# Runs failed tests once more, and reports and counts flaky ones.
+# Runs failed tests once more, and reports and counts flaky tests.
 test-all: setup
 	@.venv/bin/python scripts/run_tests.py $(call IN_PARALLEL,4) -q
 

@@ -1,12 +1,13 @@
 """The grammar of rule lines, and its parser.
 
-    rules     ::= { line }                       one rule per line; blank lines and lines that begin with "#" are
-    skipped line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ] scope     ::=
-    any text; the last ":" of the line ends it, so a request name can contain ":" metric    ::= percentile | "mean" |
-    "min" | "max" | "failures" | "requests" | "throughput" percentile::= "p" number                     above 0 and
-    below 100, at most four decimals: p50, p95, p99.9 operator  ::= "<" | "<=" | ">" | ">=" limit     ::= number [ unit
-    ]                at most 1e15 unit      ::= "us" | "ms" | "s" | "min"      required for percentiles, mean, min and
-    max
+    rules     ::= { line }                       one rule per line; blank lines and lines that begin with # are skipped
+    line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
+    scope     ::= any text                       ends at the last ":" of the line, so a request name can contain ":"
+    metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
+    percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
+    operator  ::= "<" | "<=" | ">" | ">="
+    limit     ::= number [ unit ]                at most 1e15
+    unit      ::= "us" | "ms" | "s" | "min"      required for percentiles, mean, min and max
                 | "%"                            for failures; without it the limit is a number of failures
                 | "/s"                           required for throughput
     duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
