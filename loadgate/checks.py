@@ -54,7 +54,7 @@ class Check(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name of the checked service in the project's settings."""
+        """Return the name of the checked service. Other checks refer to it in `needs`."""
         ...
 
     @property
@@ -86,8 +86,8 @@ class HttpCheck:
     """Check that GET `path` returns `status` and a JSON document with the values in `expect`.
 
     `path` is appended to the host under test unless it is a complete URL. The keys of `expect` are dotted paths into
-    the JSON document (`components.redis.status`). A value must be equal; a string such as `">= 1"` compares a number;
-    `"*"` only requires that the key exists.
+    the JSON document (`components.redis.status`). A value must be equal. A list contains the permitted values, a string
+    such as `">= 1"` compares a number, and `"*"` only requires that the key exists.
     """
 
     name: str
@@ -134,7 +134,7 @@ def host_problem(host: str) -> str | None:
 
 
 def is_http(host: str) -> bool:
-    """Return whether a host is the URL of an HTTP service. Locust accepts others too, such as `ws://…`."""
+    """Return whether a host is an HTTP URL. Locust also accepts other URLs, such as `ws://…`."""
     return host.partition("://")[0].lower() in {"http", "https"}
 
 
@@ -148,7 +148,7 @@ def reachable(host: str, start: str = "") -> CheckResult:
 
 
 def run_checks(checks: Iterable[Check], host: str) -> list[CheckResult]:
-    """Run the checks before a run. If no server listens at `host`, this is the only result."""
+    """Run the checks before a run. If no server listens at `host`, the only result is that of the failed connection."""
     first = reachable(host)
     if host_problem(host):
         return [first]
@@ -171,8 +171,8 @@ def uses_host(check: Check) -> bool:
 def diagnose(checks: Iterable[Check], host: str) -> list[CheckResult]:
     """Run all checks, also after a failure, so that every missing service is reported at once.
 
-    If the host is not reachable, the first check that uses the host reports this. The results of the other checks that
-    use it are unknown.
+    If the host is not reachable, only one check reports it. The results of the other checks that use the host are
+    unknown.
     """
     host_is_up = reachable(host)
     if host_is_up.ok:
@@ -237,7 +237,7 @@ def _reason(error: BaseException) -> str:
 
 
 def json_problem(document: Any, expect: Mapping[str, Any]) -> str | None:
-    """Return the first expectation that a JSON document does not meet, as the end of a sentence. `None` if all hold."""
+    """Return the first problem, in a form such as `has no 'id' in its response`. `None` if all expectations hold."""
     for path, expected in expect.items():
         found, value = _look_up(document, path)
         if not found:

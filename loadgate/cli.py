@@ -44,7 +44,7 @@ _Locustfile = Annotated[
 
 
 def app() -> None:
-    """Run the command line. A user error is printed as one or two lines on standard error, without a traceback."""
+    """Run the command line. An error is printed on standard error, one line for each problem, without a traceback."""
     use_safe_streams()
     try:
         code = typer.main.get_command(_cli).main(standalone_mode=False)

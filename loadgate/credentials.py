@@ -1,4 +1,4 @@
-"""User names and passwords in URLs: requests use them, and all output is redacted."""
+"""User names and passwords in URLs. Requests use them, and output does not contain them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 
-# The user information of RFC 3986, plus an `@` that should have been written as %40.
+# The user information of RFC 3986. It may contain an `@`, although the RFC requires %40.
 _USER_INFO = re.compile(r"""(?<=://)[^\s/?#"<>]*@""")
 
 
@@ -16,7 +16,7 @@ def without_credentials(text: str) -> str:
 
 
 def basic_authorization(url: str) -> str | None:
-    """Return the Authorization header for the user name and password of a URL. `None` if it has none."""
+    """Return the Authorization header for the user name and password of a URL. `None` if the URL has no user name."""
     parts = urlsplit(url)
     if parts.username is None:
         return None

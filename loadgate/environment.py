@@ -8,10 +8,10 @@ QUOTED_CHARACTERS = 80
 
 
 def quoted(value: str) -> str:
-    """Return a value in quotes, with control characters escaped. A long one is cut."""
+    """Return a value in quotes, with control characters escaped. A long value is truncated."""
     return repr(value if len(value) <= QUOTED_CHARACTERS else f"{value[:QUOTED_CHARACTERS]}...")
 
 
 def named(problem: str, value: str, variable: str) -> str:
-    """Return the problem of a value, after the name of the environment variable if the value comes from there."""
+    """Return the text of a problem. If `variable` has the value, the text starts with the name of the variable."""
     return f"{variable}: {problem}" if value and os.environ.get(variable) == value else problem

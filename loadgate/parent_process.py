@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 PARENT_VARIABLE = "LOADGATE_PARENT"
-"""Set by `loadgate run` for Locust: its process id, and a descriptor to which Locust writes when the load starts."""
+"""Set by `loadgate run`: the parent's process id, and the descriptor to which Locust writes when the load starts."""
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""

@@ -52,7 +52,7 @@ def safe_name(text: str) -> str:
 
 
 def shown_path(path: Path) -> Path:
-    """Return a path relative to the current folder if it lies inside it."""
+    """Return a path, relative to the current folder if it is inside that folder."""
     try:
         return path.relative_to(Path.cwd())
     except ValueError:
@@ -60,7 +60,7 @@ def shown_path(path: Path) -> Path:
 
 
 def _create_run_folder(project: Project, name: str) -> Path:
-    """Create a folder for one run. If another run of the same second has the name, append a number."""
+    """Create a folder for one run. If a run that started in the same second has the name, append a number."""
     check_reports(project)
     for number in count(1):
         candidate = project.reports_path / "runs" / (name if number == 1 else f"{name}-{number}")

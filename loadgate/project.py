@@ -121,7 +121,7 @@ class Project(_Table):
 def load_project(start: Path | None = None) -> Project:
     """Read the nearest pyproject.toml with a [tool.loadgate] table, from `start` (default: current folder) upwards.
 
-    Without such a file the project is the folder itself, with default settings.
+    Without such a file, the project is the folder `start` with default settings.
 
     Raises:
         ProjectError: The file is not valid TOML, or a setting is wrong.

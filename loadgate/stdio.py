@@ -10,7 +10,7 @@ import sys
 from typing import TextIO
 
 _REPLACEMENTS = {"✔": "+", "✘": "!", "━": "-", "╸": "-", "╺": "-", "·": "|", "\N{MULTIPLICATION SIGN}": "x"}
-"""Replacements for streams without Unicode; other characters become `?`. Each is one character, to keep columns."""
+"""Replacements for streams without Unicode; other characters become `?`. Each is one character, to align columns."""
 
 _ERRORS = "loadgate-replacements"
 
@@ -43,7 +43,7 @@ class SafeStream(io.TextIOWrapper):
             self._discard(error)
 
     def _discard(self, error: OSError) -> None:
-        # The buffer still holds data, and other code writes to the same descriptor: /dev/null accepts both.
+        # The buffer still contains data, and other code writes to the same descriptor. /dev/null accepts both.
         with contextlib.suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._descriptor)

@@ -162,7 +162,7 @@ def _rounded(value: Decimal, digits: int) -> Decimal:
 
 
 def _decimal(value: float) -> Decimal:
-    """Return the shortest decimal that represents a float, which browsers also round."""
+    """Return the shortest decimal that represents a float. Browsers start from the same decimal when they round."""
     return Decimal(repr(float(value)))
 
 

@@ -1,4 +1,4 @@
-"""Detect memory growth after warm-up by a robust slope, which garbage collections and spikes do not affect."""
+"""Detect memory growth after warm-up. The slope is robust: garbage collections and spikes do not affect it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _MAX_POINTS = 300
 def memory_trend(times_s: Sequence[float], rss_bytes: Sequence[float]) -> MemoryTrendRecord | None:
     """Fit a Theil-Sen line to a memory series. `None` if there are fewer than `MIN_SAMPLES` after warm-up.
 
-    The slope is the median of the slopes of all pairs (Sen 1968), which is robust against up to 29 % of outliers. A
-    long series is first reduced to the medians of equal blocks, to bound the cost.
+    The slope is the median of the slopes of all pairs (Sen 1968). It is robust against up to 29 % of outliers. A long
+    series is first reduced to the medians of equal blocks, to bound the cost.
 
     Raises:
         ValueError: The two sequences differ in length.

@@ -54,7 +54,7 @@ class ActiveRun:
         return None
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
-        """Return everything since the last report, for the master. The final report ends the sampling."""
+        """Return everything recorded since the last report, for the master. The final report ends the sampling."""
         self._note_health()
         if final:
             self.sampler.stop()

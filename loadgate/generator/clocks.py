@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from loadgate.units import duration
 
 MIN_REPORTED_SKEW_S = 1.0
-"""A smaller skew is not reported, because it shifts a request by at most one second."""
+"""A smaller skew is not reported, because it shifts the times of a request by at most one second."""
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from loadgate.run.state import Run
 
 
 def cause_of_end(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
-    """Return the cause of the end of a load that the gate did not end.
+    """Return why the load ended, for a load that the gate itself did not end.
 
     `is_interrupted` is also true on a worker that was stopped by its master.
     """
@@ -33,13 +33,13 @@ def cause_of_end(run: Run, runner: Runner, *, is_interrupted: bool) -> EndedBy:
         return EndedBy.SUITE
     if not run.is_early():
         return EndedBy.TIME
-    # The stop button of the web UI sends an HTTP request to it.
+    # The stop button of the web UI stops a run from within an HTTP request.
     return EndedBy.INTERRUPT if has_request_context() else EndedBy.SUITE
 
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A run with its verdict, and the number of exceptions that the verdict includes."""
+    """A run with its verdict, and the number of exceptions on which the verdict is based."""
 
     run: Run
     conclusion: Conclusion
@@ -49,8 +49,8 @@ class Judged:
 class Closing:
     """The conclusion of the last run of a process, and the exit code of the process.
 
-    Between the end of a run and the end of the process, listeners of the suite run. Their exceptions can change the
-    verdict, which always decides the exit code.
+    Locust calls listeners of the suite between the end of a run and the end of the process. Their exceptions can change
+    the verdict. The verdict always decides the exit code.
     """
 
     def __init__(self, environment: Environment, project: Project) -> None:
@@ -89,7 +89,7 @@ class Closing:
         self._suite_code = code if isinstance(code, int) else int(code is not None)
 
     def finish(self) -> None:
-        """Set the final exit code after all listeners have run, and report what they changed."""
+        """Set the final exit code after all listeners have run. After new exceptions, determine the verdict again."""
         self._note_code()
         if self._last is None:
             reason = self.without_load or "the run was stopped before its start"

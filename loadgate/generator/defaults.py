@@ -23,10 +23,10 @@ from loadgate.shape.stages import closed_steps
 from loadgate.units import plain
 
 STOP_TIMEOUT_S = 10
-"""Time that requests in flight get at the end of a run, unless --stop-timeout is set."""
+"""Time for requests in flight to finish at the end of a run, unless --stop-timeout is set."""
 
 POOL_S = 2.0
-"""An open model without --users gets enough users for responses of this duration at the peak rate."""
+"""Without --users, an open model has enough users for responses that take this long at the peak rate."""
 
 
 LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "run time"}
@@ -38,7 +38,7 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
     if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public attribute
         return
     group = parser.add_argument_group("Load profile")
-    # In a group, the options do not appear in the web form. A profile cannot change after Locust has started.
+    # The web form does not show options in a group, and a profile cannot change after Locust has started.
     group.add_argument(
         "--load-profile",
         metavar="<name>",
@@ -85,7 +85,7 @@ def rules_of(
     """
     thresholds, lines = profile.own_limits or (thresholds, lines)
     rules = read_limits(thresholds, lines)
-    # `read_limits` returns one rule for each threshold first. Only thresholds always name a group.
+    # The rules of the thresholds come first. Only a threshold always names a group; a rule can also name a request.
     problems = [*_misspelt_groups(rules[: len(thresholds)], user_classes), *_unknown_stages(rules, profile)]
     if problems:
         raise SuiteError("\n".join(problems))

@@ -30,7 +30,7 @@ NO_SOURCE = re.compile(r"^/(dev|proc|sys)/|/__pycache__/")
 
 
 class Sources:
-    """The imported modules, and the files that are read and the folders that are listed from now on."""
+    """The imported modules, and the files and folders that were read since this object was created."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()

@@ -31,7 +31,7 @@ class Reserve:
         """Open as many descriptors as possible, at most `RESERVE`."""
         try:
             while len(self._held) < RESERVE:
-                # A regular file, because gevent closes all others only in a later turn of the event loop.
+                # A regular file is closed at once. gevent closes other descriptors in a later turn of the event loop.
                 self._held.append(os.open(__file__, os.O_RDONLY | os.O_CLOEXEC))
         except OSError:
             return  # fewer than RESERVE descriptors are free

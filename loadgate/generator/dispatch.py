@@ -15,8 +15,8 @@ class GateDispatcher(UsersDispatcher):
     """Locust's dispatcher with `weighted_order` and with `halt`.
 
     In Locust's order, classes with small weights get their first users late. With the weights 28/2/50/2, the first
-    eighteen users belong to two classes. Locust's master also continues a ramp after the run was stopped, which starts
-    new users. `on_change` is called at the start of every change of the number of users.
+    18 users belong to two classes. Locust's master also continues a ramp after the run was stopped, and so starts new
+    users. `on_change` is called at the start of every change of the number of users.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class GateDispatcher(UsersDispatcher):
 
 
 class Dispatchers:
-    """The `dispatcher_class` of a process, which creates its dispatchers. Locust creates at least one for each run."""
+    """The `dispatcher_class` of a process. Locust calls it at least once for each run to create a dispatcher."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
         self._on_change = on_change

@@ -10,7 +10,7 @@ from loadgate.shape.arrivals import ArrivalSchedule, WorkerShare
 
 
 class Generators:
-    """The control of the processes that generate load. Each method does nothing if there is nothing to control."""
+    """The control of the processes that generate load. By default, each method does nothing."""
 
     def enter_stage(self, label: str) -> None:
         """Set the stage of requests that start from now on."""
@@ -26,7 +26,7 @@ class Generators:
 
 
 class ThisProcess(Generators):
-    """A single process that generates the load and determines the verdict, so that it needs no messages."""
+    """A single process that generates the load and determines the verdict. It needs no messages."""
 
     def __init__(self, pacer: Pacer | None) -> None:
         self._pacer = pacer

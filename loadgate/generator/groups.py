@@ -33,7 +33,7 @@ def declare_groups(user_classes: Iterable[type[User]]) -> None:
 def keep_group(user_class: type) -> None:
     """Move a class's `group = "…"` to another attribute.
 
-    Otherwise it would hide Locust's `User.group`, a group of greenlets that Locust needs when a task stops the run.
+    Otherwise it would hide Locust's `User.group`, the group of greenlets that Locust needs when a task stops the run.
     """
     declared = vars(user_class).get(GROUP)
     if isinstance(declared, str):

@@ -15,11 +15,11 @@ from loadgate.run.health import CPU_WINDOW_S, HealthLimits, saturation
 
 LAG_INTERVAL_S = 0.05
 WAKE_UP = "wake-up"
-"""The name under which event-loop lag is recorded: for each interval, the length of its stall."""
+"""The name under which event-loop lag is recorded. Each interval has one record: the length of its stall."""
 
 
 class HealthSampler:
-    """Samples this process in a separate greenlet between `start` and `stop`."""
+    """A sampler of this process. It runs in a separate greenlet between `start` and `stop`."""
 
     def __init__(self, process: str, limits: HealthLimits, record_lag: Callable[[str, float], None] | None) -> None:
         self.process = process
@@ -80,8 +80,9 @@ class HealthSampler:
         self._lags.record(late_s * 1000)
         if self._record_lag is None:
             return
-        # The stall may have started before the wake-up was due: by one interval at most, and by its length at most. It
-        # is recorded once for each interval that it covers, so that its share of the records is its share of the time.
+        # The stall may have started before the wake-up was due. That part is not measured. It is assumed to be as long
+        # as the measured lag, but at most one interval. The stall is recorded once for each interval that it covers, so
+        # that its share of the records equals its share of the time.
         stall_ms = (late_s + min(late_s, LAG_INTERVAL_S)) * 1000
         for _ in range(1 + int(late_s / LAG_INTERVAL_S)):
             self._record_lag(WAKE_UP, stall_ms)

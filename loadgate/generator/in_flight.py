@@ -80,7 +80,10 @@ def record_unanswered(
 
 
 def ends_task(left_by: BaseException | None) -> bool:
-    """Return whether the exception that left a `with` block ends the task. If so, the status decides the outcome."""
+    """Return whether the exception that left a `with` block ends the task.
+
+    If it does, the status of the response decides whether the request is a failure.
+    """
     return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
 
 
@@ -143,8 +146,9 @@ def _close_idle(user: User) -> None:
 def _stop(user: User, force: bool = False) -> bool:
     """Stop a user as Locust does, but kill a pausing user immediately.
 
-    Locust kills it in the next turn of the event loop. By then its pause can be over, and its next request would start
-    and be cut off. A user that is already stopping is left alone: Locust would report an unexpected state.
+    Locust would kill it in the next turn of the event loop. By then its pause can be over, and its next request would
+    start and be cut off. For a user that is already stopping, do nothing, because Locust would report an unexpected
+    state.
     """
     if not force and user._state == LOCUST_STATE_STOPPING:  # noqa: SLF001 - no public attribute
         return False

@@ -37,7 +37,7 @@ def install(
         thresholds: Thresholds of runs whose profile has no limits of its own.
         rules: Rules of runs whose profile has no limits of its own.
         preflight: Checks that must pass before the load starts. `None` means the checks in pyproject.toml.
-        default_profile: The profile without a selection, by default the first one.
+        default_profile: The profile of a run for which none is selected. Default: the first one.
         generator_limits: The limits above which the load generator is saturated.
         measures: Types of request events (`request_type`) that the suite fires for durations. They are recorded as
             measures and not as requests.

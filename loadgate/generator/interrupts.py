@@ -1,4 +1,4 @@
-"""Handle Ctrl-C and SIGTERM in a Locust process. The first Ctrl-C ends the run, and a second one ends all waiting."""
+"""Handle Ctrl-C in a Locust process. The first Ctrl-C ends the run, and a second one ends every wait."""
 
 from __future__ import annotations
 

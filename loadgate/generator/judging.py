@@ -41,7 +41,7 @@ class JudgingProcess(Process):
     """Checks the preconditions of each run, controls it and determines its verdict."""
 
     def __post_init__(self) -> None:
-        """Check the preconditions that only another command line can meet, and exit if one fails."""
+        """Prepare the process. In headless mode, check the preconditions of the run, and exit if one fails."""
         super().__post_init__()
         for line in self.choice.overrides:
             print(f"loadgate: {line}", file=sys.stderr)
@@ -60,7 +60,7 @@ class JudgingProcess(Process):
             self._keep_time()
 
     def _check(self) -> None:
-        """Exit with an error if a precondition fails. In the web UI, the user could still correct it."""
+        """Exit with an error if a precondition fails. In the web UI, the user can correct the settings instead."""
         user_classes = classes_with_users(self.choice, self.environment)
         if not self.environment.host and needs_host(user_classes):
             refuse("no host to test: use --host or set TARGET_HOST", ExitCode.USAGE)
@@ -99,7 +99,7 @@ class JudgingProcess(Process):
     def begin(self) -> ActiveRun:
         """Start a run."""
         if self._is_headless:
-            # Locust's timer no longer reads this option, but the names of its files contain it.
+            # Locust's timer no longer reads this option, but Locust uses it in the names of its files.
             self.options.run_time = self._run_time_s
         elif problems := self._preflight():
             self._refuse_start(problems)

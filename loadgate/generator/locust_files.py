@@ -38,7 +38,7 @@ def write_missing_html(environment: Environment) -> None:
 
 
 class ProjectCopies:
-    """Copies the files that Locust writes to `reports/...` in another folder to the project's folder.
+    """Copies Locust's files in `reports/...` to the project's folder, if Locust runs in another folder.
 
     A suite can be run from its own folder, but CI jobs collect `reports/...` from the project's folder. The original
     files are kept.

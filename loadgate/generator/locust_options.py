@@ -1,4 +1,4 @@
-"""Check values of options and of gevent's variables with which Locust fails before it starts."""
+"""Find values of options and of gevent's environment variables that prevent the start of Locust."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ FILES = {
 
 
 def start_problems(options: Namespace) -> list[str]:
-    """Return one line for each value with which Locust fails before it starts.
+    """Return one line for each value that prevents the start of Locust.
 
-    They are files that cannot be written, and variables of gevent that it reads when the first greenlet starts.
+    These are paths of files that cannot be written, and wrong values of the environment variables that gevent reads
+    when the first greenlet starts.
     """
     problems = []
     for name, (option, variable, suffix) in FILES.items():
@@ -39,7 +40,7 @@ def start_problems(options: Namespace) -> list[str]:
 
 
 def _unwritable(path: Path) -> str | None:
-    """Return why a file cannot be written. Its folder is created, as Locust does."""
+    """Return why a file cannot be written. `None` if it can. Its folder is created, as in Locust."""
     try:
         existed = path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """The pacer of an open model, which passes each arrival of a schedule to a free user.
 
 An arrival starts one task of one user class. Classes get arrivals in proportion to their weights. If no user of the
-class is free, the arrival waits. The wait is part of its response time, because users run out only if the target is
-slow.
+class is free, the arrival waits. The wait is part of its response time, because all users are busy only if the target
+is slow.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LATE_S = 0.05
 
 OWN_SLACK_S = 0.005
 """The time that a timer and the client need to send a request if a user is free. A delay of up to this value is not
-part of the response time. A longer delay is part of it, and of the generator's health."""
+part of the response time. A longer delay is part of the response time and counts as lag of the generator."""
 
 ARRIVAL = "arrival"
 """The name under which the generator's own delay of arrivals is recorded."""
@@ -41,13 +41,13 @@ class Arrival(NamedTuple):
     waited: bool
 
     def lateness_s(self, began: float) -> float:
-        """Return the delay of its first request, which started at `began`. A delay within OWN_SLACK_S counts as 0."""
+        """Return the delay of the task's first request, which started at `began`. Up to OWN_SLACK_S counts as 0."""
         late_s = max(0.0, began - self.intended)
         return late_s if self.waited or late_s > OWN_SLACK_S else 0.0
 
 
 class Pacer:
-    """The arrivals of one process. Each task waits for one with `take`."""
+    """The arrivals of one process. Each task waits for its arrival with `take`."""
 
     def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
         self._count = count
@@ -71,7 +71,7 @@ class Pacer:
             self._greenlet = gevent.spawn(self._hand_out, share)
 
     def stop(self) -> None:
-        """End the arrivals. Overdue arrivals go to free users; the others never start.
+        """End the arrivals. Overdue arrivals start if a user is free. Arrivals that still wait for a user never start.
 
         Tasks that wait for an arrival get `None`.
         """
@@ -113,7 +113,7 @@ class Pacer:
     def _hand_out(self, share: WorkerShare) -> None:
         while (start_s := share.start_s(self._handed_out)) is not None and start_s < self._until_s:
             delay_s = self._began + start_s - time.perf_counter()
-            # If the pacer is late, it yields only at every YIELD_EVERY-th arrival, so that it can catch up.
+            # If the pacer is late, it yields only once per YIELD_EVERY arrivals, so that it can catch up.
             if delay_s > 0 or self._handed_out % YIELD_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
             self._arrive_next()
@@ -145,7 +145,7 @@ class Pacer:
         return arrival
 
     def _give_back(self, user_class: str, ticket: AsyncResult[Arrival | None]) -> None:
-        """Pass the arrival of a killed user to another user, if it has already received one."""
+        """Pass the arrival of a killed user to another user, if the killed user has already received one."""
         free = self._free[user_class]
         if ticket in free:
             free.remove(ticket)

@@ -35,10 +35,10 @@ from loadgate.report.conclusion import Conclusion
 from loadgate.stdio import use_safe_streams
 
 SHUTDOWN_WAIT_S = 60.0
-"""Longer than a process needs to shut down."""
+"""A process shuts down in less than this time."""
 
 INTERRUPT_WAIT_S = 2.0
-"""Time that requests in flight get after Ctrl-C or SIGTERM. A second Ctrl-C ends the wait."""
+"""Time for requests in flight to finish after Ctrl-C or SIGTERM. A second Ctrl-C ends the wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +160,7 @@ class LoadGate:
     def _on_init(self, environment: Environment, runner: Runner, **_: Any) -> None:
         if not isinstance(self._state, Configured):
             raise TypeError("Locust was set up without its command line")
-        # `loadgate run` shares its standard output with this process and reports a failure itself.
+        # `loadgate run` shares its standard output with this process and reports lost output itself.
         use_safe_streams(reports_loss=LIVE_VARIABLE not in os.environ)
         declare_groups(environment.user_classes)  # includes classes that the suite did not pass to install
         self._state = Attached(self._new_process(self._state.choice, environment, runner))

@@ -60,7 +60,7 @@ class Process(ABC):
         """Note the cause of the end of the load, and start no more users."""
         run.stop(cause_of_end(run, self.runner, is_interrupted=self.is_told_to_stop()))
         if gevent.getcurrent() in self.runner.user_greenlets:
-            # A user has stopped the run, and its greenlet is about to be killed.
+            # A user has stopped the run. Its greenlet is about to be killed, so another greenlet ends the load.
             gevent.spawn(self.end_load)
         self.dispatchers.halt()
 

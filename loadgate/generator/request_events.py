@@ -37,14 +37,14 @@ INVALID_VALUES = (ArithmeticError, AttributeError, TypeError, ValueError)
 
 
 class UnansweredRequestError(Exception):
-    """The error of a request without a response when its user was stopped. Its latency is the time that it waited."""
+    """The error of a request without a response when its user was stopped. The latency is the time that it waited."""
 
 
 def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str] = ()) -> None:
-    """Record one of Locust's request events. An invalid event becomes a rejected sample, which the verdict states.
+    """Record one of Locust's request events. An invalid event becomes a rejected sample, and the verdict reports it.
 
-    Two kinds of requests are only counted: those that the load generator's machine could not send, because they say
-    nothing about the target, and those that an interrupt cut off. An event whose type is in `measures` is recorded as a
+    Requests that an interrupt cut off are only counted. Requests that the load generator's machine could not send are
+    also only counted, because they say nothing about the target. An event whose type is in `measures` is recorded as a
     measure, unless it has an exception.
     """
     exception = event.get("exception")
@@ -77,7 +77,7 @@ def as_measure(request: FinishedRequest) -> Measure:
 
 
 def record_measure(run: Run, measure: Measure) -> None:
-    """Record a measure. An invalid one becomes a rejected sample, which the verdict states."""
+    """Record a measure. An invalid measure becomes a rejected sample, and the verdict reports it."""
     try:
         run.record_measure(measure)
     except INVALID_VALUES as error:
@@ -96,7 +96,7 @@ def finished_request(
     response: Any = None,
     **_: Any,
 ) -> FinishedRequest:
-    """Return the request of a request event, given its arguments. A request without a time (None) has no latency."""
+    """Return the request that the arguments of a request event describe. Without a response time, it has no latency."""
     service_ms = max(response_time or 0.0, 0.0)  # in this order, max returns NaN, which is then rejected
     began_s = time.time() - service_ms / 1000 if start_time is None else start_time
     lateness_ms = (context or {}).get(LATENESS)
@@ -124,7 +124,7 @@ def request_name(request_type: str, name: str) -> str:
 
 
 def error_text(exception: Any, response: Any = None) -> str:
-    """Return the text of an error without the parts that differ between requests. Equal errors count together."""
+    """Return the text of an error without parts that differ between requests. Equal texts are counted together."""
     if isinstance(exception, LocustBadStatusCode):
         return f"HTTP {getattr(exception, 'code', 'error')}"
     if isinstance(exception, CatchResponseError | str):

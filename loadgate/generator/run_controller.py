@@ -61,7 +61,7 @@ class RunController:
         self._loop.kill()
 
     def load_changes(self) -> None:
-        """Handle the start of a change of the number of users, which the run, a stage or the web UI causes."""
+        """Handle the start of a change of the number of users by the run, a stage or the web UI."""
         run = self._run
         if not self._loop.started:
             self._begin()
@@ -117,7 +117,7 @@ class RunController:
         self._generators.enter_stage(label)
 
     def _warn_of_empty_rules(self) -> None:
-        """Warn once about rules whose scope has no requests, before a long run ends as inconclusive."""
+        """Warn early, but only once, about rules whose scope has no requests. They make the run inconclusive."""
         run = self._run
         if self._has_warned or run.elapsed_s < EMPTY_RULES_AFTER_S:
             return
@@ -152,7 +152,7 @@ class RunController:
             return
         step = self._steps.pop(0)
         self._label = step.label
-        # On a master, `start` returns only at the end of the ramp.
+        # On a master, `start` returns only at the end of the ramp, so it runs in a greenlet of its own.
         gevent.spawn(self._runner.start, step.users, step.spawn_rate)
 
     def _check_abort(self) -> None:

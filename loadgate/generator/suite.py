@@ -64,7 +64,7 @@ class Choice:
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
-    """Choose the profile and set Locust's defaults from it. Locust calls this for each parser that it builds.
+    """Choose the profile and set Locust's defaults from it. Call it for each parser that Locust builds.
 
     Raises:
         SuiteError: The profile, a rule or a value with which Locust cannot start is wrong.
@@ -87,7 +87,7 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
 
 
 def validated(suite: Suite, name: str, rate: str | None = None) -> Choice:
-    """Return the profile `name` and its rules. An empty name is the default profile; `rate` makes it an open model.
+    """Return the profile `name` and its rules. An empty name means the default profile. `rate` makes it an open model.
 
     Raises:
         SuiteError: The profile or a rule is wrong.
@@ -121,7 +121,7 @@ def preflight_problems(
 ) -> list[str]:
     """Return one line for each failed check. `user_classes` are the classes that will have users.
 
-    Only HTTP hosts are checked, because the suite brings its own clients for other hosts.
+    Only HTTP hosts are checked, because the suite has its own clients for other hosts.
     """
     checks = list(project.preflight_checks() if suite.preflight is None else suite.preflight)
     wanted = [(user.__name__, check) for user in user_classes for check in getattr(user, "preflight", ())]

@@ -99,7 +99,7 @@ class GateResponse(LazyParts, ResponseContextManager):  # type: ignore[override,
     def expect(self, status: int | Collection[int] = 200, content: Mapping[str, Any] | None = None) -> Any:
         """Check the status and, if `content` is given, the JSON document. Use it in a `with` block.
 
-        The result marks the request as successful or failed.
+        The checks mark the request as successful or failed.
 
         `content` maps dotted paths (`components.redis.status`, `items.0.id`) to expected values, as in
         `loadgate.checks.HttpCheck`. Returns the JSON document, or `None` if a check failed. Without `content`, the
@@ -187,7 +187,7 @@ class GateSession(FastHttpSession):
         return answer
 
     def _report_soon(self, answer: GateResponse) -> None:
-        """Record a response when this greenlet yields, which is after a `with` statement has entered its block."""
+        """Record a response when this greenlet yields. By then, a `with` statement has entered its block."""
         # If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
         light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
         run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw

@@ -36,7 +36,7 @@ def refuse_profiles(web_ui: WebUI, profile_problem: Callable[[str], str | None])
     def refuse() -> Response | None:
         if request.endpoint != "locust.swarm" or not (problem := profile_problem(request.form.get("profile", ""))):
             return None
-        # The format of Locust's own response to a wrong field, whose message its page shows.
+        # Locust's own response to a wrong field has this format, and its page shows the message.
         return jsonify({"success": False, "message": problem, "host": web_ui.environment.host})
 
     if web_ui.app is not None:

@@ -67,7 +67,7 @@ class WorkerProcess(Process):
         return self._begin(generates_load=True, timed_by_gate=False)
 
     def is_told_to_stop(self) -> bool:
-        """Return whether the master or an interrupt is ending the load. If not, the suite does."""
+        """Return whether the master or an interrupt is ending the load. If not, the suite is ending it."""
         return super().is_told_to_stop() or self._is_finishing or gevent.getcurrent() in self.runner.greenlet
 
     def end_load(self) -> None:
@@ -135,7 +135,7 @@ class MasterSide(Generators):
         runner.register_message(ARRIVING, self._on_arriving)
 
     def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
-        """Add the gate's part of a periodic report of Locust."""
+        """Add the gate's part of one of Locust's periodic reports to the run."""
         if REPORT in data:
             self._merge(client_id, data[REPORT])
 
@@ -164,7 +164,7 @@ class MasterSide(Generators):
             gevent.sleep(0.01)
 
     def _workers_with_users(self) -> list[str]:
-        """Return the ids of the workers with users, which can start arrivals, or of all workers if none has users."""
+        """Return the ids of the workers with users, because only these can start arrivals, or else of all workers."""
         there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 

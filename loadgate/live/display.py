@@ -20,7 +20,7 @@ class PlainDisplay:
     """A display that prints one line every PLAIN_INTERVAL_S."""
 
     draws = False
-    """Whether it redraws the terminal, so that other processes must not write to it."""
+    """Whether the display redraws the terminal. Other processes must then not write to the terminal."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -42,10 +42,10 @@ class PlainDisplay:
         self._out.flush()
 
     def tick(self) -> None:
-        """Do nothing."""
+        """Do nothing, because printed lines need no redraw."""
 
     def close(self) -> None:
-        """Do nothing."""
+        """Do nothing, because printed lines remain."""
 
 
 class DrawnDisplay:

@@ -16,9 +16,9 @@ RATE_WINDOW_S = 5
 
 
 class LiveState(Part):
-    """The state of a run. Rates cover the last RATE_WINDOW_S, counts the whole run. Shares are fractions of 1.
+    """The state of a run. Rates cover the last RATE_WINDOW_S. Counts cover the whole run. Shares are fractions of 1.
 
-    The outcomes of the rules are those if the run ended now.
+    The rules have the outcomes that they would have if the run ended now.
     """
 
     profile: str

@@ -149,7 +149,7 @@ class CellSeries:
             self._put(self._pending_s, 1, cell)
 
     def _put(self, start_s: int, width_s: int, cell: Cell) -> None:
-        """Merge a cell into a slot. A new latest slot also merges cells that have become old enough."""
+        """Merge a cell into a slot. If the slot is the latest so far, also merge cells that are now old enough."""
         self._cell(start_s, width_s).merge(cell)
         first_s, end_s = self._span_s or (start_s, start_s + width_s)
         self._span_s = min(first_s, start_s), max(end_s, start_s + width_s)

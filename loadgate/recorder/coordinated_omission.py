@@ -10,7 +10,7 @@ read the measured latencies.
 from loadgate.recorder.sketch import LatencySketch
 
 _MAX_ADDED = 10_000
-"""Maximum number of values that are added for one bucket. A shorter interval is widened, to bound the work."""
+"""Maximum number of values that are added for one bucket. An interval that would add more is widened."""
 
 
 def expected_interval_ms(latencies: LatencySketch, user_seconds: float) -> float | None:
@@ -18,8 +18,7 @@ def expected_interval_ms(latencies: LatencySketch, user_seconds: float) -> float
 
     `user_seconds` is the running time of the users, summed over all users; `latencies` are those of all their requests.
     The interval is the mean pause plus the median latency. A pause is time in which the user does not wait for a
-    response, so a stall does not lengthen the interval. If the pacing is known (constant_pacing), use it
-    instead.
+    response, so a stall does not lengthen the interval. If the pacing is known (constant_pacing), use it instead.
     """
     median_ms = latencies.quantile(0.5)
     if median_ms is None or user_seconds <= 0:

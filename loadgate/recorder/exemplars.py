@@ -20,7 +20,7 @@ class RequestIds(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:
-    """One exemplar. `start_s` is in epoch seconds; `latency_ms` starts there."""
+    """One exemplar. `start_s` is in epoch seconds, and `latency_ms` is measured from there."""
 
     group: str
     name: str

@@ -28,7 +28,7 @@ MAX_NAMES = 2000
 OTHER_NAMES = "(other names)"
 
 FORMAT_VERSION = 2
-"""2: the cells of a series are packed (see `loadgate.recorder.packed`)."""
+"""Since version 2, the cells of a series are packed (see `loadgate.recorder.packed`)."""
 
 
 class Recorder:
@@ -172,7 +172,7 @@ class Recorder:
         return sorted(self._indexed.by_label)
 
     def requests(self) -> list[RequestName]:
-        """Return each request name with its group ("" for none), sorted by group and name, as rows of a report."""
+        """Return each request name with its group ("" for none), sorted by group and name."""
         index = self._indexed
         pairs = sorted({(key.group, index.label(key)) for key in self._series})
         return [RequestName(name, group) for group, name in pairs]

@@ -18,7 +18,7 @@ class FinishedRequest(NamedTuple):
     start_s: float
     """The time at which it was sent or, in an open model, its intended start."""
     latency_ms: float | None
-    """The time from `start_s` to the end. None for a request without a time, which is only counted."""
+    """The time from `start_s` to the end. None for a request without a time. Such a request is only counted."""
     method: str = ""
     """Its method or type. Requests with the same name and different methods are different requests."""
     response_bytes: int = 0

@@ -32,7 +32,7 @@ class Bucket(NamedTuple):
 
 
 def bucket_index(value_us: int) -> int:
-    """Return the bucket of a whole number of microseconds, which is at least 0."""
+    """Return the bucket of a whole number of microseconds. The number must be at least 0."""
     if value_us < _UNIT_BUCKETS:
         return value_us
     shift = value_us.bit_length() - _SUB_BUCKET_BITS
@@ -61,7 +61,9 @@ def nearest_rank(quantile: float, count: int) -> int:
 
 
 def sum_buckets(parts: Iterable[Iterable[tuple[int, int]]], min_ms: float, max_ms: float) -> dict[int, int]:
-    """Return the samples per bucket, ascending, summed over parts of (bucket, samples) between the two latencies.
+    """Return the samples per bucket, in ascending order, summed over `parts` of (bucket, samples).
+
+    All buckets lie between the buckets of the two latencies.
 
     Fast path: a list of all buckets reduces the time to write the report of a run of a day by a third, compared with a
     dictionary (benchmarks/report_cost.py).

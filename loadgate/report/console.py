@@ -58,7 +58,7 @@ def _cells(rule: RuleRecord) -> tuple[str, ...]:
 
 
 def _details(document: RunDocument, rule: RuleRecord) -> list[str]:
-    """Return the reasons below the row of a rule that did not pass or that passed narrowly."""
+    """Return the lines below the row of a rule: its reason, if it did not pass or passed narrowly."""
     interval = rule.interval
     is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule.limit)
     if rule.outcome == "pass" and not is_close and _holds_with_the_ramp(rule):
@@ -72,7 +72,7 @@ def _holds_with_the_ramp(rule: RuleRecord) -> bool:
 
 
 def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
-    """Return a note on rules that passed with too few requests for both bounds of a confidence interval."""
+    """Return a note on rules that passed, but have too few requests for both bounds of their confidence interval."""
     names = []
     for rule in rules:
         interval = rule.interval

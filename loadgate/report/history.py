@@ -190,7 +190,7 @@ def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = U
 
 
 def _newest_first(runs: Path) -> Iterator[Path]:
-    # The name of a folder starts with the time of its run, so sorting needs no read of files.
+    # The name of a folder starts with the time of its run, so the files need not be read.
     if runs.is_dir():
         yield from sorted((path for path in runs.iterdir() if path.is_dir()), key=_age, reverse=True)
 

@@ -16,7 +16,7 @@ _INVALID = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit_xml(document: RunDocument) -> str:
-    """Return the verdict as a JUnit test suite. An inconclusive rule is an error.
+    """Return the verdict as a JUnit test suite. An inconclusive rule is reported as an error.
 
     If an invalidating condition, such as an interrupt, decides the verdict, it is an additional test case.
     """

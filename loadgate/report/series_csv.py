@@ -21,8 +21,8 @@ _FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_
 def series_csv(document: RunDocument, series: ChartSeries) -> str:
     """Return one row for each slot and scope (`overall`, each group, each name) with requests.
 
-    A slot is one second, or more in a long run. Latencies are those of successful requests, with an error of
-    at most 0.5 %. They are empty if there are none. `users` is the number of users at the end of the slot.
+    A slot is one second, or more in a long run. Latencies are those of successful requests, with an error of at most
+    0.5 %. They are empty in a slot without successful requests. `users` is the number of users at the end of the slot.
     """
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")

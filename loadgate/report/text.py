@@ -27,7 +27,7 @@ def rule_conditions(window_s: int | None, stage: str | None) -> str:
 
 
 def rule_reason(rule: RuleRecord) -> str:
-    """Return the reason of a rule's outcome and, if its value is that without the ramp, the value with the ramp."""
+    """Return the reason for a rule's outcome. If its value excludes the ramp, add the value that includes the ramp."""
     if rule.stages == "all" or rule.value_all_stages is None:
         return rule.reason
     return f"{rule.reason} (without the ramp; {rule_quantity(rule, rule.value_all_stages)} with it)"

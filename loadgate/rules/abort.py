@@ -77,6 +77,6 @@ class _Recent:
         slots = self.view.time_slots(scope, stages, since_s)
         ran_before = sum(slot.totals.requests for slot in slots) < self.view.totals(scope, stages).requests
         if ran_before and not (slots and slots[0].start_s == since_s):
-            # The scope had requests before, so an empty first second is a second without requests.
+            # The scope has earlier requests, so a missing first slot is a second without requests.
             slots.insert(0, TimeSlot(since_s, 1, Totals()))
         return [slot for slot in slots if slot.start_s + slot.width_s <= self.until_s]

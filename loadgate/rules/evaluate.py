@@ -25,8 +25,8 @@ class EvaluationContext:
     - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
-    - `confirmed_requests`: the requests without the events of undeclared types, which may not be requests. If it is
-      given, an `overall` rule passes only if these requests keep its limit too.
+    - `confirmed_requests`: all requests except events of undeclared types, because these may not be requests. If it is
+      given, an `overall` rule passes only if the confirmed requests also keep its limit.
     """
 
     load_s: tuple[float, float] | None = None
@@ -178,7 +178,7 @@ def _load_s(view: RecorderView, context: EvaluationContext) -> tuple[float, floa
 def _judged_slots(
     rule: Rule, view: RecorderView, context: EvaluationContext, stages: Collection[str] | None
 ) -> list[TimeSlot]:
-    """Return the slots of a rule with a window: from the scope's first to the run's last second, without gaps."""
+    """Return the slots of a rule with a window, without gaps, from the scope's first slot to the end of the run."""
     slots, span_s = view.time_slots(rule.scope, stages), view.span_s()
     if not slots or span_s is None:
         return []

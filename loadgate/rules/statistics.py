@@ -11,7 +11,7 @@ MIN_SAMPLES_FLOOR = 10
 
 
 def min_samples(quantile: float) -> int:
-    """Return the minimum number of samples of a quantile: p95 20, p99 100, p99.9 1000, and at least 10.
+    """Return the minimum number of samples of a quantile: 20 for p95, 100 for p99, 1000 for p99.9, and at least 10.
 
     With 1 / (1 - q) samples, one sample is expected above the quantile. With fewer samples, the nearest-rank quantile
     is the largest sample, so a rule for p95 would compare the maximum. Below the median, q is replaced by 1 - q.
@@ -32,11 +32,11 @@ def min_requests_for_share(limit: float) -> int:
 def quantile_interval(sketch: LatencySketch, quantile: float, confidence: float = CONFIDENCE) -> Interval | None:
     """Return a confidence interval of a quantile in ms, or None without samples.
 
-    The method is that of order statistics (David and Nagaraja, Order Statistics, 3rd ed., 7.1): for any distribution
+    The method is that of order statistics (David and Nagaraja, Order Statistics, 3rd ed., 7.1). For any distribution,
     the number of samples below the true quantile is binomial (n, q), so two ranks enclose the quantile. The bounds are
-    the outer edges of the sketch's buckets, so the interval includes the error of the sketch. With few samples no rank
-    is high enough (Wilks 1941; p95 needs 72 samples for an upper bound); the bound is then None. The method assumes
-    independent samples; a stall that affects many requests makes the true interval wider.
+    the outer edges of the sketch's buckets, so the interval includes the error of the sketch. With few samples, no rank
+    is high enough, and the bound is None (Wilks 1941). For example, p95 needs 72 samples for an upper bound. The method
+    assumes independent samples. If a stall affects many requests, the true interval is wider.
     """
     if not sketch.count:
         return None

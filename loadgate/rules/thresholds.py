@@ -22,7 +22,7 @@ def from_thresholds(thresholds: Mapping[str, float]) -> list[Rule]:
     """Return one rule for each threshold, in the order of the dictionary.
 
     A value must be below its limit; a failure rate with the limit 0 must be 0. Times are in milliseconds, and a failure
-    rate is a fraction (0.01 is 1 %). Raises ThresholdError that names every key which cannot be read.
+    rate is a fraction (0.01 is 1 %). Raises a ThresholdError that names every key that cannot be read.
     """
     if not isinstance(thresholds, Mapping):
         raise ThresholdError(f"thresholds must map keys to limits, such as {{'auth_p95_ms': 500}}, not {thresholds!r}")
@@ -48,7 +48,7 @@ def _rule(key: str, limit: float) -> Rule:
         if limit > 1:
             raise ThresholdError(f"threshold {key!r} is a fraction between 0 and 1 (0.01 is 1 %), not {limit!r}")
         operator = Operator.LT if limit else Operator.LE
-        # 0.07 * 100 is 7.000000000000001 in binary; the limit meant is 7.
+        # Round, because 0.07 * 100 is 7.000000000000001 in binary, but the limit is 7.
         return Rule(scope, Metric(MetricKind.FAILURES), operator, round(limit * 100, 10), Unit.PERCENT)
     if not limit:
         raise ThresholdError(f"threshold {key!r} must be above 0 ms")

@@ -147,7 +147,7 @@ class RuleResult:
 
     @property
     def margin(self) -> float | None:
-        """Return (limit - value) / limit with the sign that is positive if the rule holds.
+        """Return the distance between the value and the limit as a share of the limit, positive if the rule holds.
 
         None without a value or with a limit of 0.
         """

@@ -53,7 +53,7 @@ class _SlidingTotals:
     """A queue with the total of its elements. Each step needs an amortised constant number of merges.
 
     It consists of two stacks. `front` holds running totals from its newest to its oldest element, so the oldest can be
-    removed without a subtraction, which the minimum and the maximum of a sketch do not support.
+    removed without a subtraction. A subtraction could not restore the minimum and the maximum of a sketch.
     """
 
     front: list[Totals] = field(default_factory=list)

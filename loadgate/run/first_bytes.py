@@ -11,7 +11,7 @@ OTHER = "(other names)"
 
 
 class FirstBytes:
-    """The counts of these requests by name, in bounded memory."""
+    """The counts of streamed requests whose latency ends with their headers, by name and in bounded memory."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from loadgate.run.judgement import EndedBy
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What ends the load. `broken` is the failed result of a rule with `abort`, if it is that."""
+    """The cause of the end of the load. `broken` is the failed result, if a rule with `abort` is the cause."""
 
     by: EndedBy
     broken: RuleResult | None = None

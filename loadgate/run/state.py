@@ -32,7 +32,7 @@ CLOCKS_S = 0.05
 """Tolerance for the start of an arrival, because arrivals and stages use different clocks."""
 
 CLOCK_SLACK_S = 60.0
-"""A sample can end up to this long before or after the run, because clocks are adjusted and suites use other clocks."""
+"""Tolerance for the end of a sample before or after the run: clocks are adjusted, and suites can use other clocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,10 @@ class RejectedSamples:
 
 @dataclass
 class Run:
-    """One run in one process, from the start of the load to the verdict. On a worker, each report resets it."""
+    """One run in one process, from the start of the load to the verdict.
+
+    On a worker, each report to the master removes the measurements that it contains.
+    """
 
     plan: Plan
     recorder: Recorder = field(default_factory=Recorder)
@@ -132,7 +135,7 @@ class Run:
         return isinstance(self.load, Stopped)
 
     def end_by(self, ended_by: EndedBy, broken: RuleResult | None = None) -> None:
-        """Note what ends the load, and the failed rule if it is one. Only the first call counts."""
+        """Note the cause of the end of the load, unless one is noted. `broken` is the failed result of a rule."""
         if self.load.cause is None:
             self.load = UnderLoad(Cause(ended_by, broken))
 
@@ -141,7 +144,7 @@ class Run:
         self.load = Stopped(self.load.cause or Cause(ended_by), time.time())
 
     def is_early(self) -> bool:
-        """Return whether the run time has not passed yet. Locust's timer can be ahead of the run, hence a tolerance."""
+        """Return whether the run time has not passed yet. There is a tolerance, because Locust's timer can be ahead."""
         planned_s = self.plan.run_time_s
         # Locust's timer also runs while listeners delay the start of the load.
         return planned_s is not None and time.time() - self._made_s < planned_s - min(1.0, planned_s / 4)
@@ -206,7 +209,7 @@ class Run:
             self.stages.append((time.time(), stage))
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
-        """Return and remove everything since the last report, for the master."""
+        """Return and remove everything recorded since the last report, for the master."""
         exceptions = [exception.model_dump() for exception in self.exceptions.values()]
         self.exceptions = {}
         health = [health.model_dump() for health in self.health.values()]
@@ -241,7 +244,7 @@ class Run:
         first = next(iter(self.exceptions.values()), None)
         lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()} | self.workers.lost
         if self.ended_by is EndedBy.SUITE:
-            # The suite stopped the run by stopping all workers, so these are not lost.
+            # The suite stopped the run by stopping all workers, so these workers are not lost.
             lost = {worker: how for worker, how in lost.items() if worker not in self.workers.stopped_by_suite}
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(

@@ -35,7 +35,7 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
     - `locustfile` has the form of Locust's -f: a file, several files with commas, or a folder.
     - If `profile` is given ("" for the default one), the function also checks that it can be run with these options.
     - `load` is a text, or "" for a profile with problems. Problems of a profile do not affect other profiles.
-    - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if its users need a host to start.
+    - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if the users need a host to start.
 
     Raises:
         DescribeError: The locustfile cannot be imported or declares no profiles, or `profile` or an option is wrong.

@@ -43,10 +43,11 @@ class DescriptionCache:
             return None  # missing or damaged: the caller creates it again
 
     def store(self, description: Mapping[str, Any], sources: Iterable[str], since_ns: int) -> None:
-        """Store a description that was made from the files and folders `sources` from `since_ns` on.
+        """Store a description. `sources` are the files and folders that were read for it.
 
-        It is not stored if one of them has changed since then (epoch nanoseconds), because an older version may have
-        been read. Errors are ignored, because a missing cache only makes the next command slower.
+        It is not stored if one of them has changed since `since_ns` (the start of the reading, in epoch nanoseconds),
+        because an older version may have been read. Errors are ignored, because a missing cache only makes the next
+        command slower.
         """
         states = {path: _state_of(path) for path in sources}
         if any(_modified_ns(path) >= since_ns for path in states):

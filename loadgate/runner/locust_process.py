@@ -50,7 +50,7 @@ def run_locust(
         # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
             variables["COLUMNS"] = str(columns)
-    # In its own session, Locust gets Ctrl-C from this process only, and not also from the terminal.
+    # In its own session, Locust gets Ctrl-C only from this process, and not a second time from the terminal.
     child = subprocess.Popen(
         command,
         env=os.environ | variables,
@@ -94,7 +94,7 @@ class _Relay:
                 self._display.say(lines + newline)
 
     def finish(self) -> None:
-        """Pass on the rest after the child has ended. A grandchild can still hold the other end of the pipe."""
+        """Pass on the rest after the child has ended. Do not wait for the end: a grandchild can keep the pipe open."""
         self.pass_on()
         if self._line:
             self._display.say(f"{self._line}\n")
@@ -109,7 +109,7 @@ class _Relay:
 
 @dataclass(frozen=True, slots=True)
 class _Supervisor:
-    """The supervision of a running Locust. `started` gets a byte when the load starts, `states` the live states."""
+    """The supervision of Locust. The pipe `started` gets a byte when the load starts; `states` gets the live states."""
 
     child: subprocess.Popen[bytes]
     target: ManagedTarget | None

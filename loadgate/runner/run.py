@@ -90,7 +90,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
                 return launch.run_against(target.url, target)
     finally:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # removes the folder only if it is empty, which means that the run did not start
+            folder.rmdir()  # succeeds only if the folder is empty, because the run did not start
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class _Launch:
 
 
 def _free_port_options(locust_options: Sequence[str]) -> list[str]:
-    """Return options that give the workers of --processes a free loopback port, so that runs can overlap."""
+    """Return options with a free loopback port for the processes of --processes, so that runs can overlap."""
     names = {option.partition("=")[0] for option in locust_options}
     if "--processes" not in names or names & {"--master-port", "--master-bind-port", "--worker"}:
         return []

@@ -38,7 +38,7 @@ class ManagedTarget:
 
     def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
         self.memory = MemorySamples(times_s=[], rss_bytes=[])
-        """The resident memory of the target's process tree, which a thread appends to."""
+        """The resident memory of the target's process tree. A thread appends the samples."""
         self.url = ""
         self._settings = settings
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
@@ -109,7 +109,7 @@ class ManagedTarget:
             self._url_found.wait(POLL_S)
 
     def stop(self) -> None:
-        """Stop the process group with SIGTERM, and after `stop_timeout` with SIGKILL. Returns when all have ended."""
+        """Stop the process group with SIGTERM, and after `stop_timeout` with SIGKILL. Wait until all have ended."""
         self._stopping.set()
         members = self._tree()
         self._signal_group(signal.SIGTERM)

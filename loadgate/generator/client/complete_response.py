@@ -1,8 +1,8 @@
 """Responses that arrive complete in one read: status and body are split off, and headers are parsed on demand.
 
 Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.44, together with `TimedClient.exchange`. The parser of
-geventhttpclient calls Python twice for each header field. It still parses all other responses, and these headers when
-a user class reads them.
+geventhttpclient calls Python twice for each header field. It still parses all other responses. It parses the headers
+of a complete response when a user class reads them.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ class CompleteResponse(NamedTuple):
         """Return the parsed response with its body already read."""
         nothing = cast("Any", _NOTHING)
         parsed = HTTPSocketPoolResponse(nothing, nothing, method=self.request.method, pre_buffered=self.data)
-        parsed._sent_request = self.sent_head  # noqa: SLF001 - as HTTPClient.request
+        parsed._sent_request = self.sent_head  # noqa: SLF001 - as in HTTPClient.request
         parsed.read()
         return parsed
 
 
 class _Nothing:
-    """A placeholder for the connection and the pool of a response that has returned both."""
+    """A placeholder for the connection and the pool of a response that no longer needs them."""
 
     def return_socket(self, _: Any) -> None:
         """Do nothing, because there is no connection."""

@@ -9,9 +9,9 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ServerEvent(NamedTuple):
-    """One event. `kind` is its `event` field. `at_ms` is the time from the sending of the request to its last byte.
+    """One event of a stream; see https://html.spec.whatwg.org/multipage/server-sent-events.html.
 
-    https://html.spec.whatwg.org/multipage/server-sent-events.html
+    `kind` is the `event` field. `at_ms` is the time from the sending of the request to the last byte of the event.
     """
 
     kind: str

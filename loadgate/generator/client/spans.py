@@ -1,7 +1,7 @@
 """OpenTelemetry spans of a BaseUser's requests, created if Locust was started with --otel.
 
 Each request carries the context of its span, so the spans of the target belong to the same trace. Locust itself exports
-response times, but spans only for users that send with `requests`.
+response times, but spans only for users of the `requests` library, such as HttpUser.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def begin_span(tracer: Tracer, method: str, name: str, url: str) -> Span:
 
 
 def traceparent_of(span: Span) -> str:
-    """Return the header that connects the target's spans to this span."""
+    """Return the value of the traceparent header, which connects the target's spans to this span."""
     context = span.get_span_context()
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
 

@@ -26,7 +26,7 @@ class EventStream:
 
     The iteration ends at the end of the response. If the response breaks off or is not an event stream, the request
     fails and `error` contains the reason. Call `success()` or `failure(why)` to decide the outcome of the request. If
-    neither is called, its status decides.
+    neither is called, the status of the response decides.
     """
 
     def __init__(self, response: GateResponse) -> None:
@@ -52,7 +52,7 @@ class EventStream:
             self._response.success()
 
     def failure(self, why: str | Exception) -> None:
-        """Mark the request as failed. An `error` remains the reason."""
+        """Mark the request as failed. If the request has an `error`, that remains the reason."""
         if self.error is None:
             self._response.failure(why)
 

@@ -2,7 +2,7 @@
 
 Locust's own times also include 0.1 to 0.3 ms of the generator's work: the preparation of the request, cookies and the
 status. If several responses arrive together, for example after a stall, the generator reads them one after the other.
-Each response ends when the kernel receives it, not when the generator reads it.
+The time of each request ends when the kernel receives the response, not when the generator reads it.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class Body:
 
 
 class RequestsBody(Body):
-    """The body of a response to an HttpUser, which reads it through `urllib3`."""
+    """The body of a response to an HttpUser. The user reads it through `urllib3`."""
 
     __slots__ = ("_is_cut_off",)
 
@@ -63,7 +63,7 @@ class RequestsBody(Body):
                     self.read_s = time.perf_counter()
                     yield piece
             except gevent.GreenletExit:
-                self._is_cut_off = True  # urllib3 has closed the response as if the body were over
+                self._is_cut_off = True  # urllib3 closes the response although its body is incomplete
                 raise
             self.read_s = time.perf_counter()
 
@@ -76,7 +76,7 @@ class RequestsBody(Body):
 
 
 class SocketBody(Body):
-    """The body of a response to a FastHttpUser, which reads it from the connection."""
+    """The body of a response to a FastHttpUser. The user reads it from the connection."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ class SocketBody(Body):
         feed = raw.feed
 
         def stamped_feed(data: Any) -> None:
-            # This precedes the parser, because a complete response releases its connection.
+            # Read the time before the parser runs: for a complete response, the parser releases the connection.
             self.read_s = last_arrival(raw._sock)  # noqa: SLF001 - a response has no public attribute for its connection
             feed(data)
 
@@ -113,7 +113,7 @@ def settle_body(response: Any) -> None:
 
 
 def leave_body(response: Any) -> None:
-    """Stop tracking a body whose reader measures the time itself."""
+    """Stop tracking a body. The caller measures the time itself."""
     vars(response).pop(_BODY, None)
 
 

@@ -1,4 +1,4 @@
-"""The HTTP client of a BaseUser. It sets the stopwatch of each request and adds a trace to the request."""
+"""The HTTP client of a BaseUser. It measures each request with a stopwatch and adds a trace to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MAX_HEADS = 16
 """Maximum number of cached request heads for each user and host."""
 
 BLOCK_BYTES = 16 * 1024
-"""The size of the first read. geventhttpclient reads longer responses and responses in several parts."""
+"""The size of the first read. If the response is longer or arrives in parts, geventhttpclient reads the rest."""
 
 
 class IdleConnections(list[gevent.socket.socket]):
@@ -46,7 +46,7 @@ class IdleConnections(list[gevent.socket.socket]):
 
 
 class TimedPool(ConnectionPool):
-    """A pool that sets the start of a request when it takes a connection, and the end when it returns it."""
+    """A pool that measures each request from the taking to the return of its connection."""
 
     def get_socket(self) -> gevent.socket.socket:
         """Take a connection (see `ConnectionPool.get_socket`)."""
@@ -132,7 +132,7 @@ class TimedClient(HTTPClient):
                 is_broken = data is None or isinstance(error, HTTPConnectionClosed)
                 if not (is_broken and attempts_left and method in IDEMPOTENT_METHODS):
                     raise
-        parsed._sent_request = head  # noqa: SLF001 - as `request`
+        parsed._sent_request = head  # noqa: SLF001 - as in `HTTPClient.request`
         return parsed
 
     def _first_of_answer(self, sock: gevent.socket.socket, request: bytes) -> bytes | None:
@@ -160,9 +160,10 @@ class TimedClient(HTTPClient):
         return head if watch is None else _with_trace(head, own_traceparent(head), watch)
 
     def _known_head(self, request: PlainRequest, request_uri: str, body: bytes) -> tuple[str, str | None] | None:
-        """Return the cached head of a request without a trace, and the traceparent that the user class has set, if any.
+        """Return the cached head of a request, and the traceparent that the user class has set, if any.
 
-        `None` if the request uses `Transfer-Encoding` or `Expect`, which `HTTPClient.request` implements.
+        The head contains no generated trace. `None` if `HTTPClient.request` must send the request, because it uses
+        `Transfer-Encoding` or `Expect`, or a field of several lines.
         """
         # Fast path: the stored items, without the processing of `Headers.items`.
         common = (*dict.items(request.agent.default_headers), *dict.items(self.default_headers))
@@ -184,7 +185,7 @@ class TimedClient(HTTPClient):
 
 @functools.cache
 def keep_through_interim_answers() -> None:
-    """Keep a request's connection while it has only an interim response (1xx), such as 103 Early Hints.
+    """Keep a request's connection while only an interim response (1xx) has arrived, such as 103 Early Hints.
 
     geventhttpclient 2.6 returns the connection to the pool at the end of any message. An interim response would then
     end the request's time, and the rest of the response would not be read.
@@ -205,7 +206,7 @@ def _end(at: float) -> None:
 
 
 def _with_trace(head: str, own: str | None, watch: Stopwatch) -> str:
-    """Return a request's head with the trace of the current request. `own` is the trace that the user class has set."""
+    """Return a request's head with its trace. `own` is the traceparent that the user class has set."""
     if own:
         watch.traceparent = own
         return head

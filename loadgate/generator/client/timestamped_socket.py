@@ -47,7 +47,7 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
         """The arrival time of the last data (`time.perf_counter`). `None` before the first read of the request."""
 
     def is_reusable(self) -> bool:
-        """Return whether the connection is open and has no unread data, which an idle connection must not have."""
+        """Return whether the connection is open and has no unread data, so that a new request can use it."""
         return self.fileno() >= 0 and not self._poller.poll(0)
 
     def sendall(self, data: Any, flags: int = 0) -> None:

@@ -18,7 +18,8 @@ REQUEST_ID_HEADERS = ("x-request-id", "x-correlation-id", "request-id")
 
 MAX_ID_CHARS = 128
 
-# A separate generator: a suite that seeds `random` must not get the same ids in each run. Ids are not secrets.
+# A separate random number generator, because a suite that seeds `random` would get the same ids in each run. Ids are
+# not secrets.
 _numbers = random.Random()  # noqa: S311
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_numbers.seed)
@@ -39,7 +40,7 @@ def own_traceparent(head: str) -> str | None:
 
 
 def with_traceparent(head: str, traceparent: str) -> str:
-    """Return a request's head, which ends with an empty line, with the header added."""
+    """Return a request's head with the header added. The head must end with an empty line."""
     return f"{head[:-2]}traceparent: {traceparent}\r\n\r\n"
 
 

@@ -1,6 +1,7 @@
 """Locust's user agent for a BaseUser, with timed connections and fast paths for plain requests.
 
-The fast paths skip work without an effect, such as cookies that do not exist. They save more time than recording needs.
+The fast paths skip work that has no effect, such as the processing of cookies when there are none. They save more time
+than it takes to record a request.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class TimedUserAgent(LocustUserAgent):
     def urlopen(  # type: ignore[override]  # the base class has overloads
         self, url: Any, method: str = "GET", headers: Any = None, payload: Any = None, **options: Any
     ) -> Any:
-        """Send a request; see `UserAgent.urlopen`, which handles all requests except plain ones, and all errors."""
+        """Send a request; see `UserAgent.urlopen`. The base class handles errors and requests that are not plain."""
         watch = running()
         if watch is None or watch.is_streamed or options or not self._is_plain(url, headers, payload):
             return super().urlopen(url, method, headers, payload, **options)

@@ -1,4 +1,4 @@
-"""report.html: one self-contained file that opens offline, the verdict first."""
+"""report.html: one self-contained file that opens offline and starts with the verdict."""
 
 from loadgate.report.html.embedded import run_series
 from loadgate.report.html.page import html_report

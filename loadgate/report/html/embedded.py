@@ -89,7 +89,7 @@ def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, nam
 
 
 def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:
-    """Return the lines on their grids and the spectrum. Percentiles are buckets of the sketch, -1 without samples."""
+    """Return the line on each grid, and the spectrum. Percentiles are buckets of the sketch, -1 without samples."""
     return {
         "lines": [
             {
@@ -130,7 +130,7 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
 
 
 def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:
-    """Return the percentiles to compare with the latencies: those of service times or of corrected latencies."""
+    """Return percentiles for comparison with the latencies: of the service times, or of the corrected latencies."""
     for values, label in ((figures.service_ms, "service time"), (figures.estimate_ms, "corrected")):
         if values:
             named = values.model_dump()

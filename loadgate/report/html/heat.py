@@ -13,7 +13,7 @@ HEAT_SHIFT = 5
 
 @dataclass(frozen=True, slots=True)
 class Heat:
-    """The used rows of each slot: `used` is their number; `rows` and `samples` list them, ordered by slot."""
+    """The used rows of each slot. `used` is their number. `rows` and `samples` list them, ordered by slot."""
 
     used: list[int]
     rows: list[int]

@@ -10,7 +10,7 @@ from loadgate.units import percentage
 
 GAUGE_WIDTH = 150.0
 _ROOM = 1.5
-"""A bar ends at this multiple of the limit, or at the value if that is higher."""
+"""A bar ends at this multiple of the limit, or just above the value if that is higher."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ NO_VALUE = -1
 
 @dataclass(slots=True)
 class Line:
-    """One outcome of one scope: the count, the percentiles and the maximum of each slot, as buckets.
+    """One outcome of one scope: the count of each slot, and its percentiles and maximum as buckets of the sketch.
 
     A slot without samples has `NO_VALUE`. `total` has all samples.
     """
@@ -137,7 +137,7 @@ def _widened(slots: Mapping[int, LatencySketch], fine: Grid, coarse: Grid) -> Ma
 
 
 def merged(sketches: Sequence[LatencySketch]) -> LatencySketch:
-    """Return the sum of at least one sketch. A single sketch is returned itself, not copied."""
+    """Return the sum of one or more sketches. A single sketch is returned without a copy."""
     return sketches[0] if len(sketches) == 1 else LatencySketch.sum_of(sketches)
 
 

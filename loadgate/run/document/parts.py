@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 from loadgate.recorder.request import without_surrogates
 
 LARGEST = 2**64 - 1
-"""The largest whole number in a document, which fits into an unsigned 64-bit column."""
+"""The largest whole number in a document. It fits into an unsigned 64-bit column."""
 
 
 class Part(BaseModel):

@@ -1,4 +1,4 @@
-"""The plan of a run, and what happened."""
+"""The plan of a run, its actual times and the cause of its end."""
 
 from __future__ import annotations
 

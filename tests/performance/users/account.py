@@ -1,4 +1,4 @@
-"""Base class of users with an account: registers, logs in and renews its tokens."""
+"""Base class of users with an account. A user registers, logs in and renews its tokens."""
 
 import random
 import secrets
@@ -118,7 +118,7 @@ class AccountUser(BaseUser):
 
     @contextmanager
     def authorized(self, method: str, path: str, name: str, **options: Any) -> Iterator[Any]:
-        """Send a request with the header of `bearer`. Raises the exceptions of `bearer`."""
+        """Send a request with the header of `bearer`. A 401 deletes the tokens. Raises the exceptions of `bearer`."""
         with self.client.request(method, f"{API}{path}", name=name, headers=self.bearer(), **options) as response:
             yield response
         if response.status_code == 401:

@@ -1,4 +1,4 @@
-"""User of the `database` profile, which requests only the database health route."""
+"""User of the `database` profile. It requests only the database health route."""
 
 from locust import between, task
 
@@ -6,7 +6,7 @@ from users.base import API, BaseUser
 
 
 class DatabaseHealthUser(BaseUser):
-    """Checks the database often."""
+    """Requests the database health often."""
 
     weight = 1
     group = "database"
@@ -14,6 +14,6 @@ class DatabaseHealthUser(BaseUser):
 
     @task
     def database(self) -> None:
-        """Check the database, which makes one round trip to it."""
+        """Request the database health. The route makes one round trip to the database."""
         with self.client.get(f"{API}/health/database", name="Database - Health") as response:
             response.expect(200, {"status": "healthy", "details": "*"})

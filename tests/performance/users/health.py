@@ -1,4 +1,4 @@
-"""Users of the health routes: one that makes single checks, and one that makes all checks in a row."""
+"""Users of the health routes: one makes single checks, and one makes four checks in a row."""
 
 from locust import task
 
@@ -6,7 +6,7 @@ from users.base import API, BaseUser
 
 
 class HealthChecks(BaseUser):
-    """The checks. Each is one request."""
+    """Base class of both users. Each check is one request."""
 
     abstract = True
     group = "health"
@@ -22,17 +22,17 @@ class HealthChecks(BaseUser):
             response.expect(200, {"status": "*", "timestamp": "*", "components.database.status": "healthy"})
 
     def check_database(self) -> None:
-        """Check the database, which makes one round trip to it."""
+        """Check the database. The route makes one round trip to it."""
         with self.client.get(f"{API}/health/database", name="Health - Database") as response:
             response.expect(200, {"status": "healthy", "details": "*"})
 
     def check_ping(self) -> None:
-        """Check the ping route, the cheapest of the service."""
+        """Check the ping route, which needs the least work of all routes."""
         with self.client.get(f"{API}/health/ping", name="Health - Ping") as response:
             response.expect(200, {"message": "pong", "status": "ok"})
 
     def check_docs(self) -> None:
-        """Check the documentation page, which is a 404 in production."""
+        """Check the documentation page. It returns 404 in production."""
         with self.client.get("/docs", name="Health - Docs") as response:
             if response.status_code == 200 and "swagger" not in (response.text or "").lower():
                 response.failure("the documentation page contains no API documentation")
@@ -43,7 +43,7 @@ class HealthChecks(BaseUser):
 
 
 class HealthCheckUser(HealthChecks):
-    """A monitoring system: pings most of the time, and makes the other checks less often."""
+    """A monitoring system. It requests the ping route most often, and the other routes less often."""
 
     weight = 3
 

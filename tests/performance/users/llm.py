@@ -1,6 +1,6 @@
-"""Users of the LLM routes: one reads streamed answers, one submits questions as tasks.
+"""Users of the LLM routes: one reads streamed answers, and one submits questions as tasks.
 
-They run only against a target that reports that its answers cannot cost money.
+They run only if the target reports that it cannot call live models, which cost money.
 """
 
 import random
@@ -40,13 +40,13 @@ TASK_LIMIT_S = 60.0
 
 
 class LLMUser(AccountUser):
-    """Base class of both users. It creates unique questions and requires a target that cannot cost money."""
+    """Base class of both users. It creates unique questions and requires a target that cannot call live models."""
 
     abstract = True
     preflight = (NO_LIVE_CALLS,)
 
     def question(self) -> str:
-        """Return a question that was not asked before, so each answer is different."""
+        """Return a question that was not asked before, so that each answer is different."""
         return f"{self.account.username} asks ({random.getrandbits(32):x}): how do {random.choice(TOPICS)} work?"
 
 
@@ -104,7 +104,7 @@ class LLMStreamUser(LLMUser):
 
     @staticmethod
     def is_same_conversation(request: dict[str, Any], answer: StreamedAnswer) -> bool:
-        """Return whether the answer names its conversation, and it is the one of the request."""
+        """Return whether the answer names a conversation, and the request names the same one or none."""
         session_id = (answer.start or {}).get("session_id")
         return bool(session_id) and request.get("session_id", session_id) == session_id
 

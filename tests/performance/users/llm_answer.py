@@ -1,9 +1,9 @@
-"""One streamed answer of a model: checks its events and computes its measures.
+"""One streamed answer of a model, with the checks of its events and the computation of its measures.
 
-TTFT is the time from sending the request to the first token event, E2E the time to the `end` event, ITL the gap between
-two token events, and TPOT = (E2E - TTFT) / (n - 1). A simulated model states for each token when it was planned,
-counted from the arrival of the request at the model. The overhead is the measured time minus
-the planned time.
+TTFT is the time from the sending of the request to the first token event, and E2E is the time to the `end` event. ITL
+is the gap between two token events, and TPOT = (E2E - TTFT) / (n - 1). A simulated model states the planned time of
+each token, counted from the arrival of the request at the model. The overhead is the measured time minus the planned
+time.
 """
 
 import json
@@ -64,7 +64,7 @@ class StreamedAnswer:
                 self.order_problem = "the stream contained an unknown event"
 
     def problem(self) -> str | None:
-        """Return what is wrong, or None. The text contains no numbers, so equal errors count together."""
+        """Return what is wrong, or None. The text contains no numbers, so that equal errors are counted together."""
         if self.start is not None and self.start.get("simulated") is not True:
             return LIVE_MODEL
         if self.error is not None:
@@ -101,7 +101,7 @@ class StreamedAnswer:
 
     @property
     def gap_overheads_ms(self) -> list[float]:
-        """Measured minus planned time of each gap. Negative after a late token; empty without planned times."""
+        """Measured minus planned time of each gap. It is negative after a late token. Empty without planned times."""
         planned = [time_ms for time_ms in self.planned_ms if time_ms is not None]
         if len(planned) < len(self.planned_ms):
             return []

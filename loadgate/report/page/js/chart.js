@@ -80,7 +80,7 @@ function drawLimits(plot, spec) {
   }
 }
 
-/** Create the legend: a button for each line, which shows the line's value at the cursor and hides the line. */
+/** Create the legend. Each line has a button that shows its value at the cursor. A click hides or shows the line. */
 function legendOf(spec, toggle) {
   const legend = element("div", "legend");
   const values = spec.series.map((line, index) => {

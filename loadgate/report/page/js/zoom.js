@@ -15,7 +15,7 @@ const zoom = {
     return run.grids.length > 1 && slots > run.readable_slots ? 1 : 0;
   },
 
-  /** Show [from, to). The range has at least three slots and lies within the run. */
+  /** Show [from, to), adjusted to at least three slots within the run. */
   set(from, to) {
     const shortest = Math.min(this.full[1] - this.full[0], 3 * grid.width_s);
     const length = Math.min(Math.max(to - from, shortest), this.full[1] - this.full[0]);
