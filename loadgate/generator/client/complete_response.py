@@ -1,6 +1,6 @@
 """Responses that arrive complete in one read: status and body are split off, and headers are parsed on demand.
 
-Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.44, together with `TimedClient.exchange`. The parser of
+Fast path: benchmarks/generator_throughput.py, 0.83 -> 1.41, together with `TimedClient.exchange`. The parser of
 geventhttpclient calls Python twice for each header field. It still parses all other responses. It parses the headers
 of a complete response when a user class reads them.
 """
