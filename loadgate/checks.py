@@ -197,7 +197,7 @@ def _in_order(checks: Iterable[Check], host: str) -> Iterator[CheckResult]:
         if need is None:
             result = check.run(host)
         else:
-            detail = f"cannot be checked while {need} is missing"
+            detail = f"cannot be checked, because the check {need} failed"
             result = CheckResult(check.name, ok=False, detail=detail, known=False)
         if not result.ok:
             missing.add(check.name)

@@ -203,7 +203,12 @@ def history(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[
         int | None,
-        typer.Option("--prune", min=1, metavar="N", help="First delete failed starts and all but the newest N runs."),
+        typer.Option(
+            "--prune",
+            min=1,
+            metavar="N",
+            help="First delete all but the newest N runs and the folders of runs that did not start.",
+        ),
     ] = None,
 ) -> int:
     """List past runs and their verdicts.

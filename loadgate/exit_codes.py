@@ -6,8 +6,8 @@ from enum import IntEnum
 class ExitCode(IntEnum):
     """The exit code of a command, for shells and CI jobs.
 
-    FAIL and INCONCLUSIVE are far from the codes that shells, Python and Locust use, so that a script can distinguish a
-    slow service from a run that did not take place.
+    Shells, Python and Locust do not use the codes of FAIL and INCONCLUSIVE. A script can therefore distinguish a slow
+    service from a run that did not take place.
     """
 
     PASS = 0

@@ -71,7 +71,7 @@ def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -
     if unfit:
         raise SuiteError(
             f"profile {profile.name!r}: an open model needs subclasses of loadgate.users.BaseUser whose tasks are "
-            f"functions, which is not the case for {', '.join(unfit)}"
+            f"functions; these classes are different: {', '.join(unfit)}"
         )
 
 

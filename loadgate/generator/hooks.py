@@ -21,7 +21,7 @@ OnError = Callable[[str, Listener, BaseException], None]
 """Called with the name of the event, the listener and its exception."""
 
 
-class WatchedHook(EventHook):
+class GateHook(EventHook):
     """A hook of Locust that also calls the gate.
 
     `first` is called before the listeners, and `last` after them. `on_error` is called for every exception that Locust

@@ -79,23 +79,23 @@ def record_unanswered(
     )
 
 
-def ends_task(left_by: BaseException | None) -> bool:
+def ends_task(raised: BaseException | None) -> bool:
     """Return whether the exception that left a `with` block ends the task.
 
     If it does, the status of the response decides whether the request is a failure.
     """
-    return isinstance(left_by, CONTROL_FLOW) or not isinstance(left_by, Exception | None)
+    return isinstance(raised, CONTROL_FLOW) or not isinstance(raised, Exception | None)
 
 
-def mark_failed(response: Any, left_by: BaseException | None) -> None:
+def mark_failed(response: Any, raised: BaseException | None) -> None:
     """Mark a request as failed if an exception left its `with` block, unless the block has set a result."""
-    if isinstance(left_by, Exception) and response._manual_result is None and not isinstance(left_by, ResponseError):  # noqa: SLF001 - Locust has no public attribute for it
-        response.failure(left_by)
+    if isinstance(raised, Exception) and response._manual_result is None and not isinstance(raised, ResponseError):  # noqa: SLF001 - Locust has no public attribute for it
+        response.failure(raised)
 
 
-def mark_cut_off(response: Any, left_by: BaseException | None) -> None:
+def mark_cut_off(response: Any, raised: BaseException | None) -> None:
     """Mark a streamed request as failed if its user was killed before it had read the whole body."""
-    if isinstance(left_by, gevent.GreenletExit) and has_open_body(response):
+    if isinstance(raised, gevent.GreenletExit) and has_open_body(response):
         mark_failed(response, UnansweredRequestError("no end of the answer when the run ended"))
 
 

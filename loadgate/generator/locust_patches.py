@@ -9,8 +9,8 @@ geventhttpclient 2.6 and their issue trackers (locust = locustio/locust, ghc = g
 | --- | --- | --- |
 | `locust.stats.bucket_response_time` | it rounds to two digits: 104.9 ms becomes 100 ms | replaceable by design: locust#3373; the rounding is intended: locust#255, locust#331 |
 | `StatsEntry.to_string`, `.percentile`, `.to_dict`, `StatsCSV._percentile_fields` | they round times to whole milliseconds | intended: locust#255; there is no hook |
-| `EventHook` → `WatchedHook` | the gate must be called before and after all listeners, and must record their exceptions | exceptions of listeners are only logged, by design: locust#1462; only those in `init` end Locust: locust#3009 |
-| `locust.log.unhandled_greenlet_exception` | `WatchedHook.fire` sets it, as `EventHook.fire` does | no function sets it |
+| `EventHook` → `GateHook` | the gate must be called before and after all listeners, and must record their exceptions | exceptions of listeners are only logged, by design: locust#1462; only those in `init` end Locust: locust#3009 |
+| `locust.log.unhandled_greenlet_exception` | `GateHook.fire` sets it, as `EventHook.fire` does | no function sets it |
 | `User.start` | idle connections of a user are closed when the user stops | left to the locustfile: locust#2623 |
 | `User.stop` | a user that is stopped during its pause could still start a request, which would be cut off | issue about the same state: locust#3506 |
 | `User.context` (of the suite's classes) | it adds the group to the requests of plain user classes | overriding is supported; an override of the suite is kept |

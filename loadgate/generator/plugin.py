@@ -19,7 +19,7 @@ from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.groups import declare_groups
-from loadgate.generator.hooks import WatchedHook
+from loadgate.generator.hooks import GateHook
 from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.judging import JudgingProcess
 from loadgate.generator.locust_figures import show_precise_figures
@@ -121,8 +121,8 @@ class LoadGate:
             error_handler = (
                 {} if name in {"init_command_line_parser", "init", "quit"} else {"on_error": self._on_listener_error}
             )
-            WatchedHook.take_over(getattr(events, name), name, **called, **error_handler)
-        WatchedHook.take_over(measured, "measured", first=self._on_measure)
+            GateHook.take_over(getattr(events, name), name, **called, **error_handler)
+        GateHook.take_over(measured, "measured", first=self._on_measure)
         LoadGate.attached = self
         follow_clients()
         show_precise_figures()

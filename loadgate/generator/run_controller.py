@@ -124,7 +124,9 @@ class RunController:
         self._has_warned = True
         for rule in run.facts().applicable(run.plan.rules, run.recorder):
             if rule.stage is None and not run.recorder.totals(rule.scope).requests:
-                logger.warning("rule '%s': no request of %r in the first %d s", rule, rule.scope, EMPTY_RULES_AFTER_S)
+                logger.warning(
+                    "rule '%s': no request in the scope %r in the first %d s", rule, rule.scope, EMPTY_RULES_AFTER_S
+                )
 
     def _control(self) -> None:
         while True:

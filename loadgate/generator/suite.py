@@ -128,7 +128,7 @@ def preflight_problems(
     declared = {settings.name: settings.to_check() for settings in project.doctor}
     for user, check in wanted:
         if isinstance(check, str) and check not in declared and declared:
-            return [f"{user}.preflight names {check!r}, which no [[tool.loadgate.doctor]] declares"]
+            return [f"{user}.preflight names the check {check!r}, but no [[tool.loadgate.doctor]] declares it"]
         # Outside the suite's project, no checks are declared, and the names of checks are ignored.
         found = declared.get(check) if isinstance(check, str) else check
         checks += [found] if found is not None and found not in checks else []

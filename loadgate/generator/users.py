@@ -22,7 +22,7 @@ from loadgate.generator.client.spans import SPAN, begin_span, traceparent_of, tr
 from loadgate.generator.client.stopwatch import Stopwatch, timed
 from loadgate.generator.client.streamed import follow_body, settle_body
 from loadgate.generator.client.tracing import TRACEPARENT
-from loadgate.generator.client.user_agent import RestingCookieJar, TimedUserAgent
+from loadgate.generator.client.user_agent import LazyCookieJar, TimedUserAgent
 from loadgate.generator.groups import GROUP, group_of, keep_group
 from loadgate.generator.in_flight import ends_task, fast_request, mark_cut_off, mark_failed, record_unanswered
 from loadgate.generator.locust_patches import become
@@ -141,7 +141,7 @@ class GateSession(FastHttpSession):
     def __init__(self, base_url: str | None, request_event: Any, user: User | None, **options: Any) -> None:
         """Create a session. `options` are those of FastHttpSession and of its user agent."""
         super().__init__(base_url, request_event, user, **options)
-        made_by_locust, self.cookiejar = self.client, RestingCookieJar()
+        made_by_locust, self.cookiejar = self.client, LazyCookieJar()
         kept = {name: value for name, value in options.items() if name not in _OF_SESSION}
         self.client = TimedUserAgent(made_by_locust.clientpool, cookiejar=self.cookiejar, **kept)
 
@@ -189,8 +189,8 @@ class GateSession(FastHttpSession):
     def _report_soon(self, answer: GateResponse) -> None:
         """Record a response when this greenlet yields. By then, a `with` statement has entered its block."""
         # If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
-        light = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
-        run_soon = gevent.get_hub().loop.run_callback if light else gevent.spawn_raw
+        no_listener_yields = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
+        run_soon = gevent.get_hub().loop.run_callback if no_listener_yields else gevent.spawn_raw
         run_soon(answer.report_unless_entered)
 
     def _timed_response(self, response: ResponseContextManager, stopwatch: Stopwatch, began: float) -> GateResponse:

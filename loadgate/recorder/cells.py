@@ -9,7 +9,7 @@ from loadgate.recorder.sketch import LatencySketch
 
 
 class Outcome(StrEnum):
-    """The outcome of a request, as the user class decided it."""
+    """Whether a request succeeded or failed, as its user class decided."""
 
     SUCCESS = "success"
     FAILURE = "failure"

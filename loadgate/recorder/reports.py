@@ -46,10 +46,10 @@ class LostReports:
     def __str__(self) -> str:
         parts = []
         if self.missing:
-            parts.append(f"{self.missing} of its reports did not arrive")
+            parts.append(f"{self.missing} of its reports")
         if self.unfinished:
-            parts.append("its last report did not arrive")
-        return f"worker {self.worker_id}: {', and '.join(parts)}; its latest requests are missing"
+            parts.append("its final report")
+        return f"worker {self.worker_id}: {' and '.join(parts)} did not arrive, so its latest requests are missing"
 
 
 class ReportBook:

@@ -127,7 +127,7 @@ def _final_result(rule: Rule, rules: Sequence[Rule], view: RecorderView, context
     alone = _with_ramp(evaluate_rule(rule, confirmed, context), rules, confirmed, context)
     if alone.outcome is RuleOutcome.PASS:
         return result
-    reason = f"{result.reason}; but for the HTTP requests alone, {alone.reason}"
+    reason = f"{result.reason}; with the HTTP requests alone, {alone.reason}"
     return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
 
 
@@ -240,7 +240,7 @@ def _allow_for_lag(result: RuleResult, totals: Totals, lags: Collection[LatencyS
     if rule.operator.holds(bound, rule.limit) == rule.operator.holds(value, rule.limit):
         return result
     reason = (
-        f"{result.reason}; but this includes the load generator's own lag, and without it the value may be as low as "
+        f"{result.reason}; this includes the load generator's own lag; without the lag, the value can be as low as "
         f"{_shown(rule, bound)}"
     )
     return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, undetermined=True)

@@ -23,7 +23,7 @@ def judge_each_request(result: RuleResult, totals: Totals) -> RuleResult:
         limit = f"{rule.operator.value} {given(rule.limit, 'ms')}"
         fact = f"the slowest of {count(samples)} took {quantity(slowest, 'ms', rule.limit)}"
         if rule.operator.holds(slowest, rule.limit):
-            reason = f"too few requests for a {rule.metric}, but every request took {limit}: {fact}"
+            reason = f"too few requests for a {rule.metric}, but every request met the limit: {fact}"
             return replace(result, outcome=RuleOutcome.PASS, reason=reason, value=slowest, samples=samples)
         return replace(result, reason=f"{result.reason}; {fact}, not {limit}")
     if rule.metric.kind is MetricKind.FAILURES and totals.requests and not totals.failures:

@@ -101,7 +101,7 @@ class Rule:
 
 
 class RuleOutcome(StrEnum):
-    """The outcome of a rule or of a run."""
+    """The outcome of a rule or the verdict of a run."""
 
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
@@ -110,7 +110,7 @@ class RuleOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A confidence interval in the unit of the rule. A bound is None if the samples are too few for it."""
+    """A confidence interval in the unit of the rule. A bound is None if there are too few samples."""
 
     low: float | None
     high: float | None

@@ -39,5 +39,8 @@ class FirstBytes:
         listed = ", ".join(f"{count} of {name}" for name, count in self._counts.most_common(MAX_LISTED_NAMES))
         more = len(self._counts) - MAX_LISTED_NAMES
         and_more = f" and of {more} more names" if more > 0 else ""
-        fact = "streamed responses that no `with` block read to the end are timed only until their headers"
+        fact = (
+            "the latencies of these streamed responses end with the headers, because no `with` block read the body to "
+            "its end"
+        )
         return [f"{fact}: {listed}{and_more}"]

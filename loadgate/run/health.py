@@ -41,7 +41,7 @@ def saturation(health: GeneratorRecord) -> str | None:
     if health.lag_p99_ms > health.lag_limit_ms:
         late = quantity(health.lag_p99_ms, "ms", health.lag_limit_ms)
         return (
-            f"generator {health.process} woke up {late} late in 1 % of cases "
-            f"(limit {given(health.lag_limit_ms, 'ms')}); its machine was too busy to measure correctly"
+            f"generator {health.process} had an event-loop lag of at least {late} in 1 % of the samples "
+            f"(limit {given(health.lag_limit_ms, 'ms')}); its machine had too little free CPU time to measure correctly"
         )
     return None

@@ -172,8 +172,8 @@ def arrival_note(counters: Mapping[str, int]) -> str | None:
 def cut_off_note(counters: Mapping[str, int]) -> list[str]:
     """Return a sentence on the requests that the interrupt cut off. Empty if there are none."""
     number = counters.get(CUT_OFF, 0)
-    requests = "1 request, which counts" if number == 1 else f"{count(number)} requests, which count"
-    return [f"the interrupt cut off {requests} neither as failed nor as successful"] if number else []
+    requests = "1 request; it is" if number == 1 else f"{count(number)} requests; they are"
+    return [f"the interrupt cut off {requests} not counted as failed or as successful"] if number else []
 
 
 def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts: RunFacts) -> list[str]:
@@ -220,7 +220,7 @@ def _invalidating_conditions(facts: RunFacts, counters: Mapping[str, int]) -> li
         found.append(facts.abort_reason)
     if facts.exceptions:
         times = "once" if facts.exceptions == 1 else f"{facts.exceptions} times"
-        found.append(f"user code raised an exception {times} (first: {facts.first_exception})")
+        found.append(f"the suite raised an exception {times} (first: {facts.first_exception})")
     if facts.rejected_samples:
         samples = "sample was" if facts.rejected_samples == 1 else "samples were"
         found.append(f"{facts.rejected_samples} {samples} rejected (first: {facts.first_rejected_sample})")

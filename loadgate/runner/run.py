@@ -131,7 +131,7 @@ class _Launch:
         for problem in append_job_summary(document):
             self.say(f"loadgate: {problem}")
         if code != verdict.exit_code and not ended and not self.signals.any():
-            self.say(f"Locust exited with code {code}, which is not the verdict's exit code {verdict.exit_code}")
+            self.say(f"Locust exited with code {code}, but the exit code of the verdict is {verdict.exit_code}")
             return ExitCode.ERROR
         return verdict.exit_code
 

@@ -69,7 +69,7 @@ class ManagedTarget:
                 f"cannot start the target: {settings.command[0]!r}: {error.strerror or error}; "
                 "correct command in [tool.loadgate.target] of pyproject.toml, or use --host"
             ) from error
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump_log, self._sample_memory)]
+        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._copy_log, self._sample_memory)]
         for thread in self._threads:
             thread.start()
 
@@ -133,7 +133,7 @@ class ManagedTarget:
         self.url = _base_of(self.url)
         return True
 
-    def _pump_log(self) -> None:
+    def _copy_log(self) -> None:
         stream: IO[str] | None = self._process.stdout
         if stream is None:
             return
@@ -143,9 +143,9 @@ class ManagedTarget:
                     self._log.write(line.encode("utf-8", "replace"))
                 self._last_lines.append(line.rstrip()[:LAST_LINES_WIDTH])
                 if self._ready_line and not self._url_found.is_set():
-                    self._look_for_url(self._ready_line, line)
+                    self._search_url(self._ready_line, line)
 
-    def _look_for_url(self, pattern: re.Pattern[str], line: str) -> None:
+    def _search_url(self, pattern: re.Pattern[str], line: str) -> None:
         match = pattern.search(line)
         if match:
             groups = match.groupdict()

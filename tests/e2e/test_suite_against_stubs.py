@@ -136,8 +136,9 @@ def test_an_undeclared_check_is_one_line(tmp_path: Path) -> None:
     with stub_service(tmp_path) as url:
         done = locust(tmp_path, "--host", url, "-t", "2s")
     assert done.returncode == ERROR
-    assert "loadgate: TasksMonitoringUser.preflight names 'worker', which no [[tool.loadgate.doctor]] declares" in (
-        done.stderr
+    assert (
+        "loadgate: TasksMonitoringUser.preflight names the check 'worker', but no [[tool.loadgate.doctor]] declares it"
+        in (done.stderr)
     )
 
 

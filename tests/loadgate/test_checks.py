@@ -94,7 +94,7 @@ def test_a_check_is_skipped_if_a_required_check_fails(stub: StubServer) -> None:
     for results in (run_checks(checks, stub.url)[1:], diagnose(checks, stub.url)):
         assert [result.known for result in results] == [True, False, False]
         assert not any(result.ok for result in results)
-        assert results[1].line() == "worker: cannot be checked while API is missing"
+        assert results[1].line() == "worker: cannot be checked, because the check API failed"
 
 
 @pytest.mark.parametrize(

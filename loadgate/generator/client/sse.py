@@ -12,7 +12,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPSocketPoolRespon
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS
 
 from loadgate.generator.client.event_parser import EventParser, ServerEvent
-from loadgate.generator.client.streamed import leave_body
+from loadgate.generator.client.streamed import stop_tracking
 from loadgate.generator.client.timestamped_socket import last_arrival
 from loadgate.generator.request_events import UnansweredRequestError, error_text
 from loadgate.generator.users import GateResponse, GateSession
@@ -72,7 +72,7 @@ class EventStream:
 
     def close(self) -> None:
         """Set the time and the size of the request. Close the connection if more data could arrive on it."""
-        leave_body(self._response)
+        stop_tracking(self._response)
         meta = self._response.request_meta
         if self._last_ms is not None:
             meta["response_time"] = self._last_ms

@@ -112,7 +112,7 @@ def settle_body(response: Any) -> None:
         body.settle(response.request_meta)
 
 
-def leave_body(response: Any) -> None:
+def stop_tracking(response: Any) -> None:
     """Stop tracking a body. The caller measures the time itself."""
     vars(response).pop(_BODY, None)
 

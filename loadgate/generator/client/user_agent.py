@@ -47,7 +47,7 @@ class KnownUrlRequest(FastRequest):
         self.selector = self.url_split.request_uri or "/"
 
 
-class RestingCookieJar(CookieJar):
+class LazyCookieJar(CookieJar):
     """A cookie jar that skips its work if there are no cookies."""
 
     def has_cookies(self) -> bool:
@@ -98,14 +98,14 @@ class TimedUserAgent(LocustUserAgent):
         return (
             type(url) is str
             and type(headers) is dict
-            and type(self.cookiejar) is RestingCookieJar
+            and type(self.cookiejar) is LazyCookieJar
             and (not payload or (type(payload) in {str, bytes} and "Content-Type" in headers))
         )
 
     def _with_cookies(self, plain: PlainRequest) -> PlainRequest:
         """Return the request with its cookies, which are added in the same way as in the base class."""
         jar = self.cookiejar
-        if not isinstance(jar, RestingCookieJar) or not jar.has_cookies():
+        if not isinstance(jar, LazyCookieJar) or not jar.has_cookies():
             return plain
         request = plain.for_locust()
         jar.add_cookie_header(request)

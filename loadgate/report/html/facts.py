@@ -11,10 +11,12 @@ from loadgate.run.judgement import Ending
 from loadgate.units import count, duration, given, size
 
 _COUNTERS = {
-    "arrivals_late": "arrivals started late because no user was free; their response times include the delay",
+    "arrivals_late": (
+        "arrivals started late, because no user or no CPU time was free; their response times include the delay"
+    ),
     "arrivals_dropped": "arrivals were dropped because no user was free",
-    "arrivals_never_started": "arrivals never started because no user was free",
-    "cut_off": "requests were cut off by the interrupt and count neither as failed nor as successful",
+    "arrivals_never_started": "arrivals never started, because no user was free before the end of the run",
+    "cut_off": "requests were cut off by the interrupt; they are not counted as failed or as successful",
 }
 
 

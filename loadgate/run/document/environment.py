@@ -8,7 +8,7 @@ from loadgate.run.document.parts import Count, Part, Text
 
 
 class GeneratorRecord(Part):
-    """The health of a generator process. Shares are of one core."""
+    """The health of a generator process. Shares are fractions of one core."""
 
     process: Text
     cpu_mean_share: float

@@ -35,7 +35,7 @@ class ProfileRecord(Part):
 
 
 class RunRecord(Part):
-    """The plan of the run, and what happened."""
+    """The plan of the run, its actual times and the cause of its end."""
 
     profile: ProfileRecord
     host: Text = Field(description="Base URL of the target.")

@@ -22,7 +22,7 @@ def warnings(empty_rules_after_s: float) -> list[str]:
 
 def test_a_rule_without_requests_is_named_once() -> None:
     # Rules for a stage, which may start later, and rules for a group without users are not named.
-    assert warnings(0) == ["rule 'unseen: p95 < 1000ms': no request of 'unseen' in the first 0 s"]
+    assert warnings(0) == ["rule 'unseen: p95 < 1000ms': no request in the scope 'unseen' in the first 0 s"]
 
 
 def test_there_is_no_warning_before_the_delay_has_passed() -> None:

@@ -251,7 +251,7 @@ def test_without_a_script_the_verdict_and_every_table_are_shown(open_report: Ope
     text = page.inner_text("body")
 
     assert "PASS Load test synthetic" in " ".join(text.split())
-    assert "The charts need JavaScript, which is off" in text
+    assert "The charts need JavaScript. It is disabled in this browser" in text
     assert page.locator("table.rules tbody tr").count() == len(document.verdict.rules)
     assert page.locator("table.times").first.is_visible()
     assert page.locator("button").count() == 0

@@ -23,7 +23,7 @@ TEN_MINUTES_BYTES = 400_000
         ("failed", ["FAIL Load test synthetic", "too high"]),
         ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97.0 %"]),
         ("empty", ["INCONCLUSIVE", "No request was recorded, so there are no results", "Nothing was recorded."]),
-        ("one_request", ["INCONCLUSIVE", "There is no rule", "12.5 ms", "No request failed."]),
+        ("one_request", ["INCONCLUSIVE", "The run has no rules", "12.5 ms", "No request failed."]),
         ("only_failures", ["FAIL", "none of the 40 requests succeeded", "ConnectionRefusedError", "100 %"]),
         ("interrupted", ["INCONCLUSIVE", "Interrupted after 12 s of 1 min. The results cover only this time."]),
         (

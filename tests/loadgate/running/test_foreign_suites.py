@@ -97,7 +97,7 @@ def test_a_pass_that_needs_undeclared_events_is_inconclusive(tmp_path: Path, stu
     run = document(tmp_path)
     rule = rule_of(run, "overall")
     assert rule["value"] < 10
-    assert "but for the HTTP requests alone, failures were" in rule["reason"]
+    assert "with the HTTP requests alone, failures were" in rule["reason"]
     figures = 3 * stub.total
     (note,) = run["verdict"]["notes"]
     assert note.startswith(f"overall counts {stub.total} HTTP requests and {figures} of type FIGURE; ")

@@ -174,7 +174,7 @@ def test_exceptions_of_user_code_are_recorded_and_prevent_a_pass(tmp_path: Path,
     assert done.returncode == INCONCLUSIVE, done.stdout + done.stderr
     run = document(tmp_path)
     assert [rule["outcome"] for rule in run["verdict"]["rules"]] == ["pass"]
-    assert "user code raised an exception" in run["verdict"]["reason"]
+    assert "the suite raised an exception" in run["verdict"]["reason"]
     texts = {exception["text"]: exception["count"] for exception in run["exceptions"]}
     assert texts["RuntimeError: the scenario is broken"] == stub.received["/outside"]
     assert texts["KeyError: 'missing'"] == stub.received["/inside"]
@@ -240,4 +240,4 @@ def test_a_saturated_generator_makes_latencies_inconclusive(tmp_path: Path, stub
     (generator,) = run["generator"]
     assert generator["lag_samples"] > 10
     assert 0 < generator["cpu_mean_share"] <= 1.1
-    assert "woke up" in generator["problem"]
+    assert "event-loop lag" in generator["problem"]
