@@ -188,7 +188,8 @@ class GateSession(FastHttpSession):
 
     def _report_soon(self, answer: GateResponse) -> None:
         """Record a response when this greenlet yields. By then, a `with` statement has entered its block."""
-        # If no listener can yield, the callback runs in the event loop, which costs less than a greenlet.
+        # If no listener can yield, the callback runs in the event loop, which needs no greenlet
+        # (docs/decisions/fast-paths.md).
         no_listener_yields = all(map(_never_waits, self.request_event._handlers))  # noqa: SLF001 - Locust has no public attribute for it
         run_soon = gevent.get_hub().loop.run_callback if no_listener_yields else gevent.spawn_raw
         run_soon(answer.report_unless_entered)

@@ -10,7 +10,7 @@ from loadgate.recorder.exemplars import RequestIds
 class FinishedRequest(NamedTuple):
     """A request that has succeeded or failed. Durations are in milliseconds, times in epoch seconds.
 
-    It is a tuple because a frozen dataclass takes five times as long to create.
+    It is a tuple because a frozen dataclass takes four times as long to create (docs/decisions/fast-paths.md).
     """
 
     name: str

@@ -53,7 +53,8 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
     def sendall(self, data: Any, flags: int = 0) -> None:
         """Send all; see `socket.socket.sendall`."""
         if type(data) is bytes:
-            # Fast path: gevent's method also reads the size of the send buffer and the clock.
+            # Fast path (benchmarks/generator_throughput.py): gevent's method also reads the size of the send buffer
+            # and the clock.
             try:
                 sent = self._sock.send(data, flags)
             except BlockingIOError:
@@ -87,7 +88,8 @@ class TimestampedSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent i
             return
         if self._timer_s != timeout_s:
             self._timer_s, self._timer = timeout_s, self.hub.loop.timer(timeout_s, timeout_s)
-        # Fast path: one timer for all requests of a connection saves 21,000 of 365,000 instructions per request.
+        # Fast path (callgrind): one timer for all requests of a connection saves 21,000 of 365,000 instructions per
+        # request.
         self._timer.again(gevent.getcurrent().throw, TimeoutError, "timed out", update=True)
         try:
             self.hub.wait(watcher)

@@ -29,14 +29,13 @@ _OWN = re.compile(r"\r\ntraceparent: *([^\r]*)\r\n")
 
 def new_traceparent() -> str:
     """Return the value of the header for a new, sampled trace."""
-    return "00-%032x-%016x-01" % (_numbers.getrandbits(128), _numbers.getrandbits(64))  # noqa: UP031 - twice as fast as an f-string
+    return f"00-{_numbers.getrandbits(128):032x}-{_numbers.getrandbits(64):016x}-01"
 
 
 def own_traceparent(head: str) -> str | None:
     """Return the traceparent in a request's head. `None` if it has none."""
-    lower = head.lower()
-    # Fast path: most heads contain no traceparent, and this test is faster than the pattern.
-    return found[1] if "traceparent" in lower and (found := _OWN.search(lower)) else None
+    found = _OWN.search(head.lower())
+    return found[1] if found else None
 
 
 def with_traceparent(head: str, traceparent: str) -> str:
