@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import os
 from importlib.metadata import entry_points
+from typing import NoReturn
 
 PROPAGATORS = "OTEL_PROPAGATORS"
 CONTEXT = "OTEL_PYTHON_CONTEXT"
@@ -30,7 +31,7 @@ def check_opentelemetry_variables() -> None:
             _refuse(PROPAGATORS, error)
 
 
-def _refuse(variable: str, problem: object) -> None:
+def _refuse(variable: str, problem: object) -> NoReturn:
     from inference_core.settings import SettingsError  # noqa: PLC0415 - help of a command is answered without it
 
     raise SettingsError(f"settings: {variable}: {problem} (environment)") from None

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
-import importlib
 import json
 import os
 import re
-import runpy
 import select
 import signal
 import sys
@@ -24,8 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Importing Locust replaces this by gevent's.
-fork = os.fork
+from tests.support.preloaded_program import fork, preload, run
+
 INTERNAL = 97
 
 
@@ -53,20 +50,8 @@ def become(case: dict[str, Any], out: Path, err: Path) -> int:
     redirect("stdout", case["stdout"], out)
     redirect("stderr", case["stderr"], err)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    os.environ.clear()
-    os.environ.update(case["env"])
-    os.chdir(case["cwd"])
-    option, *arguments = case["argv"]
     try:
-        if option == "-m":
-            module, *rest = arguments
-            sys.path[0], sys.argv = case["cwd"], [module, *rest]
-            if not hasattr(sys.modules.get(module), "__path__"):
-                sys.modules.pop(module, None)
-            runpy.run_module(module, run_name="__main__", alter_sys=True)
-        else:
-            sys.path[0], sys.argv = str(Path(option).parent), [option, *arguments]
-            runpy.run_path(option, run_name="__main__")
+        run(case)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):
             return (end.code or 0) & 0xFF
@@ -128,10 +113,7 @@ def text_of(path: Path) -> str:
 
 
 def main() -> None:
-    for module in sys.argv[1:]:
-        importlib.import_module(module)
-    gc.collect()
-    gc.freeze()
+    preload(sys.argv[1:])
     cases, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     while line := cases.readline():
         answers.write(json.dumps(outcome(json.loads(line))) + "\n")

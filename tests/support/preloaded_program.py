@@ -15,6 +15,7 @@ import os
 import runpy
 import socket
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,18 @@ def run(program: dict[str, Any]) -> None:
         runpy.run_path(option, run_name="__main__")
 
 
-def main() -> None:
-    """Import, serve, and end as the program that this has become, by the usual way of the interpreter."""
-    server = socket.socket(fileno=int(sys.argv[1]))
-    for module in sys.argv[2:]:
+def preload(modules: Sequence[str]) -> None:
+    """Import modules, and leave their objects out of the garbage collection of the forks."""
+    for module in modules:
         importlib.import_module(module)
     gc.collect()
     gc.freeze()
+
+
+def main() -> None:
+    """Import, serve, and end as the program that this has become, by the usual way of the interpreter."""
+    server = socket.socket(fileno=int(sys.argv[1]))
+    preload(sys.argv[2:])
     run(next_program(server))
 
 
