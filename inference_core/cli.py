@@ -78,12 +78,12 @@ def read_settings() -> Settings:
 
 
 def ask_password() -> str:
-    """Ask for a password twice, hidden at a terminal; from a pipe it is two lines.
+    """Prompt for a password twice. A terminal hides the input; a pipe contains two lines.
 
     Raises:
-        OperatorError: if none is typed.
+        OperatorError: No password was typed.
     """
-    hidden = sys.stdin.isatty()  # elsewhere nothing is shown as it is typed, and hiding it would warn
+    hidden = sys.stdin.isatty()  # getpass warns if there is no terminal
     try:
         return str(typer.prompt("Password", hide_input=hidden, confirmation_prompt=True))
     except typer.Abort:

@@ -1,4 +1,4 @@
-"""The environment of the programs that our commands start."""
+"""The environment of the programs that the commands start."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Mapping
 
 from inference_core.settings import Settings
 
-# Celery and uvicorn read each option of their command lines from a variable too, and end with a traceback if they
-# cannot read one. The commands give the options, so what was set for other programs is left out.
+# Celery and uvicorn also read each command-line option from a variable, and end with a traceback if its value is wrong.
+# The commands pass all options, so variables that were set for other programs are removed.
 OPTIONS_OF_PROGRAMS = re.compile(r"(CELERY|C_BENCH|UVICORN|WEBSOCKETS)(_|$)|(WEB_CONCURRENCY|AUTOSCALE_KEEPALIVE)$")
 
 
 def inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `environ` that are no options of Celery or uvicorn; all settings of the service are kept."""
+    """Return `environ` without the options of Celery and uvicorn. All settings of the service remain."""
     return {
         name: value
         for name, value in environ.items()

@@ -24,7 +24,7 @@ FLUSH_TIMEOUT_S = 2.0
 
 
 class Refusals(logging.Handler):
-    """Keeps what a library would log with a traceback, and passes on what else it logs."""
+    """A handler that keeps the exceptions that a library logs, and passes on its other records."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -23,7 +23,7 @@ PROXY_SCHEMES = ("http", "https", "all")
 
 
 class BadCertificatesError(Exception):
-    """Certificates of the environment that cannot be read, in one line that names the variables."""
+    """Raised for unreadable certificates of the environment. The text is one line that names the variables."""
 
 
 class BadProxyError(Exception):
@@ -107,7 +107,7 @@ def check_certificates() -> None:
     """Read the certificates that the environment names before a client is made with them.
 
     Raises:
-        BadCertificatesError: they cannot be read.
+        BadCertificatesError: The certificates cannot be read.
     """
     named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
     if not named:
