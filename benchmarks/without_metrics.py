@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from inference_core.main_factory import create_application
-from inference_core.telemetry import watch
-from inference_core.telemetry.metrics import Metrics
+from inference_core.app import metrics_watch as watch
+from inference_core.app.application import create_application
+from inference_core.core.telemetry.metrics import Metrics
 
 
 def count_nothing(_: Metrics, *__: object) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from inference_core.standard_streams import open_closed_streams
+from inference_core.core.standard_streams import open_closed_streams
 
 UNWRITABLE = {errno.ENOSPC, errno.EIO, errno.EBADF}
 
@@ -16,7 +16,7 @@ def main() -> None:
     """Load the command line and run it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     open_closed_streams()
-    from inference_core.cli import app  # noqa: PLC0415 - loading it is what takes the time
+    from inference_core.app.cli import app  # noqa: PLC0415 - loading it is what takes the time
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from inference_core.stack.redis_server import NoRedisServerError, find_redis_server
+from inference_core.app.stack.redis_server import NoRedisServerError, find_redis_server
 from tests.support.lanes import mark, name_group, no_program_starts, start_order
 from tests.support.processes import redis_server
 

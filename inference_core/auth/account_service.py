@@ -18,12 +18,12 @@ from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUp
 from inference_core.auth.sessions import Client
 from inference_core.auth.state import AuthState
 from inference_core.auth.throttle import Attempt, address_prefix
-from inference_core.db.engine import Database
-from inference_core.exceptions import NotAuthenticatedError, ThrottledError
-from inference_core.loggers import get_logger
+from inference_core.core.db.engine import Database
+from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.errors import SessionStoreUnavailableError
+from inference_core.core.settings import Settings
 from inference_core.mail import names
-from inference_core.redis.errors import SessionStoreUnavailableError
-from inference_core.settings import Settings
 
 log = get_logger(__name__)
 

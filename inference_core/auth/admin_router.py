@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Query
 from inference_core.auth.admin_service import AdminService
 from inference_core.auth.dependencies import Logins, SuperUser, get_superuser
 from inference_core.auth.schemas import AccountPage, AccountState, AdminProfile, PrintableText, SessionsEnded
-from inference_core.db.engine import DatabaseUnavailableError
-from inference_core.db.session import ReadSessionDep
-from inference_core.errors import responses_for
-from inference_core.exceptions import InvalidInputError, NotAuthenticatedError, NotFoundError, NotPermittedError
-from inference_core.redis.errors import SessionStoreUnavailableError
+from inference_core.core.db.engine import DatabaseUnavailableError
+from inference_core.core.db.session import ReadSessionDep
+from inference_core.core.exceptions import InvalidInputError, NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.problems import responses_for
+from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix="/admin/users",

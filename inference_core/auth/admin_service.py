@@ -17,9 +17,9 @@ from inference_core.auth.passwords import Passwords
 from inference_core.auth.policy import check_new_password
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.schemas import Registration
-from inference_core.db.engine import Database, ReadSession
-from inference_core.exceptions import InvalidInputError, NotFoundError
-from inference_core.settings import Settings
+from inference_core.core.db.engine import Database, ReadSession
+from inference_core.core.exceptions import InvalidInputError, NotFoundError
+from inference_core.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from inference_core.auth.sessions import Client
-from inference_core.loggers import get_logger
+from inference_core.core.loggers import get_logger
 
 log = get_logger("inference_core.audit")
 

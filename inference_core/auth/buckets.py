@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inference_core.redis.scripts import LuaScript
+from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -16,11 +16,11 @@ from inference_core.auth.mailing import Mailing
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
 from inference_core.auth.throttle import address_prefix
-from inference_core.db.session import SessionDep
-from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
-from inference_core.logging import user_id_var
-from inference_core.paths import AUTH_PREFIX
-from inference_core.state import AppState, StateDep, state_of
+from inference_core.core.db.session import SessionDep
+from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.logging import user_id_var
+from inference_core.core.paths import AUTH_PREFIX
+from inference_core.core.state import AppState, StateDep, state_of
 
 SCHEME_NAME = "bearer"
 # For routes that call `current_user` themselves.

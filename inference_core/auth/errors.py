@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference_core.exceptions import ConflictError, InvalidInputError
+from inference_core.core.exceptions import ConflictError, InvalidInputError
 
 
 class AccountExistsError(ConflictError):

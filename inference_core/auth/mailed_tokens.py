@@ -11,10 +11,10 @@ from uuid import UUID
 
 from inference_core.auth.models import TokenPurpose
 from inference_core.auth.repository import Account, AccountReads, UserRepository
-from inference_core.db.engine import Database
-from inference_core.redis.client import RedisClient
-from inference_core.redis.clock import Clock
-from inference_core.settings import Settings
+from inference_core.core.db.engine import Database
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.redis.clock import Clock
+from inference_core.core.settings import Settings
 
 TOKEN_BYTES = 32
 

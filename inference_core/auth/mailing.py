@@ -9,10 +9,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.repository import MailDueRepository
 from inference_core.auth.throttle import MailKind, Throttle
-from inference_core.celery.sender import BrokerUnavailableError, TaskSender
-from inference_core.db.after_commit import after_commit
-from inference_core.db.base import utc_now
-from inference_core.loggers import get_logger
+from inference_core.core.db.after_commit import after_commit
+from inference_core.core.db.base import utc_now
+from inference_core.core.loggers import get_logger
+from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
 from inference_core.mail import names
 
 log = get_logger(__name__)

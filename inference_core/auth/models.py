@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, ForeignKey, Index, String, Text, Uuid, false
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from inference_core.db.base import Base, UtcDateTime, utc_now
+from inference_core.core.db.base import Base, UtcDateTime, utc_now
 
 USERNAME_LENGTH = 50
 EMAIL_LENGTH = 254

@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
-from inference_core.settings import Settings
-from inference_core.single_page import SinglePage
+from inference_core.core.settings import Settings
+from inference_core.core.single_page import SinglePage
 
 FOLDER = files("inference_core.auth") / "pages"
 

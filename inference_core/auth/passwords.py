@@ -17,7 +17,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 
 BCRYPT_BYTES = 72
 HASHING_NICENESS = 5

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from inference_core.exceptions import InvalidInputError
+from inference_core.core.exceptions import InvalidInputError
 
 MINIMUM_LENGTH = 8
 MAXIMUM_LENGTH = 128

@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 
 from inference_core.auth.tokens import derive_key
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 
 TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{22})")
 

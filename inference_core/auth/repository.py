@@ -13,8 +13,8 @@ from sqlalchemy import CursorResult, bindparam, delete, func, or_, select, updat
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.models import EndedSession, MailDue, OneTimeToken, TokenPurpose, User
-from inference_core.db.base import utc_now
-from inference_core.db.engine import Database
+from inference_core.core.db.base import utc_now
+from inference_core.core.db.engine import Database
 
 
 @dataclass(frozen=True, slots=True)

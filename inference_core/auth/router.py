@@ -26,13 +26,13 @@ from inference_core.auth.schemas import (
 )
 from inference_core.auth.sessions import InvalidRefreshTokenError
 from inference_core.auth.token_transport import GivenRefreshToken, TokenDelivery
-from inference_core.celery.sender import BrokerUnavailableError
-from inference_core.db.engine import DatabaseUnavailableError
-from inference_core.errors import responses_for
-from inference_core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
-from inference_core.paths import AUTH_PREFIX
-from inference_core.redis.errors import SessionStoreUnavailableError
-from inference_core.state import SettingsDep
+from inference_core.core.db.engine import DatabaseUnavailableError
+from inference_core.core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
+from inference_core.core.paths import AUTH_PREFIX
+from inference_core.core.problems import responses_for
+from inference_core.core.queue.sender import BrokerUnavailableError
+from inference_core.core.redis.errors import SessionStoreUnavailableError
+from inference_core.core.state import SettingsDep
 
 router = APIRouter(
     prefix=AUTH_PREFIX,

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Ema
 from inference_core.auth.identifiers import read_username, without_case
 from inference_core.auth.models import EMAIL_LENGTH, NAME_LENGTH, USERNAME_LENGTH
 from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
-from inference_core.db.base import utc_now
+from inference_core.core.db.base import utc_now
 
 
 def _printable(value: str) -> str:

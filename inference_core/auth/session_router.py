@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path
 
 from inference_core.auth.dependencies import CurrentUser, Logins
 from inference_core.auth.schemas import Done, Session, SessionsEnded
-from inference_core.db.engine import DatabaseUnavailableError
-from inference_core.errors import responses_for
-from inference_core.exceptions import NotAuthenticatedError, NotFoundError
-from inference_core.redis.errors import SessionStoreUnavailableError
+from inference_core.core.db.engine import DatabaseUnavailableError
+from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError
+from inference_core.core.problems import responses_for
+from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix="/auth/sessions",

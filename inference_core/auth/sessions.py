@@ -9,11 +9,11 @@ from uuid import UUID
 
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
 from inference_core.auth.throttle import Attempt, seconds_of
-from inference_core.exceptions import NotAuthenticatedError, ThrottledError
-from inference_core.loggers import get_logger
-from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
-from inference_core.redis.scripts import LuaScript
-from inference_core.settings import Settings
+from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
+from inference_core.core.redis.scripts import LuaScript
+from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

@@ -11,8 +11,8 @@ from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
 from inference_core.auth.throttle import Throttle
 from inference_core.auth.tokens import AccessTokens
-from inference_core.redis.clock import Clock
-from inference_core.settings import Settings
+from inference_core.core.redis.clock import Clock
+from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

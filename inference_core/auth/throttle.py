@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
-from inference_core.exceptions import ThrottledError
-from inference_core.redis.errors import redis_unavailable_as_domain_error
-from inference_core.redis.scripts import LuaScript
-from inference_core.settings import Settings
+from inference_core.core.exceptions import ThrottledError
+from inference_core.core.redis.errors import redis_unavailable_as_domain_error
+from inference_core.core.redis.scripts import LuaScript
+from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

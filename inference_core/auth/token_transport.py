@@ -14,8 +14,8 @@ from pydantic import WithJsonSchema
 
 from inference_core.auth.login_service import IssuedTokens
 from inference_core.auth.schemas import RefreshRequest, Tokens
-from inference_core.paths import AUTH_PREFIX
-from inference_core.state import SettingsDep
+from inference_core.core.paths import AUTH_PREFIX
+from inference_core.core.state import SettingsDep
 
 COOKIE = "refresh_token"
 DAY_S = 24 * 3600

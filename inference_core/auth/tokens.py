@@ -11,8 +11,8 @@ from uuid import UUID
 
 import jwt
 
-from inference_core.exceptions import NotAuthenticatedError
-from inference_core.settings import Settings
+from inference_core.core.exceptions import NotAuthenticatedError
+from inference_core.core.settings import Settings
 
 ALGORITHM = "HS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type

@@ -2,12 +2,12 @@
 
 import sys
 
-from inference_core.settings import SettingsError
-from inference_core.telemetry.opentelemetry_variables import check_opentelemetry_variables
+from inference_core.core.settings import SettingsError
+from inference_core.core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
 try:
     check_opentelemetry_variables()
-    from inference_core.celery.worker_app import worker_app
+    from inference_core.app.worker_app import worker_app
 
     celery_app = worker_app()
 except SettingsError as error:

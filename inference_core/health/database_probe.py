@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.engine import make_url
 
-from inference_core.exceptions import DependencyUnavailableError
+from inference_core.core.exceptions import DependencyUnavailableError
 from inference_core.health.drivers import Line, connect
 
 PROBE_TIMEOUT_S = 1.0

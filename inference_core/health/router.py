@@ -9,12 +9,12 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from inference_core import __version__
+from inference_core.core.paths import HEALTH_PREFIX
+from inference_core.core.state import state_of
 from inference_core.health.components import overall
 from inference_core.health.database_probe import DatabaseDownError
 from inference_core.health.pool import pool_numbers
 from inference_core.health.schemas import DatabaseDetails, DatabaseHealth, HealthReport, Liveness, Ping, Readiness
-from inference_core.paths import HEALTH_PREFIX
-from inference_core.state import state_of
 
 router = APIRouter(prefix=HEALTH_PREFIX, tags=["health"])
 

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
-from inference_core.background import run_until_cancelled
+from inference_core.core.background import run_until_cancelled
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.redis.eviction import EvictionWatch
+from inference_core.core.settings import Settings
+from inference_core.core.traffic import Traffic
 from inference_core.health.components import Component, Components, Status
 from inference_core.health.database_probe import DatabaseDownError, DatabaseProbe
-from inference_core.loggers import get_logger
-from inference_core.redis.client import RedisClient
-from inference_core.redis.eviction import EvictionWatch
-from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.snapshot import judge
-from inference_core.traffic import Traffic
 
 log = get_logger(__name__)
 

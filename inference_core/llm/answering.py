@@ -13,9 +13,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from inference_core.db.base import utc_now
-from inference_core.db.engine import Database
-from inference_core.exceptions import ServiceError
+from inference_core.core.db.base import utc_now
+from inference_core.core.db.engine import Database
+from inference_core.core.exceptions import ServiceError
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.settings import Settings
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.jobs import Job
@@ -25,9 +28,6 @@ from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, UsageRepository
 from inference_core.llm.types import ChatRequest, Completion, Usage
 from inference_core.llm.usage import estimate_prompt
-from inference_core.loggers import get_logger
-from inference_core.redis.client import RedisClient
-from inference_core.settings import Settings
 
 log = get_logger(__name__)
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from inference_core.core.settings import Settings
 from inference_core.llm.config.policies import apply_policy, effective_policy, merged
 from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName, Timeouts
 from inference_core.llm.errors import ForbiddenParameterError, LLMNotConfiguredError, UnknownModelError
 from inference_core.llm.types import ModelCall, SamplingParams
-from inference_core.settings import Settings
 
 SIMULATED = "simulated"
 # The maximum length of an answer if neither the request nor the model limits it and tokens per day are limited.

@@ -9,14 +9,14 @@ from fastapi import Depends, Header, Request
 
 from inference_core.auth.dependencies import OptionalUser
 from inference_core.auth.throttle import address_prefix
-from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.logging import current_request_id
+from inference_core.core.state import state_of
 from inference_core.llm.config.schema import TaskName
 from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.schemas import AskOptions, ConversationRequest, ExplainRequest
 from inference_core.llm.service import LLMService
 from inference_core.llm.simulator.faults import FAULT_HEADER
-from inference_core.logging import current_request_id
-from inference_core.state import state_of
 
 
 async def get_principal(request: Request, user: OptionalUser) -> Principal:

@@ -9,11 +9,11 @@ from typing import Any
 from celery import signals
 from redis.exceptions import RedisError
 
-from inference_core.celery.app import ServiceCelery
+from inference_core.core.queue.app import ServiceCelery
+from inference_core.core.redis.client import sync_client
+from inference_core.core.settings import Settings
 from inference_core.llm.jobs import TASK_NAMES
 from inference_core.llm.limits import lease_keys
-from inference_core.redis.client import sync_client
-from inference_core.settings import Settings
 
 log = logging.getLogger(__name__)
 

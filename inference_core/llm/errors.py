@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from inference_core.exceptions import ServiceError
+from inference_core.core.exceptions import ServiceError
 
 Phase = Literal["connect", "first_token", "between_tokens", "total"]
 

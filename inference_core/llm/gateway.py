@@ -10,6 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from inference_core.core.loggers import get_logger
+from inference_core.core.settings import Settings
+from inference_core.core.text import clean
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
 from inference_core.llm.config.loader import load_llm_config, process_environment
@@ -20,9 +23,6 @@ from inference_core.llm.patience import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
 from inference_core.llm.usage import MOST_BYTES, believable
-from inference_core.loggers import get_logger
-from inference_core.settings import Settings
-from inference_core.text import clean
 
 log = get_logger(__name__)
 

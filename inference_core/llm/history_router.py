@@ -7,15 +7,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Query
 
 from inference_core.auth.dependencies import CurrentUser
-from inference_core.db.engine import DatabaseUnavailableError
-from inference_core.db.session import ReadSessionDep, SessionDep
-from inference_core.errors import responses_for
-from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.db.engine import DatabaseUnavailableError
+from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.paths import LLM_PREFIX
+from inference_core.core.problems import responses_for
 from inference_core.llm.dependencies import PrincipalDep
 from inference_core.llm.repository import ConversationRepository, SessionRow
 from inference_core.llm.schemas import Conversation, ConversationDeleted, ConversationPage, ConversationTurns, Turn
 from inference_core.llm.service import ConversationNotFoundError, find_own
-from inference_core.paths import LLM_PREFIX
 
 router = APIRouter(
     prefix=f"{LLM_PREFIX}/sessions",

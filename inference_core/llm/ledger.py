@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import IntegrityError
 
-from inference_core.db.base import utc_now
-from inference_core.db.engine import Database, DatabaseUnavailableError
-from inference_core.exceptions import ServiceError
+from inference_core.core.db.base import utc_now
+from inference_core.core.db.engine import Database, DatabaseUnavailableError
+from inference_core.core.exceptions import ServiceError
+from inference_core.core.loggers import get_logger
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Price
 from inference_core.llm.gateway import Gateway
@@ -25,7 +26,6 @@ from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
 from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import cost_nano_usd
-from inference_core.loggers import get_logger
 
 log = get_logger(__name__)
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from inference_core.exceptions import DependencyUnavailableError, ThrottledError
+from inference_core.core.exceptions import DependencyUnavailableError, ThrottledError
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
+from inference_core.core.redis.scripts import LuaScript
 from inference_core.llm.config.schema import Limits
-from inference_core.loggers import get_logger
-from inference_core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
-from inference_core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

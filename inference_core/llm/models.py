@@ -11,7 +11,7 @@ from sqlalchemy.dialects.mysql import MEDIUMTEXT
 from sqlalchemy.dialects.mysql import VARCHAR as MYSQL_VARCHAR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from inference_core.db.base import Base, UtcDateTime, utc_now
+from inference_core.core.db.base import Base, UtcDateTime, utc_now
 
 TITLE_LENGTH = 80
 MODEL_LENGTH = 190

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable
 from typing import Self
 
+from inference_core.core.text import PieceCleaner
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
@@ -12,7 +13,6 @@ from inference_core.llm.errors import Phase, ProviderError, UpstreamFailedError
 from inference_core.llm.patience import Deadline, Patience
 from inference_core.llm.types import SIGN_OF_LIFE, Message, Provider, ProviderItem, StreamItem, Token, Usage
 from inference_core.llm.usage import MOST_BYTES, believable
-from inference_core.text import PieceCleaner
 
 
 class OpenStream:
@@ -22,7 +22,7 @@ class OpenStream:
         model: as configured. provider: who answers. simulated: whether it is made up.
         text_bytes: of the text so far, in UTF-8.
 
-    The text is clean (see `inference_core.text`), and the usage believable.
+    The text is clean (see `inference_core.core.text`), and the usage believable.
     Iterating raises ProviderError if the provider breaks off, is too slow, or does not end. Nothing is generated ahead:
     the next item is asked for when the reader wants it. Close it with `aclose` or as a context manager, at the latest
     when the client has gone. `on_break` hears once of a failure after the first item.

@@ -7,7 +7,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from inference_core.single_page import SinglePage
+from inference_core.core.single_page import SinglePage
 
 PLAYGROUND = SinglePage.read(files("inference_core.llm") / "playground")
 router = APIRouter(include_in_schema=False)

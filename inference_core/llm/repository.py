@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, fu
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.db.base import utc_now
+from inference_core.core.db.base import utc_now
 from inference_core.llm.models import Charge, ChatSession, ChatTurn, DailyUsage, TurnRole
 from inference_core.llm.types import Message
 

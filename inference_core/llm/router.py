@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from inference_core.celery.sender import BrokerUnavailableError
-from inference_core.errors import responses_for
-from inference_core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.paths import LLM_PREFIX
+from inference_core.core.problems import responses_for
+from inference_core.core.queue.sender import BrokerUnavailableError
 from inference_core.llm.config.policies import effective_policy
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
 from inference_core.llm.errors import UnknownModelError, UnknownProviderError
@@ -28,7 +29,6 @@ from inference_core.llm.schemas import (
 from inference_core.llm.service import LLMService
 from inference_core.llm.state import gateway_status
 from inference_core.llm.stream_router import ASK_ERRORS
-from inference_core.paths import LLM_PREFIX
 from inference_core.tasks.idempotency import IdempotencyKey, KeyReusedError, SubmissionInProgressError
 from inference_core.tasks.store import ResultStoreUnavailableError
 

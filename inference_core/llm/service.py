@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from inference_core.celery.queues import DEFAULT_QUEUE, LLM_QUEUE
-from inference_core.db.engine import Database
-from inference_core.exceptions import InvalidInputError, NotFoundError
+from inference_core.core.db.engine import Database
+from inference_core.core.exceptions import InvalidInputError, NotFoundError
+from inference_core.core.queue.queues import DEFAULT_QUEUE, LLM_QUEUE
+from inference_core.core.settings import Settings
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.jobs import TASK_NAMES, Job
 from inference_core.llm.ledger import SessionRef
@@ -21,7 +22,6 @@ from inference_core.llm.spending import Spending
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Message
 from inference_core.llm.usage import estimate_prompt
-from inference_core.settings import Settings
 from inference_core.tasks.idempotency import fingerprint
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.record import TaskRecord

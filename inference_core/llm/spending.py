@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from inference_core.db.engine import Database
-from inference_core.exceptions import ServiceError
+from inference_core.core.db.engine import Database
+from inference_core.core.exceptions import ServiceError
+from inference_core.core.loggers import get_logger
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.ledger import Answered, prompt_alone, record
@@ -18,7 +19,6 @@ from inference_core.llm.streaming import Progress
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import tokens_of_bytes
-from inference_core.loggers import get_logger
 
 log = get_logger(__name__)
 

@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from inference_core.background import run_until_cancelled
-from inference_core.db.engine import Database
+from inference_core.core.background import run_until_cancelled
+from inference_core.core.db.engine import Database
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.settings import Settings
+from inference_core.core.telemetry.metrics import Metrics
+from inference_core.core.traffic import Traffic
 from inference_core.health.components import Component, Status
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.limits import UserLimits
 from inference_core.llm.service import LLMService
 from inference_core.llm.streams import ActiveStream, Streams
 from inference_core.llm.telemetry import LLMMetrics
-from inference_core.redis.client import RedisClient
-from inference_core.settings import Settings
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.service import TaskService
-from inference_core.telemetry.metrics import Metrics
-from inference_core.traffic import Traffic
 
 BREAKERS_EVERY_S = 1.0
 SETTLE_AGAIN_EVERY_S = 1.0

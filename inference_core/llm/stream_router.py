@@ -19,14 +19,17 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from inference_core.db.engine import DatabaseUnavailableError
-from inference_core.errors import responses_for
-from inference_core.exceptions import (
+from inference_core.core.db.engine import DatabaseUnavailableError
+from inference_core.core.exceptions import (
     DependencyUnavailableError,
     NotAuthenticatedError,
     NotPermittedError,
     ServiceError,
 )
+from inference_core.core.paths import LLM_PREFIX
+from inference_core.core.problems import responses_for
+from inference_core.core.state import state_of
+from inference_core.core.traffic import RECEIVE_KEY, OverloadedError, release_slot
 from inference_core.llm import errors
 from inference_core.llm.dependencies import FaultHeader, PrincipalDep, question_of
 from inference_core.llm.events import EVENT_SCHEMA, encode_start
@@ -38,9 +41,6 @@ from inference_core.llm.service import ConversationNotFoundError, PromptTooLongE
 from inference_core.llm.spending import Spending
 from inference_core.llm.streaming import finish, pump
 from inference_core.llm.streams import ActiveStream
-from inference_core.paths import LLM_PREFIX
-from inference_core.state import state_of
-from inference_core.traffic import RECEIVE_KEY, OverloadedError, release_slot
 
 # nginx's word for it; nobody gets to see this answer.
 CLIENT_GONE = 499

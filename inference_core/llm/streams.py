@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
-from inference_core.background import run_until_cancelled
+from inference_core.core.background import run_until_cancelled
+from inference_core.core.loggers import get_logger
+from inference_core.core.traffic import OverloadedError, Traffic
 from inference_core.llm.events import PING
-from inference_core.loggers import get_logger
-from inference_core.traffic import OverloadedError, Traffic
 
 log = get_logger(__name__)
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from inference_core.telemetry import multiprocess  # noqa: F401  # isort: skip  # must come before prometheus_client
+from inference_core.core.telemetry import multiprocess  # noqa: F401  # isort: skip  # must come before prometheus_client
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from inference_core.exceptions import ServiceError
+from inference_core.core.exceptions import ServiceError
+from inference_core.core.telemetry.metrics import Metrics
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.errors import ProviderError
 from inference_core.llm.types import Usage
-from inference_core.telemetry.metrics import Metrics
 
 TTFT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 # The origin of an error that no provider has caused.

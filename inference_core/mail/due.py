@@ -6,10 +6,10 @@ from datetime import timedelta
 from uuid import UUID
 
 from inference_core.auth.repository import MailDueRepository, StoredMail
-from inference_core.db.engine import Database
-from inference_core.redis.client import RedisClient
-from inference_core.redis.clock import Clock
-from inference_core.settings import Settings
+from inference_core.core.db.engine import Database
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.redis.clock import Clock
+from inference_core.core.settings import Settings
 
 # Longer than the retries of a task. If the mail server remains unavailable, there are four attempts per hour.
 TRIED_AGAIN_AFTER = timedelta(minutes=15)

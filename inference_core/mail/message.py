@@ -8,8 +8,8 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from inference_core.db.base import utc_now
-from inference_core.settings import Settings
+from inference_core.core.db.base import utc_now
+from inference_core.core.settings import Settings
 
 SUBJECTS = {
     "password_reset": "Reset your password",

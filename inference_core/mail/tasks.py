@@ -19,14 +19,14 @@ from inference_core.auth.mailed_tokens import (
     make_mailed_token,
 )
 from inference_core.auth.models import TokenPurpose
-from inference_core.celery.base_task import ServiceTask
-from inference_core.exceptions import DependencyUnavailableError
-from inference_core.loggers import get_logger
+from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.loggers import get_logger
+from inference_core.core.queue.base_task import ServiceTask
+from inference_core.core.settings import Settings
 from inference_core.mail import names
 from inference_core.mail.due import is_mail_due, mail_is_done, take_due_mails
 from inference_core.mail.message import make_message
 from inference_core.mail.transport import MailRefusedError, deliver
-from inference_core.settings import Settings
 
 log = get_logger(__name__)
 

@@ -8,8 +8,8 @@ import ssl
 from email.message import EmailMessage
 from uuid import uuid4
 
-from inference_core.db.base import utc_now
-from inference_core.settings import Settings
+from inference_core.core.db.base import utc_now
+from inference_core.core.settings import Settings
 
 PERMANENT_FAILURE = 500
 

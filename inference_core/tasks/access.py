@@ -9,9 +9,9 @@ from fastapi import Depends
 from fastapi.params import Depends as DependsParam
 
 from inference_core.auth.dependencies import OptionalUser, get_current_user, get_superuser
-from inference_core.errors import responses_for
-from inference_core.exceptions import NotAuthenticatedError, NotPermittedError
-from inference_core.settings import Access
+from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
+from inference_core.core.problems import responses_for
+from inference_core.core.settings import Access
 from inference_core.tasks.service import Caller
 
 

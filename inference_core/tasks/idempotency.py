@@ -16,7 +16,7 @@ from uuid import uuid4
 from fastapi import Header
 from redis.asyncio import Redis
 
-from inference_core.exceptions import ConflictError, UnprocessableError
+from inference_core.core.exceptions import ConflictError, UnprocessableError
 
 KEEP_S = 24 * 3600
 # Longer than any submission takes. Afterwards, the process that started it must have crashed.

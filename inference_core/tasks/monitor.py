@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from inference_core.background import run_until_cancelled
-from inference_core.celery.queues import ALL_QUEUES
-from inference_core.celery.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
-from inference_core.loggers import get_logger
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
+from inference_core.core.background import run_until_cancelled
+from inference_core.core.loggers import get_logger
+from inference_core.core.queue.queues import ALL_QUEUES
+from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
 log = get_logger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from inference_core.text import clean_json, finite
+from inference_core.core.text import clean_json, finite
 
 TaskStatus = Literal["PENDING", "STARTED", "RETRY", "SUCCESS", "FAILURE", "REVOKED"]
 FINISHED: tuple[TaskStatus, ...] = ("SUCCESS", "FAILURE", "REVOKED")

@@ -7,12 +7,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from inference_core.celery.sender import BrokerUnavailableError
-from inference_core.errors import responses_for
-from inference_core.exceptions import NotAuthenticatedError
-from inference_core.paths import TASKS_PREFIX
-from inference_core.settings import Access
-from inference_core.state import StateDep, state_of
+from inference_core.core.exceptions import NotAuthenticatedError
+from inference_core.core.paths import TASKS_PREFIX
+from inference_core.core.problems import responses_for
+from inference_core.core.queue.sender import BrokerUnavailableError
+from inference_core.core.settings import Access
+from inference_core.core.state import StateDep, state_of
+from inference_core.core.traffic import release_slot
 from inference_core.tasks import views
 from inference_core.tasks.access import CallerDep, monitoring_guard
 from inference_core.tasks.schemas import (
@@ -27,7 +28,6 @@ from inference_core.tasks.schemas import (
 )
 from inference_core.tasks.service import TaskNotFoundError
 from inference_core.tasks.store import ResultStoreUnavailableError
-from inference_core.traffic import release_slot
 
 submitted = APIRouter(
     prefix="/tasks",

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from inference_core.celery.sender import TaskSender
-from inference_core.exceptions import NotFoundError, ServiceError
+from inference_core.core.exceptions import NotFoundError, ServiceError
+from inference_core.core.queue.sender import TaskSender
+from inference_core.core.traffic import Traffic
 from inference_core.tasks import idempotency
 from inference_core.tasks.record import EXPIRED, TaskRecord
 from inference_core.tasks.store import ResultStore, as_domain_error
-from inference_core.traffic import Traffic
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
-from inference_core.celery.worker_state import WorkerReport
+from inference_core.core.queue.worker_state import WorkerReport
 
 # A worker writes a heartbeat every second. After this time without one, it is unresponsive. With the monitor's delay of
 # half a second, this is visible within the documented five seconds.

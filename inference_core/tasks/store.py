@@ -10,10 +10,10 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from inference_core.celery.submissions import CANCEL_SCRIPT, CancelOutcome, result_key, task_key
-from inference_core.exceptions import DependencyUnavailableError
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
+from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.queue.submissions import CANCEL_SCRIPT, CancelOutcome, result_key, task_key
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
 # A cancellation must be stored longer than its message, whose expiry workers check with a delay of a second or more.

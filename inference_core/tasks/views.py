@@ -6,7 +6,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from inference_core.celery.worker_state import TaskEntry
+from inference_core.core.queue.worker_state import TaskEntry
 from inference_core.tasks.record import TaskProblem, TaskRecord
 from inference_core.tasks.schemas import (
     ActiveTasks,

@@ -18,7 +18,7 @@ from zlib import crc32
 import pytest
 from pydantic import SecretStr
 
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from loadgate.report.artefacts import write_artefacts
 from tests.support.forked_commands import ForkedCommands, Outcome
 from tests.support.preloaded import LOCUST as LOCUST_MODULES
@@ -30,8 +30,13 @@ pytestmark = [pytest.mark.full, pytest.mark.process, pytest.mark.timeout(600)]
 SUITE = ROOT / "tests" / "performance" / "locustfile.py"
 NOBODY = "http://127.0.0.1:9"
 SERVICE_MODULES = (
-    *("inference_core.cli", "inference_core.main_factory", "inference_core.stack.up", "inference_core.db.migrate"),
-    *("inference_core.auth.admin_service", "inference_core.celery.worker_app", "inference_core.llm.simulator.serve"),
+    *(
+        "inference_core.app.cli",
+        "inference_core.app.application",
+        "inference_core.app.stack.up",
+        "inference_core.core.db.migrate",
+    ),
+    *("inference_core.auth.admin_service", "inference_core.app.worker_app", "inference_core.llm.simulator.serve"),
     *("uvicorn.main", "fastapi_cli.cli", "celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "aiosqlite"),
 )
 LOADGATE_MODULES = ("loadgate.cli", "loadgate.report.history", "loadgate.runner.run", "loadgate.run.document.schema")

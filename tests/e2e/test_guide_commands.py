@@ -19,7 +19,7 @@ import psutil
 import pytest
 import yaml
 
-from inference_core.stack.ports import free_port, is_listening
+from inference_core.app.stack.ports import free_port, is_listening
 from tests.support.processes import wait_until
 from tests.support.raw_http import head_limits_hold
 from tests.support.stack import ROOT, Stack, clean_environment, gone

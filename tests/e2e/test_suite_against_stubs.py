@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from inference_core.stack.ports import free_port
+from inference_core.app.stack.ports import free_port
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.stack import ROOT, clean_environment

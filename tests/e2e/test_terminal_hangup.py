@@ -38,7 +38,7 @@ def take_terminal(terminal: int) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("module", ["inference_core.stack.terminal", "loadgate.runner.terminal_watch"])
+@pytest.mark.parametrize("module", ["inference_core.app.stack.terminal", "loadgate.runner.terminal_watch"])
 @pytest.mark.parametrize("ignored", [False, True], ids=["plain", "nohup"])
 def test_a_command_ends_with_its_terminal_unless_it_ignores_sighup(module: str, ignored: bool, tmp_path: Path) -> None:
     master, terminal = pty.openpty()

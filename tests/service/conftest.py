@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.app.application import create_application
+from inference_core.core.settings import Settings
 from tests.support.accounts import Api
 from tests.support.servers.databases import create_database
 from tests.support.servers.mariadb import mariadb_server

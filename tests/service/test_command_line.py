@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 from typer.testing import CliRunner
 
-from inference_core.cli import app
+from inference_core.app.cli import app
 
 COMMANDS = ("up", "worker", "migrate", "create-superuser", "llm-sim")
 

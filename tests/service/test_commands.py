@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from inference_core.cli import app
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.app.application import create_application
+from inference_core.app.cli import app
+from inference_core.core.settings import Settings
 from tests.support.stack import ROOT
 
 SUPERUSER = ["create-superuser", "--username", "abc", "--email", "a@example.com", "--password", "correct horse 7"]

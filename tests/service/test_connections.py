@@ -17,8 +17,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.server import ServerState
 
-from inference_core import connections
-from inference_core.connections import (
+from inference_core.app.edge import connections
+from inference_core.app.edge.connections import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
     MAX_TARGET_BYTES,
@@ -26,7 +26,7 @@ from inference_core.connections import (
     Connections,
     GuardedProtocol,
 )
-from inference_core.stack.ports import LOOPBACK
+from inference_core.app.stack.ports import LOOPBACK
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from inference_core.bodies import (
+from inference_core.app.edge.bodies import (
     Body,
     BodyLimits,
     BodyTooComplexError,
@@ -19,11 +19,11 @@ from inference_core.bodies import (
     IntakeFullError,
     UnsupportedFormError,
 )
-from inference_core.edge import Edge, EdgeMiddleware, other_slash
+from inference_core.app.edge.middleware import Edge, EdgeMiddleware, other_slash
+from inference_core.core.telemetry.access_log import AccessLog
+from inference_core.core.telemetry.metrics import Metrics
+from inference_core.core.traffic import RECEIVE_KEY, Traffic
 from inference_core.llm.schemas import PROMPT_CHARACTERS
-from inference_core.telemetry.access_log import AccessLog
-from inference_core.telemetry.metrics import Metrics
-from inference_core.traffic import RECEIVE_KEY, Traffic
 
 pytestmark = pytest.mark.anyio
 
@@ -120,7 +120,7 @@ def piece(size: int, *, more: bool = True) -> Message:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference_core.bodies.BODY_WITHIN_S", 0.05)
+    monkeypatch.setattr("inference_core.app.edge.bodies.BODY_WITHIN_S", 0.05)
     for taken_in in (True, False):
         body = body_of([piece(1)])
         if taken_in:
@@ -132,7 +132,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.M
 
 
 async def test_after_its_body_a_request_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference_core.bodies.BODY_WITHIN_S", 0.05)
+    monkeypatch.setattr("inference_core.app.edge.bodies.BODY_WITHIN_S", 0.05)
     for taken_in in (True, False):
         body = body_of([piece(1, more=False)], then=0.1)
         if taken_in:

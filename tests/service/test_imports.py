@@ -16,7 +16,7 @@ MIGRATIONS = {"alembic", "mako"}
 HIGHLIGHTING = {"rich", "pygments"}
 # Pydantic is not among them: Typer itself reads options with it.
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "celery", "kombu", "redis", "structlog"}
-TASK_FUNCTIONS = {"inference_core.celery.tasks", "inference_core.mail.tasks", "inference_core.llm.tasks"}
+TASK_FUNCTIONS = {"inference_core.app.maintenance", "inference_core.mail.tasks", "inference_core.llm.tasks"}
 COMMAND = "from inference_core.entry import main\nmain()"
 
 
@@ -44,7 +44,7 @@ def test_help_loads_no_framework(arguments: list[str], tmp_path: Path) -> None:
 
 def test_the_api_loads_no_migration_tools_and_no_task_functions(tmp_path: Path) -> None:
     modules = loaded("import inference_core.main", folder=tmp_path)
-    assert "inference_core.celery.sender" in modules
+    assert "inference_core.core.queue.sender" in modules
     assert modules & (MIGRATIONS | HIGHLIGHTING | TASK_FUNCTIONS) == set()
 
 

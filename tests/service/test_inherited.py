@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.stack.inherited import inherited
-from inference_core.telemetry import multiprocess
+from inference_core.app.stack.inherited import inherited
+from inference_core.core.telemetry import multiprocess
 
 
 def test_options_of_celery_and_uvicorn_are_left_out_and_settings_are_kept() -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference_core.celery.app import create_celery
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings, SettingsError, load_settings, misspelt_settings
+from inference_core.app.application import create_application
+from inference_core.core.queue.app import create_celery
+from inference_core.core.settings import Settings, SettingsError, load_settings, misspelt_settings
 from tests.support.stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()

@@ -6,9 +6,9 @@ import asyncio
 
 import pytest
 
-from inference_core import traffic as traffic_module
-from inference_core.background import run_until_cancelled
-from inference_core.traffic import OverloadedError, Slot, Traffic
+from inference_core.core import traffic as traffic_module
+from inference_core.core.background import run_until_cancelled
+from inference_core.core.traffic import OverloadedError, Slot, Traffic
 
 pytestmark = pytest.mark.anyio
 

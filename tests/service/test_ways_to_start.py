@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.stack.ports import free_port
+from inference_core.app.stack.ports import free_port
 from tests.support.processes import stop, wait_until
 from tests.support.raw_http import head_limits_hold
 from tests.support.service import ApiProcess, answers, service_env
@@ -37,7 +37,7 @@ def test_the_limits_of_heads_hold_and_a_closed_stderr_keeps_nothing_from_startin
 @pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_streams_that_are_closed_lead_nowhere(closed: str) -> None:
     program = (
-        "from inference_core.standard_streams import open_closed_streams\n"
+        "from inference_core.core.standard_streams import open_closed_streams\n"
         "import os, sys\n"
         "open_closed_streams()\n"
         "print('one'); sys.stderr.write('two'); sys.stdin.read(0)\n"

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from inference_core.auth.admin_service import create_superuser
-from inference_core.settings import Settings
-from inference_core.state import AppState
+from inference_core.core.settings import Settings
+from inference_core.core.state import AppState
 
 PREFIX = "/api/v1"
 PASSWORD = "SecurePass123!"

@@ -14,13 +14,13 @@ from typing import Any, cast
 import httpx2
 import uvicorn
 
+from inference_core.app.application import create_application
+from inference_core.app.stack.ports import free_port
+from inference_core.core.settings import Settings
+from inference_core.core.state import AppState
 from inference_core.llm.simulator.engine import Engine
 from inference_core.llm.state import LLMState
 from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
-from inference_core.stack.ports import free_port
-from inference_core.state import AppState
 from tests.support.accounts import PREFIX
 
 Event = dict[str, Any]

@@ -27,13 +27,15 @@ LOCUST = ("locust.main", "gevent.fileobject", "gevent.resolver.thread", "loadgat
 # None of them reads a setting when it is imported: `tests.support.service_app` and `celery_main` do.
 SERVICE = (
     *("uvicorn.main", "uvicorn.loops.uvloop", "uvicorn.protocols.websockets.websockets_sansio_impl"),
-    *("inference_core.main_factory", "sqlalchemy.dialects.sqlite.aiosqlite", "kombu.transport.redis"),
+    *("inference_core.app.application", "sqlalchemy.dialects.sqlite.aiosqlite", "kombu.transport.redis"),
     *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
+    *(f"inference_core.core.queue.{name}" for name in ("dead_letters", "heartbeat", "pool", "shutdown", "transport")),
     *(
-        f"inference_core.celery.{name}"
-        for name in ("dead_letters", "heartbeat", "pool", "shutdown", "tasks", "transport")
+        "inference_core.app.maintenance",
+        "inference_core.llm.ended_tasks",
+        "inference_core.llm.tasks",
+        "inference_core.mail.tasks",
     ),
-    *("inference_core.llm.ended_tasks", "inference_core.llm.tasks", "inference_core.mail.tasks"),
 )
 MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE} | {
     name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference_core.redis.client import broker_client
-from inference_core.redis.keyspace import SyncKeyspace
-from inference_core.settings import Settings
-from inference_core.stack.ports import free_port, is_listening
-from inference_core.stack.redis_server import find_redis_server, redis_command
+from inference_core.app.stack.ports import free_port, is_listening
+from inference_core.app.stack.redis_server import find_redis_server, redis_command
+from inference_core.core.redis.client import broker_client
+from inference_core.core.redis.keyspace import SyncKeyspace
+from inference_core.core.settings import Settings
 from tests.support.preloaded import Program
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from inference_core.stack.ports import LOOPBACK
+from inference_core.app.stack.ports import LOOPBACK
 
 # One more than is taken.
 TOO_MANY_HEADERS = b"GET / HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 100 + b"\r\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx2
 
-from inference_core.stack.ports import free_port, is_listening
+from inference_core.app.stack.ports import free_port, is_listening
 from tests.support.preloaded import Program, start
 from tests.support.processes import stop, wait_until
 from tests.support.servers.sqlite import migrate

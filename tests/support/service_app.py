@@ -10,8 +10,8 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from inference_core.main_factory import create_application
-from inference_core.state import StateDep
+from inference_core.app.application import create_application
+from inference_core.core.state import StateDep
 from inference_core.tasks.idempotency import IdempotencyKey, fingerprint
 
 router = APIRouter(prefix="/test")

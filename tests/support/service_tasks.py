@@ -7,8 +7,8 @@ import signal
 import time
 from pathlib import Path
 
-from inference_core.celery.base_task import ServiceTask, TaskFailedError
 from inference_core.celery.celery_main import celery_app
+from inference_core.core.queue.base_task import ServiceTask, TaskFailedError
 
 
 def _note(path: str, word: str) -> None:

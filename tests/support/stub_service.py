@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from inference_core.stack.ports import free_port, is_listening
+from inference_core.app.stack.ports import free_port, is_listening
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.stub_llm import StubLLM

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from inference_core.main_factory import create_application
+from inference_core.app.application import create_application
 from tests.support.service_app import router as test_routes
 
 

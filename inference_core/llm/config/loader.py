@@ -12,6 +12,7 @@ import yaml
 from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
+from inference_core.core.settings import ENV_FILE, Settings, SettingsError
 from inference_core.llm.candidates import Access, is_usable
 from inference_core.llm.config.checks import check_references
 from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
@@ -23,7 +24,6 @@ from inference_core.llm.providers.network import (
     check_proxies,
     is_loopback,
 )
-from inference_core.settings import ENV_FILE, Settings, SettingsError
 
 # The defaults without a file. `llm_config.example.yaml` is a copy.
 BUILT_IN_FILE = files("inference_core.llm.config") / "default.yaml"

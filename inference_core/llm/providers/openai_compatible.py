@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 from pydantic import SecretStr
 
+from inference_core.core.loggers import get_logger
 from inference_core.llm import errors
 from inference_core.llm.providers.chunks import Tally, as_json, reply_of
 from inference_core.llm.providers.event_stream import EventReader, EventTooLargeError
@@ -18,7 +19,6 @@ from inference_core.llm.providers.failures import complaint_in, failure
 from inference_core.llm.providers.network import http_client, network_errors
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
-from inference_core.loggers import get_logger
 
 log = get_logger(__name__)
 

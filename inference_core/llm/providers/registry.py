@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
+from inference_core.core.settings import Settings
 from inference_core.llm.candidates import SIMULATED, Access
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
@@ -11,7 +12,6 @@ from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.faults import parse_rates
 from inference_core.llm.types import Provider
-from inference_core.settings import Settings
 
 
 def simulator_options(settings: Settings) -> SimulatorOptions:

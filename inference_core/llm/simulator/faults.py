@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from inference_core.exceptions import OperatorError
+from inference_core.core.exceptions import OperatorError
 
 # Clients outside of production request a fault with this header.
 FAULT_HEADER = "X-LLM-Fault"

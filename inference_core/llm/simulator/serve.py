@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import uvicorn
 
-from inference_core.exceptions import OperatorError
+from inference_core.core.exceptions import OperatorError
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.openai_router import openai_application
 

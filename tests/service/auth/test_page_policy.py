@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.main_factory import create_application
-from inference_core.settings import Environment, Settings
+from inference_core.app.application import create_application
+from inference_core.core.settings import Environment, Settings
 
 PATHS = ("/forgot-password", "/reset-password", "/verify-email")
 

@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from inference_core.stack.ports import free_port
+from inference_core.app.stack.ports import free_port
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.browser import launched_browser
 from tests.support.mailbox import link_in, wait_for_mails

@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
+from inference_core.app.maintenance import purge_database
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.models import EndedSession, OneTimeToken, User
-from inference_core.celery.tasks import purge_database
-from inference_core.db.base import utc_now
+from inference_core.core.db.base import utc_now
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, new_registration
 from tests.support.servers.databases import on_every_database

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from inference_core.cli import app
+from inference_core.app.cli import app
 from tests.support.stack import BIN, SETTINGS_OF_THE_SHELL, clean_environment
 
 GOOD = {"username": "boss", "email": "boss@example.com", "password": "a fine long pass phrase"}

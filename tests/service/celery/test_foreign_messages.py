@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis import Redis
 
-from inference_core.celery import dead_letters
-from inference_core.celery.dead_letters import KEEP, KEEP_CHARACTERS, keep_dead_letter
-from inference_core.celery.messages import DEEPEST, LARGEST_BYTES, carrier, envelope_problem, task_problem
-from inference_core.celery.sender import TaskSender
-from inference_core.celery.worker_state import DEAD_LETTERS_KEY
-from inference_core.settings import Settings
+from inference_core.core.queue import dead_letters
+from inference_core.core.queue.dead_letters import KEEP, KEEP_CHARACTERS, keep_dead_letter
+from inference_core.core.queue.messages import DEEPEST, LARGEST_BYTES, carrier, envelope_problem, task_problem
+from inference_core.core.queue.sender import TaskSender
+from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY
+from inference_core.core.settings import Settings
 from tests.support.foreign_messages import foreign_messages
 from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import ServiceProcess, service_env, worker_process

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.celery.tasks import purge_outbox
+from inference_core.app.maintenance import purge_outbox
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.service import service_env, worker_process

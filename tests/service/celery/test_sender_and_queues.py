@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.celery.app import create_celery
-from inference_core.celery.queues import ALL_QUEUES
-from inference_core.celery.sender import BrokerUnavailableError, TaskSender
-from inference_core.settings import Settings
-from inference_core.stack.ports import free_port
+from inference_core.app.stack.ports import free_port
+from inference_core.core.queue.app import create_celery
+from inference_core.core.queue.queues import ALL_QUEUES
+from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
+from inference_core.core.settings import Settings
 from tests.support.processes import keys_of_service, redis_server
 
 pytestmark = pytest.mark.anyio

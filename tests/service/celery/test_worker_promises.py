@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from inference_core.celery.app import create_celery
-from inference_core.celery.sender import TaskSender
-from inference_core.redis.client import broker_client
-from inference_core.settings import Settings
+from inference_core.core.queue.app import create_celery
+from inference_core.core.queue.sender import TaskSender
+from inference_core.core.redis.client import broker_client
+from inference_core.core.settings import Settings
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import ROOT, service_env, worker_process
 

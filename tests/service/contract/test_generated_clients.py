@@ -13,8 +13,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.app.application import create_application
+from inference_core.core.settings import Settings
 from tests.support.accounts import new_name
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ApiProcess, api_process, service_env

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
+from inference_core.app.application import create_application
 from inference_core.auth.admin_service import create_superuser
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.support.accounts import new_name
 from tests.support.processes import redis_server
 from tests.support.servers.databases import create_database

@@ -16,14 +16,14 @@ from pydantic import SecretStr
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, make_url
 
-from inference_core.db.base import Base
-from inference_core.db.engine import Database
-from inference_core.db.ensure_schema import ensure_schema
-from inference_core.db.migrate import downgrade, upgrade
-from inference_core.db.migration_errors import MigrationError
-from inference_core.db.schema import SCRIPTS, current_revision, head_revision
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.app.application import create_application
+from inference_core.core.db.base import Base
+from inference_core.core.db.engine import Database
+from inference_core.core.db.ensure_schema import ensure_schema
+from inference_core.core.db.migrate import downgrade, upgrade
+from inference_core.core.db.migration_errors import MigrationError
+from inference_core.core.db.schema import SCRIPTS, current_revision, head_revision
+from inference_core.core.settings import Settings
 from tests.support.servers.databases import create_database, on_every_database
 
 pytestmark = pytest.mark.anyio

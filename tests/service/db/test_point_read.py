@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Boolean, bindparam, func, literal_column, select, table, text, true
 
 from inference_core.auth.repository import BY_LOGIN, BY_TOKEN, AccountReads
-from inference_core.db.engine import Database, DatabaseUnavailableError
-from inference_core.settings import Settings
+from inference_core.core.db.engine import Database, DatabaseUnavailableError
+from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.accounts import Api
 from tests.support.servers.databases import on_every_database

@@ -17,12 +17,12 @@ from pymysql.err import OperationalError
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from inference_core.db.connect import KEEPALIVE, MysqlConnection
-from inference_core.db.engine import Database
-from inference_core.db.migrate import upgrade
-from inference_core.db.migration_errors import MigrationError
+from inference_core.core.db.connect import KEEPALIVE, MysqlConnection
+from inference_core.core.db.engine import Database
+from inference_core.core.db.migrate import upgrade
+from inference_core.core.db.migration_errors import MigrationError
+from inference_core.core.settings import Settings
 from inference_core.health.drivers import connect
-from inference_core.settings import Settings
 from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.databases import create_database
 

@@ -9,14 +9,14 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import func, select, text
 
+from inference_core.app.application import create_application
 from inference_core.auth.models import User
-from inference_core.db.after_commit import after_commit
-from inference_core.db.base import utc_now
-from inference_core.db.engine import Database, DatabaseUnavailableError, WriteInReadSessionError
-from inference_core.db.session import SessionDep
-from inference_core.exceptions import ConflictError
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.core.db.after_commit import after_commit
+from inference_core.core.db.base import utc_now
+from inference_core.core.db.engine import Database, DatabaseUnavailableError, WriteInReadSessionError
+from inference_core.core.db.session import SessionDep
+from inference_core.core.exceptions import ConflictError
+from inference_core.core.settings import Settings
 from tests.service.conftest import running
 from tests.support.accounts import Api, new_name
 from tests.support.servers.databases import on_every_database

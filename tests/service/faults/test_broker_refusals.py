@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from inference_core.celery.submissions import CLAIM_SCRIPT, task_key
+from inference_core.core.queue.submissions import CLAIM_SCRIPT, task_key
 from tests.service.faults.conftest import OwnRedis
 from tests.service.faults.test_task_faults import result, submit, words
 from tests.support.processes import keys_of_service, redis_server, wait_until

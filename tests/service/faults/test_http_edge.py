@@ -23,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from inference_core.stack.ports import LOOPBACK
+from inference_core.app.stack.ports import LOOPBACK
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 

@@ -17,7 +17,7 @@ import httpx2
 import psutil
 import pytest
 
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.service.faults.conftest import OwnRedis
 from tests.support.llm import LLMServer, config_file, kinds, llm_server, parse_events, text_of, until

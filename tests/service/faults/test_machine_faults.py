@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.stack.ports import LOOPBACK, free_port
+from inference_core.app.stack.ports import LOOPBACK, free_port
 from tests.service.faults.conftest import OwnRedis
 from tests.support import preloaded
 from tests.support.accounts import new_registration

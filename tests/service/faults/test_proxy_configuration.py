@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from inference_core.stack.ports import LOOPBACK, free_port, is_listening
+from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
 from tests.support.processes import stop, wait_until
 from tests.support.raw_http import said_to
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail

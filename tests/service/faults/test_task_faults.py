@@ -12,8 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from inference_core.celery.worker_state import DEAD_LETTERS_KEY
-from inference_core.settings import Settings, SettingsError, load_settings
+from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY
+from inference_core.core.settings import Settings, SettingsError, load_settings
 from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import quick
 from tests.support.processes import keys_of_service, wait_until

@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from inference_core.celery.app import create_celery
-from inference_core.celery.submissions import task_key
-from inference_core.settings import Settings
+from inference_core.core.queue.app import create_celery
+from inference_core.core.queue.submissions import task_key
+from inference_core.core.settings import Settings
 from tests.service.faults.conftest import OwnRedis
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
@@ -122,7 +122,7 @@ def test_what_the_schedule_sends_is_stated_by_the_clock_of_redis(
         """Never run."""
 
     right = time.time()
-    monkeypatch.setattr("inference_core.celery.app.time.time", lambda: right + HOURS * 3600)
+    monkeypatch.setattr("inference_core.core.queue.app.time.time", lambda: right + HOURS * 3600)
     scheduled.apply_async(expires=60)
     monkeypatch.undo()
     celery.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.llm import LLMServer, llm_server
 from tests.support.processes import keys_of_service

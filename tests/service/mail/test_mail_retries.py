@@ -10,8 +10,8 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
+from inference_core.app.stack.ports import LOOPBACK, free_port
 from inference_core.mail import tasks
-from inference_core.stack.ports import LOOPBACK, free_port
 from tests.support.accounts import new_registration
 from tests.support.processes import wait_until
 from tests.support.service import api_process, service_env, worker_process

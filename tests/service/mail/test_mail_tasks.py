@@ -11,9 +11,9 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from inference_core.celery.app import ServiceCelery, create_celery
+from inference_core.core.queue.app import ServiceCelery, create_celery
+from inference_core.core.settings import Settings
 from inference_core.mail import names
-from inference_core.settings import Settings
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.mailbox import mails_to, text_of, token_in, wait_for_mails
 from tests.support.processes import wait_until

@@ -12,8 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from inference_core.auth.mailed_tokens import token_hash
-from inference_core.db.engine import Database
-from inference_core.settings import Settings
+from inference_core.core.db.engine import Database
+from inference_core.core.settings import Settings
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.mailbox import mails_to, token_in, wait_for_mails
 from tests.support.service import ApiProcess, api_process, service_env, worker_process

@@ -14,11 +14,11 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
+from inference_core.app.stack.ports import LOOPBACK, free_port
+from inference_core.core.settings import Settings
 from inference_core.mail.message import make_message
 from inference_core.mail.tasks import send_email_changed
 from inference_core.mail.transport import MailRefusedError, deliver
-from inference_core.settings import Settings
-from inference_core.stack.ports import LOOPBACK, free_port
 
 
 class Mailbox:
@@ -146,7 +146,7 @@ def run_task(monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings], None]:
     """Runs a mail task in this process, under an application with the given settings."""
 
     def run(settings: Settings) -> None:
-        from inference_core.celery.app import create_celery
+        from inference_core.core.queue.app import create_celery
 
         app = create_celery(settings, "client")
         app.autodiscover_tasks(["inference_core.mail"], force=True)

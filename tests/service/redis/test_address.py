@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from inference_core.celery.app import create_celery
-from inference_core.celery.sender import TaskSender
-from inference_core.redis.address import RedisAddress
-from inference_core.redis.client import broker_client, open_client
-from inference_core.settings import Settings, SettingsError, load_settings
-from inference_core.stack.ports import free_port, is_listening
-from inference_core.stack.redis_server import find_redis_server, redis_command
+from inference_core.app.stack.ports import free_port, is_listening
+from inference_core.app.stack.redis_server import find_redis_server, redis_command
+from inference_core.core.queue.app import create_celery
+from inference_core.core.queue.sender import TaskSender
+from inference_core.core.redis.address import RedisAddress
+from inference_core.core.redis.client import broker_client, open_client
+from inference_core.core.settings import Settings, SettingsError, load_settings
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail

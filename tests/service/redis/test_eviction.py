@@ -11,10 +11,16 @@ import pytest
 from redis import Redis
 from redis.exceptions import ResponseError
 
-from inference_core.redis import eviction
-from inference_core.redis.client import open_client
-from inference_core.redis.eviction import EvictionWatch, eviction_warning, named_servers, policy_in, warn_of_eviction
-from inference_core.settings import Settings
+from inference_core.core.redis import eviction
+from inference_core.core.redis.client import open_client
+from inference_core.core.redis.eviction import (
+    EvictionWatch,
+    eviction_warning,
+    named_servers,
+    policy_in,
+    warn_of_eviction,
+)
+from inference_core.core.settings import Settings
 from loadgate.checks import HttpCheck
 from tests.support.logs import log_lines_of
 from tests.support.processes import redis_server, stop

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from inference_core.redis.client import broker_client, open_client
-from inference_core.redis.keyspace import UnknownKeysError, prefixed
-from inference_core.settings import Settings, SettingsError, load_settings
+from inference_core.core.redis.client import broker_client, open_client
+from inference_core.core.redis.keyspace import UnknownKeysError, prefixed
+from inference_core.core.settings import Settings, SettingsError, load_settings
 
 
 @pytest.mark.parametrize(

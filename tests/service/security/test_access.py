@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from inference_core.celery.schedule import PURGE_EXPIRED
-from inference_core.celery.submissions import task_key
+from inference_core.core.queue.schedule import PURGE_EXPIRED
+from inference_core.core.queue.submissions import task_key
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 

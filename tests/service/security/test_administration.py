@@ -9,7 +9,7 @@ import pytest
 from inference_core.auth.admin_service import create_superuser
 from inference_core.auth.errors import AccountExistsError
 from inference_core.auth.policy import CommonPasswordError
-from inference_core.exceptions import InvalidInputError
+from inference_core.core.exceptions import InvalidInputError
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, new_name
 from tests.support.servers.databases import on_every_database

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import pytest
 from fastapi import APIRouter
 
+from inference_core.app.application import create_application
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.schemas import Login
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.service.conftest import running
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import Api, audit_events, new_name, new_registration

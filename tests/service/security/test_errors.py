@@ -14,9 +14,9 @@ import httpx2
 import pytest
 from fastapi import APIRouter, HTTPException
 
-from inference_core import errors
-from inference_core.main_factory import create_application
-from inference_core.settings import Settings
+from inference_core.app.application import create_application
+from inference_core.core import problems as errors
+from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory, running
 from tests.support.accounts import Api, new_name, new_registration
 from tests.support.logs import log_lines_of

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from inference_core.auth.passwords import Passwords, usable_cores
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.support.accounts import new_registration
 from tests.support.service import api_process, service_env
 

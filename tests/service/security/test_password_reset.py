@@ -12,8 +12,8 @@ from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
 from inference_core.auth.models import OneTimeToken
 from inference_core.auth.repository import UserRepository
 from inference_core.auth.sessions import SESSION_KEY
-from inference_core.db.base import utc_now
-from inference_core.settings import Settings
+from inference_core.core.db.base import utc_now
+from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import Api, User

@@ -11,7 +11,7 @@ import pytest
 
 from inference_core.auth.policy import common_passwords
 from inference_core.auth.repository import AccountReads, UserRepository
-from inference_core.settings import Settings
+from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, User

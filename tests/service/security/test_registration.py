@@ -10,7 +10,7 @@ import pytest
 
 from inference_core.auth.mailed_tokens import make_email_change_token, make_mailed_token
 from inference_core.auth.repository import AccountReads, UserRepository
-from inference_core.celery.sender import BrokerUnavailableError
+from inference_core.core.queue.sender import BrokerUnavailableError
 from inference_core.mail import names
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from inference_core.celery.worker_state import WORKERS_KEY, WorkerReport, decode_entry, encode_report
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
+from inference_core.core.queue.worker_state import WORKERS_KEY, WorkerReport, decode_entry, encode_report
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from inference_core.tasks import monitor as monitor_module
 from inference_core.tasks.monitor import WorkerMonitor, view_of
 from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.settings import SettingsError, load_settings
+from inference_core.core.settings import SettingsError, load_settings
 from tests.service.conftest import AppFactory
 
 pytestmark = pytest.mark.anyio

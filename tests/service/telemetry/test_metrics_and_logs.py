@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from inference_core.settings import Settings, SettingsError
-from inference_core.telemetry.reporting import configure_reporting
+from inference_core.core.settings import Settings, SettingsError
+from inference_core.core.telemetry.reporting import configure_reporting
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
 from tests.support.stack import clean_environment
@@ -216,9 +216,9 @@ def test_reporting_without_its_packages_is_one_clear_line(
 def test_news_of_the_pools_are_for_debug(level: str, is_quiet: bool) -> None:
     program = (
         "import logging\n"
-        "from inference_core.db.pool import TimedPool\n"
-        "from inference_core.logging import configure_logging\n"
-        "from inference_core.settings import load_settings\n"
+        "from inference_core.core.db.pool import TimedPool\n"
+        "from inference_core.core.logging import configure_logging\n"
+        "from inference_core.core.settings import load_settings\n"
         "configure_logging(load_settings())\n"
         "print(logging.getLogger(f'{TimedPool.__module__}.{TimedPool.__name__}').isEnabledFor(logging.INFO))\n"
     )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from inference_core.stack.ports import LOOPBACK, free_port, is_listening
+from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
 from tests.support.processes import stop, wait_until
 from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.unavailable import ServerUnavailableError

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from inference_core.stack.ports import LOOPBACK, free_port, is_listening
+from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
 from tests.support.processes import stop, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from inference_core.db.migrate import upgrade
-from inference_core.settings import Settings
+from inference_core.core.db.migrate import upgrade
+from inference_core.core.settings import Settings
 
 
 def migrate(database_url: str) -> None:

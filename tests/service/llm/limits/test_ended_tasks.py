@@ -13,10 +13,10 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery import signals
 from celery.app.task import Context
 
-from inference_core.celery.app import create_celery
+from inference_core.core.queue.app import create_celery
+from inference_core.core.settings import Settings
 from inference_core.llm.ended_tasks import install
 from inference_core.llm.limits import lease_keys
-from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import limits_config

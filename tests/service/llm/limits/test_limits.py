@@ -12,6 +12,9 @@ import httpx2
 import pytest
 from redis.asyncio import Redis
 
+from inference_core.app.stack.ports import free_port
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from inference_core.llm.config.schema import Limits
 from inference_core.llm.limits import (
     LimitsUnavailableError,
@@ -23,9 +26,6 @@ from inference_core.llm.limits import (
 from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.types import Message, SamplingParams
 from inference_core.llm.usage import estimate_prompt
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
-from inference_core.stack.ports import free_port
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX, Api, Tokens

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from inference_core.app.application import create_application
+from inference_core.core.settings import Environment, Settings
 from inference_core.llm.playground_router import PLAYGROUND
-from inference_core.main_factory import create_application
-from inference_core.settings import Environment, Settings
 
 pytestmark = pytest.mark.anyio
 

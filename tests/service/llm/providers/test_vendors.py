@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from inference_core.core.settings import Settings
 from inference_core.llm import errors
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.config.policies import apply_policy, effective_policy
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.types import ChatRequest, Message, ModelCall, SamplingParams, Usage
-from inference_core.settings import Settings
 from tests.service.llm.providers.wires import (
     SECRET,
     anthropic_event,
@@ -157,7 +157,7 @@ async def test_the_gateway_reaches_both() -> None:
 @pytest.mark.full
 def test_no_vendors_client_is_imported_before_it_is_configured() -> None:
     code = (
-        "import sys, inference_core.main_factory, inference_core.llm.gateway, inference_core.celery.app;"
+        "import sys, inference_core.app.application, inference_core.llm.gateway, inference_core.core.queue.app;"
         "print([name for name in ('anthropic', 'google.genai', 'openai') if name in sys.modules])"
     )
     done = subprocess.run(

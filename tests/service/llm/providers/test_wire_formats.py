@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from inference_core.app.stack.ports import free_port
 from inference_core.llm import errors
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, Message, ModelCall, Provider, StreamItem, Token, Usage
-from inference_core.stack.ports import free_port
 from tests.service.llm.providers.wires import PIECES, SECRET, TELLTALE, WIRES, Wire
 from tests.support.wire_server import Script, WireServer, wire_server
 

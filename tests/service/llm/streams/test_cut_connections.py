@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX

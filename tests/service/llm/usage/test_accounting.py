@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from inference_core.celery.tasks import purge_database
-from inference_core.db.base import utc_now
+from inference_core.app.maintenance import purge_database
+from inference_core.core.db.base import utc_now
 from inference_core.llm.config.schema import Price
 from inference_core.llm.ledger import Answered, SessionRef, record
 from inference_core.llm.models import Charge

@@ -11,11 +11,11 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
+from inference_core.core.redis.client import open_client
+from inference_core.core.settings import Settings
 from inference_core.llm.answering import answer
 from inference_core.llm.errors import LLMError
 from inference_core.llm.tasks import wait_before_retry
-from inference_core.redis.client import open_client
-from inference_core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.service.llm.routes.test_redelivery import job_of

@@ -1,0 +1,1 @@
+"""Builds a service from its features: application, worker, command line, embedded stack."""

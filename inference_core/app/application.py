@@ -1,0 +1,91 @@
+"""Create the FastAPI application from settings, for servers and tests."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from inference_core import __version__
+from inference_core.app import routes as api
+from inference_core.app.edge.allowed_hosts import AllowedHostMiddleware
+from inference_core.app.edge.bodies import BodyLimits
+from inference_core.app.edge.middleware import Edge, EdgeMiddleware
+from inference_core.app.lifespan import lifespan_for
+from inference_core.app.openapi import install_openapi
+from inference_core.core.loggers import get_logger
+from inference_core.core.logging import configure_logging, logs_are_json
+from inference_core.core.paths import PROBES
+from inference_core.core.problems import install_error_handlers
+from inference_core.core.settings import Settings, load_settings, misspelt_settings
+from inference_core.core.telemetry.access_log import AccessLog
+from inference_core.core.telemetry.metrics import Metrics
+from inference_core.core.telemetry.reporting import configure_reporting
+from inference_core.core.traffic import Traffic
+from inference_core.llm.config.loader import load_llm_config
+
+log = get_logger(__name__)
+
+# Response headers that scripts of other origins can read, in addition to the default ones.
+EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")
+
+
+def create_application(settings: Settings | None = None, routers: tuple[APIRouter, ...] = ()) -> FastAPI:
+    """Make the application.
+
+    Args:
+        settings: as given, or read from the environment and `.env`.
+        routers: of a derived service, mounted under `/api/v1` after the built-in ones.
+
+    Raises:
+        SettingsError: if the settings have to be read, or the LLM configuration, and are not usable.
+    """
+    misspelt = misspelt_settings() if settings is None else []
+    settings = settings or load_settings()
+    llm_config = load_llm_config(settings)
+    configure_logging(settings)
+    for line in misspelt:
+        log.warning("unknown_setting", detail=line)
+    tracing = configure_reporting(settings)
+    metrics = Metrics()
+    edge = Edge(
+        traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
+        metrics=metrics,
+        access_log=AccessLog(settings.access_log, logs_are_json(settings), metrics.log_lines_lost.inc),
+        tracing=tracing,
+        bodies=BodyLimits(settings.max_body_bytes, settings.max_form_bytes),
+    )
+    public = not settings.is_production
+    app = FastAPI(
+        title=settings.app_title,
+        description=settings.app_description,
+        version=__version__,
+        debug=False,  # Starlette's debug pages would answer with stack traces
+        docs_url=None,  # FastAPI's pages load their scripts from elsewhere
+        redoc_url=None,
+        openapi_url="/openapi.json" if public else None,
+        lifespan=lifespan_for(settings, edge, llm_config),
+        # One span per request, and none for health checks.
+        telemetry={
+            "tracing": tracing,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "exclude": lambda scope: scope["path"] in PROBES,
+        },
+    )
+    install_error_handlers(app)
+    install_openapi(app)
+    api.mount(app, settings, routers)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            allow_credentials="*" not in settings.cors_origins,
+            expose_headers=EXPOSED_HEADERS,
+        )
+    if settings.allowed_hosts != ["*"]:
+        app.add_middleware(AllowedHostMiddleware, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(EdgeMiddleware, edge=edge)
+    return app

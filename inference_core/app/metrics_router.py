@@ -1,0 +1,37 @@
+"""`GET /metrics` for Prometheus."""
+
+from __future__ import annotations
+
+import hmac
+
+from fastapi import APIRouter, Request, Response
+
+from inference_core.core.exceptions import NotAuthenticatedError
+from inference_core.core.paths import METRICS_PATH
+from inference_core.core.problems import responses_for
+from inference_core.core.settings import Settings
+from inference_core.core.state import state_of
+
+
+def metrics_router(settings: Settings) -> APIRouter:
+    """The metrics, for everybody or for who bears `METRICS_TOKEN`; nothing at all where they are for a bearer alone and
+    there is no token.
+    """
+    router = APIRouter(tags=["metrics"])
+    guarded = settings.effective_metrics_access == "token"
+    token = settings.metrics_token.get_secret_value()
+    if guarded and not token:
+        return router
+    expected = f"Bearer {token}".encode()
+    refused = responses_for(NotAuthenticatedError) if guarded else {}
+
+    @router.get(METRICS_PATH, response_class=Response, responses={200: {"content": {"text/plain": {}}}, **refused})
+    async def metrics(request: Request) -> Response:
+        """Return the metrics of all processes of this server. `Accept` selects Prometheus text or OpenMetrics."""
+        headers = request.headers
+        if guarded and not hmac.compare_digest(headers.get("authorization", "").encode(), expected):
+            raise NotAuthenticatedError
+        body, content_type = state_of(request).metrics.expose(headers.get("accept", ""))
+        return Response(body, headers={"content-type": content_type})
+
+    return router

@@ -1,0 +1,79 @@
+"""The OpenAPI document: every error is a problem document, and each route lists the common errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+
+from inference_core.core.problems import PROBLEM_JSON, FieldProblem, Problem
+
+SCHEMA_PLACE = "#/components/schemas/{model}"
+COMMON = {"503": "Overloaded, draining, or a dependency does not respond. Retry after `Retry-After` seconds."}
+WITH_BODY = {
+    "400": "The request cannot be read.",
+    "408": "The body did not arrive in time.",
+    "413": "The body is too large.",
+    "415": "The content type names an encoding other than UTF-8 for a form, or is too long.",
+}
+INVALID = {"422": "Fields are not valid; `errors` lists them."}
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Replace `app.openapi()`. The document is created once, on first use."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+    )
+    _, definitions = models_json_schema(
+        [(Problem, "serialization"), (FieldProblem, "serialization")], ref_template=SCHEMA_PLACE
+    )
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(definitions["$defs"])
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _complete(operation)
+    _write_constants_as_enums(document)
+    return document
+
+
+def _write_constants_as_enums(part: Any) -> None:
+    """Replace `const` by an `enum` with one value, because some client generators omit operations with a `const`."""
+    if isinstance(part, dict):
+        if isinstance(part.get("const"), str):
+            part["enum"] = [part.pop("const")]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            _write_constants_as_enums(inner)
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    takes_input = responses.pop("422", None) is not None
+    problems = {
+        **COMMON,
+        **(WITH_BODY if "requestBody" in operation else {}),
+        **(INVALID if takes_input else {}),
+    }
+    for status, description in problems.items():
+        responses.setdefault(
+            status,
+            {
+                "description": description,
+                "content": {PROBLEM_JSON: {"schema": {"$ref": SCHEMA_PLACE.format(model="Problem")}}},
+            },
+        )

@@ -1,0 +1,1 @@
+"""What every service is built with: settings, storage, the queue, telemetry. It knows no feature."""

@@ -1,0 +1,217 @@
+"""Reads one row by key at the driver's own cost, for what every request asks.
+
+A session's way to a row takes several times longer than the row: a greenlet, a transaction's bookkeeping and, with
+SQLite, four hand-overs to a thread. Here SQLAlchemy compiles the statement and converts the values, both decided once,
+and the driver does the rest on a few connections of its own. MySQL keeps to the session's way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote
+
+import asyncpg
+from sqlalchemy import Select
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from inference_core.core.db.connect import connect_postgresql
+from inference_core.core.settings import Settings
+
+MOST_CONNECTIONS = 10
+
+Converter = Callable[[Any], Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointQuery:
+    """A compiled statement with the converters of its parameters and columns."""
+
+    sql: str
+    names: tuple[str, ...]
+    parameters: tuple[Converter, ...]
+    columns: tuple[Converter, ...]
+
+    def bind(self, values: Mapping[str, Any]) -> list[Any]:
+        """Return the parameters in the order of the statement, converted for the driver."""
+        pairs = zip(self.names, self.parameters, strict=True)
+        return [convert(values[name]) if convert else values[name] for name, convert in pairs]
+
+    def convert(self, row: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the columns as Python values."""
+        pairs = zip(row, self.columns, strict=True)
+        return tuple([convert(value) if convert else value for value, convert in pairs])
+
+
+def compile_query(statement: Select[Any], dialect: Dialect) -> PointQuery:
+    """Compile a statement whose parameters are all `bindparam`s."""
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)  # noqa: S101  # a SELECT compiles to nothing else
+    names = tuple(compiled.positiontup or ())
+    types = [compiled.binds[name].type.dialect_impl(dialect) for name in names]
+    columns = [column.type.dialect_impl(dialect) for column in statement.selected_columns]
+    return PointQuery(
+        sql=compiled.string,
+        names=names,
+        parameters=tuple(kind.bind_processor(dialect) for kind in types),
+        columns=tuple(kind.result_processor(dialect, None) for kind in columns),
+    )
+
+
+class Connection(Protocol):
+    """A connection of a driver."""
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """Return the row, or None."""
+
+    def close(self) -> None:
+        """Close immediately."""
+
+
+@dataclass(slots=True)
+class SqliteConnection:
+    """A connection that only reads a SQLite file, on the caller's thread.
+
+    A row by key out of the page cache takes some ten microseconds, less than its conversion to JSON. Handing it to a
+    thread takes fifteen times that, and the two threads then contend for the interpreter. Nobody is waited for: in WAL
+    mode readers need no lock, and where one is held nevertheless SQLite says so at once, for this connection has no
+    patience (`timeout=0`): it is tried once more on another connection, then answered as an unavailable database.
+    """
+
+    driver: sqlite3.Connection
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """Read the row."""
+        row: Sequence[Any] | None = self.driver.execute(query.sql, parameters).fetchone()
+        return row
+
+    def close(self) -> None:
+        """Close the file."""
+        self.driver.close()
+
+
+@dataclass(slots=True)
+class PostgresqlConnection:
+    """A connection with its prepared statements."""
+
+    driver: Any
+    prepared: dict[str, Any]
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """Read the row with one round trip, or two if the statement is new to the connection."""
+        statement = self.prepared.get(query.sql)
+        if statement is None:
+            statement = self.prepared[query.sql] = await self.driver.prepare(query.sql)
+        row: Sequence[Any] | None = await statement.fetchrow(*parameters)
+        return row
+
+    def close(self) -> None:
+        """Close the connection without a clean end, which is not needed."""
+        self.driver.terminate()
+
+
+# Errors of the connection, after which another connection can succeed.
+CONNECTION_ERRORS = (
+    OSError,
+    sqlite3.OperationalError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    # The statement was prepared before a migration changed the table.
+    asyncpg.InvalidCachedStatementError,
+)
+
+
+class PointReader:
+    """A few connections for point reads, which are opened on demand and kept open."""
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        arguments: Mapping[str, Any],
+        settings: Settings,
+        on_silence: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_silence = on_silence
+        self._url = engine.url
+        self._arguments = arguments
+        self._dialect = engine.dialect
+        self._wait_s = settings.database_pool_timeout_s
+        self._free = asyncio.Semaphore(min(MOST_CONNECTIONS, settings.database_pool_size))
+        self._idle: deque[Connection] = deque()
+        self._queries: dict[int, tuple[Select[Any], PointQuery]] = {}
+
+    async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+        """Return the row of a statement, or None. The compiled statement is cached for the life of the process.
+
+        Raises:
+            TimeoutError, OSError or an error of the driver: The database does not respond in time.
+        """
+        query = self._query(statement)
+        parameters = query.bind(values)
+        if self._free.locked():
+            async with asyncio.timeout(self._wait_s):
+                await self._free.acquire()
+        else:
+            await self._free.acquire()
+        try:
+            row = await self._fetch_again_if_cut(query, parameters)
+        finally:
+            self._free.release()
+        return query.convert(row) if row is not None else None
+
+    async def _fetch_again_if_cut(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        # The connection arguments of the driver limit the time to connect and to read.
+        try:
+            return await self._fetch(query, parameters)
+        except TimeoutError:
+            # The other connections have been idle for longer, so the same cause probably affects them.
+            self._on_silence()
+            raise
+        except CONNECTION_ERRORS:
+            # The restart of the server has closed the idle connection. A repeated read is safe.
+            self.close()
+            return await self._fetch(query, parameters)
+
+    def close(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _query(self, statement: Select[Any]) -> PointQuery:
+        known = self._queries.get(id(statement))
+        if known is None:
+            known = self._queries[id(statement)] = (statement, compile_query(statement, self._dialect))
+        return known[1]
+
+    async def _fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        connection = self._idle.pop() if self._idle else await self._connect()
+        try:
+            row = await connection.fetch(query, parameters)
+        except BaseException:
+            # After a query without a response, the next data on this connection are unknown.
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return row
+
+    async def _connect(self) -> Connection:
+        if self._dialect.name == "sqlite":
+            return SqliteConnection(_connect_sqlite(self._url))
+        return PostgresqlConnection(await connect_postgresql(**self._arguments), {})
+
+
+def _connect_sqlite(url: URL) -> sqlite3.Connection:
+    # Do not create the file, because a missing file is a missing database.
+    driver = sqlite3.connect(f"file:{quote(url.database or '')}?mode=rw", uri=True, timeout=0, isolation_level=None)
+    driver.execute("PRAGMA query_only=ON")
+    return driver

@@ -1,0 +1,1 @@
+"""The Celery applications, the sender of messages, and the heartbeat of workers."""

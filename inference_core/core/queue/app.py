@@ -1,0 +1,71 @@
+"""Create Celery applications from the settings: one for workers, and one for API processes, which only send."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from celery import Celery
+from redis.exceptions import RedisError
+
+from inference_core.core.queue.base_task import ServiceTask
+from inference_core.core.queue.config import celery_config
+from inference_core.core.redis.client import broker_client
+from inference_core.core.settings import Settings
+
+Role = Literal["worker", "client"]
+
+TASK_MODULES = ("inference_core.app.maintenance", "inference_core.mail.tasks", "inference_core.llm.tasks")
+
+
+class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
+    """A Celery application with the settings of the service and the clock skew of its machine.
+
+    `clock_skew_s` is positive if the machine's clock is ahead of the clock of Redis, and None until it is measured.
+    """
+
+    settings: Settings
+    # Celery would warn on stderr where DJANGO_SETTINGS_MODULE is set for another program.
+    builtin_fixups: frozenset[str] = frozenset()
+    clock_skew_s: float | None = None
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__("inference_core", task_cls=ServiceTask, **options)
+        self.settings = settings
+
+    def measure_skew(self, redis_time: Sequence[Any]) -> float:
+        """Compare this machine's clock with a reply to `TIME` (seconds, microseconds) that has just arrived."""
+        seconds, microseconds = redis_time
+        self.clock_skew_s = time.time() - int(seconds) - int(microseconds) / 1e6
+        return self.clock_skew_s
+
+    def ask_redis_time(self) -> None:
+        """Measure the skew now. It is unchanged if the broker does not respond."""
+        with suppress(RedisError), broker_client(self.settings) as redis:
+            self.measure_skew(redis.time())
+
+    def now(self) -> datetime:
+        """Return the time of the clock of Redis, if it is known. Celery computes `expires` and `eta` from it."""
+        now: datetime = super().now()
+        return now - timedelta(seconds=self.clock_skew_s or 0.0)
+
+
+def create_celery(settings: Settings, role: Role) -> ServiceCelery:
+    """Create a Celery application.
+
+    Args:
+        settings: URLs and limits.
+        role: A `worker` imports the tasks and waits for its broker. A `client` only sends, within the Redis timeouts of
+            the service.
+    """
+    app = ServiceCelery(settings, set_as_current=role == "worker")
+    app.conf.update(celery_config(settings, is_worker=role == "worker"))
+    if role == "worker":
+        app.autodiscover_tasks(TASK_MODULES, related_name=None)
+    else:
+        # With a result backend, every sent message would also subscribe to its result. The API reads results itself.
+        app.backend_cls = "disabled"
+    return app

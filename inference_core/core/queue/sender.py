@@ -1,0 +1,137 @@
+"""Send tasks from the API. Celery publishes in separate threads, and the event loop waits for a bounded time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from celery.exceptions import CeleryError
+from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
+
+from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.loggers import get_logger
+from inference_core.core.queue.app import ServiceCelery, create_celery
+from inference_core.core.queue.logs import id_headers
+from inference_core.core.queue.request import ARGUMENTS, KEYWORDS
+from inference_core.core.queue.tracing import trace_headers
+from inference_core.core.settings import Settings
+
+log = get_logger(__name__)
+
+PUBLISHER_THREADS = 4
+PUBLISH_TIMEOUT_S = 1.5
+# With more messages waiting for a thread, the broker is too slow, and an immediate error is better.
+MAX_WAITING = 200
+
+
+class BrokerUnavailableError(DependencyUnavailableError):
+    """Raised if the task queue is not available. Retry after `retry_after_s` seconds."""
+
+    code = "broker_unavailable"
+    detail = "The task queue is not available. Try again shortly."
+
+
+class QueueFullError(BrokerUnavailableError):
+    """Raised if too many messages wait in the task queue."""
+
+    code = "queue_full"
+    retry_after_s = 30
+
+
+@dataclass(slots=True)
+class TaskSender:
+    """A publisher of tasks that does not block the event loop."""
+
+    celery: ServiceCelery
+    executor: ThreadPoolExecutor
+    waiting: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[TaskSender]:
+        """Create the sender, which connects on first use. Its threads and connections end with the context."""
+        executor = ThreadPoolExecutor(PUBLISHER_THREADS, thread_name_prefix="publish")
+        celery = create_celery(settings, "client")
+        try:
+            yield cls(celery, executor)
+        finally:
+            executor.shutdown(wait=False, cancel_futures=True)
+            await asyncio.to_thread(celery.close)
+
+    async def send(
+        self,
+        name: str,
+        *args: Any,
+        queue: str | None = None,
+        task_id: str | None = None,
+        expires_s: float | None = None,
+        waiting_max: int | None = None,
+        **kwargs: Any,
+    ) -> str:
+        """Send the task `name` with JSON arguments, to the queue its name is routed to unless one is given.
+
+        One that has not started after `expires_s` never does. With `waiting_max` it is sent only to a queue in which
+        fewer messages wait.
+        Gives the task's id. The message may have been sent nevertheless when this raises: a caller who sends
+        again with the same `task_id` has one effect, for tasks are idempotent by their id.
+
+        Raises:
+            BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
+            QueueFullError: if `waiting_max` messages wait.
+        """
+        task_id = task_id or str(uuid4())
+        options = {"task_id": task_id, "headers": {**trace_headers(), **id_headers()}, "expires": expires_s}
+        if queue:
+            options["queue"] = queue
+
+        def publish() -> None:
+            if waiting_max is not None:
+                self._require_room(name, waiting_max)
+            self._publish(name, args, kwargs, options)
+
+        await self._in_thread(publish, task=name, task_id=task_id)
+        return task_id
+
+    async def stop(self, task_id: str) -> None:
+        """Tell the workers to stop a running task. Its result shows whether one has stopped it.
+
+        Raises:
+            BrokerUnavailableError: The broker did not accept the message within `PUBLISH_TIMEOUT_S`.
+        """
+        await self._in_thread(
+            lambda: self.celery.control.revoke(task_id, terminate=True, signal="SIGTERM", reply=False),
+            task="revoke",
+            task_id=task_id,
+        )
+
+    async def _in_thread(self, action: Callable[[], object], *, task: str, task_id: str) -> None:
+        if self.waiting >= MAX_WAITING:
+            raise BrokerUnavailableError
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_S):
+                await asyncio.get_running_loop().run_in_executor(self.executor, action)
+        except (TimeoutError, KombuError, CeleryError, RedisError, OSError) as error:
+            log.warning("message_not_sent", task=task, task_id=task_id, error=type(error).__name__)
+            raise BrokerUnavailableError from error
+        finally:
+            self.waiting -= 1
+
+    def _require_room(self, name: str, waiting_max: int) -> None:
+        queue = self.celery.amqp.router.route({}, name)["queue"].name
+        with self.celery.producer_pool.acquire(block=True) as producer:
+            waiting = producer.channel.queue_declare(queue).message_count
+        if waiting >= waiting_max:
+            log.warning("queue_full", queue=queue, waiting=waiting)
+            raise QueueFullError
+
+    def _publish(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], options: dict[str, Any]) -> None:
+        # The headers, which workers log and monitors show, must not contain the arguments.
+        hidden = {"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS}
+        self.celery.send_task(name, args, kwargs, ignore_result=False, **hidden, **options)

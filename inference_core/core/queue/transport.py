@@ -1,0 +1,102 @@
+"""The Redis transport of kombu, extended for a full Redis and for malformed messages in queues.
+
+A full Redis still delivers messages, but cannot record which worker has them.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+from redis.exceptions import RedisError, ResponseError
+
+from inference_core.core.queue.messages import carrier, envelope_problem
+
+log = logging.getLogger(__name__)
+
+
+class Broadcasts(redis.PrefixedRedisPubSub):
+    """A subscription that returns only well-formed messages to the transport."""
+
+    def parse_response(self, *args: Any, **options: Any) -> Any:
+        """Read a reply. A malformed broadcast is returned without its data, and the transport skips it."""
+        answer = super().parse_response(*args, **options)  # type: ignore[no-untyped-call]
+        if answer and answer[0] in (b"message", b"pmessage") and (problem := envelope_problem(answer[-1])):
+            log.warning("a broadcast cannot be read: %s", problem)
+            return [*answer[:-1], b""]
+        return answer
+
+
+class Client(redis.PrefixedStrictRedis):
+    """A client that returns only well-formed messages to the transport."""
+
+    def pubsub(self, **options: Any) -> Broadcasts:
+        """Return a subscription."""
+        return Broadcasts(self.connection_pool, global_keyprefix=self.global_keyprefix, **options)  # type: ignore[no-untyped-call]
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        """Read a reply. A malformed message of a queue is returned inside a well-formed one."""
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[no-untyped-call]
+        if command_name != "BRPOP" or not answer:
+            return answer
+        key, raw = answer
+        problem = envelope_problem(raw)
+        queue = key.decode(errors="replace").split(redis.Channel.sep)[0]
+        return (key, raw) if problem is None else (key, carrier(raw, queue, problem))
+
+
+class QoS(redis.QoS):
+    """A set of delivered messages that keeps a message only in memory if Redis cannot record it.
+
+    Otherwise it would be lost.
+    """
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Record that this worker has the message."""
+        try:
+            super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
+        except ResponseError as error:
+            log.warning("the broker does not note who has message %s: %s", delivery_tag, error)
+            virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
+
+    def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
+        """Return a message to its queue. The record of a message that cannot be read is removed."""
+        try:
+            super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            log.warning("the note of message %s cannot be read: %s", tag, type(error).__name__)
+            self._remove_from_indices(tag).execute()  # type: ignore[no-untyped-call]
+
+
+class Channel(redis.Channel):
+    """A channel that loses no message if Redis refuses writes, and that continues after malformed messages."""
+
+    QoS = QoS
+
+    def _get_client(self) -> Any:
+        super()._get_client()  # type: ignore[no-untyped-call]  # raises if redis-py is too old
+        return partial(Client, global_keyprefix=self.global_keyprefix)
+
+    def _deliver_fanout_message(self, message: Any, exchange: str) -> bool:
+        """Deliver a broadcast, such as a command of `celery control`."""
+        try:
+            return bool(super()._deliver_fanout_message(message, exchange))  # type: ignore[no-untyped-call]
+        except (RedisError, OSError):
+            raise
+        except Exception:
+            log.exception("a broadcast on %s cannot be read", exchange)
+            return True
+
+
+class Transport(redis.Transport):
+    """The transport of the service's workers."""
+
+    Channel = Channel
+
+
+def install() -> None:
+    """Use this transport for `redis://` and `rediss://` in this process."""
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

@@ -1,0 +1,87 @@
+"""The Redis clients of the service. Every call has a timeout, and keys have the prefix of the service."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from redis import ConnectionPool
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from inference_core.core.redis.keyspace import AsyncKeyspace, SyncKeyspace
+from inference_core.core.settings import Settings
+
+if TYPE_CHECKING:
+    Client = Redis
+
+
+# A command takes a fraction of a millisecond. In a burst, waiting for one of a few connections is faster than opening
+# new ones.
+CONNECTIONS = 16
+
+
+@asynccontextmanager
+async def open_client(
+    settings: Settings, url: str, *, connections: int = CONNECTIONS, retries: int = 1
+) -> AsyncIterator[Client]:
+    """A client of the Redis at `url`, which connects on first use; its connections are closed at the end.
+
+    Args:
+        settings: timeouts, and the prefix of the keys.
+        url: one of those that the settings name.
+        connections: at once; who finds all of them busy waits as long as for an answer.
+        retries: how often a command is sent again after its connection broke.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=settings.redis_timeout_s,
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+        retry=Retry(NoBackoff(), retries=retries, supported_errors=(RedisConnectionError,)),
+        # These options save four round trips in the handshake of a connection.
+        protocol=2,
+        driver_info=None,
+    )
+    client = AsyncKeyspace(settings.key_prefix, connection_pool=pool)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+        await pool.disconnect()
+
+
+def broker_client(settings: Settings) -> SyncKeyspace:
+    """Return a client of the broker for threads and worker processes, with short timeouts. Use it as a context."""
+    return sync_client(settings, settings.broker_url)
+
+
+def sync_client(settings: Settings, url: str) -> SyncKeyspace:
+    """Return such a client for another Redis of the settings."""
+    pool = ConnectionPool.from_url(
+        url,
+        socket_connect_timeout=settings.redis_connect_timeout_s,
+        socket_timeout=settings.redis_timeout_s,
+    )
+    client = SyncKeyspace(settings.key_prefix, connection_pool=pool)
+    client.auto_close_connection_pool = True
+    return client
+
+
+@dataclass(frozen=True, slots=True)
+class RedisClient:
+    """The client of one process. Calls raise `redis.exceptions.RedisError`, which features map to their own errors."""
+
+    client: Client
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, settings: Settings) -> AsyncIterator[RedisClient]:
+        """Create the client, which connects on first use. Close its connections at the end."""
+        async with open_client(settings, settings.redis_url) as client:
+            yield cls(client)

@@ -1,0 +1,91 @@
+"""Check whether Redis servers can evict keys when they are full, which would lose sessions, tasks and results.
+
+The policy is read with `INFO memory`, because managed servers often forbid `CONFIG`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.client import sync_client
+from inference_core.core.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+log = get_logger(__name__)
+
+SAFE_POLICY = "noeviction"
+WARNING = "Redis may evict keys and lose sessions, tasks and results ({found}). Set maxmemory-policy to noeviction."
+
+
+def eviction_warning(policies: Mapping[str, str]) -> str | None:
+    """One sentence about the servers that may evict keys; None if none of them may.
+
+    Args:
+        policies: the `maxmemory-policy` of each server, by the setting that names the server.
+    """
+    found = ", ".join(f"{name}: {policy}" for name, policy in policies.items() if policy != SAFE_POLICY)
+    return WARNING.format(found=found) if found else None
+
+
+def policy_in(info: Mapping[str, Any]) -> str:
+    """Return the policy in a reply to `INFO memory`. A server without it counts as safe."""
+    return str(info.get("maxmemory_policy", SAFE_POLICY))
+
+
+def named_servers(settings: Settings) -> dict[str, str]:
+    """Return the URL of each distinct server by the first setting that names it."""
+    urls = {
+        "REDIS_URL": settings.redis_url,
+        "CELERY_BROKER_URL": settings.broker_url,
+        "CELERY_RESULT_BACKEND": settings.result_backend,
+    }
+    return {name: url for index, (name, url) in enumerate(urls.items()) if url not in list(urls.values())[:index]}
+
+
+def warn_of_eviction(settings: Settings) -> None:
+    """Log one warning if a server can evict keys. Servers that do not respond are ignored."""
+    policies = {}
+    for name, url in named_servers(settings).items():
+        try:
+            with sync_client(settings, url) as redis:
+                policies[name] = policy_in(redis.info("memory"))
+        except (RedisError, OSError) as error:
+            log.info("eviction_policy_unknown", server=name, error=type(error).__name__)
+    if warning := eviction_warning(policies):
+        log.warning(warning)
+
+
+@dataclass(slots=True)
+class EvictionWatch:
+    """The last known policy of each server. `warning` is one sentence, or None while no server can evict keys."""
+
+    servers: Mapping[str, Redis]
+    policies: dict[str, str]
+    warning: str | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, *, redis: Redis, broker: Redis, results: Redis) -> EvictionWatch:
+        """Return a watch of the servers in the settings, which uses existing clients."""
+        clients = {"REDIS_URL": redis, "CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": results}
+        return cls({name: clients[name] for name in named_servers(settings)}, {})
+
+    async def look(self) -> None:
+        """Read the policy of each server once. If a server does not respond, its last known policy remains."""
+        for name, client in self.servers.items():
+            try:
+                self.policies[name] = policy_in(await client.info("memory"))
+            except (RedisError, OSError) as error:
+                # The health probe reports servers that do not respond. A server that forbids INFO cannot be checked.
+                log.debug("eviction_policy_unknown", server=name, error=type(error).__name__)
+        before, self.warning = self.warning, eviction_warning(self.policies)
+        if self.warning is not None and self.warning != before:
+            log.warning(self.warning)
+        elif before is not None and self.warning is None:
+            log.info("redis_evicts_no_keys", policies=self.policies)

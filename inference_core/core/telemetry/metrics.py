@@ -1,0 +1,127 @@
+"""The Prometheus metrics of the service: one `Metrics` per application, shared by the processes of one server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from inference_core.core.telemetry import multiprocess  # isort: skip  # must come before prometheus_client
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
+LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Metrics:
+    """All metrics of an application and their registry."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    requests: Histogram = field(init=False)
+    loop_lag: Histogram = field(init=False)
+    requests_active: Gauge = field(init=False)
+    requests_waiting: Gauge = field(init=False)
+    requests_refused: Counter = field(init=False)
+    log_lines_lost: Counter = field(init=False)
+    pool: Gauge = field(init=False)
+    pool_wait: Histogram = field(init=False)
+    up: Gauge = field(init=False)
+    redis_round_trip: Gauge = field(init=False)
+    workers: Gauge = field(init=False)
+    queue_depth: Gauge = field(init=False)
+    dead_letters: Gauge = field(init=False)
+    requests_throttled: Counter = field(init=False)
+    _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+    _features: dict[object, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        self.requests = Histogram(
+            "http_request_duration_seconds",
+            "Time from the arrival of a request to the end of its response, by route template.",
+            ("method", "route", "status"),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "Event-loop lag: the delay of timer wake-ups.",
+            buckets=LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self.requests_throttled = Counter(
+            "http_requests_throttled",
+            "Requests refused by a rate limit, including logins, by route template.",
+            ("route",),
+            registry=registry,
+        )
+        self.requests_active = self._gauge("http_requests_active", "Requests being served.", "livesum")
+        self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
+        self.requests_refused = Counter(
+            "http_requests_refused", "Requests refused because too many were running and waiting.", registry=registry
+        )
+        self.log_lines_lost = Counter(
+            "log_lines_lost", "Lines of the access log that could not be written.", registry=registry
+        )
+        self.pool = self._gauge(
+            "database_pool_connections", "Connections of the database pools.", "livesum", ("pool", "state")
+        )
+        self.pool_wait = Histogram(
+            "database_pool_wait_seconds",
+            "Time that requests waited for a connection of the database pools, including failed waits.",
+            ("pool",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.up = self._gauge("dependency_up", "1 if a dependency responds, else 0.", "livemin", ("dependency",))
+        self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Time of the last probe of Redis.", "livemax")
+        self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
+        self.queue_depth = self._gauge("celery_queue_depth", "Waiting messages by queue.", "livemax", ("queue",))
+        self.dead_letters = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
+
+    def feature(self, kind: Callable[[Metrics], T]) -> T:
+        """Return the metrics of a feature in this registry, created on first use: `kind(self)`."""
+        if kind not in self._features:
+            self._features[kind] = kind(self)
+        made: T = self._features[kind]
+        return made
+
+    def _gauge(self, name: str, text: str, mode: str, labels: tuple[str, ...] = ()) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+
+    def observe_request(self, method: str, route: str, status: int, duration_s: float) -> None:
+        """Count a finished request."""
+        key = (method, route, status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self.requests.labels(method, route, str(status))
+        child.observe(duration_s)
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
+            self.requests_throttled.labels(route).inc()
+
+    def expose(self, accept: str) -> tuple[bytes, str]:
+        """Return the metrics of all processes of this server as text, and its content type, by the `Accept` header."""
+        try:
+            encoder, content_type = choose_encoder(accept)
+        except (TypeError, ValueError):  # a version that is none: not acceptable, as any type that is not known
+            encoder, content_type = choose_encoder("")
+        registry = self.registry
+        if multiprocess.VARIABLE in os.environ:
+            for pid in multiprocess.processes_gone():
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+            registry = CollectorRegistry()
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        return encoder(registry), content_type
+
+    def close(self) -> None:
+        """Remove the gauges of this process from the sum. Its counters remain."""
+        if multiprocess.VARIABLE in os.environ:
+            mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
