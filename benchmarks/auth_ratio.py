@@ -26,12 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.connections import port_of, throughput
 from inference_core.auth.passwords import Passwords, usable_cores
-from inference_core.core.settings import Settings
 from tests.support.accounts import new_registration
 from tests.support.processes import redis_server
 from tests.support.servers.databases import create_database
 from tests.support.servers.postgresql import postgresql_server
 from tests.support.service import api_process, service_env
+from tests.support.settings import Settings
 
 ME = "/api/v1/auth/me"
 ME_TARGET = 0.40

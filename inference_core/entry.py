@@ -16,11 +16,11 @@ def main() -> None:
     """Load the command line and run it."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     open_closed_streams()
-    from inference_core.app.cli import app  # noqa: PLC0415 - loading it is what takes the time
+    from inference_core.app import cli  # noqa: PLC0415 - loading it is what takes the time
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        app()
+        cli.main()
     except OSError as error:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise

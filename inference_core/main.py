@@ -1,6 +1,6 @@
 """The application for `fastapi dev`, `fastapi run` and uvicorn: `inference_core.main:app`."""
 
-from inference_core.core.settings import SettingsError
+from inference_core.core.exceptions import OperatorError
 from inference_core.core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
 try:
@@ -10,5 +10,5 @@ try:
     )
 
     app = create_application()
-except SettingsError as error:
+except OperatorError as error:
     raise SystemExit(str(error)) from None

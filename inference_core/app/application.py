@@ -1,27 +1,29 @@
-"""Create the FastAPI application from settings, for servers and tests."""
+"""Create the FastAPI application of a service, for servers and tests."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from inference_core import __version__
-from inference_core.app import routes as api
+from inference_core.app import routes
 from inference_core.app.edge.allowed_hosts import AllowedHostMiddleware
 from inference_core.app.edge.bodies import BodyLimits
 from inference_core.app.edge.middleware import Edge, EdgeMiddleware
 from inference_core.app.lifespan import lifespan_for
 from inference_core.app.openapi import install_openapi
+from inference_core.core.current_service import current_service
+from inference_core.core.feature import Service
 from inference_core.core.loggers import get_logger
 from inference_core.core.logging import configure_logging, logs_are_json
 from inference_core.core.paths import PROBES
 from inference_core.core.problems import install_error_handlers
+from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings, misspelt_settings
 from inference_core.core.telemetry.access_log import AccessLog
 from inference_core.core.telemetry.metrics import Metrics
 from inference_core.core.telemetry.reporting import configure_reporting
 from inference_core.core.traffic import Traffic
-from inference_core.llm.config.loader import load_llm_config
 
 log = get_logger(__name__)
 
@@ -29,24 +31,28 @@ log = get_logger(__name__)
 EXPOSED_HEADERS = ("Retry-After", "X-Request-ID")
 
 
-def create_application(settings: Settings | None = None, routers: tuple[APIRouter, ...] = ()) -> FastAPI:
-    """Make the application.
+def create_application(service: Service | None = None, settings: Settings | None = None) -> FastAPI:
+    """Create the application.
 
     Args:
-        settings: as given, or read from the environment and `.env`.
-        routers: of a derived service, mounted under `/api/v1` after the built-in ones.
+        service: The default is `current_service()`.
+        settings: An instance of the service's settings. The default is to read the environment and `.env`.
 
     Raises:
-        SettingsError: if the settings have to be read, or the LLM configuration, and are not usable.
+        SettingsError, FeatureError: The settings, the configuration of a feature or a feature itself is not valid.
     """
-    misspelt = misspelt_settings() if settings is None else []
-    settings = settings or load_settings()
-    llm_config = load_llm_config(settings)
+    service = service or current_service()
+    misspelt = misspelt_settings(settings_class(service)) if settings is None else []
+    settings = settings or load_settings(settings_class(service))
+    for _, check in service.load_each("check"):
+        check(settings)
     configure_logging(settings)
     for line in misspelt:
         log.warning("unknown_setting", detail=line)
     tracing = configure_reporting(settings)
     metrics = Metrics()
+    for _, kind in service.load_each("metrics"):
+        metrics.feature(kind)
     edge = Edge(
         traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
         metrics=metrics,
@@ -63,7 +69,7 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
         docs_url=None,  # FastAPI's pages load their scripts from elsewhere
         redoc_url=None,
         openapi_url="/openapi.json" if public else None,
-        lifespan=lifespan_for(settings, edge, llm_config),
+        lifespan=lifespan_for(service, settings, edge),
         # One span per request, and none for health checks.
         telemetry={
             "tracing": tracing,
@@ -73,9 +79,11 @@ def create_application(settings: Settings | None = None, routers: tuple[APIRoute
             "exclude": lambda scope: scope["path"] in PROBES,
         },
     )
-    install_error_handlers(app)
+    install_error_handlers(
+        app, {error: kind for _, errors in service.load_each("errors") for error, kind in errors.items()}
+    )
     install_openapi(app)
-    api.mount(app, settings, routers)
+    routes.mount(app, service, settings)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

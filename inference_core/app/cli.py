@@ -1,94 +1,28 @@
-"""The `inference-core` command: run the embedded stack, a worker, the migrations.
+"""The `inference-core` command: run the embedded stack, a worker, the migrations. Features add commands of their own.
 
-A command imports what it needs when it is called, so that help and mistakes are answered at once.
+A command imports what it needs when it is called, so that help and errors are shown immediately.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 import platform
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from inference_core.core.exceptions import OperatorError, ServiceError
-from inference_core.llm.simulator.speeds import SPEEDS
+from inference_core.core.commands import complain, new_commands, one_line_errors, read_settings, say
+from inference_core.core.current_service import current_service
+from inference_core.core.exceptions import OperatorError
+from inference_core.core.feature import FeatureError, Service
 
-if TYPE_CHECKING:
-    from inference_core.core.settings import Settings
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    # Plain text, as wide as the terminal.
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
+app = new_commands()
 
 WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def say(line: str) -> None:
-    """Print one line at once, also into a pipe."""
-    print(line, flush=True)
-
-
-def complain(text: object) -> None:
-    """Print the lines of a text on stderr, each under the command's name."""
-    for line in str(text).splitlines():
-        typer.echo(f"inference-core: {line}", err=True)
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn the errors a user can fix into their text on stderr and exit code 1."""
-    try:
-        yield
-    except (OperatorError, ServiceError) as error:
-        complain(error)
-        raise typer.Exit(1) from None
-    except OSError as error:
-        if error.errno == errno.EPIPE:
-            raise  # whoever read our output has left: Typer ends quietly
-        complain(f"{error.filename or 'the system'}: {error.strerror or error}")
-        raise typer.Exit(1) from None
-
-
-def read_settings() -> Settings:
-    """The settings, after a line for every name in `.env` that is probably misspelt.
-
-    Raises:
-        SettingsError: if they are not usable.
-    """
-    from inference_core.core.settings import load_settings, misspelt_settings
-
-    settings = load_settings()
-    for line in misspelt_settings():
-        complain(line)
-    return settings
-
-
-def ask_password() -> str:
-    """Prompt for a password twice. A terminal hides the input; a pipe contains two lines.
-
-    Raises:
-        OperatorError: No password was typed.
-    """
-    hidden = sys.stdin.isatty()  # getpass warns if there is no terminal
-    try:
-        return str(typer.prompt("Password", hide_input=hidden, confirmation_prompt=True))
-    except typer.Abort:
-        typer.echo()
-        raise OperatorError("no password was given; set SUPERUSER_PASSWORD, or type one") from None
 
 
 def _show_version(asked: bool) -> None:
@@ -97,8 +31,7 @@ def _show_version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def main(
+def _main(
     _version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
@@ -110,7 +43,7 @@ def main(
         check_opentelemetry_variables()
 
 
-@app.command()
+@app.command(name="up")
 def up(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 selects a free port.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
@@ -129,7 +62,7 @@ def up(
         run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
 
 
-@app.command()
+@app.command(name="worker")
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
     name: Annotated[str, typer.Option(help="Name of the worker, unique on its machine.")] = "celery",
@@ -144,74 +77,47 @@ def worker(
     with one_line_errors():
         settings = read_settings()
         require_free_name(settings, name)
-    command = worker_command(settings, concurrency, name)
+    command = worker_command(current_service(), settings, concurrency, name)
     if beat:
         command.append("--beat")
     os.execve(sys.executable, command, inherited(os.environ))  # noqa: S606  # the worker takes this process's place and its signals
 
 
-@app.command()
+@app.command(name="migrate")
 def migrate() -> None:
     """Update the schema of the database in DATABASE_URL."""
-    from inference_core.core.db.migrate import upgrade
+    from inference_core.core.db.migrations.run import upgrade
 
     with one_line_errors():
-        upgrade(read_settings())
+        upgrade(current_service(), read_settings())
     say("the database is up to date")
 
 
-@app.command(name="create-superuser")
-def create_superuser_command(
-    username: Annotated[str, typer.Option(prompt=True, help="3 to 50 letters and digits.")],
-    email: Annotated[str, typer.Option(prompt=True)],
-    password: Annotated[
-        str,
-        typer.Option(
-            envvar="SUPERUSER_PASSWORD",
-            help="Prompted for if not given; the environment variable keeps it out of the shell history.",
-        ),
-    ] = "",
-) -> None:
-    """Create an account that may do everything.
+def command_line(service: Service) -> typer.Typer:
+    """Return the commands of every service, followed by those of the features.
 
-    It is created in the database that DATABASE_URL names.
+    Raises:
+        FeatureError: A command has the name of another one.
     """
-    import asyncio
+    commands = [*app.registered_commands]
+    known = {command.name for command in commands}
+    for feature, added in service.load_each("commands"):
+        for command in added.registered_commands:
+            if command.name in known:
+                raise FeatureError(f"feature {feature.name}: commands: there is already a command {command.name}")
+            known.add(command.name)
+            commands.append(command)
+    whole = new_commands()
+    whole.callback()(_main)
+    whole.registered_commands = commands
+    return whole
 
-    from inference_core.auth.admin_service import create_superuser
-    from inference_core.auth.identifiers import read_username
-    from inference_core.core.db.migrate import upgrade
 
-    with one_line_errors():
-        settings = read_settings()
-        password = password or ask_password()
-        upgrade(settings)
-        user_id = asyncio.run(create_superuser(settings, username=username, email=email, password=password))
-    say(f"superuser {read_username(username)} made, id {user_id}")
-
-
-@app.command(name="llm-sim")
-def llm_sim(
-    *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 selects a free port.")] = 8200,
-    speed: Annotated[str, typer.Option(help=f"Speed of the model: {', '.join(SPEEDS)}.")] = "fast",
-    seed: Annotated[int, typer.Option(help="The same seed and request give the same answer.")] = 0,
-    max_num_seqs: Annotated[int, typer.Option(min=1, help="Concurrent requests.")] = 256,
-    max_queued: Annotated[int, typer.Option(min=0, help="Waiting requests; further ones get 429.")] = 1024,
-    load_factor: Annotated[float, typer.Option(min=0, help="Slowdown with all requests running.")] = 1.0,
-    fault_rates: Annotated[str, typer.Option(help="Share of failures, such as rate_limited=0.01,reset=0.005.")] = "",
-) -> None:
-    """Serve a simulated model under OpenAI's API.
-
-    It runs until Ctrl-C, and prints its base URL when it is ready.
-    """
-    if speed not in SPEEDS:
-        raise typer.BadParameter(f"'{speed}' is not one of {', '.join(SPEEDS)}", param_hint="--speed")
-    from inference_core.llm.simulator.engine import SimulatorOptions
-    from inference_core.llm.simulator.faults import parse_rates
-    from inference_core.llm.simulator.serve import run_simulator
-
-    with one_line_errors():
-        options = SimulatorOptions(speed, seed, max_num_seqs, max_queued, load_factor, parse_rates(fault_rates))
-        run_simulator(options, host, port, say)
+def main() -> None:
+    """Run the command line of the current service."""
+    try:
+        commands = command_line(current_service())
+    except OperatorError as error:
+        complain(error)
+        sys.exit(1)
+    commands()

@@ -10,29 +10,28 @@ from sqlalchemy.pool import Pool
 
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.db.engine import Database
-from inference_core.core.db.pool import TimedPool
+from inference_core.core.db.pool import TimedPool, pool_numbers
+from inference_core.core.state import AppState
 from inference_core.core.telemetry.metrics import Metrics
 from inference_core.core.traffic import Traffic
-from inference_core.health.pool import pool_numbers
-from inference_core.health.watch import HealthWatch
 
 LAG_EVERY_S = 0.02
 GAUGES_EVERY_S = 1.0
 
 
 @asynccontextmanager
-async def keep_metrics(
-    metrics: Metrics, traffic: Traffic, database: Database, health: HealthWatch
-) -> AsyncIterator[None]:
-    """Update the metrics during the context."""
+async def keep_metrics(state: AppState) -> AsyncIterator[None]:
+    """Update the metrics during the context: those of the application, and the gauges of the features."""
+    metrics = state.metrics
 
     async def set_gauges() -> None:
-        set_traffic(metrics, traffic)
-        set_pools(metrics, database)
-        set_dependencies(metrics, health)
+        set_traffic(metrics, state.traffic)
+        set_pools(metrics, state.database)
+        for set_gauge in state.gauges:
+            set_gauge()
 
     await set_gauges()
-    time_pools(metrics, database)
+    time_pools(metrics, state.database)
     with measure_loop_lag(metrics):
         async with run_until_cancelled(set_gauges, every_s=GAUGES_EVERY_S, name="gauges"):
             yield
@@ -90,17 +89,3 @@ def set_pools(metrics: Metrics, database: Database) -> None:
         metrics.pool.labels(name, "size").set(numbers["pool_size"] or 0)
         metrics.pool.labels(name, "checked_out").set(numbers["checked_out"] or 0)
         metrics.pool.labels(name, "overflow").set(numbers["overflow"] or 0)
-
-
-def set_dependencies(metrics: Metrics, health: HealthWatch) -> None:
-    """Update the results of the health probes and of the worker monitor."""
-    snapshot = health.workers.snapshot
-    metrics.up.labels("database").set(health.database.status == "healthy")
-    metrics.up.labels("redis").set(health.redis.status == "healthy")
-    metrics.up.labels("broker").set(snapshot.broker_available)
-    metrics.redis_round_trip.set(health.redis_round_trip_s)
-    for state in ("online", "stopping", "unresponsive"):
-        metrics.workers.labels(state).set(sum(worker.status == state for worker in snapshot.workers))
-    for queue, depth in snapshot.queue_depths.items():
-        metrics.queue_depth.labels(queue).set(depth)
-    metrics.dead_letters.set(snapshot.dead_letters)

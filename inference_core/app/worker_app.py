@@ -1,25 +1,28 @@
-"""Creates the Celery application of a worker."""
+"""Create the Celery application of a worker."""
 
 from __future__ import annotations
 
 from celery import signals
 
+from inference_core.core.current_service import current_service
+from inference_core.core.feature import Service
 from inference_core.core.queue import dead_letters, heartbeat, logs, pool, shutdown, tracing, transport
 from inference_core.core.queue.app import ServiceCelery, create_celery
 from inference_core.core.redis.eviction import warn_of_eviction
+from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import load_settings
-from inference_core.llm import ended_tasks
-from inference_core.llm.config.loader import load_llm_config
 
 
-def worker_app() -> ServiceCelery:
-    """Return the application for workers, from the environment and `.env`.
+def worker_app(service: Service | None = None) -> ServiceCelery:
+    """Return the application for workers. The default service is `current_service()`.
 
     Raises:
-        SettingsError: The settings are invalid.
+        SettingsError, FeatureError: The settings, the configuration of a feature or a feature itself is not valid.
     """
-    app = create_celery(load_settings(), "worker")
-    load_llm_config(app.settings)  # an invalid one must stop the start, not the first task
+    service = service or current_service()
+    app = create_celery(service, load_settings(settings_class(service)), "worker")
+    for _, check in service.load_each("check"):
+        check(app.settings)
     tracing.install(app)
     pool.install(app)
     logs.install(app)
@@ -27,6 +30,7 @@ def worker_app() -> ServiceCelery:
     heartbeat.install(app)
     shutdown.install(app)
     dead_letters.install(app)
-    ended_tasks.install(app)
+    for _, install in service.load_each("worker"):
+        install(app)
     signals.worker_ready.connect(lambda **_: warn_of_eviction(app.settings), weak=False)
     return app

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.auth import mail_names as names
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
 from inference_core.auth.mailed_tokens import token_hash
@@ -16,14 +17,14 @@ from inference_core.auth.policy import check_new_password
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUpdate, Registration
 from inference_core.auth.sessions import Client
+from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
-from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.auth.throttle import Attempt
+from inference_core.core.addresses import address_prefix
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.errors import SessionStoreUnavailableError
-from inference_core.core.settings import Settings
-from inference_core.mail import names
 
 log = get_logger(__name__)
 
@@ -35,7 +36,7 @@ class AccountService:
     Its transaction begins with the first statement, after any hashing.
     """
 
-    settings: Settings
+    settings: AuthSettings
     auth: AuthState
     database: Database
     session: AsyncSession

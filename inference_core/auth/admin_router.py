@@ -13,11 +13,12 @@ from inference_core.auth.schemas import AccountPage, AccountState, AdminProfile,
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.db.session import ReadSessionDep
 from inference_core.core.exceptions import InvalidInputError, NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.paths import ADMIN_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
-    prefix="/admin/users",
+    prefix=f"{ADMIN_PREFIX}/users",
     tags=["administration"],
     dependencies=[Depends(get_superuser)],
     responses=responses_for(

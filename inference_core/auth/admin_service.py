@@ -17,9 +17,9 @@ from inference_core.auth.passwords import Passwords
 from inference_core.auth.policy import check_new_password
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.schemas import Registration
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database, ReadSession
 from inference_core.core.exceptions import InvalidInputError, NotFoundError
-from inference_core.core.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class AdminService:
         return await self.logins.end_all_sessions(user_id, by=self.caller_id)
 
 
-async def create_superuser(settings: Settings, *, username: str, email: str, password: str) -> UUID:
+async def create_superuser(settings: AuthSettings, *, username: str, email: str, password: str) -> UUID:
     """Create an active, verified superuser in a migrated database. Return its id.
 
     Raises:

@@ -15,7 +15,9 @@ from inference_core.auth.login_service import LoginService
 from inference_core.auth.mailing import Mailing
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
-from inference_core.auth.throttle import address_prefix
+from inference_core.auth.settings import AuthSettings
+from inference_core.auth.state import AuthState
+from inference_core.core.addresses import address_prefix
 from inference_core.core.db.session import SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import user_id_var
@@ -48,7 +50,7 @@ async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
         NotAuthenticatedError: The token is invalid, or its account or session is no longer valid.
         DatabaseUnavailableError: The database does not respond.
     """
-    claims = state.auth.tokens.verify(token)
+    claims = state.of(AuthState).tokens.verify(token)
     found = await AccountReads(state.database).by_token(claims.user_id, claims.session_id)
     if found is None:
         raise NotAuthenticatedError
@@ -56,7 +58,7 @@ async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
     if is_ended or not account.honours(claims.version, claims.session_id):
         raise NotAuthenticatedError
     if claims.generation:
-        await state.auth.sessions.confirm(claims.session_id, claims.generation)
+        await state.of(AuthState).sessions.confirm(claims.session_id, claims.generation)
     user_id_var.set(str(account.id))
     return AuthenticatedUser(account, claims.session_id)
 
@@ -119,17 +121,20 @@ ClientDep = Annotated[Client, Depends(get_client)]
 
 async def get_login_service(state: StateDep, client: ClientDep) -> LoginService:
     """Return the login service for this request."""
-    return LoginService(state.auth, state.database, client, _mailing(state, client))
+    return LoginService(state.of(AuthState), state.database, client, _mailing(state, client))
 
 
 async def get_account_service(state: StateDep, session: SessionDep, client: ClientDep) -> AccountService:
     """Return the account service for this request."""
     mailing = _mailing(state, client)
-    return AccountService(state.settings, state.auth, state.database, session, client, mailing)
+    return AccountService(
+        state.settings.of(AuthSettings), state.of(AuthState), state.database, session, client, mailing
+    )
 
 
 def _mailing(state: AppState, client: Client) -> Mailing:
-    return Mailing(state.auth.throttle, state.tasks, address_prefix(client.address), state.settings.mails_waiting_max)
+    waiting_max = state.settings.of(AuthSettings).mails_waiting_max
+    return Mailing(state.of(AuthState).throttle, state.sender, address_prefix(client.address), waiting_max)
 
 
 Logins = Annotated[LoginService, Depends(get_login_service)]

@@ -18,8 +18,9 @@ from inference_core.auth.sessions import (
     StartedSession,
 )
 from inference_core.auth.state import AuthState
-from inference_core.auth.throttle import AccountLimitError, Attempt, address_prefix
+from inference_core.auth.throttle import AccountLimitError, Attempt
 from inference_core.auth.tokens import AccessClaims
+from inference_core.core.addresses import address_prefix
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidCredentialsError, NotFoundError, ThrottledError

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from inference_core.auth.models import TokenPurpose
 from inference_core.auth.repository import Account, AccountReads, UserRepository
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.redis.clock import Clock
-from inference_core.core.settings import Settings
 
 TOKEN_BYTES = 32
 
@@ -32,14 +32,16 @@ def token_hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def lifetime(settings: Settings, purpose: TokenPurpose) -> timedelta:
+def lifetime(settings: AuthSettings, purpose: TokenPurpose) -> timedelta:
     """Return the lifetime of a mailed token."""
     if purpose == "reset":
         return timedelta(minutes=settings.password_reset_expire_minutes)
     return timedelta(hours=settings.email_verification_expire_hours)
 
 
-async def make_mailed_token(settings: Settings, email: str, purpose: Literal["reset", "verify"]) -> MailedToken | None:
+async def make_mailed_token(
+    settings: AuthSettings, email: str, purpose: Literal["reset", "verify"]
+) -> MailedToken | None:
     """Create a token for the active account with this email. None if there is none, or it is already confirmed.
 
     Raises:
@@ -57,7 +59,7 @@ async def make_mailed_token(settings: Settings, email: str, purpose: Literal["re
     return MailedToken(account, token)
 
 
-async def make_email_change_token(settings: Settings, user_id: UUID, email: str) -> MailedToken | None:
+async def make_email_change_token(settings: AuthSettings, user_id: UUID, email: str) -> MailedToken | None:
     """Create a token for a new email of an account. None if the account is not active or the email is taken.
 
     Raises:
@@ -75,7 +77,7 @@ async def make_email_change_token(settings: Settings, user_id: UUID, email: str)
     return MailedToken(account, token)
 
 
-async def account_behind(settings: Settings, login: str) -> Account | None:
+async def account_behind(settings: AuthSettings, login: str) -> Account | None:
     """Return the active account with this user name or email.
 
     Raises:
@@ -86,7 +88,7 @@ async def account_behind(settings: Settings, login: str) -> Account | None:
     return account if account is not None and account.is_active else None
 
 
-async def _expiry(settings: Settings, purpose: TokenPurpose) -> datetime:
+async def _expiry(settings: AuthSettings, purpose: TokenPurpose) -> datetime:
     # Use the clock of Redis, because another process checks the token, possibly on a machine with a wrong clock.
     async with RedisClient.open(settings) as redis:
         return await Clock(redis.client).now() + lifetime(settings, purpose)

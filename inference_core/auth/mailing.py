@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.auth import mail_names as names
 from inference_core.auth.repository import MailDueRepository
 from inference_core.auth.throttle import MailKind, Throttle
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
 from inference_core.core.loggers import get_logger
 from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
-from inference_core.mail import names
 
 log = get_logger(__name__)
 

@@ -17,7 +17,7 @@ from pwdlib.exceptions import UnknownHashError
 from pwdlib.hashers.argon2 import Argon2Hasher
 from pwdlib.hashers.bcrypt import BcryptHasher
 
-from inference_core.core.settings import Settings
+from inference_core.auth.settings import AuthSettings
 
 BCRYPT_BYTES = 72
 HASHING_NICENESS = 5
@@ -43,7 +43,7 @@ class LegacyBcrypt(BcryptHasher):
 class Passwords:
     """A hasher and verifier. At most one hash per core runs at a time; the others wait in order."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AuthSettings) -> None:
         argon2 = Argon2Hasher(
             time_cost=settings.argon2_time_cost, memory_cost=settings.argon2_memory_kib, parallelism=1
         )

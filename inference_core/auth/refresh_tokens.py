@@ -14,8 +14,8 @@ import re
 import secrets
 from dataclasses import dataclass
 
+from inference_core.auth.settings import AuthSettings
 from inference_core.auth.tokens import derive_key
-from inference_core.core.settings import Settings
 
 TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{22})")
 
@@ -36,7 +36,7 @@ class RefreshToken:
 class RefreshTokens:
     """A factory and reader of tokens. The first signing secret is the active one."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AuthSettings) -> None:
         self._tag_keys = [derive_key(secret, "refresh-tag") for secret in settings.signing_secrets]
         self._chain_keys = [derive_key(secret, "refresh-chain") for secret in settings.signing_secrets]
 

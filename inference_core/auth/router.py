@@ -32,7 +32,6 @@ from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.queue.sender import BrokerUnavailableError
 from inference_core.core.redis.errors import SessionStoreUnavailableError
-from inference_core.core.state import SettingsDep
 
 router = APIRouter(
     prefix=AUTH_PREFIX,
@@ -61,9 +60,9 @@ async def me(request: Request) -> Profile:
         202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: the result is sent by mail."},
     },
 )
-async def register(registration: Registration, accounts: Accounts, settings: SettingsDep) -> Profile | JSONResponse:
+async def register(registration: Registration, accounts: Accounts) -> Profile | JSONResponse:
     """Create an account."""
-    if settings.hide_existing_accounts:
+    if accounts.settings.hide_existing_accounts:
         await accounts.register_quietly(registration)
         done = Done(message="Check your mail to continue. If you receive no mail, try another user name.")
         return JSONResponse(done.model_dump(mode="json"), HTTPStatus.ACCEPTED)

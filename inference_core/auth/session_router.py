@@ -10,11 +10,12 @@ from inference_core.auth.dependencies import CurrentUser, Logins
 from inference_core.auth.schemas import Done, Session, SessionsEnded
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError
+from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
-    prefix="/auth/sessions",
+    prefix=f"{AUTH_PREFIX}/sessions",
     tags=["accounts"],
     responses=responses_for(NotAuthenticatedError, DatabaseUnavailableError, SessionStoreUnavailableError),
 )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
+from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Attempt, seconds_of
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.core.redis.scripts import LuaScript
-from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -85,7 +85,7 @@ class SessionInfo:
 class RefreshSessions:
     """The sessions of all users. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
-    def __init__(self, client: Redis, settings: Settings) -> None:
+    def __init__(self, client: Redis, settings: AuthSettings) -> None:
         self._client = client
         self._tokens = RefreshTokens(settings)
         self._grace_ms = settings.refresh_grace_s * 1000

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
+from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Throttle
 from inference_core.auth.tokens import AccessTokens
 from inference_core.core.redis.clock import Clock
-from inference_core.core.settings import Settings
+from inference_core.core.state import AppState
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -30,7 +31,7 @@ class AuthState:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: Settings, redis: Redis) -> Iterator[AuthState]:
+    def open(cls, settings: AuthSettings, redis: Redis) -> Iterator[AuthState]:
         """Create the state. The hashing threads stop with the context."""
         passwords = Passwords(settings)
         try:
@@ -43,3 +44,10 @@ class AuthState:
             )
         finally:
             passwords.close()
+
+
+@asynccontextmanager
+async def open_accounts(state: AppState) -> AsyncIterator[AuthState]:
+    """Open the state of accounts in an application."""
+    with AuthState.open(state.settings.of(AuthSettings), state.redis.client) as accounts:
+        yield accounts

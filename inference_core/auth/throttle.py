@@ -6,17 +6,16 @@ A network is the /24 of an IPv4 address or the /64 of an IPv6 address.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import ThrottledError
 from inference_core.core.redis.errors import redis_unavailable_as_domain_error
 from inference_core.core.redis.scripts import LuaScript
-from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -29,7 +28,6 @@ HOUR_S = 3600
 NETWORK_FAILURES_WINDOW_S = 5 * MINUTE_S
 # The mail limit of an account over all networks, as a multiple of the limit of one network.
 NETWORKS_PER_ACCOUNT = 4
-PREFIX_BITS = {4: 24, 6: 64}
 
 MailKind = Literal["reset", "verification", "notice"]
 
@@ -56,17 +54,6 @@ class Attempt:
         return [FAILURES_KEY + name, LOCK_KEY + name]
 
 
-def address_prefix(address: str) -> str:
-    """Return the network of a client: /24 of IPv4 or /64 of IPv6. Other names are returned unchanged."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped:
-        parsed = parsed.ipv4_mapped
-    return str(ipaddress.ip_network(f"{parsed}/{PREFIX_BITS[parsed.version]}", strict=False))
-
-
 def seconds_of(remaining_ms: float) -> int:
     """Return the `Retry-After` of a lock: its remaining time, at least one second."""
     return math.ceil(remaining_ms / 1000)
@@ -80,7 +67,7 @@ def _hidden(text: str) -> str:
 class Throttle:
     """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
-    def __init__(self, client: Redis, settings: Settings) -> None:
+    def __init__(self, client: Redis, settings: AuthSettings) -> None:
         self._client = client
         self._settings = settings
         self._buckets = Buckets(client)

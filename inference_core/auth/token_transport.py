@@ -14,6 +14,7 @@ from pydantic import WithJsonSchema
 
 from inference_core.auth.login_service import IssuedTokens
 from inference_core.auth.schemas import RefreshRequest, Tokens
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.state import SettingsDep
 
@@ -62,7 +63,7 @@ class Delivery:
 
 async def get_delivery(response: Response, settings: SettingsDep, transport: TransportHeader = None) -> Delivery:
     """Return the transport that the client requested."""
-    return Delivery(response, transport == "cookie", settings.refresh_token_idle_days * DAY_S)
+    return Delivery(response, transport == "cookie", settings.of(AuthSettings).refresh_token_idle_days * DAY_S)
 
 
 TokenDelivery = Annotated[Delivery, Depends(get_delivery)]

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import jwt
 
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import NotAuthenticatedError
-from inference_core.core.settings import Settings
 
 ALGORITHM = "HS256"
 TOKEN_TYPE = "at+jwt"  # noqa: S105  # a media type
@@ -52,7 +52,7 @@ def key_id(secret: str) -> str:
 class AccessTokens:
     """An issuer with the active key. It accepts tokens of all configured keys."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: AuthSettings) -> None:
         secrets = settings.signing_secrets
         self._keys = {key_id(secret): derive_key(secret, "access-token") for secret in secrets}
         self._active = key_id(secrets[0])

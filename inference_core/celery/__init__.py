@@ -1,1 +1,1 @@
-"""Background work: the Celery application, the sender of its messages, and the heartbeat of its workers."""
+"""The entry point of Celery workers. Their code is in `core/queue`."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from inference_core.core.settings import SettingsError
+from inference_core.core.exceptions import OperatorError
 from inference_core.core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
 try:
@@ -10,5 +10,5 @@ try:
     from inference_core.app.worker_app import worker_app
 
     celery_app = worker_app()
-except SettingsError as error:
+except OperatorError as error:
     sys.exit(str(error))

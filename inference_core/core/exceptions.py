@@ -1,6 +1,22 @@
-"""The errors of the service. They do not depend on HTTP."""
+"""The errors of a service. They do not depend on HTTP: `problems.py` has the status of each kind."""
 
 from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+ErrorKind = Literal[
+    "internal",
+    "invalid_input",
+    "not_authenticated",
+    "not_permitted",
+    "not_found",
+    "conflict",
+    "unprocessable",
+    "throttled",
+    "upstream_failed",
+    "unavailable",
+    "upstream_timeout",
+]
 
 
 class OperatorError(Exception):
@@ -8,8 +24,16 @@ class OperatorError(Exception):
 
 
 class ServiceError(Exception):
-    """Base class. `code` is stable and machine-readable; `detail` is one sentence for clients."""
+    """Base class.
 
+    Attributes:
+        kind: What clients can do about it. A subclass has the kind of its base class unless it sets another one.
+        code: Stable and machine-readable.
+        detail: One sentence for clients.
+        retry_after_s: The seconds after which a retry can succeed, if known.
+    """
+
+    kind: ClassVar[ErrorKind] = "internal"
     code = "service_error"
     detail = "The request could not be served."
     retry_after_s: int | None = None
@@ -25,6 +49,7 @@ class ServiceError(Exception):
 class NotFoundError(ServiceError):
     """Raised if an object does not exist or belongs to another user. Clients cannot distinguish the two cases."""
 
+    kind: ClassVar[ErrorKind] = "not_found"
     code = "not_found"
     detail = "Not found."
 
@@ -32,6 +57,7 @@ class NotFoundError(ServiceError):
 class ConflictError(ServiceError):
     """Raised if the object to be created already exists."""
 
+    kind: ClassVar[ErrorKind] = "conflict"
     code = "conflict"
     detail = "It already exists."
 
@@ -39,6 +65,7 @@ class ConflictError(ServiceError):
 class InvalidInputError(ServiceError):
     """Raised for well-formed but invalid input."""
 
+    kind: ClassVar[ErrorKind] = "invalid_input"
     code = "invalid_input"
     detail = "The input is not valid."
 
@@ -46,6 +73,7 @@ class InvalidInputError(ServiceError):
 class UnprocessableError(ServiceError):
     """Raised for valid input that contradicts an earlier request."""
 
+    kind: ClassVar[ErrorKind] = "unprocessable"
     code = "unprocessable"
     detail = "The request contradicts an earlier one."
 
@@ -53,6 +81,7 @@ class UnprocessableError(ServiceError):
 class NotAuthenticatedError(ServiceError):
     """Raised if the token is missing, invalid or no longer valid."""
 
+    kind: ClassVar[ErrorKind] = "not_authenticated"
     code = "not_authenticated"
     detail = "Could not validate credentials."
 
@@ -67,6 +96,7 @@ class InvalidCredentialsError(NotAuthenticatedError):
 class NotPermittedError(ServiceError):
     """Raised if the caller is authenticated but not permitted."""
 
+    kind: ClassVar[ErrorKind] = "not_permitted"
     code = "not_permitted"
     detail = "Not permitted."
 
@@ -74,6 +104,7 @@ class NotPermittedError(ServiceError):
 class ThrottledError(ServiceError):
     """Raised after too many attempts. Retry after `retry_after_s` seconds."""
 
+    kind: ClassVar[ErrorKind] = "throttled"
     code = "throttled"
     detail = "Too many attempts. Try again later."
 
@@ -85,6 +116,7 @@ class ThrottledError(ServiceError):
 class DependencyUnavailableError(ServiceError):
     """Raised if a dependency does not respond in time. Retry after `retry_after_s` seconds."""
 
+    kind: ClassVar[ErrorKind] = "unavailable"
     code = "dependency_unavailable"
     detail = "A service that this request needs is not available. Try again shortly."
     retry_after_s = 2

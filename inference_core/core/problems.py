@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -16,34 +17,26 @@ from inference_core.core import exceptions
 from inference_core.core.loggers import get_logger
 from inference_core.core.logging import current_request_id
 from inference_core.core.telemetry.access_log import shortened
-from inference_core.llm import errors as llm
 
 log = get_logger(__name__)
+
+ExceptionHandler = Callable[[Request, Exception], Awaitable[Response]]
 
 PROBLEM_JSON = "application/problem+json"
 BEARER_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 
-STATUS_OF: dict[type[exceptions.ServiceError], int] = {
-    exceptions.NotFoundError: 404,
-    exceptions.ConflictError: 409,
-    exceptions.InvalidInputError: 400,
-    exceptions.UnprocessableError: 422,
-    exceptions.NotAuthenticatedError: 401,
-    exceptions.NotPermittedError: 403,
-    exceptions.ThrottledError: 429,
-    exceptions.DependencyUnavailableError: 503,
-    llm.LLMNotConfiguredError: 503,
-    llm.UnknownModelError: 404,
-    llm.UnknownProviderError: 404,
-    llm.ForbiddenParameterError: 400,
-    llm.ContextTooLongError: 400,
-    llm.ProviderBadRequestError: 400,
-    llm.ProviderRateLimitedError: 429,
-    llm.UpstreamUnavailableError: 503,
-    llm.CircuitOpenError: 503,
-    llm.ProviderTimeoutError: 504,
-    llm.ProviderError: 502,
-    exceptions.ServiceError: 500,
+STATUS_OF: dict[exceptions.ErrorKind, int] = {
+    "internal": 500,
+    "invalid_input": 400,
+    "not_authenticated": 401,
+    "not_permitted": 403,
+    "not_found": 404,
+    "conflict": 409,
+    "unprocessable": 422,
+    "throttled": 429,
+    "upstream_failed": 502,
+    "unavailable": 503,
+    "upstream_timeout": 504,
 }
 
 
@@ -69,8 +62,8 @@ class Problem(BaseModel):
 
 
 def status_of(error: type[exceptions.ServiceError]) -> int:
-    """Return the HTTP status of a domain error, from its nearest ancestor in the table."""
-    return next(STATUS_OF[kind] for kind in error.__mro__ if kind in STATUS_OF)
+    """Return the HTTP status of a domain error."""
+    return STATUS_OF[error.kind]
 
 
 def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dict[str, Any]]:
@@ -160,8 +153,23 @@ async def on_unexpected(request: Request, error: Exception) -> Response:
     return problem_response(request.url.path, 500, detail, code="internal_error", headers=headers)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Register the error handlers of `app`."""
+def converted(errors: Mapping[type[Exception], type[exceptions.ServiceError]]) -> ExceptionHandler:
+    """Return a handler that converts exceptions of a library, by their nearest base class in `errors`."""
+
+    async def on_library_error(request: Request, error: Exception) -> Response:
+        kind = next(errors[base] for base in type(error).__mro__ if base in errors)
+        log.warning("library_error", error=type(error).__name__, code=kind.code)
+        return await on_service_error(request, kind())
+
+    return on_library_error
+
+
+def install_error_handlers(
+    app: FastAPI, library_errors: Mapping[type[Exception], type[exceptions.ServiceError]]
+) -> None:
+    """Register the error handlers of `app`, including those that convert exceptions of libraries."""
+    for error in library_errors:
+        app.add_exception_handler(error, converted(library_errors))
     app.add_exception_handler(exceptions.ServiceError, on_service_error)
     app.add_exception_handler(HTTPException, on_http_exception)
     app.add_exception_handler(RequestValidationError, on_validation_error)

@@ -1,4 +1,8 @@
-"""The settings of the service, read from the environment and from `.env` in the working directory.
+"""The settings of a service, read from the environment and from `.env` in the working directory.
+
+`Settings` has the fields that every service needs. A feature adds its own in a subclass, whose field names start with
+the name of the feature. The settings of a service are an instance of all of these classes: a function declares the
+class that it needs, and `settings.of(NotesSettings)` returns the same object as this type.
 
 Every field is documented in `.env.example` under its upper-case name. An invalid value stops the start: `load_settings`
 raises `SettingsError`, whose text names each variable and never contains a value.
@@ -9,7 +13,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from textwrap import shorten
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,7 +24,6 @@ from inference_core.core.exceptions import OperatorError
 from inference_core.core.redis.address import RedisAddress
 from inference_core.core.setting_values import (
     HostPatterns,
-    MailAddress,
     OptionalWebAddress,
     Origins,
     ReportingAddress,
@@ -28,7 +31,8 @@ from inference_core.core.setting_values import (
     WebAddress,
     clean,
 )
-from inference_core.llm.simulator.faults import parse_rates
+
+S = TypeVar("S", bound="Settings")
 
 ENV_FILE = Path(".env")
 DEFAULT_SECRET_KEY = "development-only-secret-key-change-me"  # noqa: S105  # refused in production below
@@ -49,15 +53,16 @@ class SettingsError(OperatorError):
 
 
 class Settings(BaseSettings):
-    """All settings with their types. The names of durations and sizes contain the unit."""
+    """The settings of every service. The names of durations and sizes contain the unit."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True, hide_input_in_errors=True)
 
     environment: Environment = "development"
     debug: bool = False
-    app_name: str = "inference-core"
-    app_title: str = "Inference Core API"
-    app_description: str = "FastAPI backend: accounts, background tasks, LLM endpoints."
+    # The service sets other defaults of these three, and of the database.
+    app_name: str = "service"
+    app_title: str = "Service"
+    app_description: str = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "json", "console"] = "auto"
     allowed_hosts: HostPatterns = ["*"]
@@ -65,6 +70,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3)
     max_form_bytes: int = Field(default=16 * 1024, ge=1024, le=1024**3)
     max_connections_per_address: int = Field(default=0, ge=0, le=1_000_000)
+    unread_response_s: float = Field(default=60.0, ge=1, le=3600)
     max_concurrent_requests: int = Field(default=100, ge=1, le=100_000)
     max_queued_requests: int = Field(default=200, ge=0, le=100_000)
     shutdown_drain_s: float | None = Field(default=None, ge=0, le=600)
@@ -75,7 +81,7 @@ class Settings(BaseSettings):
     metrics_access: MetricsAccess | None = None
     metrics_token: SecretStr = SecretStr("")
 
-    database_url: str = "sqlite+aiosqlite:///.local/inference_core.core.db"
+    database_url: str = "sqlite+aiosqlite:///.local/inference_core.db"
     database_pool_size: int = Field(default=10, ge=1, le=200)
     database_max_overflow: int = Field(default=5, ge=0, le=200)
     database_pool_timeout_s: float = Field(default=2.0, gt=0, le=60)
@@ -96,58 +102,8 @@ class Settings(BaseSettings):
 
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
     secret_keys: Secrets = []
-    token_issuer: str = Field(default="inference-core", min_length=1)
-    token_audience: str = Field(default="inference-core", min_length=1)
-    access_token_expire_minutes: int = Field(default=30, ge=1, le=24 * 60)
-    refresh_token_expire_days: int = Field(default=30, ge=1, le=365)
-    refresh_token_idle_days: int = Field(default=7, ge=1, le=365)
-    refresh_grace_s: int = Field(default=10, ge=0, le=60)
-    password_reset_expire_minutes: int = Field(default=10, ge=1, le=60)
-    argon2_memory_kib: int = Field(default=19456, ge=8, le=4 * 1024 * 1024)
-    argon2_time_cost: int = Field(default=2, ge=1, le=100)
-    login_failures_allowed: int = Field(default=10, ge=1, le=1000)
-    login_lock_s: int = Field(default=60, ge=1, le=3600)
-    login_lock_max_s: int = Field(default=900, ge=1, le=24 * 3600)
-    login_failures_window_s: int = Field(default=12 * 3600, ge=60, le=7 * 24 * 3600)
-    failed_login_min_s: float = Field(default=0.5, ge=0, le=2)
-    login_failures_per_network: int = Field(default=200, ge=1, le=1_000_000)
-    login_failures_per_account: int = Field(default=100, ge=1, le=1_000_000)
-    passwords_per_network_per_minute: int = Field(default=900, ge=1, le=1_000_000)
-    mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
-    mails_per_network_per_minute: int = Field(default=240, ge=1, le=1_000_000)
-    mails_waiting_max: int = Field(default=10_000, ge=1, le=10_000_000)
-    hide_existing_accounts: bool = False
-    verify_email: bool = False
-    email_verification_expire_hours: int = Field(default=48, ge=1, le=720)
-    monitoring_access: Access | None = None
 
     public_url: WebAddress = "http://localhost:8000"
-    mail_transport: Literal["outbox", "smtp"] = "outbox"
-    mail_outbox_dir: Path = Path(".local/outbox")
-    mail_outbox_keep_days: int = Field(default=7, ge=1, le=3650)
-    mail_from: MailAddress = "no-reply@localhost.localdomain"
-    smtp_host: str = "localhost"
-    smtp_port: int = Field(default=587, ge=1, le=65535)
-    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
-    smtp_username: str = ""
-    smtp_password: SecretStr = SecretStr("")
-    smtp_timeout_s: float = Field(default=10.0, gt=0, le=120)
-
-    llm_config_file: Path = Path("llm_config.yaml")
-    llm_provider_mode: Literal["auto", "live", "simulated"] = "auto"
-    allow_live_llm: bool | None = None
-    llm_simulate_in_production: bool = False
-    llm_simulator_speed: Literal["instant", "fast", "8b-h100", "70b-h100", "slow-reasoning"] = "fast"
-    llm_simulator_seed: int = Field(default=0, ge=-(2**63), lt=2**63)
-    llm_simulator_max_num_seqs: int = Field(default=256, ge=1, le=100_000)
-    llm_simulator_max_queued: int = Field(default=1024, ge=0, le=1_000_000)
-    llm_simulator_fault_rates: str = ""
-    llm_api_access_mode: Access | None = None
-    llm_ping_s: float = Field(default=15.0, ge=0.1, le=600)
-    llm_slow_reader_s: float = Field(default=30.0, ge=0.1, le=3600)
-    llm_history_turns: int = Field(default=20, ge=0, le=1000)
-    llm_history_characters: int = Field(default=24_000, ge=0, le=10_000_000)
-    llm_charge_keep_days: int = Field(default=7, ge=2, le=3650)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -158,12 +114,6 @@ class Settings(BaseSettings):
     @classmethod
     def _known_database(cls, value: str) -> str:
         return read_database_url(value).render_as_string(hide_password=False)
-
-    @field_validator("llm_simulator_fault_rates")
-    @classmethod
-    def _readable_rates(cls, value: str) -> str:
-        parse_rates(value)
-        return value
 
     @field_validator("redis_url", "celery_broker_url", "celery_result_backend")
     @classmethod
@@ -211,6 +161,16 @@ class Settings(BaseSettings):
             raise ValueError("DEBUG must be off in production")
         return self
 
+    def of(self, section: type[S]) -> S:
+        """Return these settings as the settings of a feature.
+
+        Raises:
+            LookupError: The service does not have this feature.
+        """
+        if not isinstance(self, section):
+            raise LookupError(f"the service has no feature with {section.__name__}")  # noqa: TRY004  # as `AppState.of`
+        return self
+
     @property
     def is_production(self) -> bool:
         """Return whether the strict rules apply: no default secret, no documentation pages, no public monitoring."""
@@ -248,36 +208,16 @@ class Settings(BaseSettings):
         return self.is_production if self.celery_dedicated_queues is None else self.celery_dedicated_queues
 
     @property
-    def live_llm_allowed(self) -> bool:
-        """Return whether providers that can cost money may be called: as set, else always except in testing."""
-        return self.environment != "testing" if self.allow_live_llm is None else self.allow_live_llm
-
-    @property
-    def llm_may_stand_in(self) -> bool:
-        """Return whether the simulator replaces models that cannot be called. In production, only if set."""
-        if self.llm_provider_mode == "auto":
-            return self.llm_simulate_in_production or not self.is_production
-        return self.llm_provider_mode == "simulated"
-
-    @property
-    def effective_llm_access(self) -> Access:
-        """Return who can call the LLM routes: as set, else users in production and everybody otherwise."""
-        return self.llm_api_access_mode or ("user" if self.is_production else "public")
-
-    @property
-    def effective_monitoring_access(self) -> Access:
-        """Return who can call the monitoring routes: as set, else superusers in production and everybody otherwise."""
-        return self.monitoring_access or ("superuser" if self.is_production else "public")
-
-    @property
     def effective_metrics_access(self) -> MetricsAccess:
         """Return who can read `/metrics`: as set, else bearers of the token in production or if there is a token."""
         guarded = self.is_production or bool(self.metrics_token.get_secret_value())
         return self.metrics_access or ("token" if guarded else "public")
 
 
-def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
-    """Read and validate the settings. The environment takes precedence over `env_file`.
+def load_settings(kind: type[S], env_file: Path | None = ENV_FILE) -> S:
+    """Read and validate settings, usually those of a service: `settings_class(current_service())`.
+
+    The environment takes precedence over `env_file`.
 
     Raises:
         SettingsError: A setting is invalid. The text has one line for each variable.
@@ -285,21 +225,21 @@ def load_settings(env_file: Path | None = ENV_FILE) -> Settings:
     try:
         if env_file is not None:
             check_env_file(env_file)
-        return Settings(_env_file=env_file)
+        return kind(_env_file=env_file)
     except EnvFileError as error:
         raise SettingsError(str(error)) from None
     except ValidationError as error:
         raise SettingsError("\n".join(_describe(detail) for detail in error.errors())) from None
 
 
-def misspelt_settings(env_file: Path = ENV_FILE) -> list[str]:
+def misspelt_settings(kind: type[Settings], env_file: Path = ENV_FILE) -> list[str]:
     """Return one line for each name in `env_file` that is probably a misspelt setting. These names are ignored.
 
     Raises:
         SettingsError: The file cannot be read.
     """
     try:
-        return list(misspelt_names(env_file, Settings.model_fields))
+        return list(misspelt_names(env_file, kind.model_fields))
     except EnvFileError as error:
         raise SettingsError(str(error)) from None
 

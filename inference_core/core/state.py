@@ -1,38 +1,58 @@
-"""The state of one process of the service. The lifespan creates and closes it, and requests use it."""
+"""The state of one API process: the resources of every service, and the states of its features by their types."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, cast
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request
 
-from inference_core.auth.state import AuthState
 from inference_core.core.db.engine import Database
+from inference_core.core.feature import Service
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.settings import Settings
 from inference_core.core.telemetry.metrics import Metrics
-from inference_core.health.watch import HealthWatch
-from inference_core.llm.state import LLMState
-from inference_core.tasks.monitor import WorkerMonitor
-from inference_core.tasks.service import TaskService
+from inference_core.core.traffic import Traffic
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class AppState:
-    """The resources of one process. The lifespan closes them in reverse order."""
+    """The resources of one process. The lifespan opens them, then the features in their order, and closes all of them.
 
+    Attributes:
+        gauges: Functions that update gauges. They are called every second; features append theirs.
+        when_ready: Coroutine functions that are awaited after the last feature has been opened.
+    """
+
+    service: Service
     settings: Settings
     database: Database
     redis: RedisClient
-    auth: AuthState
-    tasks: TaskSender
-    task_service: TaskService
-    workers: WorkerMonitor
-    health: HealthWatch
+    sender: TaskSender
     metrics: Metrics
-    llm: LLMState
+    traffic: Traffic
+    gauges: list[Callable[[], None]] = field(default_factory=list)
+    when_ready: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    _parts: dict[type, object] = field(default_factory=dict)
+
+    def of(self, kind: type[T]) -> T:
+        """Return the state of a feature: what its lifespan has yielded.
+
+        Raises:
+            LookupError: No started feature has a state of this type.
+        """
+        try:
+            return cast("T", self._parts[kind])
+        except KeyError:
+            raise LookupError(f"no feature of {self.service.name} has a state of the type {kind.__name__}") from None
+
+    def add(self, part: object) -> None:
+        """Add the state of a feature."""
+        self._parts[type(part)] = part
 
 
 def state_of(request: Request) -> AppState:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
-from inference_core.health.components import Components, Overall
+from inference_core.core.feature import Service
+from inference_core.core.health import Component
+from inference_core.health.components import PARTS, Overall
 
 
 class HealthReport(BaseModel):
@@ -16,7 +18,19 @@ class HealthReport(BaseModel):
     status: Overall
     version: str
     timestamp: datetime
-    components: Components
+
+
+def health_report(service: Service) -> type[HealthReport]:
+    """Return the report of a service, with a field for each of its parts."""
+    names = (*PARTS, *(part.name for feature in service.features for part in feature.health))
+    components = create_model(
+        "Components",
+        __doc__="All parts by name.",
+        **dict.fromkeys(names, (Component, ...)),  # type: ignore[call-overload]
+    )
+    return create_model(
+        "HealthReport", __base__=HealthReport, __doc__=HealthReport.__doc__, components=(components, ...)
+    )
 
 
 class DatabaseDetails(BaseModel):

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from redis.exceptions import RedisError
 
 from inference_core.core.background import run_until_cancelled
+from inference_core.core.feature import load_reference
+from inference_core.core.health import Component, Status
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.redis.eviction import EvictionWatch
-from inference_core.core.settings import Settings
+from inference_core.core.state import AppState
 from inference_core.core.traffic import Traffic
-from inference_core.health.components import Component, Components, Status
 from inference_core.health.database_probe import DatabaseDownError, DatabaseProbe
-from inference_core.tasks.monitor import WorkerMonitor
-from inference_core.tasks.snapshot import judge
+from inference_core.health.telemetry import HealthMetrics
 
 log = get_logger(__name__)
 
@@ -39,42 +41,23 @@ def _unseen() -> Component:
 
 @dataclass(slots=True)
 class HealthWatch:
-    """The latest state of each part. Reading it never waits."""
+    """The latest state of each part. Reading it never waits.
+
+    Attributes:
+        quick: The checks of features' parts that are called for each request.
+        slow: Those that are called in the background; their results are in `probed`.
+    """
 
     probe: DatabaseProbe
     redis_client: RedisClient
-    workers: WorkerMonitor
     traffic: Traffic
-    ask_llm: Callable[[], Component]
     eviction: EvictionWatch
+    quick: Mapping[str, Callable[[], Component]] = field(default_factory=dict)
+    slow: Mapping[str, Callable[[], Awaitable[Component]]] = field(default_factory=dict)
+    probed: dict[str, Component] = field(default_factory=dict)
     database: Component = field(default_factory=_unseen)
-    llm: Component = field(default_factory=_unseen)
     redis: Component = field(default_factory=_unseen)
     redis_round_trip_s: float = 0.0
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        settings: Settings,
-        redis: RedisClient,
-        workers: WorkerMonitor,
-        traffic: Traffic,
-        ask_llm: Callable[[], Component],
-    ) -> AsyncIterator[HealthWatch]:
-        """Probe all parts once, then repeatedly until the context ends."""
-        async with DatabaseProbe.open(settings.database_url) as probe:
-            eviction = EvictionWatch.of(settings, redis=redis.client, broker=workers.redis, results=workers.results)
-            watch = cls(probe, redis, workers, traffic, ask_llm, eviction)
-            await eviction.look()
-            await asyncio.gather(watch.look_at_database(), watch.look_at_redis(), watch.look_at_llm())
-            async with (
-                run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
-                run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
-                run_until_cancelled(watch.look_at_llm, every_s=PROBE_EVERY_S, name="llm_probe"),
-                run_until_cancelled(eviction.look, every_s=EVICTION_EVERY_S, name="eviction_probe"),
-            ):
-                yield watch
 
     async def look_at_database(self) -> None:
         """Probe the database once."""
@@ -97,23 +80,25 @@ class HealthWatch:
             warning = self.eviction.warning
             self._note("redis", "degraded" if warning else "healthy", warning)
 
-    def components(self) -> Components:
-        """Return the latest state of every part."""
-        snapshot = self.workers.snapshot
-        verdict = judge(snapshot, snapshot.age_ms(time.monotonic()))
-        now = _now()
-        message = None if verdict.status == "healthy" else verdict.message
-        return Components(
-            database=self.database,
-            application=self._application(now),
-            redis=self.redis,
-            tasks=Component(verdict.status, snapshot.as_of, message),
-            llm=self.llm,
-        )
+    async def look_at_parts(self) -> None:
+        """Call the slow checks of the features once."""
+        results = await asyncio.gather(*(check() for check in self.slow.values()), return_exceptions=True)
+        for name, result in zip(self.slow, results, strict=True):
+            if isinstance(result, Exception):
+                log.error("health_check_failed", part=name, exc_info=result)
+                self.probed[name] = Component("unhealthy", _now(), "The check failed.")
+            elif isinstance(result, Component):
+                self.probed[name] = result
 
-    async def look_at_llm(self) -> None:
-        """Update the state of the models. It does not wait, but would be too slow for every request."""
-        self.llm = self.ask_llm()
+    def components(self) -> dict[str, Component]:
+        """Return the latest state of every part by name."""
+        return {
+            "database": self.database,
+            "application": self._application(_now()),
+            "redis": self.redis,
+            **{name: check() for name, check in self.quick.items()},
+            **self.probed,
+        }
 
     def _application(self, now: datetime) -> Component:
         return Component("degraded", now, "Shutting down.") if self.traffic.draining else Component("healthy", now)
@@ -123,8 +108,56 @@ class HealthWatch:
         reasons = ["shutting down"] if self.traffic.draining else []
         return reasons if self.database.status == "healthy" else [*reasons, "database"]
 
+    def set_gauges(self, metrics: HealthMetrics) -> None:
+        """Update the metrics of the probes."""
+        metrics.up.labels("database").set(self.database.status == "healthy")
+        metrics.up.labels("redis").set(self.redis.status == "healthy")
+        metrics.redis_round_trip.set(self.redis_round_trip_s)
+
     def _note(self, part: str, status: Status, message: str | None = None) -> None:
         before: Component = getattr(self, part)
         if before.status != status:
             log.info("health_changed", part=part, before=before.status, now=status)
         setattr(self, part, Component(status, _now(), message))
+
+
+@asynccontextmanager
+async def open_watch(state: AppState) -> AsyncIterator[HealthWatch]:
+    """Probe all parts once, then repeatedly until the context ends. The parts of features are first probed when all
+    features have been opened.
+    """
+    settings = state.settings
+    quick, slow = _checks(state)
+    async with (
+        DatabaseProbe.open(settings.database_url) as probe,
+        EvictionWatch.open(settings, state.redis.client) as eviction,
+    ):
+        unseen = dict.fromkeys(slow, _unseen())
+        watch = HealthWatch(probe, state.redis, state.traffic, eviction, quick, slow, unseen)
+        metrics = state.metrics.feature(HealthMetrics)
+        state.gauges.append(lambda: watch.set_gauges(metrics))
+        state.when_ready.append(watch.look_at_parts)
+        await eviction.look()
+        await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
+        async with (
+            run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
+            run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
+            run_until_cancelled(watch.look_at_parts, every_s=PROBE_EVERY_S, name="feature_probes"),
+            run_until_cancelled(eviction.look, every_s=EVICTION_EVERY_S, name="eviction_probe"),
+        ):
+            yield watch
+
+
+def _checks(
+    state: AppState,
+) -> tuple[dict[str, Callable[[], Component]], dict[str, Callable[[], Awaitable[Component]]]]:
+    quick: dict[str, Callable[[], Component]] = {}
+    slow: dict[str, Callable[[], Awaitable[Component]]] = {}
+    for feature in state.service.features:
+        for part in feature.health:
+            check = load_reference(part.check, f"feature {feature.name}: health part {part.name}")
+            if inspect.iscoroutinefunction(check):
+                slow[part.name] = partial(check, state)
+            else:
+                quick[part.name] = partial(check, state)
+    return quick, slow

@@ -18,7 +18,6 @@ from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.client import RedisClient
-from inference_core.core.settings import Settings
 from inference_core.llm.candidates import Candidate
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.jobs import Job
@@ -26,6 +25,7 @@ from inference_core.llm.ledger import Answered, AnswerNotStoredError, prompt_alo
 from inference_core.llm.limits import Lease, UserLimits
 from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, UsageRepository
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.types import ChatRequest, Completion, Usage
 from inference_core.llm.usage import estimate_prompt
 
@@ -56,7 +56,7 @@ class Answering:
     `comes_back` returns whether the task is retried after an error. It then keeps its lease.
     """
 
-    settings: Settings
+    settings: LLMSettings
     job: Job
     task_id: str
     comes_back: Callable[[BaseException], bool]
@@ -72,7 +72,7 @@ class Answering:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool]
+        cls, settings: LLMSettings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool]
     ) -> AsyncIterator[Answering]:
         """Connect to the dependencies. At the end, updates that Redis has not accepted are retried a few times."""
         async with (
@@ -201,7 +201,7 @@ def tokens_of(answered: list[Answered]) -> int:
 
 
 async def answer(
-    settings: Settings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool] = lambda _: False
+    settings: LLMSettings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool] = lambda _: False
 ) -> Outcome:
     """Answer a task. Raises the errors of `Answering.run`."""
     async with Answering.open(settings, job, task_id, comes_back) as answering:

@@ -8,10 +8,10 @@ from typing import Literal
 
 from pydantic import SecretStr
 
-from inference_core.core.settings import Settings
 from inference_core.llm.config.policies import apply_policy, effective_policy, merged
 from inference_core.llm.config.schema import LLMConfig, ModelConfig, ProviderConfig, TaskName, Timeouts
 from inference_core.llm.errors import ForbiddenParameterError, LLMNotConfiguredError, UnknownModelError
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.types import ModelCall, SamplingParams
 
 SIMULATED = "simulated"
@@ -52,7 +52,7 @@ class Access:
     keys: Mapping[str, SecretStr]
 
     @classmethod
-    def of(cls, settings: Settings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
+    def of(cls, settings: LLMSettings, config: LLMConfig, environ: Mapping[str, str]) -> Access:
         """Return the access of the settings and the environment."""
         wanted = {name: provider.api_key_env for name, provider in config.providers.items() if provider.api_key_env}
         keys = {name: SecretStr(key) for name, variable in wanted.items() if (key := key_in(environ, variable))}

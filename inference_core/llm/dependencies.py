@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Header, Request
 
 from inference_core.auth.dependencies import OptionalUser
-from inference_core.auth.throttle import address_prefix
+from inference_core.core.addresses import address_prefix
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import current_request_id
 from inference_core.core.state import state_of
@@ -17,6 +17,7 @@ from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.schemas import AskOptions, ConversationRequest, ExplainRequest
 from inference_core.llm.service import LLMService
 from inference_core.llm.simulator.faults import FAULT_HEADER
+from inference_core.llm.state import LLMState
 
 
 async def get_principal(request: Request, user: OptionalUser) -> Principal:
@@ -25,7 +26,7 @@ async def get_principal(request: Request, user: OptionalUser) -> Principal:
     Raises:
         NotAuthenticatedError, NotPermittedError: `LLM_API_ACCESS_MODE` does not permit the call.
     """
-    access = state_of(request).settings.effective_llm_access
+    access = state_of(request).of(LLMState).service.settings.effective_llm_access
     if user is None:
         if access != "public":
             raise NotAuthenticatedError
@@ -43,7 +44,7 @@ def _address_key(address: str) -> str:
 
 async def get_service(request: Request) -> LLMService:
     """Return the LLM endpoints of this process."""
-    return state_of(request).llm.service
+    return state_of(request).of(LLMState).service
 
 
 PrincipalDep = Annotated[Principal, Depends(get_principal)]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from inference_core.core.exceptions import ServiceError
+from inference_core.core.exceptions import ErrorKind, ServiceError
 
 Phase = Literal["connect", "first_token", "between_tokens", "total"]
 
@@ -39,6 +39,7 @@ class LLMError(ServiceError):
 class LLMNotConfiguredError(LLMError):
     """Raised if no provider may be called: a key is missing, or live calls or the simulator are forbidden."""
 
+    kind: ClassVar[ErrorKind] = "unavailable"
     code = "llm_not_configured"
     detail = "No language model is configured for this."
 
@@ -46,6 +47,7 @@ class LLMNotConfiguredError(LLMError):
 class UnknownModelError(LLMError):
     """Raised if the model is not in the configuration or may not be named in this environment."""
 
+    kind: ClassVar[ErrorKind] = "not_found"
     code = "unknown_model"
     detail = "There is no such model."
 
@@ -53,6 +55,7 @@ class UnknownModelError(LLMError):
 class UnknownProviderError(LLMError):
     """Raised if the provider is not in the configuration."""
 
+    kind: ClassVar[ErrorKind] = "not_found"
     code = "unknown_provider"
     detail = "There is no such provider."
 
@@ -60,6 +63,7 @@ class UnknownProviderError(LLMError):
 class ForbiddenParameterError(LLMError):
     """Raised if a parameter of the request is not allowed for the model."""
 
+    kind: ClassVar[ErrorKind] = "invalid_input"
     code = "forbidden_parameter"
     detail = "A parameter is not allowed for this model."
 
@@ -79,6 +83,7 @@ class ProviderError(LLMError):
             was unreachable.
     """
 
+    kind: ClassVar[ErrorKind] = "upstream_failed"
     code = "llm_provider_failed"
     retryable: bool = False
     falls_back: ClassVar[bool] = True
@@ -99,6 +104,7 @@ class ProviderError(LLMError):
 class ProviderRateLimitedError(ProviderError):
     """Raised if the provider limits the rate. Retry after `retry_after_s` seconds."""
 
+    kind: ClassVar[ErrorKind] = "throttled"
     code = "llm_rate_limited"
     detail = "The language model is rate limited. Try again later."
     retry_after_s = 5
@@ -114,6 +120,7 @@ class ProviderAuthError(ProviderError):
 class ContextTooLongError(ProviderError):
     """Raised if the prompt and the longest answer do not fit into the context of the model."""
 
+    kind: ClassVar[ErrorKind] = "invalid_input"
     code = "llm_context_too_long"
     detail = "The text is too long for this model."
     falls_back = False
@@ -122,6 +129,7 @@ class ContextTooLongError(ProviderError):
 class ProviderBadRequestError(ProviderError):
     """Raised if the provider refuses the request."""
 
+    kind: ClassVar[ErrorKind] = "invalid_input"
     code = "llm_bad_request"
     detail = "The provider of the language model refuses the request."
     falls_back = False
@@ -147,6 +155,7 @@ class UpstreamFailedError(ProviderError):
 class UpstreamUnavailableError(UpstreamFailedError):
     """Raised if the provider cannot be reached or is overloaded."""
 
+    kind: ClassVar[ErrorKind] = "unavailable"
     code = "llm_upstream_unavailable"
     detail = "The language model is not available at the moment. Try again later."
     retry_after_s = 5
@@ -156,6 +165,7 @@ class UpstreamUnavailableError(UpstreamFailedError):
 class CircuitOpenError(UpstreamFailedError):
     """Raised while the circuit breaker of the provider is open. Retry after `retry_after_s` seconds."""
 
+    kind: ClassVar[ErrorKind] = "unavailable"
     code = "llm_circuit_open"
     detail = "The language model is not available at the moment. Try again later."
     retryable = False
@@ -170,6 +180,7 @@ class ProviderTimeoutError(ProviderError):
     may be slow itself. A caller that waits only for the provider may set `counts`.
     """
 
+    kind: ClassVar[ErrorKind] = "upstream_timeout"
     code = "llm_timeout"
     detail = "The language model took too long."
 

@@ -11,7 +11,6 @@ from functools import partial
 from typing import TypeVar
 
 from inference_core.core.loggers import get_logger
-from inference_core.core.settings import Settings
 from inference_core.core.text import clean
 from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
@@ -21,6 +20,7 @@ from inference_core.llm.errors import ProviderError, UpstreamFailedError
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.patience import Deadline
 from inference_core.llm.providers.registry import open_providers
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
 from inference_core.llm.usage import MOST_BYTES, believable
 
@@ -56,7 +56,7 @@ class Gateway:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, config: LLMConfig | None = None, environ: Mapping[str, str] | None = None
+        cls, settings: LLMSettings, config: LLMConfig | None = None, environ: Mapping[str, str] | None = None
     ) -> AsyncIterator[Gateway]:
         """Make the gateway of a process, and close its connections at the end. Nothing is connected before it is used.
 

@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidInputError, NotFoundError
-from inference_core.core.queue.queues import DEFAULT_QUEUE, LLM_QUEUE
-from inference_core.core.settings import Settings
+from inference_core.core.feature import DEFAULT_QUEUE
+from inference_core.llm.feature import LLM_QUEUE
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.jobs import TASK_NAMES, Job
 from inference_core.llm.ledger import SessionRef
@@ -18,6 +18,7 @@ from inference_core.llm.limits import Lease, UserLimits
 from inference_core.llm.prepared import Prepared, Principal, Question
 from inference_core.llm.prompts import build_messages
 from inference_core.llm.repository import ConversationRepository, SessionRow
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.spending import Spending
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.llm.types import Message
@@ -57,7 +58,7 @@ class Submitted:
 class LLMService:
     """The LLM endpoints of one process."""
 
-    settings: Settings
+    settings: LLMSettings
     database: Database
     gateway: Gateway
     limits: UserLimits

@@ -8,21 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inference_core.core.background import run_until_cancelled
-from inference_core.core.db.engine import Database
-from inference_core.core.redis.client import RedisClient
-from inference_core.core.settings import Settings
-from inference_core.core.telemetry.metrics import Metrics
-from inference_core.core.traffic import Traffic
-from inference_core.health.components import Component, Status
+from inference_core.core.health import Component, Status
+from inference_core.core.state import AppState
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.limits import UserLimits
 from inference_core.llm.service import LLMService
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.streams import ActiveStream, Streams
 from inference_core.llm.telemetry import LLMMetrics
-from inference_core.tasks.monitor import WorkerMonitor
-from inference_core.tasks.service import TaskService
+from inference_core.tasks.state import TasksState
 
-BREAKERS_EVERY_S = 1.0
 SETTLE_AGAIN_EVERY_S = 1.0
 
 
@@ -34,50 +29,6 @@ class LLMState:
     streams: Streams
     metrics: LLMMetrics
     gateway: Gateway
-
-    @classmethod
-    @asynccontextmanager
-    async def open(
-        cls,
-        settings: Settings,
-        gateway: Gateway,
-        *,
-        database: Database,
-        redis: RedisClient,
-        tasks: TaskService,
-        workers: WorkerMonitor,
-        traffic: Traffic,
-        metrics: Metrics,
-    ) -> AsyncIterator[LLMState]:
-        """Create the state. The timer of the streams stops with the context."""
-        limits = gateway.config.settings.limits
-        own = metrics.feature(LLMMetrics)
-        service = LLMService(
-            settings=settings,
-            database=database,
-            gateway=gateway,
-            limits=UserLimits(redis.client, limits),
-            tasks=tasks,
-            workers=workers,
-            metrics=own,
-        )
-        tasks.when_cancelled.append(service.task_cancelled)
-        shutdown_s = settings.effective_shutdown_drain_s + settings.shutdown_grace_s
-        async with Streams.open(
-            traffic,
-            limit=limits.concurrent_streams,
-            anonymous_limit=max(1, int(limits.concurrent_streams * limits.anonymous_share)),
-            ping_every_s=settings.llm_ping_s,
-            stall_after_s=settings.llm_slow_reader_s,
-            shutdown_s=shutdown_s,
-        ) as streams:
-            state = cls(service, streams, own, gateway)
-            await state.look_at_breakers()
-            async with (
-                run_until_cancelled(state.look_at_breakers, every_s=BREAKERS_EVERY_S, name="llm_breakers"),
-                run_until_cancelled(state.settle_again, every_s=SETTLE_AGAIN_EVERY_S, name="llm_unsettled"),
-            ):
-                yield state
 
     @contextmanager
     def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:
@@ -101,14 +52,42 @@ class LLMState:
         """Retry the ends of requests that Redis has not accepted."""
         await self.service.limits.settle_again()
 
-    async def look_at_breakers(self) -> None:
-        """Update the metrics of the circuit breakers."""
-        self.metrics.set_breakers(self.gateway.breakers)
+
+@asynccontextmanager
+async def open_llm(app: AppState) -> AsyncIterator[LLMState]:
+    """Open the gateway and the streams. The timer of the streams stops with the context."""
+    settings = app.settings.of(LLMSettings)
+    tasks = app.of(TasksState)
+    async with Gateway.open(settings) as gateway:
+        limits = gateway.config.settings.limits
+        metrics = app.metrics.feature(LLMMetrics)
+        service = LLMService(
+            settings=settings,
+            database=app.database,
+            gateway=gateway,
+            limits=UserLimits(app.redis.client, limits),
+            tasks=tasks.service,
+            workers=tasks.workers,
+            metrics=metrics,
+        )
+        tasks.service.when_cancelled.append(service.task_cancelled)
+        async with Streams.open(
+            app.traffic,
+            limit=limits.concurrent_streams,
+            anonymous_limit=max(1, int(limits.concurrent_streams * limits.anonymous_share)),
+            ping_every_s=settings.llm_ping_s,
+            stall_after_s=settings.llm_slow_reader_s,
+            shutdown_s=settings.effective_shutdown_drain_s + settings.shutdown_grace_s,
+        ) as streams:
+            state = LLMState(service, streams, metrics, gateway)
+            app.gauges.append(lambda: metrics.set_breakers(gateway.breakers))
+            async with run_until_cancelled(state.settle_again, every_s=SETTLE_AGAIN_EVERY_S, name="llm_unsettled"):
+                yield state
 
 
-def llm_component(gateway: Gateway) -> Component:
+async def llm_component(app: AppState) -> Component:
     """Return the state of the LLM endpoints for the health routes."""
-    status, message = gateway_status(gateway)
+    status, message = gateway_status(app.of(LLMState).gateway)
     return Component(status, datetime.now(UTC), message)
 
 

@@ -39,6 +39,7 @@ from inference_core.llm.prepared import Principal, Question
 from inference_core.llm.schemas import ConversationRequest, ExplainRequest
 from inference_core.llm.service import ConversationNotFoundError, PromptTooLongError
 from inference_core.llm.spending import Spending
+from inference_core.llm.state import LLMState
 from inference_core.llm.streaming import finish, pump
 from inference_core.llm.streams import ActiveStream
 
@@ -99,7 +100,7 @@ class EventStream(Response):
         self.background = None
         self.init_headers(HEADERS)
         self._request = request
-        self._llm = state_of(request).llm
+        self._llm = state_of(request).of(LLMState)
         self._principal = principal
         self._question = question
 

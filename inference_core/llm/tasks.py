@@ -13,6 +13,7 @@ from inference_core.core.queue.base_task import ServiceTask, TaskFailedError
 from inference_core.llm.answering import Outcome, answer
 from inference_core.llm.errors import LLMError, ProviderRateLimitedError
 from inference_core.llm.jobs import TASK_NAMES, Job, Private
+from inference_core.llm.settings import LLMSettings
 
 log = get_logger(__name__)
 
@@ -51,12 +52,13 @@ def _metadata(outcome: Outcome) -> dict[str, Any]:
 def _run(task: ServiceTask, job: Job) -> Outcome:
     """Answer. A rate limit of the provider or an unavailable database causes a retry; other failures end the task."""
     task_id = str(task.request.id)
+    settings = task.app.settings.of(LLMSettings)
 
     def wait_s(error: BaseException) -> float | None:
         return wait_before_retry(error, task.request.retries, task.max_retries)
 
     try:
-        return asyncio.run(answer(task.app.settings, job, task_id, lambda error: wait_s(error) is not None))
+        return asyncio.run(answer(settings, job, task_id, lambda error: wait_s(error) is not None))
     except (LLMError, DependencyUnavailableError) as error:
         countdown = wait_s(error)
         if countdown is not None:

@@ -15,7 +15,6 @@ from redis.exceptions import RedisError
 
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.loggers import get_logger
-from inference_core.core.queue.queues import ALL_QUEUES
 from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
 from inference_core.core.redis.client import open_client
 from inference_core.core.settings import Settings
@@ -37,19 +36,20 @@ class WorkerMonitor:
 
     redis: Redis
     results: Redis  # the result store, which usually is the broker too
+    queues: tuple[str, ...]
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(broker_available=False))
     last_answer_s: float = float("-inf")
     last_results_s: float = float("-inf")
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[WorkerMonitor]:
+    async def open(cls, settings: Settings, queues: tuple[str, ...]) -> AsyncIterator[WorkerMonitor]:
         """Take the first snapshot, then update it until the context ends."""
         async with (
             open_client(settings, settings.broker_url, connections=CONNECTIONS, retries=0) as broker,
             open_client(settings, settings.result_backend, connections=CONNECTIONS, retries=0) as results,
         ):
-            monitor = cls(broker, results)
+            monitor = cls(broker, results, queues)
             await monitor.look_at_results()
             await monitor.look()
             async with (
@@ -88,7 +88,7 @@ class WorkerMonitor:
             workers=tuple(view for view in workers if view.name not in forgotten),
             dead_letters=dead_letters,
             results_available=time.monotonic() - self.last_results_s < BROKER_LOST_AFTER_S,
-            queue_depths=dict(zip(ALL_QUEUES, depths, strict=True)),
+            queue_depths=dict(zip(self.queues, depths, strict=True)),
         )
 
     async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], int, list[int]]:
@@ -96,7 +96,7 @@ class WorkerMonitor:
         pipeline.time()
         pipeline.hgetall(WORKERS_KEY)
         pipeline.llen(DEAD_LETTERS_KEY)
-        for queue in ALL_QUEUES:
+        for queue in self.queues:
             pipeline.llen(queue)
         now, entries, dead_letters, *depths = await pipeline.execute()
         return now, entries, dead_letters, depths

@@ -18,10 +18,10 @@ from zlib import crc32
 import pytest
 from pydantic import SecretStr
 
-from inference_core.core.settings import Settings
 from loadgate.report.artefacts import write_artefacts
 from tests.support.forked_commands import ForkedCommands, Outcome
 from tests.support.preloaded import LOCUST as LOCUST_MODULES
+from tests.support.settings import Settings
 from tests.support.stack import BIN, ROOT
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
@@ -34,7 +34,7 @@ SERVICE_MODULES = (
         "inference_core.app.cli",
         "inference_core.app.application",
         "inference_core.app.stack.up",
-        "inference_core.core.db.migrate",
+        "inference_core.core.db.migrations.run",
     ),
     *("inference_core.auth.admin_service", "inference_core.app.worker_app", "inference_core.llm.simulator.serve"),
     *("uvicorn.main", "fastapi_cli.cli", "celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "aiosqlite"),

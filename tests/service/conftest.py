@@ -14,13 +14,13 @@ import pytest
 from fastapi import FastAPI
 
 from inference_core.app.application import create_application
-from inference_core.core.settings import Settings
 from tests.support.accounts import Api
 from tests.support.servers.databases import create_database
 from tests.support.servers.mariadb import mariadb_server
 from tests.support.servers.postgresql import postgresql_server
 from tests.support.servers.sqlite import migrate
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
+from tests.support.settings import Settings
 
 # All tests of a process call from one network; those that are about its limits set them.
 UNLIMITED = dict.fromkeys(
@@ -126,7 +126,7 @@ def start_app(service_settings: Callable[..., Settings]) -> AppFactory:
     @asynccontextmanager
     async def start(**changes: Any) -> AsyncIterator[Api]:
         settings = service_settings(**changes)
-        async with running(create_application(settings), settings) as api:
+        async with running(create_application(settings=settings), settings) as api:
             yield api
 
     return start

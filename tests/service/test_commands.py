@@ -12,8 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from inference_core.app.application import create_application
-from inference_core.app.cli import app
-from inference_core.core.settings import Settings
+from inference_core.app.cli import command_line
+from inference_core.service import service
+from tests.support.settings import Settings
 from tests.support.stack import ROOT
 
 SUPERUSER = ["create-superuser", "--username", "abc", "--email", "a@example.com", "--password", "correct horse 7"]
@@ -54,7 +55,7 @@ def test_every_command_names_a_wrong_setting_in_one_line(
     command: list[str], name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
-    result = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(command_line(service), command)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith(f"inference-core: settings: {name}: ")
@@ -77,7 +78,7 @@ def test_a_database_that_cannot_be_used_is_one_line(
 ) -> None:
     (folder / "text.db").write_text("this is text\n" * 400)
     monkeypatch.setenv("DATABASE_URL", url)
-    result = CliRunner().invoke(app, command)
+    result = CliRunner().invoke(command_line(service), command)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line.startswith("inference-core: database: cannot migrate ")
@@ -89,9 +90,9 @@ def test_a_database_that_cannot_be_used_is_one_line(
 def test_help_and_wrong_options_fit_any_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     for command in ["up", "worker", "migrate", "create-superuser", "llm-sim"]:
-        shown = CliRunner().invoke(app, [command, "--help"])
+        shown = CliRunner().invoke(command_line(service), [command, "--help"])
         assert (shown.exit_code, shown.exception) == (0, None)
-        wrong = CliRunner().invoke(app, [command, "--nonsense"])
+        wrong = CliRunner().invoke(command_line(service), [command, "--nonsense"])
         assert wrong.exit_code == 2
         assert "nonsense" in wrong.stderr
         assert "Traceback" not in wrong.stderr
@@ -99,7 +100,7 @@ def test_help_and_wrong_options_fit_any_terminal(columns: str, monkeypatch: pyte
 
 def test_a_misspelt_name_is_told_once_and_does_not_stop_the_command(folder: Path) -> None:
     (folder / ".env").write_text("DATABSE_URL=sqlite:///mine.db\nDATABASE_URL=sqlite:///other.db\nOPENAI_API_KEY=x\n")
-    result = CliRunner().invoke(app, ["migrate"])
+    result = CliRunner().invoke(command_line(service), ["migrate"])
     assert result.exit_code == 0
     assert [line for line in result.stderr.splitlines() if line.startswith("inference-core:")] == [
         "inference-core: settings: .env line 1: DATABSE_URL is not a setting and is ignored; did you mean DATABASE_URL?"
@@ -107,7 +108,7 @@ def test_a_misspelt_name_is_told_once_and_does_not_stop_the_command(folder: Path
 
 
 def test_a_folder_that_cannot_be_written_is_one_line() -> None:
-    result = CliRunner().invoke(app, ["up", "--port", "0", "--data", "data", "--logs", "/proc/none"])
+    result = CliRunner().invoke(command_line(service), ["up", "--port", "0", "--data", "data", "--logs", "/proc/none"])
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
     assert line == "inference-core: /proc/none: No such file or directory"

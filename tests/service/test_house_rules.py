@@ -11,9 +11,9 @@ import pytest
 from tests.support.stack import ROOT
 
 PACKAGE = ROOT / "inference_core"
-FEATURES = ("auth", "health", "tasks", "llm", "mail")
+FEATURES = ("auth", "health", "tasks", "llm", "mail", "maintenance")
 HTTP = {"fastapi", "starlette"}
-MAY_KNOW_HTTP = ("router", "dependencies", "access", "token_transport", "idempotency")
+MAY_KNOW_HTTP = ("router", "routers", "dependencies", "access", "token_transport", "idempotency")
 QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
 MAY_SAY_SQL = ("repository", "models", "drivers")
 

@@ -16,7 +16,7 @@ MIGRATIONS = {"alembic", "mako"}
 HIGHLIGHTING = {"rich", "pygments"}
 # Pydantic is not among them: Typer itself reads options with it.
 FRAMEWORKS = {"fastapi", "starlette", "uvicorn", "sqlalchemy", "celery", "kombu", "redis", "structlog"}
-TASK_FUNCTIONS = {"inference_core.app.maintenance", "inference_core.mail.tasks", "inference_core.llm.tasks"}
+TASK_FUNCTIONS = {"inference_core.maintenance.tasks", "inference_core.auth.tasks", "inference_core.llm.tasks"}
 COMMAND = "from inference_core.entry import main\nmain()"
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from inference_core.app.application import create_application
 from inference_core.core.queue.app import create_celery
-from inference_core.core.settings import Settings, SettingsError, load_settings, misspelt_settings
+from inference_core.core.settings import SettingsError
+from tests.support.settings import Settings, application, load_settings, misspelt_settings, service
 from tests.support.stack import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
@@ -239,12 +239,12 @@ def test_any_value_is_taken_or_refused_in_one_line_that_names_the_setting(name: 
 
 def builds_or_is_refused_in_one_line(settings: Settings) -> None:
     """What is taken is of use: the API and whoever sends tasks can be made of it."""
-    create_celery(settings, "client")
+    create_celery(service, settings, "client")
     if "llm_config_file" not in settings.model_fields_set:
-        create_application(settings)
+        application(settings)
     else:
         with pytest.raises(SettingsError, match="LLM_CONFIG_FILE names it"):
-            create_application(settings)
+            application(settings)
 
 
 @pytest.mark.parametrize(

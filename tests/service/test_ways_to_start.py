@@ -65,11 +65,11 @@ def test_the_command_works_without_standard_streams(tmp_path: Path, redis_url: s
 def test_the_command_opens_closed_streams_before_it_opens_anything_else() -> None:
     program = (
         "import os\n"
-        "from inference_core import cli, entry\n"
+        "from inference_core import entry; from inference_core.app import cli\n"
         "def look():\n"
         "    names = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
         "    raise SystemExit(names != [os.devnull] * 3)\n"
-        "cli.app = look\n"
+        "cli.main = look\n"
         "entry.main()\n"
     )
     shell = ["bash", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, program]

@@ -10,8 +10,14 @@ import httpx2
 import pytest
 
 from inference_core.auth.admin_service import create_superuser
-from inference_core.core.settings import Settings
+from inference_core.auth.state import AuthState
 from inference_core.core.state import AppState
+from inference_core.health.watch import HealthWatch
+from inference_core.llm.state import LLMState
+from inference_core.tasks.monitor import WorkerMonitor
+from inference_core.tasks.service import TaskService
+from inference_core.tasks.state import TasksState
+from tests.support.settings import Settings
 
 PREFIX = "/api/v1"
 PASSWORD = "SecurePass123!"
@@ -68,6 +74,26 @@ class Api:
     app: Any
     settings: Settings
     state: AppState
+
+    @property
+    def auth(self) -> AuthState:
+        return self.state.of(AuthState)
+
+    @property
+    def tasks(self) -> TaskService:
+        return self.state.of(TasksState).service
+
+    @property
+    def workers(self) -> WorkerMonitor:
+        return self.state.of(TasksState).workers
+
+    @property
+    def health(self) -> HealthWatch:
+        return self.state.of(HealthWatch)
+
+    @property
+    def llm(self) -> LLMState:
+        return self.state.of(LLMState)
 
     def at(self, address: str) -> Api:
         """The same application, called from another address."""

@@ -14,14 +14,13 @@ from typing import Any, cast
 import httpx2
 import uvicorn
 
-from inference_core.app.application import create_application
 from inference_core.app.stack.ports import free_port
-from inference_core.core.settings import Settings
 from inference_core.core.state import AppState
 from inference_core.llm.simulator.engine import Engine
 from inference_core.llm.state import LLMState
 from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Token, Usage
 from tests.support.accounts import PREFIX
+from tests.support.settings import Settings, application
 
 Event = dict[str, Any]
 
@@ -79,7 +78,7 @@ class LLMServer:
 
     @property
     def llm(self) -> LLMState:
-        return self.state.llm
+        return self.state.of(LLMState)
 
     @property
     def engine(self) -> Engine:
@@ -100,7 +99,7 @@ class LLMServer:
 async def llm_server(settings: Settings) -> AsyncIterator[LLMServer]:
     """Serve the application until the context ends."""
     port = free_port()
-    app = create_application(settings)
+    app = application(settings)
     app.openapi_schema = {}  # no test reads the document from here, and making it takes most of the start
     config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=5)
     server = uvicorn.Server(config)
@@ -181,4 +180,4 @@ class EndlessProvider:
 
 def replace_provider(state: AppState, provider: EndlessProvider) -> None:
     """Let `provider` serve the models of the provider called as it is."""
-    cast("dict[str, Any]", state.llm.gateway.providers)[provider.name] = provider
+    cast("dict[str, Any]", state.of(LLMState).gateway.providers)[provider.name] = provider

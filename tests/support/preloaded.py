@@ -31,10 +31,10 @@ SERVICE = (
     *("celery.bin.celery", "celery.apps.worker", "celery.concurrency.prefork", "celery.worker.consumer"),
     *(f"inference_core.core.queue.{name}" for name in ("dead_letters", "heartbeat", "pool", "shutdown", "transport")),
     *(
-        "inference_core.app.maintenance",
+        "inference_core.maintenance.tasks",
         "inference_core.llm.ended_tasks",
         "inference_core.llm.tasks",
-        "inference_core.mail.tasks",
+        "inference_core.auth.tasks",
     ),
 )
 MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE} | {

@@ -12,8 +12,8 @@ from inference_core.app.stack.ports import free_port, is_listening
 from inference_core.app.stack.redis_server import find_redis_server, redis_command
 from inference_core.core.redis.client import broker_client
 from inference_core.core.redis.keyspace import SyncKeyspace
-from inference_core.core.settings import Settings
 from tests.support.preloaded import Program
+from tests.support.settings import Settings
 
 
 def keys_of_service(url: str) -> SyncKeyspace:

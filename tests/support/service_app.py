@@ -10,9 +10,10 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from inference_core.app.application import create_application
 from inference_core.core.state import StateDep
 from inference_core.tasks.idempotency import IdempotencyKey, fingerprint
+from inference_core.tasks.state import TasksState
+from tests.support.settings import application
 
 router = APIRouter(prefix="/test")
 
@@ -29,7 +30,7 @@ class Submitted(BaseModel):
 
 @router.post("/submit", status_code=202)
 async def submit(submission: Submission, state: StateDep) -> Submitted:
-    task_id = await state.task_service.submit(submission.task, *submission.args, owner=submission.owner)
+    task_id = await state.of(TasksState).service.submit(submission.task, *submission.args, owner=submission.owner)
     return Submitted(task_id=task_id)
 
 
@@ -38,7 +39,7 @@ async def submit_once(submission: Submission, state: StateDep, key: IdempotencyK
     assert key is not None
     mark = fingerprint(submission.task, submission.args)
     who = submission.owner
-    task_id = await state.task_service.submit_once(
+    task_id = await state.of(TasksState).service.submit_once(
         key, mark, submission.task, *submission.args, caller=who or "somebody", owner=who
     )
     return Submitted(task_id=task_id)
@@ -68,6 +69,6 @@ async def break_down(number: int) -> dict[str, int]:
     raise RuntimeError("broken")
 
 
-app = create_application(routers=(router,))
+app = application(None, router)
 # No test reads the OpenAPI document from here, and making it takes a third of a second of every start.
 app.openapi_schema = {}

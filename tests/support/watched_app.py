@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from fastapi import APIRouter
 
-from inference_core.app.application import create_application
 from tests.support.service_app import router as test_routes
+from tests.support.settings import application
 
 
 @dataclass(slots=True)
@@ -50,4 +50,4 @@ def time_every_turn() -> None:
 
 
 time_every_turn()
-app = create_application(routers=(test_routes, router))
+app = application(None, test_routes, router)

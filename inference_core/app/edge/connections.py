@@ -26,8 +26,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from inference_core.app.edge.drain import running_server
-from inference_core.app.edge.unread import READ_WITHIN_S, UnreadAnswers
-from inference_core.auth.throttle import address_prefix
+from inference_core.app.edge.unread import UnreadAnswers
+from inference_core.core.addresses import address_prefix
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.loggers import get_logger
 from inference_core.core.problems import PROBLEM_JSON, Problem
@@ -372,11 +372,10 @@ def most_connections(descriptors: int) -> int | None:
 
 
 @asynccontextmanager
-async def guard_connections(metrics: Metrics, max_per_address: int, slow_reader_s: float) -> AsyncIterator[None]:
+async def guard_connections(metrics: Metrics, max_per_address: int, unread_response_s: float) -> AsyncIterator[None]:
     """Install the limits in the server that runs this application.
 
-    Streams close connections of clients that read nothing for `slow_reader_s`. All other responses get at least this
-    time.
+    A connection is closed if its client reads nothing of its responses for `unread_response_s`.
     """
     server = running_server()
     if server is None:
@@ -390,8 +389,7 @@ async def guard_connections(metrics: Metrics, max_per_address: int, slow_reader_
     def count_refused(status: HTTPStatus) -> None:
         metrics.observe_request("OTHER", "unmatched", status, 0.0)
 
-    # A stream ends by its own rule, which completes its last event.
-    guard = Connections(count_refused, max_per_address, UnreadAnswers(max(READ_WITHIN_S, 2 * slow_reader_s)))
+    guard = Connections(count_refused, max_per_address, UnreadAnswers(unread_response_s))
     # uvicorn calls this with keyword arguments for each accepted connection.
     server.config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment]
     async with run_until_cancelled(guard.sweep, every_s=SWEEP_EVERY_S, name="connections"):

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-# If a client reads nothing of its responses for this long, its connection is closed.
-READ_WITHIN_S = 60.0
-
 
 @dataclass(slots=True)
 class UnreadAnswers:
@@ -17,7 +14,7 @@ class UnreadAnswers:
         read_within_s: Time after which a connection without reads is closed.
     """
 
-    read_within_s: float = READ_WITHIN_S
+    read_within_s: float = 60.0
     held: dict[asyncio.Transport, tuple[int, float]] = field(default_factory=dict)
 
     def note(self, transport: asyncio.Transport) -> None:

@@ -23,6 +23,7 @@ from typing import TextIO
 
 from redis import Redis
 from redis.exceptions import RedisError
+from sqlalchemy.engine import make_url
 
 from inference_core.app.stack.children import Children
 from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
@@ -30,13 +31,18 @@ from inference_core.app.stack.redis_server import find_redis_server, redis_comma
 from inference_core.app.stack.stop_signals import StopSignals
 from inference_core.app.stack.terminal import hang_up_with_terminal
 from inference_core.app.stack.worker import worker_command, workers_running
-from inference_core.core.db.migrate import upgrade
+from inference_core.core.current_service import current_service
+from inference_core.core.db.migrations.run import upgrade
 from inference_core.core.exceptions import OperatorError
+from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings
-from inference_core.tasks.monitor import READ_EVERY_S
 
+# Paths in this folder are moved to the data folder of the stack.
+LOCAL = Path(".local")
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
+# An API process reads the heartbeats of the workers twice a second.
+SNAPSHOT_S = 1.0
 
 
 class StackError(OperatorError):
@@ -63,7 +69,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     Raises:
         StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: each with its text for the user.
     """
-    load_settings()
+    _settings()
     hang_up_with_terminal()
     port = options.port or free_port()
     if options.port and is_listening(options.port):
@@ -78,7 +84,7 @@ def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
     ):
         try:
             url = _start(options, port, data, children, stop_signals)
-            settings = load_settings()
+            settings = _settings()
             for what, where in _places(settings, url, children.logs).items():
                 announce(f"{what:<10} {where}")
             announce("Press Ctrl-C to stop. The API is available at:")
@@ -97,37 +103,41 @@ def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
         "redis": _without_credentials(settings.redis_url),
         "logs": logs,
     }
-    if settings.mail_transport == "outbox":
-        places["mail"] = settings.mail_outbox_dir
     if not settings.is_production:
-        places |= {"docs": f"{url}/docs", "playground": f"{url}/playground"}
+        places["docs"] = f"{url}/docs"
+    for _, announced in current_service().load_each("announce"):
+        places |= announced(settings, url)
     return places
+
+
+def _settings() -> Settings:
+    return load_settings(settings_class(current_service()))
 
 
 def _start(options: StackOptions, port: int, data: Path, children: Children, stop_signals: StopSignals) -> str:
     """Start the stack and wait until it is ready. Return its URL."""
-    env = _embed_what_is_open(load_settings(), data, children)
+    env = _embed_what_is_open(_settings(), data, children)
     url = f"http://{LOOPBACK}:{port}"
-    if not _is_set(load_settings(), "public_url"):
+    if not _is_set(_settings(), "public_url"):
         env["PUBLIC_URL"] = url
     os.environ.update(env)
     with stop_signals.breaking_off():
-        upgrade(load_settings())
+        upgrade(current_service(), _settings())
 
     python = sys.executable
     beat = ["--beat", "--schedule", str(data / "celerybeat-schedule")]
-    command = worker_command(load_settings(), concurrency=2, name=f"stack-{port}")
+    command = worker_command(current_service(), _settings(), concurrency=2, name=f"stack-{port}")
     worker = children.start("worker", [*command, *beat], env)
     api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
     children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
 
     _wait_for(
-        lambda: worker.process.pid in workers_running(load_settings()).values(),
+        lambda: worker.process.pid in workers_running(_settings()).values(),
         children,
         f"the worker is not ready; see {worker.log}",
     )
     # Afterwards, every API process has a new snapshot of the workers.
-    time.sleep(2 * READ_EVERY_S)
+    time.sleep(SNAPSHOT_S)
     _wait_for(lambda: _answers(f"{url}/api/v1/health/ready"), children, "the API is not ready; see its log")
     return url
 
@@ -143,9 +153,10 @@ def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> d
         if _is_set(settings, name):
             _require_redis(getattr(settings, name), name.upper())
     if not _is_set(settings, "database_url"):
-        env["DATABASE_URL"] = f"sqlite+aiosqlite:///{data / 'inference_core.core.db'}"
-    if not _is_set(settings, "mail_outbox_dir"):
-        env["MAIL_OUTBOX_DIR"] = str(data / "outbox")
+        env["DATABASE_URL"] = f"sqlite+aiosqlite:///{data / Path(make_url(settings.database_url).database or '').name}"
+    for name, field in type(settings).model_fields.items():
+        if isinstance(field.default, Path) and field.default.is_relative_to(LOCAL) and not _is_set(settings, name):
+            env[name.upper()] = str(data / field.default.relative_to(LOCAL))
     return env
 
 

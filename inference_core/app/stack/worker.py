@@ -9,8 +9,8 @@ from celery.utils.nodenames import default_nodename
 from redis.exceptions import RedisError
 
 from inference_core.core.exceptions import OperatorError
+from inference_core.core.feature import Service
 from inference_core.core.processes import process_lives
-from inference_core.core.queue.queues import ALL_QUEUES
 from inference_core.core.queue.worker_state import WORKERS_KEY, decode_entry
 from inference_core.core.redis.client import broker_client
 from inference_core.core.settings import Settings
@@ -20,10 +20,10 @@ class NameTakenError(OperatorError):
     """Raised if a worker with this name is running on this machine. The text states what to do."""
 
 
-def worker_command(settings: Settings, concurrency: int, name: str = "celery") -> list[str]:
+def worker_command(service: Service, settings: Settings, concurrency: int, name: str = "celery") -> list[str]:
     """Return the command line of a worker for all queues of the service, with the name `name@host`."""
     celery = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
-    options = [f"--queues={','.join(ALL_QUEUES)}", f"--concurrency={concurrency}", f"--hostname={name}@%h"]
+    options = [f"--queues={','.join(service.queues)}", f"--concurrency={concurrency}", f"--hostname={name}@%h"]
     return [*celery, f"--loglevel={settings.log_level}", *options]
 
 

@@ -1,11 +1,12 @@
-"""The connection pool of the engines: SQLAlchemy's pool, which also reports the waiting time of each checkout."""
+"""The connection pool of the engines, which also reports the waiting time of each checkout, and its numbers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import TypedDict
 
-from sqlalchemy.pool import AsyncAdaptedQueuePool, PoolProxiedConnection
+from sqlalchemy.pool import AsyncAdaptedQueuePool, Pool, PoolProxiedConnection, QueuePool
 
 
 class TimedPool(AsyncAdaptedQueuePool):
@@ -21,3 +22,18 @@ class TimedPool(AsyncAdaptedQueuePool):
         finally:
             if self.on_wait is not None:
                 self.on_wait(perf_counter() - start_s)
+
+
+class PoolNumbers(TypedDict):
+    """The idle, used and overflow connections of a pool. A number is null if the pool has no limit."""
+
+    pool_size: int | None
+    checked_out: int | None
+    overflow: int | None
+
+
+def pool_numbers(pool: Pool) -> PoolNumbers:
+    """Return the numbers of `pool`. The overflow starts at zero."""
+    if not isinstance(pool, QueuePool):
+        return PoolNumbers(pool_size=None, checked_out=None, overflow=None)
+    return PoolNumbers(pool_size=pool.size(), checked_out=pool.checkedout(), overflow=max(0, pool.overflow()))

@@ -11,14 +11,13 @@ from typing import Any, Literal
 from celery import Celery
 from redis.exceptions import RedisError
 
+from inference_core.core.feature import Service
 from inference_core.core.queue.base_task import ServiceTask
 from inference_core.core.queue.config import celery_config
 from inference_core.core.redis.client import broker_client
 from inference_core.core.settings import Settings
 
 Role = Literal["worker", "client"]
-
-TASK_MODULES = ("inference_core.app.maintenance", "inference_core.mail.tasks", "inference_core.llm.tasks")
 
 
 class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
@@ -27,13 +26,15 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     `clock_skew_s` is positive if the machine's clock is ahead of the clock of Redis, and None until it is measured.
     """
 
+    service: Service
     settings: Settings
     # Celery would warn on stderr where DJANGO_SETTINGS_MODULE is set for another program.
     builtin_fixups: frozenset[str] = frozenset()
     clock_skew_s: float | None = None
 
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        super().__init__("inference_core", task_cls=ServiceTask, **options)
+    def __init__(self, service: Service, settings: Settings, **options: Any) -> None:
+        super().__init__(service.name, task_cls=ServiceTask, **options)
+        self.service = service
         self.settings = settings
 
     def measure_skew(self, redis_time: Sequence[Any]) -> float:
@@ -53,19 +54,18 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         return now - timedelta(seconds=self.clock_skew_s or 0.0)
 
 
-def create_celery(settings: Settings, role: Role) -> ServiceCelery:
+def create_celery(service: Service, settings: Settings, role: Role) -> ServiceCelery:
     """Create a Celery application.
 
     Args:
+        service: Its features have the queues, the schedule and the tasks.
         settings: URLs and limits.
-        role: A `worker` imports the tasks and waits for its broker. A `client` only sends, within the Redis timeouts of
+        role: A `worker` waits for its broker. A `client` only sends, within the Redis timeouts of
             the service.
     """
-    app = ServiceCelery(settings, set_as_current=role == "worker")
-    app.conf.update(celery_config(settings, is_worker=role == "worker"))
-    if role == "worker":
-        app.autodiscover_tasks(TASK_MODULES, related_name=None)
-    else:
+    app = ServiceCelery(service, settings, set_as_current=role == "worker")
+    app.conf.update(celery_config(service, settings, is_worker=role == "worker"))
+    if role == "client":
         # With a result backend, every sent message would also subscribe to its result. The API reads results itself.
         app.backend_cls = "disabled"
     return app

@@ -8,8 +8,7 @@ from typing import Any
 
 from kombu.entity import Queue
 
-from inference_core.core.queue.queues import ALL_QUEUES, DEFAULT_QUEUE, task_routes
-from inference_core.core.queue.schedule import beat_schedule
+from inference_core.core.feature import DEFAULT_QUEUE, Service
 from inference_core.core.redis.address import RedisAddress
 from inference_core.core.settings import Settings
 
@@ -18,16 +17,17 @@ WORKER_SOCKET_TIMEOUT_S = 10.0
 SOFT_LIMIT_SHARE = 0.9
 
 
-def celery_config(settings: Settings, *, is_worker: bool) -> dict[str, Any]:
+def celery_config(service: Service, settings: Settings, *, is_worker: bool) -> dict[str, Any]:
     """Return the configuration. Workers have longer broker timeouts than clients that only send."""
     return {
         "broker_url": RedisAddress.parse(settings.broker_url).celery_url,
         "result_backend": RedisAddress.parse(settings.result_backend).celery_url,
         **_serialization(),
         **_connection(settings, is_worker=is_worker),
-        **_delivery(settings),
+        **_delivery(service, settings),
         **_results(settings, is_worker=is_worker),
-        "beat_schedule": beat_schedule(settings.purge_interval_s),
+        "beat_schedule": _schedule(service, settings),
+        "imports": [module for feature in service.features for module in feature.tasks] if is_worker else (),
         "worker_soft_shutdown_timeout": settings.celery_soft_shutdown_s,
         "worker_consumer": "inference_core.core.queue.consumer:Consumer",
         "timezone": "UTC",
@@ -75,12 +75,12 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
     }
 
 
-def _delivery(settings: Settings) -> Mapping[str, Any]:
+def _delivery(service: Service, settings: Settings) -> Mapping[str, Any]:
     limit_s = settings.celery_task_time_limit_s
     return {
         "task_default_queue": DEFAULT_QUEUE,
-        "task_queues": [_queue(name) for name in ALL_QUEUES],
-        "task_routes": task_routes(dedicated=settings.use_dedicated_queues),
+        "task_queues": [_queue(name) for name in service.queues],
+        "task_routes": _routes(service) if settings.use_dedicated_queues else {},
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         # A task whose process crashes is sent again with an increased retry count, so a task that always crashes fails
@@ -107,6 +107,23 @@ def _results(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
             "additional_connection_errors": ["redis.exceptions.ResponseError"],
         },
     }
+
+
+def _routes(service: Service) -> Mapping[str, Mapping[str, str]]:
+    queues = (queue for feature in service.features for queue in feature.queues)
+    return {f"{queue.prefix}*": {"queue": queue.name} for queue in queues}
+
+
+def _schedule(service: Service, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
+    """Return the schedule of `celery beat`.
+
+    A task that no worker starts before the next one is sent expires, and the next one does its work.
+    """
+    schedule = {}
+    for entry in (entry for feature in service.features for entry in feature.schedule):
+        every_s = getattr(settings, entry.every_s) if isinstance(entry.every_s, str) else entry.every_s
+        schedule[entry.name] = {"task": entry.task, "schedule": every_s, "options": {"expires": every_s}}
+    return schedule
 
 
 def _queue(name: str) -> Queue:

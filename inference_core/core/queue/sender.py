@@ -15,6 +15,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.feature import Service
 from inference_core.core.loggers import get_logger
 from inference_core.core.queue.app import ServiceCelery, create_celery
 from inference_core.core.queue.logs import id_headers
@@ -54,10 +55,10 @@ class TaskSender:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[TaskSender]:
+    async def open(cls, service: Service, settings: Settings) -> AsyncIterator[TaskSender]:
         """Create the sender, which connects on first use. Its threads and connections end with the context."""
         executor = ThreadPoolExecutor(PUBLISHER_THREADS, thread_name_prefix="publish")
-        celery = create_celery(settings, "client")
+        celery = create_celery(service, settings, "client")
         try:
             yield cls(celery, executor)
         finally:

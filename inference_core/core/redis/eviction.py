@@ -5,14 +5,15 @@ The policy is read with `INFO memory`, because managed servers often forbid `CON
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.client import sync_client
+from inference_core.core.redis.client import open_client, sync_client
 from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,10 +72,16 @@ class EvictionWatch:
     warning: str | None = None
 
     @classmethod
-    def of(cls, settings: Settings, *, redis: Redis, broker: Redis, results: Redis) -> EvictionWatch:
-        """Return a watch of the servers in the settings, which uses existing clients."""
-        clients = {"REDIS_URL": redis, "CELERY_BROKER_URL": broker, "CELERY_RESULT_BACKEND": results}
-        return cls({name: clients[name] for name in named_servers(settings)}, {})
+    @asynccontextmanager
+    async def open(cls, settings: Settings, redis: Redis) -> AsyncIterator[EvictionWatch]:
+        """Watch the servers in the settings. `redis` is the client of `REDIS_URL`; others get one of their own."""
+        async with AsyncExitStack() as stack:
+            servers = {}
+            for name, url in named_servers(settings).items():
+                is_known = url == settings.redis_url
+                client = open_client(settings, url, connections=1, retries=0)
+                servers[name] = redis if is_known else await stack.enter_async_context(client)
+            yield cls(servers, {})
 
     async def look(self) -> None:
         """Read the policy of each server once. If a server does not respond, its last known policy remains."""

@@ -34,10 +34,6 @@ class Metrics:
     pool: Gauge = field(init=False)
     pool_wait: Histogram = field(init=False)
     up: Gauge = field(init=False)
-    redis_round_trip: Gauge = field(init=False)
-    workers: Gauge = field(init=False)
-    queue_depth: Gauge = field(init=False)
-    dead_letters: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
     _features: dict[object, Any] = field(default_factory=dict)
@@ -63,15 +59,15 @@ class Metrics:
             ("route",),
             registry=registry,
         )
-        self.requests_active = self._gauge("http_requests_active", "Requests being served.", "livesum")
-        self.requests_waiting = self._gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
+        self.requests_active = self.gauge("http_requests_active", "Requests being served.", "livesum")
+        self.requests_waiting = self.gauge("http_requests_waiting", "Requests waiting for a slot.", "livesum")
         self.requests_refused = Counter(
             "http_requests_refused", "Requests refused because too many were running and waiting.", registry=registry
         )
         self.log_lines_lost = Counter(
             "log_lines_lost", "Lines of the access log that could not be written.", registry=registry
         )
-        self.pool = self._gauge(
+        self.pool = self.gauge(
             "database_pool_connections", "Connections of the database pools.", "livesum", ("pool", "state")
         )
         self.pool_wait = Histogram(
@@ -81,11 +77,7 @@ class Metrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
-        self.up = self._gauge("dependency_up", "1 if a dependency responds, else 0.", "livemin", ("dependency",))
-        self.redis_round_trip = self._gauge("redis_round_trip_seconds", "Time of the last probe of Redis.", "livemax")
-        self.workers = self._gauge("celery_workers", "Workers by state.", "livemax", ("state",))
-        self.queue_depth = self._gauge("celery_queue_depth", "Waiting messages by queue.", "livemax", ("queue",))
-        self.dead_letters = self._gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
+        self.up = self.gauge("dependency_up", "1 if a dependency responds, else 0.", "livemin", ("dependency",))
 
     def feature(self, kind: Callable[[Metrics], T]) -> T:
         """Return the metrics of a feature in this registry, created on first use: `kind(self)`."""
@@ -94,7 +86,8 @@ class Metrics:
         made: T = self._features[kind]
         return made
 
-    def _gauge(self, name: str, text: str, mode: str, labels: tuple[str, ...] = ()) -> Gauge:
+    def gauge(self, name: str, text: str, mode: str, labels: tuple[str, ...] = ()) -> Gauge:
+        """Return a new gauge. `mode` says how the values of several processes are combined."""
         return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)  # type: ignore[arg-type]
 
     def observe_request(self, method: str, route: str, status: int, duration_s: float) -> None:

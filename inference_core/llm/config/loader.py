@@ -24,6 +24,7 @@ from inference_core.llm.providers.network import (
     check_proxies,
     is_loopback,
 )
+from inference_core.llm.settings import LLMSettings
 
 # The defaults without a file. `llm_config.example.yaml` is a copy.
 BUILT_IN_FILE = files("inference_core.llm.config") / "default.yaml"
@@ -46,15 +47,16 @@ def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None
         LLMConfigError: naming file, line and key of each mistake.
     """
     environ = process_environment() if environ is None else environ
-    path = settings.llm_config_file
+    own = settings.of(LLMSettings)
+    path = own.llm_config_file
     if path == DEFAULT_FILE and not path.exists():
         text = BUILT_IN_FILE.read_text(encoding="utf-8")
-        return parse_llm_config(text, "built-in llm_config.yaml", environ, settings)
+        return parse_llm_config(text, "built-in llm_config.yaml", environ, own)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); LLM_CONFIG_FILE names it") from None
-    return parse_llm_config(text, str(path), environ, settings)
+    return parse_llm_config(text, str(path), environ, own)
 
 
 def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
@@ -63,7 +65,9 @@ def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
     return {name: value for name, value in below.items() if value is not None} | os.environ
 
 
-def parse_llm_config(text: str, name: str, environ: Mapping[str, str], settings: Settings | None = None) -> LLMConfig:
+def parse_llm_config(
+    text: str, name: str, environ: Mapping[str, str], settings: LLMSettings | None = None
+) -> LLMConfig:
     """Read and check the text of a configuration called `name`.
 
     Args:

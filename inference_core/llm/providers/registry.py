@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from inference_core.core.settings import Settings
 from inference_core.llm.candidates import SIMULATED, Access
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.providers.simulated import SimulatedProvider
+from inference_core.llm.settings import LLMSettings
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.faults import parse_rates
 from inference_core.llm.types import Provider
 
 
-def simulator_options(settings: Settings) -> SimulatorOptions:
+def simulator_options(settings: LLMSettings) -> SimulatorOptions:
     """Return the simulator of the process, as set. In production, no request can cause a fault."""
     return SimulatorOptions(
         speed=settings.llm_simulator_speed,
@@ -26,7 +26,7 @@ def simulator_options(settings: Settings) -> SimulatorOptions:
     )
 
 
-def open_providers(settings: Settings, config: LLMConfig, access: Access) -> dict[str, Provider]:
+def open_providers(settings: LLMSettings, config: LLMConfig, access: Access) -> dict[str, Provider]:
     """Return the providers that `access` permits, by name. `simulated` is always included."""
     simulated = SimulatedProvider(Engine(simulator_options(settings)), lambda: list(config.models))
     providers: dict[str, Provider] = {SIMULATED: simulated}

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.app.application import create_application
-from inference_core.core.settings import Environment, Settings
+from inference_core.core.settings import Environment
+from tests.support.settings import Settings, application
 
 PATHS = ("/forgot-password", "/reset-password", "/verify-email")
 
@@ -27,7 +27,7 @@ async def test_the_pages_load_and_ask_nothing_of_others(environment: Environment
         redis_url="redis://127.0.0.1:1/0",
         mail_transport="smtp",
     )
-    transport = httpx2.ASGITransport(app=create_application(settings))
+    transport = httpx2.ASGITransport(app=application(settings))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         answer = await client.get(path)
     assert answer.status_code == 200

@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from inference_core.app.maintenance import purge_database
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.models import EndedSession, OneTimeToken, User
+from inference_core.auth.purge import purge
 from inference_core.core.db.base import utc_now
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, new_registration
@@ -32,7 +32,7 @@ async def test_expired_tokens_and_ended_sessions_go_and_the_others_stay(api: Api
     async with api.state.database.write() as session:
         await session.execute(update(OneTimeToken).where(OneTimeToken.user_id == expired).values(expires_at=past))
         await session.execute(update(EndedSession).where(EndedSession.session_id == ids[0]).values(expires_at=past))
-    assert await purge_database(api.settings) >= 2
+    assert await purge(api.settings) >= 2
     async with api.state.database.read() as session:
         owners = [UUID(user.id) for user in users]
         left = await session.execute(select(OneTimeToken.user_id).where(OneTimeToken.user_id.in_(owners)))
@@ -53,7 +53,7 @@ async def test_accounts_that_nobody_confirmed_go_in_the_end(start_app: AppFactor
             past = utc_now() - timedelta(hours=3)
             await session.execute(update(User).where(User.email.in_([old, confirmed])).values(created_at=past))
             await session.execute(update(User).where(User.email == confirmed).values(is_pending=False))
-        await purge_database(api.settings)
+        await purge(api.settings)
         async with api.state.database.read() as session:
             left = await session.execute(select(User.email).where(User.email.in_([old, confirmed, recent])))
             assert set(left.scalars()) == {confirmed, recent}

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from inference_core.app.cli import app
+from inference_core.app.cli import command_line
+from inference_core.service import service
 from tests.support.stack import BIN, SETTINGS_OF_THE_SHELL, clean_environment
 
 GOOD = {"username": "boss", "email": "boss@example.com", "password": "a fine long pass phrase"}
@@ -24,7 +25,7 @@ def create(folder: Path, **given: str) -> Result:
     env: dict[str, str | None] = dict.fromkeys(SETTINGS_OF_THE_SHELL)
     env["SUPERUSER_PASSWORD"] = given.get("password")
     with contextlib.chdir(folder):
-        return CliRunner(env=env).invoke(app, arguments(given))
+        return CliRunner(env=env).invoke(command_line(service), arguments(given))
 
 
 @pytest.fixture(scope="module")

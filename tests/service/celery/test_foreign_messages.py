@@ -19,10 +19,10 @@ from inference_core.core.queue.dead_letters import KEEP, KEEP_CHARACTERS, keep_d
 from inference_core.core.queue.messages import DEEPEST, LARGEST_BYTES, carrier, envelope_problem, task_problem
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY
-from inference_core.core.settings import Settings
 from tests.support.foreign_messages import foreign_messages
 from tests.support.processes import keys_of_service, redis_server, wait_until
 from tests.support.service import ServiceProcess, service_env, worker_process
+from tests.support.settings import Settings, service
 
 QUEUE = "default"
 JSON = st.recursive(
@@ -34,7 +34,7 @@ JSON = st.recursive(
 
 def send(settings: Settings, name: str, *args: Any, **options: Any) -> str:
     async def once() -> str:
-        async with TaskSender.open(settings) as sender:
+        async with TaskSender.open(service, settings) as sender:
             return await sender.send(name, *args, **options)
 
     return asyncio.run(once())

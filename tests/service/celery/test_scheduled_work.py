@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.app.maintenance import purge_outbox
+from inference_core.mail.transport import delete_mails
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.service import service_env, worker_process
@@ -26,9 +26,9 @@ def test_outbox_keeps_recent_mail_and_other_files(tmp_path: Path) -> None:
     (tmp_path / "folder.eml").mkdir()
     os.utime(tmp_path / "folder.eml", (0, 0))
     (tmp_path / "link.eml").symlink_to(tmp_path / "nowhere")
-    assert purge_outbox(tmp_path, older_than_s=7 * DAY_S) == 1
+    assert delete_mails(tmp_path, older_than_s=7 * DAY_S) == 1
     assert {path.name for path in tmp_path.iterdir()} == {"new.eml", "old.txt", "folder.eml", "link.eml"}
-    assert purge_outbox(tmp_path / "never-made", older_than_s=1) == 0
+    assert delete_mails(tmp_path / "never-made", older_than_s=1) == 0
 
 
 @pytest.mark.full

@@ -12,10 +12,9 @@ import pytest
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.queue.app import create_celery
-from inference_core.core.queue.queues import ALL_QUEUES
 from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
-from inference_core.core.settings import Settings
 from tests.support.processes import keys_of_service, redis_server
+from tests.support.settings import Settings, service
 
 pytestmark = pytest.mark.anyio
 
@@ -34,9 +33,11 @@ pytestmark = pytest.mark.anyio
 async def test_message_goes_to_the_queue_of_its_task(task: str, dedicated: bool, queue: str, tmp_path: Path) -> None:
     with redis_server(tmp_path) as (url, _), keys_of_service(url) as redis:
         settings = Settings(_env_file=None, redis_url=url, celery_dedicated_queues=dedicated)
-        async with TaskSender.open(settings) as sender:
+        async with TaskSender.open(service, settings) as sender:
             task_id = await sender.send(task, "secret", key="word")
-        assert {name: redis.llen(name) for name in ALL_QUEUES} == {name: int(name == queue) for name in ALL_QUEUES}
+        assert {name: redis.llen(name) for name in service.queues} == {
+            name: int(name == queue) for name in service.queues
+        }
         message = json.loads(redis.lindex(queue, 0))
     assert message["headers"]["id"] == task_id
     assert json.loads(b64decode(message["body"]))[:2] == [["secret"], {"key": "word"}]
@@ -44,7 +45,7 @@ async def test_message_goes_to_the_queue_of_its_task(task: str, dedicated: bool,
 
 
 async def test_queue_and_task_id_may_be_given(redis_url: str) -> None:
-    async with TaskSender.open(Settings(_env_file=None, redis_url=redis_url)) as sender:
+    async with TaskSender.open(service, Settings(_env_file=None, redis_url=redis_url)) as sender:
         assert await sender.send("any.task", queue="llm_tasks", task_id="given") == "given"
     with keys_of_service(redis_url) as redis:
         assert json.loads(redis.lpop("llm_tasks"))["headers"]["id"] == "given"
@@ -60,7 +61,7 @@ async def test_sending_to_nowhere_fails_soon_and_leaves_the_loop_free() -> None:
             await asyncio.sleep(0)  # a refused connection takes less than any pause
             turns += 1
 
-    async with TaskSender.open(settings) as sender:
+    async with TaskSender.open(service, settings) as sender:
         spinning = asyncio.create_task(spin())
         start_s = time.monotonic()
         with pytest.raises(BrokerUnavailableError):
@@ -72,8 +73,8 @@ async def test_sending_to_nowhere_fails_soon_and_leaves_the_loop_free() -> None:
 
 async def test_client_tracks_no_results_and_a_worker_keeps_its_promises() -> None:
     settings = Settings(_env_file=None)
-    assert create_celery(settings, "client").backend.__class__.__name__ == "DisabledBackend"
-    conf = create_celery(settings, "worker").conf
+    assert create_celery(service, settings, "client").backend.__class__.__name__ == "DisabledBackend"
+    conf = create_celery(service, settings, "worker").conf
     assert conf.task_time_limit < conf.broker_transport_options["visibility_timeout"]
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost, conf.worker_prefetch_multiplier) == (True, True, 1)
     assert conf.accept_content == ["json"]

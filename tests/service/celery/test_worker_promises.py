@@ -16,9 +16,9 @@ from redis import Redis
 from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import broker_client
-from inference_core.core.settings import Settings
 from tests.support.processes import redis_server, wait_until
 from tests.support.service import ROOT, service_env, worker_process
+from tests.support.settings import Settings, service
 
 SECRET = "what-nobody-may-read"
 
@@ -54,10 +54,10 @@ def test_a_pool_that_cannot_keep_the_promises_ends_the_start_in_one_line(pool: s
 def test_neither_remote_control_nor_events_nor_logs_show_arguments(redis: str, tmp_path: Path) -> None:
     settings = Settings(_env_file=None, redis_url=redis)
     release, notes = tmp_path / SECRET, tmp_path / "notes"
-    inspect = create_celery(settings, "worker").control.inspect(timeout=3)
+    inspect = create_celery(service, settings, "worker").control.inspect(timeout=3)
 
     async def send(task: str, *arguments: str, task_id: str, **keywords: str) -> None:
-        async with TaskSender.open(settings) as sender:
+        async with TaskSender.open(service, settings) as sender:
             await sender.send(task, *arguments, task_id=task_id, **keywords)
 
     with (

@@ -13,11 +13,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from inference_core.app.application import create_application
-from inference_core.core.settings import Settings
 from tests.support.accounts import new_name
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ApiProcess, api_process, service_env
+from tests.support.settings import Settings, application
 
 ROOT = Path(__file__).resolve().parents[3]
 GENERATORS = ROOT / ".local" / "clients"
@@ -37,12 +36,12 @@ PRODUCTION = Settings(
 
 @pytest.fixture(scope="module", params=[TESTING, PRODUCTION], ids=["testing", "production"])
 def document(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return create_application(request.param).openapi()
+    return application(request.param).openapi()
 
 
 @pytest.fixture(scope="module")
 def tested_document() -> dict[str, Any]:
-    return create_application(TESTING).openapi()
+    return application(TESTING).openapi()
 
 
 @pytest.mark.full

@@ -16,13 +16,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from inference_core.app.application import create_application
 from inference_core.auth.admin_service import create_superuser
-from inference_core.core.settings import Settings
 from tests.support.accounts import new_name
 from tests.support.processes import redis_server
 from tests.support.servers.databases import create_database
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.full
 # Not into the working tree.
@@ -93,7 +92,7 @@ def expecting(*statuses: str) -> dict[str, object]:
     return {"checks": {"positive_data_acceptance": {"expected-statuses": list(statuses)}}}
 
 
-DOCUMENT = create_application(Settings(_env_file=None, environment="testing")).openapi()
+DOCUMENT = application(Settings(_env_file=None, environment="testing")).openapi()
 OPERATIONS = [f"{method.upper()} {path}" for path, methods in DOCUMENT["paths"].items() for method in methods]
 
 

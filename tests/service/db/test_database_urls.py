@@ -11,7 +11,8 @@ from sqlalchemy.engine import make_url
 
 from inference_core.core.db.connect import mysql_arguments, postgresql_arguments
 from inference_core.core.db.url import connect_arguments, read_database_url
-from inference_core.core.settings import Settings, SettingsError, load_settings
+from inference_core.core.settings import SettingsError
+from tests.support.settings import Settings, load_settings
 
 SYSTEM_ROOTS = ssl.get_default_verify_paths().cafile or ssl.get_default_verify_paths().openssl_cafile
 

@@ -18,14 +18,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from inference_core.core.db import migrate
 from inference_core.core.db.engine import Database
-from inference_core.core.db.migrate import downgrade, upgrade
-from inference_core.core.db.migration_errors import MigrationError
-from inference_core.core.db.schema import current_revision
-from inference_core.core.settings import Settings
+from inference_core.core.db.migrations import run as migrate
+from inference_core.core.db.migrations.errors import MigrationError
+from inference_core.core.db.migrations.revisions import current_revision
+from inference_core.core.db.migrations.run import downgrade, upgrade
 from tests.support.processes import wait_until
 from tests.support.servers.databases import create_database, on_every_database
+from tests.support.settings import Settings
 
 USER = "'{id}', '{name}', '{name}@example.com', 'x', true, true, false, 1"
 NOW = "'2026-01-01 00:00:00'"
@@ -307,8 +307,8 @@ def test_a_schema_of_a_newer_version_is_one_line(any_settings: Settings) -> None
 
 
 RUN = (
-    "import sys, pathlib; from inference_core.core.db import migrate;"
-    "from inference_core.core.settings import Settings;"
+    "import sys, pathlib; from inference_core.core.db.migrations import run as migrate;"
+    "from tests.support.settings import Settings;"
     "migrate.SCRIPTS = pathlib.Path(sys.argv[1]);"
     "migrate.upgrade(Settings(_env_file=None, database_url=sys.argv[2]))"
 )

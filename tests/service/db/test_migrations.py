@@ -16,15 +16,14 @@ from pydantic import SecretStr
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, make_url
 
-from inference_core.app.application import create_application
 from inference_core.core.db.base import Base
 from inference_core.core.db.engine import Database
-from inference_core.core.db.ensure_schema import ensure_schema
-from inference_core.core.db.migrate import downgrade, upgrade
-from inference_core.core.db.migration_errors import MigrationError
-from inference_core.core.db.schema import SCRIPTS, current_revision, head_revision
-from inference_core.core.settings import Settings
+from inference_core.core.db.migrations.at_start import ensure_schema
+from inference_core.core.db.migrations.errors import MigrationError
+from inference_core.core.db.migrations.revisions import SCRIPTS, current_revision, head_revision
+from inference_core.core.db.migrations.run import downgrade, upgrade
 from tests.support.servers.databases import create_database, on_every_database
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio
 
@@ -139,7 +138,7 @@ async def test_an_unreachable_database_is_one_line_without_its_password(url: str
 
 async def test_a_server_that_may_not_start_says_why_in_one_line(settings: Settings, redis_url: str) -> None:
     own = {"environment": "production", "secret_key": SecretStr("s" * 32), "redis_url": redis_url}
-    app, sent = create_application(settings.model_copy(update=own)), list[dict[str, Any]]()
+    app, sent = application(settings.model_copy(update=own)), list[dict[str, Any]]()
 
     async def receive() -> dict[str, Any]:
         return {"type": "lifespan.startup"}

@@ -10,10 +10,10 @@ from sqlalchemy import Boolean, bindparam, func, literal_column, select, table, 
 
 from inference_core.auth.repository import BY_LOGIN, BY_TOKEN, AccountReads
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
-from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.accounts import Api
 from tests.support.servers.databases import on_every_database
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

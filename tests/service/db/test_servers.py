@@ -19,12 +19,12 @@ from sqlalchemy.engine import make_url
 
 from inference_core.core.db.connect import KEEPALIVE, MysqlConnection
 from inference_core.core.db.engine import Database
-from inference_core.core.db.migrate import upgrade
-from inference_core.core.db.migration_errors import MigrationError
-from inference_core.core.settings import Settings
+from inference_core.core.db.migrations.errors import MigrationError
+from inference_core.core.db.migrations.run import upgrade
 from inference_core.health.drivers import connect
 from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.databases import create_database
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

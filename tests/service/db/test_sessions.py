@@ -9,17 +9,16 @@ import pytest
 from fastapi import APIRouter
 from sqlalchemy import func, select, text
 
-from inference_core.app.application import create_application
 from inference_core.auth.models import User
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database, DatabaseUnavailableError, WriteInReadSessionError
 from inference_core.core.db.session import SessionDep
 from inference_core.core.exceptions import ConflictError
-from inference_core.core.settings import Settings
 from tests.service.conftest import running
 from tests.support.accounts import Api, new_name
 from tests.support.servers.databases import on_every_database
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +91,7 @@ async def test_the_commit_is_done_before_the_answer_leaves(service_settings: Cal
             raise ConflictError
         return {}
 
-    async with running(create_application(settings, (router,)), settings) as api:
+    async with running(application(settings, router), settings) as api:
         assert (await api.post(f"/write/{name}", {})).status_code == 200
         assert (await api.post(f"/write/{refused}", {})).status_code == 409
         assert seen == [(name, True)]

@@ -17,10 +17,10 @@ import pytest
 
 from inference_core.auth.admin_service import create_superuser
 from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.core.settings import Settings
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.full
 

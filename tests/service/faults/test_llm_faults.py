@@ -17,13 +17,13 @@ import httpx2
 import psutil
 import pytest
 
-from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.service.faults.conftest import OwnRedis
 from tests.support.llm import LLMServer, config_file, kinds, llm_server, parse_events, text_of, until
 from tests.support.llm_upstream import Behaviour, Upstream, upstream
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
+from tests.support.settings import Settings
 
 CONFIG = """
 providers:

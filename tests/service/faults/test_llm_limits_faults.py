@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from inference_core.core.settings import Settings
 from inference_core.llm.config.schema import Limits
 from inference_core.llm.limits import LimitsUnavailableError, UserLimits
 from tests.service.conftest import sqlite_threads_end
 from tests.service.faults.conftest import OwnRedis
 from tests.support.llm import kinds, limits_config, llm_server, parse_events, until
+from tests.support.settings import Settings
 
 pytestmark = [pytest.mark.anyio, pytest.mark.full]
 BODY = {"question": "Why?", "max_tokens": 40}

@@ -13,11 +13,12 @@ import httpx2
 import pytest
 
 from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY
-from inference_core.core.settings import Settings, SettingsError, load_settings
+from inference_core.core.settings import SettingsError
 from tests.service.faults.conftest import OwnRedis
 from tests.support.bounds import quick
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings, load_settings
 
 pytestmark = pytest.mark.full
 

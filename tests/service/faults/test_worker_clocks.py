@@ -13,11 +13,11 @@ import pytest
 
 from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.submissions import task_key
-from inference_core.core.settings import Settings
 from tests.service.faults.conftest import OwnRedis
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings, service
 
 pytestmark = pytest.mark.full
 
@@ -85,7 +85,7 @@ def test_tasks_run_are_retried_and_expire_by_the_clock_of_redis(
     expired = str(uuid4())
     with keys_of_service(own_redis.url) as redis:
         redis.hset(task_key(expired), mapping={"name": "test.add", "owner": "", "tag": ""})
-    celery = create_celery(Settings(_env_file=None, redis_url=own_redis.url), "client")
+    celery = create_celery(service, Settings(_env_file=None, redis_url=own_redis.url), "client")
     celery.send_task("test.add", (1, 2), task_id=expired, expires=0.001, ignore_result=False)
     celery.close()
     # By this worker's own clock nothing has expired yet, and the second try is a day away.
@@ -103,7 +103,7 @@ def test_tasks_run_are_retried_and_expire_by_the_clock_of_redis(
 
 @pytest.mark.parametrize("ahead_s", [-HOURS * 3600, -11 * 60, 0, HOURS * 3600])
 def test_a_sender_states_deadlines_by_the_clock_of_redis(ahead_s: int) -> None:
-    celery = create_celery(Settings(_env_file=None), "client")
+    celery = create_celery(service, Settings(_env_file=None), "client")
     redis_s = time.time() - ahead_s
     assert celery.measure_skew((int(redis_s), int(redis_s % 1 * 1e6))) == pytest.approx(ahead_s, abs=5)
     headers = celery.amqp.as_task_v2("id", "test.add", (), {}, expires=60, countdown=30).headers
@@ -115,7 +115,7 @@ def test_a_sender_states_deadlines_by_the_clock_of_redis(ahead_s: int) -> None:
 def test_what_the_schedule_sends_is_stated_by_the_clock_of_redis(
     own_redis: OwnRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    celery = create_celery(Settings(_env_file=None, redis_url=own_redis.url), "client")
+    celery = create_celery(service, Settings(_env_file=None, redis_url=own_redis.url), "client")
 
     @celery.task(name="test.scheduled")  # type: ignore[untyped-decorator]  # Celery ships no types
     def scheduled() -> None:

@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from inference_core.health.components import Component, Components, overall
+from inference_core.core.health import Component
+from inference_core.health.components import overall
 from tests.service.conftest import AppFactory
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env
 
@@ -72,7 +73,7 @@ def test_ping_live_and_ready(api: ApiProcess) -> None:
 def test_one_word_for_all_parts(api: ApiProcess, changes: dict[str, Any], expected: str) -> None:
     names = ("database", "application", "redis", "tasks", "llm")
     now = datetime.now(UTC)
-    assert overall(Components(**{name: Component(changes.get(name, "healthy"), now) for name in names})) == expected
+    assert overall({name: Component(changes.get(name, "healthy"), now) for name in names}) == expected
 
 
 MONITORING = ("/tasks/health", "/tasks/workers/stats", "/tasks/active")

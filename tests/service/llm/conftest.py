@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from inference_core.core.settings import Settings
 from tests.service.conftest import sqlite_threads_end
 from tests.support.llm import LLMServer, llm_server
 from tests.support.processes import keys_of_service
+from tests.support.settings import Settings
 
 ServerFactory = Callable[..., AbstractAsyncContextManager[LLMServer]]
 

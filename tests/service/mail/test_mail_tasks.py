@@ -11,13 +11,14 @@ from uuid import uuid4
 import httpx2
 import pytest
 
+from inference_core.auth import mail_names as names
 from inference_core.core.queue.app import ServiceCelery, create_celery
-from inference_core.core.settings import Settings
-from inference_core.mail import names
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.mailbox import mails_to, text_of, token_in, wait_for_mails
 from tests.support.processes import wait_until
 from tests.support.service import ApiProcess, ServiceProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings
+from tests.support.settings import service as built_in
 
 pytestmark = pytest.mark.full
 
@@ -69,7 +70,7 @@ class Service:
 def service(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("mail")
     env = service_env(folder, redis_url, HIDE_EXISTING_ACCOUNTS="1", LOG_FORMAT="json")
-    celery = create_celery(Settings(_env_file=None, redis_url=redis_url), "client")
+    celery = create_celery(built_in, Settings(_env_file=None, redis_url=redis_url), "client")
     cut_off = env | {"CELERY_BROKER_URL": SILENT_BROKER}
     with worker_process(folder, env) as worker, api_process(folder, cut_off) as api:
         yield Service(folder, api, worker, celery)

@@ -13,10 +13,10 @@ from sqlalchemy.engine import make_url
 
 from inference_core.auth.mailed_tokens import token_hash
 from inference_core.core.db.engine import Database
-from inference_core.core.settings import Settings
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.mailbox import mails_to, token_in, wait_for_mails
 from tests.support.service import ApiProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings
 
 PREFIX = "/api/v1/auth"
 

@@ -15,10 +15,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
 from inference_core.app.stack.ports import LOOPBACK, free_port
-from inference_core.core.settings import Settings
+from inference_core.auth.tasks import send_email_changed
 from inference_core.mail.message import make_message
-from inference_core.mail.tasks import send_email_changed
 from inference_core.mail.transport import MailRefusedError, deliver
+from tests.support.settings import Settings, service
 
 
 class Mailbox:
@@ -82,7 +82,9 @@ def password_server(mailbox: Mailbox) -> Iterator[Settings]:
 
 
 def notice(settings: Settings) -> EmailMessage:
-    return make_message(settings, "email_changed", "old@example.com", username="alice")
+    return make_message(
+        settings, "inference_core.auth", "email_changed", "old@example.com", "It was changed", username="alice"
+    )
 
 
 def test_a_message_arrives_as_text_and_html(settings: Settings, mailbox: Mailbox) -> None:
@@ -98,7 +100,9 @@ def test_a_message_arrives_as_text_and_html(settings: Settings, mailbox: Mailbox
 
 
 def test_html_is_escaped_and_text_is_not(settings: Settings) -> None:
-    message = make_message(settings, "email_changed", "old@example.com", username="<b>&")
+    message = make_message(
+        settings, "inference_core.auth", "email_changed", "old@example.com", "It was changed", username="<b>&"
+    )
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     assert html is not None
     assert text is not None
@@ -148,7 +152,7 @@ def run_task(monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings], None]:
     def run(settings: Settings) -> None:
         from inference_core.core.queue.app import create_celery
 
-        app = create_celery(settings, "client")
+        app = create_celery(service, settings, "client")
         app.autodiscover_tasks(["inference_core.mail"], force=True)
         task = app.tasks[send_email_changed.name]
         monkeypatch.setattr(type(task), "retry", retry)

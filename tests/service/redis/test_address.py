@@ -17,11 +17,12 @@ from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.address import RedisAddress
 from inference_core.core.redis.client import broker_client, open_client
-from inference_core.core.settings import Settings, SettingsError, load_settings
+from inference_core.core.settings import SettingsError
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ROOT, service_env, worker_process
+from tests.support.settings import Settings, load_settings, service
 from tests.support.tls_proxy import make_certificate, tls_proxy
 
 PASSWORD = "p:a/s;s@ %#é"
@@ -70,10 +71,10 @@ GOOD = [
 @pytest.mark.parametrize("form", GOOD)
 async def test_a_form_serves_the_api_the_broker_and_the_results(form: str, forms: dict[str, str]) -> None:
     settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}")
-    async with open_client(settings, settings.redis_url) as client, TaskSender.open(settings) as sender:
+    async with open_client(settings, settings.redis_url) as client, TaskSender.open(service, settings) as sender:
         await client.set("one", "1")
         await sender.send("any.task")
-    worker = create_celery(settings, "worker")
+    worker = create_celery(service, settings, "worker")
     await asyncio.to_thread(worker.backend.client.set, settings.key_prefix + "two", "2")
     with worker.connection_for_read() as connection:
         sizes = await asyncio.to_thread(lambda: connection.default_channel.queue_declare("default", passive=False))
@@ -92,7 +93,7 @@ async def test_a_certificate_nobody_vouches_for_is_refused_by_default(forms: dic
         with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
             await client.ping()
     with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
-        create_celery(settings, "worker").backend.client.ping()
+        create_celery(service, settings, "worker").backend.client.ping()
 
 
 @pytest.mark.full
@@ -102,7 +103,7 @@ def test_a_worker_does_tasks_over_it(form: str, forms: dict[str, str], tmp_path:
     settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix="worker")
 
     async def send() -> str:
-        async with TaskSender.open(settings) as sender:
+        async with TaskSender.open(service, settings) as sender:
             return await sender.send("test.add", 1, 2)
 
     with worker_process(tmp_path, env, "w1", "--queues=default"), broker_client(settings) as redis:

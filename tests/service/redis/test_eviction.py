@@ -20,11 +20,11 @@ from inference_core.core.redis.eviction import (
     policy_in,
     warn_of_eviction,
 )
-from inference_core.core.settings import Settings
 from loadgate.checks import HttpCheck
 from tests.support.logs import log_lines_of
 from tests.support.processes import redis_server, stop
 from tests.support.service import ROOT, api_process, service_env, worker_process
+from tests.support.settings import Settings
 
 FORBIDDEN = ("--rename-command", "CONFIG", "")
 
@@ -69,11 +69,8 @@ async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path, m
     with redis_server(tmp_path / "sessions") as (first, _), redis_server(tmp_path / "broker") as (second, process):
         settings = Settings(_env_file=None, redis_url=first, celery_broker_url=second)
         async with AsyncExitStack() as stack:
-            redis, broker, results = [
-                await stack.enter_async_context(open_client(settings, url))
-                for url in (first, second, settings.result_backend)
-            ]
-            watch = EvictionWatch.of(settings, redis=redis, broker=broker, results=results)
+            redis = await stack.enter_async_context(open_client(settings, first))
+            watch = await stack.enter_async_context(EvictionWatch.open(settings, redis))
             with Redis.from_url(second) as admin:
                 await watch.look()
                 assert watch.warning is None

@@ -9,7 +9,8 @@ from redis import Redis
 
 from inference_core.core.redis.client import broker_client, open_client
 from inference_core.core.redis.keyspace import UnknownKeysError, prefixed
-from inference_core.core.settings import Settings, SettingsError, load_settings
+from inference_core.core.settings import SettingsError
+from tests.support.settings import Settings, load_settings
 
 
 @pytest.mark.parametrize(

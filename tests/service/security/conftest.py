@@ -30,7 +30,7 @@ def while_a_password_is_compared(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
     """Has something happen once, after the next password was found right or wrong and before anything comes of it."""
 
     def arrange(api: Api, event: Callable[[], Awaitable[object]]) -> None:
-        passwords = api.state.auth.passwords
+        passwords = api.auth.passwords
         compare = passwords.verify
 
         async def verify(password: str, stored: str | None) -> tuple[bool, str | None]:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from inference_core.core.queue.schedule import PURGE_EXPIRED
 from inference_core.core.queue.submissions import task_key
+from inference_core.maintenance.feature import PURGE_EXPIRED
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 
@@ -20,8 +20,8 @@ async def test_S35_a_task_is_its_submitters_alone(api: Api) -> None:
     owner, stranger = await api.register(), await api.register()
     own, theirs = await api.login(owner), await api.login(stranger)
     admin = await api.login(await api.register_superuser())
-    task_id = await api.state.task_service.submit(PURGE_EXPIRED, owner=owner.id)
-    unowned = await api.state.task_service.submit(PURGE_EXPIRED)
+    task_id = await api.tasks.submit(PURGE_EXPIRED, owner=owner.id)
+    unowned = await api.tasks.submit(PURGE_EXPIRED)
     for method, path in (("GET", "status"), ("GET", "result?timeout=0"), ("DELETE", "")):
         target = f"/tasks/{task_id}/{path}".rstrip("/")
         for caller in (None, theirs):
@@ -40,9 +40,9 @@ async def test_a_task_that_nobody_stopped_is_not_said_to_be_cancelled(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inference_core.tasks.service.STOP_WITHIN_S", 0.1)
-    task_id = await api.state.task_service.submit(PURGE_EXPIRED)
+    task_id = await api.tasks.submit(PURGE_EXPIRED)
     # As if a worker had begun it that has been lost since.
-    await api.state.task_service.store.redis.hset(task_key(task_id), "started", "1")
+    await api.tasks.store.redis.hset(task_key(task_id), "started", "1")
     answer = (await api.call("DELETE", f"/tasks/{task_id}")).json()
     assert (answer["task_id"], answer["cancelled"]) == (task_id, False)
     assert "may still run" in answer["message"]
@@ -50,10 +50,10 @@ async def test_a_task_that_nobody_stopped_is_not_said_to_be_cancelled(
 
 async def test_S39_only_so_many_wait_for_results_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inference_core.tasks.service.MAX_WAITING", 1)
-    task_id = await api.state.task_service.submit(PURGE_EXPIRED)
+    task_id = await api.tasks.submit(PURGE_EXPIRED)
     waiting = asyncio.create_task(api.get(f"/tasks/{task_id}/result?timeout=30"))
     async with asyncio.timeout(20):
-        while api.state.task_service.waiting < 1:
+        while api.tasks.waiting < 1:
             assert not waiting.done()
             await asyncio.sleep(0.01)
         one_too_many = await api.get(f"/tasks/{task_id}/result?timeout=30")
@@ -61,7 +61,7 @@ async def test_S39_only_so_many_wait_for_results_at_once(api: Api, monkeypatch: 
         assert not waiting.done()
         assert (await api.call("DELETE", f"/tasks/{task_id}")).json()["cancelled"] is True
         assert (await waiting).json()["success"] is False
-    assert api.state.task_service.waiting == 0
+    assert api.tasks.waiting == 0
 
 
 async def test_S36_production_shows_the_workers_to_superusers_alone(start_app: AppFactory) -> None:

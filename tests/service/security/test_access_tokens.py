@@ -19,10 +19,11 @@ from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.refresh_tokens import RefreshTokens
 from inference_core.auth.repository import UserRepository
 from inference_core.auth.tokens import ALGORITHM, CLOCK_SKEW_S, AccessClaims, AccessTokens, derive_key, key_id
-from inference_core.core.settings import Settings, SettingsError, load_settings
+from inference_core.core.settings import SettingsError
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
 from tests.support.servers.databases import on_every_database
+from tests.support.settings import Settings, load_settings
 
 pytestmark = pytest.mark.anyio
 

@@ -73,7 +73,7 @@ async def test_S25_an_account_that_comes_back_has_none_of_its_old_sessions(api: 
         answer = await api.call("PATCH", f"/admin/users/{user.id}", admin, json={"is_active": active})
         assert answer.status_code == 200
     # Not refreshed in between, so that only the deactivation can have ended them.
-    assert await api.state.auth.sessions.list(UUID(user.id)) == []
+    assert await api.auth.sessions.list(UUID(user.id)) == []
     for tokens in sessions:
         assert (await api.try_refresh(tokens)).status_code == 401
         assert await api.me_status(tokens) == 401

@@ -7,13 +7,12 @@ from collections.abc import Callable
 import pytest
 from fastapi import APIRouter
 
-from inference_core.app.application import create_application
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.schemas import Login
-from inference_core.core.settings import Settings
 from tests.service.conftest import running
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import Api, audit_events, new_name, new_registration
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +55,7 @@ async def test_S40_the_trace_of_an_unexpected_error_shows_no_values(
         raise RuntimeError(f"with a password of {len(password)} characters")
 
     settings = service_settings(log_format=log_format)
-    async with running(create_application(settings, (broken,)), settings) as api:
+    async with running(application(settings, broken), settings) as api:
         answer = await api.post("/broken", {"username": "anybody", "password": WRONG}, headers=BEARER)
         assert answer.status_code == 500
     logged = "".join(capfd.readouterr())

@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
+from inference_core.auth.due_mail import take_due_mails
+from inference_core.auth.mail_names import EMAIL_VERIFICATION
 from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
 from inference_core.auth.models import EndedSession, OneTimeToken
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.core.redis.clock import Clock
-from inference_core.core.settings import Settings
-from inference_core.mail.due import take_due_mails
-from inference_core.mail.names import EMAIL_VERIFICATION
 from tests.support.accounts import Api
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
+from tests.support.settings import Settings
 from tests.support.stack import ROOT
 
 pytestmark = pytest.mark.anyio
@@ -31,12 +31,11 @@ NEW = "BrandNew789!"
 WORK = """
 import asyncio, json, sys, time
 from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.app.maintenance import purge_database
-from inference_core.core.settings import Settings
+from inference_core.auth.purge import purge
 
 settings = Settings(_env_file=None)
 made = [asyncio.run(make_mailed_token(settings, sys.argv[1], purpose)) for purpose in ("reset", "verify")]
-asyncio.run(purge_database(settings))
+asyncio.run(purge(settings))
 print(json.dumps([time.time(), *(token.token for token in made)]))
 """
 

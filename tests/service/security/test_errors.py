@@ -14,12 +14,11 @@ import httpx2
 import pytest
 from fastapi import APIRouter, HTTPException
 
-from inference_core.app.application import create_application
 from inference_core.core import problems as errors
-from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory, running
 from tests.support.accounts import Api, new_name, new_registration
 from tests.support.logs import log_lines_of
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio
 
@@ -88,7 +87,7 @@ async def test_S38_an_unexpected_error_says_nothing_of_itself(service_settings: 
         raise HTTPException(418, "short and stout", headers={"X-Spout": "yes"})
 
     settings = service_settings()
-    async with running(create_application(settings, (broken,)), settings) as api:
+    async with running(application(settings, broken), settings) as api:
         answer = await api.get("/broken")
         assert_is_problem(answer, 500, "/api/v1/broken")
         assert answer.headers["connection"] == "close", "the server closes it, and the caller must know"
@@ -110,7 +109,7 @@ async def test_S38_the_log_line_of_an_unexpected_error_is_not_as_long_as_its_pat
 
     lines = log_lines_of(errors, monkeypatch)
     settings = service_settings()
-    async with running(create_application(settings, (broken,)), settings) as api:
+    async with running(application(settings, broken), settings) as api:
         assert (await api.get("/broken/" + "x" * 5_000)).status_code == 500
     (line,) = lines
     assert line["event"] == "unhandled_exception"

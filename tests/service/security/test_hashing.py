@@ -11,9 +11,9 @@ import httpx2
 import pytest
 
 from inference_core.auth.passwords import Passwords, usable_cores
-from inference_core.core.settings import Settings
 from tests.support.accounts import new_registration
 from tests.support.service import api_process, service_env
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from inference_core.auth import mail_names as names
 from inference_core.auth.buckets import Bucket, Buckets
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.sessions import SESSION_KEY
-from inference_core.mail import names
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_network, new_registration
@@ -97,7 +97,7 @@ async def test_S07_a_made_up_token_causes_no_hashing_and_no_write(api: Api, monk
     async def refuse(_: str) -> str:
         raise AssertionError("hashed")
 
-    monkeypatch.setattr(api.state.auth.passwords, "hash", refuse)
+    monkeypatch.setattr(api.auth.passwords, "hash", refuse)
     async with api.state.database.write() as session:  # SQLite has one writer: a write would wait for this one
         await session.connection()
         for token in ("made-up", "", " ", "x" * 1024, "\0", "ä" * 100):
@@ -279,7 +279,7 @@ async def test_S19_the_owner_of_a_session_is_let_through_only_from_its_network(
     async with start_app(login_failures_per_account=2, login_failures_allowed=3) as api:
         user, home = await api.register(), new_network()
         await api.at(f"{home}.1").login(user)
-        assert len(await api.state.auth.sessions.list(UUID(user.id))) == 1
+        assert len(await api.auth.sessions.list(UUID(user.id))) == 1
         for _ in range(2):
             await api.at(f"{new_network()}.1").try_login(user, WRONG)
         statuses = [(await api.at(f"{home}.9").try_login(user, WRONG)).status_code for _ in range(5)]

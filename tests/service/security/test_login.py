@@ -11,7 +11,8 @@ import bcrypt
 import pytest
 
 from inference_core.auth.repository import AccountReads, UserRepository
-from inference_core.auth.throttle import Attempt, address_prefix
+from inference_core.auth.throttle import Attempt
+from inference_core.core.addresses import address_prefix
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, User, audit_events, new_name, new_registration
@@ -133,7 +134,7 @@ async def test_S19_a_lock_does_not_show_that_a_name_and_an_email_are_of_one_acco
         for email in (user.email, other.email, new_registration()["email"]):
             statuses = await guess(*[user.username] * 3, *[email] * 3, user.username, email, user.username, email)
             assert statuses == [401] * 8 + [429] * 2
-            await api.state.auth.throttle.clear([Attempt(user.username, address_prefix("127.0.0.1"))])
+            await api.auth.throttle.clear([Attempt(user.username, address_prefix("127.0.0.1"))])
 
 
 async def test_S19_an_unknown_account_is_locked_like_a_known_one(start_app: AppFactory) -> None:
@@ -160,9 +161,9 @@ async def test_S19_of_many_guesses_at_once_none_counts_after_the_lock(
     right = await api.try_login(user)
     assert (right.status_code, right.json()["code"]) == (429, "throttled")
     assert 1 <= int(right.headers["retry-after"]) <= 60
-    assert len(await api.state.auth.sessions.list(UUID(user.id))) == 1
+    assert len(await api.auth.sessions.list(UUID(user.id))) == 1
     assert [entry["user_id"] for entry in audit_events(caplog, "login_throttled")] == [user.id]
-    await api.state.auth.throttle.clear([Attempt(user.username, address_prefix("127.0.0.1"))])
+    await api.auth.throttle.clear([Attempt(user.username, address_prefix("127.0.0.1"))])
 
     while_a_password_is_compared(api, guess)
     change = {"current_password": user.password, "new_password": "AnotherPass456!"}

@@ -13,11 +13,11 @@ from inference_core.auth.models import OneTimeToken
 from inference_core.auth.repository import UserRepository
 from inference_core.auth.sessions import SESSION_KEY
 from inference_core.core.db.base import utc_now
-from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import Api, User
 from tests.support.servers.databases import on_every_database
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -80,7 +80,7 @@ async def test_S10_a_reset_ends_every_session_and_logs_nobody_in(api: Api) -> No
     answer = await api.post("/auth/reset-password", body)
     assert set(answer.json()) == {"success", "message", "timestamp"}
     assert "set-cookie" not in answer.headers
-    assert await api.state.auth.sessions.list(UUID(user.id)) == []
+    assert await api.auth.sessions.list(UUID(user.id)) == []
     for tokens in sessions:
         assert await api.me_status(tokens) == 401
         assert (await api.try_refresh(tokens)).status_code == 401

@@ -11,11 +11,11 @@ import pytest
 
 from inference_core.auth.policy import common_passwords
 from inference_core.auth.repository import AccountReads, UserRepository
-from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, User
 from tests.support.servers.databases import on_every_database
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -126,7 +126,7 @@ async def test_S17_a_hash_is_not_renewed_over_a_password_that_was_changed_meanwh
 ) -> None:
     user = await api.register()
     legacy = bcrypt.hashpw(user.password.encode(), bcrypt.gensalt(4)).decode()
-    changed = await api.state.auth.passwords.hash("TheNewOne123!")
+    changed = await api.auth.passwords.hash("TheNewOne123!")
     async with api.state.database.write() as session:
         await UserRepository(session).rehash(UUID(user.id), await stored_hash(api, user), legacy)
 

@@ -217,7 +217,7 @@ async def test_S11_a_password_change_ends_every_session_but_the_own(api: Api) ->
     own, other = await api.login(user), await api.login(user)
     change = {"current_password": user.password, "new_password": "AnotherPass456!"}
     assert (await api.post("/auth/change-password", change, own)).status_code == 200
-    assert [session.id for session in await api.state.auth.sessions.list(UUID(user.id))] == [own.refresh.split(".")[0]]
+    assert [session.id for session in await api.auth.sessions.list(UUID(user.id))] == [own.refresh.split(".")[0]]
     assert (await api.try_refresh(other)).status_code == 401
     assert [await api.me_status(tokens) for tokens in (own, other)] == [200, 401]
     own = await api.refresh(own)

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from inference_core.auth import mail_names as names
 from inference_core.auth.mailed_tokens import make_email_change_token, make_mailed_token
 from inference_core.auth.repository import AccountReads, UserRepository
 from inference_core.core.queue.sender import BrokerUnavailableError
-from inference_core.mail import names
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_registration
@@ -197,7 +197,7 @@ async def test_S13_a_lost_notice_takes_nothing_back(start_app: AppFactory, monke
         async def refuse(*_: object, **__: object) -> str:
             raise BrokerUnavailableError
 
-        monkeypatch.setattr(type(api.state.tasks), "send", refuse)
+        monkeypatch.setattr(type(api.state.sender), "send", refuse)
         user = await api.register()
         tokens = await api.login(user)
         new = new_registration()["email"]

@@ -8,12 +8,13 @@ import pytest
 
 from inference_core.core.queue.worker_state import WORKERS_KEY, WorkerReport, decode_entry, encode_report
 from inference_core.core.redis.client import open_client
-from inference_core.core.settings import Settings
+from inference_core.service import service
 from inference_core.tasks import monitor as monitor_module
 from inference_core.tasks.monitor import WorkerMonitor, view_of
 from inference_core.tasks.snapshot import Snapshot, WorkerStatus, WorkerView, judge, worker_status
 from inference_core.tasks.views import active_tasks
 from tests.support.logs import log_lines_of
+from tests.support.settings import Settings
 
 REPORT: WorkerReport = {
     "phase": "running",
@@ -100,7 +101,7 @@ async def test_a_worker_that_has_been_silent_for_an_hour_leaves_the_list(
         seconds, _ = await redis.time()
         for name, silent_s in (("now", 0), ("lately", 3_500), ("long-ago", 3_610)):
             await redis.hset(WORKERS_KEY, name, f"{(seconds - silent_s) * 1000} {encode_report(REPORT)}")
-        monitor = WorkerMonitor(redis, redis)
+        monitor = WorkerMonitor(redis, redis, service.queues)
         await monitor.look()
         statuses = {view.name: view.status for view in monitor.snapshot.workers}
         assert statuses == {"now": "online", "lately": "unresponsive"}

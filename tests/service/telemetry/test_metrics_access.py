@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.core.settings import SettingsError, load_settings
+from inference_core.core.settings import SettingsError
 from tests.service.conftest import AppFactory
+from tests.support.settings import load_settings
 
 pytestmark = pytest.mark.anyio
 

@@ -13,10 +13,11 @@ from typing import Any
 import psutil
 import pytest
 
-from inference_core.core.settings import Settings, SettingsError
+from inference_core.core.settings import SettingsError
 from inference_core.core.telemetry.reporting import configure_reporting
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings
 from tests.support.stack import clean_environment
 
 

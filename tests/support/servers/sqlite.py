@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sqlalchemy.engine import make_url
 
-from inference_core.core.db.migrate import upgrade
-from inference_core.core.settings import Settings
+from inference_core.core.db.migrations.run import upgrade
+from tests.support.settings import Settings, service
 
 
 def migrate(database_url: str) -> None:
@@ -20,12 +20,12 @@ def migrate(database_url: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(_template())
     else:
-        upgrade(Settings(_env_file=None, database_url=database_url))
+        upgrade(service, Settings(_env_file=None, database_url=database_url))
 
 
 @functools.cache
 def _template() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "template.db"
-        upgrade(Settings(_env_file=None, database_url=f"sqlite:///{path}"))
+        upgrade(service, Settings(_env_file=None, database_url=f"sqlite:///{path}"))
         return path.read_bytes()

@@ -1,1 +1,1 @@
-"""The migrations of the database for Alembic: one file in `versions` per step."""
+"""The tooling of migrations: find revisions, run them, and check them. The revisions belong to the features."""

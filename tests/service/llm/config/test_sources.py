@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.core.settings import Settings
 from inference_core.llm.candidates import key_in
 from inference_core.llm.config import loader
 from inference_core.llm.config.loader import LLMConfigError, load_llm_config
+from tests.support.settings import Settings
 
 ONE_MODEL = """
 providers:

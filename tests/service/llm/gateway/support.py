@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from inference_core.core.settings import Settings
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.errors import ProviderError
 from inference_core.llm.gateway import Gateway
 from inference_core.llm.open_stream import OpenStream
 from inference_core.llm.types import ChatRequest, Message, SamplingParams, StreamItem, Token
 from tests.service.llm.providers.wires import openai_stream
+from tests.support.settings import Settings
 from tests.support.wire_server import Script
 
 ANSWER = Script(openai_stream())

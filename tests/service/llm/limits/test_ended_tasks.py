@@ -14,13 +14,13 @@ from celery import signals
 from celery.app.task import Context
 
 from inference_core.core.queue.app import create_celery
-from inference_core.core.settings import Settings
 from inference_core.llm.ended_tasks import install
 from inference_core.llm.limits import lease_keys
 from tests.service.conftest import AppFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import limits_config
 from tests.support.processes import keys_of_service
+from tests.support.settings import Settings, service
 
 
 @pytest.mark.anyio
@@ -87,7 +87,7 @@ class Named:
 @contextmanager
 def listening(settings: Settings) -> Iterator[None]:
     """What a worker's process hears of its tasks."""
-    celery, heard = create_celery(settings, "client"), (signals.task_revoked, signals.task_failure)
+    celery, heard = create_celery(service, settings, "client"), (signals.task_revoked, signals.task_failure)
     before = [list(signal.receivers or ()) for signal in heard]
     install(celery)
     try:

@@ -14,7 +14,6 @@ from redis.asyncio import Redis
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.redis.client import open_client
-from inference_core.core.settings import Settings
 from inference_core.llm.config.schema import Limits
 from inference_core.llm.limits import (
     LimitsUnavailableError,
@@ -30,6 +29,7 @@ from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX, Api, Tokens
 from tests.support.llm import config_file, limits_config, parse_events, until
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -188,10 +188,10 @@ param_policies:
 async def test_answer_can_be_no_longer_than_what_was_reserved_for_it(start_app: AppFactory, tmp_path: Path) -> None:
     config = config_file(tmp_path, UNBOUNDED.replace("DAY", "100000"))
     async with start_app(llm_config_file=config) as api:
-        prepare, asked = api.state.llm.service.prepare, Question("explain", "Why?", SamplingParams(), None, None)
+        prepare, asked = api.llm.service.prepare, Question("explain", "Why?", SamplingParams(), None, None)
         for model, told in {"plain": 2048, "short": 30, "narrow": 100, "chatty": 70, "deaf": None}.items():
             question = replace(asked, model_name=model)
-            (candidate,) = api.state.llm.gateway.candidates("explain", model, question.params)
+            (candidate,) = api.llm.gateway.candidates("explain", model, question.params)
             assert candidate.call.parameters.get("max_tokens") == told
             prepared = await prepare(Principal("user:e", caller="user:e"), question)
             assert prepared.output_tokens == (told or 500)
@@ -203,7 +203,7 @@ async def test_without_a_bound_on_tokens_the_provider_decides_how_long_an_answer
     start_app: AppFactory, tmp_path: Path
 ) -> None:
     async with start_app(llm_config_file=config_file(tmp_path, UNBOUNDED.replace("DAY", "0"))) as api:
-        (candidate,) = api.state.llm.gateway.candidates("explain", "plain", SamplingParams())
+        (candidate,) = api.llm.gateway.candidates("explain", "plain", SamplingParams())
         assert "max_tokens" not in candidate.call.parameters
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.app.application import create_application
-from inference_core.core.settings import Environment, Settings
+from inference_core.core.settings import Environment
 from inference_core.llm.playground_router import PLAYGROUND
+from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio
 
@@ -23,7 +23,7 @@ async def asked(environment: Environment, folder: Path) -> httpx2.Response:
         redis_url="redis://127.0.0.1:1/0",
         mail_transport="smtp",
     )
-    transport = httpx2.ASGITransport(app=create_application(settings))
+    transport = httpx2.ASGITransport(app=application(settings))
     async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return await client.get("/playground")
 

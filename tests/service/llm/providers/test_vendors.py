@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from inference_core.core.settings import Settings
 from inference_core.llm import errors
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.config.policies import apply_policy, effective_policy
@@ -23,6 +22,7 @@ from tests.service.llm.providers.wires import (
     gemini_chunk,
     gemini_stream,
 )
+from tests.support.settings import Settings
 from tests.support.stack import ROOT
 from tests.support.wire_server import Script, WireServer, wire_server
 

@@ -40,7 +40,7 @@ async def test_task_delivered_twice_answers_once(api: Api) -> None:
     user = await api.register()
     tokens = await api.login(user)
     job, task_id = job_of(user.id), str(uuid4())
-    await api.state.llm.service.limits.admit(job.key, task_id, tokens=1, lease_s=600, may_cost=False)
+    await api.llm.service.limits.admit(job.key, task_id, tokens=1, lease_s=600, may_cost=False)
     first = await answer(api.settings, job, task_id)
     # Were the model asked again, this fault would show.
     again = await answer(api.settings, job_of(user.id, session=job.session, fault="server_error"), task_id)

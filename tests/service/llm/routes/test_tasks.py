@@ -14,11 +14,11 @@ import pytest
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.queue.app import create_celery
-from inference_core.core.settings import Settings
 from inference_core.llm.limits import lease_keys
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
+from tests.support.settings import Settings, service
 
 SECRET_QUESTION = "What does the zebra-quartz-protocol say?"
 
@@ -156,7 +156,7 @@ def test_task_whose_process_is_killed_past_the_api_gives_its_lease_back(api: Api
     user_id = call(api, "GET", "/auth/me", mine).json()["id"]
     task_id = submit(api, "/llm/explain", {"question": "Why?"}, {**mine, "X-LLM-Fault": "slow_first_token:60"})
     leases, _ = lease_keys(f"user:{user_id}")
-    celery = create_celery(Settings(_env_file=None, redis_url=redis_url), "client")
+    celery = create_celery(service, Settings(_env_file=None, redis_url=redis_url), "client")
     with keys_of_service(redis_url) as redis:
         wait_until(
             lambda: call(api, "GET", "/llm/usage", mine).json()["totals"]["requests"] == 1, what="the task begun"

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from inference_core.core.redis.client import open_client
-from inference_core.core.settings import Settings
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import LLMServer, limits_config
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -84,7 +84,7 @@ async def test_F25_connections_cut_at_any_moment_leave_nothing(
             )
 
         def at_rest() -> bool:
-            return not (server.llm.streams.active or server.engine.running or server.state.task_service.traffic.active)
+            return not (server.llm.streams.active or server.engine.running or server.state.traffic.active)
 
         # The server may read what the last clients sent only after they have gone, and gives leases back at the end.
         async with asyncio.timeout(30):
@@ -145,7 +145,7 @@ async def test_F25_connection_that_fails_at_any_write_leaves_nothing(
             async with asyncio.timeout(10):
                 await api.app(common | {"headers": list(headers)}, connection.receive, connection.send)
             assert connection.sent == (fails_at if fails_at >= 0 else 8)
-            assert not api.state.llm.streams.active
+            assert not api.llm.streams.active
             assert await leases(redis_url) == 0
         metrics = (await api.client.get("/metrics")).text
         assert "llm_streams_active 0.0" in metrics

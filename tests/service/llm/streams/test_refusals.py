@@ -52,7 +52,7 @@ async def test_failure_before_the_first_token_is_a_problem(
     assert ("retry-after" in response.headers) == retry_after
     if fault == "rate_limited:7":
         assert response.headers["retry-after"] == "7"
-    assert not api.state.llm.streams.active
+    assert not api.llm.streams.active
 
 
 async def test_slow_first_token_is_504(api: Api) -> None:

@@ -10,11 +10,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from inference_core.app.maintenance import purge_database
 from inference_core.core.db.base import utc_now
 from inference_core.llm.config.schema import Price
 from inference_core.llm.ledger import Answered, SessionRef, record
 from inference_core.llm.models import Charge
+from inference_core.llm.purge import purge
 from inference_core.llm.repository import ConversationRepository, UsageRepository
 from inference_core.llm.types import Usage
 from inference_core.llm.usage import cost_nano_usd, in_usd
@@ -191,7 +191,7 @@ async def test_old_charges_are_purged_and_their_sums_stay(api: Api) -> None:
         charge = await session.get(Charge, old.charge_id)
         assert charge is not None
         charge.created_at = long_ago
-    await purge_database(api.settings)
+    await purge(api.settings)
     async with api.state.database.read() as session:
         assert await session.get(Charge, old.charge_id) is None
     assert (await api.get("/llm/usage", await api.login(user))).json()["totals"]["requests"] == 1

@@ -12,7 +12,6 @@ import pytest
 from redis.asyncio import Redis
 
 from inference_core.core.redis.client import open_client
-from inference_core.core.settings import Settings
 from inference_core.llm.answering import answer
 from inference_core.llm.errors import LLMError
 from inference_core.llm.tasks import wait_before_retry
@@ -21,6 +20,7 @@ from tests.service.llm.conftest import ServerFactory
 from tests.service.llm.routes.test_redelivery import job_of
 from tests.support.accounts import PREFIX, Api, Tokens
 from tests.support.llm import config_file, until
+from tests.support.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -115,7 +115,7 @@ async def test_prompt_of_a_task_counts_from_before_it_is_sent_and_its_answer_rep
         user = await api.register()
         tokens, task_id = await api.login(user), str(uuid4())
         job = job_of(user.id, question=PROMPT)
-        await api.state.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
+        await api.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
         slow = job_of(user.id, question=PROMPT, fault="slow_first_token:60")
         asking = asyncio.create_task(answer(api.settings, slow, task_id))
         deadline_s = asyncio.get_running_loop().time() + 20
@@ -148,7 +148,7 @@ async def test_failed_task_counts_what_was_sent_and_keeps_its_lease_only_to_come
         user = await api.register()
         tokens, task_id = await api.login(user), str(uuid4())
         job = job_of(user.id, question=PROMPT, fault=fault)
-        await api.state.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
+        await api.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
         with pytest.raises(LLMError):
             await answer(api.settings, job, task_id, lambda error: wait_before_retry(error, 0, 3) is not None)
         used, leases = await counted(redis)
@@ -166,7 +166,7 @@ async def test_error_that_nobody_expected_releases_the_lease(
         user = await api.register()
         task_id = str(uuid4())
         job = job_of(user.id)
-        await api.state.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
+        await api.llm.service.limits.admit(job.key, task_id, tokens=9000, lease_s=600, may_cost=False)
 
         def broken(*_: object) -> None:
             raise ZeroDivisionError

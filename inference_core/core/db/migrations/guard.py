@@ -18,7 +18,7 @@ from alembic.script import Script
 from sqlalchemy import event, func, inspect, select, table, text
 from sqlalchemy.engine import Connection
 
-from inference_core.core.db.migration_errors import UnsafeMigrationError
+from inference_core.core.db.migrations.errors import UnsafeMigrationError
 
 # Only statements with these words can delete rows. Alembic's batch mode drops the table that it has copied.
 MAY_DELETE = re.compile(r"\b(delete|drop|truncate|replace|merge)\b", re.IGNORECASE)

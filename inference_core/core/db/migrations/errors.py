@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Collection
 from pathlib import Path
 
 from sqlalchemy.engine import URL
@@ -24,8 +25,8 @@ class UnsafeMigrationError(Exception):
     """Raised if a migration would lose rows or break references. The text is one line with a solution."""
 
 
-def describe(error: Exception, url: URL, scripts: Path, advice: str = "") -> str:
-    """Return one line for the error that stopped a migration. `advice` replaces the usual solution."""
+def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
+    """Return one line for the error that stopped a migration. `folders` contain the revisions."""
     cause = error.__cause__ if isinstance(error, DependencyUnavailableError) and error.__cause__ else error
     said = getattr(cause, "orig", None) or cause
     reason = (str(said).strip() or "no details").split("\n", 1)[0]
@@ -37,11 +38,11 @@ def describe(error: Exception, url: URL, scripts: Path, advice: str = "") -> str
     if isinstance(error, UnsafeMigrationError):
         return f"database: {reason}; {rest}"
     frames = traceback.extract_tb(error.__traceback__)
-    if where := [frame for frame in frames if Path(frame.filename).parent == scripts / "versions"]:
+    if where := [frame for frame in frames if Path(frame.filename).parent in folders]:
         place = f"{Path(where[-1].filename).name}, line {where[-1].lineno}"
         return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
+    advice = "check that DATABASE_URL is correct and its server is running"
     if isinstance(error, SyntaxError):
         advice = "check the migrations"
-    advice = advice or "check that DATABASE_URL is correct and its server is running"
     shown = url.set(query={}).render_as_string(hide_password=True)
     return f"database: cannot migrate {shown}: {type(cause).__name__}: {reason}; {advice}"

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.mysql import DATETIME, VARCHAR
 
-revision = "0003"
-down_revision = "0002"
+revision = "accounts_0002"
+down_revision = "accounts_0001"
 branch_labels = None
 depends_on = None
 

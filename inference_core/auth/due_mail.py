@@ -6,17 +6,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from inference_core.auth.repository import MailDueRepository, StoredMail
+from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.redis.clock import Clock
-from inference_core.core.settings import Settings
 
 # Longer than the retries of a task. If the mail server remains unavailable, there are four attempts per hour.
 TRIED_AGAIN_AFTER = timedelta(minutes=15)
 MOST_AT_ONCE = 500
 
 
-async def is_mail_due(settings: Settings, mail_id: UUID) -> bool:
+async def is_mail_due(settings: AuthSettings, mail_id: UUID) -> bool:
     """Return whether a committed mail has not been sent yet.
 
     Raises:
@@ -26,7 +26,7 @@ async def is_mail_due(settings: Settings, mail_id: UUID) -> bool:
         return await MailDueRepository(session).is_due(mail_id)
 
 
-async def mail_is_done(settings: Settings, mail_id: UUID) -> None:
+async def mail_is_done(settings: AuthSettings, mail_id: UUID) -> None:
     """Remove a committed mail.
 
     Raises:
@@ -36,7 +36,7 @@ async def mail_is_done(settings: Settings, mail_id: UUID) -> None:
         await MailDueRepository(session).done(mail_id)
 
 
-async def take_due_mails(settings: Settings) -> list[StoredMail]:
+async def take_due_mails(settings: AuthSettings) -> list[StoredMail]:
     """Return the committed mails whose tasks should have run by now.
 
     Each is returned again only after `TRIED_AGAIN_AFTER`.

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.mysql import DATETIME, MEDIUMTEXT, VARCHAR
 
-revision = "0002"
-down_revision = "0001"
-branch_labels = None
+revision = "llm_0001"
+down_revision = None
+branch_labels = ("llm",)
 depends_on = None
 
 downgrade_deletes_from = ("llm_sessions", "llm_turns", "llm_charges", "llm_usage")

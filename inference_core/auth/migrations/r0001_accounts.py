@@ -6,9 +6,9 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.mysql import DATETIME, VARCHAR
 
-revision = "0001"
+revision = "accounts_0001"
 down_revision = None
-branch_labels = None
+branch_labels = ("accounts",)
 depends_on = None
 
 downgrade_deletes_from = ("users", "one_time_tokens", "ended_sessions")

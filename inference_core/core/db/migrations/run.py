@@ -6,25 +6,33 @@ import asyncio
 import fcntl
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import alembic.command
 from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import event, text
+from sqlalchemy import column, delete, event, insert, table, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from inference_core.core.db.base import Base
 from inference_core.core.db.engine import Database
-from inference_core.core.db.migration_errors import COMMIT_BY_THEMSELVES, MigrationError, describe
-from inference_core.core.db.models import __all__ as _models  # noqa: F401  # fills the metadata
-from inference_core.core.db.schema import SCRIPTS, head_revision, revision_on
+from inference_core.core.db.migrations.errors import COMMIT_BY_THEMSELVES, MigrationError, describe
+from inference_core.core.db.migrations.revisions import (
+    VERSION_TABLE,
+    History,
+    histories,
+    renamed,
+    revisions_of,
+    stored_revisions,
+)
+from inference_core.core.feature import Service
 from inference_core.core.settings import Settings
 
+# Contains `env.py` and the template of revisions.
+TOOLING = Path(__file__).parent
 LOCK_NUMBER = 4_711_001
 LOCK_WAIT_S = 60
 LOCK_POLL_S = 0.05
@@ -33,40 +41,97 @@ ANOTHER_MIGRATES = f"database: another process has been migrating it for {LOCK_W
 STATEMENT_LIMIT_S = 24 * 3600
 
 
-def upgrade(settings: Settings, revision: str = "head") -> None:
-    """Upgrade to `revision`. The folder of an SQLite file is created first. A current schema is unchanged.
+def upgrade(service: Service, settings: Settings, revision: str = "heads") -> None:
+    """Upgrade every feature to its newest revision, or one feature to `revision`. A current schema is unchanged.
+
+    The folder of an SQLite file is created first.
 
     Raises:
         MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
     """
-    target = head_revision(SCRIPTS) if revision == "head" else revision
-    _run(settings, target, lambda config: alembic.command.upgrade(config, revision))
+    known = histories(service)
+    targets = [one.head for one in known if one.head] if revision == "heads" else [_known(known, revision)]
+
+    def run(config: Config, stored: tuple[str, ...]) -> None:
+        for history in known:
+            for target in set(targets) & set(history.revisions):
+                if history.current_of(stored) != target and not history.newer_of(stored):
+                    alembic.command.upgrade(config, target)
+
+    _run(service, settings, run)
 
 
-def downgrade(settings: Settings, revision: str = "base") -> None:
-    """Downgrade to `revision`.
+def downgrade(service: Service, settings: Settings, revision: str = "base") -> None:
+    """Downgrade the feature of `revision` to it. `base` removes the tables of every feature, and `notes@base` of one.
 
     Raises:
         MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
     """
-    target = None if revision == "base" else revision
-    _run(settings, target, lambda config: alembic.command.downgrade(config, revision))
+    known = list(reversed(histories(service)))
+    name, _, is_base = revision.partition("@")
+    bases = [one for one in known if revision == "base" or (is_base == "base" and one.feature.name == name)]
+    targets = [f"{one.feature.name}@base" for one in bases] or [_known(known, revision)]
+
+    def run(config: Config, stored: tuple[str, ...]) -> None:
+        for target in targets:
+            if any(target == f"{one.feature.name}@base" and not one.current_of(stored) for one in known):
+                continue
+            if target not in stored:
+                alembic.command.downgrade(config, target)
+
+    _run(service, settings, run)
 
 
-def _run(settings: Settings, target: str | None, command: Callable[[Config], None]) -> None:
+def current(service: Service, settings: Settings) -> tuple[str, ...]:
+    """Return the revisions of the database, by their present names.
+
+    Raises:
+        MigrationError: The database cannot be reached.
+    """
+
+    async def read() -> tuple[str, ...]:
+        async with Database.open(settings) as database:
+            return await revisions_of(service, database)
+
     url = make_url(settings.database_url)
+    try:
+        return asyncio.run(read())
+    except Exception as error:
+        raise MigrationError(describe(error, url, ())) from error
+
+
+def _known(known: Iterable[History], revision: str) -> str:
+    names = [name for history in known for name in history.revisions]
+    if revision not in names:
+        raise MigrationError(f"database: there is no revision {revision}; known: {', '.join(names) or 'none'}")
+    return revision
+
+
+def alembic_config(service: Service, connection: Connection) -> Config:
+    """Return the configuration of Alembic for the revisions of a service and an open connection."""
+    folders = [history.folder for history in histories(service)]
+    config = Config()
+    config.set_main_option("script_location", str(TOOLING).replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    config.set_main_option("version_locations", "\n".join(map(str, folders)).replace("%", "%%"))
+    config.attributes |= {"connection": connection, "service": service}
+    return config
+
+
+def _run(service: Service, settings: Settings, command: Callable[[Config, tuple[str, ...]], None]) -> None:
+    url = make_url(settings.database_url)
+    service.load_each("models")
+    folders = [history.folder for history in histories(service)]
 
     def run(connection: Connection) -> None:
-        if connection.dialect.name in COMMIT_BY_THEMSELVES:
+        commits_by_itself = connection.dialect.name in COMMIT_BY_THEMSELVES
+        if commits_by_itself:
             _require_utf8mb4(connection)
-        if revision_on(connection) == target:
-            return
-        if connection.dialect.name in COMMIT_BY_THEMSELVES:
-            connection.rollback()  # of the question above: alembic leaves an open transaction to its caller
-        config = Config()
-        config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command(config)
+        _rename(service, connection)
+        stored = stored_revisions(connection)
+        if commits_by_itself:
+            connection.commit()  # Alembic leaves an open transaction to its caller
+        command(alembic_config(service, connection), stored)
 
     try:
         with _file_lock(url.database) if url.get_backend_name() == "sqlite" else nullcontext():
@@ -77,11 +142,19 @@ def _run(settings: Settings, target: str | None, command: Callable[[Config], Non
             asyncio.run(on_migration_connection(settings, run))
     except MigrationError:
         raise
-    except CommandError as error:
-        advice = "a newer version of the service has migrated it: run that version"
-        raise MigrationError(describe(error, url, SCRIPTS, advice)) from error
     except Exception as error:
-        raise MigrationError(describe(error, url, SCRIPTS)) from error
+        raise MigrationError(describe(error, url, folders)) from error
+
+
+def _rename(service: Service, connection: Connection) -> None:
+    """Store revisions by their present names."""
+    stored = stored_revisions(connection)
+    present = renamed(service, stored)
+    versions = table(VERSION_TABLE, column("version_num"))
+    for name in set(stored) - set(present):
+        connection.execute(delete(versions).where(versions.c.version_num == name))
+    for name in set(present) - set(stored):
+        connection.execute(insert(versions).values(version_num=name))
 
 
 async def on_migration_connection(settings: Settings, run: Callable[[Connection], None]) -> None:

@@ -1,0 +1,1 @@
+"""The revisions of the tables of accounts, oldest first by their number."""

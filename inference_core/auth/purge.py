@@ -1,0 +1,24 @@
+"""Delete the expired data of accounts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from inference_core.auth.repository import MailDueRepository, UserRepository
+from inference_core.auth.settings import AuthSettings
+from inference_core.core.db.engine import Database
+from inference_core.core.redis.client import RedisClient
+from inference_core.core.redis.clock import Clock
+from inference_core.core.settings import Settings
+
+MAIL_GIVEN_UP_AFTER = timedelta(days=1)
+
+
+async def purge(settings: Settings) -> int:
+    """Delete expired mailed tokens, ended sessions, unconfirmed accounts and old mails. Return the number of rows."""
+    async with RedisClient.open(settings) as redis:
+        now = await Clock(redis.client).now()
+    unconfirmed_since = now - timedelta(hours=settings.of(AuthSettings).email_verification_expire_hours)
+    async with Database.open(settings) as database, database.write() as session:
+        mails = await MailDueRepository(session).give_up(now - MAIL_GIVEN_UP_AFTER)
+        return mails + await UserRepository(session).purge(now, unconfirmed_since)

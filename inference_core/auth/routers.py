@@ -1,0 +1,20 @@
+"""The routers of accounts."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from inference_core.auth import admin_router, router, session_router
+from inference_core.auth.pages_router import pages_router
+from inference_core.core.feature import Service
+from inference_core.core.settings import Settings
+
+
+def hot_routers(_: Service, __: Settings) -> list[APIRouter]:
+    """Return the account routes."""
+    return [router.router]
+
+
+def routers(_: Service, settings: Settings) -> list[APIRouter]:
+    """Return the routes of sessions and of administration, and the pages to which mails link."""
+    return [session_router.router, admin_router.router, pages_router(settings)]

@@ -1,0 +1,59 @@
+"""Find the service of this process: `INFERENCE_CORE_SERVICE`, else `[tool.inference_core]`, else the built-in one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from inference_core.core.feature import FeatureError, Service, load_reference
+
+VARIABLE = "INFERENCE_CORE_SERVICE"
+BUILT_IN = "inference_core.service:service"
+
+
+def current_service() -> Service:
+    """Return the service in use.
+
+    Raises:
+        FeatureError: It is not found, or it is not a `Service`.
+    """
+    reference = os.environ.get(VARIABLE, "").strip()
+    if reference:
+        return _load(reference, VARIABLE, Path.cwd())
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            named = _named_in(path)
+            return _load(named, str(path), folder) if named else _load(BUILT_IN, "the built-in service", None)
+    return _load(BUILT_IN, "the built-in service", None)
+
+
+def _named_in(path: Path) -> str | None:
+    try:
+        with path.open("rb") as stream:
+            tool = tomllib.load(stream).get("tool", {})
+    except (OSError, ValueError) as error:
+        raise FeatureError(f"{path} cannot be read: {error}") from None
+    table = tool.get("inference_core") if isinstance(tool, dict) else None
+    if table is None:
+        return None
+    named = table.get("service") if isinstance(table, dict) else None
+    if not isinstance(named, str) or not named:
+        raise FeatureError(f'{path}: [tool.inference_core] needs service = "package.module:service"')
+    return named
+
+
+@cache
+def _load(reference: str, named_by: str, folder: Path | None) -> Service:
+    if ":" not in reference:
+        raise FeatureError(f'{named_by}: {reference!r} is not of the form "package.module:service"')
+    if folder is not None and str(folder) not in sys.path:
+        # A package that is not installed is found next to the file that names it, as uvicorn and Celery do.
+        sys.path.insert(0, str(folder))
+    service = load_reference(reference, named_by)
+    if not isinstance(service, Service):
+        raise FeatureError(f"{named_by}: {reference} is not a Service")
+    return service

@@ -1,0 +1,230 @@
+"""A feature of a service, and a service as a list of features.
+
+Both are data. A feature names its code by references (module and attribute) such as `"shop.notes.router:routers"`. They
+are imported where they are used: an API process imports no tasks, a worker no routes, and `--help` neither.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from inference_core.core.exceptions import OperatorError
+
+DEFAULT_QUEUE = "default"
+# A revision is named `<feature>_<number>`, and Alembic's table has 32 characters for it.
+FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,49}")
+QUEUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+
+class FeatureError(OperatorError):
+    """Raised if a feature or a service is not defined correctly. The text states where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of its own for the tasks whose names start with `prefix`.
+
+    It is used if `CELERY_DEDICATED_QUEUES` is on; otherwise, all tasks share the default queue.
+    """
+
+    name: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """A task that `celery beat` sends every `every_s` seconds: a number, or the name of a setting that holds it."""
+
+    name: str
+    task: str
+    every_s: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthPart:
+    """A part of `GET /health/`. `check` refers to a function of the application's state that returns a `Component`.
+
+    A plain function is called for each request, so it must not wait for anything. A coroutine function is called in the
+    background, and requests get its latest result.
+    """
+
+    name: str
+    check: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feature:
+    """Everything that the rest of a service needs to know about one feature. Every field except the name is optional.
+
+    Attributes:
+        name: Also the first part of the names of its revisions.
+        requires: The features that it uses. They are started before it.
+        settings: A subclass of `Settings` with the fields of this feature.
+        routers: A router with complete paths, or a function of the service and the settings that returns routers.
+        hot_routers: The same for frequently called routes. They are matched first, and each request costs about 10 us
+            less, because they are not included as a router.
+        models: The module with its tables.
+        migrations: The package with its revision scripts.
+        tasks: The modules with its Celery tasks. Only workers import them.
+        queues: The queues of its tasks.
+        schedule: The tasks that are sent periodically.
+        lifespan: A function of the application's state that returns an async context manager. What it yields is found
+            by its type: `state.of(NotesState)`.
+        health: Its parts of the health report.
+        errors: A mapping from exceptions of libraries to subclasses of `ServiceError`, to which they are converted.
+        metrics: A class that is created with the application's `Metrics`, and found with `metrics.feature(...)`.
+        check: A function of the settings that raises `SettingsError` before a process starts.
+        worker: A function of the Celery application, which is called when a worker starts.
+        purge: A coroutine function of the settings that deletes expired data and returns the number of deleted rows.
+        commands: A `typer.Typer` with additional commands of `inference-core`.
+        announce: A function of the settings and the base URL that returns what `inference-core up` prints, by name.
+        load_users: The module with its load-test users.
+        earlier_revisions: Revisions that were renamed: their old name, and the revisions that stand for it now.
+    """
+
+    name: str
+    requires: tuple[str, ...] = ()
+    settings: str = ""
+    routers: str = ""
+    hot_routers: str = ""
+    models: str = ""
+    migrations: str = ""
+    tasks: tuple[str, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    schedule: tuple[Periodic, ...] = ()
+    lifespan: str = ""
+    health: tuple[HealthPart, ...] = ()
+    errors: str = ""
+    metrics: str = ""
+    check: str = ""
+    worker: str = ""
+    purge: str = ""
+    commands: str = ""
+    announce: str = ""
+    load_users: str = ""
+    earlier_revisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def load(self, name: str) -> Any:
+        """Import what the field `name` refers to. None if the field is empty.
+
+        Raises:
+            FeatureError: There is no such module or attribute.
+        """
+        reference: str = getattr(self, name)
+        return load_reference(reference, f"feature {self.name}: {name}") if reference else None
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """A service: its name, its features in the order of their routes, and the base class of its settings.
+
+    Raises:
+        FeatureError: A name is invalid or used twice, or a required feature is missing.
+    """
+
+    name: str
+    features: tuple[Feature, ...]
+    title: str = ""
+    description: str = ""
+    settings: str = "inference_core.core.settings:Settings"
+
+    def __post_init__(self) -> None:
+        if not SERVICE_NAME.fullmatch(self.name):
+            raise FeatureError(
+                f"service {self.name!r}: the name must consist of lower-case letters, digits and '-', and start with a "
+                "letter"
+            )
+        for feature in self.features:
+            if not FEATURE_NAME.fullmatch(feature.name):
+                raise FeatureError(
+                    f"feature {feature.name!r}: the name must consist of at most 24 lower-case letters, digits and "
+                    "'_', and start with a letter"
+                )
+        self._require_unique("feature", [feature.name for feature in self.features])
+        queues = [queue for feature in self.features for queue in feature.queues]
+        for queue in queues:
+            if not QUEUE_NAME.fullmatch(queue.name):
+                raise FeatureError(f"queue {queue.name!r}: the name must consist of lower-case letters, digits and '_'")
+        self._require_unique("queue", [DEFAULT_QUEUE, *(queue.name for queue in queues)])
+        self._require_unique("schedule", [entry.name for feature in self.features for entry in feature.schedule])
+        self._require_unique("health part", [part.name for feature in self.features for part in feature.health])
+        known = {feature.name for feature in self.features}
+        for feature in self.features:
+            if missing := sorted(set(feature.requires) - known):
+                raise FeatureError(
+                    f"service {self.name}: the feature {feature.name} requires {', '.join(missing)}; "
+                    "add it to the features, or remove both"
+                )
+        _ = self.start_order
+
+    @cached_property
+    def start_order(self) -> tuple[Feature, ...]:
+        """The features, each after those that it requires, otherwise in their order."""
+        sorter = TopologicalSorter({feature.name: feature.requires for feature in self.features})
+        try:
+            sorter.prepare()
+        except CycleError as error:
+            raise FeatureError(
+                f"service {self.name}: features require each other: {', '.join(error.args[1])}"
+            ) from None
+        place = {feature.name: number for number, feature in enumerate(self.features)}
+        ordered: list[Feature] = []
+        while sorter.is_active():
+            ready = sorted(sorter.get_ready(), key=place.__getitem__)
+            ordered += [self.features[place[name]] for name in ready]
+            sorter.done(*ready)
+        return tuple(ordered)
+
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The names of all queues, the default queue first."""
+        return (DEFAULT_QUEUE, *(queue.name for feature in self.features for queue in feature.queues))
+
+    def queue_of(self, task: str, *, dedicated: bool) -> str:
+        """Return the queue of the task `task`."""
+        queues = (queue for feature in self.features for queue in feature.queues) if dedicated else ()
+        return next((queue.name for queue in queues if task.startswith(queue.prefix)), DEFAULT_QUEUE)
+
+    def load_each(self, name: str) -> list[tuple[Feature, Any]]:
+        """Import what the field `name` of each feature refers to, if it is given, in the order of the features."""
+        return [(feature, feature.load(name)) for feature in self.features if getattr(feature, name)]
+
+    def _require_unique(self, kind: str, names: list[str]) -> None:
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise FeatureError(f"service {self.name}: the {kind} {twice[0]} is defined twice")
+
+
+def load_reference(reference: str, used_by: str) -> Any:
+    """Import `module` or `module:attribute`. `used_by` starts the text of errors.
+
+    Raises:
+        FeatureError: There is no such module or attribute.
+    """
+    name, _, attribute = reference.partition(":")
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # an import inside of the module
+        raise FeatureError(f"{used_by}: there is no module {error.name}") from None
+    if not attribute:
+        return module
+    try:
+        return getattr(module, attribute)
+    except AttributeError:
+        raise FeatureError(f"{used_by}: {name} has no {attribute}") from None
+
+
+def folder_of(package: ModuleType) -> Path:
+    """Return the folder of an imported package."""
+    return Path(next(iter(package.__path__)))

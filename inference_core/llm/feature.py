@@ -1,0 +1,25 @@
+"""The LLM feature."""
+
+from inference_core.core.feature import Feature, HealthPart, Queue
+
+LLM_QUEUE = "llm_tasks"
+
+feature = Feature(
+    name="llm",
+    requires=("accounts", "tasks"),
+    settings="inference_core.llm.settings:LLMSettings",
+    hot_routers="inference_core.llm.routers:hot_routers",
+    routers="inference_core.llm.routers:routers",
+    models="inference_core.llm.models",
+    migrations="inference_core.llm.migrations",
+    tasks=("inference_core.llm.tasks",),
+    queues=(Queue(LLM_QUEUE, prefix="llm."),),
+    lifespan="inference_core.llm.state:open_llm",
+    health=(HealthPart("llm", check="inference_core.llm.state:llm_component"),),
+    metrics="inference_core.llm.telemetry:LLMMetrics",
+    check="inference_core.llm.config.loader:load_llm_config",
+    worker="inference_core.llm.ended_tasks:install",
+    purge="inference_core.llm.purge:purge",
+    announce="inference_core.llm.routers:announce",
+    commands="inference_core.llm.commands:commands",
+)

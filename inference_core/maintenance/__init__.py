@@ -1,0 +1,1 @@
+"""Maintenance: delete expired data of all features."""

@@ -1,0 +1,25 @@
+"""The Prometheus metrics of the workers and their queues, from the snapshot of the monitor."""
+
+from __future__ import annotations
+
+from inference_core.core.telemetry.metrics import Metrics
+from inference_core.tasks.snapshot import Snapshot
+
+
+class TaskMetrics:
+    """The workers by state, the waiting messages by queue, and the dead letter queue."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._up = metrics.up
+        self._workers = metrics.gauge("celery_workers", "Workers by state.", "livemax", ("state",))
+        self._depth = metrics.gauge("celery_queue_depth", "Waiting messages by queue.", "livemax", ("queue",))
+        self._dead_letters = metrics.gauge("celery_tasks_parked", "Entries in the dead letter queue.", "livemax")
+
+    def set(self, snapshot: Snapshot) -> None:
+        """Update the gauges."""
+        self._up.labels("broker").set(snapshot.broker_available)
+        for state in ("online", "stopping", "unresponsive"):
+            self._workers.labels(state).set(sum(worker.status == state for worker in snapshot.workers))
+        for queue, depth in snapshot.queue_depths.items():
+            self._depth.labels(queue).set(depth)
+        self._dead_letters.set(snapshot.dead_letters)
