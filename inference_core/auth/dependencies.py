@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer
@@ -25,8 +25,6 @@ from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.state import AppState, StateDep, state_of
 
 SCHEME_NAME = "bearer"
-# For routes that call `current_user` themselves.
-BEARER_REQUIRED: dict[str, Any] = {"security": [{SCHEME_NAME: []}]}
 
 
 @dataclass(frozen=True, slots=True)

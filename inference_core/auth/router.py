@@ -5,11 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 
-from inference_core.auth.dependencies import BEARER_REQUIRED, Accounts, CurrentUser, Logins, current_user
+from inference_core.auth.dependencies import Accounts, CurrentUser, Logins
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
 from inference_core.auth.policy import CommonPasswordError
 from inference_core.auth.schemas import (
@@ -43,11 +43,9 @@ router = APIRouter(
 # Routes are matched in this order, so the most frequent route comes first.
 
 
-@router.get("/me", responses=responses_for(NotAuthenticatedError), openapi_extra=BEARER_REQUIRED)
-async def me(request: Request) -> Profile:
+@router.get("/me", responses=responses_for(NotAuthenticatedError))
+async def me(user: CurrentUser) -> Profile:
     """Return the profile of the caller."""
-    # Not a `CurrentUser`: FastAPI needs as much time for a dependency as the database for the account.
-    user = await current_user(request)
     return Profile.model_validate(user.account)
 
 
