@@ -65,6 +65,25 @@ class OneTimeToken(Base):
     __table_args__ = (Index("ix_one_time_tokens_user_id", "user_id", "purpose"),)
 
 
+class Invitation(Base):
+    """A permission to register with one email, until it is used or `expires_at`.
+
+    The worker that mails it creates its token and stores the hash. Before that, nobody can use it. It stays valid if
+    the account of the superuser who created it is deleted.
+    """
+
+    __tablename__ = "invitations"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, default=uuid4)
+    email: Mapped[str] = mapped_column(_exact(EMAIL_LENGTH), unique=True)
+    token_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
+    invited_by: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_invitations_created_at", "created_at", "id"),)
+
+
 class MailDue(Base):
     """A mail task that was committed together with its cause. It is sent again from `send_at` on until it is done.
 
