@@ -143,7 +143,7 @@ class TestFirstRun:
 
     def test_ctrl_c_stops_the_stack_and_keeps_the_data(self, first_run: FirstRun) -> None:
         assert (first_run.code, first_run.gone) == (0, True)
-        assert (first_run.folder / "data" / "inference_core.core.db").exists()
+        assert (first_run.folder / "data" / "inference_core.db").exists()
 
     @pytest.mark.full
     def test_a_second_run_on_the_same_data_keeps_accounts_and_ends_if_a_child_crashes(

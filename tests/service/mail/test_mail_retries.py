@@ -11,7 +11,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
 from inference_core.app.stack.ports import LOOPBACK, free_port
-from inference_core.mail import tasks
+from inference_core.auth import tasks
 from tests.support.accounts import new_registration
 from tests.support.processes import wait_until
 from tests.support.service import api_process, service_env, worker_process

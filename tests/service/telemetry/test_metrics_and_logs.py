@@ -219,8 +219,8 @@ def test_news_of_the_pools_are_for_debug(level: str, is_quiet: bool) -> None:
         "import logging\n"
         "from inference_core.core.db.pool import TimedPool\n"
         "from inference_core.core.logging import configure_logging\n"
-        "from inference_core.core.settings import load_settings\n"
-        "configure_logging(load_settings())\n"
+        "from inference_core.core.settings import Settings, load_settings\n"
+        "configure_logging(load_settings(Settings))\n"
         "print(logging.getLogger(f'{TimedPool.__module__}.{TimedPool.__name__}').isEnabledFor(logging.INFO))\n"
     )
     done = subprocess.run(

@@ -62,10 +62,11 @@ async def test_provider_that_fails_is_left_alone_and_health_says_so(start_app: A
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert (await api.get("/llm/models")).json()["models"] == {"small": False}
         assert (await api.get("/llm/health")).json()["status"] == "degraded"
-        await api.health.look_at_llm()
+        await api.health.look_at_parts()
         component = (await api.get("/health/")).json()["components"]["llm"]
         assert (component["status"], component["message"]) == ("degraded", "Circuit breaker open: near.")
-        await api.llm.look_at_breakers()
+        for set_gauge in api.state.gauges:
+            set_gauge()
         metrics = (await api.client.get("/metrics")).text
         assert 'llm_circuit_breaker_open{provider="near"} 1.0' in metrics
         for kind in ("llm_upstream_unavailable", "llm_circuit_open"):
