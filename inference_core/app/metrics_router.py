@@ -14,8 +14,9 @@ from inference_core.core.state import state_of
 
 
 def metrics_router(settings: Settings) -> APIRouter:
-    """The metrics, for everybody or for who bears `METRICS_TOKEN`; nothing at all where they are for a bearer alone and
-    there is no token.
+    """Return the router of the metrics.
+
+    `METRICS_ACCESS` allows everybody or only bearers of `METRICS_TOKEN`. Without a required token, there is no route.
     """
     router = APIRouter(tags=["metrics"])
     guarded = settings.effective_metrics_access == "token"

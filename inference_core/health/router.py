@@ -21,7 +21,12 @@ from inference_core.health.watch import HealthWatch
 
 
 def _also_503(model: type[Any]) -> dict[int | str, dict[str, Any]]:
-    return {HTTPStatus.SERVICE_UNAVAILABLE: {"model": model, "description": "The same document, with bad news."}}
+    return {
+        HTTPStatus.SERVICE_UNAVAILABLE: {
+            "model": model,
+            "description": "The same document, if the status is not healthy.",
+        }
+    }
 
 
 def hot_routers(service: Service, _: Settings) -> list[APIRouter]:

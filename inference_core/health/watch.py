@@ -59,7 +59,7 @@ class HealthWatch:
     redis: Component = field(default_factory=_unseen)
     redis_round_trip_s: float = 0.0
 
-    async def look_at_database(self) -> None:
+    async def probe_database(self) -> None:
         """Probe the database once."""
         try:
             await self.probe.ask()
@@ -68,7 +68,7 @@ class HealthWatch:
         else:
             self._note("database", "healthy")
 
-    async def look_at_redis(self) -> None:
+    async def probe_redis(self) -> None:
         """Probe Redis once."""
         start_s = time.perf_counter()
         try:
@@ -80,7 +80,7 @@ class HealthWatch:
             warning = self.eviction.warning
             self._note("redis", "degraded" if warning else "healthy", warning)
 
-    async def look_at_parts(self) -> None:
+    async def probe_features(self) -> None:
         """Call the slow checks of the features once."""
         results = await asyncio.gather(*(check() for check in self.slow.values()), return_exceptions=True)
         for name, result in zip(self.slow, results, strict=True):
@@ -123,8 +123,9 @@ class HealthWatch:
 
 @asynccontextmanager
 async def open_watch(state: AppState) -> AsyncIterator[HealthWatch]:
-    """Probe all parts once, then repeatedly until the context ends. The parts of features are first probed when all
-    features have been opened.
+    """Probe all parts once, then repeatedly until the context ends.
+
+    The parts of features are probed for the first time after all features have been opened.
     """
     settings = state.settings
     quick, slow = _checks(state)
@@ -136,13 +137,13 @@ async def open_watch(state: AppState) -> AsyncIterator[HealthWatch]:
         watch = HealthWatch(probe, state.redis, state.traffic, eviction, quick, slow, unseen)
         metrics = state.metrics.feature(HealthMetrics)
         state.gauges.append(lambda: watch.set_gauges(metrics))
-        state.when_ready.append(watch.look_at_parts)
+        state.when_ready.append(watch.probe_features)
         await eviction.look()
-        await asyncio.gather(watch.look_at_database(), watch.look_at_redis())
+        await asyncio.gather(watch.probe_database(), watch.probe_redis())
         async with (
-            run_until_cancelled(watch.look_at_database, every_s=PROBE_EVERY_S, name="database_probe"),
-            run_until_cancelled(watch.look_at_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
-            run_until_cancelled(watch.look_at_parts, every_s=PROBE_EVERY_S, name="feature_probes"),
+            run_until_cancelled(watch.probe_database, every_s=PROBE_EVERY_S, name="database_probe"),
+            run_until_cancelled(watch.probe_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
+            run_until_cancelled(watch.probe_features, every_s=PROBE_EVERY_S, name="feature_probes"),
             run_until_cancelled(eviction.look, every_s=EVICTION_EVERY_S, name="eviction_probe"),
         ):
             yield watch

@@ -1,1 +1,1 @@
-"""Mail: templates, transports, and the tasks that send."""
+"""Mail: messages from templates, and their transport."""

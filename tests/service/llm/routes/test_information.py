@@ -62,7 +62,7 @@ async def test_provider_that_fails_is_left_alone_and_health_says_so(start_app: A
         assert 0 < int(refused.headers["retry-after"]) <= 60
         assert (await api.get("/llm/models")).json()["models"] == {"small": False}
         assert (await api.get("/llm/health")).json()["status"] == "degraded"
-        await api.health.look_at_parts()
+        await api.health.probe_features()
         component = (await api.get("/health/")).json()["components"]["llm"]
         assert (component["status"], component["message"]) == ("degraded", "Circuit breaker open: near.")
         for set_gauge in api.state.gauges:
