@@ -204,7 +204,7 @@ class Body:
                 self._counted_bytes += len(piece)
                 self._note(message)
                 intake.add(len(piece))
-        # Some routes read a body without a content type as JSON. In other types, the counted characters have no meaning.
+        # Some routes read a body without a content type as JSON.
         may_be_json = not self._content_type or b"json" in self._content_type.lower()
         if may_be_json and len(taken_in) > UNCOUNTED_BYTES and _cost(taken_in) > MAX_COST:
             raise BodyTooComplexError
