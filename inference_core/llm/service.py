@@ -10,19 +10,19 @@ from uuid import UUID, uuid4
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidInputError, NotFoundError
 from inference_core.core.feature import DEFAULT_QUEUE
+from inference_core.llm.accounting.limits import Lease, UserLimits
+from inference_core.llm.accounting.spending import Spending
+from inference_core.llm.conversations.prompts import build_messages
+from inference_core.llm.conversations.repository import ConversationRepository, SessionRef, SessionRow
 from inference_core.llm.feature import LLM_QUEUE
-from inference_core.llm.gateway import Gateway
-from inference_core.llm.jobs import TASK_NAMES, Job
-from inference_core.llm.ledger import SessionRef
-from inference_core.llm.limits import Lease, UserLimits
-from inference_core.llm.prepared import Prepared, Principal, Question
-from inference_core.llm.prompts import build_messages
-from inference_core.llm.repository import ConversationRepository, SessionRow
+from inference_core.llm.gateway.gateway import Gateway
+from inference_core.llm.principal import Principal
+from inference_core.llm.questions import Prepared, Question
 from inference_core.llm.settings import LLMSettings
-from inference_core.llm.spending import Spending
 from inference_core.llm.telemetry import LLMMetrics
+from inference_core.llm.tokens import estimate_prompt
 from inference_core.llm.types import Message
-from inference_core.llm.usage import estimate_prompt
+from inference_core.llm.worker.job import TASK_NAMES, Job
 from inference_core.tasks.idempotency import fingerprint
 from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.record import TaskRecord
@@ -218,6 +218,6 @@ async def find_own(conversations: ConversationRepository, principal: Principal, 
         row = await conversations.find(UUID(session_id))
     except ValueError:
         row = None
-    if row is None or not principal.owns(row):
+    if row is None or not principal.may_see(row.user_id):
         raise ConversationNotFoundError
     return row

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.health import Component, Status
 from inference_core.core.state import AppState
-from inference_core.llm.gateway import Gateway
-from inference_core.llm.limits import UserLimits
+from inference_core.llm.accounting.limits import UserLimits
+from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.service import LLMService
 from inference_core.llm.settings import LLMSettings
-from inference_core.llm.streams import ActiveStream, Streams
+from inference_core.llm.streaming.streams import ActiveStream, Streams
 from inference_core.llm.telemetry import LLMMetrics
 from inference_core.tasks.state import TasksState
 

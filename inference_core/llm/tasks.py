@@ -10,10 +10,10 @@ from celery import shared_task
 from inference_core.core.exceptions import DependencyUnavailableError
 from inference_core.core.loggers import get_logger
 from inference_core.core.queue.base_task import ServiceTask, TaskFailedError
-from inference_core.llm.answering import Outcome, answer
 from inference_core.llm.errors import LLMError, ProviderRateLimitedError
-from inference_core.llm.jobs import TASK_NAMES, Job, Private
 from inference_core.llm.settings import LLMSettings
+from inference_core.llm.worker.answering import Outcome, answer
+from inference_core.llm.worker.job import TASK_NAMES, Job, Private
 
 log = get_logger(__name__)
 

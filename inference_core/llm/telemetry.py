@@ -8,8 +8,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.telemetry.metrics import Metrics
-from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.errors import ProviderError
+from inference_core.llm.gateway.breaker import CircuitBreaker
 from inference_core.llm.types import Usage
 
 TTFT_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -23,7 +23,7 @@ from inference_core.app.edge.middleware import Edge, EdgeMiddleware, other_slash
 from inference_core.core.telemetry.access_log import AccessLog
 from inference_core.core.telemetry.metrics import Metrics
 from inference_core.core.traffic import RECEIVE_KEY, Traffic
-from inference_core.llm.schemas import PROMPT_CHARACTERS
+from inference_core.llm.api.schemas import PROMPT_CHARACTERS
 
 pytestmark = pytest.mark.anyio
 

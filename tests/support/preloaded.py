@@ -32,7 +32,7 @@ SERVICE = (
     *(f"inference_core.core.queue.{name}" for name in ("dead_letters", "heartbeat", "pool", "shutdown", "transport")),
     *(
         "inference_core.maintenance.tasks",
-        "inference_core.llm.ended_tasks",
+        "inference_core.llm.worker.ended_tasks",
         "inference_core.llm.tasks",
         "inference_core.auth.tasks",
     ),

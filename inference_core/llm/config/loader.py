@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 import yaml
-from dotenv import dotenv_values
 from pydantic import SecretStr, ValidationError
 
-from inference_core.core.settings import ENV_FILE, Settings, SettingsError
-from inference_core.llm.candidates import Access, is_usable
+from inference_core.core.settings import Settings, SettingsError
+from inference_core.llm.config.access import Access, is_usable
 from inference_core.llm.config.checks import check_references
-from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
-from inference_core.llm.config.schema import LLMConfig, ProviderConfig
-from inference_core.llm.providers.network import (
+from inference_core.llm.config.environment import (
     BadCertificatesError,
     BadProxyError,
     check_certificates,
     check_proxies,
     is_loopback,
+    process_environment,
 )
+from inference_core.llm.config.places import Document, Mistake, dotted, read_yaml
+from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.settings import LLMSettings
 
 # The defaults without a file. `llm_config.example.yaml` is a copy.
@@ -57,12 +56,6 @@ def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None
     except (OSError, UnicodeDecodeError) as error:
         raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); LLM_CONFIG_FILE names it") from None
     return parse_llm_config(text, str(path), environ, own)
-
-
-def process_environment(env_file: Path | None = ENV_FILE) -> Mapping[str, str]:
-    """Return the environment, with the lines of `.env` as defaults. Both can contain keys of providers."""
-    below = dotenv_values(env_file) if env_file and env_file.is_file() else {}
-    return {name: value for name, value in below.items() if value is not None} | os.environ
 
 
 def parse_llm_config(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from inference_core.llm.simulator.plan import count_input_tokens, count_tokens
+from inference_core.llm.tokens import MOST_TOKENS
 from inference_core.llm.types import ChatRequest, Usage
-from inference_core.llm.usage import MOST_TOKENS
 
 
 def usage_of(request: ChatRequest, input_tokens: object, output_tokens: object, characters: int) -> Usage:

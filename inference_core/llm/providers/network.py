@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib.util import find_spec
-from ipaddress import ip_address
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import httpx2
 
 from inference_core.llm import errors
+from inference_core.llm.config.environment import certificates, is_loopback
 
 KEPT_CONNECTIONS = 100
 # Exceptions of clients for responses of an unknown form.
 STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
-PROXY_SCHEMES = ("http", "https", "all")
-
-
-class BadCertificatesError(Exception):
-    """Raised for unreadable certificates of the environment. The text is one line that names the variables."""
-
-
-class BadProxyError(Exception):
-    """Raised for an unusable proxy of the environment.
-
-    The text is one line that names the variable but not its value.
-    """
 
 
 def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
@@ -52,71 +34,8 @@ def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | No
         event_hooks={"request": [bound]},
         trust_env=uses_proxy,
         # Certificates of the environment apply in both cases.
-        verify=_certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")),
+        verify=certificates(),
     )
-
-
-@lru_cache(maxsize=1)
-def _certificates(file: str | None, folder: str | None) -> ssl.SSLContext:  # noqa: ARG001
-    """Return the SSL context of all clients. Loading it takes 40 ms, so clients with the same environment share it."""
-    return httpx2.create_ssl_context(trust_env=True)
-
-
-def is_loopback(url: str) -> bool:
-    """Return whether the host of `url` is this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def check_proxies() -> None:
-    """Check the proxies of the environment before a client uses them.
-
-    Raises:
-        BadProxyError: A proxy is malformed, or needs a package that is not installed.
-    """
-    proxies = getproxies()
-    if "*" in (host.strip() for host in proxies.get("no", "").split(",")):
-        return
-    for scheme in PROXY_SCHEMES:
-        url = proxies.get(scheme)
-        if not url:
-            continue
-        variable = f"{scheme.upper()}_PROXY"
-        try:
-            proxy = httpx2.Proxy(url if "://" in url else f"http://{url}")
-        except (ValueError, TypeError, httpx2.InvalidURL):
-            raise BadProxyError(
-                f"{variable} is no proxy that can be used; give http://, https://, socks5:// or socks5h:// with a host"
-                " and port, or unset it"
-            ) from None
-        if not proxy.url.host:
-            raise BadProxyError(f"{variable} has no host; give http://host:port, or unset it")
-        if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
-            raise BadProxyError(
-                f"{variable} is a SOCKS proxy, which needs a package that is not installed: pip install socksio"
-                " (or use an http:// proxy, or name the provider's host in NO_PROXY)"
-            )
-
-
-def check_certificates() -> None:
-    """Read the certificates that the environment names before a client is made with them.
-
-    Raises:
-        BadCertificatesError: The certificates cannot be read.
-    """
-    named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
-    if not named:
-        return
-    try:
-        _certificates(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
-    except OSError as error:
-        reason = error.strerror or error
-        raise BadCertificatesError(f"{' or '.join(named)} has no certificates that can be read: {reason}") from None
 
 
 @contextmanager

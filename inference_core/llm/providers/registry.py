@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from inference_core.llm.candidates import SIMULATED, Access
+from inference_core.llm.config.access import SIMULATED, Access
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.providers.simulated import SimulatedProvider

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from inference_core.llm.accounting.limits import LimitsUnavailableError, UserLimits
 from inference_core.llm.config.schema import Limits
-from inference_core.llm.limits import LimitsUnavailableError, UserLimits
 from tests.service.conftest import sqlite_threads_end
 from tests.service.faults.conftest import OwnRedis
 from tests.support.llm import kinds, limits_config, llm_server, parse_events, until

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from inference_core.llm.candidates import key_in
 from inference_core.llm.config import loader
+from inference_core.llm.config.access import key_in
 from inference_core.llm.config.loader import LLMConfigError, load_llm_config
 from tests.support.settings import Settings
 

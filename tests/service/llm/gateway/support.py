@@ -9,8 +9,8 @@ from typing import Any
 
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.errors import ProviderError
-from inference_core.llm.gateway import Gateway
-from inference_core.llm.open_stream import OpenStream
+from inference_core.llm.gateway.gateway import Gateway
+from inference_core.llm.gateway.open_stream import OpenStream
 from inference_core.llm.types import ChatRequest, Message, SamplingParams, StreamItem, Token
 from tests.service.llm.providers.wires import openai_stream
 from tests.support.settings import Settings

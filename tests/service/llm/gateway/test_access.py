@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from inference_core.llm import errors
-from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.loader import parse_llm_config
-from inference_core.llm.gateway import Gateway
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.types import SamplingParams
 from tests.service.llm.gateway.support import ANSWER, KEYS, PRODUCTION, gateway, question, read, settings

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from inference_core.llm.breaker import CircuitBreaker
 from inference_core.llm.errors import CircuitOpenError
+from inference_core.llm.gateway.breaker import CircuitBreaker
 
 
 class Clock:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from inference_core.llm import errors
-from inference_core.llm import gateway as gateway_module
+from inference_core.llm.gateway import gateway as gateway_module
 from inference_core.llm.types import Usage
 from tests.service.llm.gateway.support import ANSWER, OTHER, gateway, pieces_until_broken, question, read, text_of
 from tests.service.llm.providers.wires import openai_error, openai_stream

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from inference_core.llm.prompts import build_messages, within
+from inference_core.llm.conversations.prompts import build_messages, within
 from inference_core.llm.types import ChatRequest, Message
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens

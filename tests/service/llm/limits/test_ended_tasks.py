@@ -14,8 +14,8 @@ from celery import signals
 from celery.app.task import Context
 
 from inference_core.core.queue.app import create_celery
-from inference_core.llm.ended_tasks import install
-from inference_core.llm.limits import lease_keys
+from inference_core.llm.accounting.limits import lease_keys
+from inference_core.llm.worker.ended_tasks import install
 from tests.service.conftest import AppFactory
 from tests.support.accounts import PREFIX
 from tests.support.llm import limits_config

@@ -14,17 +14,18 @@ from redis.asyncio import Redis
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.redis.client import open_client
-from inference_core.llm.config.schema import Limits
-from inference_core.llm.limits import (
+from inference_core.llm.accounting.limits import (
     LimitsUnavailableError,
     LLMLimitError,
     StatisticsUnavailableError,
     UserLimits,
     ms_left_of_day,
 )
-from inference_core.llm.prepared import Principal, Question
+from inference_core.llm.config.schema import Limits
+from inference_core.llm.principal import Principal
+from inference_core.llm.questions import Question
+from inference_core.llm.tokens import estimate_prompt
 from inference_core.llm.types import Message, SamplingParams
-from inference_core.llm.usage import estimate_prompt
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.support.accounts import PREFIX, Api, Tokens

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from inference_core.core.settings import Environment
-from inference_core.llm.playground_router import PLAYGROUND
+from inference_core.llm.playground.router import PLAYGROUND
 from tests.support.settings import Settings, application
 
 pytestmark = pytest.mark.anyio

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import httpx2
 import pytest
 
-from inference_core.llm.breaker import CircuitBreaker
-from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
 from inference_core.llm.errors import ProviderError
-from inference_core.llm.open_stream import OpenStream
-from inference_core.llm.patience import Deadline
+from inference_core.llm.gateway.breaker import CircuitBreaker
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.open_stream import OpenStream
+from inference_core.llm.gateway.time_limits import Deadline
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.types import ChatRequest, Message, ModelCall, Provider, SamplingParams, StreamItem, Token, Usage
 

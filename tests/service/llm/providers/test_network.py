@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from inference_core.llm import errors
-from inference_core.llm.providers.network import http_client, is_loopback
+from inference_core.llm.config.environment import is_loopback
+from inference_core.llm.providers.network import http_client
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.types import ChatRequest, Message, ModelCall, Provider
 from tests.service.llm.providers.wires import SECRET, WIRES, Wire, openai_stream

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from inference_core.llm import errors
 from inference_core.llm.config.loader import parse_llm_config
 from inference_core.llm.config.policies import apply_policy, effective_policy
-from inference_core.llm.gateway import Gateway
+from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.types import ChatRequest, Message, ModelCall, SamplingParams, Usage
 from tests.service.llm.providers.wires import (
     SECRET,
@@ -157,7 +157,7 @@ async def test_the_gateway_reaches_both() -> None:
 @pytest.mark.full
 def test_no_vendors_client_is_imported_before_it_is_configured() -> None:
     code = (
-        "import sys, inference_core.app.application, inference_core.llm.gateway, inference_core.core.queue.app;"
+        "import sys, inference_core.app.application, inference_core.llm.gateway.gateway, inference_core.core.queue.app;"
         "print([name for name in ('anthropic', 'google.genai', 'openai') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from inference_core.core.redis.client import RedisClient
-from inference_core.llm.answering import answer
+from inference_core.llm.accounting.limits import UserLimits
 from inference_core.llm.config.schema import Limits
-from inference_core.llm.jobs import Job, Private
-from inference_core.llm.ledger import SessionRef
-from inference_core.llm.limits import UserLimits
+from inference_core.llm.conversations.repository import SessionRef
 from inference_core.llm.types import SamplingParams
+from inference_core.llm.worker.answering import answer
+from inference_core.llm.worker.job import Job, Private
 from tests.support.accounts import Api
 from tests.support.servers.databases import on_every_database
 

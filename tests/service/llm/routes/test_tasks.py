@@ -14,7 +14,7 @@ import pytest
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.queue.app import create_celery
-from inference_core.llm.limits import lease_keys
+from inference_core.llm.accounting.limits import lease_keys
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.processes import keys_of_service, wait_until
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process

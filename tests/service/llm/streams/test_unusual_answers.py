@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from inference_core.llm.answering import answer
 from inference_core.llm.config.loader import BUILT_IN_FILE
 from inference_core.llm.types import ChatRequest, ModelCall, StreamItem, Token, Usage
+from inference_core.llm.worker.answering import answer
 from tests.service.conftest import AppFactory
 from tests.service.llm.routes.test_redelivery import job_of
 from tests.support.accounts import Api, Tokens
@@ -173,7 +173,7 @@ async def test_error_that_nobody_expected_still_ends_the_stream(
             raise ZeroDivisionError
 
         with monkeypatch.context() as patch:
-            patch.setattr("inference_core.llm.spending.record", broken)
+            patch.setattr("inference_core.llm.accounting.spending.record", broken)
             events = await ask(api, tokens)
         assert kinds(events) == ["start", "token", "usage", "error", "end"]
         assert events[-2]["code"] == "service_error"
@@ -191,7 +191,7 @@ async def test_cost_beyond_every_column_still_ends_the_stream(start_app: AppFact
 async def test_answer_that_does_not_end_is_broken_off(
     start_app: AppFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference_core.llm.open_stream.MOST_BYTES", 1000)
+    monkeypatch.setattr("inference_core.llm.gateway.open_stream.MOST_BYTES", 1000)
     async with start_app(llm_config_file=config(tmp_path)) as api:
         tokens = await api.login(await api.register())
         replace_provider(api.state, Speaker(["字" * 10] * 100))

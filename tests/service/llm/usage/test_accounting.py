@@ -11,14 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from inference_core.core.db.base import utc_now
+from inference_core.llm.accounting.cost import cost_nano_usd, in_usd
+from inference_core.llm.accounting.ledger import Answered, record
+from inference_core.llm.accounting.purge import purge
+from inference_core.llm.accounting.repository import UsageRepository
+from inference_core.llm.api.usage_router import BadPeriodError, period
 from inference_core.llm.config.schema import Price
-from inference_core.llm.ledger import Answered, SessionRef, record
+from inference_core.llm.conversations.repository import ConversationRepository, SessionRef
 from inference_core.llm.models import Charge
-from inference_core.llm.purge import purge
-from inference_core.llm.repository import ConversationRepository, UsageRepository
 from inference_core.llm.types import Usage
-from inference_core.llm.usage import cost_nano_usd, in_usd
-from inference_core.llm.usage_router import BadPeriodError, period
 from tests.support.accounts import Api
 from tests.support.llm import parse_events
 from tests.support.servers.databases import on_every_database

@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from inference_core.core.redis.client import open_client
-from inference_core.llm.answering import answer
 from inference_core.llm.errors import LLMError
 from inference_core.llm.tasks import wait_before_retry
+from inference_core.llm.worker.answering import answer
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
 from tests.service.llm.routes.test_redelivery import job_of
@@ -171,7 +171,7 @@ async def test_error_that_nobody_expected_releases_the_lease(
         def broken(*_: object) -> None:
             raise ZeroDivisionError
 
-        monkeypatch.setattr("inference_core.llm.answering.build_messages", broken)
+        monkeypatch.setattr("inference_core.llm.worker.answering.build_messages", broken)
         with pytest.raises(ZeroDivisionError):
             await answer(api.settings, job, task_id)
         assert await counted(redis) == (0, 0)

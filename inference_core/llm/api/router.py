@@ -10,12 +10,9 @@ from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError,
 from inference_core.core.paths import LLM_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.queue.sender import BrokerUnavailableError
-from inference_core.llm.config.policies import effective_policy
-from inference_core.llm.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
-from inference_core.llm.errors import UnknownModelError, UnknownProviderError
-from inference_core.llm.limits import StatisticsUnavailableError
-from inference_core.llm.prepared import Principal, Question
-from inference_core.llm.schemas import (
+from inference_core.llm.accounting.limits import StatisticsUnavailableError
+from inference_core.llm.api.dependencies import FaultHeader, PrincipalDep, ServiceDep, get_principal, question_of
+from inference_core.llm.api.schemas import (
     ConversationRequest,
     ExplainRequest,
     LLMHealth,
@@ -26,9 +23,13 @@ from inference_core.llm.schemas import (
     StatsAnswer,
     TaskSubmitted,
 )
+from inference_core.llm.api.stream_router import ASK_ERRORS
+from inference_core.llm.config.policies import effective_policy
+from inference_core.llm.errors import UnknownModelError, UnknownProviderError
+from inference_core.llm.principal import Principal
+from inference_core.llm.questions import Question
 from inference_core.llm.service import LLMService
 from inference_core.llm.state import gateway_status
-from inference_core.llm.stream_router import ASK_ERRORS
 from inference_core.tasks.idempotency import IdempotencyKey, KeyReusedError, SubmissionInProgressError
 from inference_core.tasks.store import ResultStoreUnavailableError
 

@@ -17,11 +17,11 @@ from inference_core.core.db.session import ReadSessionDep
 from inference_core.core.exceptions import InvalidInputError, NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import ADMIN_PREFIX, LLM_PREFIX
 from inference_core.core.problems import responses_for
-from inference_core.llm.dependencies import get_principal
+from inference_core.llm.accounting.cost import in_usd
+from inference_core.llm.accounting.repository import UsageRepository, UsageSum
+from inference_core.llm.api.dependencies import get_principal
+from inference_core.llm.api.schemas import UsageItem, UsageOverview, UsageReport, UsageTotals, UserUsage
 from inference_core.llm.models import NOBODY
-from inference_core.llm.repository import UsageRepository, UsageSum
-from inference_core.llm.schemas import UsageItem, UsageOverview, UsageReport, UsageTotals, UserUsage
-from inference_core.llm.usage import in_usd
 
 ISO_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 LONGEST_DAYS = 366

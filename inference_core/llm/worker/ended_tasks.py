@@ -12,8 +12,8 @@ from redis.exceptions import RedisError
 from inference_core.core.queue.app import ServiceCelery
 from inference_core.core.redis.client import sync_client
 from inference_core.core.settings import Settings
-from inference_core.llm.jobs import TASK_NAMES
-from inference_core.llm.limits import lease_keys
+from inference_core.llm.accounting.limits import lease_keys
+from inference_core.llm.worker.job import TASK_NAMES
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
-from inference_core.llm.candidates import Candidate
-from inference_core.llm.gateway import Gateway
-from inference_core.llm.ledger import Answered, prompt_alone, record
-from inference_core.llm.limits import Lease, UserLimits
-from inference_core.llm.open_stream import OpenStream
-from inference_core.llm.prepared import Prepared
-from inference_core.llm.streaming import Progress
+from inference_core.llm.accounting.ledger import Answered, prompt_alone, record
+from inference_core.llm.accounting.limits import Lease, UserLimits
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.gateway import Gateway
+from inference_core.llm.gateway.open_stream import OpenStream
+from inference_core.llm.questions import Prepared
+from inference_core.llm.streaming.sending import Progress
 from inference_core.llm.telemetry import LLMMetrics
+from inference_core.llm.tokens import tokens_of_bytes
 from inference_core.llm.types import Usage
-from inference_core.llm.usage import tokens_of_bytes
 
 log = get_logger(__name__)
 

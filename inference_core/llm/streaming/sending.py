@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
-from inference_core.llm.events import END, encode_error, encode_token, encode_usage
-from inference_core.llm.open_stream import OpenStream
-from inference_core.llm.streams import ActiveStream, Interruption, Write
+from inference_core.llm.gateway.open_stream import OpenStream
+from inference_core.llm.streaming.events import END, encode_error, encode_token, encode_usage
+from inference_core.llm.streaming.streams import ActiveStream, Interruption, Write
 from inference_core.llm.types import Token, Usage
 
 log = get_logger(__name__)

@@ -12,9 +12,9 @@ from inference_core.core.db.session import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import LLM_PREFIX
 from inference_core.core.problems import responses_for
-from inference_core.llm.dependencies import PrincipalDep
-from inference_core.llm.repository import ConversationRepository, SessionRow
-from inference_core.llm.schemas import Conversation, ConversationDeleted, ConversationPage, ConversationTurns, Turn
+from inference_core.llm.api.dependencies import PrincipalDep
+from inference_core.llm.api.schemas import Conversation, ConversationDeleted, ConversationPage, ConversationTurns, Turn
+from inference_core.llm.conversations.repository import ConversationRepository, SessionRow
 from inference_core.llm.service import ConversationNotFoundError, find_own
 
 router = APIRouter(

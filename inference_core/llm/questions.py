@@ -3,31 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from inference_core.llm.config.schema import TaskName
-from inference_core.llm.ledger import SessionRef
-from inference_core.llm.repository import SessionRow
+from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.principal import Principal
 from inference_core.llm.types import ChatRequest, Message, SamplingParams
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The caller of a question.
-
-    Attributes:
-        key: Identifies the limits of the caller. Callers without an account share those of their network.
-        caller: Identifies the caller, by the address if there is no account.
-        user_id: None for a caller without an account.
-    """
-
-    key: str
-    caller: str
-    user_id: UUID | None = None
-
-    def owns(self, session: SessionRow) -> bool:
-        """Return whether the caller may see a conversation: its user, or everybody for an anonymous one."""
-        return session.user_id is None or session.user_id == self.user_id
 
 
 @dataclass(frozen=True, slots=True)

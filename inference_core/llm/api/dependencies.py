@@ -12,9 +12,10 @@ from inference_core.core.addresses import address_prefix
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import current_request_id
 from inference_core.core.state import state_of
+from inference_core.llm.api.schemas import AskOptions, ConversationRequest, ExplainRequest
 from inference_core.llm.config.schema import TaskName
-from inference_core.llm.prepared import Principal, Question
-from inference_core.llm.schemas import AskOptions, ConversationRequest, ExplainRequest
+from inference_core.llm.principal import Principal
+from inference_core.llm.questions import Question
 from inference_core.llm.service import LLMService
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.state import LLMState

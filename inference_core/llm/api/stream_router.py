@@ -31,17 +31,18 @@ from inference_core.core.problems import responses_for
 from inference_core.core.state import state_of
 from inference_core.core.traffic import RECEIVE_KEY, OverloadedError, release_slot
 from inference_core.llm import errors
-from inference_core.llm.dependencies import FaultHeader, PrincipalDep, question_of
-from inference_core.llm.events import EVENT_SCHEMA, encode_start
-from inference_core.llm.limits import LimitsUnavailableError, LLMLimitError
-from inference_core.llm.open_stream import OpenStream
-from inference_core.llm.prepared import Principal, Question
-from inference_core.llm.schemas import ConversationRequest, ExplainRequest
+from inference_core.llm.accounting.limits import LimitsUnavailableError, LLMLimitError
+from inference_core.llm.accounting.spending import Spending
+from inference_core.llm.api.dependencies import FaultHeader, PrincipalDep, question_of
+from inference_core.llm.api.schemas import ConversationRequest, ExplainRequest
+from inference_core.llm.gateway.open_stream import OpenStream
+from inference_core.llm.principal import Principal
+from inference_core.llm.questions import Question
 from inference_core.llm.service import ConversationNotFoundError, PromptTooLongError
-from inference_core.llm.spending import Spending
 from inference_core.llm.state import LLMState
-from inference_core.llm.streaming import finish, pump
-from inference_core.llm.streams import ActiveStream
+from inference_core.llm.streaming.events import EVENT_SCHEMA, encode_start
+from inference_core.llm.streaming.sending import finish, pump
+from inference_core.llm.streaming.streams import ActiveStream
 
 # nginx's word for it; nobody gets to see this answer.
 CLIENT_GONE = 499

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Self
 
 from inference_core.core.text import PieceCleaner
-from inference_core.llm.breaker import CircuitBreaker
-from inference_core.llm.candidates import Candidate
 from inference_core.llm.config.schema import Timeouts
 from inference_core.llm.errors import Phase, ProviderError, UpstreamFailedError
-from inference_core.llm.patience import Deadline, Patience
+from inference_core.llm.gateway.breaker import CircuitBreaker
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.time_limits import Deadline, Patience
+from inference_core.llm.tokens import MOST_BYTES, believable
 from inference_core.llm.types import SIGN_OF_LIFE, Message, Provider, ProviderItem, StreamItem, Token, Usage
-from inference_core.llm.usage import MOST_BYTES, believable
 
 
 class OpenStream:

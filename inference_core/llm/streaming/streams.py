@@ -17,7 +17,7 @@ from typing import Literal, Self
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.loggers import get_logger
 from inference_core.core.traffic import OverloadedError, Traffic
-from inference_core.llm.events import PING
+from inference_core.llm.streaming.events import PING
 
 log = get_logger(__name__)
 

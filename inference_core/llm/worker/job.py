@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from inference_core.llm.config.schema import TaskName
-from inference_core.llm.ledger import SessionRef
+from inference_core.llm.conversations.repository import SessionRef
 from inference_core.llm.types import SamplingParams
 
 TASK_NAMES: dict[TaskName, str] = {"explain": "llm.explain", "conversation": "llm.conversation"}

@@ -18,16 +18,17 @@ from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.client import RedisClient
-from inference_core.llm.candidates import Candidate
-from inference_core.llm.gateway import Gateway
-from inference_core.llm.jobs import Job
-from inference_core.llm.ledger import Answered, AnswerNotStoredError, prompt_alone, record
-from inference_core.llm.limits import Lease, UserLimits
-from inference_core.llm.prompts import build_messages
-from inference_core.llm.repository import ConversationRepository, UsageRepository
+from inference_core.llm.accounting.ledger import Answered, AnswerNotStoredError, prompt_alone, record
+from inference_core.llm.accounting.limits import Lease, UserLimits
+from inference_core.llm.accounting.repository import UsageRepository
+from inference_core.llm.conversations.prompts import build_messages
+from inference_core.llm.conversations.repository import ConversationRepository
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.settings import LLMSettings
+from inference_core.llm.tokens import estimate_prompt
 from inference_core.llm.types import ChatRequest, Completion, Usage
-from inference_core.llm.usage import estimate_prompt
+from inference_core.llm.worker.job import Job
 
 log = get_logger(__name__)
 

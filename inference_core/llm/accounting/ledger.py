@@ -19,13 +19,14 @@ from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
-from inference_core.llm.candidates import Candidate
+from inference_core.llm.accounting.cost import cost_nano_usd
+from inference_core.llm.accounting.repository import UsageRepository
 from inference_core.llm.config.schema import Price
-from inference_core.llm.gateway import Gateway
+from inference_core.llm.conversations.repository import ConversationRepository, NewTurn, SessionRef
+from inference_core.llm.gateway.candidates import Candidate
+from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
-from inference_core.llm.repository import ConversationRepository, NewTurn, UsageRepository
 from inference_core.llm.types import Usage
-from inference_core.llm.usage import cost_nano_usd
 
 log = get_logger(__name__)
 
@@ -38,14 +39,6 @@ class AnswerNotStoredError(ServiceError):
 
     code = "answer_not_stored"
     detail = "The answer could not be stored."
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRef:
-    """The conversation of a request. `is_new` is true until its first turns are stored."""
-
-    id: UUID
-    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)

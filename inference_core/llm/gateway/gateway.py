@@ -12,17 +12,19 @@ from typing import TypeVar
 
 from inference_core.core.loggers import get_logger
 from inference_core.core.text import clean
-from inference_core.llm.breaker import CircuitBreaker
-from inference_core.llm.candidates import SIMULATED, Access, Candidate, Resolver
-from inference_core.llm.config.loader import load_llm_config, process_environment
+from inference_core.llm.config.access import SIMULATED, Access
+from inference_core.llm.config.environment import process_environment
+from inference_core.llm.config.loader import load_llm_config
 from inference_core.llm.config.schema import LLMConfig, Price, TaskName
 from inference_core.llm.errors import ProviderError, UpstreamFailedError
-from inference_core.llm.open_stream import OpenStream
-from inference_core.llm.patience import Deadline
+from inference_core.llm.gateway.breaker import CircuitBreaker
+from inference_core.llm.gateway.candidates import Candidate, Resolver
+from inference_core.llm.gateway.open_stream import OpenStream
+from inference_core.llm.gateway.time_limits import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.settings import LLMSettings
+from inference_core.llm.tokens import MOST_BYTES, believable
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
-from inference_core.llm.usage import MOST_BYTES, believable
 
 log = get_logger(__name__)
 

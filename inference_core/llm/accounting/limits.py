@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-PACKAGE = "inference_core.llm"
+PACKAGE = "inference_core.llm.accounting"
 STATS_KEY = "llm:stats"
 DAY_MS = 24 * 3600 * 1000
 # The key of a day is needed until the last request of that day has ended.

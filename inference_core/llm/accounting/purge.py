@@ -7,7 +7,7 @@ from datetime import timedelta
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database
 from inference_core.core.settings import Settings
-from inference_core.llm.repository import UsageRepository
+from inference_core.llm.accounting.repository import UsageRepository
 from inference_core.llm.settings import LLMSettings
 
 

@@ -8,7 +8,8 @@ from fastapi import APIRouter
 
 from inference_core.core.feature import Service
 from inference_core.core.settings import Settings
-from inference_core.llm import history_router, playground_router, router, stream_router, usage_router
+from inference_core.llm.api import history_router, router, stream_router, usage_router
+from inference_core.llm.playground import router as playground_router
 
 
 def hot_routers(_: Service, __: Settings) -> list[APIRouter]:

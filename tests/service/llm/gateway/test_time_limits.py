@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from inference_core.llm.errors import ProviderTimeoutError
-from inference_core.llm.patience import Deadline, Patience
+from inference_core.llm.gateway.time_limits import Deadline, Patience
 from tests.support.virtual_time import run_in_virtual_time
 
 Clock = Callable[[], float]

@@ -1,0 +1,1 @@
+"""The limits of users, the charges of answers, and the reports of usage."""

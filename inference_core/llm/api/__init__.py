@@ -1,0 +1,1 @@
+"""The routes of the LLM endpoints, their dependencies and their bodies."""

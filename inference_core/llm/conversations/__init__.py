@@ -1,0 +1,1 @@
+"""The stored conversations, and the prompts that are built from them."""

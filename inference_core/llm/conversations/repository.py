@@ -1,0 +1,151 @@
+"""The queries on conversations and usage. Callers control the transactions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from inference_core.core.db.base import utc_now
+from inference_core.llm.models import ChatSession, ChatTurn, TurnRole
+from inference_core.llm.types import Message
+
+SESSION_COLUMNS = (
+    ChatSession.id,
+    ChatSession.user_id,
+    ChatSession.title,
+    ChatSession.turn_count,
+    ChatSession.created_at,
+    ChatSession.updated_at,
+)
+TURN_COLUMNS = (ChatTurn.role, ChatTurn.content, ChatTurn.complete, ChatTurn.model, ChatTurn.created_at)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRef:
+    """The conversation of a request. `is_new` is true until its first turns are stored."""
+
+    id: UUID
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A conversation."""
+
+    id: UUID
+    user_id: UUID | None
+    title: str
+    turn_count: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRow:
+    """A turn."""
+
+    role: TurnRole
+    content: str
+    complete: bool
+    model: str | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn to store."""
+
+    role: TurnRole
+    content: str
+    complete: bool = True
+    model: str | None = None
+
+
+class ConversationRepository:
+    """The conversations and their turns, in one database session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def find(self, session_id: UUID) -> SessionRow | None:
+        """Return the conversation with this id, of any user."""
+        found = await self._session.execute(select(*SESSION_COLUMNS).where(ChatSession.id == session_id))
+        row = found.one_or_none()
+        return SessionRow(*row) if row else None
+
+    async def recent(self, session_id: UUID, limit: int) -> list[Message]:
+        """Return the last `limit` turns, oldest first."""
+        statement = (
+            select(ChatTurn.role, ChatTurn.content)
+            .where(ChatTurn.session_id == session_id)
+            .order_by(ChatTurn.position.desc())
+            .limit(limit)
+        )
+        rows = (await self._session.execute(statement)).all()
+        return [Message(role, content) for role, content in reversed(rows)]
+
+    async def turns(self, session_id: UUID, offset: int, limit: int) -> list[TurnRow]:
+        """Return turns in the order of their creation."""
+        statement = (
+            select(*TURN_COLUMNS)
+            .where(ChatTurn.session_id == session_id)
+            .order_by(ChatTurn.position)
+            .offset(offset)
+            .limit(limit)
+        )
+        return [TurnRow(*row) for row in await self._session.execute(statement)]
+
+    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[SessionRow], int]:
+        """Return a user's conversations, the most recently used first, and their number."""
+        mine = ChatSession.user_id == user_id
+        statement = select(*SESSION_COLUMNS).where(mine).order_by(ChatSession.updated_at.desc(), ChatSession.id)
+        rows = await self._session.execute(statement.offset(offset).limit(limit))
+        total = await self._session.execute(select(func.count()).select_from(ChatSession).where(mine))
+        return [SessionRow(*row) for row in rows], total.scalar_one()
+
+    async def delete(self, session_id: UUID) -> None:
+        """Delete a conversation and its turns."""
+        await self._session.execute(delete(ChatTurn).where(ChatTurn.session_id == session_id))
+        await self._session.execute(delete(ChatSession).where(ChatSession.id == session_id))
+
+    async def create(self, session_id: UUID, user_id: UUID | None, title: str) -> None:
+        """Create a conversation."""
+        await self._session.execute(
+            insert(ChatSession).values(id=session_id, user_id=user_id, title=title, turn_count=0)
+        )
+
+    async def append(self, session_id: UUID, turns: tuple[NewTurn, ...]) -> bool:
+        """Append turns. Return False if the conversation was deleted meanwhile.
+
+        The update locks the row first, so that concurrent writers get different positions.
+        """
+        statement = update(ChatSession).where(ChatSession.id == session_id)
+        changed = statement.values(turn_count=ChatSession.turn_count + len(turns), updated_at=utc_now())
+        if await _count(self._session, changed) != 1:
+            return False
+        found = await self._session.execute(select(ChatSession.turn_count).where(ChatSession.id == session_id))
+        first = found.scalar_one() - len(turns)
+        rows = [
+            {
+                "session_id": session_id,
+                "position": first + number,
+                "role": turn.role,
+                "content": turn.content,
+                "complete": turn.complete,
+                "model": turn.model,
+                "created_at": utc_now(),
+            }
+            for number, turn in enumerate(turns)
+        ]
+        await self._session.execute(insert(ChatTurn), rows)
+        return True
+
+
+async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:  # an UPDATE or a DELETE
+    result = cast("CursorResult[Any]", await session.execute(statement, values))
+    return result.rowcount

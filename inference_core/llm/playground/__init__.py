@@ -1,0 +1,1 @@
+"""The page for streamed conversations, in development only."""

@@ -1,0 +1,1 @@
+"""The streams of a process: their events, and what interrupts them."""

@@ -1,0 +1,1 @@
+"""The tasks in a worker: their message, their answer, and their end."""
