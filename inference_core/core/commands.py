@@ -1,4 +1,4 @@
-"""What the commands of `inference-core` share: their output, their errors, and the settings."""
+"""Output, errors and settings of the commands of `inference-core`."""
 
 from __future__ import annotations
 

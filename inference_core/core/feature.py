@@ -89,7 +89,7 @@ class Feature:
         commands: A `typer.Typer` with additional commands of `inference-core`.
         announce: A function of the settings and the base URL that returns what `inference-core up` prints, by name.
         load_users: The module with its load-test users.
-        earlier_revisions: Revisions that were renamed: their old name, and the revisions that stand for it now.
+        earlier_revisions: Renamed revisions: the old name, and the revisions that replace it.
     """
 
     name: str

@@ -1,7 +1,7 @@
-"""The one place that imports structlog: `get_logger` is for every module that logs.
+"""Import structlog without rich. Every module that logs uses `get_logger`.
 
-structlog imports rich, and with it Pygments, wherever they are installed: for tracebacks with local variables, which
-the service never logs. Every process would load both.
+If rich is installed, structlog imports it and Pygments for tracebacks with local variables, which the service never
+logs. Every process would load both.
 """
 
 from __future__ import annotations

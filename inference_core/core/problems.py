@@ -146,8 +146,8 @@ async def on_validation_error(request: Request, error: Exception) -> Response:
 async def on_unexpected(request: Request, error: Exception) -> Response:
     """Log an unexpected error. The response contains no details."""
     log.error("unhandled_exception", path=shortened(request.url.path), method=request.method, exc_info=error)
-    # This answer leaves outside of every middleware, so that nobody else adds the id. The error goes on to the server,
-    # which closes the connection: a caller who is not told sends its next request into the closing.
+    # No middleware sees this response, so the request id is added here. The server closes the connection after the
+    # error. Without the header, the client would send its next request on the closing connection.
     headers = {"X-Request-ID": current_request_id(), "Connection": "close"}
     detail = "The request could not be served."
     return problem_response(request.url.path, 500, detail, code="internal_error", headers=headers)

@@ -1,8 +1,8 @@
-"""Text as JSON, every database and Redis can carry it: without NUL, and without halves of surrogate pairs.
+"""Clean text for JSON, databases and Redis: remove NUL, and join or replace halves of surrogate pairs.
 
-A language model's token may end in the middle of a character that UTF-16 writes as two units; its server then sends the
-halves one by one, as escapes that JSON allows and UTF-8 cannot write. They are joined; what has no other half becomes
-U+FFFD. Everything else, noncharacters among them, is text and stays as it is.
+A token of a language model can end in the middle of a character that UTF-16 encodes as two units. Its server then sends
+each half as an escape, which JSON allows but UTF-8 cannot encode. The two halves are joined; a half without its other
+half becomes U+FFFD. All other text, including noncharacters, is unchanged.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Drops connections to PostgreSQL and MySQL that are of no use any more, without waiting for them or asking first."""
+"""Drop unusable connections to PostgreSQL and MySQL, without a wait and without a ping before each use."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SHUTDOWN_ERROR = 1053
 
 
 class ConnectionHygiene:
-    """Keeps unusable connections out of the pool of one engine, which uses asyncpg or `MysqlConnection`.
+    """A watch over the pool of one engine, which uses asyncpg or `MysqlConnection`.
 
-    The pool lends no closed connection. It drops a connection that was cut, that does not answer, that belongs to a
-    read-only server, or that has prepared a statement for tables that have changed since. The first three causes
-    probably affect the idle connections too, so those are dropped as well, and `on_drop` is called for other holders
-    of connections.
+    The pool does not return closed connections. It drops a connection that was cut, that does not respond, whose server
+    has become read-only, or whose prepared statements are older than a change of their tables. The first three causes
+    probably affect the idle connections too. Those are therefore also dropped, and `on_drop` is called for connections
+    outside of the pool.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -48,9 +48,10 @@ class ConnectionHygiene:
             self.on_drop()
 
     def read_without_transaction(self, connection: Connection) -> None:
-        """Set autocommit on a connection that was checked out, which asks the server on MySQL.
+        """Set autocommit on a connection that was checked out. On MySQL, this is a round trip.
 
-        The engine's own option would do the same, but a connection that is cut there is neither judged nor returned.
+        SQLAlchemy has an option for this, but if the connection is cut at this point, it is neither dropped nor
+        returned to the pool.
         """
         try:
             connection.execution_options(isolation_level="AUTOCOMMIT")
@@ -80,7 +81,7 @@ class ConnectionHygiene:
             raise DisconnectionError
 
     def _note_idle(self, connection: DBAPIConnection | None, _: ConnectionPoolEntry) -> None:
-        if connection is not None:  # None where it has been invalidated
+        if connection is not None:  # None if it was invalidated
             self._idle.add(connection.driver_connection)
 
     def _forget(self, connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

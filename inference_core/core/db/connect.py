@@ -1,6 +1,6 @@
-"""Opens the drivers' connections: with the URL's parameters, bounded waits, and sockets that notice a silent network.
+"""Open connections of the drivers, with the parameters of the URL, timeouts, and detection of a silent network.
 
-Every connection of the process to a server is made here: those of the pools, of point reads, of the health probe.
+The pools, the point reads and the health probe open their connections here.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from inference_core.core.settings import Settings
 CONNECT_TIMEOUT_S = 3.0
 # The server ends a slow statement itself. After this time, it counts as silent.
 SILENCE_MARGIN_S = 0.25
-# A peer is given up when what was sent to it is not acknowledged for so long, or when it has been idle and does not
-# answer the probes that follow: after 25 s. Firewalls and address translation forget idle connections.
+# A connection is closed if sent data are not acknowledged for this time, or if an idle peer does not answer keepalive
+# probes for 25 s in total. Firewalls and address translation forget idle connections.
 UNACKNOWLEDGED_MS = 5000
 KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": UNACKNOWLEDGED_MS}
 
@@ -67,7 +67,7 @@ def opener(url: URL) -> Callable[..., Awaitable[Any]]:
 
 async def connect_postgresql(**arguments: Any) -> Any:
     """Open an asyncpg connection. Raises the errors of the driver."""
-    arguments.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
+    arguments.pop("prepared_statement_cache_size", None)  # an option of SQLAlchemy
     connection = await asyncpg.connect(**arguments)
     _keep_alive(connection._transport)  # noqa: SLF001  # the driver has no hook for its socket
     return connection

@@ -1,7 +1,7 @@
-"""The process's database: bounded pools and waits for SQLite, PostgreSQL and MySQL/MariaDB, chosen by the URL alone.
+"""The engines and sessions of a process, with bounded pools and waits. The URL selects SQLite, PostgreSQL or MySQL.
 
-SQLite gets two pools: one connection that writes, so that the writers of a process queue in order instead of polling
-for the file's lock, and several that only read. The others use one pool for both; reads run without a transaction.
+SQLite has two pools: one connection that writes, so that writers of a process wait in order instead of polling the lock
+of the file, and several connections that only read. The other databases have one pool; reads run without a transaction.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Reads one row by key at the driver's own cost, for what every request asks.
+"""Read one row by key with the driver, without a session, for reads that every request needs.
 
-A session's way to a row takes several times longer than the row: a greenlet, a transaction's bookkeeping and, with
-SQLite, four hand-overs to a thread. Here SQLAlchemy compiles the statement and converts the values, both decided once,
-and the driver does the rest on a few connections of its own. MySQL keeps to the session's way.
+A session costs several times as much as the read itself: a greenlet, a transaction and, with SQLite, four switches to a
+thread. Here SQLAlchemy compiles the statement and selects the converters of the values once, and the driver executes it
+on separate connections. MySQL uses a session.
+
+Fast path: benchmarks/auth_ratio.py, docs/decisions/fast-paths.md.
 """
 
 from __future__ import annotations
@@ -78,10 +80,10 @@ class Connection(Protocol):
 class SqliteConnection:
     """A connection that only reads a SQLite file, on the caller's thread.
 
-    A row by key out of the page cache takes some ten microseconds, less than its conversion to JSON. Handing it to a
-    thread takes fifteen times that, and the two threads then contend for the interpreter. Nobody is waited for: in WAL
-    mode readers need no lock, and where one is held nevertheless SQLite says so at once, for this connection has no
-    patience (`timeout=0`): it is tried once more on another connection, then answered as an unavailable database.
+    A read by key from the page cache takes about 10 us, less than the conversion of the row to JSON. A switch to a
+    thread takes fifteen times as long, and the two threads then compete for the interpreter. The read does not block: in
+    WAL mode, readers need no lock. If the file is locked nevertheless, SQLite fails immediately (`timeout=0`), the read
+    is repeated once on another connection, and then the database counts as unavailable.
     """
 
     driver: sqlite3.Connection

@@ -64,7 +64,7 @@ MYSQL_MODES = {
 }
 
 Check = Callable[[str], str | None]
-"""Returns what is wrong with a value, or None."""
+"""Return the problem of a value, or None."""
 
 
 def _one_of(*known: str) -> Check:
@@ -125,7 +125,7 @@ POSTGRESQL: Mapping[str, Check] = {
     "channel_binding": lambda value: (
         None
         if value in {"prefer", "disable"}
-        else "is not supported by the driver: leave it out (sslmode=verify-full makes sure of the server)"
+        else "is not supported by the driver; remove it (sslmode=verify-full verifies the server)"
     ),
     "gssencmode": _one_of("prefer", "disable"),
     "client_encoding": lambda value: None if value.lower() in {"utf8", "utf-8", "auto"} else "must be utf8",

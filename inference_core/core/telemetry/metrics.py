@@ -104,7 +104,7 @@ class Metrics:
         """Return the metrics of all processes of this server as text, and its content type, by the `Accept` header."""
         try:
             encoder, content_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # a version that is none: not acceptable, as any type that is not known
+        except (TypeError, ValueError):  # an invalid version in the Accept header
             encoder, content_type = choose_encoder("")
         registry = self.registry
         if multiprocess.VARIABLE in os.environ:

@@ -1,7 +1,7 @@
-"""Where the API processes of one server keep their metrics, so that any of them can answer for all.
+"""The folder in which the API processes of one server share their metrics.
 
-prometheus_client decides, when it is imported, by `PROMETHEUS_MULTIPROC_DIR` whether metrics are shared. Importing this
-module first names a folder for the processes of one server (`--workers N`) unless the variable is set already.
+prometheus_client reads `PROMETHEUS_MULTIPROC_DIR` when it is imported. If this module is imported first and the variable
+is not set, it selects a folder for the processes of one server (`--workers N`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Checks the variables that OpenTelemetry reads when it is imported, before anything imports it.
+"""Check the variables that OpenTelemetry reads when it is imported, before any other module imports it.
 
-A wrong name in OTEL_PROPAGATORS ends the import, and one in OTEL_PYTHON_CONTEXT logs a traceback.
+With a wrong name in OTEL_PROPAGATORS, the import fails. With one in OTEL_PYTHON_CONTEXT, it logs a traceback.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ class WithoutQuery(SpanProcessor):
 def start(settings: Settings) -> None:
     """Export the spans of this process and of its forks to the configured endpoint."""
     if isinstance(trace.get_tracer_provider(), TracerProvider):
-        return  # one for the process, made for an earlier application or by an agent
+        return  # of an earlier application in this process, or of an agent
     resource = Resource.create({"service.name": settings.app_name, "service.version": __version__})
     provider = TracerProvider(resource=resource)
     endpoint = f"{settings.otel_exporter_otlp_endpoint.rstrip('/')}/v1/traces"

@@ -30,7 +30,7 @@ async def ensure_schema(service: Service, settings: Settings, database: Database
         stored = await revisions_of(service, database)
     except DependencyUnavailableError:
         if not settings.is_production:
-            await _migrate(service, settings)  # fails again, and says how
+            await _migrate(service, settings)  # fails with the reason
             return
         log.warning("schema_not_checked", reason="the database does not respond")
         return

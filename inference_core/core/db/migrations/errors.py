@@ -30,11 +30,13 @@ def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
     cause = error.__cause__ if isinstance(error, DependencyUnavailableError) and error.__cause__ else error
     said = getattr(cause, "orig", None) or cause
     reason = (str(said).strip() or "no details").split("\n", 1)[0]
-    if isinstance(said.__cause__, OSError):  # why aiomysql "can't connect"
+    if isinstance(said.__cause__, OSError):  # the cause of aiomysql's "can't connect"
         reason += f" ({said.__cause__})"
     rest = "nothing was changed"
     if url.get_backend_name() in COMMIT_BY_THEMSELVES:
-        rest = "this server commits every change of a table at once, so that some of it may have been made"
+        rest = (
+            "this server commits each change of a table immediately, so parts of the migration may be applied"
+        )
     if isinstance(error, UnsafeMigrationError):
         return f"database: {reason}; {rest}"
     frames = traceback.extract_tb(error.__traceback__)

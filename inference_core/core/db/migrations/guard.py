@@ -1,7 +1,7 @@
-"""Stops a migration that loses rows it does not declare, or leaves references to rows that do not exist.
+"""Stop a migration that deletes undeclared rows or leaves references to missing rows.
 
-A revision script declares the tables it deletes rows from in two tuples of names, `upgrade_deletes_from` and
-`downgrade_deletes_from`; a table that is dropped counts. Everything else must keep its rows.
+A revision script declares the tables whose rows it deletes in `upgrade_deletes_from` and `downgrade_deletes_from`, two
+tuples of names. A dropped table counts as deleted rows. All other tables must keep their rows.
 """
 
 from __future__ import annotations

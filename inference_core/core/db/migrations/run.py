@@ -179,9 +179,9 @@ async def on_migration_connection(settings: Settings, run: Callable[[Connection]
 
 
 def _leave_foreign_keys_unenforced(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # Batch mode replaces a table by a copy of it. Where foreign keys are enforced, dropping the original deletes its
-    # rows first, and every row of other tables that refers to them with ON DELETE CASCADE. Once a transaction has begun
-    # the PRAGMA has no effect: https://sqlite.org/lang_altertable.html#otheralter
+    # Batch mode replaces a table by a copy. If foreign keys are enforced, dropping the original deletes its rows, and all
+    # rows of other tables that refer to them with ON DELETE CASCADE. The PRAGMA has no effect within a transaction:
+    # https://sqlite.org/lang_altertable.html#otheralter
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=OFF")
     cursor.close()
