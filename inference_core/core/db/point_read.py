@@ -81,9 +81,9 @@ class SqliteConnection:
     """A connection that only reads a SQLite file, on the caller's thread.
 
     A read by key from the page cache takes about 10 us, less than the conversion of the row to JSON. A switch to a
-    thread takes fifteen times as long, and the two threads then compete for the interpreter. The read does not block: in
-    WAL mode, readers need no lock. If the file is locked nevertheless, SQLite fails immediately (`timeout=0`), the read
-    is repeated once on another connection, and then the database counts as unavailable.
+    thread takes fifteen times as long, and the two threads then compete for the interpreter. The read does not block:
+    in WAL mode, readers need no lock. If the file is locked nevertheless, SQLite fails immediately (`timeout=0`). The
+    read is then repeated once on another connection before the database counts as unavailable.
     """
 
     driver: sqlite3.Connection

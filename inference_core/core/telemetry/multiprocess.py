@@ -1,7 +1,7 @@
 """The folder in which the API processes of one server share their metrics.
 
-prometheus_client reads `PROMETHEUS_MULTIPROC_DIR` when it is imported. If this module is imported first and the variable
-is not set, it selects a folder for the processes of one server (`--workers N`).
+prometheus_client reads `PROMETHEUS_MULTIPROC_DIR` when it is imported. If this module is imported first and the
+variable is not set, it selects a folder for the processes of one server (`--workers N`).
 """
 
 from __future__ import annotations

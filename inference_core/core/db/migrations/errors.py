@@ -34,9 +34,7 @@ def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
         reason += f" ({said.__cause__})"
     rest = "nothing was changed"
     if url.get_backend_name() in COMMIT_BY_THEMSELVES:
-        rest = (
-            "this server commits each change of a table immediately, so parts of the migration may be applied"
-        )
+        rest = "this server commits each change of a table immediately, so parts of the migration may be applied"
     if isinstance(error, UnsafeMigrationError):
         return f"database: {reason}; {rest}"
     frames = traceback.extract_tb(error.__traceback__)

@@ -179,8 +179,8 @@ async def on_migration_connection(settings: Settings, run: Callable[[Connection]
 
 
 def _leave_foreign_keys_unenforced(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # Batch mode replaces a table by a copy. If foreign keys are enforced, dropping the original deletes its rows, and all
-    # rows of other tables that refer to them with ON DELETE CASCADE. The PRAGMA has no effect within a transaction:
+    # Batch mode replaces a table by a copy. If foreign keys are enforced, dropping the original deletes its rows, and
+    # all rows of other tables that refer to them with ON DELETE CASCADE. In a transaction, the PRAGMA has no effect:
     # https://sqlite.org/lang_altertable.html#otheralter
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys=OFF")
