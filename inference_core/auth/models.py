@@ -16,6 +16,10 @@ USERNAME_LENGTH = 50
 EMAIL_LENGTH = 254
 NAME_LENGTH = 100
 SESSION_ID_LENGTH = 32
+ROLE_NAME_LENGTH = 50
+PERMISSION_LENGTH = 50
+KEY_ID_LENGTH = 12
+KEY_NAME_LENGTH = 100
 
 # `reset` and `confirmation` refer to the account's email. `email` confirms a new email, which replaces it.
 TokenPurpose = Literal["reset", "verify", "email"]
@@ -106,3 +110,50 @@ class EndedSession(Base):
 
     session_id: Mapped[str] = mapped_column(String(SESSION_ID_LENGTH), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)
+
+
+class Role(Base):
+    """A named set of permissions."""
+
+    __tablename__ = "roles"
+
+    name: Mapped[str] = mapped_column(_exact(ROLE_NAME_LENGTH), primary_key=True)
+
+
+class RolePermission(Base):
+    """A permission of a role. A permission that no feature declares grants nothing."""
+
+    __tablename__ = "role_permissions"
+
+    role: Mapped[str] = mapped_column(ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True)
+    permission: Mapped[str] = mapped_column(_exact(PERMISSION_LENGTH), primary_key=True)
+
+
+class UserRole(Base):
+    """A role of an account."""
+
+    __tablename__ = "user_roles"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[str] = mapped_column(ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class ApiKey(Base):
+    """A key of a machine caller, which acts as the account within its scopes.
+
+    `id` is the public part of the key. `secret_hash` is the SHA-256 of its secret, and `scopes` are names of
+    permissions, separated by spaces. Without `expires_at`, the key does not expire.
+    """
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[str] = mapped_column(_exact(KEY_ID_LENGTH), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(KEY_NAME_LENGTH))
+    secret_hash: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utc_now)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    __table_args__ = (Index("ix_api_keys_user_id", "user_id", "created_at"),)
