@@ -20,7 +20,7 @@ from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Prepared, Question
 from inference_core.llm.settings import LLMSettings
 from inference_core.llm.telemetry import LLMMetrics
-from inference_core.llm.tokens import estimate_prompt
+from inference_core.llm.tokens import conservative_prompt_tokens
 from inference_core.llm.types import Message
 from inference_core.llm.worker.job import TASK_NAMES, Job
 from inference_core.tasks.idempotency import fingerprint
@@ -84,7 +84,7 @@ class LLMService:
             principal=principal,
             messages=messages,
             session=session,
-            prompt_tokens=estimate_prompt(messages),
+            prompt_tokens=conservative_prompt_tokens(messages),
             output_tokens=max(candidate.output_tokens for candidate in candidates),
             may_cost=any(self._may_cost(candidate.provider) for candidate in candidates),
         )

@@ -1,4 +1,13 @@
-"""What an answer costs: whole numbers of a billionth of a dollar, so that sums are exact in every database."""
+"""Estimates of token counts, and the check of the counts that providers report.
+
+There are two estimates:
+
+- The typical one divides the characters by four. It replaces a usage that the provider does not report. The simulator
+  uses it as its exact count.
+- The conservative one divides the bytes by three, and adds the frame of each message. It is the basis of everything
+  that must not be too low: the tokens that a request reserves, the charge of a prompt without an answer, and the
+  replacement of a usage that cannot be true.
+"""
 
 from __future__ import annotations
 
@@ -7,49 +16,85 @@ from collections.abc import Sequence
 
 from inference_core.llm.types import Message, Usage
 
-# Bytes of UTF-8 that make a token, at least: English has about four to a token, Chinese and Japanese three.
+CHARACTERS_PER_TOKEN = 4
+# English has about four bytes of UTF-8 per token, Chinese and Japanese three.
 BYTES_PER_TOKEN = 3
-# Around each message, for its role and its borders.
+# For the role and the delimiters of a message.
 TOKENS_PER_MESSAGE = 4
 
-
-def tokens_of_bytes(count: int) -> int:
-    """Tokens that a text of so many bytes (UTF-8) may take, rather too many than too few."""
-    return math.ceil(count / BYTES_PER_TOKEN)
-
-
-def estimate_prompt(messages: Sequence[Message]) -> int:
-    """Tokens that a prompt may take, rather too many than too few."""
-    return sum(
-        TOKENS_PER_MESSAGE + tokens_of_bytes(len(message.content.encode("utf-8", "replace"))) for message in messages
-    )
+# No model reads or writes as many tokens in one answer.
+MAX_TOKENS = 10_000_000
+# Tokens that a provider can add to a prompt: instructions, tools, templates.
+MAX_ADDED_TOKENS = 100_000
+# The longest answer. It fits into a column of every database.
+MAX_ANSWER_BYTES = 16_000_000
 
 
-# No model reads or writes more in one answer, by orders of magnitude.
-MOST_TOKENS = 10_000_000
-# What a provider may add to a prompt of its own: instructions, tools, templates.
-MOST_ADDED_TOKENS = 100_000
-# Of an answer: what fits into a column of every database, whatever its characters.
-MOST_BYTES = 16_000_000
+def typical_tokens(characters: int) -> int:
+    """Return the typical number of tokens of a text of this length."""
+    return math.ceil(characters / CHARACTERS_PER_TOKEN)
 
 
-def believable(usage: Usage, messages: Sequence[Message], text_bytes: int) -> Usage:
-    """The usage as its provider told it, where it can be true; where it cannot, an estimate that says so.
+def typical_prompt_tokens(messages: Sequence[Message]) -> int:
+    """Return the typical number of tokens of a prompt. Every message has at least one."""
+    return sum(max(1, typical_tokens(len(message.content))) for message in messages)
+
+
+def conservative_tokens(text_bytes: int) -> int:
+    """Return a high estimate of the tokens of a text of this length in UTF-8."""
+    return math.ceil(text_bytes / BYTES_PER_TOKEN)
+
+
+def conservative_prompt_tokens(messages: Sequence[Message]) -> int:
+    """Return a high estimate of the tokens of a prompt."""
+    return sum(TOKENS_PER_MESSAGE + conservative_tokens(_utf8_length(message)) for message in messages)
+
+
+def reported_usage(messages: Sequence[Message], input_tokens: object, output_tokens: object, characters: int) -> Usage:
+    """Return the usage in a provider's response, or the typical one if the response contains none.
+
+    A count of zero for a prompt or for a text is no usage.
 
     Args:
-        messages: the prompt.
-        text_bytes: of the answer, in UTF-8.
+        messages: The prompt.
+        input_tokens: The provider's value, of any type.
+        output_tokens: The provider's value, of any type.
+        characters: The length of the answer.
     """
-    told_input, told_output = usage.input_tokens, usage.output_tokens
-    most_input = MOST_ADDED_TOKENS
-    if told_input > most_input:
-        most_input += sum(len(message.content.encode("utf-8", "replace")) for message in messages)
-    input_is_true = 0 < told_input <= min(most_input, MOST_TOKENS)
-    output_is_true = (0 if not text_bytes else 1) <= told_output <= MOST_TOKENS
-    if input_is_true and output_is_true:
+    read, written = token_count(input_tokens), token_count(output_tokens)
+    if read and written is not None and (written or not characters):
+        return Usage(read, written)
+    return Usage(typical_prompt_tokens(messages), typical_tokens(characters), estimated=True)
+
+
+def token_count(value: object) -> int | None:
+    """Return a token count, which JSON can contain as 3 or 3.0. None if the value is not one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_TOKENS:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def plausible_usage(usage: Usage, messages: Sequence[Message], text_bytes: int) -> Usage:
+    """Return the usage with a conservative estimate in place of each count that cannot be true.
+
+    Args:
+        usage: The usage of the provider.
+        messages: The prompt.
+        text_bytes: The length of the answer in UTF-8.
+    """
+    most_input = MAX_ADDED_TOKENS
+    if usage.input_tokens > most_input:
+        most_input += sum(map(_utf8_length, messages))
+    input_is_plausible = 0 < usage.input_tokens <= min(most_input, MAX_TOKENS)
+    output_is_plausible = (1 if text_bytes else 0) <= usage.output_tokens <= MAX_TOKENS
+    if input_is_plausible and output_is_plausible:
         return usage
     return Usage(
-        told_input if input_is_true else estimate_prompt(messages),
-        told_output if output_is_true else tokens_of_bytes(text_bytes),
+        usage.input_tokens if input_is_plausible else conservative_prompt_tokens(messages),
+        usage.output_tokens if output_is_plausible else conservative_tokens(text_bytes),
         estimated=True,
     )
+
+
+def _utf8_length(message: Message) -> int:
+    return len(message.content.encode("utf-8", "replace"))

@@ -17,7 +17,7 @@ from inference_core.llm.gateway.open_stream import OpenStream
 from inference_core.llm.questions import Prepared
 from inference_core.llm.streaming.sending import Progress
 from inference_core.llm.telemetry import LLMMetrics
-from inference_core.llm.tokens import tokens_of_bytes
+from inference_core.llm.tokens import conservative_tokens
 from inference_core.llm.types import Usage
 
 log = get_logger(__name__)
@@ -118,7 +118,7 @@ class Spending:
         if progress.usage is not None:
             return progress.usage
         # A piece of the simulator is one token. A piece of another provider can have many.
-        output = progress.tokens if source.simulated else max(progress.tokens, tokens_of_bytes(source.text_bytes))
+        output = progress.tokens if source.simulated else max(progress.tokens, conservative_tokens(source.text_bytes))
         return Usage(self.prepared.prompt_tokens, output, estimated=True)
 
     def _answer(self, source: OpenStream) -> Answered:

@@ -23,7 +23,7 @@ from inference_core.llm.gateway.open_stream import OpenStream
 from inference_core.llm.gateway.time_limits import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.settings import LLMSettings
-from inference_core.llm.tokens import MOST_BYTES, believable
+from inference_core.llm.tokens import MAX_ANSWER_BYTES, plausible_usage
 from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
 
 log = get_logger(__name__)
@@ -177,9 +177,9 @@ class Gateway:
                 breaker.succeeded()
             content = clean(reply.content)
             text_bytes = len(content.encode())
-            if text_bytes > MOST_BYTES:
+            if text_bytes > MAX_ANSWER_BYTES:
                 raise UpstreamFailedError(provider.name, "an answer that is too long")
-            usage = believable(reply.usage, request.messages, text_bytes)
+            usage = plausible_usage(reply.usage, request.messages, text_bytes)
             return Completion(content, usage, candidate.call.name, provider.name, provider.simulated)
 
         return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)

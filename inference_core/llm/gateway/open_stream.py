@@ -11,7 +11,7 @@ from inference_core.llm.errors import Phase, ProviderError, UpstreamFailedError
 from inference_core.llm.gateway.breaker import CircuitBreaker
 from inference_core.llm.gateway.candidates import Candidate
 from inference_core.llm.gateway.time_limits import Deadline, Patience
-from inference_core.llm.tokens import MOST_BYTES, believable
+from inference_core.llm.tokens import MAX_ANSWER_BYTES, plausible_usage
 from inference_core.llm.types import SIGN_OF_LIFE, Message, Provider, ProviderItem, StreamItem, Token, Usage
 
 
@@ -71,7 +71,7 @@ class OpenStream:
                 item = await self._next(self._between_tokens_s, "between_tokens")
             if isinstance(item, Usage):
                 if not (rest := self._text.end()):
-                    return believable(item, self._messages, self.text_bytes)
+                    return plausible_usage(item, self._messages, self.text_bytes)
                 self._ahead = item
                 item = Token(rest)
                 text = rest
@@ -83,7 +83,7 @@ class OpenStream:
 
     def _count(self, text: str) -> None:
         self.text_bytes += len(text) if text.isascii() else len(text.encode())
-        if self.text_bytes > MOST_BYTES:
+        if self.text_bytes > MAX_ANSWER_BYTES:
             error = UpstreamFailedError(self.provider, "an answer that does not end")
             self._failed(error, "between_tokens")
             raise error

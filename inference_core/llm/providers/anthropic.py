@@ -12,9 +12,9 @@ from pydantic import SecretStr
 
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
-from inference_core.llm.providers.counting import usage_of
 from inference_core.llm.providers.failures import STATUS_OF_CODE, http_failure
 from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
 BASE_URL = "https://api.anthropic.com"
@@ -55,7 +55,7 @@ class AnthropicProvider:
                     yield Token(text) if text else SIGN_OF_LIFE
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
-        yield usage_of(request, input_tokens, output_tokens, characters)
+        yield reported_usage(request.messages, input_tokens, output_tokens, characters)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
         """Return the complete answer. It is read as a stream, because the API ends long waits for complete answers."""

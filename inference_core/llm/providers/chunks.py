@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from inference_core.llm.errors import UpstreamFailedError
-from inference_core.llm.providers.counting import usage_of
 from inference_core.llm.providers.event_stream import Event
 from inference_core.llm.providers.failures import complaint_in, failure_inside
+from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import ChatRequest, Reply, Token, Usage
 
 # Parts of a message that belong to the answer. Reasoning, references and images do not.
@@ -92,7 +92,7 @@ class Tally:
         """
         if not self.finished:
             raise UpstreamFailedError(self._provider, "a stream that ended too early")
-        return usage_of(self._request, *self._counts, self._characters)
+        return reported_usage(self._request.messages, *self._counts, self._characters)
 
 
 def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -> Reply:
@@ -109,7 +109,7 @@ def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -
         raise failure_inside(provider, complaint_in({"error": choice.get("error") or {"code": "error"}}))
     content = _text(provider, message)
     counts = _counts(body, choice) or (None, None)
-    return Reply(content, usage_of(request, *counts, len(content)))
+    return Reply(content, reported_usage(request.messages, *counts, len(content)))
 
 
 def _counts(chunk: dict[str, Any], choice: dict[str, Any]) -> tuple[object, object] | None:

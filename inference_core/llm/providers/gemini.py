@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
-from inference_core.llm.providers.counting import usage_of
 from inference_core.llm.providers.failures import http_failure
 from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
 BASE_URL = "https://generativelanguage.googleapis.com"
@@ -61,7 +61,7 @@ class GeminiProvider:
                     await answer.aclose()
         if not finished:
             raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
-        yield usage_of(request, *counts, characters)
+        yield reported_usage(request.messages, *counts, characters)
 
     async def _begin(
         self, request: ChatRequest, call: ModelCall, opened: list[httpx2.Response]

@@ -20,8 +20,9 @@ from inference_core.llm.simulator.faults import (
     draw_fault,
     parse_fault,
 )
-from inference_core.llm.simulator.plan import Plan, count_input_tokens, make_plan
+from inference_core.llm.simulator.plan import Plan, make_plan
 from inference_core.llm.simulator.speeds import SPEEDS, Speed
+from inference_core.llm.tokens import typical_prompt_tokens
 from inference_core.llm.types import ChatRequest, ModelCall, Token
 
 # Number of overdue tokens to send before other tasks run.
@@ -119,7 +120,7 @@ class Engine:
     def _plan(self, request: ChatRequest, call: ModelCall) -> Plan:
         room = None
         if call.context_tokens is not None:
-            room = call.context_tokens - count_input_tokens(request.messages)
+            room = call.context_tokens - typical_prompt_tokens(request.messages)
             if room < (request.params.max_tokens or 1):
                 raise SimulatedFailure(Fault("context_too_long"))
         return make_plan(self.options.seed, request, call.name, self.speed, room)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import astuple, dataclass
 from hashlib import blake2b
@@ -10,9 +9,9 @@ from itertools import accumulate
 from typing import Literal
 
 from inference_core.llm.simulator.speeds import Speed
-from inference_core.llm.types import ChatRequest, Message
+from inference_core.llm.tokens import typical_prompt_tokens
+from inference_core.llm.types import ChatRequest
 
-CHARACTERS_PER_TOKEN = 4
 OPENING = ("This", " is", " a", " simulated", " answer", ".")
 WORDS = tuple(
     " answer, model measures tokens; latency, queue holds requests. Load rises slowly; under pressure, servers wait. "
@@ -38,16 +37,6 @@ class Plan:
     finish_reason: Literal["stop", "length"]
 
 
-def count_tokens(text: str) -> int:
-    """Return the number of tokens of a text: the number of characters divided by four, rounded up."""
-    return math.ceil(len(text) / CHARACTERS_PER_TOKEN)
-
-
-def count_input_tokens(messages: tuple[Message, ...]) -> int:
-    """Return the number of tokens of a prompt. Every message has at least one."""
-    return sum(max(1, count_tokens(message.content)) for message in messages)
-
-
 def make_plan(seed: int, request: ChatRequest, model: str, speed: Speed, room_tokens: int | None = None) -> Plan:
     """Plan the answer to `request`.
 
@@ -58,7 +47,7 @@ def make_plan(seed: int, request: ChatRequest, model: str, speed: Speed, room_to
         room_tokens: Maximum number of tokens of the answer, in addition to `max_tokens`.
     """
     rng = random.Random(_key(seed, request, model))  # noqa: S311  # a simulation, not a secret
-    input_tokens = count_input_tokens(request.messages)
+    input_tokens = typical_prompt_tokens(request.messages)
     wanted = max(1, round(speed.output_tokens.draw(rng)))
     limits = [limit for limit in (request.params.max_tokens, room_tokens) if limit is not None]
     length = max(1, min([wanted, *limits]))

@@ -26,7 +26,7 @@ from inference_core.llm.conversations.repository import ConversationRepository
 from inference_core.llm.gateway.candidates import Candidate
 from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.settings import LLMSettings
-from inference_core.llm.tokens import estimate_prompt
+from inference_core.llm.tokens import conservative_prompt_tokens
 from inference_core.llm.types import ChatRequest, Completion, Usage
 from inference_core.llm.worker.job import Job
 
@@ -136,7 +136,7 @@ class Answering:
     async def _note_prompt(self, request: ChatRequest) -> None:
         """Charge the prompt to the first candidate."""
         first = self.gateway.candidates(self.job.task, self.job.model_name, request.params)[0]
-        self.prompt_tokens = estimate_prompt(request.messages)
+        self.prompt_tokens = conservative_prompt_tokens(request.messages)
         lease_s = self.settings.celery_task_time_limit_s + LEASE_MARGIN_S
         self.lease = await self.limits.count_prompt(self.lease, self.prompt_tokens, lease_s)
         (noted,) = self._prompts([first])

@@ -24,7 +24,7 @@ from inference_core.llm.accounting.limits import (
 from inference_core.llm.config.schema import Limits
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Question
-from inference_core.llm.tokens import estimate_prompt
+from inference_core.llm.tokens import conservative_prompt_tokens
 from inference_core.llm.types import Message, SamplingParams
 from tests.service.conftest import AppFactory
 from tests.service.llm.conftest import ServerFactory
@@ -213,7 +213,7 @@ async def test_without_a_bound_on_tokens_the_provider_decides_how_long_an_answer
     [("", 0), ("x" * 15_000, 5_000), ("字" * 15_000, 15_000), ("🦉" * 300, 400), ("\ud83d" * 3, 1)],
 )
 def test_prompt_is_reserved_by_its_bytes(text: str, tokens: int) -> None:
-    assert estimate_prompt((Message("user", text),)) == 4 + tokens
+    assert conservative_prompt_tokens((Message("user", text),)) == 4 + tokens
 
 
 async def test_of_many_at_once_a_day_takes_no_more_than_it_has(start_server: ServerFactory, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
-from inference_core.llm.simulator.plan import CHARACTERS_PER_TOKEN
 from inference_core.llm.simulator.speeds import REFERENCE_PROMPT_TOKENS, SPEEDS, Spread
+from inference_core.llm.tokens import CHARACTERS_PER_TOKEN
 from inference_core.llm.types import ChatRequest, Message, ModelCall, SamplingParams, Token
 from tests.support.virtual_time import run_in_virtual_time
 

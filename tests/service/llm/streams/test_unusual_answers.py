@@ -191,7 +191,7 @@ async def test_cost_beyond_every_column_still_ends_the_stream(start_app: AppFact
 async def test_answer_that_does_not_end_is_broken_off(
     start_app: AppFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference_core.llm.gateway.open_stream.MOST_BYTES", 1000)
+    monkeypatch.setattr("inference_core.llm.gateway.open_stream.MAX_ANSWER_BYTES", 1000)
     async with start_app(llm_config_file=config(tmp_path)) as api:
         tokens = await api.login(await api.register())
         replace_provider(api.state, Speaker(["字" * 10] * 100))
