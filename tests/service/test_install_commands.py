@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from tests.support.stack import ROOT
 
 SUFFIXES = {".md", ".py", ".yaml", ".yml", ".toml", ".sh", ".html", ".js", ""}
-PLACES = ("docs", "inference_core", "loadgate", "scripts", "benchmarks", "tests", ".github")
+PLACES = ("docs", "examples", "inference_core", "loadgate", "scripts", "benchmarks", "tests", ".github")
 FROM_PYPI = re.compile(r"(?:pip|pipx|uv|uvx)\s+[^\n`]*?inference[-_]core\b(?!/)")
 EXTRAS = re.compile(r"-E (\w+)|\.\[(\w+)\]'")
 
