@@ -28,9 +28,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """How to generate; `None` leaves a parameter to the model's defaults in the configuration, then to the provider.
+    """The sampling parameters. `sampling.py` has their ranges.
 
-    Ranges: temperature 0-2, max_tokens >= 1, top_p 0-1, both penalties -2 to 2.
+    A parameter that is None has the default of the configuration, or else of the provider.
     """
 
     temperature: float | None = None

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from inference_core.llm.types import PARAMETER_NAMES, ReasoningEffort, SamplingParams, Verbosity
+from inference_core.llm.sampling import SamplingFields
 
 # The maximum length of a prompt. The configuration can only lower it.
 PROMPT_CHARACTERS = 200_000
@@ -18,11 +18,10 @@ PROMPT_CHARACTERS = 200_000
 PromptText = Annotated[
     str, StringConstraints(min_length=1, max_length=PROMPT_CHARACTERS, pattern=r"^[^\x00]*$"), Field(repr=False)
 ]
-Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)]
 Usd = Annotated[Decimal, PlainSerializer(lambda value: format(value, "f"), return_type=str)]
 
 
-class AskOptions(BaseModel):
+class AskOptions(SamplingFields):
     """The parameters of a request to a model, in addition to its text."""
 
     model_config = ConfigDict(hide_input_in_errors=True, protected_namespaces=())
@@ -30,20 +29,9 @@ class AskOptions(BaseModel):
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         default=None, description="A model of the configuration; the default is the model of the task."
     )
-    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
     request_timeout: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] | None = Field(
         default=None, description="Seconds for the whole answer; never more than the configured limit."
     )
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
-
-    def params(self) -> SamplingParams:
-        """Return the sampling parameters."""
-        return SamplingParams(**{name: getattr(self, name) for name in PARAMETER_NAMES})
 
 
 class ExplainRequest(AskOptions):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from inference_core.llm.types import ReasoningEffort, SamplingParams, Verbosity
+from inference_core.llm.sampling import ParameterName, SamplingFields
 
 ProviderKind = Literal["openai_compatible", "anthropic", "gemini", "simulated"]
 NATIVE_KINDS: tuple[ProviderKind, ...] = ("anthropic", "gemini", "simulated")
@@ -17,18 +17,8 @@ TASK_NAMES: tuple[TaskName, ...] = ("explain", "conversation")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-Share = Annotated[float, Field(ge=-2, le=2)]
 EnvironmentVariable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
-Parameter = Literal[
-    "temperature",
-    "max_tokens",
-    "top_p",
-    "frequency_penalty",
-    "presence_penalty",
-    "reasoning_effort",
-    "verbosity",
-]
 
 
 class Part(BaseModel):
@@ -80,20 +70,8 @@ class ProviderConfig(Part):
         return next((kind for kind in NATIVE_KINDS if kind == name), None)
 
 
-class Defaults(Part):
-    """Sampling parameters for requests that do not give them."""
-
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    frequency_penalty: Share | None = None
-    presence_penalty: Share | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
-
-    def params(self) -> SamplingParams:
-        """Return the value for the gateway."""
-        return SamplingParams(**self.model_dump())
+class Defaults(SamplingFields, Part):
+    """Sampling parameters for requests that do not contain them."""
 
 
 class Price(Part):
@@ -214,10 +192,10 @@ class Policy(Part):
     of its provider, and for a provider that of its kind.
     """
 
-    allow: list[Parameter] | None = None
-    rename: dict[Parameter, Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = {}
-    drop: list[Parameter] = []
-    forbid: list[Parameter] = []
+    allow: list[ParameterName] | None = None
+    rename: dict[ParameterName, Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]] = {}
+    drop: list[ParameterName] = []
+    forbid: list[ParameterName] = []
 
 
 class ParamPolicies(Part):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from inference_core.llm.sampling import SamplingFields
 from inference_core.llm.simulator.faults import Fault, FaultKind
 from inference_core.llm.simulator.plan import Plan
-from inference_core.llm.types import ChatRequest, Message, ReasoningEffort, Role, SamplingParams, Token, Verbosity
+from inference_core.llm.types import ChatRequest, Message, Role, Token
 
 MODEL = "simulated"
 DONE = b"data: [DONE]\n\n"
@@ -89,7 +90,7 @@ class TextFormat(Lenient):
     type: Literal["text"]
 
 
-class ChatBody(Lenient):
+class ChatBody(SamplingFields, Lenient):
     """The body of `POST /v1/chat/completions`."""
 
     model: Annotated[str, Field(min_length=1, max_length=200)]
@@ -97,14 +98,7 @@ class ChatBody(Lenient):
     stream: bool = False
     stream_options: StreamOptions | None = None
     n: Literal[1] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    verbosity: Verbosity | None = None
     response_format: TextFormat | None = None
     modalities: list[Literal["text"]] | None = None
     tool_choice: Literal["none", "auto"] | None = None
@@ -121,15 +115,7 @@ class ChatBody(Lenient):
 
     def request(self, fault: str | None) -> ChatRequest:
         """Convert it to the simulator's own type."""
-        params = SamplingParams(
-            temperature=self.temperature,
-            max_tokens=self.max_completion_tokens or self.max_tokens,
-            top_p=self.top_p,
-            frequency_penalty=self.frequency_penalty,
-            presence_penalty=self.presence_penalty,
-            reasoning_effort=self.reasoning_effort,
-            verbosity=self.verbosity,
-        )
+        params = replace(self.params(), max_tokens=self.max_completion_tokens or self.max_tokens)
         return ChatRequest(tuple(message.message() for message in self.messages), params, fault=fault)
 
     @property
