@@ -24,7 +24,7 @@ from inference_core.core.db.migrations.run import upgrade
 from inference_core.health.drivers import connect
 from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.databases import create_database
-from tests.support.settings import Settings
+from tests.support.settings import Settings, service
 
 pytestmark = pytest.mark.anyio
 
@@ -81,7 +81,7 @@ async def test_a_connection_notices_that_the_network_is_silent(server_database: 
 
 def test_a_server_without_the_tls_that_a_url_asks_for_is_one_line(postgresql_database: str) -> None:
     with pytest.raises(MigrationError) as raised:
-        upgrade(settings_for(f"{postgresql_database}?sslmode=require"))
+        upgrade(service, settings_for(f"{postgresql_database}?sslmode=require"))
     assert "\n" not in str(raised.value)
     assert "ssl" in str(raised.value).lower()
 
@@ -119,7 +119,7 @@ def test_postgresql_is_reached_by_tls_and_its_certificate_is_verified(
     assert asyncio.run(answer(f"{url}?sslmode=disable", ENCRYPTED)) == [(False,)]
     assert asyncio.run(answer(f"{url}?sslmode=verify-full&sslrootcert={certificate}", ENCRYPTED)) == [(True,)]
     with pytest.raises(MigrationError) as raised:
-        upgrade(settings_for(f"{url}?sslmode=verify-ca&sslrootcert={other}"))
+        upgrade(service, settings_for(f"{url}?sslmode=verify-ca&sslrootcert={other}"))
     assert "certificate" in str(raised.value).lower()
     assert "\n" not in str(raised.value)
 
@@ -136,7 +136,7 @@ async def test_mariadb_is_reached_by_tls_and_its_certificate_is_verified(mariadb
         ((_, cipher),) = await answer(f"{mariadb_database}?{query}", CIPHER)
         assert cipher
     with pytest.raises(MigrationError) as raised:
-        await asyncio.to_thread(upgrade, settings_for(f"{mariadb_database}?ssl-mode=VERIFY_CA&ssl_ca={other}"))
+        await asyncio.to_thread(upgrade, service, settings_for(f"{mariadb_database}?ssl-mode=VERIFY_CA&ssl_ca={other}"))
     assert "certificate" in str(raised.value).lower()
     assert "\n" not in str(raised.value)
 
@@ -173,16 +173,16 @@ async def test_a_database_that_cannot_hold_every_text_is_refused_with_what_to_ru
     await _on_server(mariadb, LATIN1.format(name))
     settings = settings_for(make_url(mariadb).set(database=name).render_as_string(hide_password=False))
     with pytest.raises(MigrationError) as raised:
-        await asyncio.to_thread(upgrade, settings)
+        await asyncio.to_thread(upgrade, service, settings)
     assert "\n" not in str(raised.value)
     told = str(raised.value).rpartition("run: ")[2]
     assert told == "ALTER DATABASE CHARACTER SET utf8mb4"
     await answer(settings.database_url, told)
-    await asyncio.to_thread(upgrade, settings)
+    await asyncio.to_thread(upgrade, service, settings)
     # Columns of tables that were made before are found too.
     await answer(settings.database_url, "ALTER TABLE users MODIFY first_name VARCHAR(100) CHARACTER SET latin1")
     with pytest.raises(MigrationError, match=r"cannot store every text: users\.first_name \(latin1\)"):
-        await asyncio.to_thread(upgrade, settings)
+        await asyncio.to_thread(upgrade, service, settings)
 
 
 async def _on_server(server_url: str, statement: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from inference_core.core.db.engine import Database
 from inference_core.core.db.migrations.errors import MigrationError, describe
-from inference_core.core.db.migrations.revisions import histories, revisions_of
+from inference_core.core.db.migrations.revisions import check_stored, histories, revisions_of
 from inference_core.core.exceptions import DependencyUnavailableError
 from inference_core.core.feature import Service
 from inference_core.core.loggers import get_logger
@@ -36,6 +36,7 @@ async def ensure_schema(service: Service, settings: Settings, database: Database
         return
     except SQLAlchemyError as error:
         raise MigrationError(describe(error, make_url(settings.database_url), ())) from error
+    check_stored(service, stored)
     known = histories(service)
     for history in known:
         if newer := history.newer_of(stored):

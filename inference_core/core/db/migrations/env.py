@@ -1,4 +1,4 @@
-"""Run migrations for Alembic. `run.py` gives it the connection and the service."""
+"""Run migrations for Alembic. `run.py` gives it the connection and the histories."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from sqlalchemy.engine import Connection
 
 from inference_core.core.db.base import Base
 from inference_core.core.db.migrations.guard import MigrationGuard
-from inference_core.core.db.migrations.revisions import histories, stored_revisions
-from inference_core.core.feature import Service
+from inference_core.core.db.migrations.revisions import History, stored_revisions
 
-service: Service = context.config.attributes["service"]
+known: list[History] = context.config.attributes["known"]
 connection: Connection = context.config.attributes["connection"]
 guard = MigrationGuard(connection)
 context.configure(
@@ -24,8 +23,8 @@ context.configure(
 
 def known_heads() -> tuple[str, ...]:
     """Return the revisions of the database that this service has."""
-    known = {name for history in histories(service) for name in history.revisions}
-    return tuple(name for name in stored_revisions(connection) if name in known)
+    names = {name for history in known for name in history.revisions}
+    return tuple(name for name in stored_revisions(connection) if name in names)
 
 
 # Alembic refuses a database with a revision that it does not know, for example one of a feature that was left out.

@@ -7,11 +7,12 @@ or to a feature that the service does not have.
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Select, column, inspect, select, table
 from sqlalchemy.engine import Connection
@@ -21,9 +22,18 @@ from inference_core.core.db.migrations.errors import MigrationError
 from inference_core.core.feature import Feature, Service, folder_of
 
 VERSION_TABLE = "alembic_version"
-# The two variables of a revision script that define its position.
-PLACE = re.compile(r"^(down_)?revision\b[^=\n]*=(.*)$", re.MULTILINE)
-NAME = re.compile(r"[\"']([^\"']+)[\"']")
+REVISION = re.compile(r"[a-z][a-z0-9_]*_\d+")
+# Python 3.11 raises a SystemError if two threads make syntax trees at the same time.
+PARSING = Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A revision script: its file, its revision, and the revisions that it follows."""
+
+    path: Path
+    revision: str
+    follows: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +42,31 @@ class History:
 
     Attributes:
         folder: Contains the scripts.
-        revisions: All of them, the newest last.
+        scripts: All of them, the newest last.
     """
 
     feature: Feature
     folder: Path
-    revisions: tuple[str, ...]
+    scripts: tuple[Script, ...]
+
+    @property
+    def revisions(self) -> tuple[str, ...]:
+        """Return the names of all revisions, the newest last."""
+        return tuple(script.revision for script in self.scripts)
 
     @property
     def head(self) -> str | None:
         """Return the newest revision. None if there is none yet."""
-        return self.revisions[-1] if self.revisions else None
+        return self.scripts[-1].revision if self.scripts else None
 
     def current_of(self, stored: Iterable[str]) -> str | None:
         """Return the revision of this history in a database. None if it has none."""
         return next((name for name in stored if name in self.revisions), None)
+
+    def has_reached(self, revision: str, stored: Iterable[str]) -> bool:
+        """Return whether a database is at `revision` of this history or at a later one."""
+        current = self.current_of(stored)
+        return current is not None and self.revisions.index(current) >= self.revisions.index(revision)
 
     def newer_of(self, stored: Iterable[str]) -> str | None:
         """Return the revision in a database that a newer version of the feature has made. None if there is none."""
@@ -58,36 +78,90 @@ def histories(service: Service) -> list[History]:
     """Return the histories of the features with tables, in the order in which they are migrated.
 
     Raises:
-        MigrationError: The revisions of a feature do not follow each other.
+        MigrationError: A script cannot be read, or the revisions of a feature do not follow each other.
     """
     found = []
     for feature in service.start_order:
         if feature.migrations:
             folder = folder_of(feature.load("migrations"))
-            found.append(History(feature, folder, _revisions_in(folder)))
+            scripts = [script for path in sorted(folder.glob("*.py")) if (script := _read(path, feature))]
+            found.append(History(feature, folder, _ordered(folder, scripts)))
     return found
 
 
-@cache
-def _revisions_in(folder: Path) -> tuple[str, ...]:
-    follows: dict[str, str | None] = {}
-    for script in sorted(folder.glob("*.py")):
-        places = dict(PLACE.findall(script.read_text(encoding="utf-8")))
-        if "" in places:
-            (name,) = NAME.findall(places[""])
-            follows[name] = next(iter(NAME.findall(places.get("down_", ""))), None)
-    ordered: list[str] = []
-    before: str | None = None
-    while after := [name for name, earlier in follows.items() if earlier == before]:
-        if len(after) > 1:
+def _read(path: Path, feature: Feature) -> Script | None:
+    """Return what a file says about its place. None if it is not a revision script."""
+    try:
+        with PARSING:
+            tree = ast.parse(path.read_bytes(), path.name)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}, line {line}" if line else str(path)
+        raise MigrationError(f"migrations: {where}: {getattr(error, 'msg', error)}") from None
+    values: dict[str, object] = {}
+    for statement in tree.body:
+        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id in {"revision", "down_revision", "depends_on"}:
+                values[target.id] = _literal(path, target.id, getattr(statement, "value", None))
+    if "revision" not in values:
+        return None
+    revision, follows = values["revision"], values.get("down_revision")
+    if not isinstance(revision, str) or not re.fullmatch(rf"{feature.name}_\d+", revision):
+        raise MigrationError(f'migrations: {path}: revision must be of the form "{feature.name}_0001"')
+    if values.get("depends_on"):
+        # Alembic would remove the row of the other feature from its table.
+        raise MigrationError(
+            f"migrations: {path}: depends_on is not supported; features are migrated in the order of their `requires`"
+        )
+    return Script(path, revision, _names(follows))
+
+
+def _literal(path: Path, name: str, value: ast.expr | None) -> object:
+    try:
+        return ast.literal_eval(value) if value is not None else None
+    except ValueError:
+        raise MigrationError(f"migrations: {path}: {name} must be a constant") from None
+
+
+def _names(follows: object) -> frozenset[str]:
+    if isinstance(follows, (tuple, list)):
+        return frozenset(str(name) for name in follows)
+    return frozenset({str(follows)} if follows else ())
+
+
+def _ordered(folder: Path, scripts: Iterable[Script]) -> tuple[Script, ...]:
+    """Return scripts so that each follows the one before it.
+
+    Raises:
+        MigrationError: Two have the same name or follow the same one, or one is missing.
+    """
+    waiting: dict[str, Script] = {}
+    for script in scripts:
+        if other := waiting.get(script.revision):
             raise MigrationError(
-                f"database: {folder}: {' and '.join(sorted(after))} follow the same revision; set down_revision"
+                f"migrations: {folder}: {other.path.name} and {script.path.name} are both {script.revision}; "
+                "rename one and set its down_revision"
             )
-        before = after[0]
-        ordered.append(before)
-    if len(ordered) != len(follows):
-        lost = ", ".join(sorted(set(follows) - set(ordered)))
-        raise MigrationError(f"database: {folder}: the revision before {lost} is missing; set down_revision")
+        waiting[script.revision] = script
+    ordered: list[Script] = []
+    names: set[str] = set()
+    while ready := [script for script in waiting.values() if script.follows <= names]:
+        if len(ready) > 1:
+            files = " and ".join(script.path.name for script in ready)
+            after = ordered[-1].revision if ordered else "None"
+            raise MigrationError(
+                f"migrations: {folder}: {files} both follow {after}; set down_revision in one of them to the other's "
+                "revision"
+            )
+        ordered += ready
+        names.add(ready[0].revision)
+        del waiting[ready[0].revision]
+    if waiting:
+        files = ", ".join(script.path.name for script in waiting.values())
+        missing = sorted(set().union(*(script.follows for script in waiting.values())) - names - waiting.keys())
+        reason = f"{', '.join(missing)} is missing" if missing else "they follow each other"
+        raise MigrationError(f"migrations: {folder}: {files}: {reason}; set down_revision")
     return tuple(ordered)
 
 
@@ -105,6 +179,19 @@ def renamed(service: Service, stored: Iterable[str]) -> tuple[str, ...]:
         old: new for feature in service.features for old, new in feature.earlier_revisions.items()
     }
     return tuple(dict.fromkeys(name for old in stored for name in names.get(old, (old,))))
+
+
+def check_stored(service: Service, stored: Iterable[str]) -> None:
+    """Refuse a database with a revision that no feature can have made.
+
+    Raises:
+        MigrationError: There is one. The schema is then unknown.
+    """
+    if foreign := sorted(name for name in renamed(service, stored) if not REVISION.fullmatch(name)):
+        raise MigrationError(
+            f"database: it is at the revision {', '.join(foreign)}, which no feature of {service.name} has made; check "
+            f"that DATABASE_URL names the database of this service, and correct the table {VERSION_TABLE}"
+        )
 
 
 async def revisions_of(service: Service, database: Database) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from inference_core.core.db.migrations.errors import COMMIT_BY_THEMSELVES, Migra
 from inference_core.core.db.migrations.revisions import (
     VERSION_TABLE,
     History,
+    check_stored,
     histories,
     renamed,
     revisions_of,
@@ -44,42 +45,64 @@ STATEMENT_LIMIT_S = 24 * 3600
 def upgrade(service: Service, settings: Settings, revision: str = "heads") -> None:
     """Upgrade every feature to its newest revision, or one feature to `revision`. A current schema is unchanged.
 
-    The folder of an SQLite file is created first.
+    A feature whose schema a newer version has made is not changed. The folder of an SQLite file is created first.
 
     Raises:
         MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
     """
     known = histories(service)
-    targets = [one.head for one in known if one.head] if revision == "heads" else [_known(known, revision)]
+    wanted = known if revision == "heads" else [_history_of(known, revision)]
+    targets = [(history, history.head if revision == "heads" else revision) for history in wanted]
 
     def run(config: Config, stored: tuple[str, ...]) -> None:
-        for history in known:
-            for target in set(targets) & set(history.revisions):
-                if history.current_of(stored) != target and not history.newer_of(stored):
-                    alembic.command.upgrade(config, target)
+        for history, target in targets:
+            if target and not history.newer_of(stored) and not history.has_reached(target, stored):
+                alembic.command.upgrade(config, target)
 
-    _run(service, settings, run)
+    _run(service, settings, known, run)
 
 
 def downgrade(service: Service, settings: Settings, revision: str = "base") -> None:
     """Downgrade the feature of `revision` to it. `base` removes the tables of every feature, and `notes@base` of one.
 
     Raises:
-        MigrationError: The database cannot be reached, a step fails, or a step loses rows that it does not declare.
+        MigrationError: The database cannot be reached, a newer version has made its schema, a step fails, or a step
+            loses rows that it does not declare.
     """
-    known = list(reversed(histories(service)))
-    name, _, is_base = revision.partition("@")
-    bases = [one for one in known if revision == "base" or (is_base == "base" and one.feature.name == name)]
-    targets = [f"{one.feature.name}@base" for one in bases] or [_known(known, revision)]
+    known = histories(service)
+    targets = _downgrade_targets(known, revision)
 
     def run(config: Config, stored: tuple[str, ...]) -> None:
-        for target in targets:
-            if any(target == f"{one.feature.name}@base" and not one.current_of(stored) for one in known):
-                continue
-            if target not in stored:
-                alembic.command.downgrade(config, target)
+        for history, _ in targets:
+            if newer := history.newer_of(stored):
+                raise MigrationError(
+                    f"database: {newer} was made by a newer version of {history.feature.name}; downgrade with that "
+                    "version"
+                )
+        for history, target in targets:
+            _downgrade(config, history, target, stored)
 
-    _run(service, settings, run)
+    _run(service, settings, known, run)
+
+
+def _downgrade_targets(known: list[History], revision: str) -> list[tuple[History, str | None]]:
+    """Return the histories to downgrade, each with its revision. None is the state before the first one."""
+    if revision == "base":
+        # Features are migrated after those that they require.
+        return [(history, None) for history in reversed(known)]
+    name, _, place = revision.partition("@")
+    if place == "base":
+        return [(_history_named(known, name), None)]
+    return [(_history_of(known, revision), revision)]
+
+
+def _downgrade(config: Config, history: History, target: str | None, stored: tuple[str, ...]) -> None:
+    at = history.current_of(stored)
+    if at == target:
+        return
+    if target is not None and not history.has_reached(target, stored):
+        raise MigrationError(f"database: {history.feature.name} is at {at or 'base'}, which is before {target}")
+    alembic.command.downgrade(config, target or f"{history.feature.name}@base")
 
 
 def current(service: Service, settings: Settings) -> tuple[str, ...]:
@@ -100,38 +123,52 @@ def current(service: Service, settings: Settings) -> tuple[str, ...]:
         raise MigrationError(describe(error, url, ())) from error
 
 
-def _known(known: Iterable[History], revision: str) -> str:
+def _history_of(known: Iterable[History], revision: str) -> History:
+    for history in known:
+        if revision in history.revisions:
+            return history
     names = [name for history in known for name in history.revisions]
-    if revision not in names:
-        raise MigrationError(f"database: there is no revision {revision}; known: {', '.join(names) or 'none'}")
-    return revision
+    raise MigrationError(f"migrations: there is no revision {revision}; known: {', '.join(names) or 'none'}")
 
 
-def alembic_config(service: Service, connection: Connection) -> Config:
+def _history_named(known: Iterable[History], name: str) -> History:
+    for history in known:
+        if history.feature.name == name:
+            return history
+    names = [history.feature.name for history in known]
+    raise MigrationError(f"migrations: no feature {name} has migrations; known: {', '.join(names) or 'none'}")
+
+
+def alembic_config(known: Iterable[History], connection: Connection) -> Config:
     """Return the configuration of Alembic for the revisions of a service and an open connection."""
-    folders = [history.folder for history in histories(service)]
     config = Config()
     config.set_main_option("script_location", str(TOOLING).replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
-    config.set_main_option("version_locations", "\n".join(map(str, folders)).replace("%", "%%"))
-    config.attributes |= {"connection": connection, "service": service}
+    config.set_main_option("version_locations", "\n".join(str(one.folder) for one in known).replace("%", "%%"))
+    config.attributes |= {"connection": connection, "known": known}
     return config
 
 
-def _run(service: Service, settings: Settings, command: Callable[[Config, tuple[str, ...]], None]) -> None:
+def _run(
+    service: Service,
+    settings: Settings,
+    known: list[History],
+    command: Callable[[Config, tuple[str, ...]], None],
+) -> None:
     url = make_url(settings.database_url)
     service.load_each("models")
-    folders = [history.folder for history in histories(service)]
+    folders = [history.folder for history in known]
 
     def run(connection: Connection) -> None:
         commits_by_itself = connection.dialect.name in COMMIT_BY_THEMSELVES
         if commits_by_itself:
             _require_utf8mb4(connection)
+        check_stored(service, stored_revisions(connection))
         _rename(service, connection)
         stored = stored_revisions(connection)
         if commits_by_itself:
             connection.commit()  # Alembic leaves an open transaction to its caller
-        command(alembic_config(service, connection), stored)
+        command(alembic_config(known, connection), stored)
 
     try:
         with _file_lock(url.database) if url.get_backend_name() == "sqlite" else nullcontext():
