@@ -52,7 +52,7 @@ def written_service(folder: Path) -> Written:
 
     `folder` keeps the packages of its migrations. A second process gets the same service by the same folder.
     """
-    features = [_with_first_revision(feature, folder) for feature in built_in.features]
+    features = with_first_revisions(folder, 1).features
     names = tuple(feature.name for feature in features if feature.migrations)
     package = new_package(folder, "notes")
     notes = Feature(name="notes", requires=names, migrations=package.name)
@@ -67,11 +67,16 @@ def replace_features(*features: Feature) -> Service:
     return replace(built_in, features=features)
 
 
-def _with_first_revision(feature: Feature, folder: Path) -> Feature:
+def with_first_revisions(folder: Path, count: int) -> Service:
+    """Return the built-in service with the first `count` revisions of every feature."""
+    return replace_features(*(_with_first_revisions(feature, folder, count) for feature in built_in.features))
+
+
+def _with_first_revisions(feature: Feature, folder: Path, count: int) -> Feature:
     if not feature.migrations:
         return feature
     package = new_package(folder, f"first_{feature.name}")
-    for script in folder_of(feature.load("migrations")).glob("r0001_*.py"):
+    for script in sorted(folder_of(feature.load("migrations")).glob("r0*.py"))[:count]:
         shutil.copy(script, package)
     return replace(feature, migrations=package.name)
 
