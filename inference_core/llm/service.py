@@ -10,12 +10,15 @@ from uuid import UUID, uuid4
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidInputError, NotFoundError
 from inference_core.core.feature import DEFAULT_QUEUE
-from inference_core.llm.accounting.limits import Lease, UserLimits
+from inference_core.llm.accounting.limits import Lease, Statistics, UserLimits
 from inference_core.llm.accounting.spending import Spending
+from inference_core.llm.config.policies import EffectivePolicy, effective_policy
 from inference_core.llm.conversations.prompts import build_messages
-from inference_core.llm.conversations.repository import ConversationRepository, SessionRef, SessionRow
+from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.conversations.service import ConversationService
 from inference_core.llm.feature import LLM_QUEUE
 from inference_core.llm.gateway.gateway import Gateway
+from inference_core.llm.gateway.health import GatewayHealth, gateway_health
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Prepared, Question
 from inference_core.llm.settings import LLMSettings
@@ -31,13 +34,6 @@ from inference_core.tasks.snapshot import Snapshot
 
 # Additional time before and after the longest answer.
 LEASE_MARGIN_S = 60.0
-
-
-class ConversationNotFoundError(NotFoundError):
-    """Raised if the conversation does not exist or belongs to another user."""
-
-    code = "session_not_found"
-    detail = "There is no such conversation."
 
 
 class PromptTooLongError(InvalidInputError):
@@ -65,6 +61,33 @@ class LLMService:
     tasks: TaskService
     workers: WorkerMonitor
     metrics: LLMMetrics
+
+    def models(self) -> dict[str, bool]:
+        """Return whether each configured model is available."""
+        return self.gateway.availability()
+
+    def health(self) -> GatewayHealth:
+        """Return the state of the models."""
+        return gateway_health(self.gateway)
+
+    def parameter_rules(self, provider: str, model: str | None) -> EffectivePolicy:
+        """Return the rule of each parameter for a provider, or for one of its models. Only with `DEBUG`.
+
+        Raises:
+            NotFoundError: `DEBUG` is off.
+            UnknownProviderError, UnknownModelError: The configuration has no such provider or model.
+        """
+        if not self.settings.debug:
+            raise NotFoundError
+        return effective_policy(self.gateway.config, provider, model)
+
+    async def statistics(self) -> Statistics:
+        """Return the request counts of all processes.
+
+        Raises:
+            StatisticsUnavailableError: Redis does not respond in time.
+        """
+        return await self.limits.statistics()
 
     async def prepare(self, principal: Principal, question: Question) -> Prepared:
         """Check a question before anything is sent.
@@ -99,9 +122,9 @@ class LLMService:
         if question.session_id is None:
             return SessionRef(uuid4(), is_new=True), []
         async with self.database.read() as session:
-            conversations = ConversationRepository(session)
-            row = await find_own(conversations, principal, question.session_id)
-            history = await conversations.recent(row.id, self.settings.llm_history_turns)
+            conversations = ConversationService(session)
+            row = await conversations.find(principal, question.session_id)
+            history = await conversations.recent(row, self.settings.llm_history_turns)
         return SessionRef(row.id, is_new=False), history
 
     async def submit(self, prepared: Prepared, idempotency_key: str | None) -> Submitted:
@@ -206,18 +229,3 @@ def processes_on(snapshot: Snapshot, queue: str) -> int:
         for worker in snapshot.workers
         if worker.status == "online" and queue in worker.report["queues"]
     )
-
-
-async def find_own(conversations: ConversationRepository, principal: Principal, session_id: str) -> SessionRow:
-    """Return a conversation of the caller.
-
-    Raises:
-        ConversationNotFoundError: It does not exist, or the caller may not see it.
-    """
-    try:
-        row = await conversations.find(UUID(session_id))
-    except ValueError:
-        row = None
-    if row is None or not principal.may_see(row.user_id):
-        raise ConversationNotFoundError
-    return row

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from inference_core.core.background import run_until_cancelled
-from inference_core.core.health import Component, Status
+from inference_core.core.health import Component
 from inference_core.core.state import AppState
 from inference_core.llm.accounting.limits import UserLimits
 from inference_core.llm.gateway.gateway import Gateway
@@ -87,21 +87,5 @@ async def open_llm(app: AppState) -> AsyncIterator[LLMState]:
 
 async def llm_component(app: AppState) -> Component:
     """Return the state of the LLM endpoints for the health routes."""
-    status, message = gateway_status(app.of(LLMState).gateway)
-    return Component(status, datetime.now(UTC), message)
-
-
-def gateway_status(gateway: Gateway) -> tuple[Status, str | None]:
-    """Return the status, and a sentence if it is not healthy."""
-    available = gateway.availability()
-    if not gateway.config.models and not gateway.access.may_stand_in:
-        return "not_configured", "No language model is configured."
-    if not any(available.values()) and not gateway.access.may_stand_in:
-        keyless = not any(gateway.access.may_call(name, config) for name, config in gateway.config.providers.items())
-        if keyless:
-            return "not_configured", "No LLM provider is configured."
-        return "unhealthy", "No LLM provider responds."
-    broken = sorted(name for name, breaker in gateway.breakers.items() if breaker.is_open)
-    if broken:
-        return "degraded", f"Circuit breaker open: {', '.join(broken)}."
-    return "healthy", None
+    health = app.of(LLMState).service.health()
+    return Component(health.status, datetime.now(UTC), health.message)

@@ -19,8 +19,8 @@ from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
-from inference_core.llm.accounting.cost import cost_nano_usd
 from inference_core.llm.accounting.repository import UsageRepository
+from inference_core.llm.accounting.totals import cost_nano_usd
 from inference_core.llm.config.schema import Price
 from inference_core.llm.conversations.repository import ConversationRepository, NewTurn, SessionRef
 from inference_core.llm.gateway.candidates import Candidate

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
@@ -11,43 +11,41 @@ from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, fu
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.llm.accounting.totals import Totals
 from inference_core.llm.models import Charge, DailyUsage
 
-# Of every answer: made once, and on the tables, which spares the work that is for objects.
+# The statements of every answer are created once. They use the tables, because rows need no objects here.
 CHARGES, USAGE = cast("Table", Charge.__table__), cast("Table", DailyUsage.__table__)
-
-
 KEYS = ("owner_id", "model", "simulated")
-
-
 SUMMED = ("input_tokens", "output_tokens", "cost_nano_usd")
-
-
 INSERT_CHARGE = insert(CHARGES)
-
-
 INSERT_USAGE = insert(USAGE)
-
-
 ADD_USAGE = (
     update(USAGE)
     .where(USAGE.c.owner_id == bindparam("at_owner"), USAGE.c.day == bindparam("at_day"))
     .where(USAGE.c.model == bindparam("at_model"), USAGE.c.simulated == bindparam("at_simulated"))
     .values({name: USAGE.c[name] + bindparam(f"more_{name}") for name in ("requests", *SUMMED)})
 )
+# In the order of the fields of `Totals`.
+SUMS = tuple(func.sum(USAGE.c[field.name]) for field in fields(Totals))
 
 
 @dataclass(frozen=True, slots=True)
-class UsageSum:
+class DayUsage:
     """The totals of one day and model."""
 
     day: date
     model: str
     simulated: bool
-    requests: int
-    input_tokens: int
-    output_tokens: int
-    cost_nano_usd: int
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerUsage:
+    """The totals of one user. `owner_id` is `NOBODY` for all callers without an account."""
+
+    owner_id: UUID
+    totals: Totals
 
 
 class UsageRepository:
@@ -92,36 +90,31 @@ class UsageRepository:
         """Return whether a charge with this id exists."""
         return (await self._session.execute(select(Charge.id).where(Charge.id == charge_id))).one_or_none() is not None
 
-    async def sums(self, first: date, last: date, owner_id: UUID | None = None) -> list[UsageSum]:
+    async def by_day(self, first: date, last: date, owner_id: UUID | None = None) -> list[DayUsage]:
         """Return the totals by day and model from `first` to `last`, both included, of one user or of all."""
         keys = (DailyUsage.day, DailyUsage.model, DailyUsage.simulated)
         conditions: list[ColumnElement[bool]] = [DailyUsage.day.between(first, last), DailyUsage.requests > 0]
         if owner_id is not None:
             conditions.append(DailyUsage.owner_id == owner_id)
-        values = (
-            func.sum(DailyUsage.requests),
-            func.sum(DailyUsage.input_tokens),
-            func.sum(DailyUsage.output_tokens),
-            func.sum(DailyUsage.cost_nano_usd),
-        )
-        statement = select(*keys, *values).where(*conditions).group_by(*keys).order_by(*keys)
+        statement = select(*keys, *SUMS).where(*conditions).group_by(*keys).order_by(*keys)
         return [
-            UsageSum(day, model, simulated, *map(int, numbers))
-            for day, model, simulated, *numbers in await self._session.execute(statement)
+            DayUsage(day, model, simulated, Totals(*map(int, sums)))
+            for day, model, simulated, *sums in await self._session.execute(statement)
         ]
 
-    async def top_owners(self, first: date, last: date, limit: int) -> list[tuple[UUID, int, int, int]]:
-        """Return users by cost, then by tokens: id, requests, tokens, cost in nano-dollars."""
-        tokens = func.sum(DailyUsage.input_tokens + DailyUsage.output_tokens)
-        cost = func.sum(DailyUsage.cost_nano_usd)
+    async def top_owners(self, first: date, last: date, limit: int) -> list[OwnerUsage]:
+        """Return the users with the highest cost, and among them those with the most tokens first."""
+        _, input_tokens, output_tokens, cost = SUMS
         statement = (
-            select(DailyUsage.owner_id, func.sum(DailyUsage.requests), tokens, cost)
+            select(DailyUsage.owner_id, *SUMS)
             .where(DailyUsage.day.between(first, last), DailyUsage.requests > 0)
             .group_by(DailyUsage.owner_id)
-            .order_by(cost.desc(), tokens.desc(), DailyUsage.owner_id)
+            .order_by(cost.desc(), (input_tokens + output_tokens).desc(), DailyUsage.owner_id)
             .limit(limit)
         )
-        return [(owner, *map(int, numbers)) for owner, *numbers in await self._session.execute(statement)]  # type: ignore[misc]
+        return [
+            OwnerUsage(owner_id, Totals(*map(int, sums))) for owner_id, *sums in await self._session.execute(statement)
+        ]
 
     async def purge(self, before: datetime) -> int:
         """Delete older charges and return their number. The totals remain."""

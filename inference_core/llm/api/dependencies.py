@@ -9,11 +9,14 @@ from fastapi import Depends, Header, Request
 
 from inference_core.auth.dependencies import OptionalUser
 from inference_core.core.addresses import address_prefix
+from inference_core.core.db.session import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import current_request_id
 from inference_core.core.state import state_of
+from inference_core.llm.accounting.usage_service import UsageService
 from inference_core.llm.api.schemas import AskOptions, ConversationRequest, ExplainRequest
 from inference_core.llm.config.schema import TaskName
+from inference_core.llm.conversations.service import ConversationService
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Question
 from inference_core.llm.service import LLMService
@@ -48,8 +51,26 @@ async def get_service(request: Request) -> LLMService:
     return state_of(request).of(LLMState).service
 
 
+async def get_usage_service(session: ReadSessionDep) -> UsageService:
+    """Return the reports of usage."""
+    return UsageService(session)
+
+
+async def get_conversations(session: ReadSessionDep) -> ConversationService:
+    """Return the conversations for reading."""
+    return ConversationService(session)
+
+
+async def get_conversation_changes(session: SessionDep) -> ConversationService:
+    """Return the conversations in a transaction that commits after the route has returned."""
+    return ConversationService(session)
+
+
 PrincipalDep = Annotated[Principal, Depends(get_principal)]
 ServiceDep = Annotated[LLMService, Depends(get_service)]
+UsageServiceDep = Annotated[UsageService, Depends(get_usage_service)]
+ConversationsDep = Annotated[ConversationService, Depends(get_conversations)]
+ConversationChangesDep = Annotated[ConversationService, Depends(get_conversation_changes)]
 # Outside production, a request can make the simulator fail.
 FaultHeader = Annotated[str | None, Header(alias=FAULT_HEADER, include_in_schema=False)]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import LLM_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.queue.sender import BrokerUnavailableError
@@ -24,12 +24,10 @@ from inference_core.llm.api.schemas import (
     TaskSubmitted,
 )
 from inference_core.llm.api.stream_router import ASK_ERRORS
-from inference_core.llm.config.policies import effective_policy
 from inference_core.llm.errors import UnknownModelError, UnknownProviderError
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Question
 from inference_core.llm.service import LLMService
-from inference_core.llm.state import gateway_status
 from inference_core.tasks.idempotency import IdempotencyKey, KeyReusedError, SubmissionInProgressError
 from inference_core.tasks.store import ResultStoreUnavailableError
 
@@ -73,13 +71,13 @@ async def _submit(service: LLMService, principal: Principal, question: Question,
 @router.get("/models", dependencies=[Depends(get_principal)])
 async def models(service: ServiceDep) -> ModelList:
     """List the configured models, and whether each is available."""
-    return ModelList(models=service.gateway.availability())
+    return ModelList(models=service.models())
 
 
 @router.get("/stats", dependencies=[Depends(get_principal)], responses=responses_for(StatisticsUnavailableError))
 async def stats(service: ServiceDep) -> StatsAnswer:
     """Return the request counts of all API processes and workers."""
-    counts = await service.limits.statistics()
+    counts = await service.statistics()
     return StatsAnswer(
         stats=Stats(
             requests_count=counts.requests_count,
@@ -93,16 +91,14 @@ async def stats(service: ServiceDep) -> StatsAnswer:
 @router.get("/health", dependencies=[Depends(get_principal)])
 async def llm_health(service: ServiceDep) -> LLMHealth:
     """Return whether the LLM routes work, and whether a call could cost money."""
-    gateway = service.gateway
-    available = gateway.availability()
-    status, _ = gateway_status(gateway)
+    health = service.health()
     return LLMHealth(
-        status=status,
-        available_models=sum(available.values()),
-        total_models=len(available),
-        models=available,
-        provider_mode=gateway.access.mode,
-        live_calls_possible=gateway.live_calls_possible,
+        status=health.status,
+        available_models=sum(health.models.values()),
+        total_models=len(health.models),
+        models=dict(health.models),
+        provider_mode=health.provider_mode,
+        live_calls_possible=health.live_calls_possible,
     )
 
 
@@ -115,8 +111,6 @@ async def param_policy(
     provider: PolicyName, service: ServiceDep, model: Annotated[str | None, Query(max_length=100)] = None
 ) -> ParamPolicy:
     """Return how each parameter is handled for a provider. Only with `DEBUG`, else 404."""
-    if not service.settings.debug:
-        raise NotFoundError
-    policy = effective_policy(service.gateway.config, provider, model)
-    parameters = {name: ParameterRule(action=rule.action, name=rule.name) for name, rule in policy.items()}
+    rules = service.parameter_rules(provider, model)
+    parameters = {name: ParameterRule(action=rule.action, name=rule.name) for name, rule in rules.items()}
     return ParamPolicy(provider=provider, model=model, parameters=parameters)

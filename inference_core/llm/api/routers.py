@@ -20,7 +20,7 @@ def hot_routers(_: Service, __: Settings) -> list[APIRouter]:
 def routers(_: Service, settings: Settings) -> list[APIRouter]:
     """Return the routes of conversations and usage, and in development the playground."""
     playground = [playground_router.router] if settings.environment == "development" else []
-    return [history_router.router, usage_router.usage, *playground]
+    return [history_router.router, usage_router.router, *playground]
 
 
 def announce(settings: Settings, url: str) -> Mapping[str, object]:

@@ -35,10 +35,11 @@ from inference_core.llm.accounting.limits import LimitsUnavailableError, LLMLimi
 from inference_core.llm.accounting.spending import Spending
 from inference_core.llm.api.dependencies import FaultHeader, PrincipalDep, question_of
 from inference_core.llm.api.schemas import ConversationRequest, ExplainRequest
+from inference_core.llm.conversations.service import ConversationNotFoundError
 from inference_core.llm.gateway.open_stream import OpenStream
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Question
-from inference_core.llm.service import ConversationNotFoundError, PromptTooLongError
+from inference_core.llm.service import PromptTooLongError
 from inference_core.llm.state import LLMState
 from inference_core.llm.streaming.events import EVENT_SCHEMA, encode_start
 from inference_core.llm.streaming.sending import finish, pump

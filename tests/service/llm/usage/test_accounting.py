@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from inference_core.core.db.base import utc_now
-from inference_core.llm.accounting.cost import cost_nano_usd, in_usd
 from inference_core.llm.accounting.ledger import Answered, record
 from inference_core.llm.accounting.purge import purge
 from inference_core.llm.accounting.repository import UsageRepository
-from inference_core.llm.api.usage_router import BadPeriodError, period
+from inference_core.llm.accounting.totals import Totals, cost_nano_usd
+from inference_core.llm.accounting.usage_service import BadPeriodError, Period
 from inference_core.llm.config.schema import Price
 from inference_core.llm.conversations.repository import ConversationRepository, SessionRef
 from inference_core.llm.models import Charge
@@ -61,8 +61,15 @@ def test_cost_is_exact_to_a_billionth(usage: Usage, input_price: str, output_pri
 
 
 def test_dollars_keep_every_digit() -> None:
-    assert format(in_usd(1), "f") == "0.000000001"
-    assert in_usd(9_007_199_254_740_993) == Decimal("9007199.254740993")  # more than a float can hold
+    assert format(Totals(cost_nano_usd=1).cost_usd, "f") == "0.000000001"
+    # More than a float can hold.
+    assert Totals(cost_nano_usd=9_007_199_254_740_993).cost_usd == Decimal("9007199.254740993")
+
+
+def test_totals_add_up() -> None:
+    total = sum([Totals(1, 10, 5, 700), Totals(2, 20, 0, 1)], Totals())
+    assert total == Totals(3, 30, 5, 701)
+    assert total.total_tokens == 35
 
 
 @on_every_database
@@ -179,7 +186,7 @@ async def test_periods_are_bounded(api: Api) -> None:
         assert (await api.get(f"/llm/usage?{query}", tokens)).status_code == 400
     assert (await api.get("/llm/usage?first_day=x", tokens)).status_code == 422
     with pytest.raises(BadPeriodError):
-        period(today, today - timedelta(days=1))
+        Period.of(today, today - timedelta(days=1))
 
 
 @on_every_database
