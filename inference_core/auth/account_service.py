@@ -1,4 +1,4 @@
-"""Registration, profile and passwords."""
+"""Profile and passwords."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
 from inference_core.auth.mailed_tokens import token_hash
 from inference_core.auth.mailing import Mailing
-from inference_core.auth.models import TokenPurpose, User
+from inference_core.auth.models import TokenPurpose
 from inference_core.auth.policy import check_new_password
 from inference_core.auth.repository import Account, AccountReads, UserRepository
-from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUpdate, Registration
+from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUpdate
 from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
@@ -23,10 +23,6 @@ from inference_core.auth.throttle import Attempt
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
-from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError
-
-log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,45 +43,6 @@ class AccountService:
     def users(self) -> UserRepository:
         """Return the repository of this session."""
         return UserRepository(self.session)
-
-    async def register(self, registration: Registration) -> User:
-        """Create an account.
-
-        Raises:
-            CommonPasswordError: The password is refused.
-            AccountExistsError: The user name or the email is taken.
-            ThrottledError: The limits of the caller's network are exceeded.
-        """
-        check_new_password(registration.password)
-        await self._admit_hash()
-        mailed = self.settings.verify_email and await self.mailing.may("notice", registration.email)
-        user = await self._add(registration, is_pending=False)
-        if mailed:
-            await self.mailing.send_after_commit(self.session, names.EMAIL_VERIFICATION, user.email)
-        return user
-
-    async def register_quietly(self, registration: Registration) -> None:
-        """Create an account that becomes valid when its email is confirmed.
-
-        If the email has an account, tell its owner by mail.
-
-        The response is the same in both cases. A taken user name causes no mail.
-
-        Raises:
-            CommonPasswordError: The password is refused.
-            ThrottledError: The limits of the caller's network are exceeded.
-        """
-        check_new_password(registration.password)
-        await self._admit_hash()
-        mailed = await self.mailing.may("notice", registration.email)
-        try:
-            await self._add(registration, is_pending=True)
-            name = names.EMAIL_VERIFICATION
-        except AccountExistsError:
-            await self.session.rollback()
-            name = names.ACCOUNT_EXISTS
-        if mailed:
-            await self.mailing.send_after_commit(self.session, name, registration.email)
 
     async def update_profile(self, account: Account, changes: ProfileUpdate) -> Account:
         """Change the names or, with the current password, the email.
@@ -156,7 +113,7 @@ class AccountService:
         stored = await AccountReads(self.database).mailed_token("reset", digest)
         if stored is None or stored.expires_at <= now:
             raise InvalidMailedTokenError
-        await self._admit_hash()
+        await self.auth.throttle.admit_hash(address_prefix(self.client.address))
         hashed = await self.auth.passwords.hash(reset.new_password)
         if await self.users.take_token("reset", digest, now) is None:
             raise InvalidMailedTokenError
@@ -215,35 +172,12 @@ class AccountService:
         """
         await self.mailing.ask(names.EMAIL_VERIFICATION, "verification", account.email)
 
-    async def _add(self, registration: Registration, *, is_pending: bool) -> User:
-        user = User(
-            username=registration.username,
-            email=registration.email,
-            hashed_password=await self.auth.passwords.hash(registration.password),
-            first_name=registration.first_name,
-            last_name=registration.last_name,
-            is_pending=is_pending,
-        )
-        try:
-            await self.users.add(user)
-        except IntegrityError as error:
-            raise AccountExistsError from error
-        audit("registered", self.client, user.id)
-        return user
-
     async def _email_changed(self, account: Account, *, tell_old: bool) -> None:
         # Tokens that were mailed to the old address prove nothing about the new one, and must not be valid any longer.
         await self.users.forget_tokens(account.id)
         audit("email_changed", self.client, account.id)
         if tell_old:
             await self.mailing.send_after_commit(self.session, names.EMAIL_CHANGED, account.email, account.username)
-
-    async def _admit_hash(self) -> None:
-        try:
-            await self.auth.throttle.admit_hash(address_prefix(self.client.address))
-        except SessionStoreUnavailableError:
-            # This limit only bounds the load. While Redis is unavailable, nobody can log in anyway.
-            log.warning("hash_not_counted")
 
     async def _require_password(self, account: Account, password: str | None) -> None:
         if password is None:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
 from inference_core.auth.admin_service import AdminService
-from inference_core.auth.dependencies import Logins, SuperUser, get_superuser
-from inference_core.auth.schemas import AccountPage, AccountState, AdminProfile, PrintableText, SessionsEnded
+from inference_core.auth.dependencies import Logins, Registrations, SuperUser, get_superuser
+from inference_core.auth.errors import AccountExistsError
+from inference_core.auth.policy import CommonPasswordError
+from inference_core.auth.schemas import (
+    AccountPage,
+    AccountState,
+    AdminProfile,
+    NewAccount,
+    PrintableText,
+    SessionsEnded,
+)
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.db.session import ReadSessionDep
-from inference_core.core.exceptions import InvalidInputError, NotAuthenticatedError, NotFoundError, NotPermittedError
+from inference_core.core.exceptions import (
+    InvalidInputError,
+    NotAuthenticatedError,
+    NotFoundError,
+    NotPermittedError,
+    ThrottledError,
+)
 from inference_core.core.paths import ADMIN_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.redis.errors import SessionStoreUnavailableError
@@ -47,6 +63,16 @@ async def list_accounts(
     accounts, total = await admin.page(session, search, offset, limit)
     items = [AdminProfile.model_validate(account) for account in accounts]
     return AccountPage(items=items, total=total, offset=offset, limit=limit)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=responses_for(CommonPasswordError, AccountExistsError, ThrottledError),
+)
+async def create_account(account: NewAccount, registrations: Registrations, caller: SuperUser) -> AdminProfile:
+    """Create an account. Without a password, its owner gets a mail with a link to choose one."""
+    return AdminProfile.model_validate(await registrations.create(account, caller.account.id))
 
 
 @router.patch("/{user_id}", responses=responses_for(NotFoundError, InvalidInputError))

@@ -11,7 +11,13 @@ log = get_logger("inference_core.audit")
 
 
 def audit(
-    event: str, client: Client, user_id: UUID | None = None, session_id: str | None = None, by: UUID | None = None
+    event: str,
+    client: Client,
+    user_id: UUID | None = None,
+    session_id: str | None = None,
+    *,
+    by: UUID | None = None,
+    invitation_id: UUID | None = None,
 ) -> None:
     """Log an event of the account `user_id`. `by` is the superuser who caused it, if any.
 
@@ -20,4 +26,5 @@ def audit(
     known = {"user_id": str(user_id)} if user_id else {}
     known |= {"session_id": session_id} if session_id else {}
     known |= {"by": str(by)} if by else {}
+    known |= {"invitation_id": str(invitation_id)} if invitation_id else {}
     log.info(event, audit=True, ip=client.address, **known)

@@ -11,8 +11,10 @@ from fastapi.security import OAuth2PasswordBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
 from inference_core.auth.account_service import AccountService
+from inference_core.auth.invitation_service import InvitationService
 from inference_core.auth.login_service import LoginService
 from inference_core.auth.mailing import Mailing
+from inference_core.auth.registration_service import RegistrationService
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
@@ -130,6 +132,26 @@ async def get_account_service(state: StateDep, session: SessionDep, client: Clie
     )
 
 
+async def get_registration_service(state: StateDep, session: SessionDep, client: ClientDep) -> RegistrationService:
+    """Return the registration service for this request."""
+    mailing = _mailing(state, client)
+    return RegistrationService(
+        state.settings.of(AuthSettings), state.of(AuthState), state.database, session, client, mailing
+    )
+
+
+async def get_invitation_service(state: StateDep, client: ClientDep, caller: SuperUser) -> InvitationService:
+    """Return the invitation service for this request."""
+    return InvitationService(
+        settings=state.settings.of(AuthSettings),
+        database=state.database,
+        clock=state.of(AuthState).clock,
+        client=client,
+        mailing=_mailing(state, client),
+        caller_id=caller.account.id,
+    )
+
+
 def _mailing(state: AppState, client: Client) -> Mailing:
     waiting_max = state.settings.of(AuthSettings).mails_waiting_max
     return Mailing(state.of(AuthState).throttle, state.sender, address_prefix(client.address), waiting_max)
@@ -137,3 +159,5 @@ def _mailing(state: AppState, client: Client) -> Mailing:
 
 Logins = Annotated[LoginService, Depends(get_login_service)]
 Accounts = Annotated[AccountService, Depends(get_account_service)]
+Registrations = Annotated[RegistrationService, Depends(get_registration_service)]
+Invitations = Annotated[InvitationService, Depends(get_invitation_service)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from inference_core.core.exceptions import ConflictError, InvalidInputError
+from inference_core.core.exceptions import ConflictError, InvalidInputError, NotPermittedError
 
 
 class AccountExistsError(ConflictError):
@@ -24,3 +24,38 @@ class InvalidMailedTokenError(InvalidInputError):
 
     code = "invalid_token"
     detail = "The link is no longer valid. Request a new one."
+
+
+class RegistrationClosedError(NotPermittedError):
+    """Raised if only superusers create accounts."""
+
+    code = "registration_closed"
+    detail = "Registration is closed. Ask an administrator for an account."
+
+
+class InvitationRequiredError(NotPermittedError):
+    """Raised if registration is closed, or its invitation is missing, wrong, used, expired or of another email."""
+
+    code = "invitation_required"
+    detail = "Registration needs a valid invitation of this email. Ask an administrator for an invitation."
+
+
+class InvitationsOffError(ConflictError):
+    """Raised if the service does not use invitations."""
+
+    code = "invitations_off"
+    detail = "Invitations are not in use. Set REGISTRATION=invite."
+
+
+class InvitationExistsError(ConflictError):
+    """Raised if the email has an account or an open invitation, or no more invitations are possible."""
+
+    code = "invitation_exists"
+    detail = "This email has an open invitation. To send another one, withdraw it first."
+
+
+class TooManyInvitationsError(ConflictError):
+    """Raised if `INVITATIONS_OPEN_MAX` invitations are open."""
+
+    code = "too_many_invitations"
+    detail = "Too many invitations are open. Withdraw some, or wait until they are used or expire."

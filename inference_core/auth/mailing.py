@@ -12,6 +12,7 @@ from inference_core.auth.repository import MailDueRepository
 from inference_core.auth.throttle import MailKind, Throttle
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
+from inference_core.core.exceptions import ThrottledError
 from inference_core.core.loggers import get_logger
 from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
 
@@ -36,7 +37,17 @@ class Mailing:
         Raises:
             ThrottledError: The caller's network has requested too many mails.
         """
-        return await self.throttle.admit_mail(kind, address, self.prefix)
+        return await self.throttle.admit_mail(kind, address, self.prefix) == 0
+
+    async def require(self, kind: MailKind, address: str) -> None:
+        """Count a mail that a superuser causes.
+
+        Raises:
+            ThrottledError: The limit of the address for this kind is reached, or the caller's network has requested too
+                many mails.
+        """
+        if wait_s := await self.throttle.admit_mail(kind, address, self.prefix):
+            raise ThrottledError(wait_s, f"This email has been sent too many mails. Try again in {wait_s} s.")
 
     async def ask(self, name: str, kind: MailKind, address: str) -> None:
         """Send a mail task that a caller requests, unless the limit of the address for this kind is reached.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from inference_core.auth.invitation_repository import InvitationRepository
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database
@@ -15,10 +16,11 @@ MAIL_GIVEN_UP_AFTER = timedelta(days=1)
 
 
 async def purge(settings: Settings) -> int:
-    """Delete expired mailed tokens, ended sessions, unconfirmed accounts and old mails. Return the number of rows."""
+    """Delete expired tokens, invitations and ended sessions, unconfirmed accounts, old mails. Return their number."""
     async with RedisClient.open(settings) as redis:
         now = await Clock(redis.client).now()
     unconfirmed_since = now - timedelta(hours=settings.of(AuthSettings).email_verification_expire_hours)
     async with Database.open(settings) as database, database.write() as session:
         mails = await MailDueRepository(session).give_up(now - MAIL_GIVEN_UP_AFTER)
-        return mails + await UserRepository(session).purge(now, unconfirmed_since)
+        invitations = await InvitationRepository(session).purge(now)
+        return mails + invitations + await UserRepository(session).purge(now, unconfirmed_since)

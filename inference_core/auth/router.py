@@ -9,8 +9,13 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordRequestForm
 
-from inference_core.auth.dependencies import Accounts, CurrentUser, Logins
-from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
+from inference_core.auth.dependencies import Accounts, CurrentUser, Logins, Registrations
+from inference_core.auth.errors import (
+    AccountExistsError,
+    InvalidMailedTokenError,
+    InvitationRequiredError,
+    WrongPasswordError,
+)
 from inference_core.auth.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     Done,
@@ -54,17 +59,17 @@ async def me(user: CurrentUser) -> Profile:
     status_code=HTTPStatus.CREATED,
     response_model=Profile,
     responses={
-        **responses_for(CommonPasswordError, AccountExistsError, ThrottledError),
+        **responses_for(CommonPasswordError, InvitationRequiredError, AccountExistsError, ThrottledError),
         202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: the result is sent by mail."},
     },
 )
-async def register(registration: Registration, accounts: Accounts) -> Profile | JSONResponse:
-    """Create an account."""
-    if accounts.settings.hide_existing_accounts:
-        await accounts.register_quietly(registration)
+async def register(registration: Registration, registrations: Registrations) -> Profile | JSONResponse:
+    """Create an account. `REGISTRATION=invite` needs an invitation, which also confirms the email."""
+    user = await registrations.register(registration)
+    if user is None:
         done = Done(message="Check your mail to continue. If you receive no mail, try another user name.")
         return JSONResponse(done.model_dump(mode="json"), HTTPStatus.ACCEPTED)
-    return Profile.model_validate(await accounts.register(registration))
+    return Profile.model_validate(user)
 
 
 @router.post("/login", responses=responses_for(InvalidCredentialsError, ThrottledError))

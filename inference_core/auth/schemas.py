@@ -50,6 +50,9 @@ class Registration(BaseModel):
     password: NewPassword
     first_name: PersonName | None = None
     last_name: PersonName | None = None
+    invitation: GivenToken | None = Field(
+        default=None, description="The token of the mailed invitation, with `REGISTRATION=invite`."
+    )
 
 
 class Profile(BaseModel):
@@ -175,3 +178,41 @@ class AccountState(BaseModel):
     """The fields that a superuser can set."""
 
     is_active: bool
+
+
+class NewAccount(BaseModel):
+    """An account that a superuser creates. Without a password, its owner gets a mail to choose one."""
+
+    username: Username
+    email: Email
+    password: NewPassword | None = None
+    first_name: PersonName | None = None
+    last_name: PersonName | None = None
+
+
+class NewInvitation(BaseModel):
+    """An invitation to register with this email."""
+
+    email: Email
+    expires_in_hours: Annotated[int, Field(ge=1, le=720)] = 72
+
+
+class OpenInvitation(BaseModel):
+    """An open invitation. `invited_by` is null if the account of the superuser was deleted."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    email: str
+    invited_by: UUID | None
+    created_at: datetime
+    expires_at: datetime
+
+
+class InvitationPage(BaseModel):
+    """A page of open invitations in the order of their creation: at most `limit` of `total`, from `offset` on."""
+
+    items: list[OpenInvitation]
+    total: int
+    offset: int
+    limit: int

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from inference_core.core.settings import Settings
 
 
 class AuthSettings(Settings):
-    """Lifetimes of tokens and sessions, the cost of password hashes, and the limits on guessing and mail."""
+    """Who can register, lifetimes of tokens and sessions, the cost of hashes, and the limits on guessing and mail."""
 
     token_issuer: str = Field(default="inference-core", min_length=1)
     token_audience: str = Field(default="inference-core", min_length=1)
@@ -30,6 +32,8 @@ class AuthSettings(Settings):
     mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
     mails_per_network_per_minute: int = Field(default=240, ge=1, le=1_000_000)
     mails_waiting_max: int = Field(default=10_000, ge=1, le=10_000_000)
+    registration: Literal["open", "closed", "invite"] = "open"
+    invitations_open_max: int = Field(default=1000, ge=1, le=1_000_000)
     hide_existing_accounts: bool = False
     verify_email: bool = False
     email_verification_expire_hours: int = Field(default=48, ge=1, le=720)

@@ -13,6 +13,7 @@ from celery import shared_task
 
 from inference_core.auth import mail_names as names
 from inference_core.auth.due_mail import is_mail_due, mail_is_done, take_due_mails
+from inference_core.auth.invitation_service import make_invitation_token
 from inference_core.auth.mailed_tokens import (
     MailedToken,
     account_behind,
@@ -38,6 +39,7 @@ SUBJECTS = {
     "email_changed": "Your email address was changed",
     "account_exists": "You already have an account",
     "failed_logins": "Many failed logins to your account",
+    "invitation": "Your invitation",
 }
 
 # No mail is lost if the mail server is unavailable for some minutes. Retries follow after about 2, 4, 8, ... seconds.
@@ -54,9 +56,11 @@ RETRIES: dict[str, Any] = {
 
 
 @shared_task(name=names.PASSWORD_RESET, **RETRIES)  # type: ignore[untyped-decorator]  # Celery ships no types
-def send_password_reset(self: ServiceTask, email: str) -> None:
+def send_password_reset(self: ServiceTask, email: str, *, due: bool = False) -> None:
     """Mail a reset link if the account exists. A second run sends a second link; both are valid."""
-    _send_token(_settings(self), email, "reset", "password_reset")
+    with _unless_done(self, due=due) as is_due:
+        if is_due:
+            _send_token(_settings(self), email, "reset", "password_reset")
 
 
 @shared_task(name=names.EMAIL_VERIFICATION, **RETRIES)  # type: ignore[untyped-decorator]
@@ -101,6 +105,21 @@ def send_account_exists(self: ServiceTask, email: str, *, due: bool = False) -> 
 def send_failed_logins(self: ServiceTask, login: str) -> None:
     """Warn the owner of an account about failed logins, if the account exists."""
     _send_to_account(_settings(self), "failed_logins", login)
+
+
+@shared_task(name=names.INVITATION, **RETRIES)  # type: ignore[untyped-decorator]
+def send_invitation(self: ServiceTask, invitation_id: str, *, due: bool = False) -> None:
+    """Mail an open invitation. A second run sends a second link, and the first one is no longer valid."""
+    settings = _settings(self)
+    with _unless_done(self, due=due) as is_due:
+        if not is_due:
+            return
+        made = asyncio.run(make_invitation_token(settings, UUID(invitation_id)))
+        if made is None:
+            log.info("mail_not_sent", template="invitation", because="the invitation is not open")
+        else:
+            invitation, token = made
+            _send(settings, "invitation", invitation.email, token=token, invitation=invitation)
 
 
 @shared_task(name=names.SEND_DUE, bind=True)  # type: ignore[untyped-decorator]

@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Literal
 from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import ThrottledError
-from inference_core.core.redis.errors import redis_unavailable_as_domain_error
+from inference_core.core.loggers import get_logger
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+log = get_logger(__name__)
 
 FAILURES_KEY = "auth:failures:"
 LOCK_KEY = "auth:lock:"
@@ -29,7 +32,7 @@ NETWORK_FAILURES_WINDOW_S = 5 * MINUTE_S
 # The mail limit of an account over all networks, as a multiple of the limit of one network.
 NETWORKS_PER_ACCOUNT = 4
 
-MailKind = Literal["reset", "verification", "notice"]
+MailKind = Literal["reset", "verification", "notice", "invitation"]
 
 
 class AccountLimitError(ThrottledError):
@@ -65,7 +68,7 @@ def _hidden(text: str) -> str:
 
 
 class Throttle:
-    """The counters. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
+    """The counters. All calls except `admit_hash` raise `SessionStoreUnavailableError` when Redis does not respond."""
 
     def __init__(self, client: Redis, settings: AuthSettings) -> None:
         self._client = client
@@ -127,17 +130,23 @@ class Throttle:
     async def admit_hash(self, prefix: str) -> None:
         """Admit a password hash for a network.
 
+        While Redis is unavailable, every hash is admitted. The limit only bounds the load, and nobody can log in then.
+
         Raises:
             ThrottledError: The network has requested too many.
         """
-        refusal = await self._buckets.take([self._hashes(prefix)])
+        try:
+            refusal = await self._buckets.take([self._hashes(prefix)])
+        except SessionStoreUnavailableError:
+            log.warning("hash_not_counted")
+            return
         if refusal is not None:
             raise ThrottledError(seconds_of(refusal.wait_ms))
 
-    async def admit_mail(self, kind: MailKind, address: str, prefix: str) -> bool:
+    async def admit_mail(self, kind: MailKind, address: str, prefix: str) -> int:
         """Count a mail to `address` that a network requests.
 
-        Return False if the address has reached its limit for this kind.
+        Return 0, or the seconds after which the address can get another mail of this kind.
 
         Raises:
             ThrottledError: The network has requested too many mails, to any addresses.
@@ -150,7 +159,7 @@ class Throttle:
         refusal = await self._buckets.take([network, from_network, from_all])
         if refusal is not None and refusal.key == network.key:
             raise ThrottledError(seconds_of(refusal.wait_ms))
-        return refusal is None
+        return seconds_of(refusal.wait_ms) if refusal is not None else 0
 
     async def first_warning(self, login: str) -> bool:
         """Return whether the owner of an account over its limit was not warned within `LOGIN_FAILURES_WINDOW_S`."""

@@ -11,7 +11,7 @@ import pytest
 from inference_core.core.settings import Environment
 from tests.support.settings import Settings, application
 
-PATHS = ("/forgot-password", "/reset-password", "/verify-email")
+PATHS = ("/forgot-password", "/reset-password", "/verify-email", "/register")
 
 
 @pytest.mark.anyio

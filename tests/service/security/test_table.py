@@ -1,4 +1,4 @@
-"""The table of `docs/security.md` names tests that exist, for every item from S01 to S40."""
+"""The table of `docs/security.md` names tests that exist, for every item."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ ROWS = re.findall(r"^\| (S\d\d) \|.*\| (.+?) \|$", (ROOT / "docs" / "security.md
 
 
 def test_every_item_has_a_row() -> None:
-    assert [item for item, _ in ROWS] == [f"S{number:02}" for number in range(1, 41)]
+    assert len(ROWS) >= 42
+    assert [item for item, _ in ROWS] == [f"S{number:02}" for number in range(1, len(ROWS) + 1)]
 
 
 @pytest.mark.parametrize(("item", "tests"), ROWS, ids=[item for item, _ in ROWS])
