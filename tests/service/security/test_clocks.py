@@ -32,6 +32,7 @@ WORK = """
 import asyncio, json, sys, time
 from inference_core.auth.mailed_tokens import make_mailed_token
 from inference_core.auth.purge import purge
+from tests.support.settings import Settings
 
 settings = Settings(_env_file=None)
 made = [asyncio.run(make_mailed_token(settings, sys.argv[1], purpose)) for purpose in ("reset", "verify")]
