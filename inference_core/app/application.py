@@ -13,7 +13,8 @@ from inference_core.app.edge.middleware import Edge, EdgeMiddleware
 from inference_core.app.lifespan import lifespan_for
 from inference_core.app.openapi import install_openapi
 from inference_core.core.current_service import current_service
-from inference_core.core.feature import Service
+from inference_core.core.exceptions import ServiceError
+from inference_core.core.feature import FeatureError, Service
 from inference_core.core.loggers import get_logger
 from inference_core.core.logging import configure_logging, logs_are_json
 from inference_core.core.paths import PROBES
@@ -51,8 +52,11 @@ def create_application(service: Service | None = None, settings: Settings | None
         log.warning("unknown_setting", detail=line)
     tracing = configure_reporting(settings)
     metrics = Metrics()
-    for _, kind in service.load_each("metrics"):
-        metrics.feature(kind)
+    for feature, kind in service.load_each("metrics"):
+        try:
+            metrics.feature(kind)
+        except ValueError as error:  # a name that is taken or not valid
+            raise FeatureError(f"feature {feature.name}: metrics: {error}") from None
     edge = Edge(
         traffic=Traffic(settings.max_concurrent_requests, settings.max_queued_requests),
         metrics=metrics,
@@ -79,9 +83,7 @@ def create_application(service: Service | None = None, settings: Settings | None
             "exclude": lambda scope: scope["path"] in PROBES,
         },
     )
-    install_error_handlers(
-        app, {error: kind for _, errors in service.load_each("errors") for error, kind in errors.items()}
-    )
+    install_error_handlers(app, _library_errors(service))
     install_openapi(app)
     routes.mount(app, service, settings)
     if settings.cors_origins:
@@ -97,3 +99,18 @@ def create_application(service: Service | None = None, settings: Settings | None
         app.add_middleware(AllowedHostMiddleware, allowed_hosts=settings.allowed_hosts)
     app.add_middleware(EdgeMiddleware, edge=edge)
     return app
+
+
+def _library_errors(service: Service) -> dict[type[Exception], type[ServiceError]]:
+    """Return the mapping of all features from exceptions of libraries to errors of the service."""
+    errors: dict[type[Exception], type[ServiceError]] = {}
+    for feature, mapping in service.load_each("errors"):
+        for error, kind in mapping.items():
+            if not (isinstance(kind, type) and issubclass(kind, ServiceError)):
+                raise FeatureError(f"feature {feature.name}: errors: {kind!r} is not a subclass of ServiceError")
+            if not (isinstance(error, type) and issubclass(error, Exception)):
+                raise FeatureError(f"feature {feature.name}: errors: {error!r} is not a subclass of Exception")
+            if error in errors:
+                raise FeatureError(f"feature {feature.name}: errors: another feature already converts {error.__name__}")
+            errors[error] = kind
+    return errors

@@ -93,23 +93,50 @@ def migrate() -> None:
     say("the database is up to date")
 
 
+generate = new_commands()
+generate.info.help = "Generate code: a feature of the service."
+app.add_typer(generate, name="generate")
+
+
+@generate.callback()
+def _generate() -> None:
+    """Generate code of the service."""
+
+
+@generate.command(name="feature")
+def generate_feature(
+    name: Annotated[str, typer.Argument(help="Name of the feature, a plural in snake case, such as notes.")],
+    singular: Annotated[str | None, typer.Option(help="Singular of the name, if it is irregular.")] = None,
+    service_file: Annotated[
+        Path | None, typer.Option(help="File with the list of features. The default is that of the current service.")
+    ] = None,
+) -> None:
+    """Write a feature with a table, routes, a task, tests and a load profile, and add it to the service."""
+    from inference_core.app.generate.feature import generate_feature as write
+
+    with one_line_errors():
+        for line in write(name, singular, service_file):
+            say(line)
+
+
 def command_line(service: Service) -> typer.Typer:
     """Return the commands of every service, followed by those of the features.
 
     Raises:
         FeatureError: A command has the name of another one.
     """
-    commands = [*app.registered_commands]
-    known = {command.name for command in commands}
-    for feature, added in service.load_each("commands"):
-        for command in added.registered_commands:
-            if command.name in known:
-                raise FeatureError(f"feature {feature.name}: commands: there is already a command {command.name}")
-            known.add(command.name)
-            commands.append(command)
     whole = new_commands()
     whole.callback()(_main)
-    whole.registered_commands = commands
+    known: set[str] = set()
+    features = [(f"feature {feature.name}: ", added) for feature, added in service.load_each("commands")]
+    for owner, added in (("", app), *features):
+        for command in (*added.registered_commands, *added.registered_groups):
+            name = command.name or getattr(command.callback, "__name__", "").replace("_", "-")
+            if name in known:
+                raise FeatureError(f"{owner}commands: there is already a command {name}")
+            known.add(name)
+        whole.registered_commands += added.registered_commands
+        whole.registered_groups += added.registered_groups
     return whole
 
 

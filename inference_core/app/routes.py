@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from re import sub
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import iter_route_contexts
 
 from inference_core.app import root
 from inference_core.app.documentation.router import documentation_router
 from inference_core.app.metrics_router import metrics_router
-from inference_core.core.feature import Service
+from inference_core.core.feature import Feature, FeatureError, Service
 from inference_core.core.settings import Settings
 
 
 def mount(app: FastAPI, service: Service, settings: Settings) -> None:
-    """Mount the routes in the order of the features: first the hot ones of all features, then the others."""
+    """Mount the routes in the order of the features: first the hot ones of all features, then the others.
+
+    Raises:
+        FeatureError: A field contains no router, or two features have the same route.
+    """
+    hot, others = _each("hot_routers", service, settings), _each("routers", service, settings)
+    _require_separate_routes([*hot, *others])
     # Fast path: benchmarks/health_ratio.py. Routes are matched in order, and an included router adds about 10 us to
     # each of its requests.
-    app.router.routes[:0] = [route for router in _each("hot_routers", service, settings) for route in router.routes]
-    for router in _each("routers", service, settings):
+    app.router.routes[:0] = [route for _, router in hot for route in router.routes]
+    for _, router in others:
         app.include_router(router)
     app.include_router(root.router)
     if not settings.is_production:
@@ -26,9 +34,37 @@ def mount(app: FastAPI, service: Service, settings: Settings) -> None:
     app.include_router(metrics_router(settings))
 
 
-def _each(field: str, service: Service, settings: Settings) -> Iterator[APIRouter]:
-    for _, found in service.load_each(field):
-        if isinstance(found, APIRouter):
-            yield found
-        else:
-            yield from found(service, settings)
+def paths_of(service: Service, settings: Settings) -> set[str]:
+    """Return the paths of all routes of the features.
+
+    Raises:
+        FeatureError: A field contains no router.
+    """
+    routers = [*_each("hot_routers", service, settings), *_each("routers", service, settings)]
+    return {path for _, router in routers for _, path in _routes_of(router)}
+
+
+def _each(field: str, service: Service, settings: Settings) -> list[tuple[Feature, APIRouter]]:
+    routers = []
+    for feature, found in service.load_each(field):
+        for router in [found] if isinstance(found, APIRouter) else found(service, settings):
+            if not isinstance(router, APIRouter):
+                raise FeatureError(f"feature {feature.name}: {field}: {router!r} is not a router")
+            routers.append((feature, router))
+    return routers
+
+
+def _require_separate_routes(routers: list[tuple[Feature, APIRouter]]) -> None:
+    """Check that no route is hidden by one with the same method and path, whatever its parameters are called."""
+    owners: dict[tuple[str, str], Feature] = {}
+    for feature, router in routers:
+        for method, path in _routes_of(router):
+            owner = owners.setdefault((method, sub(r"{[^}]*}", "{}", path)), feature)
+            if owner is not feature:
+                raise FeatureError(f"feature {feature.name}: the feature {owner.name} already has {method} {path}")
+
+
+def _routes_of(router: APIRouter) -> Iterator[tuple[str, str]]:
+    for route in iter_route_contexts(router.routes):
+        for method in getattr(route, "methods", None) or ():
+            yield method, str(getattr(route, "path", ""))

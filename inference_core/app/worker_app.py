@@ -32,5 +32,7 @@ def worker_app(service: Service | None = None) -> ServiceCelery:
     dead_letters.install(app)
     for _, install in service.load_each("worker"):
         install(app)
+    for feature in service.features:
+        feature.load_tasks()
     signals.worker_ready.connect(lambda **_: warn_of_eviction(app.settings), weak=False)
     return app

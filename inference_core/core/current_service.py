@@ -20,15 +20,31 @@ def current_service() -> Service:
     Raises:
         FeatureError: It is not found, or it is not a `Service`.
     """
+    return _load(*_current())
+
+
+def current_service_file() -> Path:
+    """Return the file that defines the service in use.
+
+    Raises:
+        FeatureError: It is not found.
+    """
+    reference, named_by, folder = _current()
+    _load(reference, named_by, folder)
+    return Path(str(sys.modules[reference.partition(":")[0]].__file__))
+
+
+def _current() -> tuple[str, str, Path | None]:
+    """Return the reference of the service, what names it, and the folder in which its package can be."""
     reference = os.environ.get(VARIABLE, "").strip()
     if reference:
-        return _load(reference, VARIABLE, Path.cwd())
+        return reference, VARIABLE, Path.cwd()
     for folder in (Path.cwd(), *Path.cwd().parents):
         path = folder / "pyproject.toml"
         if path.is_file():
             named = _named_in(path)
-            return _load(named, str(path), folder) if named else _load(BUILT_IN, "the built-in service", None)
-    return _load(BUILT_IN, "the built-in service", None)
+            return (named, str(path), folder) if named else (BUILT_IN, "the built-in service", None)
+    return BUILT_IN, "the built-in service", None
 
 
 def _named_in(path: Path) -> str | None:

@@ -7,10 +7,11 @@ are imported where they are used: an API process imports no tasks, a worker no r
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -24,6 +25,20 @@ DEFAULT_QUEUE = "default"
 FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,49}")
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+
+
+# What the reference in a field must be, where it is not a function.
+KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "settings": (inspect.isclass, "a class"),
+    "routers": (lambda found: callable(found) or hasattr(found, "routes"), "a router or a function"),
+    "hot_routers": (lambda found: callable(found) or hasattr(found, "routes"), "a router or a function"),
+    "models": (inspect.ismodule, "a module"),
+    "migrations": (lambda found: hasattr(found, "__path__"), "a package"),
+    "tasks": (inspect.ismodule, "a module"),
+    "errors": (lambda found: isinstance(found, Mapping), "a mapping"),
+    "commands": (lambda found: hasattr(found, "registered_commands"), "a typer.Typer"),
+    "load_users": (inspect.ismodule, "a module"),
+}
 
 
 class FeatureError(OperatorError):
@@ -88,7 +103,7 @@ class Feature:
         purge: A coroutine function of the settings that deletes expired data and returns the number of deleted rows.
         commands: A `typer.Typer` with additional commands of `inference-core`.
         announce: A function of the settings and the base URL that returns what `inference-core up` prints, by name.
-        load_users: The module with its load-test users.
+        load_users: The module with its load-test users, as the suite imports it: `users.notes`. See `load_users.py`.
         earlier_revisions: Renamed revisions: the old name, and the revisions that replace it.
     """
 
@@ -114,14 +129,56 @@ class Feature:
     load_users: str = ""
     earlier_revisions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Check the name and the types of the fields.
+
+        Raises:
+            FeatureError: The name is invalid, or a field has a wrong type, such as text instead of a tuple.
+        """
+        if not isinstance(self.name, str) or not FEATURE_NAME.fullmatch(self.name):
+            raise FeatureError(
+                f"feature {self.name!r}: the name must consist of at most 24 lower-case letters, digits and '_', and "
+                "start with a letter"
+            )
+        for one in fields(self):
+            kind = tuple if str(one.type).startswith("tuple") else Mapping if one.name == "earlier_revisions" else str
+            if not isinstance(getattr(self, one.name), kind):
+                raise FeatureError(f"feature {self.name}: {one.name} must be a {kind.__name__.lower()}")
+
     def load(self, name: str) -> Any:
         """Import what the field `name` refers to. None if the field is empty.
 
         Raises:
-            FeatureError: There is no such module or attribute.
+            FeatureError: There is no such module or attribute, or it is of another kind than the field needs.
         """
         reference: str = getattr(self, name)
-        return load_reference(reference, f"feature {self.name}: {name}") if reference else None
+        return self._load(reference, name) if reference else None
+
+    def load_tasks(self) -> None:
+        """Import the modules with the tasks.
+
+        Raises:
+            FeatureError: There is no such module.
+        """
+        for reference in self.tasks:
+            self._load(reference, "tasks")
+
+    def load_check(self, part: HealthPart) -> Callable[..., Any]:
+        """Import the check of a health part.
+
+        Raises:
+            FeatureError: There is no such module or attribute, or it is not a function.
+        """
+        check: Callable[..., Any] = self._load(part.check, "health")
+        return check
+
+    def _load(self, reference: str, name: str) -> Any:
+        where = f"feature {self.name}: {name}"
+        loaded = load_reference(reference, where)
+        is_right, kind = KINDS.get(name, (callable, "a function"))
+        if not is_right(loaded):
+            raise FeatureError(f"{where}: {reference} is not {kind}")
+        return loaded
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,17 +202,15 @@ class Service:
                 "letter"
             )
         for feature in self.features:
-            if not FEATURE_NAME.fullmatch(feature.name):
-                raise FeatureError(
-                    f"feature {feature.name!r}: the name must consist of at most 24 lower-case letters, digits and "
-                    "'_', and start with a letter"
-                )
+            if not isinstance(feature, Feature):
+                raise FeatureError(f"service {self.name}: {feature!r} in the features is not a Feature")
         self._require_unique("feature", [feature.name for feature in self.features])
         queues = [queue for feature in self.features for queue in feature.queues]
         for queue in queues:
             if not QUEUE_NAME.fullmatch(queue.name):
                 raise FeatureError(f"queue {queue.name!r}: the name must consist of lower-case letters, digits and '_'")
         self._require_unique("queue", [DEFAULT_QUEUE, *(queue.name for queue in queues)])
+        self._require_separate_prefixes(queues)
         self._require_unique("schedule", [entry.name for feature in self.features for entry in feature.schedule])
         self._require_unique("health part", [part.name for feature in self.features for part in feature.health])
         known = {feature.name for feature in self.features}
@@ -199,9 +254,33 @@ class Service:
         """Import what the field `name` of each feature refers to, if it is given, in the order of the features."""
         return [(feature, feature.load(name)) for feature in self.features if getattr(feature, name)]
 
+    def _require_separate_prefixes(self, queues: list[Queue]) -> None:
+        for queue in queues:
+            for other in queues:
+                if other is not queue and other.prefix.startswith(queue.prefix):
+                    raise FeatureError(
+                        f"service {self.name}: tasks {other.prefix}* belong to the queues {queue.name} and {other.name}"
+                    )
+
     def _require_unique(self, kind: str, names: list[str]) -> None:
         if twice := [name for name, count in Counter(names).items() if count > 1]:
             raise FeatureError(f"service {self.name}: the {kind} {twice[0]} is defined twice")
+
+
+def load_features(*packages: str) -> tuple[Feature, ...]:
+    """Return the features of packages: the `feature` in the module `feature` of each.
+
+    Raises:
+        FeatureError: There is no such package, module or attribute, or it is not a `Feature`.
+    """
+    features = []
+    for package in packages:
+        reference = f"{package}.feature:feature"
+        found = load_reference(reference, f"features: {package!r}")
+        if not isinstance(found, Feature):
+            raise FeatureError(f"features: {package!r}: {reference} is not a Feature")
+        features.append(found)
+    return tuple(features)
 
 
 def load_reference(reference: str, used_by: str) -> Any:
@@ -211,6 +290,8 @@ def load_reference(reference: str, used_by: str) -> Any:
         FeatureError: There is no such module or attribute.
     """
     name, _, attribute = reference.partition(":")
+    if not all(part.isidentifier() for part in name.split(".")):
+        raise FeatureError(f'{used_by}: {reference!r} is not of the form "package.module:attribute"')
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

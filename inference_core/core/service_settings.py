@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from inspect import get_annotations
+from inspect import get_annotations, isclass
 from typing import Any
 
 from pydantic import create_model
@@ -20,6 +20,8 @@ def settings_class(service: Service) -> type[Settings]:
         FeatureError: A class is not a subclass of `Settings`, or two have a field or a validator of the same name.
     """
     base = load_reference(service.settings, f"service {service.name}: settings")
+    if not (isclass(base) and issubclass(base, Settings)):
+        raise FeatureError(f"service {service.name}: settings: {service.settings} is not a subclass of Settings")
     sections = service.load_each("settings")
     owners = dict.fromkeys((*Settings.model_fields, *_validators(Settings)), "every service")
     for feature, section in sections:

@@ -9,7 +9,7 @@ from typing import Annotated, TypeVar, cast
 from fastapi import Depends, Request
 
 from inference_core.core.db.engine import Database
-from inference_core.core.feature import Service
+from inference_core.core.feature import FeatureError, Service
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.settings import Settings
@@ -51,7 +51,13 @@ class AppState:
             raise LookupError(f"no feature of {self.service.name} has a state of the type {kind.__name__}") from None
 
     def add(self, part: object) -> None:
-        """Add the state of a feature."""
+        """Add the state of a feature.
+
+        Raises:
+            FeatureError: Another feature has a state of this type.
+        """
+        if type(part) in self._parts:
+            raise FeatureError(f"two features of {self.service.name} have a state of the type {type(part).__name__}")
         self._parts[type(part)] = part
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, create_model
 
-from inference_core.core.feature import Service
+from inference_core.core.feature import FEATURE_NAME, FeatureError, Service
 from inference_core.core.health import Component
 from inference_core.health.components import PARTS, Overall
 
@@ -21,7 +21,14 @@ class HealthReport(BaseModel):
 
 
 def health_report(service: Service) -> type[HealthReport]:
-    """Return the report of a service, with a field for each of its parts."""
+    """Return the report of a service, with a field for each of its parts.
+
+    Raises:
+        FeatureError: A part of a feature has an invalid name, or that of a part of every service.
+    """
+    for part in (part for feature in service.features for part in feature.health):
+        if part.name in PARTS or not FEATURE_NAME.fullmatch(part.name):
+            raise FeatureError(f"health part {part.name!r}: the name is not valid, or every service has this part")
     names = (*PARTS, *(part.name for feature in service.features for part in feature.health))
     components = create_model(
         "Components",

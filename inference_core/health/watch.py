@@ -14,7 +14,6 @@ from functools import partial
 from redis.exceptions import RedisError
 
 from inference_core.core.background import run_until_cancelled
-from inference_core.core.feature import load_reference
 from inference_core.core.health import Component, Status
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.client import RedisClient
@@ -156,7 +155,7 @@ def _checks(
     slow: dict[str, Callable[[], Awaitable[Component]]] = {}
     for feature in state.service.features:
         for part in feature.health:
-            check = load_reference(part.check, f"feature {feature.name}: health part {part.name}")
+            check = feature.load_check(part)
             if inspect.iscoroutinefunction(check):
                 slow[part.name] = partial(check, state)
             else:

@@ -2,6 +2,7 @@
 
 import loadgate
 from config import LOAD_PROFILES, PERFORMANCE_THRESHOLDS
+from features import FEATURE_PROFILES, FEATURE_USERS
 from users import (
     AuthUserFlow,
     BaseUser,
@@ -12,6 +13,9 @@ from users import (
     LLMTaskUser,
     TasksMonitoringUser,
 )
+
+# Locust finds the user classes among the names of this file.
+globals().update({user.__name__: user for user in FEATURE_USERS})
 
 
 def get_user_classes() -> list[type[BaseUser]]:
@@ -28,7 +32,7 @@ def get_user_classes() -> list[type[BaseUser]]:
 
 
 loadgate.install(
-    profiles=LOAD_PROFILES,
+    profiles={**LOAD_PROFILES, **FEATURE_PROFILES},
     thresholds=PERFORMANCE_THRESHOLDS,
-    user_classes=get_user_classes(),
+    user_classes=[*get_user_classes(), *FEATURE_USERS],
 )

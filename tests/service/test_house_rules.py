@@ -1,4 +1,4 @@
-"""The rules of the house that a linter does not know: FastAPI stays at the edge, SQL in repositories."""
+"""The rules of the house that a linter does not know: FastAPI stays at the edge, SQL in repositories, and layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import pytest
 from tests.support.stack import ROOT
 
 PACKAGE = ROOT / "inference_core"
-FEATURES = ("auth", "health", "tasks", "llm", "mail", "maintenance")
+FEATURES = tuple(sorted(path.parent.name for path in PACKAGE.glob("*/feature.py") if path.parent.name != "core"))
+# The layers above the features, which no feature imports. Those of the built-in features are in pyproject.toml.
+ABOVE = {"app", "celery", "entry", "main", "service", "testing"}
 HTTP = {"fastapi", "starlette"}
 MAY_KNOW_HTTP = ("router", "routers", "dependencies", "access", "token_transport", "idempotency")
 QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
@@ -41,6 +43,18 @@ def test_only_the_edge_of_a_feature_knows_http(path: Path) -> None:
         return
     known = {module for module, _ in imports(path) if module.split(".")[0] in HTTP}
     assert not known, f"{path.name} imports {known}; only {MAY_KNOW_HTTP} may"
+
+
+def test_every_folder_belongs_to_a_layer() -> None:
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert folders - set(FEATURES) == {"app", "celery", "core"}
+    assert set(FEATURES) >= {"auth", "health", "tasks", "llm", "mail", "maintenance"}
+
+
+@pytest.mark.parametrize("path", feature_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_feature_imports_the_application(path: Path) -> None:
+    places = (module.split(".") for module, _ in imports(path))
+    assert not {place[1] for place in places if place[0] == "inference_core" and len(place) > 1} & ABOVE
 
 
 @pytest.mark.parametrize("path", feature_files(), ids=lambda path: str(path.relative_to(PACKAGE)))

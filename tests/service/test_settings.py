@@ -30,7 +30,9 @@ def settings_from(tmp_path: Path, text: str) -> Settings:
 
 
 def test_every_setting_is_documented_and_nothing_else() -> None:
-    assert set(DOCUMENTED) == {name.upper() for name in Settings.model_fields}
+    """In the file, or by the description of its field."""
+    described = {name.upper() for name, field in Settings.model_fields.items() if field.description}
+    assert set(DOCUMENTED) | described == {name.upper() for name in Settings.model_fields}
 
 
 def test_documented_defaults_are_the_defaults(tmp_path: Path) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import DateTime, Dialect, MetaData
 from sqlalchemy.dialects.mysql import DATETIME as MYSQL_DATETIME
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from inference_core.core.feature import FeatureError
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_name)s",
@@ -53,3 +56,18 @@ class Base(DeclarativeBase):
     """Base class of all models."""
 
     metadata = MetaData(naming_convention=NAMING)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check that the table is new.
+
+        Raises:
+            FeatureError: Another model has this table.
+        """
+        name = cls.__dict__.get("__tablename__")
+        owners = [one.class_ for one in cls.registry.mappers if getattr(one.local_table, "name", None) == name]
+        for owner in owners:
+            raise FeatureError(
+                f"models: {cls.__module__}.{cls.__name__}: {owner.__module__}.{owner.__name__} already has the table "
+                f"{name}"
+            )
+        super().__init_subclass__(**options)

@@ -8,7 +8,7 @@ from typing import Any
 
 from kombu.entity import Queue
 
-from inference_core.core.feature import DEFAULT_QUEUE, Service
+from inference_core.core.feature import DEFAULT_QUEUE, FeatureError, Service
 from inference_core.core.redis.address import RedisAddress
 from inference_core.core.settings import Settings
 
@@ -27,7 +27,6 @@ def celery_config(service: Service, settings: Settings, *, is_worker: bool) -> d
         **_delivery(service, settings),
         **_results(settings, is_worker=is_worker),
         "beat_schedule": _schedule(service, settings),
-        "imports": [module for feature in service.features for module in feature.tasks] if is_worker else (),
         "worker_soft_shutdown_timeout": settings.celery_soft_shutdown_s,
         "worker_consumer": "inference_core.core.queue.consumer:Consumer",
         "timezone": "UTC",
@@ -121,6 +120,8 @@ def _schedule(service: Service, settings: Settings) -> Mapping[str, Mapping[str,
     """
     schedule = {}
     for entry in (entry for feature in service.features for entry in feature.schedule):
+        if isinstance(entry.every_s, str) and entry.every_s not in type(settings).model_fields:
+            raise FeatureError(f"schedule {entry.name}: every_s: there is no setting {entry.every_s}")
         every_s = getattr(settings, entry.every_s) if isinstance(entry.every_s, str) else entry.every_s
         schedule[entry.name] = {"task": entry.task, "schedule": every_s, "options": {"expires": every_s}}
     return schedule

@@ -1,0 +1,1 @@
+"""Notes: each user writes, reads, changes and deletes their own."""

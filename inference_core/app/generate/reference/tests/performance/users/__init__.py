@@ -1,0 +1,1 @@
+"""The simulated users, one module for each feature."""
