@@ -12,14 +12,14 @@ log = get_logger("inference_core.audit")
 
 def audit(
     event: str,
-    client: Client,
+    client: Client | None,
     user_id: UUID | None = None,
     session_id: str | None = None,
     *,
     by: UUID | None = None,
     invitation_id: UUID | None = None,
 ) -> None:
-    """Log an event of the account `user_id`. `by` is the superuser who caused it, if any.
+    """Log an event of the account `user_id`. `by` is the superuser who caused it, and `client` the caller, if any.
 
     The logger adds the time and the request id.
     """
@@ -27,4 +27,5 @@ def audit(
     known |= {"session_id": session_id} if session_id else {}
     known |= {"by": str(by)} if by else {}
     known |= {"invitation_id": str(invitation_id)} if invitation_id else {}
-    log.info(event, audit=True, ip=client.address, **known)
+    known |= {"ip": client.address} if client else {}
+    log.info(event, audit=True, **known)

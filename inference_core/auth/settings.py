@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, model_validator
 
 from inference_core.core.settings import Settings
 
@@ -32,8 +32,23 @@ class AuthSettings(Settings):
     mails_per_account_per_hour: int = Field(default=5, ge=1, le=1000)
     mails_per_network_per_minute: int = Field(default=240, ge=1, le=1_000_000)
     mails_waiting_max: int = Field(default=10_000, ge=1, le=10_000_000)
+    first_superuser_username: str = ""
+    first_superuser_email: str = ""
+    first_superuser_password: SecretStr = SecretStr("")
     registration: Literal["open", "closed", "invite"] = "open"
     invitations_open_max: int = Field(default=1000, ge=1, le=1_000_000)
     hide_existing_accounts: bool = False
     verify_email: bool = False
     email_verification_expire_hours: int = Field(default=48, ge=1, le=720)
+
+    @model_validator(mode="after")
+    def _whole_first_superuser(self) -> Self:
+        values = {
+            "FIRST_SUPERUSER_USERNAME": self.first_superuser_username,
+            "FIRST_SUPERUSER_EMAIL": self.first_superuser_email,
+            "FIRST_SUPERUSER_PASSWORD": self.first_superuser_password,
+        }
+        given, missing = ([name for name in values if bool(values[name]) == is_given] for is_given in (True, False))
+        if given and missing:
+            raise ValueError(f"{' and '.join(missing)} must be set with {' and '.join(given)} (all three or none)")
+        return self

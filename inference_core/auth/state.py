@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference_core.auth.first_superuser import create_first_superuser
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
 from inference_core.auth.settings import AuthSettings
@@ -48,6 +49,8 @@ class AuthState:
 
 @asynccontextmanager
 async def open_accounts(state: AppState) -> AsyncIterator[AuthState]:
-    """Open the state of accounts in an application."""
-    with AuthState.open(state.settings.of(AuthSettings), state.redis.client) as accounts:
+    """Open the state of accounts in an application, and create the first superuser."""
+    settings = state.settings.of(AuthSettings)
+    with AuthState.open(settings, state.redis.client) as accounts:
+        await create_first_superuser(settings, accounts.passwords, state.database)
         yield accounts
