@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference_core.core.redis.errors import SessionStoreUnavailableError
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Buckets:
     """The buckets of one Redis. Every call raises `SessionStoreUnavailableError` when Redis does not respond."""
 
     def __init__(self, client: Redis) -> None:
-        self._take = LuaScript(client, PACKAGE, "bucket_take")
-        self._return = LuaScript(client, PACKAGE, "bucket_return")
+        self._take = LuaScript(client, PACKAGE, "bucket_take", SessionStoreUnavailableError)
+        self._return = LuaScript(client, PACKAGE, "bucket_return", SessionStoreUnavailableError)
 
     async def take(self, buckets: Sequence[Bucket], *, unless_locked: Sequence[str] = ()) -> Refusal | None:
         """Take a unit from each bucket, or return a refusal and take none."""

@@ -12,7 +12,7 @@ from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Attempt, seconds_of
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
@@ -92,11 +92,11 @@ class RefreshSessions:
         self._absolute_ms = settings.refresh_token_expire_days * DAY_MS
         self._idle_ms = settings.refresh_token_idle_days * DAY_MS
         self._confirmed: dict[str, int] = {}
-        self._create = LuaScript(client, PACKAGE, "session_create")
-        self._refresh = LuaScript(client, PACKAGE, "session_refresh")
-        self._confirm = LuaScript(client, PACKAGE, "session_confirm")
-        self._end = LuaScript(client, PACKAGE, "session_end")
-        self._end_all = LuaScript(client, PACKAGE, "session_end_all")
+        self._create = LuaScript(client, PACKAGE, "session_create", SessionStoreUnavailableError)
+        self._refresh = LuaScript(client, PACKAGE, "session_refresh", SessionStoreUnavailableError)
+        self._confirm = LuaScript(client, PACKAGE, "session_confirm", SessionStoreUnavailableError)
+        self._end = LuaScript(client, PACKAGE, "session_end", SessionStoreUnavailableError)
+        self._end_all = LuaScript(client, PACKAGE, "session_end_all", SessionStoreUnavailableError)
 
     async def start(self, user_id: UUID, version: int, client: Client, attempt: Attempt) -> StartedSession:
         """Start a session of an account with this token version, and reset the failures of `attempt` in the same step.
@@ -173,7 +173,7 @@ class RefreshSessions:
 
     async def list(self, user_id: UUID) -> list[SessionInfo]:
         """Return the active sessions of a user, the most recently used first."""
-        with redis_unavailable_as_domain_error():
+        with redis_errors_as(SessionStoreUnavailableError):
             raw_ids = cast("list[bytes]", await self._client.zrange(INDEX_KEY + str(user_id), 0, -1))
             ids = [raw_id.decode() for raw_id in raw_ids]
             async with self._client.pipeline(transaction=False) as pipeline:

@@ -15,7 +15,7 @@ from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import ThrottledError
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Throttle:
         self._client = client
         self._settings = settings
         self._buckets = Buckets(client)
-        self._failed = LuaScript(client, PACKAGE, "login_failed")
+        self._failed = LuaScript(client, PACKAGE, "login_failed", SessionStoreUnavailableError)
 
     async def admit(self, attempt: Attempt, *, over_account_limit: bool = False) -> None:
         """Admit a password comparison. It counts as failed until `passed` undoes this.
@@ -102,7 +102,7 @@ class Throttle:
         Raises:
             ThrottledError: The attempt is locked.
         """
-        with redis_unavailable_as_domain_error():
+        with redis_errors_as(SessionStoreUnavailableError):
             remaining_ms = await self._client.pttl(attempt.keys[1])
         if remaining_ms > 0:
             raise ThrottledError(seconds_of(remaining_ms))
@@ -124,7 +124,7 @@ class Throttle:
     async def clear(self, attempts: Sequence[Attempt]) -> None:
         """Reset the failures and the locks of these attempts, and the failures of their accounts."""
         keys = [key for attempt in attempts for key in (*attempt.keys, self._account_failures(attempt).key)]
-        with redis_unavailable_as_domain_error():
+        with redis_errors_as(SessionStoreUnavailableError):
             await self._client.delete(*keys)
 
     async def admit_hash(self, prefix: str) -> None:

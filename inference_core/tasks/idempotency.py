@@ -17,6 +17,9 @@ from fastapi import Header
 from redis.asyncio import Redis
 
 from inference_core.core.exceptions import ConflictError, UnprocessableError
+from inference_core.core.redis.errors import redis_errors_as
+from inference_core.core.redis.scripts import LuaScript
+from inference_core.tasks.store import ResultStoreUnavailableError
 
 KEEP_S = 24 * 3600
 # Longer than any submission takes. Afterwards, the process that started it must have crashed.
@@ -26,24 +29,6 @@ IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=255, description="Makes the request safe to repeat."),
 ]
-
-# KEYS[1] the key's hash; ARGV[1] fingerprint, ARGV[2] id for a new task, ARGV[3] seconds to keep it,
-# ARGV[4] milliseconds after which an unfinished submission counts as abandoned.
-RESERVE_SCRIPT = """
-local now = redis.call('TIME')
-local now_ms = now[1] * 1000 + math.floor(now[2] / 1000)
-local known = redis.call('HMGET', KEYS[1], 'fingerprint', 'task_id', 'sent', 'at_ms')
-if not known[1] then
-  redis.call('HSET', KEYS[1], 'fingerprint', ARGV[1], 'task_id', ARGV[2], 'at_ms', string.format('%.0f', now_ms))
-  redis.call('EXPIRE', KEYS[1], ARGV[3])
-  return {'new', ARGV[2]}
-end
-if known[1] ~= ARGV[1] then return {'other', ''} end
-if known[3] then return {'sent', known[2]} end
-if now_ms - tonumber(known[4]) < tonumber(ARGV[4]) then return {'busy', ''} end
-redis.call('HSET', KEYS[1], 'at_ms', string.format('%.0f', now_ms))
-return {'again', known[2]}
-"""
 
 
 class SubmissionInProgressError(ConflictError):
@@ -63,11 +48,11 @@ class KeyReusedError(UnprocessableError):
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """The task a key stands for.
+    """The task of a key.
 
     Attributes:
-        is_sent: whether nothing is left to be done.
-        is_first: whether the key was not known before, so that no message can have been sent for it.
+        is_sent: Whether the task was sent.
+        is_first: Whether the key was unknown before, so no message can have been sent for it.
     """
 
     redis_key: str
@@ -81,35 +66,46 @@ def fingerprint(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-async def reserve(redis: Redis, caller: str, key: str, request_fingerprint: str) -> Reservation:
-    """Claim `key` of `caller` for this request.
+@dataclass(frozen=True, slots=True)
+class IdempotencyKeys:
+    """The keys in the result store. Every call can raise `ResultStoreUnavailableError`."""
 
-    Raises:
-        SubmissionInProgressError: if another request with the key has not been answered yet.
-        KeyReusedError: if the key came with another request.
-        RedisError: if Redis does not respond.
-    """
-    redis_key = f"idempotency:{hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest()}"
-    arguments = (request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)
-    answer: Any = await redis.eval(RESERVE_SCRIPT, 1, redis_key, *arguments)
-    outcome, task_id = (part.decode() for part in answer)
-    if outcome == "busy":
-        raise SubmissionInProgressError
-    if outcome == "other":
-        raise KeyReusedError
-    return Reservation(redis_key, task_id, is_sent=outcome == "sent", is_first=outcome == "new")
+    redis: Redis
 
+    async def reserve(self, caller: str, key: str, request_fingerprint: str) -> Reservation:
+        """Reserve `key` of `caller` for this request.
 
-async def mark_sent(redis: Redis, reservation: Reservation) -> None:
-    """Record that the task was sent. Later requests with the key get the same task."""
-    await redis.hset(reservation.redis_key, "sent", "1")
+        Raises:
+            SubmissionInProgressError: Another request with this key is being served.
+            KeyReusedError: The key was used for a different request.
+        """
+        redis_key = f"idempotency:{hashlib.sha256(json.dumps([caller, key]).encode()).hexdigest()}"
+        reserve = LuaScript(self.redis, "inference_core.tasks", "reserve_key", ResultStoreUnavailableError)
+        answer = await reserve([redis_key], request_fingerprint, str(uuid4()), KEEP_S, ABANDONED_AFTER_MS)
+        outcome, task_id = (part.decode() for part in answer)
+        if outcome == "busy":
+            raise SubmissionInProgressError
+        if outcome == "other":
+            raise KeyReusedError
+        return Reservation(redis_key, task_id, is_sent=outcome == "sent", is_first=outcome == "new")
 
+    async def mark_sent(self, reservation: Reservation) -> None:
+        """Record that the task was sent. Later requests with the key get the same task."""
+        with redis_errors_as(ResultStoreUnavailableError):
+            await self.redis.hset(reservation.redis_key, "sent", "1")
 
-async def forget(redis: Redis, reservation: Reservation) -> None:
-    """Release the key of a request that was refused before anything was sent."""
-    await redis.delete(reservation.redis_key)
+    async def withdraw(self, reservation: Reservation) -> None:
+        """Undo the reservation of a refused request, for which nothing was sent.
 
+        If an earlier request may have sent the task, the key keeps its task id.
+        """
+        if not reservation.is_first:
+            await self.mark_retryable(reservation)
+            return
+        with redis_errors_as(ResultStoreUnavailableError):
+            await self.redis.delete(reservation.redis_key)
 
-async def mark_retryable(redis: Redis, reservation: Reservation) -> None:
-    """Record that the submission failed. The next request with the key tries again with the same task id."""
-    await redis.hset(reservation.redis_key, "at_ms", "0")
+    async def mark_retryable(self, reservation: Reservation) -> None:
+        """Record that the submission failed. The next request with the key tries again with the same task id."""
+        with redis_errors_as(ResultStoreUnavailableError):
+            await self.redis.hset(reservation.redis_key, "at_ms", "0")

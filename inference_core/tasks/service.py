@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 from inference_core.core.exceptions import NotFoundError, ServiceError
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.traffic import Traffic
-from inference_core.tasks import idempotency
+from inference_core.tasks.idempotency import IdempotencyKeys
 from inference_core.tasks.record import EXPIRED, TaskRecord
-from inference_core.tasks.store import ResultStore, as_domain_error
+from inference_core.tasks.store import ResultStore
 
 FIRST_PAUSE_S = 0.02
 LONGEST_PAUSE_S = 0.25
@@ -93,37 +93,41 @@ class TaskService:
         tag: str | None = None,
         **kwargs: Any,
     ) -> str:
-        """As `submit`, but once for each `Idempotency-Key` of a caller: a repetition gives the same task's id.
+        """Send a task once for each `Idempotency-Key` of a caller. A repeated request gets the id of the same task.
 
-        `caller` is who asks, whether or not they have an account; nobody finds the tasks of another's keys.
-        `admit` gets the id of a task that is about to be sent, not of one that was; what it raises refuses the task,
-        and leaves nothing behind.
+        Args:
+            key: The key of the client.
+            request_fingerprint: A digest of the request.
+            name: The name of the task.
+            args: Its arguments.
+            caller: The caller, with or without an account. The keys of different callers are independent.
+            owner: The user who may see the task; None for everybody.
+            admit: Called with the task's id before a new task is sent. If it raises, the task is not sent, and the key
+                can be used again.
+            tag: Stored in the task's record.
+            kwargs: Its keyword arguments.
 
         Raises:
-            DependencyUnavailableError: if the broker or the result store does not take it in time.
-            SubmissionInProgressError, KeyReusedError: as `idempotency.reserve`.
+            DependencyUnavailableError: The broker or the result store does not respond in time.
+            SubmissionInProgressError: Another request with this key is being served.
+            KeyReusedError: The key was used for a different request.
         """
-        redis = self.store.redis
-        with as_domain_error():
-            reservation = await idempotency.reserve(redis, caller, key, request_fingerprint)
+        keys = IdempotencyKeys(self.store.redis)
+        reservation = await keys.reserve(caller, key, request_fingerprint)
         if reservation.is_sent:
             return reservation.task_id
         if admit is not None:
             try:
                 await admit(reservation.task_id)
             except ServiceError:
-                undo = idempotency.forget if reservation.is_first else idempotency.mark_retryable
-                with as_domain_error():
-                    await undo(redis, reservation)
+                await keys.withdraw(reservation)
                 raise
         try:
             await self.submit(name, *args, owner=owner, task_id=reservation.task_id, tag=tag, **kwargs)
         except ServiceError:
-            with as_domain_error():
-                await idempotency.mark_retryable(redis, reservation)
+            await keys.mark_retryable(reservation)
             raise
-        with as_domain_error():
-            await idempotency.mark_sent(redis, reservation)
+        await keys.mark_sent(reservation)
         return reservation.task_id
 
     async def get(self, task_id: str, caller: Caller) -> TaskRecord:

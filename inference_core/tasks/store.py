@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from inference_core.core.exceptions import DependencyUnavailableError
-from inference_core.core.queue.submissions import CANCEL_SCRIPT, CancelOutcome, result_key, task_key
+from inference_core.core.queue.submissions import SCRIPTS, CancelOutcome, result_key, task_key
 from inference_core.core.redis.client import open_client
+from inference_core.core.redis.errors import redis_errors_as
+from inference_core.core.redis.scripts import LuaScript
 from inference_core.core.settings import Settings
 from inference_core.tasks.record import TaskRecord
 
@@ -25,15 +26,6 @@ class ResultStoreUnavailableError(DependencyUnavailableError):
 
     code = "result_store_unavailable"
     detail = "The store of task results is not available. Try again shortly."
-
-
-@contextmanager
-def as_domain_error() -> Iterator[None]:
-    """Turn the client's errors into `ResultStoreUnavailableError`."""
-    try:
-        yield
-    except (RedisError, OSError) as error:
-        raise ResultStoreUnavailableError from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +49,7 @@ class ResultStore:
         microseconds.
         """
         key = task_key(task_id)
-        with as_domain_error():
+        with redis_errors_as(ResultStoreUnavailableError):
             pipeline = self.redis.pipeline(transaction=True)
             pipeline.hset(key, mapping={"name": name, "owner": owner or "", "tag": tag or ""})
             pipeline.expire(key, self.expires_s + CLOCK_MARGIN_S)
@@ -67,12 +59,12 @@ class ResultStore:
 
     async def forget(self, task_id: str) -> None:
         """Remove a registration, because the message could not be sent."""
-        with as_domain_error():
+        with redis_errors_as(ResultStoreUnavailableError):
             await self.redis.delete(task_key(task_id))
 
     async def find(self, task_id: str) -> TaskRecord | None:
         """Return the record of a task. None if it was never submitted or its result has expired."""
-        with as_domain_error():
+        with redis_errors_as(ResultStoreUnavailableError):
             pipeline = self.redis.pipeline(transaction=False)
             pipeline.hgetall(task_key(task_id))
             pipeline.get(result_key(task_id))
@@ -81,6 +73,6 @@ class ResultStore:
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """Cancel a task that has not started. It will not start afterwards."""
-        with as_domain_error():
-            answer: Any = await self.redis.eval(CANCEL_SCRIPT, 1, task_key(task_id))
+        cancel = LuaScript(self.redis, SCRIPTS, "cancel_task", ResultStoreUnavailableError)
+        answer = await cancel([task_key(task_id)])
         return cast("CancelOutcome", answer.decode())

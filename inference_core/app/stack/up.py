@@ -21,7 +21,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TextIO
 
-from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy.engine import make_url
 
@@ -34,6 +33,7 @@ from inference_core.app.stack.worker import worker_command, workers_running
 from inference_core.core.current_service import current_service
 from inference_core.core.db.migrations.run import upgrade
 from inference_core.core.exceptions import OperatorError
+from inference_core.core.redis.client import sync_client
 from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings
 
@@ -147,12 +147,12 @@ def _embed_what_is_open(settings: Settings, data: Path, children: Children) -> d
     """Check the given servers and start the embedded ones. Return the environment variables of the processes."""
     env: dict[str, str] = {}
     if _is_set(settings, "redis_url"):
-        _require_redis(settings.redis_url, "REDIS_URL")
+        _require_redis(settings, settings.redis_url, "REDIS_URL")
     else:
         env["REDIS_URL"] = _start_redis(data, children)
     for name in ("celery_broker_url", "celery_result_backend"):
         if _is_set(settings, name):
-            _require_redis(getattr(settings, name), name.upper())
+            _require_redis(settings, getattr(settings, name), name.upper())
     if not _is_set(settings, "database_url"):
         env["DATABASE_URL"] = f"sqlite+aiosqlite:///{data / Path(make_url(settings.database_url).database or '').name}"
     for name, field in type(settings).model_fields.items():
@@ -170,9 +170,9 @@ def _without_credentials(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
-def _require_redis(url: str, variable: str) -> None:
+def _require_redis(settings: Settings, url: str, variable: str) -> None:
     try:
-        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+        with sync_client(settings, url) as client:
             client.ping()
     except RedisError as error:
         raise StackError(

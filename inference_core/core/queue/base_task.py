@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 
 from inference_core.core.loggers import get_logger
 from inference_core.core.queue.request import ARGUMENTS, KEYWORDS
-from inference_core.core.queue.submissions import CLAIM_SCRIPT, Claim, task_key
+from inference_core.core.queue.submissions import SCRIPTS, Claim, task_key
+from inference_core.core.redis.scripts import sync_script
 
 log = get_logger(__name__)
 
@@ -73,10 +74,11 @@ def claim_task(redis: Redis, key: str, retries: int, *, redelivered: bool, keep_
     If Redis does not respond or is full, wait for it, at most until the time limit of the task. Without the wait, the
     task would fail although it was never tried.
     """
-    asker = uuid4().hex
+    call_id = uuid4().hex
+    claim = sync_script(redis, SCRIPTS, "claim_task")
     for wait_s in chain(FIRST_WAITS_S, repeat(LONGEST_WAIT_S)):
         try:
-            answer = redis.eval(CLAIM_SCRIPT, 1, key, retries, int(redelivered), asker, keep_s)
+            answer = claim([key], [retries, int(redelivered), call_id, keep_s])
             break
         except RedisError as error:
             log.warning("task_waits_for_the_store", key=key, error=type(error).__name__)

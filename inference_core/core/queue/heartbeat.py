@@ -21,13 +21,13 @@ from inference_core.core.queue.app import ServiceCelery
 from inference_core.core.queue.worker_state import (
     BEAT_S,
     WORKERS_KEY,
-    WRITE_SCRIPT,
     TaskEntry,
     WorkerPhase,
     WorkerReport,
     encode_report,
 )
 from inference_core.core.redis.client import broker_client
+from inference_core.core.redis.scripts import sync_script
 from inference_core.core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships 
 
 def write_report(redis: Redis, worker: str, report: WorkerReport) -> list[bytes]:
     """Store a worker's report with the time of Redis. Return this time as seconds and microseconds."""
-    return cast("list[bytes]", redis.eval(WRITE_SCRIPT, 1, WORKERS_KEY, worker, encode_report(report)))
+    write = sync_script(redis, "inference_core.core.queue", "write_heartbeat")
+    return cast("list[bytes]", write([WORKERS_KEY], [worker, encode_report(report)]))
 
 
 def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:

@@ -14,15 +14,6 @@ BEAT_S = 1.0
 
 WorkerPhase = Literal["running", "stopping"]
 
-# KEYS[1] the hash; ARGV[1] the worker's name, ARGV[2] its state as JSON. The stamp is in milliseconds.
-# Gives Redis' time as TIME does: seconds and microseconds.
-WRITE_SCRIPT = """
-local now = redis.call('TIME')
-local stamp = now[1] * 1000 + math.floor(now[2] / 1000)
-redis.call('HSET', KEYS[1], ARGV[1], string.format('%.0f', stamp) .. ' ' .. ARGV[2])
-return now
-"""
-
 
 class TaskEntry(TypedDict):
     """A task that a worker holds, without its arguments, because they can be personal."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from inference_core.core.redis.errors import redis_unavailable_as_domain_error
+from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -24,6 +24,6 @@ class Clock:
         Raises:
             SessionStoreUnavailableError: Redis does not respond in time.
         """
-        with redis_unavailable_as_domain_error():
+        with redis_errors_as(SessionStoreUnavailableError):
             seconds, microseconds = await self.client.time()
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from redis.exceptions import RedisError
 
 from inference_core.core.exceptions import DependencyUnavailableError
@@ -17,14 +20,11 @@ class SessionStoreUnavailableError(DependencyUnavailableError):
     detail = "The session store is not available. Try again shortly."
 
 
-class redis_unavailable_as_domain_error:  # noqa: N801  # reads as a function
-    """A context that converts errors of redis-py to `SessionStoreUnavailableError`."""
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """Convert the error, if any."""
-        if isinstance(error, RedisError | OSError):
-            log.warning("redis_unavailable", error=type(error).__name__, reason=str(error))
-            raise SessionStoreUnavailableError from error
+@contextmanager
+def redis_errors_as(unavailable: type[DependencyUnavailableError]) -> Iterator[None]:
+    """Convert errors of redis-py to a domain error, and log them."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        log.warning("redis_unavailable", code=unavailable.code, error=type(error).__name__, reason=str(error))
+        raise unavailable from error

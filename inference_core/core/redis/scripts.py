@@ -1,28 +1,44 @@
-"""Load the Lua scripts of a feature. Each runs as one atomic step and one round trip."""
+"""Load Lua scripts from the folder `lua` of a package. Each runs as one atomic step and one round trip."""
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from inference_core.core.redis.errors import redis_unavailable_as_domain_error
+from redis.commands.core import Script
+
+from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.redis.errors import redis_errors_as
 
 if TYPE_CHECKING:
+    from redis import Redis as SyncRedis
     from redis.asyncio import Redis
 
 
-class LuaScript:
-    """A script of `package`. It is sent by its hash, and completely only if the server does not know it."""
+@cache
+def read_script(package: str, name: str) -> str:
+    """Return the text of a script."""
+    return files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
 
-    def __init__(self, client: Redis, package: str, name: str) -> None:
-        source = files(package).joinpath("lua", f"{name}.lua").read_text(encoding="utf-8")
-        self._script = client.register_script(source)
+
+def sync_script(client: SyncRedis, package: str, name: str) -> Script:
+    """Return a script for threads and worker processes. Call it with `keys` and `args`; it raises `RedisError`."""
+    return client.register_script(read_script(package, name))
+
+
+class LuaScript:
+    """A script for the event loop. It is sent by its hash, and completely only if the server does not know it."""
+
+    def __init__(self, client: Redis, package: str, name: str, unavailable: type[DependencyUnavailableError]) -> None:
+        self._script = client.register_script(read_script(package, name))
+        self._unavailable = unavailable
 
     async def __call__(self, keys: list[str], *args: str | int) -> Any:  # what a script returns varies
         """Run the script.
 
         Raises:
-            SessionStoreUnavailableError: Redis does not respond in time.
+            DependencyUnavailableError: Redis does not respond in time. It is the class given to the constructor.
         """
-        with redis_unavailable_as_domain_error():
+        with redis_errors_as(self._unavailable):
             return await self._script(keys=keys, args=args)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from inference_core.core.exceptions import DependencyUnavailableError, ThrottledError
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_unavailable_as_domain_error
+from inference_core.core.redis.errors import redis_errors_as
 from inference_core.core.redis.scripts import LuaScript
 from inference_core.llm.config.schema import Limits
 
@@ -129,9 +129,9 @@ class UserLimits:
     def __init__(self, client: Redis, limits: Limits) -> None:
         self._client = client
         self._limits = limits
-        self._admit = LuaScript(client, PACKAGE, "admit")
-        self._count_prompt = LuaScript(client, PACKAGE, "count_prompt")
-        self._end = LuaScript(client, PACKAGE, "end")
+        self._admit = LuaScript(client, PACKAGE, "admit", LimitsUnavailableError)
+        self._count_prompt = LuaScript(client, PACKAGE, "count_prompt", LimitsUnavailableError)
+        self._end = LuaScript(client, PACKAGE, "end", LimitsUnavailableError)
         self._unsettled: deque[_End] = deque(maxlen=MOST_UNSETTLED)
 
     async def admit(
@@ -154,10 +154,8 @@ class UserLimits:
         except BaseException as error:
             # Redis may still execute the call later.
             self._unsettled.append(_End(lease, -prompt, requests=-1, until_s=time.monotonic() + lease_s))
-            if not isinstance(error, SessionStoreUnavailableError):
+            if may_cost or not isinstance(error, LimitsUnavailableError):
                 raise
-            if may_cost:
-                raise LimitsUnavailableError from error
             return replace(lease, counted=0, admitted=False)
         word, number = answer[0].decode(), int(answer[1])
         if word != "ok":
@@ -169,7 +167,7 @@ class UserLimits:
         keys = [*lease_keys(lease.key), _day_key(lease.key, lease.day), STATS_KEY]
         try:
             await self._count_prompt(keys, lease.id, prompt, int(lease_s * 1000), KEEP_DAY_MS)
-        except SessionStoreUnavailableError:
+        except LimitsUnavailableError:
             return lease
         return replace(lease, counted=lease.counted + prompt)
 
@@ -190,7 +188,7 @@ class UserLimits:
     async def _finish(self, end: _End) -> None:
         try:
             await self._run(end)
-        except SessionStoreUnavailableError:
+        except LimitsUnavailableError:
             log.warning("llm_request_not_settled", lease_id=end.lease.id, tokens=end.tokens)
             if end.lease.admitted:
                 self._unsettled.append(replace(end, until_s=time.monotonic() + UNSETTLED_KEEP_S))
@@ -217,7 +215,7 @@ class UserLimits:
             if time.monotonic() < end.until_s:
                 try:
                     await self._run(end)
-                except SessionStoreUnavailableError:
+                except LimitsUnavailableError:
                     return False
             self._unsettled.popleft()
         return True
@@ -229,11 +227,8 @@ class UserLimits:
             StatisticsUnavailableError: if Redis does not respond.
         """
         fields = ("requests_count", "total_tokens", "errors_count", "last_request")
-        try:
-            with redis_unavailable_as_domain_error():
-                values: Any = await self._client.hmget(STATS_KEY, fields)
-        except SessionStoreUnavailableError as error:
-            raise StatisticsUnavailableError from error
+        with redis_errors_as(StatisticsUnavailableError):
+            values: Any = await self._client.hmget(STATS_KEY, fields)
         requests, tokens, errors, last = values
         last_request = datetime.fromisoformat(last.decode()) if last else None
         return Statistics(int(requests or 0), int(tokens or 0), int(errors or 0), last_request)

@@ -13,7 +13,6 @@ from inference_core.llm.sampling import ParameterName, SamplingFields
 ProviderKind = Literal["openai_compatible", "anthropic", "gemini", "simulated"]
 NATIVE_KINDS: tuple[ProviderKind, ...] = ("anthropic", "gemini", "simulated")
 TaskName = Literal["explain", "conversation"]
-TASK_NAMES: tuple[TaskName, ...] = ("explain", "conversation")
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from inference_core.core.queue.submissions import CLAIM_SCRIPT, task_key
+from inference_core.core.queue.submissions import SCRIPTS, task_key
+from inference_core.core.redis.scripts import sync_script
 from tests.service.faults.conftest import OwnRedis
 from tests.service.faults.test_task_faults import result, submit, words
 from tests.support.processes import keys_of_service, redis_server, wait_until
@@ -124,9 +125,10 @@ def test_what_was_cancelled_is_remembered_longer_than_its_message(api: ApiProces
 def test_who_asks_again_whether_to_start_is_told_the_same(own_redis: OwnRedis) -> None:
     with Redis.from_url(own_redis.url, decode_responses=True) as redis:
         redis.hset(task_key("one"), "name", "test.add")
+        claim = sync_script(redis, SCRIPTS, "claim_task")
 
         def ask(asker: str, redelivered: int = 0) -> str:
-            return str(redis.eval(CLAIM_SCRIPT, 1, task_key("one"), 0, redelivered, asker, DAY_S))
+            return str(claim([task_key("one")], [0, redelivered, asker, DAY_S]))
 
         assert [ask("first"), ask("first"), ask("second"), ask("second", 1)] == ["run", "run", "copy", "run"]
         assert redis.ttl(task_key("one")) > DAY_S - 60
