@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inference_core.llm.config.schema import TaskName
-from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.conversations.records import ConversationRef
 from inference_core.llm.principal import Principal
 from inference_core.llm.types import ChatRequest, Message, SamplingParams
 
@@ -36,7 +36,7 @@ class Prepared:
     question: Question
     principal: Principal
     messages: tuple[Message, ...]
-    session: SessionRef | None
+    session: ConversationRef | None
     prompt_tokens: int
     output_tokens: int
     may_cost: bool

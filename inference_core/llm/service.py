@@ -14,7 +14,7 @@ from inference_core.llm.accounting.limits import Lease, Statistics, UserLimits
 from inference_core.llm.accounting.spending import Spending
 from inference_core.llm.config.policies import EffectivePolicy, effective_policy
 from inference_core.llm.conversations.prompts import build_messages
-from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.conversations.records import ConversationRef
 from inference_core.llm.conversations.service import ConversationService
 from inference_core.llm.feature import LLM_QUEUE
 from inference_core.llm.gateway.gateway import Gateway
@@ -116,16 +116,18 @@ class LLMService:
         configured = self.gateway.config.providers.get(provider)
         return configured is not None and self.gateway.access.may_cost_money(provider, configured)
 
-    async def _conversation(self, principal: Principal, question: Question) -> tuple[SessionRef | None, list[Message]]:
+    async def _conversation(
+        self, principal: Principal, question: Question
+    ) -> tuple[ConversationRef | None, list[Message]]:
         if question.task != "conversation":
             return None, []
         if question.session_id is None:
-            return SessionRef(uuid4(), is_new=True), []
+            return ConversationRef(uuid4(), is_new=True), []
         async with self.database.read() as session:
             conversations = ConversationService(session)
             row = await conversations.find(principal, question.session_id)
             history = await conversations.recent(row, self.settings.llm_history_turns)
-        return SessionRef(row.id, is_new=False), history
+        return ConversationRef(row.id, is_new=False), history
 
     async def submit(self, prepared: Prepared, idempotency_key: str | None) -> Submitted:
         """Send a prepared question to the workers.

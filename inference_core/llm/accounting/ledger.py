@@ -22,7 +22,8 @@ from inference_core.core.loggers import get_logger
 from inference_core.llm.accounting.repository import UsageRepository
 from inference_core.llm.accounting.totals import cost_nano_usd
 from inference_core.llm.config.schema import Price
-from inference_core.llm.conversations.repository import ConversationRepository, NewTurn, SessionRef
+from inference_core.llm.conversations.records import ConversationRef, NewTurn
+from inference_core.llm.conversations.repository import ConversationRepository
 from inference_core.llm.gateway.candidates import Candidate
 from inference_core.llm.gateway.gateway import Gateway
 from inference_core.llm.models import MODEL_LENGTH, NOBODY, TITLE_LENGTH
@@ -58,7 +59,7 @@ class Answered:
     charge_id: str
     user_id: UUID | None
     question: str
-    session: SessionRef | None
+    session: ConversationRef | None
     text: str
     complete: bool
     model: str
@@ -174,7 +175,7 @@ async def _write(database: Database, answered: Sequence[Answered], in_place_of: 
                 await _store_turns(ConversationRepository(session), one.session, one)
 
 
-async def _store_turns(conversations: ConversationRepository, session: SessionRef, answered: Answered) -> None:
+async def _store_turns(conversations: ConversationRepository, session: ConversationRef, answered: Answered) -> None:
     if session.is_new:
         title = " ".join(answered.question.split())[:TITLE_LENGTH]
         await conversations.create(session.id, answered.user_id, title)

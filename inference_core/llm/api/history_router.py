@@ -13,7 +13,7 @@ from inference_core.core.paths import LLM_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.llm.api.dependencies import ConversationChangesDep, ConversationsDep, PrincipalDep
 from inference_core.llm.api.schemas import Conversation, ConversationDeleted, ConversationPage, ConversationTurns, Turn
-from inference_core.llm.conversations.repository import SessionRow
+from inference_core.llm.conversations.records import StoredConversation
 from inference_core.llm.conversations.service import ConversationNotFoundError
 
 router = APIRouter(
@@ -70,7 +70,7 @@ async def delete_conversation(
     return ConversationDeleted(session_id=await conversations.delete(principal, session_id))
 
 
-def _summary(conversation: SessionRow) -> dict[str, Any]:
+def _summary(conversation: StoredConversation) -> dict[str, Any]:
     return {
         "session_id": conversation.id,
         "title": conversation.title,

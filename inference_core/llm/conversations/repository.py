@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -11,7 +9,8 @@ from sqlalchemy import CursorResult, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.core.db.base import utc_now
-from inference_core.llm.models import ChatSession, ChatTurn, TurnRole
+from inference_core.llm.conversations.records import NewTurn, StoredConversation, StoredTurn
+from inference_core.llm.models import ChatSession, ChatTurn
 from inference_core.llm.types import Message
 
 SESSION_COLUMNS = (
@@ -25,58 +24,17 @@ SESSION_COLUMNS = (
 TURN_COLUMNS = (ChatTurn.role, ChatTurn.content, ChatTurn.complete, ChatTurn.model, ChatTurn.created_at)
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRef:
-    """The conversation of a request. `is_new` is true until its first turns are stored."""
-
-    id: UUID
-    is_new: bool
-
-
-@dataclass(frozen=True, slots=True)
-class SessionRow:
-    """A conversation."""
-
-    id: UUID
-    user_id: UUID | None
-    title: str
-    turn_count: int
-    created_at: datetime
-    updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class TurnRow:
-    """A turn."""
-
-    role: TurnRole
-    content: str
-    complete: bool
-    model: str | None
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class NewTurn:
-    """A turn to store."""
-
-    role: TurnRole
-    content: str
-    complete: bool = True
-    model: str | None = None
-
-
 class ConversationRepository:
     """The conversations and their turns, in one database session."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def find(self, session_id: UUID) -> SessionRow | None:
+    async def find(self, session_id: UUID) -> StoredConversation | None:
         """Return the conversation with this id, of any user."""
         found = await self._session.execute(select(*SESSION_COLUMNS).where(ChatSession.id == session_id))
         row = found.one_or_none()
-        return SessionRow(*row) if row else None
+        return StoredConversation(*row) if row else None
 
     async def recent(self, session_id: UUID, limit: int) -> list[Message]:
         """Return the last `limit` turns, oldest first."""
@@ -89,7 +47,7 @@ class ConversationRepository:
         rows = (await self._session.execute(statement)).all()
         return [Message(role, content) for role, content in reversed(rows)]
 
-    async def turns(self, session_id: UUID, offset: int, limit: int) -> list[TurnRow]:
+    async def turns(self, session_id: UUID, offset: int, limit: int) -> list[StoredTurn]:
         """Return turns in the order of their creation."""
         statement = (
             select(*TURN_COLUMNS)
@@ -98,15 +56,15 @@ class ConversationRepository:
             .offset(offset)
             .limit(limit)
         )
-        return [TurnRow(*row) for row in await self._session.execute(statement)]
+        return [StoredTurn(*row) for row in await self._session.execute(statement)]
 
-    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[SessionRow], int]:
+    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[StoredConversation], int]:
         """Return a user's conversations, the most recently used first, and their number."""
         mine = ChatSession.user_id == user_id
         statement = select(*SESSION_COLUMNS).where(mine).order_by(ChatSession.updated_at.desc(), ChatSession.id)
         rows = await self._session.execute(statement.offset(offset).limit(limit))
         total = await self._session.execute(select(func.count()).select_from(ChatSession).where(mine))
-        return [SessionRow(*row) for row in rows], total.scalar_one()
+        return [StoredConversation(*row) for row in rows], total.scalar_one()
 
     async def delete(self, session_id: UUID) -> None:
         """Delete a conversation and its turns."""

@@ -8,7 +8,8 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.core.exceptions import NotFoundError
-from inference_core.llm.conversations.repository import ConversationRepository, SessionRow, TurnRow
+from inference_core.llm.conversations.records import StoredConversation, StoredTurn
+from inference_core.llm.conversations.repository import ConversationRepository
 from inference_core.llm.principal import Principal
 from inference_core.llm.types import Message
 
@@ -30,7 +31,7 @@ class ConversationService:
     def _conversations(self) -> ConversationRepository:
         return ConversationRepository(self.session)
 
-    async def find(self, principal: Principal, session_id: str) -> SessionRow:
+    async def find(self, principal: Principal, session_id: str) -> StoredConversation:
         """Return a conversation that the caller may see.
 
         Raises:
@@ -44,15 +45,15 @@ class ConversationService:
             raise ConversationNotFoundError
         return row
 
-    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[SessionRow], int]:
+    async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[StoredConversation], int]:
         """Return a page of a user's conversations, the most recently used first, and the number of all."""
         return await self._conversations.of_user(user_id, offset, limit)
 
-    async def turns(self, conversation: SessionRow, offset: int, limit: int) -> list[TurnRow]:
+    async def turns(self, conversation: StoredConversation, offset: int, limit: int) -> list[StoredTurn]:
         """Return a page of the turns, oldest first."""
         return await self._conversations.turns(conversation.id, offset, limit)
 
-    async def recent(self, conversation: SessionRow, limit: int) -> list[Message]:
+    async def recent(self, conversation: StoredConversation, limit: int) -> list[Message]:
         """Return the last `limit` turns, oldest first."""
         return await self._conversations.recent(conversation.id, limit)
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from inference_core.llm.config.schema import TaskName
-from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.conversations.records import ConversationRef
 from inference_core.llm.types import SamplingParams
 
 TASK_NAMES: dict[TaskName, str] = {"explain": "llm.explain", "conversation": "llm.conversation"}
@@ -26,7 +26,7 @@ class Job:
     question: str
     params: SamplingParams
     model_name: str | None
-    session: SessionRef | None
+    session: ConversationRef | None
     user_id: UUID | None
     key: str
     timeout_s: float | None
@@ -58,7 +58,7 @@ class Job:
             question=data["question"],
             params=SamplingParams(**data["params"]),
             model_name=data["model_name"],
-            session=SessionRef(UUID(session_id), data["session_is_new"]) if session_id else None,
+            session=ConversationRef(UUID(session_id), data["session_is_new"]) if session_id else None,
             user_id=UUID(user_id) if user_id else None,
             key=data["key"],
             timeout_s=data["timeout_s"],

@@ -9,7 +9,7 @@ import pytest
 from inference_core.core.redis.client import RedisClient
 from inference_core.llm.accounting.limits import UserLimits
 from inference_core.llm.config.schema import Limits
-from inference_core.llm.conversations.repository import SessionRef
+from inference_core.llm.conversations.records import ConversationRef
 from inference_core.llm.types import SamplingParams
 from inference_core.llm.worker.answering import answer
 from inference_core.llm.worker.job import Job, Private
@@ -25,7 +25,7 @@ def job_of(somebody: str, **changes: object) -> Job:
         "question": "Hello?",
         "params": SamplingParams(max_tokens=20, temperature=0.5),
         "model_name": None,
-        "session": SessionRef(uuid4(), is_new=True),
+        "session": ConversationRef(uuid4(), is_new=True),
         "user_id": UUID(somebody),
         "key": f"user:{somebody}",
         "timeout_s": 30.0,

@@ -17,7 +17,8 @@ from inference_core.llm.accounting.repository import UsageRepository
 from inference_core.llm.accounting.totals import Totals, cost_nano_usd
 from inference_core.llm.accounting.usage_service import BadPeriodError, Period
 from inference_core.llm.config.schema import Price
-from inference_core.llm.conversations.repository import ConversationRepository, SessionRef
+from inference_core.llm.conversations.records import ConversationRef
+from inference_core.llm.conversations.repository import ConversationRepository
 from inference_core.llm.models import Charge
 from inference_core.llm.types import Usage
 from tests.support.accounts import Api
@@ -92,11 +93,11 @@ async def test_answers_of_one_day_add_up_however_many_come_at_once(api: Api) -> 
 @on_every_database
 async def test_turns_of_one_answer_are_stored_once(api: Api) -> None:
     user = await api.register()
-    session = SessionRef(uuid4(), is_new=True)
+    session = ConversationRef(uuid4(), is_new=True)
     first = answered(UUID(user.id), session=session, keep_answer=True)
     assert await record(api.state.database, [first]) is True
     assert await record(api.state.database, [first]) is False
-    more = [answered(UUID(user.id), session=SessionRef(session.id, is_new=False)) for _ in range(6)]
+    more = [answered(UUID(user.id), session=ConversationRef(session.id, is_new=False)) for _ in range(6)]
     await asyncio.gather(*(record(api.state.database, [item]) for item in more))
     async with api.state.database.read() as reading:
         turns = await ConversationRepository(reading).turns(session.id, 0, 100)
@@ -138,7 +139,7 @@ async def test_charge_that_was_noted_before_is_taken_back_once(api: Api) -> None
 @on_every_database
 async def test_answer_of_a_deleted_conversation_is_counted_and_not_kept(api: Api) -> None:
     user = await api.register()
-    assert await record(api.state.database, [answered(UUID(user.id), session=SessionRef(uuid4(), is_new=False))])
+    assert await record(api.state.database, [answered(UUID(user.id), session=ConversationRef(uuid4(), is_new=False))])
     usage = (await api.get("/llm/usage", await api.login(user))).json()
     assert usage["totals"]["requests"] == 1
 
