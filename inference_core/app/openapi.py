@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from inference_core.core.permissions import protected_routes
 from inference_core.core.problems import PROBLEM_JSON, FieldProblem, Problem
 
 SCHEMA_PLACE = "#/components/schemas/{model}"
@@ -43,11 +44,25 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(definitions["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    _describe_access(app, document)
     for path in document["paths"].values():
         for operation in path.values():
             _complete(operation)
     _write_constants_as_enums(document)
     return document
+
+
+def _describe_access(app: FastAPI, document: dict[str, Any]) -> None:
+    """Add the responses and the security schemes of access dependencies to their routes."""
+    for route in protected_routes(app.routes):
+        path = document["paths"].get(route.path, {})
+        schemes = route.dependency.security_schemes
+        for operation in (path[method.lower()] for method in route.methods if method.lower() in path):
+            # Another dependency of the route may accept fewer schemes.
+            operation.setdefault("security", [{name: []} for name in schemes])
+            document["components"].setdefault("securitySchemes", {}).update(schemes)
+            for status, response in route.dependency.responses.items():
+                operation["responses"].setdefault(str(status), response)
 
 
 def _write_constants_as_enums(part: Any) -> None:

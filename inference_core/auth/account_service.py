@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth import mail_names as names
+from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
 from inference_core.auth.mailed_tokens import token_hash
@@ -84,7 +85,7 @@ class AccountService:
         return changed
 
     async def change_password(self, account: Account, change: PasswordChange, session_id: str) -> None:
-        """Set a new password. All sessions except the caller's end.
+        """Set a new password. All sessions except the caller's end, and all API keys unless they are to be kept.
 
         Raises:
             WrongPasswordError: The current password is wrong, which counts as a failed login.
@@ -95,12 +96,14 @@ class AccountService:
         hashed = await self.auth.passwords.hash(change.new_password)
         if not await self.users.replace_password(account, hashed, kept_session_id=session_id):
             raise WrongPasswordError  # it was changed by another request meanwhile
+        if not change.keep_api_keys:
+            await revoke_all(self.session, self.client, account.id)
         # Before the commit: if Redis does not respond, both the old password and the old sessions must remain.
         await self.auth.sessions.end_all(account.id, keep=session_id)
         audit("password_changed", self.client, account.id, session_id)
 
     async def reset_password(self, reset: PasswordReset) -> None:
-        """Set a new password with a mailed token. This also confirms the email and ends all sessions.
+        """Set a new password with a mailed token. This also confirms the email and ends all sessions and API keys.
 
         Raises:
             CommonPasswordError: The new password is refused. The token stays valid.
@@ -119,6 +122,7 @@ class AccountService:
             raise InvalidMailedTokenError
         user_id = stored.user_id
         await self.users.set_password(user_id, hashed, kept_session_id=None)
+        await revoke_all(self.session, self.client, user_id)
         await self.users.change(user_id, is_verified=True, is_pending=False)
         account = await self.users.by_id(user_id)
         await self.auth.sessions.end_all(user_id)

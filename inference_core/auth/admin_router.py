@@ -77,11 +77,11 @@ async def create_account(account: NewAccount, registrations: Registrations, call
 
 @router.patch("/{user_id}", responses=responses_for(NotFoundError, InvalidInputError))
 async def set_account_state(user_id: UUID, state: AccountState, admin: Admin) -> AdminProfile:
-    """Activate or deactivate an account. Deactivation ends its sessions immediately."""
+    """Activate or deactivate an account. Deactivation ends its sessions and API keys immediately."""
     return AdminProfile.model_validate(await admin.set_active(user_id, active=state.is_active))
 
 
 @router.delete("/{user_id}/sessions", responses=responses_for(NotFoundError))
 async def end_sessions_of(user_id: UUID, admin: Admin) -> SessionsEnded:
-    """End all sessions of an account, including their access tokens."""
-    return SessionsEnded(message="All sessions have been ended.", ended=await admin.end_sessions(user_id))
+    """End all sessions of an account, including their access tokens, and revoke its API keys."""
+    return SessionsEnded(message="All sessions and API keys have been ended.", ended=await admin.end_sessions(user_id))

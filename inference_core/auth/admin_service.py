@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
 from inference_core.auth.identifiers import read_login
 from inference_core.auth.login_service import LoginService
@@ -25,7 +26,7 @@ class AdminService:
         return await UserRepository(session).page(read_login(search), offset, limit)
 
     async def set_active(self, user_id: UUID, *, active: bool) -> Account:
-        """Activate or deactivate an account. Deactivation ends its sessions and access tokens immediately.
+        """Activate or deactivate an account. Deactivation ends its sessions, access tokens and API keys immediately.
 
         Raises:
             InvalidInputError: Callers cannot deactivate themselves.
@@ -38,6 +39,7 @@ class AdminService:
             await users.change(user_id, is_active=active)
             if not active:
                 await users.revoke_tokens(user_id)
+                await revoke_all(session, self.logins.client, user_id, by=self.caller_id)
             account = await users.by_id(user_id)
         if account is None:
             raise NotFoundError
@@ -48,7 +50,7 @@ class AdminService:
         return account
 
     async def end_sessions(self, user_id: UUID) -> int:
-        """End all sessions of an account. Return their number.
+        """End all sessions and API keys of an account. Return the number of sessions.
 
         Raises:
             NotFoundError: There is no such account.

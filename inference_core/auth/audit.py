@@ -18,14 +18,15 @@ def audit(
     *,
     by: UUID | None = None,
     invitation_id: UUID | None = None,
+    **details: str | list[str],
 ) -> None:
     """Log an event of the account `user_id`. `by` is the superuser who caused it, and `client` the caller, if any.
 
-    The logger adds the time and the request id.
+    `details` are further fields of the line. The logger adds the time and the request id.
     """
     known = {"user_id": str(user_id)} if user_id else {}
     known |= {"session_id": session_id} if session_id else {}
     known |= {"by": str(by)} if by else {}
     known |= {"invitation_id": str(invitation_id)} if invitation_id else {}
     known |= {"ip": client.address} if client else {}
-    log.info(event, audit=True, **known)
+    log.info(event, audit=True, **known, **details)

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.encoders import jsonable_encoder
 from fastapi.security import OAuth2PasswordBearer
-from fastapi.security.utils import get_authorization_scheme_param
 
 from inference_core.auth.account_service import AccountService
+from inference_core.auth.authentication import AuthenticatedUser, user_of_token
+from inference_core.auth.credentials import credential_of
+from inference_core.auth.errors import ApiKeyNotAcceptedError
 from inference_core.auth.invitation_service import InvitationService
 from inference_core.auth.login_service import LoginService
 from inference_core.auth.mailing import Mailing
 from inference_core.auth.registration_service import RegistrationService
-from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.session import SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
-from inference_core.core.logging import user_id_var
 from inference_core.core.paths import AUTH_PREFIX
+from inference_core.core.permissions import AccessDependency
+from inference_core.core.problems import responses_for
 from inference_core.core.state import AppState, StateDep, state_of
 
 SCHEME_NAME = "bearer"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthenticatedUser:
-    """The account and the session of a valid access token."""
-
-    account: Account
-    session_id: str
 
 
 async def get_client(request: Request) -> Client:
@@ -43,34 +37,20 @@ async def get_client(request: Request) -> Client:
     return Client(address, request.headers.get("user-agent", ""))
 
 
-async def authenticate(state: AppState, token: str) -> AuthenticatedUser:
-    """Return the principal of a bearer token, with one round trip to the database.
-
-    Raises:
-        NotAuthenticatedError: The token is invalid, or its account or session is no longer valid.
-        DatabaseUnavailableError: The database does not respond.
-    """
-    claims = state.of(AuthState).tokens.verify(token)
-    found = await AccountReads(state.database).by_token(claims.user_id, claims.session_id)
-    if found is None:
-        raise NotAuthenticatedError
-    account, is_ended = found
-    if is_ended or not account.honours(claims.version, claims.session_id):
-        raise NotAuthenticatedError
-    if claims.generation:
-        await state.of(AuthState).sessions.confirm(claims.session_id, claims.generation)
-    user_id_var.set(str(account.id))
-    return AuthenticatedUser(account, claims.session_id)
-
-
 async def optional_user(request: Request) -> AuthenticatedUser | None:
-    """Return the user, or None for a call without a bearer token.
+    """Return the user, or None for a call without a credential.
 
     Raises:
         NotAuthenticatedError: The token is invalid, or its account or session is no longer valid.
+        ApiKeyNotAcceptedError: The credential is an API key. Routes accept keys by `requires` and `keys_with` only.
+        AmbiguousCredentialsError: There is more than one credential.
     """
-    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
-    return await authenticate(state_of(request), token) if scheme.lower() == "bearer" else None
+    credential = credential_of(request.scope["headers"])
+    if credential is None:
+        return None
+    if credential.is_api_key:
+        raise ApiKeyNotAcceptedError
+    return await user_of_token(state_of(request), credential.text)
 
 
 async def current_user(request: Request) -> AuthenticatedUser:
@@ -78,6 +58,7 @@ async def current_user(request: Request) -> AuthenticatedUser:
 
     Raises:
         NotAuthenticatedError: The token is missing or invalid, or its account or session is no longer valid.
+        ApiKeyNotAcceptedError, AmbiguousCredentialsError: See `optional_user`.
     """
     user = await optional_user(request)
     if user is None:
@@ -85,12 +66,19 @@ async def current_user(request: Request) -> AuthenticatedUser:
     return user
 
 
-class BearerScheme(OAuth2PasswordBearer):
+class BearerScheme(OAuth2PasswordBearer, AccessDependency):
     """The bearer scheme of the OpenAPI document and the user of the token, in one dependency instead of two."""
+
+    responses = responses_for(NotAuthenticatedError, ApiKeyNotAcceptedError)
 
     def __init__(self, find: Callable[[Request], Awaitable[AuthenticatedUser | None]]) -> None:
         super().__init__(tokenUrl=f"{AUTH_PREFIX}/token", scheme_name=SCHEME_NAME, auto_error=False)
         self._find = find
+
+    @property
+    def security_schemes(self) -> dict[str, dict[str, Any]]:
+        """The scheme of access tokens."""
+        return {SCHEME_NAME: jsonable_encoder(self.model, exclude_none=True)}
 
     async def __call__(self, request: Request) -> AuthenticatedUser | None:  # type: ignore[override]
         """Return the user."""

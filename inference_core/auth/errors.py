@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from inference_core.core.exceptions import ConflictError, InvalidInputError, NotPermittedError
 
 
@@ -59,3 +61,27 @@ class TooManyInvitationsError(ConflictError):
 
     code = "too_many_invitations"
     detail = "Too many invitations are open. Withdraw some, or wait until they are used or expire."
+
+
+class AmbiguousCredentialsError(InvalidInputError):
+    """Raised for a request with several credentials, because a proxy and the service could use different ones."""
+
+    code = "ambiguous_credentials"
+    detail = "The request has more than one credential. Send either one bearer token or one X-API-Key header."
+
+
+class ApiKeyNotAcceptedError(NotPermittedError):
+    """Raised if an API key is sent to a route that accepts only access tokens."""
+
+    code = "api_key_not_accepted"
+    detail = "This route does not accept API keys. Log in and use an access token."
+
+
+class UnknownPermissionError(InvalidInputError):
+    """Raised if a role or a key is to get a permission that no feature declares."""
+
+    code = "unknown_permission"
+    detail = "There is no such permission."
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__(f"There is no such permission: {', '.join(sorted(names))}.")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
 from inference_core.auth.identifiers import read_login
 from inference_core.auth.mailing import Mailing
@@ -143,9 +144,13 @@ class LoginService:
         audit("session_ended", self.client, user_id, session_id)
 
     async def end_all_sessions(self, user_id: UUID, by: UUID | None = None) -> int:
-        """End all sessions of a user, including access tokens. Return their number. `by` is the superuser, if any."""
+        """End all sessions of a user, including access tokens, and revoke all API keys.
+
+        Return the number of sessions. `by` is the superuser, if any.
+        """
         async with self.database.write() as session:
             await UserRepository(session).revoke_tokens(user_id)
+            await revoke_all(session, self.client, user_id, by=by)
         ended = await self.auth.sessions.end_all(user_id)
         audit("all_sessions_ended", self.client, user_id, by=by)
         return ended

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from inference_core.auth.api_keys.repository import ApiKeyRepository
 from inference_core.auth.invitation_repository import InvitationRepository
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.auth.settings import AuthSettings
@@ -16,11 +17,15 @@ MAIL_GIVEN_UP_AFTER = timedelta(days=1)
 
 
 async def purge(settings: Settings) -> int:
-    """Delete expired tokens, invitations and ended sessions, unconfirmed accounts, old mails. Return their number."""
+    """Delete expired tokens, API keys, invitations and ended sessions, unconfirmed accounts, old mails.
+
+    Return their number.
+    """
     async with RedisClient.open(settings) as redis:
         now = await Clock(redis.client).now()
     unconfirmed_since = now - timedelta(hours=settings.of(AuthSettings).email_verification_expire_hours)
     async with Database.open(settings) as database, database.write() as session:
         mails = await MailDueRepository(session).give_up(now - MAIL_GIVEN_UP_AFTER)
+        keys = await ApiKeyRepository(session).purge(now)
         invitations = await InvitationRepository(session).purge(now)
-        return mails + invitations + await UserRepository(session).purge(now, unconfirmed_since)
+        return mails + keys + invitations + await UserRepository(session).purge(now, unconfirmed_since)

@@ -119,6 +119,11 @@ class UserRepository:
         """The account with this id."""
         return self._account((await self._session.execute(BY_ID, {"user_id": user_id})).one_or_none())
 
+    async def lock(self, user_id: UUID) -> Account | None:
+        """Return the account, which no other session can change or delete until this one ends."""
+        found = await self._session.execute(BY_ID.with_for_update(), {"user_id": user_id})
+        return self._account(found.one_or_none())
+
     async def by_email(self, email: str) -> Account | None:
         """The account with this email, which keeps it until the session ends."""
         return self._account((await self._session.execute(BY_EMAIL, {"email": email})).one_or_none())

@@ -103,9 +103,10 @@ async def update_me(changes: ProfileUpdate, user: CurrentUser, accounts: Account
     responses=responses_for(NotAuthenticatedError, WrongPasswordError, CommonPasswordError, ThrottledError),
 )
 async def change_password(change: PasswordChange, user: CurrentUser, accounts: Accounts) -> Done:
-    """Change the password. All other sessions of the caller end."""
+    """Change the password. All other sessions of the caller end, and API keys unless `keep_api_keys` is true."""
     await accounts.change_password(user.account, change, user.session_id)
-    return Done(message="The password has been changed. Other sessions have been ended.")
+    ended = "Other sessions" if change.keep_api_keys else "Other sessions and all API keys"
+    return Done(message=f"The password has been changed. {ended} have been ended.")
 
 
 @router.post("/forgot-password", responses=responses_for(BrokerUnavailableError, ThrottledError))
@@ -117,7 +118,7 @@ async def forgot_password(request: EmailRequest, accounts: Accounts) -> Done:
 
 @router.post("/reset-password", responses=responses_for(InvalidMailedTokenError, CommonPasswordError, ThrottledError))
 async def reset_password(reset: PasswordReset, accounts: Accounts) -> Done:
-    """Set a new password with the mailed token. All sessions end."""
+    """Set a new password with the mailed token. All sessions and API keys end."""
     await accounts.reset_password(reset)
     return Done(message="The password has been changed. Log in with the new one.")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from inference_core.auth import admin_router, invitation_router, router, session_router
+from inference_core.auth.api_keys import router as api_key_router
 from inference_core.auth.pages_router import pages_router
+from inference_core.auth.roles import router as role_router
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.feature import Service
 from inference_core.core.settings import Settings
@@ -17,6 +19,13 @@ def hot_routers(_: Service, __: Settings) -> list[APIRouter]:
 
 
 def routers(_: Service, settings: Settings) -> list[APIRouter]:
-    """Return the routes of sessions and of administration, and the pages to which mails link."""
-    pages = pages_router(settings.of(AuthSettings))
-    return [session_router.router, admin_router.router, invitation_router.router, pages]
+    """Return the routes of sessions, API keys, roles and administration, and the pages to which mails link."""
+    return [
+        session_router.router,
+        api_key_router.router,
+        admin_router.router,
+        invitation_router.router,
+        role_router.own_router,
+        role_router.router,
+        pages_router(settings.of(AuthSettings)),
+    ]

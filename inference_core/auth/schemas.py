@@ -106,10 +106,11 @@ class ProfileUpdate(BaseModel):
 
 
 class PasswordChange(BaseModel):
-    """The current and the new password."""
+    """The current and the new password. API keys are revoked unless `keep_api_keys` is true."""
 
     current_password: GivenPassword
     new_password: NewPassword
+    keep_api_keys: bool = False
 
 
 class EmailRequest(BaseModel):

@@ -37,6 +37,6 @@ async def end_session(session_id: Annotated[str, Path(max_length=64)], user: Cur
 
 @router.delete("")
 async def end_all_sessions(user: CurrentUser, logins: Logins) -> SessionsEnded:
-    """End all sessions of the caller, including the current one."""
+    """End all sessions of the caller, including the current one, and revoke all API keys."""
     ended = await logins.end_all_sessions(user.account.id)
-    return SessionsEnded(message="All sessions have been ended.", ended=ended)
+    return SessionsEnded(message="All sessions and API keys have been ended.", ended=ended)

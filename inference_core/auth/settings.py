@@ -37,6 +37,7 @@ class AuthSettings(Settings):
     first_superuser_password: SecretStr = SecretStr("")
     registration: Literal["open", "closed", "invite"] = "open"
     invitations_open_max: int = Field(default=1000, ge=1, le=1_000_000)
+    api_keys_per_user: int = Field(default=20, ge=0, le=1000)
     hide_existing_accounts: bool = False
     verify_email: bool = False
     email_verification_expire_hours: int = Field(default=48, ge=1, le=720)

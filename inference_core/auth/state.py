@@ -1,4 +1,4 @@
-"""The state of accounts in one process: hashing threads, keys and script handles."""
+"""The state of accounts in one process: hashing threads, keys, script handles and unsaved uses of API keys."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference_core.auth.api_keys.uses import KeyUses
 from inference_core.auth.first_superuser import create_first_superuser
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Throttle
 from inference_core.auth.tokens import AccessTokens
+from inference_core.core.db.engine import Database
 from inference_core.core.redis.clock import Clock
 from inference_core.core.state import AppState
 
@@ -29,10 +31,11 @@ class AuthState:
     sessions: RefreshSessions
     throttle: Throttle
     clock: Clock
+    key_uses: KeyUses
 
     @classmethod
     @contextmanager
-    def open(cls, settings: AuthSettings, redis: Redis) -> Iterator[AuthState]:
+    def open(cls, settings: AuthSettings, redis: Redis, database: Database) -> Iterator[AuthState]:
         """Create the state. The hashing threads stop with the context."""
         passwords = Passwords(settings)
         try:
@@ -42,6 +45,7 @@ class AuthState:
                 sessions=RefreshSessions(redis, settings),
                 throttle=Throttle(redis, settings),
                 clock=Clock(redis),
+                key_uses=KeyUses(database),
             )
         finally:
             passwords.close()
@@ -51,6 +55,7 @@ class AuthState:
 async def open_accounts(state: AppState) -> AsyncIterator[AuthState]:
     """Open the state of accounts in an application, and create the first superuser."""
     settings = state.settings.of(AuthSettings)
-    with AuthState.open(settings, state.redis.client) as accounts:
+    with AuthState.open(settings, state.redis.client, state.database) as accounts:
         await create_first_superuser(settings, accounts.passwords, state.database)
-        yield accounts
+        async with accounts.key_uses.storing():
+            yield accounts

@@ -25,6 +25,8 @@ DEFAULT_QUEUE = "default"
 FEATURE_NAME = re.compile(r"[a-z][a-z0-9_]{0,23}")
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9-]{0,49}")
 QUEUE_NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
+# The database has 50 characters for the name of a permission.
+PERMISSION_NAME = re.compile(r"[a-z][a-z0-9_-]{0,23}:[a-z][a-z0-9_-]{0,23}")
 
 
 # What the reference in a field must be, where it is not a function.
@@ -77,6 +79,14 @@ class HealthPart:
     check: str
 
 
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A permission that routes can require, named `area:action`. `description` is one sentence for administrators."""
+
+    name: str
+    description: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
     """Everything that the rest of a service needs to know about one feature. Every field except the name is optional.
@@ -96,6 +106,7 @@ class Feature:
         lifespan: A function of the application's state that returns an async context manager. What it yields is found
             by its type: `state.of(NotesState)`.
         health: Its parts of the health report.
+        permissions: The permissions that its routes require. Roles grant them to users.
         errors: A mapping from exceptions of libraries to subclasses of `ServiceError`, to which they are converted.
         metrics: A class that is created with the application's `Metrics`, and found with `metrics.feature(...)`.
         check: A function of the settings that raises `SettingsError` before a process starts.
@@ -119,6 +130,7 @@ class Feature:
     schedule: tuple[Periodic, ...] = ()
     lifespan: str = ""
     health: tuple[HealthPart, ...] = ()
+    permissions: tuple[Permission, ...] = ()
     errors: str = ""
     metrics: str = ""
     check: str = ""
@@ -209,6 +221,13 @@ class Service:
         for queue in queues:
             if not QUEUE_NAME.fullmatch(queue.name):
                 raise FeatureError(f"queue {queue.name!r}: the name must consist of lower-case letters, digits and '_'")
+        for permission in self.permissions:
+            if not PERMISSION_NAME.fullmatch(permission.name):
+                raise FeatureError(
+                    f"permission {permission.name!r}: the name must be area:action, each of at most 24 lower-case "
+                    "letters, digits, '_' and '-', and start with a letter"
+                )
+        self._require_unique("permission", [permission.name for permission in self.permissions])
         self._require_unique("queue", [DEFAULT_QUEUE, *(queue.name for queue in queues)])
         self._require_separate_prefixes(queues)
         self._require_unique("schedule", [entry.name for feature in self.features for entry in feature.schedule])
@@ -244,6 +263,16 @@ class Service:
     def queues(self) -> tuple[str, ...]:
         """The names of all queues, the default queue first."""
         return (DEFAULT_QUEUE, *(queue.name for feature in self.features for queue in feature.queues))
+
+    @cached_property
+    def permissions(self) -> tuple[Permission, ...]:
+        """The permissions that the features declare, in the order of the features."""
+        return tuple(permission for feature in self.features for permission in feature.permissions)
+
+    @cached_property
+    def permission_names(self) -> frozenset[str]:
+        """The names of the permissions."""
+        return frozenset(permission.name for permission in self.permissions)
 
     def queue_of(self, task: str, *, dedicated: bool) -> str:
         """Return the queue of the task `task`."""

@@ -1,8 +1,9 @@
 """The LLM feature."""
 
-from inference_core.core.feature import Feature, HealthPart, Queue
+from inference_core.core.feature import Feature, HealthPart, Permission, Queue
 
 LLM_QUEUE = "llm_tasks"
+USE_LLM = "llm:use"
 
 feature = Feature(
     name="llm",
@@ -16,6 +17,7 @@ feature = Feature(
     queues=(Queue(LLM_QUEUE, prefix="llm."),),
     lifespan="inference_core.llm.state:open_llm",
     health=(HealthPart("llm", check="inference_core.llm.state:llm_component"),),
+    permissions=(Permission(USE_LLM, "Call the LLM routes with an API key."),),
     metrics="inference_core.llm.telemetry:LLMMetrics",
     check="inference_core.llm.config.loader:load_llm_config",
     worker="inference_core.llm.worker.ended_tasks:install",

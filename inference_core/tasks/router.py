@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from inference_core.auth.authentication import AuthenticatedUser
 from inference_core.core.exceptions import NotAuthenticatedError
 from inference_core.core.feature import Service
 from inference_core.core.paths import TASKS_PREFIX
@@ -94,12 +95,14 @@ def _snapshot(request: Request) -> Snapshot:
     return state_of(request).of(TasksState).workers.snapshot
 
 
+async def _nobody() -> None:
+    """Return no user, for a route without a guard."""
+
+
 def monitoring_router(access: Access) -> APIRouter:
     """Return the monitoring routes for the given access. Public routes make no check."""
     guard = monitoring_guard(access)
-    monitoring = APIRouter(
-        prefix=TASKS_PREFIX, tags=["tasks"], dependencies=guard.dependencies, responses=guard.responses
-    )
+    monitoring = APIRouter(prefix=TASKS_PREFIX, tags=["tasks"], dependencies=[Depends(guard)] if guard else [])
 
     @monitoring.get("/health")
     async def task_health(request: Request) -> TaskHealth:
@@ -112,8 +115,12 @@ def monitoring_router(access: Access) -> APIRouter:
         return views.workers_stats(_snapshot(request))
 
     @monitoring.get("/active")
-    async def active_tasks(request: Request) -> ActiveTasks:
-        """Return the tasks that the workers hold. Task ids are complete only if the route requires a superuser."""
-        return views.active_tasks(_snapshot(request), whole_ids=access == "superuser")
+    async def active_tasks(
+        request: Request,
+        user: AuthenticatedUser | None = Depends(guard or _nobody),  # noqa: B008  # not known when the module is read
+    ) -> ActiveTasks:
+        """Return the tasks that the workers hold. Task ids are complete only for superusers."""
+        whole_ids = access == "superuser" and user is not None and user.acts_as_superuser
+        return views.active_tasks(_snapshot(request), whole_ids=whole_ids)
 
     return monitoring

@@ -7,7 +7,8 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from inference_core.auth.dependencies import OptionalUser
+from inference_core.auth.authentication import AuthenticatedUser
+from inference_core.auth.permissions import keys_with
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.session import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
@@ -17,15 +18,18 @@ from inference_core.llm.accounting.usage_service import UsageService
 from inference_core.llm.api.schemas import AskOptions, ConversationRequest, ExplainRequest
 from inference_core.llm.config.schema import TaskName
 from inference_core.llm.conversations.service import ConversationService
+from inference_core.llm.feature import USE_LLM
 from inference_core.llm.principal import Principal
 from inference_core.llm.questions import Question
 from inference_core.llm.service import LLMService
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.state import LLMState
 
+Caller = Annotated[AuthenticatedUser | None, Depends(keys_with(USE_LLM, allows_anonymous=True))]
 
-async def get_principal(request: Request, user: OptionalUser) -> Principal:
-    """Return the caller.
+
+async def get_principal(request: Request, user: Caller) -> Principal:
+    """Return the caller. An API key counts as its owner.
 
     Raises:
         NotAuthenticatedError, NotPermittedError: `LLM_API_ACCESS_MODE` does not permit the call.
@@ -36,7 +40,7 @@ async def get_principal(request: Request, user: OptionalUser) -> Principal:
             raise NotAuthenticatedError
         host = request.client.host if request.client else ""
         return Principal(_address_key(address_prefix(host)), caller=_address_key(host))
-    if access == "superuser" and not user.account.is_superuser:
+    if access == "superuser" and not user.acts_as_superuser:
         raise NotPermittedError
     key = f"user:{user.account.id}"
     return Principal(key, caller=key, user_id=user.account.id)

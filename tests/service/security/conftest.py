@@ -1,13 +1,17 @@
-"""What several security tests need: the tasks that would leave for the worker, and what happens beside a login."""
+"""What several security tests need: captured tasks, events beside a login, and a service with permissions."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from celery import Celery
 
+from inference_core.app.application import create_application
+from tests.service.conftest import running
 from tests.support.accounts import Api
+from tests.support.notes import notes_service
+from tests.support.settings import Settings
 
 SentTasks = list[tuple[str, tuple[str, ...]]]
 Meanwhile = Callable[[Api, Callable[[], Awaitable[object]]], None]
@@ -42,3 +46,11 @@ def while_a_password_is_compared(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
         monkeypatch.setattr(passwords, "verify", verify)
 
     return arrange
+
+
+@pytest.fixture
+async def notes_api(service_settings: Callable[..., Settings]) -> AsyncIterator[Api]:
+    """The built-in service with a feature that declares permissions."""
+    settings = service_settings()
+    async with running(create_application(notes_service, settings), settings) as api:
+        yield api

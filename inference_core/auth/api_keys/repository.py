@@ -1,0 +1,128 @@
+"""Every query on API keys; callers decide about transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from sqlalchemy import CursorResult, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from inference_core.auth.models import ApiKey, User
+from inference_core.auth.repository import COLUMNS, Account
+from inference_core.auth.roles.repository import IS_GRANTED
+from inference_core.core.db.engine import Database
+
+# One round trip: the key, its owner, and whether a role grants the owner a permission.
+BY_ID = (
+    select(*COLUMNS, IS_GRANTED, ApiKey.secret_hash, ApiKey.scopes, ApiKey.expires_at, ApiKey.last_used_at)
+    .select_from(ApiKey)
+    .join(User, User.id == ApiKey.user_id)
+    .where(ApiKey.id == bindparam("key_id"))
+)
+_TABLE = cast("Table", ApiKey.__table__)
+SET_LAST_USED = (
+    update(_TABLE)
+    .where(
+        _TABLE.c.id == bindparam("key_id"),
+        or_(_TABLE.c.last_used_at.is_(None), _TABLE.c.last_used_at < bindparam("unless_since")),
+    )
+    .values(last_used_at=bindparam("used_at"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key as a request needs it. `is_granted` states whether a role grants its owner the requested permission."""
+
+    owner: Account
+    is_granted: bool
+    secret_hash: str = field(repr=False)
+    scopes: frozenset[str]
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+    def is_expired(self, now: datetime) -> bool:
+        """Return whether the key has expired."""
+        return self.expires_at is not None and self.expires_at <= now
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as its owner sees it."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+class ApiKeyReads:
+    """API keys by id, read outside of sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def by_id(self, key_id: str, permission: str) -> FoundKey | None:
+        """Return a key with its owner, and whether a role grants the owner the permission."""
+        row = await self._database.one(BY_ID, {"key_id": key_id, "permission": permission})
+        if row is None:
+            return None
+        is_granted, secret_hash, scopes, expires_at, last_used_at = row[len(COLUMNS) :]
+        owner = Account(*row[: len(COLUMNS)])
+        return FoundKey(owner, bool(is_granted), secret_hash, frozenset(scopes.split()), expires_at, last_used_at)
+
+
+class ApiKeyRepository:
+    """API keys in one session."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def add(self, key: ApiKey) -> None:
+        """Insert a key. Its owner is locked."""
+        self._session.add(key)
+        await self._session.flush()
+
+    async def count(self, user_id: UUID) -> int:
+        """Return the number of keys of an account, including expired ones."""
+        statement = select(func.count()).select_from(ApiKey).where(ApiKey.user_id == user_id)
+        return (await self._session.execute(statement)).scalar_one()
+
+    async def all_of(self, user_id: UUID) -> list[StoredKey]:
+        """Return the keys of an account, the newest first."""
+        columns = (ApiKey.id, ApiKey.name, ApiKey.scopes, ApiKey.created_at, ApiKey.expires_at, ApiKey.last_used_at)
+        statement = select(*columns).where(ApiKey.user_id == user_id).order_by(ApiKey.created_at.desc(), ApiKey.id)
+        return [
+            StoredKey(row.id, row.name, row.scopes.split(), row.created_at, row.expires_at, row.last_used_at)
+            for row in await self._session.execute(statement)
+        ]
+
+    async def delete(self, user_id: UUID, key_id: str) -> bool:
+        """Delete a key of an account. Return whether the account had it."""
+        return await self._count(delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)) == 1
+
+    async def delete_all_of(self, user_id: UUID) -> int:
+        """Delete the keys of an account. Return their number."""
+        return await self._count(delete(ApiKey).where(ApiKey.user_id == user_id))
+
+    async def set_last_used(self, uses: Mapping[str, datetime], unless_since: datetime) -> None:
+        """Set the last use of keys by their ids. Later uses than `unless_since` are kept, and missing keys ignored."""
+        rows = [
+            {"key_id": key_id, "used_at": used_at, "unless_since": unless_since}
+            for key_id, used_at in sorted(uses.items())
+        ]
+        connection = await self._session.connection()
+        await connection.execute(SET_LAST_USED, rows)
+
+    async def purge(self, now: datetime) -> int:
+        """Delete the keys that have expired. Return their number."""
+        return await self._count(delete(ApiKey).where(ApiKey.expires_at <= now))
+
+    async def _count(self, statement: Any) -> int:  # a DELETE
+        return cast("CursorResult[Any]", await self._session.execute(statement)).rowcount
