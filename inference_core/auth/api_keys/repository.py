@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import CursorResult, Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.auth.api_keys.keys import prefix_of
 from inference_core.auth.models import ApiKey, User
 from inference_core.auth.repository import COLUMNS, Account
 from inference_core.auth.roles.repository import IS_GRANTED
@@ -60,6 +61,11 @@ class StoredKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+    @property
+    def prefix(self) -> str:
+        """The public beginning of the key."""
+        return prefix_of(self.id)
 
 
 class ApiKeyReads:

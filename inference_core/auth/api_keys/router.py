@@ -8,8 +8,6 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from inference_core.auth.api_keys.errors import ApiKeyNotFoundError, TooManyApiKeysError
-from inference_core.auth.api_keys.keys import prefix_of
-from inference_core.auth.api_keys.repository import StoredKey
 from inference_core.auth.api_keys.schemas import ApiKeyView, CreatedApiKey, NewApiKey
 from inference_core.auth.api_keys.service import ApiKeyService
 from inference_core.auth.dependencies import ClientDep, CurrentUser
@@ -56,13 +54,13 @@ Service = Annotated[ApiKeyService, Depends(get_service)]
 async def create_api_key(new: NewApiKey, service: Service) -> CreatedApiKey:
     """Create an API key. Only this response contains the key."""
     stored, plain = await service.create(new.name, new.scopes, new.expires_in_days)
-    return CreatedApiKey(**_view(stored).model_dump(), key=plain.text)
+    return CreatedApiKey(**ApiKeyView.model_validate(stored).model_dump(), key=plain.text)
 
 
 @router.get("")
 async def list_api_keys(service: ReadingService) -> list[ApiKeyView]:
     """List the caller's API keys, the newest first."""
-    return [_view(key) for key in await service.all()]
+    return [ApiKeyView.model_validate(key) for key in await service.all()]
 
 
 @router.delete("/{key_id}", responses=responses_for(ApiKeyNotFoundError))
@@ -70,15 +68,3 @@ async def revoke_api_key(key_id: Annotated[str, Path(max_length=64)], service: S
     """Revoke an API key. Requests with it get 401 from now on."""
     await service.revoke(key_id)
     return Done(message="The API key has been revoked.")
-
-
-def _view(key: StoredKey) -> ApiKeyView:
-    return ApiKeyView(
-        id=key.id,
-        name=key.name,
-        prefix=prefix_of(key.id),
-        scopes=key.scopes,
-        created_at=key.created_at,
-        expires_at=key.expires_at,
-        last_used_at=key.last_used_at,
-    )
