@@ -37,7 +37,8 @@ SERVICE = (
         "inference_core.auth.tasks",
     ),
 )
-MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE} | {
+TESTING = (*SERVICE, "inference_core.core.db.migrations.run", "inference_core.testing")
+MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING} | {
     name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")
 }
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""

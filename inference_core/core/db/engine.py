@@ -123,7 +123,7 @@ class Database:
             with unavailable_as_domain_error():
                 yield session
 
-    async def one(self, statement: Select[Any], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
+    async def one(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """Return the single row of a statement, or None. The compiled statement is cached for the life of the process.
 
         Raises:

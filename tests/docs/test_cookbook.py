@@ -1,0 +1,134 @@
+"""The code of the cookbook works: each page is written into a service of its own, checked, tested and started."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.exceptions import TyperException
+
+from inference_core.app.generate.files import REFERENCE_FOLDER, files_of
+from inference_core.core import exceptions
+from inference_core.core.problems import status_of
+from tests.docs.commands import check_command
+from tests.docs.pages import Page, parse, read_page
+from tests.support import preloaded
+from tests.support.stack import ROOT, clean_environment
+
+COOKBOOK = ROOT / "docs" / "cookbook"
+PAGES = [read_page(path) for path in sorted(COOKBOOK.glob("*.md")) if path.stem != "README"]
+# The other commands run until they are stopped.
+ENDING = re.compile(r"inference-core (revision|migrate|upgrade|downgrade|current|openapi)\b")
+BIN = Path(sys.executable).parent
+# The process that is forked for pytest has already imported the plugins.
+WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
+STARTED = Path(__file__).with_name("started.py")
+by_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The services of the pages: the reference service, whose feature `notes` is that of the page."""
+    folder = tmp_path_factory.mktemp("cookbook")
+    return {page.name: write(page, folder / page.name) for page in PAGES}
+
+
+def write(page: Page, folder: Path) -> Path:
+    for path in files_of(REFERENCE_FOLDER):
+        name = path.relative_to(REFERENCE_FOLDER)
+        if "notes" not in name.parts and name.stem not in {"notes", "test_service"}:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, folder / name)
+    notes = folder / "shop" / "notes"
+    notes.mkdir()
+    (notes / "__init__.py").write_text('"""Notes of users."""\n')
+    for name, text in page.files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def run(folder: Path, *command: str) -> None:
+    env = clean_environment()
+    done = preloaded.run([sys.executable, "-m", *command], cwd=folder, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_index_lists_every_page() -> None:
+    listed = re.findall(r"\]\((\S+)\.md\)", (COOKBOOK / "README.md").read_text())
+    assert sorted(name for name in listed if "/" not in name) == [page.name for page in PAGES]
+
+
+@by_page
+def test_a_page_has_a_feature_and_its_test(page: Page) -> None:
+    assert any(name.startswith("tests/") for name in page.files)
+
+
+def test_the_table_of_errors_has_the_status_of_each() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|$", (COOKBOOK / "error.md").read_text(), re.MULTILINE)
+    assert len(rows) >= 8
+    assert rows == [(name, str(status_of(getattr(exceptions, name)))) for name, _ in rows]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("# Page\n\n```python\nx = 1\n```\n", "no line with a path"),
+        ("`a.py`\n\n```python\nx = 1\n```\n", "no line with a path"),
+        ("`a.py`\n```python\nx = 1\n", "has no end"),
+        ("`a.py`\n```python\n```\n`a.py`\n```python\n```\n", "is there twice"),
+    ],
+)
+def test_no_code_is_left_out(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse("page", text)
+
+
+@pytest.mark.parametrize(
+    "command", ["inference-core migrat", "inference-core up --prt 1", "make tset", "cp missing x", "sudo reboot"]
+)
+def test_a_wrong_command_is_found(command: str) -> None:
+    with pytest.raises((ValueError, TyperException)):
+        check_command(command)
+
+
+@pytest.mark.parametrize("path", sorted(COOKBOOK.glob("*.md")), ids=lambda path: path.stem)
+def test_the_commands_exist(path: Path) -> None:
+    for command in read_page(path).commands:
+        check_command(command)
+
+
+def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:
+    folders = [str(folder) for folder in services.values()]
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run(
+            [BIN / "ruff", *command, "--quiet", "--no-cache", *folders],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.full
+@by_page
+def test_the_types_are_right(page: Page, services: dict[str, Path]) -> None:
+    folder = services[page.name]
+    tests = [name for name in page.files if re.fullmatch(r"tests/(?!performance/).*\.py", name)]
+    run(folder, "mypy", "--cache-dir", str(folder.parent / "mypy"), "shop", *tests)
+
+
+@pytest.mark.full
+@by_page
+def test_the_service_starts_and_passes_its_tests(page: Page, services: dict[str, Path]) -> None:
+    folder = services[page.name]
+    for command in page.commands:
+        if ENDING.match(command):
+            run(folder, "inference_core.entry", *shlex.split(command)[1:])
+    shutil.copy(STARTED, folder / "tests" / "test_started.py")
+    run(folder, "pytest", "-q", "-p", "no:cacheprovider", *WARNINGS)
