@@ -67,7 +67,7 @@ def private_redis(folder: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def running_api(service: Service | None = None, **settings: Any) -> AsyncIterator[Api]:
+async def running_api(service: Service | None = None, /, **settings: Any) -> AsyncIterator[Api]:
     """Run an application with these settings and the defaults of all others; a `.env` file is not read.
 
     The default service is `current_service()`. The database is migrated at the start.
