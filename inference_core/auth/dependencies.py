@@ -12,7 +12,7 @@ from fastapi.security import OAuth2PasswordBearer
 from inference_core.auth.account_service import AccountService
 from inference_core.auth.authentication import AuthenticatedUser, user_of_token
 from inference_core.auth.credentials import credential_of
-from inference_core.auth.errors import ApiKeyNotAcceptedError
+from inference_core.auth.errors import AmbiguousCredentialsError, ApiKeyNotAcceptedError
 from inference_core.auth.invitation_service import InvitationService
 from inference_core.auth.login_service import LoginService
 from inference_core.auth.mailing import Mailing
@@ -69,7 +69,7 @@ async def current_user(request: Request) -> AuthenticatedUser:
 class BearerScheme(OAuth2PasswordBearer, AccessDependency):
     """The bearer scheme of the OpenAPI document and the user of the token, in one dependency instead of two."""
 
-    responses = responses_for(NotAuthenticatedError, ApiKeyNotAcceptedError)
+    responses = responses_for(AmbiguousCredentialsError, NotAuthenticatedError, ApiKeyNotAcceptedError)
 
     def __init__(self, find: Callable[[Request], Awaitable[AuthenticatedUser | None]]) -> None:
         super().__init__(tokenUrl=f"{AUTH_PREFIX}/token", scheme_name=SCHEME_NAME, auto_error=False)

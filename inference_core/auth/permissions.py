@@ -16,6 +16,7 @@ from inference_core.auth.authentication import (
 )
 from inference_core.auth.credentials import API_KEY_HEADER, credential_of
 from inference_core.auth.dependencies import get_current_user
+from inference_core.auth.errors import AmbiguousCredentialsError
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.permissions import AccessDependency
 from inference_core.core.problems import responses_for
@@ -36,7 +37,7 @@ class PermissionGuard(AccessDependency):
         allows_anonymous: Whether it returns None without a credential.
     """
 
-    responses = responses_for(NotAuthenticatedError, NotPermittedError)
+    responses = responses_for(AmbiguousCredentialsError, NotAuthenticatedError, NotPermittedError)
 
     def __init__(self, permission: str, *, users_need_it: bool, allows_anonymous: bool) -> None:
         self.permission = permission
