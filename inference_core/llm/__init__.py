@@ -1,1 +1,1 @@
-"""LLM endpoints: questions and conversations, with providers if there is a key, or else with the simulator."""
+"""The LLM feature: questions and conversations, answered by providers or by the simulator."""

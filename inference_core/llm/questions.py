@@ -1,4 +1,4 @@
-"""A question and its caller, before and after its checks."""
+"""The question of a client, before and after its checks."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A question that nothing stands against, as far as can be known before it is asked.
+    """A question that has passed all checks before the call of a model.
 
     Attributes:
-        prompt_tokens: what the messages may take, estimated.
-        output_tokens: what the answer may take at most.
+        messages: The prompt, including the instructions and the latest turns.
+        session: The conversation; None if the question belongs to none.
+        prompt_tokens: A conservative estimate of the tokens of the prompt.
+        output_tokens: Maximum number of tokens of the answer.
+        may_cost: Whether the answer could cost money.
     """
 
     question: Question

@@ -133,8 +133,9 @@ class LLMService:
         """Send a prepared question to the workers.
 
         Raises:
-            LLMLimitError, LimitsUnavailableError, BrokerUnavailableError, ResultStoreUnavailableError,
-            SubmissionInProgressError, KeyReusedError.
+            LLMLimitError: A limit is reached.
+            LimitsUnavailableError, BrokerUnavailableError, ResultStoreUnavailableError: Redis does not respond.
+            SubmissionInProgressError, KeyReusedError: The `Idempotency-Key` is in use, or was used for another request.
         """
         job = self._job(prepared)
         name = TASK_NAMES[job.task]
@@ -211,10 +212,11 @@ class LLMService:
 
     @asynccontextmanager
     async def stream(self, prepared: Prepared) -> AsyncIterator[Spending]:
-        """Let a stream begin, and account for it until the context ends.
+        """Admit a stream, and account for it at the end of the context.
 
         Raises:
-            LLMLimitError, LimitsUnavailableError.
+            LLMLimitError: A limit is reached.
+            LimitsUnavailableError: Redis does not respond, and the request could cost money.
         """
         lease_s = self.gateway.config.longest_total_s + LEASE_MARGIN_S
         lease = await self._admit(prepared, str(uuid4()), lease_s, sent_now=True)

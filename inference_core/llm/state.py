@@ -32,10 +32,10 @@ class LLMState:
 
     @contextmanager
     def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:
-        """The place of one stream, which the metrics know of.
+        """Add a stream for the duration of the context, and update the metrics.
 
         Raises:
-            OverloadedError: if there are too many.
+            OverloadedError: There are too many streams.
         """
         try:
             with self.streams.place(anonymous=anonymous) as stream:

@@ -1,8 +1,8 @@
-"""The words that providers, the gateway and the service share; nothing here knows HTTP or a vendor.
+"""The types that providers, the gateway and the service share. They are independent of HTTP and of vendors.
 
-A stream is a sequence of `Token`, in order, each once, and one `Usage` as its last item. `Token.content` is what the
-provider sent in one piece: for the simulator exactly one token, for others usually one. A provider may put
-`SIGN_OF_LIFE` anywhere between them.
+A stream consists of `Token` items in order and one `Usage` as its last item. `Token.content` is one piece of text as
+the provider sent it. The simulator sends one token in each piece, and other providers usually do. `SIGN_OF_LIFE` can
+appear anywhere between the items.
 """
 
 from __future__ import annotations
@@ -52,14 +52,15 @@ PARAMETER_NAMES = tuple(item.name for item in fields(SamplingParams))
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """What is asked of a model.
+    """A request to a model.
 
     Attributes:
-        messages: oldest first; at least one.
-        request_id: finds the log lines of the request; sent to no provider.
-        timeout_s: for the whole answer, all attempts included; never more than the configured total.
-        fault: a fault for the simulator to commit, such as `rate_limited:7` (see `simulator.faults`). Real providers
-            never see it, and nothing honours it in production.
+        messages: The conversation, oldest first; at least one message.
+        params: The sampling parameters.
+        request_id: Identifies the log lines of the request. It is not sent to providers.
+        timeout_s: Maximum time for the complete answer, including all attempts. The configured total still applies.
+        fault: A fault that the simulator causes, such as `rate_limited:7` (see `simulator.faults`). It is not sent to
+            real providers, and it is ignored in production.
     """
 
     messages: tuple[Message, ...]
@@ -138,13 +139,13 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A model as one request uses it.
+    """The use of a model by one request.
 
     Attributes:
-        name: as configured and shown to clients.
-        upstream: as its provider calls it.
-        parameters: what the policy lets through, under the provider's own names.
-        context_tokens: room for prompt and answer together; None if not known.
+        name: The configured name, which clients see.
+        upstream: The provider's name of the model.
+        parameters: The parameters that the policy permits, under the provider's names.
+        context_tokens: Maximum number of tokens of the prompt and the answer together; None if unknown.
     """
 
     name: str
@@ -162,20 +163,20 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """As configured."""
+        """The configured name."""
 
     @property
     def simulated(self) -> bool:
-        """Whether its answers are made up and cost nothing."""
+        """Whether its answers are simulated and cost nothing."""
 
     def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
-        """Generate piece by piece; the last item is the usage. Nothing is sent before the first item is asked for."""
+        """Yield the pieces of an answer, then the usage. Nothing is sent before the first item is requested."""
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
-        """Generate the whole answer."""
+        """Return a complete answer."""
 
     async def models(self) -> list[str]:
-        """The names of the models it serves."""
+        """Return the names of its models."""
 
     async def aclose(self) -> None:
         """Close its connections."""

@@ -245,7 +245,7 @@ def builds_or_is_refused_in_one_line(settings: Settings) -> None:
     if "llm_config_file" not in settings.model_fields_set:
         application(settings)
     else:
-        with pytest.raises(SettingsError, match="LLM_CONFIG_FILE names it"):
+        with pytest.raises(SettingsError, match="check LLM_CONFIG_FILE"):
             application(settings)
 
 

@@ -44,16 +44,16 @@ class AnswerNotStoredError(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """An answer, whole or broken off.
+    """A complete or incomplete answer.
 
     Attributes:
-        charge_id: of the task or the stream; made by the service, never by the client.
-        user_id: whose it is; None for somebody without an account.
-        question: the client's own text, for the history.
-        session: of a conversation; None if nothing of it is to be kept.
+        charge_id: The id of the task or the stream. The service creates it, never the client.
+        user_id: The user; None for a caller without an account.
+        question: The text of the client, for the history.
+        session: The conversation; None if no turns are stored.
         price: None for a simulated answer, which costs nothing.
-        keep_answer: so that a task that is delivered again gives the same.
-        at: when; its day is the one it is counted to.
+        keep_answer: Whether to store the text with the charge, so that a redelivered task returns it.
+        at: The time of the answer. It is counted to this day.
     """
 
     charge_id: str
@@ -95,7 +95,7 @@ class Answered:
 
 
 def prompt_alone(user_id: UUID | None, candidate: Candidate, tokens: int, gateway: Gateway) -> Answered:
-    """A charge for a prompt of about this many tokens without an answer."""
+    """Return the charge of a prompt without an answer. `tokens` is an estimate."""
     simulated = gateway.providers[candidate.provider].simulated
     return Answered(
         charge_id=str(uuid4()),
@@ -113,15 +113,18 @@ def prompt_alone(user_id: UUID | None, candidate: Candidate, tokens: int, gatewa
 
 
 async def record(database: Database, answered: Sequence[Answered], *, in_place_of: Answered | None = None) -> bool:
-    """Store answers, the last one's turns among them; False if the last was stored before, under the same id.
+    """Store the charges and the turns of a request in one transaction.
+
+    Return False if an answer with the id of the last one was stored before.
 
     Args:
-        answered: all of one request, in one transaction.
-        in_place_of: a charge that was stored before the request was sent, and is taken back.
+        database: The database.
+        answered: The charges of the request, the answer last.
+        in_place_of: A charge that was stored before the prompt was sent, and that these charges replace.
 
     Raises:
-        DatabaseUnavailableError: if the database does not take it in several tries.
-        AnswerNotStoredError: if it refuses it; what it costs is stored without its text where possible.
+        DatabaseUnavailableError: The database did not respond to several attempts.
+        AnswerNotStoredError: The database refused the text. The cost is stored without it if possible.
     """
     if not answered and in_place_of is None:
         return True
@@ -134,7 +137,7 @@ async def record(database: Database, answered: Sequence[Answered], *, in_place_o
                     log.error("llm_answer_not_stored", **_numbers(one))  # noqa: TRY400  # the cause is logged already
                 raise
             await asyncio.sleep(PAUSE_S * attempt)
-        except Exception as error:  # each database has words of its own for what it cannot store
+        except Exception as error:  # each driver has its own errors for a text that it cannot store
             await _record_cost_alone(database, answered, in_place_of, error)
             raise AnswerNotStoredError from error
     raise AssertionError("unreachable")

@@ -1,12 +1,12 @@
-"""What one user may ask for: requests a minute, requests at once, tokens a day; and the service's counts beside it.
+"""The limits of each user (requests per minute, concurrent requests, tokens per day), and the request counts.
 
-All of it is in Redis, one atomic step at the beginning of a request and one at its end, so that it holds over all API
-processes and workers. A request reserves the tokens it may take, counts its prompt before that is sent, and settles
-with what it took. The reservation ends by itself if its process dies; the prompt stays counted.
+The counters are in Redis, so the limits apply across all API processes and workers. One atomic step admits a request,
+and another one ends it. A request reserves its maximum number of tokens. Its prompt is counted before it is sent, and
+the rest when the request ends. If the process crashes, the reservation expires, and the prompt remains counted.
 
-What Redis did not take in time is kept and tried again, so that an outage that has ended leaves no lease behind.
+Updates that Redis does not accept in time are stored and retried, so leases are released after an outage.
 
-Without Redis nothing that could cost money begins (503); the simulator, which costs nothing, goes on without limits.
+Without Redis, requests that could cost money are refused (503). The simulator costs nothing and works without limits.
 """
 
 from __future__ import annotations
@@ -69,13 +69,15 @@ class StatisticsUnavailableError(DependencyUnavailableError):
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A request that was let in.
+    """An admitted request.
 
     Attributes:
-        day: whose tokens it counts to.
-        counted: tokens of it that count already.
-        admitted: false while, or because, Redis does not know of it.
-        mean_task_ms: what a task has taken on average, None if unknown.
+        id: Identifies the request: the id of its task or stream.
+        key: Identifies the user.
+        day: The day (UTC) to which its tokens are counted.
+        counted: The number of its tokens that are counted already.
+        admitted: False if Redis did not respond, so the request has no lease.
+        mean_task_ms: The mean duration of a task; None if unknown.
     """
 
     id: str
@@ -137,11 +139,19 @@ class UserLimits:
     async def admit(
         self, key: str, lease_id: str, *, tokens: int, prompt: int = 0, lease_s: float, may_cost: bool
     ) -> Lease:
-        """Let a request begin and reserve `tokens` for it, for `lease_s` at most; `prompt` of them count at once.
+        """Admit a request, and reserve tokens for it.
+
+        Args:
+            key: Identifies the user.
+            lease_id: Identifies the request.
+            tokens: The tokens to reserve.
+            prompt: The tokens among them that are counted immediately.
+            lease_s: The time after which the reservation expires.
+            may_cost: Whether the request could cost money.
 
         Raises:
-            LLMLimitError: if a limit is reached.
-            LimitsUnavailableError: if Redis does not answer and the request `may_cost` money.
+            LLMLimitError: A limit is reached.
+            LimitsUnavailableError: Redis does not respond, and the request could cost money.
         """
         now = datetime.now(UTC)
         lease = Lease(lease_id, key, now.date(), counted=prompt)
@@ -221,10 +231,10 @@ class UserLimits:
         return True
 
     async def statistics(self) -> Statistics:
-        """The counts.
+        """Return the request counts.
 
         Raises:
-            StatisticsUnavailableError: if Redis does not respond.
+            StatisticsUnavailableError: Redis does not respond in time.
         """
         fields = ("requests_count", "total_tokens", "errors_count", "last_request")
         with redis_errors_as(StatisticsUnavailableError):

@@ -63,7 +63,7 @@ class UsageRepository:
         """Store a charge and add it to its day.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: if its id is known already; the transaction is of no use then.
+            sqlalchemy.exc.IntegrityError: A charge with this id exists. The transaction cannot continue.
         """
         await self._session.execute(INSERT_CHARGE, charge)
         added = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
@@ -121,6 +121,7 @@ class UsageRepository:
         return await _count(self._session, delete(Charge).where(Charge.created_at < before))
 
 
-async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:  # an UPDATE or a DELETE
+async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:
+    """Execute an UPDATE or a DELETE and return the number of rows."""
     result = cast("CursorResult[Any]", await session.execute(statement, values))
     return result.rowcount

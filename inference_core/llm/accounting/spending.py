@@ -28,10 +28,10 @@ class Spending:
     """The account of one stream.
 
     Attributes:
-        sent_to: everybody who took the prompt.
-        source: the provider's answer, once its first piece has come.
-        progress: how far it was sent.
-        error: why there is no `source`.
+        sent_to: The candidates that received the prompt.
+        source: The answer of the provider; None before its first piece.
+        progress: The part that was sent to the client.
+        error: The reason if there is no `source`.
     """
 
     prepared: Prepared
@@ -77,16 +77,14 @@ class Spending:
     async def _settle_at_last(self) -> None:
         try:
             await self.settle()
-        except Exception as error:  # noqa: BLE001  # what ended the stream is what its client is told
+        except Exception as error:  # noqa: BLE001  # the client gets the error that ended the stream
             log.warning("llm_stream_not_stored", lease_id=self.lease.id, error=type(error).__name__)
 
     async def settle(self) -> None:
-        """Count and store what the stream was, whole or broken off; of the latter, what had been generated.
-
-        The first call does it, later ones find it done.
+        """Count and store the stream. If it is incomplete, store the generated part. Later calls do nothing.
 
         Raises:
-            DatabaseUnavailableError, AnswerNotStoredError: it is counted but could not be stored.
+            DatabaseUnavailableError, AnswerNotStoredError: The stream is counted but not stored.
         """
         if self.settled:
             return

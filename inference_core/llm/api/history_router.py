@@ -21,7 +21,7 @@ router = APIRouter(
     tags=["llm"],
     responses=responses_for(NotAuthenticatedError, NotPermittedError, DatabaseUnavailableError),
 )
-SessionId = Annotated[str, Path(max_length=64, description="As `start` or a task's result gave it.")]
+SessionId = Annotated[str, Path(max_length=64, description="The id in the `start` event or in the result of a task.")]
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 
 

@@ -64,7 +64,7 @@ async def conversation(
 
 async def _submit(service: LLMService, principal: Principal, question: Question, key: str | None) -> TaskSubmitted:
     submitted = await service.submit(await service.prepare(principal, question), key)
-    message = f"The task was sent; ask /tasks/{submitted.task_id}/result for its result."
+    message = f"The task was submitted. Its result will be at /tasks/{submitted.task_id}/result."
     return TaskSubmitted(task_id=submitted.task_id, message=message, estimated_time=submitted.estimated_s)
 
 

@@ -30,7 +30,7 @@ class AskOptions(SamplingFields):
         default=None, description="A model of the configuration; the default is the model of the task."
     )
     request_timeout: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False)] | None = Field(
-        default=None, description="Seconds for the whole answer; never more than the configured limit."
+        default=None, description="Maximum seconds for the complete answer. The configured limit still applies."
     )
 
 
@@ -55,9 +55,7 @@ class TaskSubmitted(BaseModel):
     task_id: UUID
     status: Literal["PENDING"] = "PENDING"
     message: str
-    estimated_time: float | None = Field(
-        description="Seconds until the result, by what tasks have taken and how many wait; null while none has run."
-    )
+    estimated_time: float | None = Field(description="Estimated seconds until the result; null if unknown.")
 
 
 class ModelList(BaseModel):
@@ -162,7 +160,7 @@ class UsageTotals(BaseModel):
     input_tokens: int
     output_tokens: int
     total_tokens: int
-    cost_usd: Usd = Field(description="Decimal, exact to a billionth of a dollar for each answer.")
+    cost_usd: Usd = Field(description="A decimal number; exact to a billionth of a dollar for each answer.")
 
 
 class UsageItem(UsageTotals):

@@ -1,9 +1,9 @@
 """`POST /api/v1/llm/{explain,conversation}/stream`: the HTTP side of a stream.
 
-What can be refused is refused as a problem document before the 200, which is sent when the first token is there, or
-with the first ping of a wait that takes longer than `LLM_PING_S`: a model may think for minutes, and nothing on the way
-to its client may take the silence for a dead connection. A provider that fails after that ping is an `error` event.
-From the arrival of the request to its end a watcher waits for the client to go away.
+The status 200 is sent with the first token, or with the first ping if the model needs longer than `LLM_PING_S`. Without
+the ping, a proxy could close the connection of a model that reasons for minutes. Errors before the 200 are problem
+documents, and later ones are `error` events. From the arrival of the request to its end, a separate task waits for the
+client to disconnect.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from inference_core.llm.streaming.events import EVENT_SCHEMA, encode_start
 from inference_core.llm.streaming.sending import finish, pump
 from inference_core.llm.streaming.streams import ActiveStream
 
-# nginx's word for it; nobody gets to see this answer.
+# The status of nginx for a client that has disconnected. It appears only in the log.
 CLIENT_GONE = 499
 EVENT_STREAM = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-# What may be on its way to a reader: more would only be generated, and paid for, before anybody wants it.
+# Maximum unread data of a stream. More would only be generated, and charged, before the client reads it.
 BUFFER_BYTES = 32 * 1024
-# After the connection was cut, how long its server may take to notice.
+# Maximum time until the server reports a connection that was closed here.
 NOTICE_S = 2.0
 
 
@@ -97,7 +97,7 @@ class EventStream(Response):
     media_type = EVENT_STREAM
 
     def __init__(self, request: Request, principal: Principal, question: Question) -> None:
-        # Not the base's: it would announce the length of an empty body.
+        # The constructor of the base class would set a Content-Length of 0.
         self.status_code = HTTPStatus.OK
         self.background = None
         self.init_headers(HEADERS)
@@ -148,11 +148,11 @@ class EventStream(Response):
 class Client:
     """The connection of a stream's client.
 
-    A connection that turns out to be closed interrupts the stream, whichever way its server says so: uvloop's
-    transports raise RuntimeError from every method between their end and the moment the server is told.
+    A closed connection interrupts the stream. Methods of uvloop's transports raise RuntimeError from the end of the
+    connection until the server reports the disconnection.
 
     Attributes:
-        began: the 200 was sent, with the first piece of the body.
+        began: Whether the head of the response was sent.
     """
 
     def __init__(self, scope: Scope, send: Send, stream: ActiveStream, headers: list[tuple[bytes, bytes]]) -> None:
@@ -160,8 +160,8 @@ class Client:
         self._send = send
         self._stream = stream
         self._headers = headers
-        # From the server's own object for the request, where that shows it as uvicorn's does. Any other server keeps
-        # its own buffers, and closes the connection by itself when an answer is left unfinished.
+        # The transport of uvicorn. It is None with other servers, which have their own buffers and close the connection
+        # after an incomplete response.
         self._transport: Any = getattr(getattr(scope.get(RECEIVE_KEY), "__self__", None), "transport", None)
 
     async def send(self, message: Message) -> None:
@@ -173,12 +173,12 @@ class Client:
         """Send a part of the body. Send the head before the first part."""
         if not self.began:
             self.began = True
-            self._hold_back()
+            self._limit_buffers()
             await self.send({"type": "http.response.start", "status": HTTPStatus.OK, "headers": self._headers})
         await self.send({"type": "http.response.body", "body": data, "more_body": more})
 
-    def _hold_back(self) -> None:
-        """Keep the connection from taking more than a reader that is slow will soon read."""
+    def _limit_buffers(self) -> None:
+        """Limit the unread data in the buffers of the transport and the socket."""
         if self._transport is None:
             return
         with self._interrupting():
@@ -188,7 +188,7 @@ class Client:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_BYTES)
 
     def cut(self) -> None:
-        """Close the connection of a client that has gone or does not read, whatever it still has to get."""
+        """Close the connection of a client that has disconnected or does not read, without sending the rest."""
         if self._transport is not None:
             with self._interrupting():
                 self._transport.abort()
@@ -223,10 +223,12 @@ async def watched(receive: Receive, stream: ActiveStream) -> AsyncIterator[async
 
 
 async def first_token(spending: Spending, stream: ActiveStream, client: Client) -> OpenStream | None:
-    """The open stream; None if it was interrupted before the first token came, or failed after the first ping.
+    """Return the stream with its first token.
+
+    Return None if the stream was interrupted before, or if it failed after the first ping.
 
     Raises:
-        LLMError: it failed before that.
+        LLMError: The stream failed before the first ping.
     """
     try:
         async with stream:
@@ -241,8 +243,8 @@ async def first_token(spending: Spending, stream: ActiveStream, client: Client) 
 
 
 router = APIRouter(prefix=LLM_PREFIX, tags=["llm"], responses=responses_for(NotAuthenticatedError, NotPermittedError))
-# OpenAPI 3.1 has no place for the items of a stream (`itemSchema` came with 3.2, which few generators read), so this is
-# the schema of each event.
+# OpenAPI 3.1 cannot describe the items of a stream, and few generators support `itemSchema` of OpenAPI 3.2. This is
+# therefore the schema of one event.
 EVENT = {
     "type": "object",
     "description": "A server-sent event; the response consists of any number of events.",
@@ -257,7 +259,7 @@ STREAM: dict[str, Any] = {
     "responses": {
         **REFUSALS,
         HTTPStatus.OK: {
-            "description": "`data: {json}` and a blank line for each event: start, token, usage, end; or error, end.",
+            "description": "Each event is `data: {json}` and a blank line: start, token, usage, end; or error, end.",
             "content": {EVENT_STREAM: {"schema": EVENT}},
         },
     },

@@ -30,7 +30,7 @@ def _part(data: object, *path: str) -> dict[str, object]:
 
 
 def _unknown(kind: str, name: str, known: dict[str, object]) -> str:
-    return f"no {kind} is called '{name}'; known: {', '.join(map(str, known)) or 'none'}"
+    return f"there is no {kind} '{name}'; known: {', '.join(map(str, known)) or 'none'}"
 
 
 def _names(data: object) -> Iterator[Found]:

@@ -78,20 +78,20 @@ def check_proxies() -> None:
             proxy = httpx2.Proxy(url if "://" in url else f"http://{url}")
         except (ValueError, TypeError, httpx2.InvalidURL):
             raise BadProxyError(
-                f"{variable} is no proxy that can be used; give http://, https://, socks5:// or socks5h:// with a host"
-                " and port, or unset it"
+                f"{variable} is not a valid proxy; set it to an http://, https://, socks5:// or socks5h:// URL with a"
+                " host and port, or unset it"
             ) from None
         if not proxy.url.host:
-            raise BadProxyError(f"{variable} has no host; give http://host:port, or unset it")
+            raise BadProxyError(f"{variable} has no host; set it to http://host:port, or unset it")
         if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
             raise BadProxyError(
                 f"{variable} is a SOCKS proxy, which needs a package that is not installed: pip install socksio"
-                " (or use an http:// proxy, or name the provider's host in NO_PROXY)"
+                " (or use an http:// proxy, or add the provider's host to NO_PROXY)"
             )
 
 
 def check_certificates() -> None:
-    """Read the certificates that the environment names before a client is made with them.
+    """Check that the certificates of the environment can be read, before a client uses them.
 
     Raises:
         BadCertificatesError: The certificates cannot be read.
@@ -103,4 +103,4 @@ def check_certificates() -> None:
         certificates()
     except OSError as error:
         reason = error.strerror or error
-        raise BadCertificatesError(f"{' or '.join(named)} has no certificates that can be read: {reason}") from None
+        raise BadCertificatesError(f"the certificates in {' or '.join(named)} cannot be read: {reason}") from None

@@ -37,13 +37,16 @@ class LLMConfigError(SettingsError):
 
 
 def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None) -> LLMConfig:
-    """The configuration of `LLM_CONFIG_FILE`; the built-in one if that is not set and there is no `llm_config.yaml`.
+    """Return the configuration in `LLM_CONFIG_FILE`.
+
+    If the variable is not set and there is no `llm_config.yaml`, return the built-in configuration.
 
     Args:
-        environ: where overrides are looked up; `process_environment()` if not given.
+        settings: The settings with the path of the file.
+        environ: The variables that can override values. The default is `process_environment()`.
 
     Raises:
-        LLMConfigError: naming file, line and key of each mistake.
+        LLMConfigError: The file is invalid. The text names the file, the line and the key of each mistake.
     """
     environ = process_environment() if environ is None else environ
     own = settings.of(LLMSettings)
@@ -54,20 +57,23 @@ def load_llm_config(settings: Settings, environ: Mapping[str, str] | None = None
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); LLM_CONFIG_FILE names it") from None
+        raise LLMConfigError(f"{path}: cannot be read ({type(error).__name__}); check LLM_CONFIG_FILE") from None
     return parse_llm_config(text, str(path), environ, own)
 
 
 def parse_llm_config(
     text: str, name: str, environ: Mapping[str, str], settings: LLMSettings | None = None
 ) -> LLMConfig:
-    """Read and check the text of a configuration called `name`.
+    """Parse and check the text of a configuration.
 
     Args:
-        settings: with them it is checked, too, that the client of each provider that may be called is installed.
+        text: The YAML text.
+        name: The name of the file in messages.
+        environ: The variables that can override values.
+        settings: With settings, the providers that may be called are also checked: their clients, keys and proxies.
 
     Raises:
-        LLMConfigError: naming file, line and key of each mistake.
+        LLMConfigError: The text is invalid. The message names the line and the key of each mistake.
     """
     document = read_yaml(text)
     if document.data is None and not document.mistakes:
@@ -103,7 +109,7 @@ def _obstacles(name: str, provider: ProviderConfig, key: SecretStr | None) -> It
         yield (), f"needs a client that is not installed: poetry install -E {kind}"
     if key is not None and not is_usable(key.get_secret_value()):
         what = (
-            f"{provider.api_key_env} holds no key: blanks, quotes and characters other than ASCII are not part of one"
+            f"{provider.api_key_env} does not contain a valid key: a key has no blanks, quotes or non-ASCII characters"
         )
         yield ("api_key_env",), what
     if kind != "simulated" and not is_loopback(provider.base_url or ""):
@@ -117,14 +123,14 @@ def _obstacles(name: str, provider: ProviderConfig, key: SecretStr | None) -> It
 def _installed(module: str) -> bool:
     try:
         return find_spec(module) is not None
-    except ModuleNotFoundError:  # of a package around it
+    except ModuleNotFoundError:  # the parent package is not installed
         return False
 
 
 def _mistake(document: Document, loc: tuple[str | int, ...], kind: str, message: str) -> Mistake:
     if kind == "extra_forbidden":
         around = dotted(loc[:-1]) or "the file"
-        return Mistake(document.line_of(loc), dotted(loc), f"is no key of {around}")
+        return Mistake(document.line_of(loc), dotted(loc), f"is not a key of {around}")
     if kind in ("model_type", "dict_type"):
         message = "must be a mapping of keys to values"
     # Pydantic adds a separate step for a mistake in a key of a mapping.
@@ -152,9 +158,7 @@ def _apply_overrides(document: Document, environ: Mapping[str, str]) -> dict[str
         parent, last = _place_of(document.data, target)
         if parent is None:
             document.mistakes.append(
-                Mistake(
-                    document.line_of(here), dotted(here), f"'{target}' is no value of this file that it could replace"
-                )
+                Mistake(document.line_of(here), dotted(here), f"'{target}' is not a value of this file")
             )
         elif environ.get(variable):
             parent[last] = _scalar(environ[variable])

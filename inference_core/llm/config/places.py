@@ -83,7 +83,7 @@ def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode, path: Path, docume
         line = key_node.start_mark.line + 1
         key = loader.construct_object(key_node) if isinstance(key_node, yaml.ScalarNode) else None
         if not isinstance(key, Hashable) or not isinstance(key, str):
-            document.mistakes.append(Mistake(line, dotted(path), "has a key that is not text; put it in quotes"))
+            document.mistakes.append(Mistake(line, dotted(path), "has a key that is not text; put the key in quotes"))
             continue
         here = (*path, key)
         if key in values:

@@ -47,10 +47,11 @@ BUILT_IN: dict[ProviderKind, EffectivePolicy] = {
 
 
 def effective_policy(config: LLMConfig, provider: str, model: str | None = None) -> EffectivePolicy:
-    """The rule of every parameter for a provider, and for one of its models if named.
+    """Return the rule of every parameter for a provider, or for one of its models.
 
     Raises:
-        UnknownProviderError, UnknownModelError: not in the configuration; a model of another provider counts as such.
+        UnknownProviderError: The configuration has no such provider.
+        UnknownModelError: The provider has no such model.
     """
     if provider not in config.providers:
         raise UnknownProviderError
@@ -94,7 +95,7 @@ def apply_policy(
         ForbiddenParameterError: For the first parameter that is not allowed.
     """
     for name in forbidden(policy, params):
-        raise ForbiddenParameterError(name, f"The model {model} does not take the parameter {name}.")
+        raise ForbiddenParameterError(name, f"The model {model} does not support the parameter {name}.")
     kept = {name: value for name, value in params.given().items() if policy[name].action != "drop"}
     sent = {policy[name].name or name: value for name, value in kept.items()}
     return SamplingParams(**kept), sent  # type: ignore[arg-type]  # the names and their types are its own

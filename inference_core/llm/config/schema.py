@@ -27,13 +27,15 @@ class Part(BaseModel):
 
 
 class ProviderConfig(Part):
-    """Whom to ask, and with which key.
+    """A provider.
 
     Attributes:
-        api_key_env: the environment variable that holds the key; None for a server that wants none.
-        kind: which language it speaks; not needed with `openai_compatible: true`, nor if the name says it.
-        simulator: `base_url` is an `inference-core llm-sim` on this machine. Such a provider may be asked even where
-            live calls are forbidden, and its answers count as simulated.
+        api_key_env: The environment variable with the key; None for a server that needs none.
+        base_url: The URL of its API.
+        openai_compatible: Whether it has the API of OpenAI.
+        kind: Its API. It is not needed with `openai_compatible: true`, or if the provider's name is the kind.
+        simulator: Whether `base_url` is an `inference-core llm-sim` on this machine. Such a provider may be called even
+            if live calls are forbidden, and its answers count as simulated.
     """
 
     api_key_env: EnvironmentVariable | None = None
@@ -51,7 +53,7 @@ class ProviderConfig(Part):
         try:
             parts = urlsplit(value)
             is_sound = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-            httpx2.URL(value)  # what the clients make of it
+            httpx2.URL(value)  # the parser of the clients
         except (ValueError, httpx2.InvalidURL):
             is_sound = False
         if not is_sound or not value.isprintable() or " " in value:
@@ -80,7 +82,7 @@ class Price(Part):
     output_per_million_usd: Annotated[float, Field(ge=0)] = 0.0
 
 
-class Patience(Part):
+class TimeoutOverrides(Part):
     """Timeouts that replace those of `settings.timeouts`, for example for a model that reasons before it answers."""
 
     first_token_s: Seconds | None = None
@@ -89,13 +91,16 @@ class Patience(Part):
 
 
 class ModelConfig(Part):
-    """A model clients may ask for.
+    """A model that requests can name.
 
     Attributes:
-        model: what the provider calls it, if that is another name.
-        context_tokens: room for prompt and answer together.
-        max_output_tokens: the most a request may ask for.
-        timeouts: win over those of a task.
+        provider: The name of its provider.
+        model: The provider's name for it, if it is different.
+        context_tokens: Maximum number of tokens of the prompt and the answer together.
+        max_output_tokens: Maximum of `max_tokens` in a request.
+        defaults: Parameters for requests that do not contain them.
+        price: The price of its tokens.
+        timeouts: These take precedence over those of the task.
     """
 
     provider: str
@@ -104,30 +109,34 @@ class ModelConfig(Part):
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     defaults: Defaults = Defaults()
     price: Price = Price()
-    timeouts: Patience = Patience()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
 
 
 class TaskConfig(Part):
-    """Which models serve a task: the first that can, in this order.
+    """The models of a task. The first one that is available answers.
 
     Attributes:
-        testing: models that may be named in a request outside production only.
-        timeouts: win over those of the settings.
+        primary: The first model.
+        fallback: The models after it, in this order.
+        testing: Models that requests can name, but not in production.
+        timeouts: These take precedence over those of the settings.
     """
 
     primary: str | None = None
     fallback: list[str] = []
     testing: list[str] = []
-    timeouts: Patience = Patience()
+    timeouts: TimeoutOverrides = TimeoutOverrides()
 
 
 class Timeouts(Part):
-    """The most each phase of a call may take, in seconds.
+    """The maximum duration of each phase of a call, in seconds.
 
     Attributes:
-        first_token_s: silence before the first token; thoughts, pings and comments of the provider end a silence.
-        between_tokens_s: the same after it.
-        total_s: the whole answer.
+        connect_s: The connection to the provider.
+        first_token_s: A silence before the first token. Everything that the provider sends ends a silence, including
+            reasoning, pings and comments.
+        between_tokens_s: A silence after the first token.
+        total_s: The complete answer.
     """
 
     connect_s: Seconds = 5.0
@@ -135,7 +144,7 @@ class Timeouts(Part):
     between_tokens_s: Seconds = 20.0
     total_s: Seconds = 120.0
 
-    def changed(self, *overrides: Patience) -> Timeouts:
+    def changed(self, *overrides: TimeoutOverrides) -> Timeouts:
         """Return the timeouts with the values of `overrides`. Later ones take precedence."""
         values = [override.model_dump(exclude_none=True) for override in overrides]
         return self.model_copy(update={name: value for given in values for name, value in given.items()})
@@ -170,11 +179,11 @@ class Limits(Part):
 
 
 class LLMSettings(Part):
-    """Bounds of every call.
+    """The limits of every call.
 
     Attributes:
-        max_retries: how often a provider that failed before the first token is asked again, over all of a request.
-        env_overrides: environment variables that replace values of this file, by the dotted path of the value.
+        max_retries: Maximum number of retries of one request, after failures before the first token.
+        env_overrides: The dotted paths of values of this file, by the environment variables that replace them.
     """
 
     timeouts: Timeouts = Timeouts()
@@ -219,7 +228,7 @@ class LLMConfig(Part):
 
     def timeouts(self, task: TaskName, model: str | None = None) -> Timeouts:
         """Return the timeouts of a model for a task, or those of the task without a model."""
-        of_model = self.models[model].timeouts if model is not None else Patience()
+        of_model = self.models[model].timeouts if model is not None else TimeoutOverrides()
         return self.settings.timeouts.changed(self.task(task).timeouts, of_model)
 
     @property

@@ -1,4 +1,4 @@
-"""The queries on conversations and usage. Callers control the transactions."""
+"""The queries on conversations and their turns. Callers control the transactions."""
 
 from __future__ import annotations
 
@@ -104,6 +104,7 @@ class ConversationRepository:
         return True
 
 
-async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:  # an UPDATE or a DELETE
+async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:
+    """Execute an UPDATE or a DELETE and return the number of rows."""
     result = cast("CursorResult[Any]", await session.execute(statement, values))
     return result.rowcount

@@ -66,5 +66,5 @@ class CircuitBreaker:
         self.trying = False
 
     def _remaining_s(self) -> float:
-        assert self.opened_at is not None  # noqa: S101  # asked for an open circuit only
+        assert self.opened_at is not None  # noqa: S101  # callers have checked that the breaker is open
         return self.opened_at + self.open_s - self.clock()

@@ -18,9 +18,10 @@ ANSWER_SHARE = 4
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that may serve a request: at which provider, and with which parameters, in which time.
+    """A model that can serve a request, with its provider, parameters and timeouts.
 
-    `output_tokens` is how long its answer may be: what it is told as `max_tokens`, unless its policy forbids that.
+    `output_tokens` is the maximum length of its answer: the `max_tokens` of the call, unless the policy of the model
+    forbids this parameter.
     """
 
     provider: str
@@ -130,6 +131,4 @@ def _answer_tokens(model: ModelConfig) -> int:
 def _check_length(name: str, model: ModelConfig, params: SamplingParams) -> None:
     limit = model.max_output_tokens
     if limit is not None and params.max_tokens is not None and params.max_tokens > limit:
-        raise ForbiddenParameterError(
-            "max_tokens", f"The model {name} gives at most {limit} tokens: ask for max_tokens of no more."
-        )
+        raise ForbiddenParameterError("max_tokens", f"The maximum of max_tokens for the model {name} is {limit}.")

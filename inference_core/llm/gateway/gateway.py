@@ -38,8 +38,8 @@ class Gateway:
     """The providers of one process, with a circuit breaker each.
 
     Attributes:
-        config: what `llm_config.yaml` says; prices and limits are read from it.
-        access: what may be called at all.
+        config: The content of `llm_config.yaml`, including prices and limits.
+        access: The providers that may be called.
     """
 
     def __init__(self, config: LLMConfig, access: Access, providers: Mapping[str, Provider]) -> None:
@@ -60,14 +60,15 @@ class Gateway:
     async def open(
         cls, settings: LLMSettings, config: LLMConfig | None = None, environ: Mapping[str, str] | None = None
     ) -> AsyncIterator[Gateway]:
-        """Make the gateway of a process, and close its connections at the end. Nothing is connected before it is used.
+        """Create the gateway of a process, which connects on first use. Close its connections at the end.
 
         Args:
-            config: `load_llm_config(settings, environ)` if not given.
-            environ: where keys are looked up; `process_environment()` if not given.
+            settings: The settings of the LLM feature.
+            config: The default is `load_llm_config(settings, environ)`.
+            environ: The variables with the keys. The default is `process_environment()`.
 
         Raises:
-            LLMConfigError: the configuration is unusable, or a provider needs an extra that is not installed.
+            LLMConfigError: The configuration is invalid, or a provider needs an extra that is not installed.
         """
         environ = process_environment() if environ is None else environ
         config = config or load_llm_config(settings, environ)
@@ -81,10 +82,10 @@ class Gateway:
     def candidates(
         self, task: TaskName, model_name: str | None = None, params: SamplingParams | None = None
     ) -> list[Candidate]:
-        """Who may serve a request, best first; nothing is sent.
+        """Return the models that can serve a request, the best first. Nothing is sent.
 
         Raises:
-            UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError
+            UnknownModelError, ForbiddenParameterError, LLMNotConfiguredError: No model can serve the request.
         """
         return self._resolver.candidates(task, model_name, params or SamplingParams())
 
@@ -155,10 +156,10 @@ class Gateway:
         model_name: str | None = None,
         sent_to: list[Candidate] | None = None,
     ) -> Completion:
-        """The whole answer; the arguments are those of `open_stream`.
+        """Return a complete answer. The arguments are those of `open_stream`.
 
         Raises:
-            LLMError: there is none. After fallbacks it is the error of the first that was asked.
+            LLMError: There is no answer. After fallbacks, it is the error of the first candidate.
         """
         candidates = self.candidates(task, model_name, request.params)
         deadline = _deadline(candidates, request)
@@ -178,7 +179,7 @@ class Gateway:
             content = clean(reply.content)
             text_bytes = len(content.encode())
             if text_bytes > MAX_ANSWER_BYTES:
-                raise UpstreamFailedError(provider.name, "an answer that is too long")
+                raise UpstreamFailedError(provider.name, "the answer is too long")
             usage = plausible_usage(reply.usage, request.messages, text_bytes)
             return Completion(content, usage, candidate.call.name, provider.name, provider.simulated)
 

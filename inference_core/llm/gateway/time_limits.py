@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """When a whole request must be over, on the clock of the event loop; `shortened` if its client wanted it so."""
+    """The end of a request's time, by the clock of the event loop. `shortened` is true if the client reduced it."""
 
     at: float
     shortened: bool = False
@@ -28,7 +28,7 @@ class Deadline:
         return cls(asyncio.get_running_loop().time() + seconds, shortened)
 
     def within(self, limit_s: float) -> Deadline:
-        """Return the deadline of one attempt, which may take `limit_s` from now."""
+        """Return the deadline of one attempt with a limit of `limit_s` from now."""
         return replace(self, at=min(self.at, asyncio.get_running_loop().time() + limit_s))
 
     @property
@@ -38,10 +38,11 @@ class Deadline:
 
     @asynccontextmanager
     async def bound(self, provider: str) -> AsyncIterator[None]:
-        """End what runs inside, which waits for nobody but the provider, at the deadline.
+        """Cancel the body of the context at the deadline. The body must wait only for the provider.
 
         Raises:
-            ProviderTimeoutError: of the phase `total`; a failure of the provider unless the deadline was shortened.
+            ProviderTimeoutError: In the phase `total`. It counts as a failure of the provider unless the client
+                shortened the deadline.
         """
         try:
             async with asyncio.timeout_at(self.at):
@@ -52,11 +53,12 @@ class Deadline:
             raise error from None
 
 
-class Patience:
-    """Cancels a wait that takes too long, as `asyncio.timeout` does.
+class WaitTimer:
+    """Cancel a wait that takes too long, as `asyncio.timeout` does, with one timer for all waits of a stream.
 
-    A timer for each of thousands of items a second would cost more than the items. Here one timer runs for the whole
-    stream; when it fires, it looks how long the present wait may still take, and is set again for that moment.
+    When the timer fires before the end of the current wait, it is set again for this end.
+
+    Fast path: benchmarks/llm_streams.py; a timer for each item doubles the cost of a token.
     """
 
     __slots__ = ("_deadline_at", "_due", "_expired", "_loop", "_provider", "_task", "_timer")
@@ -71,10 +73,10 @@ class Patience:
         self._expired = False
 
     async def wait(self, awaitable: Awaitable[T], limit_s: float, phase: Phase) -> T:
-        """Await, for at most `limit_s` and not beyond the deadline; one wait at a time.
+        """Await for at most `limit_s`, and at most until the deadline. Waits must not overlap.
 
         Raises:
-            ProviderTimeoutError: naming `phase`, or `total` for the deadline.
+            ProviderTimeoutError: With `phase`, or with `total` for the deadline.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # a coroutine runs in a task
@@ -97,16 +99,16 @@ class Patience:
         return result
 
     def end(self) -> None:
-        """Handle the end of a wait."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _set_timer(self) -> None:
         self.end()
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_at(self._due, self._on_timer)
 
-    def _look(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
         if self._task is None:
             return  # the next wait starts it again

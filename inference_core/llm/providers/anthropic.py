@@ -41,7 +41,7 @@ class AnthropicProvider:
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """Yield the pieces of text as they arrive, then the usage."""
         input_tokens, output_tokens, characters, finished = 0, 0, 0, False
-        with _our_errors(self.name):
+        with _errors(self.name):
             async with await self._client.messages.create(**_body(request, call), stream=True) as events:
                 async for event in events:
                     if event.type == "message_start":
@@ -54,7 +54,7 @@ class AnthropicProvider:
                     characters += len(text)
                     yield Token(text) if text else SIGN_OF_LIFE
         if not finished:
-            raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
+            raise errors.UpstreamFailedError(self.name, "the stream ended before the answer was complete")
         yield reported_usage(request.messages, input_tokens, output_tokens, characters)
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
@@ -63,7 +63,7 @@ class AnthropicProvider:
 
     async def models(self) -> list[str]:
         """Return the models that the API lists."""
-        with _our_errors(self.name):
+        with _errors(self.name):
             return [model.id async for model in self._client.models.list()]
 
     async def aclose(self) -> None:
@@ -107,7 +107,7 @@ def _input_tokens(usage: anthropic.types.Usage) -> int:
 
 
 @contextmanager
-def _our_errors(provider: str) -> Iterator[None]:
+def _errors(provider: str) -> Iterator[None]:
     with network_errors(provider):
         try:
             yield

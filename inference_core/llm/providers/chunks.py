@@ -1,7 +1,7 @@
-"""Reads the JSON of the chat completions API and believes none of it.
+"""Parse and validate the JSON of the chat completions API.
 
-Servers differ in what they leave out, so what is missing is passed over; what is there and cannot be read is a failure,
-so that no text is lost in silence.
+Servers omit different parts, so missing parts are ignored. A part that is present but invalid is a failure, so that no
+text is lost without an error.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ KEEP_ALIVES = {"ping", "keepalive", "keep-alive", "heartbeat"}
 
 
 def as_json(provider: str, text: str | bytes, event: str = "") -> dict[str, Any] | None:
-    """A JSON object, or None for `null`, which some servers send to keep a connection alive.
+    """Return a JSON object, or None for `null`, which some servers send to keep a connection alive.
 
     Raises:
-        UpstreamFailedError: it is no object.
-        ProviderError: it is an error in place of a piece of the answer.
+        UpstreamFailedError: The text is not a JSON object.
+        ProviderError: The object is an error instead of a piece of the answer.
     """
     try:
         value = json.loads(text)
@@ -37,7 +37,7 @@ def as_json(provider: str, text: str | bytes, event: str = "") -> dict[str, Any]
     if event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("object") == "error")):
         raise failure_inside(provider, complaint_in(value))
     if not isinstance(value, dict):
-        raise UpstreamFailedError(provider, "a piece that is no JSON object")
+        raise UpstreamFailedError(provider, "a piece is not a JSON object")
     return value
 
 
@@ -91,20 +91,20 @@ class Tally:
             UpstreamFailedError: The stream ended before the answer.
         """
         if not self.finished:
-            raise UpstreamFailedError(self._provider, "a stream that ended too early")
+            raise UpstreamFailedError(self._provider, "the stream ended before the answer was complete")
         return reported_usage(self._request.messages, *self._counts, self._characters)
 
 
 def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -> Reply:
-    """A whole answer.
+    """Return a complete answer.
 
     Raises:
-        UpstreamFailedError: it has no choice, or one of an unknown shape.
+        UpstreamFailedError: The answer has no choice, or a choice of an unknown form.
     """
     choice = _first(provider, body.get("choices") if body else None)
     message = choice.get("message")
     if body is None or not isinstance(message, dict):
-        raise UpstreamFailedError(provider, "an answer without a choice")
+        raise UpstreamFailedError(provider, "the answer has no choice")
     if choice.get("finish_reason") == "error":
         raise failure_inside(provider, complaint_in({"error": choice.get("error") or {"code": "error"}}))
     content = _text(provider, message)
@@ -125,10 +125,10 @@ def _first(provider: str, choices: object) -> dict[str, Any]:
     if not choices:
         return {}
     if not isinstance(choices, list):
-        raise UpstreamFailedError(provider, "choices of an unknown shape")
+        raise UpstreamFailedError(provider, "the choices have an unknown form")
     choice: object = next((choice for choice in choices if choice is not None), {})
     if not isinstance(choice, dict):
-        raise UpstreamFailedError(provider, "choices of an unknown shape")
+        raise UpstreamFailedError(provider, "the choices have an unknown form")
     return choice
 
 
@@ -136,12 +136,12 @@ def _text(provider: str, part: object) -> str:
     if part is None:
         return ""
     if not isinstance(part, dict):
-        raise UpstreamFailedError(provider, "a choice of an unknown shape")
+        raise UpstreamFailedError(provider, "a choice has an unknown form")
     content = part.get("content") or part.get("refusal") or ""
     if isinstance(content, list):
         return "".join(_part_text(provider, piece) for piece in content)
     if not isinstance(content, str):
-        raise UpstreamFailedError(provider, "content that is not text")
+        raise UpstreamFailedError(provider, "the content is not text")
     return content
 
 
@@ -153,5 +153,5 @@ def _part_text(provider: str, piece: object) -> str:
     if piece is None:
         return ""
     if not isinstance(piece, str):
-        raise UpstreamFailedError(provider, "content that is not text")
+        raise UpstreamFailedError(provider, "the content is not text")
     return piece

@@ -39,10 +39,10 @@ class EventReader:
     _after_return: bool = False
 
     def feed(self, data: bytes) -> list[Event]:
-        """The events that `data` completes.
+        """Return the events that `data` completes.
 
         Raises:
-            EventTooLargeError
+            EventTooLargeError: An event is too long.
         """
         if self._after_return:
             # The second half of a line end whose first half was in the previous piece.

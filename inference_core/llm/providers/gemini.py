@@ -47,7 +47,7 @@ class GeminiProvider:
         finished, characters = False, 0
         counts: tuple[object, object] = (None, None)
         opened: list[httpx2.Response] = []
-        with _our_errors(self.name):
+        with _errors(self.name):
             try:
                 responses = await self._begin(request, call, opened)
                 async for response in responses:
@@ -60,7 +60,7 @@ class GeminiProvider:
                 for answer in opened:
                     await answer.aclose()
         if not finished:
-            raise errors.UpstreamFailedError(self.name, "a stream that ended too early")
+            raise errors.UpstreamFailedError(self.name, "the stream ended before the answer was complete")
         yield reported_usage(request.messages, *counts, characters)
 
     async def _begin(
@@ -83,7 +83,7 @@ class GeminiProvider:
 
     async def models(self) -> list[str]:
         """Return the models that the API lists, without the prefix of their names."""
-        with _our_errors(self.name):
+        with _errors(self.name):
             pages = await self._client.aio.models.list()
             return [(model.name or "").removeprefix("models/") async for model in pages]
 
@@ -146,7 +146,7 @@ def _counts(response: types.GenerateContentResponse) -> tuple[int, int] | None:
 
 
 @contextmanager
-def _our_errors(provider: str) -> Iterator[None]:
+def _errors(provider: str) -> Iterator[None]:
     with network_errors(provider):
         try:
             yield

@@ -16,7 +16,7 @@ STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
 
 
 def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:
-    """A transport that limits only the time to connect. The gateway limits the time of an answer.
+    """Return a client that limits only the time to connect. The gateway limits the time of an answer.
 
     A hook sets the timeouts, because some clients replace those of the connection pool. Redirects are not followed, so
     that no other host gets the key. `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` apply, except for hosts on

@@ -76,7 +76,7 @@ class OpenAICompatibleProvider:
             try:
                 events = reader.end() if piece is None else reader.feed(piece)
             except EventTooLargeError:
-                raise errors.UpstreamFailedError(self.name, "an event of more than a megabyte") from None
+                raise errors.UpstreamFailedError(self.name, "an event is larger than 1 MiB") from None
             spoke = False
             for token in tally.tokens(events):
                 spoke = True
@@ -101,7 +101,7 @@ class OpenAICompatibleProvider:
             body = as_json(self.name, await _read(response, LONGEST_ANSWER_BYTES))
         listed = body.get("data") if body else None
         if not isinstance(listed, list):
-            raise errors.UpstreamFailedError(self.name, "a list of models without data")
+            raise errors.UpstreamFailedError(self.name, "the list of models has no data")
         return [str(model["id"]) for model in listed if isinstance(model, dict) and "id" in model]
 
     async def aclose(self) -> None:

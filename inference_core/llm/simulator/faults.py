@@ -57,7 +57,7 @@ class Fault:
     value: float = 0.0
 
 
-class SimulatedFailure(Exception):  # noqa: N818  # it is what was asked for
+class SimulatedFailure(Exception):  # noqa: N818  # the failure was requested
     """Raised to simulate `fault`."""
 
     def __init__(self, fault: Fault) -> None:
@@ -73,7 +73,7 @@ def parse_fault(text: str) -> Fault:
     """
     kind, _, number = text.strip().partition(":")
     if kind not in KINDS:
-        raise BadFaultError(f"no fault is called '{kind[:40]}'; known: {', '.join(KINDS)}")
+        raise BadFaultError(f"there is no fault '{kind[:40]}'; known: {', '.join(KINDS)}")
     if not number:
         return Fault(kind, DEFAULT_VALUE.get(kind, 0.0))
     try:
@@ -100,7 +100,7 @@ def parse_rates(text: str) -> dict[FaultKind, float]:
         except ValueError:
             raise BadFaultError(f"'{item[:60]}' is not fault=share, such as rate_limited=0.01") from None
         if not 0 <= rates[kind] <= 1:
-            raise BadFaultError(f"the share of {kind} must lie between 0 and 1")
+            raise BadFaultError(f"the share of {kind} must be between 0 and 1")
     if sum(rates.values()) > 1:
         raise BadFaultError("the sum of the shares of all faults is above 1")
     return rates

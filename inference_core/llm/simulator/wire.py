@@ -40,14 +40,14 @@ REFUSALS: dict[FaultKind, tuple[int, str, str]] = {
 }
 
 
-def _asks_nothing(value: Any) -> Any:
+def _must_be_empty(value: Any) -> Any:
     if value:
         raise ValueError("The simulator does not support this parameter. Remove it.")
     return value
 
 
 # An unsupported parameter that would change the answer. Only null, false, [], {} and other empty values are accepted.
-NotCarriedOut = Annotated[Any, AfterValidator(_asks_nothing)]
+Unsupported = Annotated[Any, AfterValidator(_must_be_empty)]
 
 
 class Lenient(BaseModel):
@@ -103,15 +103,15 @@ class ChatBody(SamplingFields, Lenient):
     modalities: list[Literal["text"]] | None = None
     tool_choice: Literal["none", "auto"] | None = None
     function_call: Literal["none", "auto"] | None = None
-    tools: NotCarriedOut = None
-    functions: NotCarriedOut = None
-    stop: NotCarriedOut = None
-    logprobs: NotCarriedOut = None
-    top_logprobs: NotCarriedOut = None
-    logit_bias: NotCarriedOut = None
-    audio: NotCarriedOut = None
-    prediction: NotCarriedOut = None
-    web_search_options: NotCarriedOut = None
+    tools: Unsupported = None
+    functions: Unsupported = None
+    stop: Unsupported = None
+    logprobs: Unsupported = None
+    top_logprobs: Unsupported = None
+    logit_bias: Unsupported = None
+    audio: Unsupported = None
+    prediction: Unsupported = None
+    web_search_options: Unsupported = None
 
     def request(self, fault: str | None) -> ChatRequest:
         """Convert it to the simulator's own type."""

@@ -1,15 +1,16 @@
-"""The wire format of a stream: each event is `data: {json}` and a blank line, encoded once, without a model in between.
+"""The wire format of streams. Each event is `data: {json}` and a blank line.
 
 start   {"event": "start", "model", "session_id"?, "simulated", "request_id"}
-token   {"event": "token", "content", "planned_ms"?}      planned_ms: when the simulator meant it to leave, counted
-                                                          from the arrival of the request at the provider
+token   {"event": "token", "content", "planned_ms"?}
+        planned_ms: the time at which the simulator planned to send the token, from the arrival of the request
 usage   {"event": "usage", "usage": {"input_tokens", "output_tokens", "total_tokens", "estimated"?}}
-                                                          estimated: true where the provider did not say, or nothing
-                                                          that can be true
-error   {"event": "error", "code", "message"}             instead of what was still to come; `end` follows
-end     {"event": "end"}                                  always the last
+        estimated: true if the provider reported no usage, or a usage that cannot be true
+error   {"event": "error", "code", "message"}
+        replaces the remaining events; only `end` follows
+end     {"event": "end"}
+        always the last event
 
-A comment (`: ping`) keeps a silent connection from being taken for a dead one.
+A comment (`: ping`) shows during a silence that the connection is alive.
 """
 
 from __future__ import annotations

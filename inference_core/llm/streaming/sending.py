@@ -46,9 +46,9 @@ class Progress:
 async def pump(
     stream: ActiveStream, source: OpenStream, write: Write, start: bytes, progress: Progress, *, keep_text: bool
 ) -> None:
-    """Send `start` and every token, each once and in order, until the answer ends or something ends it.
+    """Send `start` and every token, each once and in order, until the answer ends or is interrupted.
 
-    `progress` follows it. The call to the provider is closed when this returns, whatever happened.
+    `progress` is updated meanwhile. When this function returns, the call of the provider has ended.
     """
     now = asyncio.get_running_loop().time
     async with stream:
@@ -79,9 +79,9 @@ async def pump(
 async def finish(
     progress: Progress, write: Write, store: Callable[[], Awaitable[None]], *, write_timeout_s: float
 ) -> bool:
-    """Store what became of a stream and send what is due at its end; False if nobody reads it any more.
+    """Store the stream and send its last events. Return False if the client no longer reads them.
 
-    What is stored is there before the client sees `end`, so that its next request finds both turns.
+    The stream is stored before `end` is sent, so that the client's next request finds both turns.
     """
     if progress.interrupted in ("gone", "stalled"):
         await _stored(store)

@@ -1,8 +1,8 @@
-"""The streams of one process: how many there may be, and what interrupts one that is being sent.
+"""The streams of one process: their limit and their interruption.
 
-A client that has gone, a reader that stands still, and a shutdown all end a stream in the same way: the task that
-serves it is cancelled wherever it waits, which closes the call to the provider at once. One timer looks after all
-streams, so that a token costs no timer of its own.
+A stream is interrupted if its client disconnects, if its reader stops reading, or if the process shuts down. The task
+of the stream is then cancelled, which ends the call of the provider immediately. One timer checks all streams, because
+a timer for each token would cost more than the token.
 """
 
 from __future__ import annotations
@@ -127,15 +127,15 @@ class Streams:
         stall_after_s: float,
         shutdown_s: float,
     ) -> AsyncIterator[Streams]:
-        """Look after streams while the context lasts.
+        """Check the streams periodically until the context ends.
 
         Args:
-            traffic: knows when the process is shutting down.
-            limit: streams at once; 0 for any number.
-            anonymous_limit: of them, those of callers without an account.
-            ping_every_s: a silence longer than this is pinged.
-            stall_after_s: a write that waits longer than this for its reader ends the stream.
-            shutdown_s: how long requests have to finish, from the signal on.
+            traffic: Knows whether the process is shutting down.
+            limit: Maximum number of concurrent streams; 0 means no limit.
+            anonymous_limit: Maximum number of concurrent streams of callers without an account.
+            ping_every_s: A ping is sent after a silence of this duration.
+            stall_after_s: A stream is interrupted if a write waits longer than this for the reader.
+            shutdown_s: The time from the signal within which requests must finish.
         """
         reserve_s = min(SHUTDOWN_RESERVE_S, shutdown_s / 2)
         streams = cls(traffic, limit, anonymous_limit, ping_every_s, stall_after_s, shutdown_s - reserve_s)

@@ -18,8 +18,8 @@ class Job:
     """A question that a worker answers.
 
     Attributes:
-        key: by which the user's limits are counted.
-        request_id: of the request that submitted it, for the logs.
+        key: Identifies the user whose limits apply.
+        request_id: The id of the submitting request, for the logs.
     """
 
     task: TaskName

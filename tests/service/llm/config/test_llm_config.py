@@ -80,7 +80,7 @@ def test_a_sound_file_is_read() -> None:
             models: {}
             modles: {}
             """,
-            ["llm.yaml:2: modles: is no key of the file"],
+            ["llm.yaml:2: modles: is not a key of the file"],
             id="unknown key at the top",
         ),
         pytest.param(
@@ -90,7 +90,7 @@ def test_a_sound_file_is_read() -> None:
                 connect_s: 5
                 first_s: 3
             """,
-            ["llm.yaml:4: settings.timeouts.first_s: is no key of settings.timeouts"],
+            ["llm.yaml:4: settings.timeouts.first_s: is not a key of settings.timeouts"],
             id="unknown key below",
         ),
         pytest.param(
@@ -119,7 +119,7 @@ def test_a_sound_file_is_read() -> None:
         pytest.param("- a\n", ["llm.yaml:1: must be a mapping of keys to values"], id="list"),
         pytest.param(
             "models:\n  1: {provider: one}\n",
-            ["llm.yaml:2: models: has a key that is not text; put it in quotes"],
+            ["llm.yaml:2: models: has a key that is not text; put the key in quotes"],
             id="number",
         ),
         pytest.param(
@@ -194,10 +194,10 @@ param_policies:
 """,
             [
                 "llm.yaml:10: tasks.conversation.fallback[1]: 'large' is already in the list",
-                "llm.yaml:10: tasks.conversation.primary: no model is called 'smal'; known: small, large",
-                "llm.yaml:10: tasks.conversation.testing[0]: no model is called 'nobody'; known: small, large",
-                "llm.yaml:13: param_policies.providers.two: no provider is called 'two'; known: one",
-                "llm.yaml:15: param_policies.models.tiny: no model is called 'tiny'; known: small, large",
+                "llm.yaml:10: tasks.conversation.primary: there is no model 'smal'; known: small, large",
+                "llm.yaml:10: tasks.conversation.testing[0]: there is no model 'nobody'; known: small, large",
+                "llm.yaml:13: param_policies.providers.two: there is no provider 'two'; known: one",
+                "llm.yaml:15: param_policies.models.tiny: there is no model 'tiny'; known: small, large",
                 (
                     "llm.yaml:15: param_policies.models.tiny.drop[0]: must be one of temperature, max_tokens, "
                     "top_p, frequency_penalty, presence_penalty, reasoning_effort, verbosity"
@@ -279,7 +279,7 @@ def test_a_bad_override_names_its_variable() -> None:
     found = mistakes(OVERRIDES, {"THE_MODEL": "nobody", "THE_TIMEOUT": "soon"})
     origin = "(the value comes from the environment variable {})"
     assert len(found) == 2
-    assert any(line.startswith("llm.yaml:10: tasks.explain.primary: no model is called 'nobody'") for line in found)
+    assert any(line.startswith("llm.yaml:10: tasks.explain.primary: there is no model 'nobody'") for line in found)
     assert any(origin.format("THE_MODEL") in line for line in found)
     assert any("settings.timeouts.total_s: " in line and origin.format("THE_TIMEOUT") in line for line in found)
 
@@ -289,4 +289,4 @@ def test_a_bad_override_names_its_variable() -> None:
 )
 def test_an_override_of_nothing_is_a_mistake(target: str) -> None:
     (found,) = mistakes(SOUND + f"settings:\n  env_overrides:\n    X: {target}\n", {"X": "1"})
-    assert found == f"llm.yaml:13: settings.env_overrides.X: '{target}' is no value of this file that it could replace"
+    assert found == f"llm.yaml:13: settings.env_overrides.X: '{target}' is not a value of this file"

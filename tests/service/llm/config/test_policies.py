@@ -101,7 +101,7 @@ def test_a_forbidden_parameter_is_refused_by_name(config: LLMConfig) -> None:
     with pytest.raises(ForbiddenParameterError) as raised:
         apply_policy(policy, SamplingParams(top_p=0.0), "reasoning")
     assert raised.value.parameter == "top_p"
-    assert raised.value.detail == "The model reasoning does not take the parameter top_p."
+    assert raised.value.detail == "The model reasoning does not support the parameter top_p."
 
 
 def test_defaults_fill_what_a_request_leaves_open() -> None:

@@ -28,7 +28,7 @@ def settings(**values: object) -> Settings:
 
 
 def test_a_file_that_is_named_must_be_there(tmp_path: Path) -> None:
-    with pytest.raises(LLMConfigError, match=r"nowhere\.yaml: cannot be read \(FileNotFoundError\); LLM_CONFIG_FILE"):
+    with pytest.raises(LLMConfigError, match=r"nowhere\.yaml: cannot be read \(FileNotFoundError\); check LLM_"):
         load_llm_config(settings(llm_config_file=tmp_path / "nowhere.yaml"), {})
 
 
@@ -95,7 +95,9 @@ def test_what_is_no_key_is_refused_by_its_name_and_not_shown(tmp_path: Path, key
     with pytest.raises(LLMConfigError) as raised:
         load(tmp_path, REMOTE, key)
     (line,) = str(raised.value).splitlines()
-    assert line.startswith(f"{tmp_path / 'llm.yaml'}:6: providers.remote.api_key_env: THE_KEY holds no key")
+    assert line.startswith(
+        f"{tmp_path / 'llm.yaml'}:6: providers.remote.api_key_env: THE_KEY does not contain a valid key"
+    )
     assert key not in line
     # Where nobody is called nobody needs it.
     load(tmp_path, REMOTE, key, allow_live_llm=False)
@@ -112,10 +114,10 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("proxy", "what"),
     [
-        ("socks://secret@127.0.0.1:9", "is no proxy that can be used"),
-        ("http://secret@127.0.0.1:port", "is no proxy that can be used"),
-        ("http://secret@127.0.0.1:8080\nx", "is no proxy that can be used"),
-        ("ftp://secret@127.0.0.1", "is no proxy that can be used"),
+        ("socks://secret@127.0.0.1:9", "is not a valid proxy"),
+        ("http://secret@127.0.0.1:port", "is not a valid proxy"),
+        ("http://secret@127.0.0.1:8080\nx", "is not a valid proxy"),
+        ("ftp://secret@127.0.0.1", "is not a valid proxy"),
         ("http://", "has no host"),
         ("socks5h://secret@127.0.0.1:9", "is a SOCKS proxy, which needs a package that is not installed"),
         ("socks5://secret@127.0.0.1:9", "is a SOCKS proxy, which needs a package that is not installed"),

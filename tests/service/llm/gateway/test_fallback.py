@@ -233,7 +233,7 @@ async def test_failures_are_logged_without_key_prompt_or_the_providers_words(
     ("rest", "end", "code", "diagnostic"),
     [
         ([], "cut", "llm_upstream_failed", "RemoteProtocolError"),
-        ([b"data: {junk\n\n"], "finish", "llm_upstream_failed", "a piece that is no JSON object"),
+        ([b"data: {junk\n\n"], "finish", "llm_upstream_failed", "a piece is not a JSON object"),
         (
             [b'data: {"error": {"message": "hunter2", "code": 503}}\n\n'],
             "finish",

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from inference_core.llm.errors import ProviderTimeoutError
-from inference_core.llm.gateway.time_limits import Deadline, Patience
+from inference_core.llm.gateway.time_limits import Deadline, WaitTimer
 from tests.support.virtual_time import run_in_virtual_time
 
 Clock = Callable[[], float]
@@ -16,12 +16,12 @@ Clock = Callable[[], float]
 
 def test_a_wait_ends_at_its_limit_and_not_before() -> None:
     async def main(clock: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
+        timer = WaitTimer("p", Deadline.after(100))
         for _ in range(50):
-            await patience.wait(asyncio.sleep(0.9), 1, "between_tokens")
+            await timer.wait(asyncio.sleep(0.9), 1, "between_tokens")
         began = clock()
         with pytest.raises(ProviderTimeoutError) as raised:
-            await patience.wait(asyncio.sleep(5), 1, "between_tokens")
+            await timer.wait(asyncio.sleep(5), 1, "between_tokens")
         assert clock() - began == pytest.approx(1)
         assert raised.value.phase == "between_tokens"
 
@@ -30,11 +30,11 @@ def test_a_wait_ends_at_its_limit_and_not_before() -> None:
 
 def test_a_shorter_limit_after_a_longer_one_counts() -> None:
     async def main(clock: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
-        await patience.wait(asyncio.sleep(0.1), 30, "first_token")
+        timer = WaitTimer("p", Deadline.after(100))
+        await timer.wait(asyncio.sleep(0.1), 30, "first_token")
         began = clock()
         with pytest.raises(ProviderTimeoutError) as raised:
-            await patience.wait(asyncio.sleep(50), 2, "between_tokens")
+            await timer.wait(asyncio.sleep(50), 2, "between_tokens")
         assert (clock() - began, raised.value.phase) == (pytest.approx(2), "between_tokens")
 
     run_in_virtual_time(main)
@@ -42,10 +42,10 @@ def test_a_shorter_limit_after_a_longer_one_counts() -> None:
 
 def test_the_deadline_ends_all() -> None:
     async def main(clock: Clock) -> None:
-        patience = Patience("p", Deadline.after(3))
-        await patience.wait(asyncio.sleep(2), 2.5, "first_token")
+        timer = WaitTimer("p", Deadline.after(3))
+        await timer.wait(asyncio.sleep(2), 2.5, "first_token")
         with pytest.raises(ProviderTimeoutError) as raised:
-            await patience.wait(asyncio.sleep(2), 2.5, "between_tokens")
+            await timer.wait(asyncio.sleep(2), 2.5, "between_tokens")
         assert (clock(), raised.value.phase) == (pytest.approx(3), "total")
 
     run_in_virtual_time(main)
@@ -53,9 +53,9 @@ def test_the_deadline_ends_all() -> None:
 
 def test_time_that_the_reader_takes_between_two_waits_does_not_count() -> None:
     async def main(_: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
+        timer = WaitTimer("p", Deadline.after(100))
         for _ in range(3):
-            await patience.wait(asyncio.sleep(0.5), 1, "between_tokens")
+            await timer.wait(asyncio.sleep(0.5), 1, "between_tokens")
             await asyncio.sleep(10)
 
     run_in_virtual_time(main)
@@ -63,8 +63,8 @@ def test_time_that_the_reader_takes_between_two_waits_does_not_count() -> None:
 
 def test_who_is_cancelled_from_outside_is_cancelled() -> None:
     async def main(clock: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
-        task = asyncio.ensure_future(patience.wait(asyncio.sleep(5), 10, "first_token"))
+        timer = WaitTimer("p", Deadline.after(100))
+        task = asyncio.ensure_future(timer.wait(asyncio.sleep(5), 10, "first_token"))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -76,13 +76,13 @@ def test_who_is_cancelled_from_outside_is_cancelled() -> None:
 
 def test_a_timeout_around_it_keeps_its_own_meaning() -> None:
     async def main(_: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
+        timer = WaitTimer("p", Deadline.after(100))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
-                await patience.wait(asyncio.sleep(5), 10, "first_token")
+                await timer.wait(asyncio.sleep(5), 10, "first_token")
         with pytest.raises(ProviderTimeoutError):
             async with asyncio.timeout(10):
-                await patience.wait(asyncio.sleep(5), 1, "first_token")
+                await timer.wait(asyncio.sleep(5), 1, "first_token")
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
@@ -99,9 +99,9 @@ def test_what_pays_no_heed_to_being_cancelled_is_late_all_the_same() -> None:
         return "in time"
 
     async def main(_: Clock) -> None:
-        patience = Patience("p", Deadline.after(100))
+        timer = WaitTimer("p", Deadline.after(100))
         with pytest.raises(ProviderTimeoutError):
-            await patience.wait(stubborn(), 1, "first_token")
+            await timer.wait(stubborn(), 1, "first_token")
         task = asyncio.current_task()
         assert task is not None
         assert task.cancelling() == 0
@@ -112,7 +112,7 @@ def test_what_pays_no_heed_to_being_cancelled_is_late_all_the_same() -> None:
 def test_one_timer_serves_a_whole_stream() -> None:
     async def main(_: Clock) -> None:
         loop = asyncio.get_running_loop()
-        patience = Patience("p", Deadline.after(1000))
+        timer = WaitTimer("p", Deadline.after(1000))
         set_timers = 0
         call_at = loop.call_at
 
@@ -123,8 +123,8 @@ def test_one_timer_serves_a_whole_stream() -> None:
 
         loop.call_at = counted  # type: ignore[assignment,method-assign]
         for _ in range(500):
-            await patience.wait(asyncio.sleep(0), 20, "between_tokens")
-        patience.end()
+            await timer.wait(asyncio.sleep(0), 20, "between_tokens")
+        timer.end()
         assert set_timers == 1
 
     run_in_virtual_time(main)

@@ -230,7 +230,7 @@ def test_faults_are_ignored_where_they_are_not_honoured() -> None:
 
 
 def test_an_unknown_fault_is_a_bad_request_that_says_which_there_are() -> None:
-    with pytest.raises(errors.ProviderBadRequestError, match="no fault is called 'explode'; known: connect_refused, "):
+    with pytest.raises(errors.ProviderBadRequestError, match="there is no fault 'explode'; known: connect_refused, "):
         served(question(fault="explode"))
 
 
@@ -262,10 +262,10 @@ def test_faults_come_as_often_as_their_rates_say_and_reproducibly() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("explode=0.1", "no fault is called 'explode'"),
+        ("explode=0.1", "there is no fault 'explode'"),
         ("reset", "'reset' is not fault=share"),
         ("reset=often", "'reset=often' is not fault=share"),
-        ("reset=1.5", "the share of reset must lie between 0 and 1"),
+        ("reset=1.5", "the share of reset must be between 0 and 1"),
         ("reset=0.7,stall=0.7", "is above 1"),
     ],
 )
