@@ -93,6 +93,33 @@ def migrate() -> None:
     say("the database is up to date")
 
 
+@app.command(name="settings")
+def settings() -> None:
+    """Print every setting with its default, as a .env.example."""
+    from inference_core.app.env_example import env_example
+
+    with one_line_errors():
+        for line in env_example(current_service()):
+            say(line)
+
+
+@app.command(name="new")
+def new(
+    path: Annotated[Path, typer.Argument(help="Folder of the service. It must not exist, or be empty.")],
+    name: Annotated[str | None, typer.Option(help="Name of its package. The default is that of the folder.")] = None,
+    template_path: Annotated[
+        Path | None, typer.Option(help="Checkout of inference-core to depend on. The default is the running one.")
+    ] = None,
+    bare: Annotated[bool, typer.Option("--bare", help="Leave out the example feature, notes.")] = False,
+) -> None:
+    """Start a service of its own, which depends on inference-core."""
+    from inference_core.app.generate.project import new_project
+
+    with one_line_errors():
+        for line in new_project(path, name, template_path, bare=bare):
+            say(line)
+
+
 generate = new_commands()
 generate.info.help = "Generate code: a feature of the service."
 app.add_typer(generate, name="generate")

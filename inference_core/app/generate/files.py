@@ -7,7 +7,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -97,13 +97,13 @@ def files_of(source: Path) -> Iterator[Path]:
             yield from files_of(path)
 
 
-def run_tool(command: Sequence[str], folder: Path) -> str:
+def run_tool(command: Sequence[str], folder: Path, env: Mapping[str, str] | None = None) -> str:
     """Run a program and return its output.
 
     Raises:
         GenerateError: It fails. The text contains its last line.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines() or [f"exit code {done.returncode}"]
         raise GenerateError(f"{' '.join(command[1:4])}: {said[-1]}")

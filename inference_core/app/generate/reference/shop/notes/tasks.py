@@ -17,6 +17,9 @@ from shop.notes.settings import NotesSettings
     name=COUNT_WORDS, bind=True, base=ServiceTask, autoretry_for=(DependencyUnavailableError,)
 )
 def count(self: ServiceTask, owner_id: str) -> dict[str, int]:
-    """Count the words in all notes of a user: `{words}`. It only reads, so a second run changes nothing."""
+    """Count the words in all notes of a user: `{words}`.
+
+    It only reads, so a task that is delivered twice changes nothing.
+    """
     settings = self.app.settings.of(NotesSettings)
     return {"words": asyncio.run(count_words(settings, UUID(owner_id)))}

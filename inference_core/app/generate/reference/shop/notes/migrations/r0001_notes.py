@@ -9,7 +9,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 revision = "notes_0001"
 down_revision = None
 branch_labels = ("notes",)
-depends_on = "accounts_0001"
+depends_on = None
 
 downgrade_deletes_from = ("notes",)
 

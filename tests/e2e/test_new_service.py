@@ -1,0 +1,70 @@
+"""New services and features: what is generated passes lint, types, tests and its load profile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import BIN, ROOT, clean_environment
+
+pytestmark = [pytest.mark.full, pytest.mark.process, pytest.mark.timeout(600)]
+
+
+def run(folder: Path, *command: str, **variables: str) -> str:
+    """Run a command of the installed environment, which must succeed. Return its output."""
+    first, *arguments = command
+    env = clean_environment(PYTHONDONTWRITEBYTECODE="1", **variables)
+    done = subprocess.run(
+        [BIN / first, *arguments],
+        cwd=folder,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=400,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_a_new_service_with_a_generated_feature_passes_everything(tmp_path: Path) -> None:
+    run(tmp_path, "inference-core", "new", "shop")
+    shop = tmp_path / "shop"
+    (shop / ".venv").symlink_to(ROOT / ".venv")
+    run(shop, "inference-core", "generate", "feature", "categories")
+    run(shop, "ruff", "check", "--no-cache", ".")
+    run(shop, "ruff", "format", "--check", "--no-cache", ".")
+    run(shop, "mypy", "--cache-dir", str(tmp_path / "types"))
+    # Two features with seven kinds of tests, and the tests of the service itself.
+    assert "28 passed" in run(shop, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    for profile in ("categories", "light"):
+        assert "(exit code 0)" in run(shop, "loadgate", "run", profile)
+    assert not (shop / ".local").exists()
+
+
+def test_a_feature_that_is_generated_in_the_built_in_service_passes_everything(tmp_path: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    copy = tmp_path / "copy"
+    for name in listed.stdout.splitlines():
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    (copy / ".venv").symlink_to(ROOT / ".venv")
+    # The environment has the package of this checkout, so the copy comes first.
+    first = {"PYTHONPATH": os.pathsep.join([str(copy)])}
+    run(copy, "inference-core", "generate", "feature", "notes", **first)
+    generated = ("inference_core/notes", "tests/service/notes", "tests/performance/users/notes.py")
+    run(copy, "ruff", "check", "--no-cache", *generated, "inference_core/service.py", **first)
+    run(copy, "ruff", "format", "--check", "--no-cache", *generated, "inference_core/service.py", **first)
+    run(copy, "mypy", "--cache-dir", str(tmp_path / "types"), "-p", "inference_core.notes", **first)
+    run(copy, "lint-imports", "--no-cache", **first)
+    rules = ("tests/service/test_house_rules.py", "tests/service/test_settings.py")
+    run(copy, "python", "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/service/notes", *rules, **first)
+    assert "(exit code 0)" in run(copy, "loadgate", "run", "notes", **first)
