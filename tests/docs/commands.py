@@ -32,20 +32,21 @@ def check_command(line: str) -> None:
 
 def _typer(app: typer.Typer) -> Callable[[list[str]], None]:
     def check(arguments: list[str]) -> None:
-        group = typer.main.get_command(app)
-        assert isinstance(group, TyperGroup)
-        name, *rest = arguments
-        if name not in group.commands:
-            raise ValueError(f"there is no command {name}")
-        group.commands[name].make_context(name, rest)
+        command, rest = typer.main.get_command(app), arguments
+        while isinstance(command, TyperGroup):
+            name, *rest = rest
+            if name not in command.commands:
+                raise ValueError(f"there is no command {name}")
+            command = command.commands[name]
+        command.make_context(command.name, rest)
 
     return check
 
 
 def _make(arguments: list[str]) -> None:
-    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    targets = " ".join(re.findall(r"^([\w -]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     for argument in arguments:
-        if argument not in targets and "=" not in argument:
+        if argument not in targets.split() and "=" not in argument:
             raise ValueError(f"make: there is no target {argument}")
 
 

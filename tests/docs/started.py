@@ -1,4 +1,4 @@
-"""Test a service of the cookbook: its application has the routes of notes, and its worker the tasks."""
+"""Test a service of the cookbook: the routes of notes exist and return models, and the worker has its tasks."""
 
 from __future__ import annotations
 
@@ -13,8 +13,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_application_has_the_routes_of_notes(api: Api) -> None:
-    paths = (await api.client.get("/openapi.json")).json()["paths"]
-    assert any(path.startswith("/api/v1/notes") for path in paths) == bool(notes.routers or notes.hot_routers)
+    document = (await api.client.get("/openapi.json")).json()
+    routes = {path: route for path, route in document["paths"].items() if path.startswith("/api/v1/notes")}
+    assert bool(routes) == bool(notes.routers or notes.hot_routers)
+    for operation in (operation for route in routes.values() for operation in route.values()):
+        answers = [answer for status, answer in operation["responses"].items() if status.startswith("2")]
+        assert all("$ref" in str(answer["content"]["application/json"]["schema"]) for answer in answers)
     assert (await api.client.get("/api/v1/health/ready")).status_code == 200
 
 

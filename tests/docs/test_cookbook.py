@@ -97,7 +97,7 @@ def test_a_wrong_command_is_found(command: str) -> None:
         check_command(command)
 
 
-@pytest.mark.parametrize("path", sorted(COOKBOOK.glob("*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*sorted(COOKBOOK.glob("*.md")), ROOT / "AGENTS.md"], ids=lambda path: path.stem)
 def test_the_commands_exist(path: Path) -> None:
     for command in read_page(path).commands:
         check_command(command)
