@@ -137,13 +137,13 @@ async def open_watch(state: AppState) -> AsyncIterator[HealthWatch]:
         metrics = state.metrics.feature(HealthMetrics)
         state.gauges.append(lambda: watch.set_gauges(metrics))
         state.when_ready.append(watch.probe_features)
-        await eviction.look()
+        await eviction.poll()
         await asyncio.gather(watch.probe_database(), watch.probe_redis())
         async with (
             run_until_cancelled(watch.probe_database, every_s=PROBE_EVERY_S, name="database_probe"),
             run_until_cancelled(watch.probe_redis, every_s=PROBE_EVERY_S, name="redis_probe"),
             run_until_cancelled(watch.probe_features, every_s=PROBE_EVERY_S, name="feature_probes"),
-            run_until_cancelled(eviction.look, every_s=EVICTION_EVERY_S, name="eviction_probe"),
+            run_until_cancelled(eviction.poll, every_s=EVICTION_EVERY_S, name="eviction_probe"),
         ):
             yield watch
 

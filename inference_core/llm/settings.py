@@ -51,7 +51,7 @@ class LLMSettings(Settings):
         return self.environment != "testing" if self.allow_live_llm is None else self.allow_live_llm
 
     @property
-    def llm_may_stand_in(self) -> bool:
+    def llm_may_simulate(self) -> bool:
         """Return whether the simulator replaces models that cannot be called. In production, only if set."""
         if self.llm_provider_mode == "auto":
             return self.llm_simulate_in_production or not self.is_production

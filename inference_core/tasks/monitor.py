@@ -50,21 +50,21 @@ class WorkerMonitor:
             open_client(settings, settings.result_backend, connections=CONNECTIONS, retries=0) as results,
         ):
             monitor = cls(broker, results, queues)
-            await monitor.look_at_results()
-            await monitor.look()
+            await monitor.probe_results()
+            await monitor.poll()
             async with (
-                run_until_cancelled(monitor.look, every_s=READ_EVERY_S, name="worker_monitor"),
-                run_until_cancelled(monitor.look_at_results, every_s=READ_EVERY_S, name="result_store_monitor"),
+                run_until_cancelled(monitor.poll, every_s=READ_EVERY_S, name="worker_monitor"),
+                run_until_cancelled(monitor.probe_results, every_s=READ_EVERY_S, name="result_store_monitor"),
             ):
                 yield monitor
 
-    async def look_at_results(self) -> None:
+    async def probe_results(self) -> None:
         """Probe the result store."""
         with suppress(RedisError, OSError):
             await self.results.ping()
             self.last_results_s = time.monotonic()
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Take a snapshot. Without a response from Redis, it contains the last known workers."""
         try:
             now, entries, dead_letters, depths = await self._read()
@@ -103,12 +103,12 @@ class WorkerMonitor:
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:
-    """One entry of the hash as a view, or None with a log line if no worker of this version wrote it.
+    """Return one entry of the hash as a view. If no worker of this version wrote it, log it and return None.
 
     Args:
-        name: the worker's.
-        value: the entry.
-        now: seconds and microseconds of Redis' clock.
+        name: The name of the worker.
+        value: The entry.
+        now: The time of Redis: seconds and microseconds.
     """
     try:
         stamp_ms, report = decode_entry(value)

@@ -43,8 +43,8 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
         self.clock_skew_s = time.time() - int(seconds) - int(microseconds) / 1e6
         return self.clock_skew_s
 
-    def ask_redis_time(self) -> None:
-        """Measure the skew now. It is unchanged if the broker does not respond."""
+    def measure_skew_now(self) -> None:
+        """Measure the skew with a call of the broker. It is unchanged if the broker does not respond."""
         with suppress(RedisError), broker_client(self.settings) as redis:
             self.measure_skew(redis.time())
 

@@ -58,7 +58,7 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         beat`.
         """
         if options.get("countdown") or isinstance(options.get("expires"), int | float):
-            self.app.ask_redis_time()
+            self.app.measure_skew_now()
         return super().apply_async(args, kwargs, **{"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS, **options})
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:

@@ -45,7 +45,7 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships 
         super().__init__(consumer, **options)
         self.redis = broker_client(consumer.app.settings)
         self.timer_entry: Any = None
-        self.skew_is_told = False
+        self.skew_was_logged = False
 
     def start(self, consumer: Any) -> None:
         """Write the heartbeat now and every second.
@@ -67,17 +67,15 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships 
         except RedisError as error:
             log.warning("worker state not written: %s", type(error).__name__)
             return
-        self.tell_skew(consumer.app.measure_skew(redis_time))
+        self.log_skew(consumer.app.measure_skew(redis_time))
 
-    def tell_skew(self, skew_s: float) -> None:
+    def log_skew(self, skew_s: float) -> None:
         """Log a wrong clock once, until it is correct again."""
         is_wrong = abs(skew_s) > SKEW_WARNED_S
-        if is_wrong and not self.skew_is_told:
+        if is_wrong and not self.skew_was_logged:
             relation = "ahead of" if skew_s > 0 else "behind"
-            log.warning(
-                "the clock of this machine is %.0f s %s the clock of Redis; check its NTP", abs(skew_s), relation
-            )
-        self.skew_is_told = is_wrong
+            log.warning("the clock of this machine is %.0f s %s the clock of Redis; check NTP", abs(skew_s), relation)
+        self.skew_was_logged = is_wrong
 
 
 def write_report(redis: Redis, worker: str, report: WorkerReport) -> list[bytes]:
@@ -133,17 +131,17 @@ def install(app: ServiceCelery) -> None:
     def remember(sender: Any, **_: Any) -> None:
         consumers[sender.hostname] = sender
 
-    def say_stopping(sender: str, **_: Any) -> None:
+    def report_stopping(sender: str, **_: Any) -> None:
         if consumer := consumers.get(sender):
             stop_heartbeat.begin(sender, consumer.last_report)
 
-    def say_gone(sender: Any, **_: Any) -> None:
+    def report_stopped(sender: Any, **_: Any) -> None:
         stop_heartbeat.end()
         _try(app.settings, lambda redis: redis.hdel(WORKERS_KEY, sender.hostname))
 
     signals.worker_ready.connect(remember, weak=False)
-    signals.worker_shutting_down.connect(say_stopping, weak=False)
-    signals.worker_shutdown.connect(say_gone, weak=False)
+    signals.worker_shutting_down.connect(report_stopping, weak=False)
+    signals.worker_shutdown.connect(report_stopped, weak=False)
 
 
 class StopHeartbeat:

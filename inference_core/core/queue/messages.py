@@ -154,12 +154,12 @@ def envelope_problem(raw: bytes) -> str | None:
 
 
 def task_problem(headers: Mapping[str, Any], content_type: str, body: str | bytes) -> str | None:
-    """Why a message is no task of this service; None if it is one.
+    """Return why a message is not a task of this service, or None if it is one.
 
     Args:
-        headers: of the message.
-        content_type: of its body.
-        body: as it was sent, decoded from base64.
+        headers: The headers of the message.
+        content_type: The content type of the body.
+        body: The body, decoded from base64.
     """
     if content_type == UNREADABLE:
         return str(headers.get("reason"))

@@ -75,16 +75,23 @@ class TaskSender:
         waiting_max: int | None = None,
         **kwargs: Any,
     ) -> str:
-        """Send the task `name` with JSON arguments, to the queue its name is routed to unless one is given.
+        """Send a task and return its id.
 
-        One that has not started after `expires_s` never does. With `waiting_max` it is sent only to a queue in which
-        fewer messages wait.
-        Gives the task's id. The message may have been sent nevertheless when this raises: a caller who sends
-        again with the same `task_id` has one effect, for tasks are idempotent by their id.
+        If this raises, the message may still have been sent. Sending it again with the same `task_id` is safe, because
+        workers run a task once for each id.
+
+        Args:
+            name: The name of the task.
+            args: Its arguments, as JSON values.
+            queue: The queue. The default depends on the name.
+            task_id: The id; the default is a new one.
+            expires_s: The task does not start later than this.
+            waiting_max: Send the task only if fewer messages wait in its queue.
+            kwargs: Its keyword arguments, as JSON values.
 
         Raises:
-            BrokerUnavailableError: within `PUBLISH_TIMEOUT_S`.
-            QueueFullError: if `waiting_max` messages wait.
+            BrokerUnavailableError: The broker did not accept the message within `PUBLISH_TIMEOUT_S`.
+            QueueFullError: `waiting_max` messages wait.
         """
         task_id = task_id or str(uuid4())
         options = {"task_id": task_id, "headers": {**trace_headers(), **id_headers()}, "expires": expires_s}

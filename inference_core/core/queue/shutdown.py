@@ -1,7 +1,7 @@
-"""A SIGTERM gives running tasks a while to finish, then hands them back to the queue.
+"""Limit the time that running tasks have to finish after a SIGTERM. Afterwards, they return to the queue.
 
-Celery alone would wait for them as long as they take, be killed by its supervisor, and leave them unseen until
-the visibility timeout.
+Without the limit, Celery waits for the tasks until its supervisor kills the worker. The tasks are then delivered again
+only after the visibility timeout.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from inference_core.core.queue.app import ServiceCelery
 
 
 def install(app: ServiceCelery) -> None:
-    """Start a cold shutdown when the time of the warm shutdown is over."""
+    """Start a cold shutdown when the time of the warm shutdown has passed."""
 
     def limit(how: str, **_: Any) -> None:
         if how != "Warm":

@@ -58,7 +58,7 @@ class QoS(redis.QoS):
         try:
             super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
         except ResponseError as error:
-            log.warning("the broker does not note who has message %s: %s", delivery_tag, error)
+            log.warning("the broker cannot record the delivery of message %s: %s", delivery_tag, error)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
 
     def restore_by_tag(self, tag: Any, client: Any = None, leftmost: bool = False) -> None:
@@ -66,7 +66,7 @@ class QoS(redis.QoS):
         try:
             super().restore_by_tag(tag, client, leftmost)  # type: ignore[no-untyped-call]
         except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
-            log.warning("the note of message %s cannot be read: %s", tag, type(error).__name__)
+            log.warning("the record of message %s cannot be read: %s", tag, type(error).__name__)
             self._remove_from_indices(tag).execute()  # type: ignore[no-untyped-call]
 
 

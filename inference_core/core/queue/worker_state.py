@@ -43,13 +43,13 @@ def encode_report(report: WorkerReport) -> str:
 
 
 def decode_entry(value: bytes) -> tuple[int, WorkerReport]:
-    """The stamp (milliseconds by Redis' clock) and the report of one field of the hash.
+    """Return the time (milliseconds, by the clock of Redis) and the report in one field of the hash.
 
     Raises:
-        ValueError: if the field is not one a worker of this version wrote.
+        ValueError: No worker of this version wrote the field.
     """
     stamp, _, text = value.partition(b" ")
     report: WorkerReport = json.loads(text)
     if not isinstance(report, dict) or not report.keys() >= WorkerReport.__required_keys__:
-        raise ValueError("not a worker's report")
+        raise ValueError("not the report of a worker")
     return int(stamp), report

@@ -1,7 +1,7 @@
-"""Where a Redis is: one form of URL for the service, written anew as each of its clients wants it; pure functions.
+"""Parse the URL of a Redis database, and format it for redis-py and for Celery. Pure functions.
 
-`redis://user:password@host:port/2`, `rediss://…` for TLS, `unix:///run/redis.sock?db=2` for a local socket. Other
-spellings that are in use (`?db=2` with a host, `redis+socket://…?virtual_host=2`) are understood too.
+The forms are `redis://user:password@host:port/2`, `rediss://…` for TLS, and `unix:///run/redis.sock?db=2` for a local
+socket. Other common forms are also accepted: `?db=2` with a host, and `redis+socket://…?virtual_host=2`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class RedisAddress:
             port = parts.port
             parameters = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
-            raise ValueError("has a host, port or parameter that cannot be read") from None
+            raise ValueError("has an invalid host, port or parameter") from None
         if parts.fragment:
-            raise ValueError("has a '#'; in a password it is written %23")
+            raise ValueError("contains '#'; write %23 for a '#' in a password")
         username, password = unquote(parts.username or ""), unquote(parts.password or "")
         is_socket = scheme in SOCKET_SCHEMES
         database = _database(parameters, "" if is_socket else parts.path)
@@ -59,7 +59,7 @@ class RedisAddress:
             host = unquote(parts.hostname or "") or "localhost"
             return cls(host, port or DEFAULT_PORT, "", database, username, password, tls)
         if parts.hostname or len(parts.path) < 2:
-            raise ValueError("must name a socket by its absolute path, such as unix:///run/redis.sock")
+            raise ValueError("must contain the absolute path of a socket, such as unix:///run/redis.sock")
         return cls(path=unquote(parts.path), database=database, username=username, password=password)
 
     @property
@@ -95,10 +95,10 @@ def _database(parameters: dict[str, str], path: str) -> int:
     if path not in ("", "/"):
         named.append(path.removeprefix("/"))
     if any(not (number.isascii() and number.isdecimal()) for number in named):
-        raise ValueError("names a database that is not a number")
+        raise ValueError("has a database that is not a number")
     numbers = {int(number) for number in named}
     if len(numbers) > 1:
-        raise ValueError("names two databases")
+        raise ValueError("has two different databases")
     return numbers.pop() if numbers else 0
 
 
@@ -106,17 +106,17 @@ def _tls(parameters: Mapping[str, str]) -> dict[str, str]:
     """Return the requirements for the server's certificate. By default it must be valid for the host."""
     wanted = parameters.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     if wanted not in CERTIFICATE_REQUIREMENTS:
-        raise ValueError("has an ssl_cert_reqs other than required, optional and none")
+        raise ValueError("has an invalid ssl_cert_reqs; use required, optional or none")
     tls = {"ssl_cert_reqs": wanted}
     check = parameters.get("ssl_check_hostname", "false" if wanted == "none" else "true").lower()
     if check not in ("true", "false"):
-        raise ValueError("has an ssl_check_hostname other than true and false")
+        raise ValueError("has an invalid ssl_check_hostname; use true or false")
     if check == "true" and wanted == "none":
-        raise ValueError("checks the host's name (ssl_check_hostname) in a certificate that it does not ask for")
+        raise ValueError("has ssl_check_hostname=true, which requires a certificate, with ssl_cert_reqs=none")
     tls["ssl_check_hostname"] = check
     for name in FILES:
         if name in parameters:
             if not Path(parameters[name]).is_file():
-                raise ValueError(f"names a file by {name} that does not exist")
+                raise ValueError(f"has a {name} that does not exist")
             tls[name] = parameters[name]
     return tls

@@ -29,13 +29,14 @@ CONNECTIONS = 16
 async def open_client(
     settings: Settings, url: str, *, connections: int = CONNECTIONS, retries: int = 1
 ) -> AsyncIterator[Client]:
-    """A client of the Redis at `url`, which connects on first use; its connections are closed at the end.
+    """Create a client for the event loop, which connects on first use. Close its connections at the end.
 
     Args:
-        settings: timeouts, and the prefix of the keys.
-        url: one of those that the settings name.
-        connections: at once; who finds all of them busy waits as long as for an answer.
-        retries: how often a command is sent again after its connection broke.
+        settings: The timeouts, and the prefix of the keys.
+        url: A URL of the settings.
+        connections: Maximum number of connections. If all are in use, a command waits for one, at most for the timeout
+            of a reply.
+        retries: Number of retries of a command after a lost connection.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -57,12 +58,12 @@ async def open_client(
 
 
 def broker_client(settings: Settings) -> SyncKeyspace:
-    """Return a client of the broker for threads and worker processes, with short timeouts. Use it as a context."""
+    """Return a client of the broker for threads and worker processes. Use it as a context manager."""
     return sync_client(settings, settings.broker_url)
 
 
 def sync_client(settings: Settings, url: str) -> SyncKeyspace:
-    """Return such a client for another Redis of the settings."""
+    """Return a client for threads and worker processes. `url` is a URL of the settings."""
     pool = ConnectionPool.from_url(
         url,
         socket_connect_timeout=settings.redis_connect_timeout_s,

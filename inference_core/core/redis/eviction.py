@@ -26,10 +26,10 @@ WARNING = "Redis may evict keys and lose sessions, tasks and results ({found}). 
 
 
 def eviction_warning(policies: Mapping[str, str]) -> str | None:
-    """One sentence about the servers that may evict keys; None if none of them may.
+    """Return a sentence about the servers that can evict keys, or None if no server can.
 
     Args:
-        policies: the `maxmemory-policy` of each server, by the setting that names the server.
+        policies: The `maxmemory-policy` of each server, by the setting with its URL.
     """
     found = ", ".join(f"{name}: {policy}" for name, policy in policies.items() if policy != SAFE_POLICY)
     return WARNING.format(found=found) if found else None
@@ -83,7 +83,7 @@ class EvictionWatch:
                 servers[name] = redis if is_known else await stack.enter_async_context(client)
             yield cls(servers, {})
 
-    async def look(self) -> None:
+    async def poll(self) -> None:
         """Read the policy of each server once. If a server does not respond, its last known policy remains."""
         for name, client in self.servers.items():
             try:

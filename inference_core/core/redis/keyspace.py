@@ -50,7 +50,7 @@ def prefixed(prefix: str, command: tuple[Any, ...]) -> tuple[Any, ...]:
     elif name in NO_KEYS:
         first, last = 0, 0
     else:
-        raise UnknownKeysError(f"which arguments of {name} are keys is not known")
+        raise UnknownKeysError(f"the key positions of {name} are unknown; add it to a list in {__name__}")
     keys = [prefix + _text(key) for key in arguments[first:last]]
     return (name, *arguments[:first], *keys, *arguments[last:])
 

@@ -20,13 +20,13 @@ class Access:
 
     Attributes:
         live_allowed: False forbids every provider that could cost money.
-        may_stand_in: Whether the simulator replaces a model whose provider cannot be called.
+        may_simulate: Whether the simulator replaces a model whose provider cannot be called.
         keys: The available keys by provider.
     """
 
     mode: Literal["auto", "live", "simulated"]
     live_allowed: bool
-    may_stand_in: bool
+    may_simulate: bool
     production: bool
     keys: Mapping[str, SecretStr]
 
@@ -38,7 +38,7 @@ class Access:
         return cls(
             mode=settings.llm_provider_mode,
             live_allowed=settings.live_llm_allowed,
-            may_stand_in=settings.llm_may_stand_in,
+            may_simulate=settings.llm_may_simulate,
             production=settings.is_production,
             keys=keys,
         )

@@ -54,7 +54,7 @@ class Resolver:
             first = self._candidate(task, names[0], params)
         if usable:
             return self._allowed(task, usable, params)
-        if not self.access.may_stand_in:
+        if not self.access.may_simulate:
             raise LLMNotConfiguredError
         if not names:
             bounded = self._bounded(params, ANSWER_TOKENS)

@@ -108,7 +108,7 @@ class Gateway:
 
     def _available(self, provider: str) -> bool:
         if not self.access.may_call(provider, self.config.providers[provider]):
-            return self.access.may_stand_in
+            return self.access.may_simulate
         breaker = self.breakers.get(provider)
         return breaker is None or not breaker.is_open
 
@@ -147,7 +147,7 @@ class Gateway:
             await stream.begin(candidate.timeouts)
             return stream
 
-        return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
+        return await self._first_success(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
 
     async def complete(
         self,
@@ -183,13 +183,13 @@ class Gateway:
             usage = plausible_usage(reply.usage, request.messages, text_bytes)
             return Completion(content, usage, candidate.call.name, provider.name, provider.simulated)
 
-        return await self._first_that_can(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
+        return await self._first_success(candidates, request, deadline, attempt, [] if sent_to is None else sent_to)
 
     def _for(self, candidate: Candidate, request: ChatRequest) -> ChatRequest:
         fault = None if self.access.production else request.fault
         return replace(request, params=candidate.params, fault=fault)
 
-    async def _first_that_can(
+    async def _first_success(
         self,
         candidates: list[Candidate],
         request: ChatRequest,

@@ -36,9 +36,9 @@ def gateway_health(gateway: Gateway) -> GatewayHealth:
 
 def _status(gateway: Gateway, models: Mapping[str, bool]) -> tuple[Status, str | None]:
     access, config = gateway.access, gateway.config
-    if not config.models and not access.may_stand_in:
+    if not config.models and not access.may_simulate:
         return "not_configured", "No language model is configured."
-    if not any(models.values()) and not access.may_stand_in:
+    if not any(models.values()) and not access.may_simulate:
         if not any(access.may_call(name, provider) for name, provider in config.providers.items()):
             return "not_configured", "No LLM provider is configured."
         return "unhealthy", "No LLM provider responds."

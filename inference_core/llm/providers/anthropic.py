@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
 from inference_core.llm.providers.failures import STATUS_OF_CODE, http_failure
-from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.providers.network import CLIENT_EXCEPTIONS, http_client, network_errors
 from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
@@ -119,5 +119,5 @@ def _errors(provider: str) -> Iterator[None]:
             if error.__cause__ is None:
                 raise errors.UpstreamFailedError(provider, type(error).__name__) from None
             raise error.__cause__ from None
-        except (anthropic.AnthropicError, *STUMBLES) as error:
+        except (anthropic.AnthropicError, *CLIENT_EXCEPTIONS) as error:
             raise errors.UpstreamFailedError(provider, type(error).__name__) from None

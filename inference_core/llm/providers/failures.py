@@ -28,7 +28,7 @@ MEANING: dict[int, type[errors.ProviderError]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: errors.UpstreamUnavailableError,
     OVERLOADED: errors.UpstreamUnavailableError,
 }
-TELLS_WHEN = {errors.ProviderRateLimitedError, errors.UpstreamUnavailableError}
+WITH_RETRY_AFTER = {errors.ProviderRateLimitedError, errors.UpstreamUnavailableError}
 # These statuses mean a limit of the account, for any text.
 NEVER_TOO_LONG = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS}
 # Texts of servers if the prompt and the longest answer do not fit. The tests contain the complete sentences.
@@ -139,7 +139,7 @@ def http_failure(
 def failure(provider: str, status: int, headers: Mapping[str, str], complaint: Complaint) -> errors.ProviderError:
     """Return the error for a response with `status`, from its content."""
     kind = _kind(status, complaint)
-    after_s = retry_after(headers) if kind in TELLS_WHEN else None
+    after_s = retry_after(headers) if kind in WITH_RETRY_AFTER else None
     parameter = f", parameter {complaint.parameter}" if _is_word(complaint.parameter) else ""
     word = complaint.code if _is_word(complaint.code) else "none"
     error = kind(provider, f"status {status}, code {word}{parameter}", retry_after_s=after_s)

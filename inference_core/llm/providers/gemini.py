@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
 from inference_core.llm.providers.failures import http_failure
-from inference_core.llm.providers.network import STUMBLES, http_client, network_errors
+from inference_core.llm.providers.network import CLIENT_EXCEPTIONS, http_client, network_errors
 from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
 
@@ -153,5 +153,5 @@ def _errors(provider: str) -> Iterator[None]:
         except gemini_errors.APIError as error:
             headers = getattr(error.response, "headers", None) or {}
             raise http_failure(provider, int(error.code), headers, error.status, error.message) from None
-        except STUMBLES as error:
+        except CLIENT_EXCEPTIONS as error:
             raise errors.UpstreamFailedError(provider, type(error).__name__) from None

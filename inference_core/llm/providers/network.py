@@ -12,7 +12,7 @@ from inference_core.llm.config.environment import certificates, is_loopback
 
 KEPT_CONNECTIONS = 100
 # Exceptions of clients for responses of an unknown form.
-STUMBLES = (ValueError, TypeError, KeyError, AttributeError)
+CLIENT_EXCEPTIONS = (ValueError, TypeError, KeyError, AttributeError)
 
 
 def http_client(base_url: str, connect_s: float, headers: Mapping[str, str] | None = None) -> httpx2.AsyncClient:

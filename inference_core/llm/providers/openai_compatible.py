@@ -77,13 +77,13 @@ class OpenAICompatibleProvider:
                 events = reader.end() if piece is None else reader.feed(piece)
             except EventTooLargeError:
                 raise errors.UpstreamFailedError(self.name, "an event is larger than 1 MiB") from None
-            spoke = False
+            has_text = False
             for token in tally.tokens(events):
-                spoke = True
+                has_text = True
                 yield token
             if piece is None:
                 return
-            if not spoke:
+            if not has_text:
                 yield SIGN_OF_LIFE
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:

@@ -23,7 +23,7 @@ log = get_logger(__name__)
 
 Interruption = Literal["gone", "stalled", "shutting_down"]
 Write = Callable[[bytes], Awaitable[None]]
-LOOK_EVERY_S = 0.25
+CHECK_EVERY_S = 0.25
 # The part of the shutdown time that is reserved to store interrupted streams.
 SHUTDOWN_RESERVE_S = 1.0
 
@@ -86,7 +86,7 @@ class ActiveStream:
             self.ping.cancel()
             self.ping = None
 
-    def look(self, now_s: float, *, ping_every_s: float, stall_after_s: float) -> None:
+    def check(self, now_s: float, *, ping_every_s: float, stall_after_s: float) -> None:
         """Ping a silent stream, and interrupt one whose reader has stopped."""
         still_s = now_s - self.moved_at_s
         if self.writing:
@@ -139,10 +139,10 @@ class Streams:
         """
         reserve_s = min(SHUTDOWN_RESERVE_S, shutdown_s / 2)
         streams = cls(traffic, limit, anonymous_limit, ping_every_s, stall_after_s, shutdown_s - reserve_s)
-        async with run_until_cancelled(streams.look, every_s=LOOK_EVERY_S, name="llm_streams"):
+        async with run_until_cancelled(streams.check, every_s=CHECK_EVERY_S, name="llm_streams"):
             yield streams
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Check every stream once."""
         now_s = asyncio.get_running_loop().time()
         if self.traffic.draining and self.draining_since_s is None:
@@ -152,7 +152,7 @@ class Streams:
             if is_over:
                 stream.interrupt("shutting_down")
             else:
-                stream.look(now_s, ping_every_s=self.ping_every_s, stall_after_s=self.stall_after_s)
+                stream.check(now_s, ping_every_s=self.ping_every_s, stall_after_s=self.stall_after_s)
 
     @contextmanager
     def place(self, *, anonymous: bool) -> Iterator[ActiveStream]:

@@ -54,26 +54,26 @@ class Outcome:
 class Answering:
     """One delivery of a task to a worker.
 
-    `comes_back` returns whether the task is retried after an error. It then keeps its lease.
+    `will_retry` returns whether the task is retried after an error. It then keeps its lease.
     """
 
     settings: LLMSettings
     job: Job
     task_id: str
-    comes_back: Callable[[BaseException], bool]
+    will_retry: Callable[[BaseException], bool]
     database: Database
     gateway: Gateway
     limits: UserLimits
     lease: Lease
     prompt_tokens: int = 0
     sent_to: list[Candidate] = field(default_factory=list)
-    noted: Answered | None = None
+    prompt_charge: Answered | None = None
     answered: list[Answered] = field(default_factory=list)
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: LLMSettings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool]
+        cls, settings: LLMSettings, job: Job, task_id: str, will_retry: Callable[[BaseException], bool]
     ) -> AsyncIterator[Answering]:
         """Connect to the dependencies. At the end, updates that Redis has not accepted are retried a few times."""
         async with (
@@ -84,7 +84,7 @@ class Answering:
             limits = UserLimits(redis.client, gateway.config.settings.limits)
             lease = Lease(task_id, job.key)
             try:
-                yield cls(settings, job, task_id, comes_back, database, gateway, limits, lease)
+                yield cls(settings, job, task_id, will_retry, database, gateway, limits, lease)
             finally:
                 for _ in range(SETTLE_TRIES):
                     if await limits.settle_again():
@@ -99,7 +99,7 @@ class Answering:
             DatabaseUnavailableError: The database does not respond, so the answer cannot be read or stored.
         """
         try:
-            if known := await self._given_before():
+            if known := await self._stored_outcome():
                 # Its worker may have crashed before it released the lease.
                 await self.limits.release(self.lease)
                 return known
@@ -112,11 +112,11 @@ class Answering:
         job = self.job
         started_s = time.monotonic()
         request = await self._request()
-        await self._note_prompt(request)
+        await self._charge_prompt(request)
         completion = await self.gateway.complete(job.task, request, job.model_name, self.sent_to)
         self.answered = [*self._prompts(self.sent_to[:-1]), self._answered(completion)]
         stored = await self._store()
-        if not stored and (known := await self._given_before()):
+        if not stored and (known := await self._stored_outcome()):
             # Another delivery was faster. The prompt of this one remains charged.
             await self.limits.release(self.lease)
             return known
@@ -129,31 +129,31 @@ class Answering:
     async def _store(self) -> bool:
         """Return whether this delivery has stored the answer with its text."""
         try:
-            return await record(self.database, self.answered, in_place_of=self.noted)
+            return await record(self.database, self.answered, in_place_of=self.prompt_charge)
         except AnswerNotStoredError:
             return False
 
-    async def _note_prompt(self, request: ChatRequest) -> None:
+    async def _charge_prompt(self, request: ChatRequest) -> None:
         """Charge the prompt to the first candidate."""
         first = self.gateway.candidates(self.job.task, self.job.model_name, request.params)[0]
         self.prompt_tokens = conservative_prompt_tokens(request.messages)
         lease_s = self.settings.celery_task_time_limit_s + LEASE_MARGIN_S
         self.lease = await self.limits.count_prompt(self.lease, self.prompt_tokens, lease_s)
-        (noted,) = self._prompts([first])
-        await record(self.database, [noted])
-        self.noted = noted
+        (prompt_charge,) = self._prompts([first])
+        await record(self.database, [prompt_charge])
+        self.prompt_charge = prompt_charge
 
     async def _account_for(self, error: BaseException) -> None:
         """Charge the prompts without an answer, and release the lease unless the task is retried."""
         spent = self.answered or self._prompts(self.sent_to)
         tokens = tokens_of(spent)
-        if self.comes_back(error):
+        if self.will_retry(error):
             lease_s = self.settings.celery_task_time_limit_s + LEASE_MARGIN_S
             await self.limits.count_prompt(self.lease, tokens - self.lease.counted, lease_s)
         else:
             await self.limits.settle(self.lease, tokens=tokens, failed=True)
         try:
-            await record(self.database, spent, in_place_of=self.noted)
+            await record(self.database, spent, in_place_of=self.prompt_charge)
         except ServiceError:
             # The charge that was stored before the prompt was sent remains.
             log.warning("llm_prompts_not_stored", task_id=self.task_id, prompts=len(spent))
@@ -161,7 +161,7 @@ class Answering:
     def _prompts(self, candidates: list[Candidate]) -> list[Answered]:
         return [prompt_alone(self.job.user_id, candidate, self.prompt_tokens, self.gateway) for candidate in candidates]
 
-    async def _given_before(self) -> Outcome | None:
+    async def _stored_outcome(self) -> Outcome | None:
         async with self.database.read() as session:
             found = await UsageRepository(session).answer_of(self.task_id)
         if found is None:
@@ -202,8 +202,8 @@ def tokens_of(answered: list[Answered]) -> int:
 
 
 async def answer(
-    settings: LLMSettings, job: Job, task_id: str, comes_back: Callable[[BaseException], bool] = lambda _: False
+    settings: LLMSettings, job: Job, task_id: str, will_retry: Callable[[BaseException], bool] = lambda _: False
 ) -> Outcome:
     """Answer a task. Raises the errors of `Answering.run`."""
-    async with Answering.open(settings, job, task_id, comes_back) as answering:
+    async with Answering.open(settings, job, task_id, will_retry) as answering:
         return await answering.run()

@@ -182,4 +182,4 @@ def test_a_worker_ends_in_the_same_line(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
     ended = preloaded.run(command, env=env, cwd=ROOT)
     assert ended.returncode == 1
-    assert ended.stderr.strip() == "settings: REDIS_URL: names a database that is not a number (environment or .env)"
+    assert ended.stderr.strip() == "settings: REDIS_URL: has a database that is not a number (environment or .env)"

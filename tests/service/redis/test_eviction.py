@@ -72,21 +72,21 @@ async def test_a_policy_that_is_changed_shows_at_the_next_look(tmp_path: Path, m
             redis = await stack.enter_async_context(open_client(settings, first))
             watch = await stack.enter_async_context(EvictionWatch.open(settings, redis))
             with Redis.from_url(second) as admin:
-                await watch.look()
+                await watch.poll()
                 assert watch.warning is None
                 admin.config_set("maxmemory-policy", "volatile-ttl")
                 for _ in range(3):
-                    await watch.look()
+                    await watch.poll()
                 assert watch.warning is not None
                 assert "(CELERY_BROKER_URL: volatile-ttl)" in watch.warning
                 assert [line["event"] for line in logs if line["level"] == "warning"] == [watch.warning]
                 admin.config_set("maxmemory-policy", "noeviction")
-                await watch.look()
+                await watch.poll()
                 assert watch.warning is None
                 admin.config_set("maxmemory-policy", "allkeys-random")
-                await watch.look()
+                await watch.poll()
                 stop(process)
-                await watch.look()
+                await watch.poll()
                 assert watch.warning is not None, "a server that is away keeps its last known policy"
 
 

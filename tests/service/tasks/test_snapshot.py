@@ -102,7 +102,7 @@ async def test_a_worker_that_has_been_silent_for_an_hour_leaves_the_list(
         for name, silent_s in (("now", 0), ("lately", 3_500), ("long-ago", 3_610)):
             await redis.hset(WORKERS_KEY, name, f"{(seconds - silent_s) * 1000} {encode_report(REPORT)}")
         monitor = WorkerMonitor(redis, redis, service.queues)
-        await monitor.look()
+        await monitor.poll()
         statuses = {view.name: view.status for view in monitor.snapshot.workers}
         assert statuses == {"now": "online", "lately": "unresponsive"}
         assert [line["workers"] for line in logs if line["event"] == "workers_forgotten"] == [["long-ago"]]

@@ -1,10 +1,10 @@
 -- Admits a request of a user, or returns the reached limit and the time to wait. One atomic step, so that two
 -- requests cannot both use the rest of a limit.
 -- KEYS requests of this minute, leases (set by their end), tokens each lease has reserved, tokens of this day, stats.
--- ARGV lease id, requests a minute, leases at once, tokens a day (0: no limit), tokens to reserve, how many of them
--- count already (the prompt of a stream, which is sent next), lease ms, ms to the end of the day, time (ISO 8601), ms
--- for which the day's tokens are kept.
--- Returns {word, ms}: 'ok' with what a task has taken on average (-1: none yet), else the limit and the time to wait.
+-- ARGV lease id, requests per minute, concurrent leases, tokens per day (0: no limit), tokens to reserve, tokens among
+-- them that are counted now (the prompt of a stream), lease ms, ms to the end of the day, time (ISO 8601), ms for which
+-- the day's tokens are stored.
+-- Returns {outcome, ms}: 'ok' and the mean duration of a task (-1: unknown), or the reached limit and the time to wait.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local per_minute, at_once, per_day = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])

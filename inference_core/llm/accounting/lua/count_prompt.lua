@@ -1,7 +1,7 @@
 -- Counts the prompt of a task before it is sent, so that it counts even if the task or its process fails.
 -- KEYS leases, reservations, tokens of this day, stats.
--- ARGV lease id, tokens of the prompt (negative: it was refused, and is not to count), lease ms, ms for which the day's
--- tokens are kept.
+-- ARGV lease id, tokens of the prompt (negative: the provider refused it, and it must not count), lease ms, ms for which
+-- the day's tokens are stored.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local prompt, lease_ms = tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,8 +1,8 @@
 -- Ends a request: releases its lease and counts the tokens that were not counted before.
 -- KEYS leases, reservations, tokens of the day, stats.
 -- ARGV lease id, tokens to add (negative: too many were counted), requests to add, errors to add, task ms (0: a stream),
--- ms for which the day's tokens are kept, 'held' to do nothing without
--- the lease, which means that it was done before, or 'any' for a request that has none.
+-- ms for which the day's tokens are stored, mode. With the mode 'held', the script does nothing if there is no lease,
+-- because an earlier call has ended the request. The mode 'any' is for requests without a lease.
 local held = redis.call('ZREM', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if ARGV[7] == 'held' and held == 0 then
