@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from inference_core.core.permissions import protected_routes
+from inference_core.core.permissions import AccessDependency, protected_routes
 from inference_core.core.problems import PROBLEM_JSON, FieldProblem, Problem
 
 SCHEMA_PLACE = "#/components/schemas/{model}"
@@ -44,7 +44,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas.update(definitions["$defs"])
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
-    _describe_access(app, document)
+    _describe_refusals(app, document)
     for path in document["paths"].values():
         for operation in path.values():
             _complete(operation)
@@ -52,15 +52,16 @@ def _document(app: FastAPI) -> dict[str, Any]:
     return document
 
 
-def _describe_access(app: FastAPI, document: dict[str, Any]) -> None:
-    """Add the responses and the security schemes of access dependencies to their routes."""
+def _describe_refusals(app: FastAPI, document: dict[str, Any]) -> None:
+    """Add the responses of dependencies that can refuse a request, and their security schemes, to their routes."""
     for route in protected_routes(app.routes):
         path = document["paths"].get(route.path, {})
-        schemes = route.dependency.security_schemes
+        schemes = route.dependency.security_schemes if isinstance(route.dependency, AccessDependency) else {}
         for operation in (path[method.lower()] for method in route.methods if method.lower() in path):
-            # Another dependency of the route may accept fewer schemes.
-            operation.setdefault("security", [{name: []} for name in schemes])
-            document["components"].setdefault("securitySchemes", {}).update(schemes)
+            if schemes:
+                # Another dependency of the route may accept fewer schemes.
+                operation.setdefault("security", [{name: []} for name in schemes])
+                document["components"].setdefault("securitySchemes", {}).update(schemes)
             for status, response in route.dependency.responses.items():
                 operation["responses"].setdefault(str(status), response)
 

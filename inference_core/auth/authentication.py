@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
+from uuid import UUID
 
 from inference_core.auth.api_keys.keys import NO_SECRET_HASH, PlainKey
-from inference_core.auth.api_keys.repository import ApiKeyReads
+from inference_core.auth.api_keys.repository import ApiKeyReads, FoundKey
+from inference_core.auth.credentials import Credential
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.roles.repository import PermissionReads
 from inference_core.auth.state import AuthState
@@ -73,6 +75,26 @@ async def permitted_user_of_key(state: AppState, text: str, permission: str) -> 
         NotPermittedError: The permission is not a scope of the key, or its owner does not have it any longer.
         DatabaseUnavailableError: The database does not respond.
     """
+    key, found = await _valid_key(state, text, permission)
+    if permission not in found.scopes or not (found.is_granted or found.owner.is_superuser):
+        raise NotPermittedError
+    return AuthenticatedUser(found.owner, api_key_id=key.id)
+
+
+async def owner_of(state: AppState, credential: Credential) -> UUID:
+    """Return the account of a valid credential, whatever it permits.
+
+    Raises:
+        NotAuthenticatedError: The token or the API key is not valid.
+        DatabaseUnavailableError: The database does not respond.
+    """
+    if credential.is_api_key:
+        _, found = await _valid_key(state, credential.text, permission="")
+        return found.owner.id
+    return (await user_of_token(state, credential.text)).account.id
+
+
+async def _valid_key(state: AppState, text: str, permission: str) -> tuple[PlainKey, FoundKey]:
     key = PlainKey.parse(text)
     if key is None:
         raise NotAuthenticatedError
@@ -84,9 +106,7 @@ async def permitted_user_of_key(state: AppState, text: str, permission: str) -> 
         raise NotAuthenticatedError
     user_id_var.set(str(found.owner.id))
     state.of(AuthState).key_uses.note(key.id, found.last_used_at, now)
-    if permission not in found.scopes or not (found.is_granted or found.owner.is_superuser):
-        raise NotPermittedError
-    return AuthenticatedUser(found.owner, api_key_id=key.id)
+    return key, found
 
 
 async def _valid_user(state: AppState, claims: AccessClaims, account: Account, *, is_ended: bool) -> AuthenticatedUser:

@@ -15,6 +15,7 @@ from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Throttle
 from inference_core.auth.tokens import AccessTokens
 from inference_core.core.db.engine import Database
+from inference_core.core.rate_limit import RateLimiter
 from inference_core.core.redis.clock import Clock
 from inference_core.core.state import AppState
 
@@ -32,6 +33,7 @@ class AuthState:
     throttle: Throttle
     clock: Clock
     key_uses: KeyUses
+    rates: RateLimiter
 
     @classmethod
     @contextmanager
@@ -46,6 +48,7 @@ class AuthState:
                 throttle=Throttle(redis, settings),
                 clock=Clock(redis),
                 key_uses=KeyUses(database),
+                rates=RateLimiter(redis),
             )
         finally:
             passwords.close()

@@ -1,4 +1,4 @@
-"""The dependencies of routes that decide about access: find them in an application, check and document them."""
+"""The dependencies of routes that can refuse a request: find them in an application, check and document them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,17 @@ from starlette.routing import BaseRoute
 from inference_core.core.feature import FeatureError, Service
 
 
-class AccessDependency(ABC):
-    """Base class of the dependencies that decide who can call a route, so that an application can find them.
+class RefusingDependency(ABC):
+    """Base class of the dependencies that can refuse a request, so that an application can find them."""
+
+    @property
+    @abstractmethod
+    def responses(self) -> Mapping[int | str, dict[str, Any]]:
+        """The responses that it adds to the OpenAPI document of a route."""
+
+
+class AccessDependency(RefusingDependency):
+    """Base class of the dependencies that decide who can call a route.
 
     Attributes:
         permission: The permission that the route requires. Empty if it requires none.
@@ -25,26 +34,21 @@ class AccessDependency(ABC):
 
     @property
     @abstractmethod
-    def responses(self) -> Mapping[int | str, dict[str, Any]]:
-        """The responses that it adds to the OpenAPI document of a route."""
-
-    @property
-    @abstractmethod
     def security_schemes(self) -> Mapping[str, dict[str, Any]]:
         """The OpenAPI security schemes of which a caller uses one, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProtectedRoute:
-    """A route and one of its access dependencies. `path` is the complete path template."""
+    """A route and one of its dependencies that can refuse a request. `path` is the complete path template."""
 
     methods: tuple[str, ...]
     path: str
-    dependency: AccessDependency
+    dependency: RefusingDependency
 
 
 def protected_routes(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[ProtectedRoute]:
-    """Yield the routes with access dependencies, including those of included routers and mounted applications.
+    """Yield the routes with such dependencies, including those of included routers and mounted applications.
 
     It reads the resolved dependencies, so it finds those of routers and of other dependencies too.
     """
@@ -58,8 +62,8 @@ def protected_routes(routes: Iterable[BaseRoute], prefix: str = "") -> Iterator[
             yield from protected_routes(mounted, f"{prefix}{context.path or ''}")
 
 
-def _dependencies(dependant: Dependant) -> Iterator[AccessDependency]:
-    if isinstance(dependant.call, AccessDependency):
+def _dependencies(dependant: Dependant) -> Iterator[RefusingDependency]:
+    if isinstance(dependant.call, RefusingDependency):
         yield dependant.call
     for inner in dependant.dependencies:
         yield from _dependencies(inner)
@@ -72,7 +76,7 @@ def check_permissions(service: Service, routes: Iterable[BaseRoute]) -> None:
         FeatureError: No feature declares a required permission.
     """
     for route in protected_routes(routes):
-        permission = route.dependency.permission
+        permission = route.dependency.permission if isinstance(route.dependency, AccessDependency) else ""
         if permission and permission not in service.permission_names:
             raise FeatureError(
                 f"route {' '.join((*route.methods, route.path))} requires the permission {permission!r}, which no "

@@ -22,7 +22,9 @@ FEATURES = tuple(sorted(path.parent.name for path in PACKAGE.glob("*/feature.py"
 # The layers above the features, which no feature imports. Those of the built-in features are in pyproject.toml.
 ABOVE = {"app", "celery", "entry", "main", "service", "testing"}
 HTTP = {"fastapi", "starlette"}
-MAY_KNOW_HTTP = ("router", "routers", "dependencies", "access", "permissions", "token_transport", "idempotency")
+MAY_KNOW_HTTP = (
+    *("router", "routers", "dependencies", "access", "permissions", "rate_limit", "token_transport", "idempotency"),
+)
 QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
 REDIS_CALLS = {"Redis", "ConnectionPool", "BlockingConnectionPool", "from_url", "eval", "evalsha", "register_script"}
 MAY_SAY_SQL = ("repository", "models", "drivers")
