@@ -86,11 +86,80 @@ def worker(
 @app.command(name="migrate")
 def migrate() -> None:
     """Update the schema of the database in DATABASE_URL."""
-    from inference_core.core.db.migrations.run import upgrade
+    upgrade("heads")
+
+
+@app.command(name="upgrade")
+def upgrade(
+    revision: Annotated[str, typer.Argument(help="A revision of one feature; all newest ones by default.")] = "heads",
+) -> None:
+    """Upgrade the schema of every feature, or of one.
+
+    The database is the one in DATABASE_URL.
+    """
+    from inference_core.core.db.migrations import run, state
 
     with one_line_errors():
-        upgrade(current_service(), read_settings())
-    say("the database is up to date")
+        service, settings = current_service(), read_settings()
+        run.upgrade(service, settings, revision)
+        newer = [one for one in state.feature_states(service, run.current(service, settings)) if one.is_newer]
+    for one in newer:
+        complain(f"{one}; this feature was not changed")
+    say("the database is up to date" if revision == "heads" else f"the database has {revision}")
+
+
+@app.command(name="downgrade")
+def downgrade(
+    revision: Annotated[
+        str, typer.Argument(help="A revision of one feature, notes@base for no table of notes, or base for no table.")
+    ],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before all tables are dropped.")] = False,
+) -> None:
+    """Downgrade the schema of one feature, or of all.
+
+    The database is the one in DATABASE_URL.
+    """
+    from inference_core.core.db.migrations import run
+
+    with one_line_errors():
+        service, settings = current_service(), read_settings()
+        if revision == "base" and not yes:
+            typer.confirm("Drop all tables of the service and their rows?", abort=True)
+        run.downgrade(service, settings, revision)
+    say(f"the database is at {revision}")
+
+
+@app.command(name="current")
+def current() -> None:
+    """Show the revision of each feature in the database.
+
+    The database is the one in DATABASE_URL.
+    """
+    from inference_core.core.db.migrations import run, state
+
+    with one_line_errors():
+        service = current_service()
+        stored = run.current(service, read_settings())
+        for one in state.feature_states(service, stored):
+            say(str(one))
+        for line in state.unknown_revisions(service, stored):
+            say(line)
+
+
+@app.command(name="revision")
+def revision(
+    message: Annotated[str, typer.Option("--message", "-m", help="What the revision changes, in one line.")],
+    feature: Annotated[str, typer.Option(help="Write only the revision of this feature.")] = "",
+) -> None:
+    """Write a migration for each feature whose models changed.
+
+    The models are compared with the database in DATABASE_URL, which must be at the newest revisions.
+    """
+    from inference_core.core.db.migrations.write import write_revisions
+
+    with one_line_errors():
+        if not write_revisions(current_service(), read_settings(), message, feature, say):
+            say("nothing has changed")
 
 
 @app.command(name="settings")

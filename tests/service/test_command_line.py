@@ -10,7 +10,10 @@ from typer.testing import CliRunner
 from inference_core.app.cli import command_line
 from inference_core.service import service
 
-COMMANDS = ("up", "worker", "migrate", "create-superuser", "llm-sim")
+COMMANDS = (
+    *("up", "worker", "migrate", "upgrade", "downgrade", "current", "revision"),
+    *("create-superuser", "llm-sim"),
+)
 
 
 @pytest.mark.parametrize("columns", [40, 80])

@@ -18,7 +18,8 @@ from tests.support.settings import Settings
 from tests.support.stack import ROOT
 
 SUPERUSER = ["create-superuser", "--username", "abc", "--email", "a@example.com", "--password", "correct horse 7"]
-COMMANDS = [["up", "--port", "0"], ["worker"], ["migrate"], SUPERUSER]
+DATABASE = [["migrate"], ["upgrade"], ["downgrade", "llm_0001"], ["current"], ["revision", "-m", "x"]]
+COMMANDS = [["up", "--port", "0"], ["worker"], *DATABASE, SUPERUSER]
 REFUSED_URL = "postgres://h/x?pgbouncer=true"
 # How whoever starts the service may start it without our command.
 SERVERS = [
@@ -62,7 +63,7 @@ def test_every_command_names_a_wrong_setting_in_one_line(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", [["migrate"], SUPERUSER], ids=lambda command: command[0])
+@pytest.mark.parametrize("command", [*DATABASE, SUPERUSER], ids=lambda command: command[0])
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
@@ -89,7 +90,7 @@ def test_a_database_that_cannot_be_used_is_one_line(
 @pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
 def test_help_and_wrong_options_fit_any_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    for command in ["up", "worker", "migrate", "create-superuser", "llm-sim"]:
+    for command in [*(command[0] for command in COMMANDS), "llm-sim"]:
         shown = CliRunner().invoke(command_line(service), [command, "--help"])
         assert (shown.exit_code, shown.exception) == (0, None)
         wrong = CliRunner().invoke(command_line(service), [command, "--nonsense"])

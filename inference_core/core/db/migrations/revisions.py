@@ -91,13 +91,7 @@ def histories(service: Service) -> list[History]:
 
 def _read(path: Path, feature: Feature) -> Script | None:
     """Return what a file says about its place. None if it is not a revision script."""
-    try:
-        with PARSING:
-            tree = ast.parse(path.read_bytes(), path.name)
-    except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        where = f"{path}, line {line}" if line else str(path)
-        raise MigrationError(f"migrations: {where}: {getattr(error, 'msg', error)}") from None
+    tree = syntax_tree(path)
     values: dict[str, object] = {}
     for statement in tree.body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -115,6 +109,21 @@ def _read(path: Path, feature: Feature) -> Script | None:
             f"migrations: {path}: depends_on is not supported; features are migrated in the order of their `requires`"
         )
     return Script(path, revision, _names(follows))
+
+
+def syntax_tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a script.
+
+    Raises:
+        MigrationError: It is not valid Python.
+    """
+    try:
+        with PARSING:
+            return ast.parse(path.read_bytes(), path.name)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        where = f"{path}, line {line}" if line else str(path)
+        raise MigrationError(f"migrations: {where}: {getattr(error, 'msg', error)}") from None
 
 
 def _literal(path: Path, name: str, value: ast.expr | None) -> object:
