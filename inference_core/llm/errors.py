@@ -41,7 +41,7 @@ class LLMNotConfiguredError(LLMError):
 
     kind: ClassVar[ErrorKind] = "unavailable"
     code = "llm_not_configured"
-    detail = "No language model is configured for this."
+    detail = "No language model is configured for this request."
 
 
 class UnknownModelError(LLMError):

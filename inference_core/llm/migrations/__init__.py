@@ -1,1 +1,1 @@
-"""The revisions of the tables of the LLM endpoints, oldest first by their number."""
+"""The revisions of the tables of the LLM feature, numbered from the oldest."""

@@ -1,4 +1,4 @@
-"""Conversations, what answers took, and the sums of a day."""
+"""Create the tables of conversations, charges and daily totals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MODEL = sa.String(190).with_variant(VARCHAR(190, collation="utf8mb4_bin"), "mysq
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "llm_sessions",
         sa.Column("id", sa.Uuid(), nullable=False),

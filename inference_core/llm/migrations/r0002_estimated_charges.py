@@ -1,4 +1,4 @@
-"""Charges say whether their tokens are an estimate."""
+"""Add the column that marks charges with estimated tokens."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Of older charges nobody knows any more; most were told by their provider."""
+    """Add the column. Existing charges count as reported, because most of them were."""
     op.add_column("llm_charges", sa.Column("estimated", sa.Boolean(), nullable=False, server_default=sa.false()))
 
 
 def downgrade() -> None:
-    """Which were estimates is lost."""
+    """Drop the column. The marks are lost."""
     op.drop_column("llm_charges", "estimated")
