@@ -1,0 +1,1 @@
+"""The feature of the depot."""

@@ -1,0 +1,1 @@
+"""The load suite of the depot."""
