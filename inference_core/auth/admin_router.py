@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 
 from inference_core.auth.admin_service import AdminService
 from inference_core.auth.dependencies import Logins, Registrations, SuperUser, get_superuser
-from inference_core.auth.errors import AccountExistsError
+from inference_core.auth.errors import AccountExistsError, SessionStoreUnavailableError
 from inference_core.auth.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     AccountPage,
@@ -31,7 +31,6 @@ from inference_core.core.exceptions import (
 )
 from inference_core.core.paths import ADMIN_PREFIX
 from inference_core.core.problems import responses_for
-from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix=f"{ADMIN_PREFIX}/users",

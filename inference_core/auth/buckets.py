@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inference_core.core.redis.errors import SessionStoreUnavailableError
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:

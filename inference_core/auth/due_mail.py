@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.repository import MailDueRepository, StoredMail
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database
@@ -46,6 +47,6 @@ async def take_due_mails(settings: AuthSettings) -> list[StoredMail]:
         SessionStoreUnavailableError: Redis, whose clock is used, does not respond.
     """
     async with RedisClient.open(settings) as redis:
-        now = await Clock(redis.client).now()
+        now = await Clock(redis.client, SessionStoreUnavailableError).now()
     async with Database.open(settings) as database, database.write() as session:
         return await MailDueRepository(session).take_due(now, now + TRIED_AGAIN_AFTER, MOST_AT_ONCE)

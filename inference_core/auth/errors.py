@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from inference_core.core.exceptions import ConflictError, InvalidInputError, NotPermittedError
+from inference_core.core.exceptions import (
+    ConflictError,
+    DependencyUnavailableError,
+    InvalidInputError,
+    NotPermittedError,
+)
 
 
 class AccountExistsError(ConflictError):
@@ -85,3 +90,10 @@ class UnknownPermissionError(InvalidInputError):
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__(f"There is no such permission: {', '.join(sorted(names))}.")
+
+
+class SessionStoreUnavailableError(DependencyUnavailableError):
+    """Raised if Redis, which stores the sessions, does not respond in time."""
+
+    code = "session_store_unavailable"
+    detail = "The session store is not available. Try again shortly."

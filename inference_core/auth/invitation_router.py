@@ -9,14 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from inference_core.auth.dependencies import Invitations, get_superuser
-from inference_core.auth.errors import InvitationExistsError
+from inference_core.auth.errors import InvitationExistsError, SessionStoreUnavailableError
 from inference_core.auth.schemas import Done, InvitationPage, NewInvitation, OpenInvitation
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.db.session import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError, ThrottledError
 from inference_core.core.paths import ADMIN_PREFIX
 from inference_core.core.problems import responses_for
-from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix=f"{ADMIN_PREFIX}/invitations",

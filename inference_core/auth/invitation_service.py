@@ -16,6 +16,7 @@ from inference_core.auth.errors import (
     AccountExistsError,
     InvitationExistsError,
     InvitationsOffError,
+    SessionStoreUnavailableError,
     TooManyInvitationsError,
 )
 from inference_core.auth.invitation_repository import InvitationRepository, StoredInvitation
@@ -96,7 +97,7 @@ async def make_invitation_token(settings: AuthSettings, invitation_id: UUID) -> 
         SessionStoreUnavailableError: Redis, whose clock is used, does not respond.
     """
     async with RedisClient.open(settings) as redis:
-        now = await Clock(redis.client).now()
+        now = await Clock(redis.client, SessionStoreUnavailableError).now()
     token = secrets.token_urlsafe(TOKEN_BYTES)
     async with Database.open(settings) as database, database.write() as session:
         invitation = await InvitationRepository(session).put_token(invitation_id, token_hash(token), now)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.models import TokenPurpose
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.settings import AuthSettings
@@ -91,4 +92,4 @@ async def account_behind(settings: AuthSettings, login: str) -> Account | None:
 async def _expiry(settings: AuthSettings, purpose: TokenPurpose) -> datetime:
     # Use the clock of Redis, because another process checks the token, possibly on a machine with a wrong clock.
     async with RedisClient.open(settings) as redis:
-        return await Clock(redis.client).now() + lifetime(settings, purpose)
+        return await Clock(redis.client, SessionStoreUnavailableError).now() + lifetime(settings, purpose)

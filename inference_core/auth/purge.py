@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from inference_core.auth.api_keys.repository import ApiKeyRepository
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.invitation_repository import InvitationRepository
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.auth.settings import AuthSettings
@@ -22,7 +23,7 @@ async def purge(settings: Settings) -> int:
     Return their number.
     """
     async with RedisClient.open(settings) as redis:
-        now = await Clock(redis.client).now()
+        now = await Clock(redis.client, SessionStoreUnavailableError).now()
     unconfirmed_since = now - timedelta(hours=settings.of(AuthSettings).email_verification_expire_hours)
     async with Database.open(settings) as database, database.write() as session:
         mails = await MailDueRepository(session).give_up(now - MAIL_GIVEN_UP_AFTER)

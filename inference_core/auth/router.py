@@ -14,6 +14,7 @@ from inference_core.auth.errors import (
     AccountExistsError,
     InvalidMailedTokenError,
     InvitationRequiredError,
+    SessionStoreUnavailableError,
     WrongPasswordError,
 )
 from inference_core.auth.policy import CommonPasswordError
@@ -36,7 +37,6 @@ from inference_core.core.exceptions import InvalidCredentialsError, NotAuthentic
 from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.problems import responses_for
 from inference_core.core.queue.sender import BrokerUnavailableError
-from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix=AUTH_PREFIX,

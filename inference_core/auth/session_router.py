@@ -7,12 +7,12 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from inference_core.auth.dependencies import CurrentUser, Logins
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.schemas import Done, Session, SessionsEnded
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError
 from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.problems import responses_for
-from inference_core.core.redis.errors import SessionStoreUnavailableError
 
 router = APIRouter(
     prefix=f"{AUTH_PREFIX}/sessions",

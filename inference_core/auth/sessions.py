@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.throttle import Attempt, seconds_of
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
+from inference_core.core.redis.errors import redis_errors_as
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:

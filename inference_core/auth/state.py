@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inference_core.auth.api_keys.uses import KeyUses
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.first_superuser import create_first_superuser
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
@@ -46,7 +47,7 @@ class AuthState:
                 tokens=AccessTokens(settings),
                 sessions=RefreshSessions(redis, settings),
                 throttle=Throttle(redis, settings),
-                clock=Clock(redis),
+                clock=Clock(redis, SessionStoreUnavailableError),
                 key_uses=KeyUses(database),
                 rates=RateLimiter(redis),
             )

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import ThrottledError
 from inference_core.core.loggers import get_logger
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
+from inference_core.core.redis.errors import redis_errors_as
 from inference_core.core.redis.scripts import LuaScript
 
 if TYPE_CHECKING:

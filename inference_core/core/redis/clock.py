@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from inference_core.core.redis.errors import SessionStoreUnavailableError, redis_errors_as
+from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.redis.errors import redis_errors_as
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -14,16 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The clock of one Redis server."""
+    """The clock of one Redis server. `unavailable` is the error if it does not respond in time."""
 
     client: Redis
+    unavailable: type[DependencyUnavailableError]
 
     async def now(self) -> datetime:
         """Return the time as an aware datetime in UTC.
 
         Raises:
-            SessionStoreUnavailableError: Redis does not respond in time.
+            DependencyUnavailableError: Redis does not respond in time.
         """
-        with redis_errors_as(SessionStoreUnavailableError):
+        with redis_errors_as(self.unavailable):
             seconds, microseconds = await self.client.time()
         return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)

@@ -13,13 +13,6 @@ from inference_core.core.loggers import get_logger
 log = get_logger(__name__)
 
 
-class SessionStoreUnavailableError(DependencyUnavailableError):
-    """Raised if Redis, which stores the sessions, does not respond in time."""
-
-    code = "session_store_unavailable"
-    detail = "The session store is not available. Try again shortly."
-
-
 @contextmanager
 def redis_errors_as(unavailable: type[DependencyUnavailableError]) -> Iterator[None]:
     """Convert errors of redis-py to a domain error, and log them."""

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import select, update
 
 from inference_core.auth.due_mail import take_due_mails
+from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.mail_names import EMAIL_VERIFICATION
 from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
 from inference_core.auth.models import EndedSession, OneTimeToken
@@ -74,7 +75,7 @@ async def test_S07_a_link_counts_whatever_the_clock_of_its_worker_says(api: Api,
     assert await api.me_status(ended) == 401
     kept = await make_mailed_token(api.settings, user.email, "reset")
     assert kept is not None
-    now = await Clock(api.state.redis.client).now()
+    now = await Clock(api.state.redis.client, SessionStoreUnavailableError).now()
     at_s, reset, verification = await asyncio.to_thread(work_at, shift, api.settings, user.email)
     assert abs(float(at_s) - now.timestamp()) > 600
     async with api.state.database.read() as session:
@@ -94,7 +95,7 @@ async def test_S07_the_end_of_a_link_is_by_the_same_clock(api: Api) -> None:
     user = await api.register()
     made = await make_mailed_token(api.settings, user.email, "reset")
     assert made is not None
-    now = await Clock(api.state.redis.client).now()
+    now = await Clock(api.state.redis.client, SessionStoreUnavailableError).now()
     for seconds, status in ((-1, 400), (30, 200)):
         async with api.state.database.write() as session:
             expires_at = now + timedelta(seconds=seconds)
@@ -114,12 +115,12 @@ async def test_S11_an_ended_session_is_remembered_past_the_last_of_its_tokens(ap
         wanted = EndedSession.session_id == tokens.refresh.split(".")[0]
         expires_at = (await session.execute(select(EndedSession.expires_at).where(wanted))).scalar_one()
     lifetime_s = api.settings.access_token_expire_minutes * 60
-    now = await Clock(api.state.redis.client).now()
+    now = await Clock(api.state.redis.client, SessionStoreUnavailableError).now()
     assert (expires_at - now).total_seconds() >= lifetime_s - 60
 
 
 async def test_a_committed_mail_is_due_by_the_clock_of_redis(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    at = await Clock(api.state.redis.client).now() + timedelta(hours=2)
+    at = await Clock(api.state.redis.client, SessionStoreUnavailableError).now() + timedelta(hours=2)
     async with api.state.database.write() as session:
         mail_id = await MailDueRepository(session).add(EMAIL_VERIFICATION, ["a@example.com"], at)
 
@@ -132,7 +133,7 @@ async def test_a_committed_mail_is_due_by_the_clock_of_redis(api: Api, monkeypat
 
 
 async def test_S11_the_purge_keeps_an_ended_session_while_clocks_may_differ(api: Api) -> None:
-    ends = await Clock(api.state.redis.client).now() + timedelta(days=1)
+    ends = await Clock(api.state.redis.client, SessionStoreUnavailableError).now() + timedelta(days=1)
     async with api.state.database.write() as session:
         await UserRepository(session).end_session("ended", ends)
     for minutes, kept in ((30, True), (90, False)):
