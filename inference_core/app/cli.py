@@ -215,6 +215,35 @@ def generate_feature(
             say(line)
 
 
+@app.command(name="openapi")
+def openapi(
+    output: Annotated[Path | None, typer.Option(help="Write the document to this file.")] = None,
+    check: Annotated[Path | None, typer.Option(help="Compare with this document of an earlier version.")] = None,
+) -> None:
+    """Print or check the OpenAPI document of the service.
+
+    Neither a database nor Redis is needed. With --check, the exit code is 1 if a client of the earlier version breaks.
+    """
+    from inference_core.app.contract.document import as_text, changes_since, service_document
+
+    if output and check:
+        raise typer.BadParameter("use either --output or --check", param_hint="--check")
+    with one_line_errors():
+        document = service_document(current_service(), read_settings())
+        if check is None:
+            if output:
+                output.write_text(as_text(document), encoding="utf-8")
+            else:
+                typer.echo(as_text(document), nl=False)
+            return
+        changes = changes_since(check, document)
+    for change in changes:
+        say(str(change))
+    if any(change.breaking for change in changes):
+        raise typer.Exit(1)
+    say("no breaking change")
+
+
 def command_line(service: Service) -> typer.Typer:
     """Return the commands of every service, followed by those of the features.
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
+from inference_core.core.feature import FeatureError
 from inference_core.core.permissions import AccessDependency, protected_routes
 from inference_core.core.problems import PROBLEM_JSON, FieldProblem, Problem
 
+NOT_IN_NAME = re.compile(r"\W")
 SCHEMA_PLACE = "#/components/schemas/{model}"
 COMMON = {"503": "Overloaded, draining, or a dependency does not respond. Retry after `Retry-After` seconds."}
 WITH_BODY = {
@@ -45,9 +48,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     _describe_refusals(app, document)
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            _shorten_id(operation, path, method)
             _complete(operation)
+    _require_unique_ids(document["paths"])
     _write_constants_as_enums(document)
     return document
 
@@ -64,6 +69,24 @@ def _describe_refusals(app: FastAPI, document: dict[str, Any]) -> None:
                 document["components"].setdefault("securitySchemes", {}).update(schemes)
             for status, response in route.dependency.responses.items():
                 operation["responses"].setdefault(str(status), response)
+
+
+def _shorten_id(operation: dict[str, Any], path: str, method: str) -> None:
+    """Leave only the name of the function. FastAPI appends the path and the method."""
+    operation["operationId"] = operation["operationId"].removesuffix(f"{NOT_IN_NAME.sub('_', path)}_{method}")
+
+
+def _require_unique_ids(paths: dict[str, dict[str, Any]]) -> None:
+    routes: dict[str, str] = {}
+    for path, operations in paths.items():
+        for method, operation in operations.items():
+            name, route = operation["operationId"], f"{method.upper()} {path}"
+            if other := routes.get(name):
+                raise FeatureError(
+                    f"routes {other} and {route}: both have the operation id {name}; rename one of their functions, or "
+                    "set operation_id"
+                )
+            routes[name] = route
 
 
 def _write_constants_as_enums(part: Any) -> None:

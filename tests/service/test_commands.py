@@ -90,7 +90,7 @@ def test_a_database_that_cannot_be_used_is_one_line(
 @pytest.mark.parametrize("columns", ["20", "40", "80", "200"])
 def test_help_and_wrong_options_fit_any_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
-    for command in [*(command[0] for command in COMMANDS), "llm-sim"]:
+    for command in [*(command[0] for command in COMMANDS), "openapi", "llm-sim"]:
         shown = CliRunner().invoke(command_line(service), [command, "--help"])
         assert (shown.exit_code, shown.exception) == (0, None)
         wrong = CliRunner().invoke(command_line(service), [command, "--nonsense"])

@@ -3,22 +3,8 @@
 import sys
 
 from service_client import AuthenticatedClient, Client
-from service_client.api.accounts import (
-    log_in_api_v1_auth_login_post as log_in,
-)
-from service_client.api.accounts import (
-    log_out_api_v1_auth_logout_post as log_out,
-)
-from service_client.api.accounts import (
-    me_api_v1_auth_me_get as me,
-)
-from service_client.api.accounts import (
-    refresh_api_v1_auth_refresh_post as refresh,
-)
-from service_client.api.accounts import (
-    register_api_v1_auth_register_post as register,
-)
-from service_client.api.tasks import task_status_api_v1_tasks_task_id_status_get as task_status
+from service_client.api.accounts import log_in, log_out, me, refresh, register
+from service_client.api.tasks import task_status
 from service_client.models import Login, Problem, RefreshRequest, Registration
 
 url, name, password = sys.argv[1:]
