@@ -97,7 +97,6 @@ class Settings(BaseSettings):
     celery_task_time_limit_s: int = Field(default=300, ge=1, le=24 * 3600)
     celery_visibility_timeout_s: int = Field(default=900, ge=2, le=7 * 24 * 3600)
     celery_soft_shutdown_s: float = Field(default=8.0, gt=0, le=3600)
-    purge_interval_s: float = Field(default=600.0, ge=1, le=7 * 24 * 3600)
     celery_result_expires_s: int = Field(default=24 * 3600, ge=60, le=365 * 24 * 3600)
 
     secret_key: SecretStr = SecretStr(DEFAULT_SECRET_KEY)
