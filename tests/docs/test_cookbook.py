@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from typer.exceptions import TyperException
 
-from inference_core.app.generate.files import REFERENCE_FOLDER, files_of
+from inference_core.app.generate.project import new_project
 from inference_core.core import exceptions
 from inference_core.core.problems import status_of
 from tests.docs.commands import check_command
-from tests.docs.pages import Page, parse, read_page
+from tests.docs.pages import Page, changed, parse, read_page
 from tests.support import preloaded
 from tests.support.stack import ROOT, clean_environment
 
@@ -33,28 +33,32 @@ by_page = pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGE
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The services of the pages: the reference service, whose feature `notes` is that of the page."""
+    """The services of the pages: a new service, whose feature `notes` is that of the page."""
     folder = tmp_path_factory.mktemp("cookbook")
-    return {page.name: write(page, folder / page.name) for page in PAGES}
+    new_project(folder / "new", "shop", None, bare=False)
+    return {page.name: write(page, folder / "new", folder / page.name) for page in PAGES}
 
 
-def write(page: Page, folder: Path) -> Path:
-    for path in files_of(REFERENCE_FOLDER):
-        name = path.relative_to(REFERENCE_FOLDER)
-        if "notes" not in name.parts and name.stem not in {"notes", "test_service"}:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder / name)
-    notes = folder / "shop" / "notes"
-    notes.mkdir()
-    (notes / "__init__.py").write_text('"""Notes of users."""\n')
-    for name, text in page.files.items():
+def write(page: Page, new: Path, folder: Path) -> Path:
+    """Write the service of a page. Only its list of features still has the feature that `new` has."""
+    shutil.copytree(new, folder)
+    for part in ("shop/notes", "tests/notes"):
+        shutil.rmtree(folder / part)
+    for part in ("tests/performance/users/notes.py", "tests/test_service.py"):
+        (folder / part).unlink()
+    if page.diffs:
+        shutil.copytree(ROOT / "inference_core", folder / "inference_core")
+    for name, diff in page.diffs:
+        (folder / name).write_text(changed((folder / name).read_text(), diff))
+    for name, text in {"shop/notes/__init__.py": '"""Notes of users."""\n', **page.files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
 
 
 def run(folder: Path, *command: str) -> None:
-    env = clean_environment()
+    # A page that changes the template has a copy of it.
+    env = clean_environment(**({"PYTHONPATH": str(folder)} if (folder / "inference_core").is_dir() else {}))
     done = preloaded.run([sys.executable, "-m", *command], cwd=folder, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -89,6 +93,13 @@ def test_no_code_is_left_out(text: str, problem: str) -> None:
         parse("page", text)
 
 
+@pytest.mark.parametrize("diff", [" one\n+two", "-three", " missing\n+two"])
+def test_a_diff_that_does_not_fit_is_found(diff: str) -> None:
+    assert changed("one\nthree\n", " one\n-three\n+two") == "one\ntwo\n"
+    with pytest.raises(ValueError, match="are there"):
+        changed("one\none\nthree\nthree\n", diff)
+
+
 @pytest.mark.parametrize(
     "command", ["inference-core migrat", "inference-core up --prt 1", "make tset", "cp missing x", "sudo reboot"]
 )
@@ -104,10 +115,10 @@ def test_the_commands_exist(path: Path) -> None:
 
 
 def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:
-    folders = [str(folder) for folder in services.values()]
+    files = [services[page.name] / name for page in PAGES for name in page.files if name.endswith(".py")]
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run(
-            [BIN / "ruff", *command, "--quiet", "--no-cache", *folders],
+            [BIN / "ruff", *command, "--quiet", "--no-cache", *files],
             capture_output=True,
             text=True,
             check=False,
