@@ -56,10 +56,10 @@ def write(page: Page, new: Path, folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str) -> None:
+def run(folder: Path, *command: str | Path) -> None:
     # A page that changes the template has a copy of it.
     env = clean_environment(**({"PYTHONPATH": str(folder)} if (folder / "inference_core").is_dir() else {}))
-    done = preloaded.run([sys.executable, "-m", *command], cwd=folder, env=env)
+    done = preloaded.run([*map(str, command)], cwd=folder, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -131,7 +131,7 @@ def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:
 def test_the_types_are_right(page: Page, services: dict[str, Path]) -> None:
     folder = services[page.name]
     tests = [name for name in page.files if re.fullmatch(r"tests/(?!performance/).*\.py", name)]
-    run(folder, "mypy", "--cache-dir", str(folder.parent / "mypy"), "shop", *tests)
+    run(folder, sys.executable, "-m", "mypy", "--cache-dir", str(folder.parent / "mypy"), "shop", *tests)
 
 
 @pytest.mark.full
@@ -140,6 +140,6 @@ def test_the_service_starts_and_passes_its_tests(page: Page, services: dict[str,
     folder = services[page.name]
     for command in page.commands:
         if ENDING.match(command):
-            run(folder, "inference_core.entry", *shlex.split(command)[1:])
+            run(folder, BIN / "inference-core", *shlex.split(command)[1:])
     shutil.copy(STARTED, folder / "tests" / "test_started.py")
-    run(folder, "pytest", "-q", "-p", "no:cacheprovider", *WARNINGS)
+    run(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *WARNINGS)
