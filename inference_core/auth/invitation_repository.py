@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.models import Invitation
 from inference_core.core.db.engine import Database
+from inference_core.core.db.rows import changed_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class InvitationRepository:
     async def put_token(self, invitation_id: UUID, token_hash: str, now: datetime) -> StoredInvitation | None:
         """Store the hash of the token of an open invitation, in place of an earlier one. None if it is not open."""
         wanted = (Invitation.id == invitation_id, Invitation.expires_at > now)
-        if await self._count(update(Invitation).where(*wanted).values(token_hash=token_hash)) != 1:
+        if await changed_rows(self._session, update(Invitation).where(*wanted).values(token_hash=token_hash)) != 1:
             return None
         return StoredInvitation(*(await self._session.execute(select(*COLUMNS).where(*wanted))).one())
 
@@ -73,13 +73,13 @@ class InvitationRepository:
         """Use an open invitation. None if there is none, or another request has used it."""
         wanted = (Invitation.token_hash == token_hash, Invitation.email == email, Invitation.expires_at > now)
         row = (await self._session.execute(select(*COLUMNS).where(*wanted))).one_or_none()
-        if row is None or await self._count(delete(Invitation).where(*wanted)) != 1:
+        if row is None or await changed_rows(self._session, delete(Invitation).where(*wanted)) != 1:
             return None
         return StoredInvitation(*row)
 
     async def delete(self, invitation_id: UUID) -> bool:
         """Delete an invitation. Return whether there was one."""
-        return await self._count(delete(Invitation).where(Invitation.id == invitation_id)) == 1
+        return await changed_rows(self._session, delete(Invitation).where(Invitation.id == invitation_id)) == 1
 
     async def count_open(self, now: datetime) -> int:
         """Return the number of open invitations."""
@@ -96,8 +96,4 @@ class InvitationRepository:
 
     async def purge(self, now: datetime) -> int:
         """Delete the expired invitations. Return their number."""
-        return await self._count(delete(Invitation).where(Invitation.expires_at <= now))
-
-    async def _count(self, statement: Any) -> int:  # an UPDATE or a DELETE
-        result = cast("CursorResult[Any]", await self._session.execute(statement))
-        return result.rowcount
+        return await changed_rows(self._session, delete(Invitation).where(Invitation.expires_at <= now))

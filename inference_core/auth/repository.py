@@ -6,15 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CursorResult, bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.models import EndedSession, MailDue, OneTimeToken, TokenPurpose, User
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database
+from inference_core.core.db.rows import changed_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ class UserRepository:
             sqlalchemy.exc.IntegrityError: if the new email is taken.
         """
         values.setdefault("updated_at", utc_now())
-        return await self._count(update(User).where(User.id == user_id).values(**values))
+        return await changed_rows(self._session, update(User).where(User.id == user_id).values(**values))
 
     async def set_password(self, user_id: UUID, hashed: str, *, kept_session_id: str | None) -> int:
         """Store a new hash; access tokens of all sessions but the kept one count no longer."""
@@ -154,12 +155,13 @@ class UserRepository:
     async def replace_password(self, account: Account, hashed: str, *, kept_session_id: str | None) -> bool:
         """As `set_password`, unless the password is no longer the one that `account` was read with."""
         statement = update(User).where(User.id == account.id, User.hashed_password == account.hashed_password)
-        return await self._count(statement.values(**_new_password(hashed, kept_session_id))) == 1
+        return await changed_rows(self._session, statement.values(**_new_password(hashed, kept_session_id))) == 1
 
     async def rehash(self, user_id: UUID, old: str, new: str) -> None:
         """Replace a hash by a newer one of the same password, unless the password has been changed meanwhile."""
-        await self._count(
-            update(User).where(User.id == user_id, User.hashed_password == old).values(hashed_password=new)
+        await changed_rows(
+            self._session,
+            update(User).where(User.id == user_id, User.hashed_password == old).values(hashed_password=new),
         )
 
     async def revoke_tokens(self, user_id: UUID) -> None:
@@ -180,7 +182,7 @@ class UserRepository:
 
     async def forget_tokens(self, user_id: UUID) -> None:
         """Take back every mailed token of the account."""
-        await self._count(delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
+        await changed_rows(self._session, delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
 
     async def take_token(self, purpose: TokenPurpose, token_hash: str, now: datetime) -> StoredToken | None:
         """Use a mailed token up, and every other one for the same purpose; None if it is unknown, used or expired."""
@@ -192,12 +194,12 @@ class UserRepository:
         # The account first, as everywhere: two who lock in a different order could wait for each other.
         await self._session.execute(select(User.id).where(User.id == row.user_id).with_for_update())
         # Several requests may have found it; one of them deletes it.
-        if await self._count(delete(OneTimeToken).where(*wanted)) != 1:
+        if await changed_rows(self._session, delete(OneTimeToken).where(*wanted)) != 1:
             return None
         if row.expires_at <= now:
             return None
         others = (OneTimeToken.user_id == row.user_id, OneTimeToken.purpose == purpose)
-        await self._count(delete(OneTimeToken).where(*others))
+        await changed_rows(self._session, delete(OneTimeToken).where(*others))
         return StoredToken(*row)
 
     async def end_session(self, session_id: str, until: datetime) -> None:
@@ -213,7 +215,8 @@ class UserRepository:
         old_sessions = delete(EndedSession).where(EndedSession.expires_at < now - CLOCKS_DIFFER_BY)
         old_tokens = delete(OneTimeToken).where(OneTimeToken.expires_at < now)
         never_confirmed = delete(User).where(User.is_pending, User.created_at < pending_since)
-        return sum([await self._count(statement) for statement in (old_sessions, old_tokens, never_confirmed)])
+        statements = (old_sessions, old_tokens, never_confirmed)
+        return sum([await changed_rows(self._session, statement) for statement in statements])
 
     async def page(self, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
         """Accounts in the order they were made, and how many there are; `search` is part of a stored name or email."""
@@ -226,10 +229,6 @@ class UserRepository:
         rows = await self._session.execute(statement)
         total = await self._session.execute(select(func.count()).select_from(User).where(*conditions))
         return [Account(*row) for row in rows], total.scalar_one()
-
-    async def _count(self, statement: Any) -> int:  # an UPDATE or a DELETE
-        result = cast("CursorResult[Any]", await self._session.execute(statement))
-        return result.rowcount
 
     @staticmethod
     def _account(row: Any) -> Account | None:  # a Row of COLUMNS
@@ -269,7 +268,7 @@ class MailDueRepository:
     async def give_up(self, older_than: datetime) -> int:
         """Forget the mails that could not be sent for so long; how many."""
         statement = delete(MailDue).where(MailDue.created_at < older_than)
-        return cast("CursorResult[Any]", await self._session.execute(statement)).rowcount
+        return await changed_rows(self._session, statement)
 
 
 def _new_password(hashed: str, kept_session_id: str | None) -> dict[str, Any]:

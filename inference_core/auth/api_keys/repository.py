@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, Table, bindparam, delete, func, or_, select, update
+from sqlalchemy import Table, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.auth.api_keys.keys import prefix_of
@@ -16,6 +16,7 @@ from inference_core.auth.models import ApiKey, User
 from inference_core.auth.repository import COLUMNS, Account
 from inference_core.auth.roles.repository import IS_GRANTED
 from inference_core.core.db.engine import Database
+from inference_core.core.db.rows import changed_rows
 
 # One round trip: the key, its owner, and whether a role grants the owner a permission.
 BY_ID = (
@@ -111,11 +112,12 @@ class ApiKeyRepository:
 
     async def delete(self, user_id: UUID, key_id: str) -> bool:
         """Delete a key of an account. Return whether the account had it."""
-        return await self._count(delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)) == 1
+        statement = delete(ApiKey).where(ApiKey.id == key_id, ApiKey.user_id == user_id)
+        return await changed_rows(self._session, statement) == 1
 
     async def delete_all_of(self, user_id: UUID) -> int:
         """Delete the keys of an account. Return their number."""
-        return await self._count(delete(ApiKey).where(ApiKey.user_id == user_id))
+        return await changed_rows(self._session, delete(ApiKey).where(ApiKey.user_id == user_id))
 
     async def set_last_used(self, uses: Mapping[str, datetime], unless_since: datetime) -> None:
         """Set the last use of keys by their ids. Later uses than `unless_since` are kept, and missing keys ignored."""
@@ -128,7 +130,4 @@ class ApiKeyRepository:
 
     async def purge(self, now: datetime) -> int:
         """Delete the keys that have expired. Return their number."""
-        return await self._count(delete(ApiKey).where(ApiKey.expires_at <= now))
-
-    async def _count(self, statement: Any) -> int:  # a DELETE
-        return cast("CursorResult[Any]", await self._session.execute(statement)).rowcount
+        return await changed_rows(self._session, delete(ApiKey).where(ApiKey.expires_at <= now))

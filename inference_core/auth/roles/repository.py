@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, bindparam, delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +14,7 @@ from inference_core.auth.models import Role, RolePermission, User, UserRole
 from inference_core.auth.repository import BY_TOKEN, Account
 from inference_core.auth.roles.errors import RoleExistsError
 from inference_core.core.db.engine import Database
+from inference_core.core.db.rows import changed_rows
 
 # Whether a role of the account in the same statement has a permission.
 IS_GRANTED = (
@@ -88,8 +88,7 @@ class RoleRepository:
 
     async def delete(self, name: str) -> bool:
         """Delete a role, also from its users. Return whether it existed."""
-        result = cast("CursorResult[Any]", await self._session.execute(delete(Role).where(Role.name == name)))
-        return result.rowcount == 1
+        return await changed_rows(self._session, delete(Role).where(Role.name == name)) == 1
 
     async def of_user(self, user_id: UUID) -> list[str]:
         """Return the roles of an account in alphabetical order."""

@@ -7,10 +7,11 @@ from datetime import date, datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Table, bindparam, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.core.db.rows import changed_rows
 from inference_core.llm.accounting.totals import Totals
 from inference_core.llm.models import Charge, DailyUsage
 
@@ -69,7 +70,7 @@ class UsageRepository:
         added = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
         added |= {"at_simulated": charge["simulated"], **{f"more_{name}": charge[name] for name in SUMMED}}
         added["more_requests"] = 1
-        if await _count(self._session, ADD_USAGE, added):
+        if await changed_rows(self._session, ADD_USAGE, added):
             return
         first = {"day": day, "requests": 1, **{name: charge[name] for name in (*KEYS, *SUMMED)}}
         try:
@@ -80,7 +81,7 @@ class UsageRepository:
 
     async def take_back(self, charge: dict[str, Any], day: date) -> None:
         """Undo `charge` for the same values, if it was made."""
-        if not await _count(self._session, delete(CHARGES).where(CHARGES.c.id == charge["id"])):
+        if not await changed_rows(self._session, delete(CHARGES).where(CHARGES.c.id == charge["id"])):
             return
         less = {"at_day": day, "at_owner": charge["owner_id"], "at_model": charge["model"]}
         less |= {"at_simulated": charge["simulated"], **{f"more_{name}": -charge[name] for name in SUMMED}}
@@ -118,10 +119,4 @@ class UsageRepository:
 
     async def purge(self, before: datetime) -> int:
         """Delete older charges and return their number. The totals remain."""
-        return await _count(self._session, delete(Charge).where(Charge.created_at < before))
-
-
-async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:
-    """Execute an UPDATE or a DELETE and return the number of rows."""
-    result = cast("CursorResult[Any]", await session.execute(statement, values))
-    return result.rowcount
+        return await changed_rows(self._session, delete(Charge).where(Charge.created_at < before))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from inference_core.core.db.base import utc_now
+from inference_core.core.db.rows import changed_rows
 from inference_core.llm.conversations.records import NewTurn, StoredConversation, StoredTurn
 from inference_core.llm.models import ChatSession, ChatTurn
 from inference_core.llm.types import Message
@@ -84,7 +84,7 @@ class ConversationRepository:
         """
         statement = update(ChatSession).where(ChatSession.id == session_id)
         changed = statement.values(turn_count=ChatSession.turn_count + len(turns), updated_at=utc_now())
-        if await _count(self._session, changed) != 1:
+        if await changed_rows(self._session, changed) != 1:
             return False
         found = await self._session.execute(select(ChatSession.turn_count).where(ChatSession.id == session_id))
         first = found.scalar_one() - len(turns)
@@ -102,9 +102,3 @@ class ConversationRepository:
         ]
         await self._session.execute(insert(ChatTurn), rows)
         return True
-
-
-async def _count(session: AsyncSession, statement: Any, values: Any = None) -> int:
-    """Execute an UPDATE or a DELETE and return the number of rows."""
-    result = cast("CursorResult[Any]", await session.execute(statement, values))
-    return result.rowcount

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import CursorResult, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from inference_core.core.db.rows import changed_rows
 from shop.notes.models import Note
 
 # Rows that are read at once, so that the memory of a task does not grow with the number of rows.
@@ -61,8 +61,7 @@ class NoteRepository:
     async def delete(self, note_id: UUID) -> bool:
         """Delete the note with this id. Return whether there was one."""
         statement = delete(Note).where(Note.id == note_id, Note.owner_id == self._owner_id)
-        deleted = cast("CursorResult[Any]", await self._session.execute(statement))
-        return deleted.rowcount > 0
+        return await changed_rows(self._session, statement) > 0
 
     async def texts(self) -> AsyncIterator[str]:
         """Return the text of each row, in batches by their keys."""
