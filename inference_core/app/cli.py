@@ -181,7 +181,7 @@ def new(
     ] = None,
     bare: Annotated[bool, typer.Option("--bare", help="Leave out the example feature, notes.")] = False,
 ) -> None:
-    """Start a service of its own, which depends on inference-core."""
+    """Start a service of its own that uses inference-core."""
     from inference_core.app.generate.project import new_project
 
     with one_line_errors():
