@@ -17,6 +17,7 @@ from inference_core.core import exceptions
 from inference_core.core.problems import status_of
 from tests.docs.commands import check_command
 from tests.docs.pages import Page, changed, parse, read_page
+from tests.loadgate.running.support import ERROR, document, finish, loadgate_command
 from tests.support import preloaded
 from tests.support.stack import ROOT, clean_environment
 
@@ -24,6 +25,7 @@ COOKBOOK = ROOT / "docs" / "cookbook"
 PAGES = [read_page(path) for path in sorted(COOKBOOK.glob("*.md")) if path.stem != "README"]
 # The other commands run until they are stopped.
 ENDING = re.compile(r"inference-core (revision|migrate|upgrade|downgrade|current|openapi)\b")
+RUNS = "loadgate run notes"
 BIN = Path(sys.executable).parent
 # The process that is forked for pytest has already imported the plugins.
 WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -56,7 +58,7 @@ def write(page: Page, new: Path, folder: Path) -> Path:
     return folder
 
 
-def run(folder: Path, *command: str | Path) -> None:
+def succeed(folder: Path, *command: str | Path) -> None:
     # A page that changes the template has a copy of it.
     env = clean_environment(**({"PYTHONPATH": str(folder)} if (folder / "inference_core").is_dir() else {}))
     done = preloaded.run([*map(str, command)], cwd=folder, env=env)
@@ -69,8 +71,8 @@ def test_the_index_lists_every_page() -> None:
 
 
 @by_page
-def test_a_page_has_a_feature_and_its_test(page: Page) -> None:
-    assert any(name.startswith("tests/") for name in page.files)
+def test_a_page_has_a_test_of_its_code(page: Page) -> None:
+    assert any(name.startswith(("tests/test_", "tests/notes/")) for name in page.files) or RUNS in page.commands
 
 
 def test_the_table_of_errors_has_the_status_of_each() -> None:
@@ -131,7 +133,7 @@ def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:
 def test_the_types_are_right(page: Page, services: dict[str, Path]) -> None:
     folder = services[page.name]
     tests = [name for name in page.files if re.fullmatch(r"tests/(?!performance/).*\.py", name)]
-    run(folder, sys.executable, "-m", "mypy", "--cache-dir", str(folder.parent / "mypy"), "shop", *tests)
+    succeed(folder, sys.executable, "-m", "mypy", "--cache-dir", str(folder.parent / "mypy"), "shop", *tests)
 
 
 @pytest.mark.full
@@ -140,6 +142,23 @@ def test_the_service_starts_and_passes_its_tests(page: Page, services: dict[str,
     folder = services[page.name]
     for command in page.commands:
         if ENDING.match(command):
-            run(folder, BIN / "inference-core", *shlex.split(command)[1:])
+            succeed(folder, BIN / "inference-core", *shlex.split(command)[1:])
     shutil.copy(STARTED, folder / "tests" / "test_started.py")
-    run(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *WARNINGS)
+    succeed(folder, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *WARNINGS)
+
+
+@pytest.mark.full
+def test_the_load_users_of_the_page_run(services: dict[str, Path]) -> None:
+    folder = services["load-user"]
+    assert RUNS in next(page for page in PAGES if page.name == "load-user").commands
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    listed = finish(loadgate_command("profiles"), folder)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "notes" in {line.split()[0] for line in listed.stdout.splitlines()}
+    # It is too short for its limits, but the users and the target work.
+    done = finish(loadgate_command(*RUNS.split()[1:], "-t", "4s", "-r", "10"), folder)
+    run = document(folder)
+    assert done.returncode == run["verdict"]["exit_code"] != ERROR, done.stdout + done.stderr
+    assert run["totals"]["overall"]["failures"] == 0
+    assert run["totals"]["groups"]["notes"]["requests"] > 0
+    assert [rule["rule"] for rule in run["verdict"]["rules"]] == ["notes: p95 < 100ms", "overall: failures < 1%"]
