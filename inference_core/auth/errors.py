@@ -41,7 +41,7 @@ class RegistrationClosedError(NotPermittedError):
 
 
 class InvitationRequiredError(NotPermittedError):
-    """Raised if registration is closed, or its invitation is missing, wrong, used, expired or of another email."""
+    """Raised if the invitation of a registration is missing, wrong, used, withdrawn, expired or of another email."""
 
     code = "invitation_required"
     detail = "Registration needs a valid invitation of this email. Ask an administrator for an invitation."
@@ -55,7 +55,7 @@ class InvitationsOffError(ConflictError):
 
 
 class InvitationExistsError(ConflictError):
-    """Raised if the email has an account or an open invitation, or no more invitations are possible."""
+    """Raised if the email has an open invitation."""
 
     code = "invitation_exists"
     detail = "This email has an open invitation. To send another one, withdraw it first."

@@ -9,7 +9,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 
 from inference_core.auth.dependencies import Invitations, get_superuser
-from inference_core.auth.errors import InvitationExistsError, SessionStoreUnavailableError
+from inference_core.auth.errors import (
+    AccountExistsError,
+    InvitationExistsError,
+    InvitationsOffError,
+    SessionStoreUnavailableError,
+    TooManyInvitationsError,
+)
 from inference_core.auth.schemas import Done, InvitationPage, NewInvitation, OpenInvitation
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.db.session import ReadSessionDep, SessionDep
@@ -27,7 +33,13 @@ router = APIRouter(
 )
 
 
-@router.post("", status_code=HTTPStatus.CREATED, responses=responses_for(InvitationExistsError, ThrottledError))
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=responses_for(
+        InvitationsOffError, AccountExistsError, InvitationExistsError, TooManyInvitationsError, ThrottledError
+    ),
+)
 async def invite(invitation: NewInvitation, session: SessionDep, invitations: Invitations) -> OpenInvitation:
     """Mail an invitation to register with one email. It works once, with `REGISTRATION=invite`."""
     return OpenInvitation.model_validate(await invitations.create(session, invitation))

@@ -14,6 +14,7 @@ from inference_core.auth.errors import (
     AccountExistsError,
     InvalidMailedTokenError,
     InvitationRequiredError,
+    RegistrationClosedError,
     SessionStoreUnavailableError,
     WrongPasswordError,
 )
@@ -59,7 +60,9 @@ async def me(user: CurrentUser) -> Profile:
     status_code=HTTPStatus.CREATED,
     response_model=Profile,
     responses={
-        **responses_for(CommonPasswordError, InvitationRequiredError, AccountExistsError, ThrottledError),
+        **responses_for(
+            CommonPasswordError, RegistrationClosedError, InvitationRequiredError, AccountExistsError, ThrottledError
+        ),
         202: {"model": Done, "description": "With `HIDE_EXISTING_ACCOUNTS`: the result is sent by mail."},
     },
 )

@@ -67,19 +67,17 @@ def status_of(error: type[exceptions.ServiceError]) -> int:
 
 
 def responses_for(*errors: type[exceptions.ServiceError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI entries for a route that can raise `errors`."""
-    responses: dict[int | str, dict[str, Any]] = {}
+    """Return the OpenAPI entries for a route that can raise `errors`. An entry describes all errors of its status."""
+    descriptions: dict[int, list[str]] = {}
     for error in errors:
-        status = status_of(error)
-        description = (error.__doc__ or "").split("\n", 1)[0]
-        responses.setdefault(
-            status,
-            {
-                "description": description,
-                "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        )
-    return responses
+        descriptions.setdefault(status_of(error), []).append((error.__doc__ or "").split("\n", 1)[0])
+    return {
+        status: {
+            "description": " ".join(texts),
+            "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status, texts in descriptions.items()
+    }
 
 
 def problem_response(

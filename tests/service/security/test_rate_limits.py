@@ -38,7 +38,7 @@ def limited_router() -> APIRouter:
     shared = f"shared-{new_name()}"
     for name in ("first", "second"):
 
-        @router.get(f"/{name}", dependencies=[Depends(RateLimit("2/hour", scope=shared))])
+        @router.get(f"/{name}", operation_id=name, dependencies=[Depends(RateLimit("2/hour", scope=shared))])
         async def share() -> str:
             return "done"
 

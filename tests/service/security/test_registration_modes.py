@@ -427,3 +427,14 @@ async def test_S42_one_address_gets_a_bounded_number_of_invitations(start_app: A
             assert 0 < int(refused.headers["retry-after"]) <= 1800
         assert len(sent) == 2
         await invite(api, admin, new_registration()["email"])
+
+
+async def test_S42_without_redis_an_invitation_is_neither_used_nor_refused(start_app: AppFactory) -> None:
+    async with start_app(registration="invite") as api:
+        body = await invited(api, await superuser(api))
+    async with start_app(registration="invite", redis_url="redis://127.0.0.1:1/0") as api:
+        answer = await api.post("/auth/register", body)
+        assert (answer.status_code, answer.json()["code"]) == (503, "session_store_unavailable")
+        assert (await api.post("/auth/register", new_registration())).status_code == 403
+    async with start_app(registration="invite") as api:
+        assert (await api.post("/auth/register", body)).status_code == 201
