@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import InvalidInputError, NotFoundError
 from inference_core.core.feature import DEFAULT_QUEUE
-from inference_core.llm.accounting.limits import Lease, Statistics, UserLimits
+from inference_core.llm.accounting.limits import LEASE_MARGIN_S, Lease, Statistics, UserLimits
 from inference_core.llm.accounting.spending import Spending
 from inference_core.llm.config.policies import EffectivePolicy, effective_policy
 from inference_core.llm.conversations.prompts import build_messages
@@ -31,9 +31,6 @@ from inference_core.tasks.monitor import WorkerMonitor
 from inference_core.tasks.record import TaskRecord
 from inference_core.tasks.service import TaskService
 from inference_core.tasks.snapshot import Snapshot
-
-# Additional time before and after the longest answer.
-LEASE_MARGIN_S = 60.0
 
 
 class PromptTooLongError(InvalidInputError):

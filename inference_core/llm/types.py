@@ -12,6 +12,9 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Literal, Protocol
 
+# The name of the simulator of this process as a provider.
+SIMULATED = "simulated"
+
 Role = Literal["system", "user", "assistant"]
 ReasoningEffort = Literal["none", "minimal", "low", "medium", "high"]
 Verbosity = Literal["low", "medium", "high"]

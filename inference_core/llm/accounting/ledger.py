@@ -112,6 +112,11 @@ def prompt_alone(user_id: UUID | None, candidate: Candidate, tokens: int, gatewa
     )
 
 
+def tokens_of(answered: Sequence[Answered]) -> int:
+    """Return the tokens of all charges of a request."""
+    return sum(one.usage.total_tokens for one in answered)
+
+
 async def record(database: Database, answered: Sequence[Answered], *, in_place_of: Answered | None = None) -> bool:
     """Store the charges and the turns of a request in one transaction.
 

@@ -37,6 +37,8 @@ KEEP_DAY_MS = 2 * DAY_MS
 # Maximum number of ended requests that Redis has not accepted. Older ones expire by themselves.
 MOST_UNSETTLED = 10_000
 UNSETTLED_KEEP_S = 900.0
+# Time that a lease lasts longer than its request can, for the clean-up.
+LEASE_MARGIN_S = 60.0
 
 DETAILS = {
     "requests": "Rate limit exceeded. Try again later.",

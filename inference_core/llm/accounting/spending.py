@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
-from inference_core.llm.accounting.ledger import Answered, prompt_alone, record
+from inference_core.llm.accounting.ledger import Answered, prompt_alone, record, tokens_of
 from inference_core.llm.accounting.limits import Lease, UserLimits
 from inference_core.llm.gateway.candidates import Candidate
 from inference_core.llm.gateway.gateway import Gateway
@@ -93,8 +93,7 @@ class Spending:
         if error is not None:
             self.metrics.count_error(error)
         answered = self._answered()
-        tokens = sum(one.usage.total_tokens for one in answered)
-        await self.limits.settle(self.lease, tokens=tokens, failed=error is not None)
+        await self.limits.settle(self.lease, tokens=tokens_of(answered), failed=error is not None)
         await record(self.database, answered)
 
     def _answered(self) -> list[Answered]:

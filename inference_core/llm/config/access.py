@@ -10,8 +10,7 @@ from pydantic import SecretStr
 
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.settings import LLMSettings
-
-SIMULATED = "simulated"
+from inference_core.llm.types import SIMULATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inference_core.llm.config.access import SIMULATED, Access
+from inference_core.llm.config.access import Access
 from inference_core.llm.config.policies import apply_policy, effective_policy, merged
 from inference_core.llm.config.schema import LLMConfig, ModelConfig, TaskName, Timeouts
 from inference_core.llm.errors import ForbiddenParameterError, LLMNotConfiguredError, UnknownModelError
-from inference_core.llm.types import ModelCall, SamplingParams
+from inference_core.llm.types import SIMULATED, ModelCall, SamplingParams
 
 # The maximum length of an answer if neither the request nor the model limits it and tokens per day are limited.
 ANSWER_TOKENS = 2048

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from inference_core.core.loggers import get_logger
 from inference_core.core.text import clean
-from inference_core.llm.config.access import SIMULATED, Access
+from inference_core.llm.config.access import Access
 from inference_core.llm.config.environment import process_environment
 from inference_core.llm.config.loader import load_llm_config
 from inference_core.llm.config.schema import LLMConfig, Price, TaskName
@@ -24,7 +24,7 @@ from inference_core.llm.gateway.time_limits import Deadline
 from inference_core.llm.providers.registry import open_providers
 from inference_core.llm.settings import LLMSettings
 from inference_core.llm.tokens import MAX_ANSWER_BYTES, plausible_usage
-from inference_core.llm.types import ChatRequest, Completion, Provider, SamplingParams
+from inference_core.llm.types import SIMULATED, ChatRequest, Completion, Provider, SamplingParams
 
 log = get_logger(__name__)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from inference_core.llm.config.access import SIMULATED, Access
+from inference_core.llm.config.access import Access
 from inference_core.llm.config.schema import LLMConfig, ProviderConfig
 from inference_core.llm.providers.openai_compatible import OpenAICompatibleProvider
 from inference_core.llm.providers.simulated import SimulatedProvider
 from inference_core.llm.settings import LLMSettings
 from inference_core.llm.simulator.engine import Engine, SimulatorOptions
 from inference_core.llm.simulator.faults import parse_rates
-from inference_core.llm.types import Provider
+from inference_core.llm.types import SIMULATED, Provider
 
 
 def simulator_options(settings: LLMSettings) -> SimulatorOptions:

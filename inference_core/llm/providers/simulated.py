@@ -9,9 +9,7 @@ from inference_core.llm import errors
 from inference_core.llm.providers.collect import collect
 from inference_core.llm.simulator.engine import Engine
 from inference_core.llm.simulator.faults import BadFaultError, Fault, FaultKind, SimulatedFailure
-from inference_core.llm.types import ChatRequest, ModelCall, Reply, StreamItem, Usage
-
-NAME = "simulated"
+from inference_core.llm.types import SIMULATED, ChatRequest, ModelCall, Reply, StreamItem, Usage
 
 REFUSED_AS: dict[FaultKind, type[errors.ProviderError]] = {
     "connect_refused": errors.UpstreamUnavailableError,
@@ -26,7 +24,7 @@ REFUSED_AS: dict[FaultKind, type[errors.ProviderError]] = {
 class SimulatedProvider:
     """A provider with the answers of `engine`. Its failures become the same errors as those of real providers."""
 
-    name = NAME
+    name = SIMULATED
     simulated = True
 
     def __init__(self, engine: Engine, model_names: Callable[[], list[str]] = list) -> None:
@@ -42,7 +40,7 @@ class SimulatedProvider:
         except SimulatedFailure as failure:
             raise error_of(failure.fault) from None
         except BadFaultError as error:
-            raise errors.ProviderBadRequestError(NAME, detail=str(error)) from None
+            raise errors.ProviderBadRequestError(SIMULATED, detail=str(error)) from None
         yield Usage(answer.plan.input_tokens, len(answer.plan.tokens))
 
     async def complete(self, request: ChatRequest, call: ModelCall) -> Reply:
@@ -61,4 +59,4 @@ def error_of(fault: Fault) -> errors.ProviderError:
     """Return the error for a failure of this kind."""
     kind = REFUSED_AS.get(fault.kind, errors.UpstreamFailedError)
     retry_after_s = round(fault.value) if fault.kind in ("rate_limited", "unavailable") else None
-    return kind(NAME, f"simulated {fault.kind}", retry_after_s=retry_after_s)
+    return kind(SIMULATED, f"simulated {fault.kind}", retry_after_s=retry_after_s)

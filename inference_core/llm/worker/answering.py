@@ -18,8 +18,8 @@ from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.client import RedisClient
-from inference_core.llm.accounting.ledger import Answered, AnswerNotStoredError, prompt_alone, record
-from inference_core.llm.accounting.limits import Lease, UserLimits
+from inference_core.llm.accounting.ledger import Answered, AnswerNotStoredError, prompt_alone, record, tokens_of
+from inference_core.llm.accounting.limits import LEASE_MARGIN_S, Lease, UserLimits
 from inference_core.llm.accounting.repository import UsageRepository
 from inference_core.llm.conversations.prompts import build_messages
 from inference_core.llm.conversations.repository import ConversationRepository
@@ -32,8 +32,6 @@ from inference_core.llm.worker.job import Job
 
 log = get_logger(__name__)
 
-# Additional time after the time limit of a task, for its clean-up.
-LEASE_MARGIN_S = 60.0
 SETTLE_TRIES = 5
 SETTLE_PAUSE_S = 1.0
 
@@ -194,11 +192,6 @@ class Answering:
             price=self.gateway.price_of(completion.model, simulated=completion.simulated),
             keep_answer=True,
         )
-
-
-def tokens_of(answered: list[Answered]) -> int:
-    """Return the total usage."""
-    return sum(one.usage.total_tokens for one in answered)
 
 
 async def answer(
