@@ -28,6 +28,7 @@ from inference_core.core.state import AppState
 
 START_S = 20.0
 WORKER_START_S = 60.0
+STOP_S = 20.0
 POLL_S = 0.02
 # By which a worker finds the data of the application.
 SHARED_SETTINGS = ("environment", "database_url", "redis_url", "redis_prefix")
@@ -63,7 +64,7 @@ def private_redis(folder: Path) -> Iterator[str]:
                     time.sleep(POLL_S)
                 yield f"redis://{LOOPBACK}:{port}/0"
             finally:
-                process.terminate()
+                _stop(process)
 
 
 @asynccontextmanager
@@ -107,4 +108,12 @@ def running_worker(settings: Settings, folder: Path) -> Iterator[None]:
                 time.sleep(POLL_S)
             yield
         finally:
-            process.terminate()
+            _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()

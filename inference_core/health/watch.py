@@ -26,12 +26,17 @@ from inference_core.health.telemetry import HealthMetrics
 log = get_logger(__name__)
 
 PROBE_EVERY_S = 0.4
+PART_TIMEOUT_S = 2.0
 # Policies change rarely.
 EVICTION_EVERY_S = 10.0
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _failed() -> Component:
+    return Component("unhealthy", _now(), "The check failed.")
 
 
 def _unseen() -> Component:
@@ -80,12 +85,13 @@ class HealthWatch:
             self._note("redis", "degraded" if warning else "healthy", warning)
 
     async def probe_features(self) -> None:
-        """Call the slow checks of the features once."""
-        results = await asyncio.gather(*(check() for check in self.slow.values()), return_exceptions=True)
+        """Call the slow checks of the features once. One that takes too long counts as failed."""
+        checks = (asyncio.wait_for(check(), PART_TIMEOUT_S) for check in self.slow.values())
+        results = await asyncio.gather(*checks, return_exceptions=True)
         for name, result in zip(self.slow, results, strict=True):
             if isinstance(result, Exception):
                 log.error("health_check_failed", part=name, exc_info=result)
-                self.probed[name] = Component("unhealthy", _now(), "The check failed.")
+                self.probed[name] = _failed()
             elif isinstance(result, Component):
                 self.probed[name] = result
 
@@ -95,9 +101,17 @@ class HealthWatch:
             "database": self.database,
             "application": self._application(_now()),
             "redis": self.redis,
-            **{name: check() for name, check in self.quick.items()},
+            **{name: self._quick(name, check) for name, check in self.quick.items()},
             **self.probed,
         }
+
+    def _quick(self, name: str, check: Callable[[], Component]) -> Component:
+        try:
+            return check()
+        except Exception:
+            # The report still has the other parts.
+            log.exception("health_check_failed", part=name)
+            return _failed()
 
     def _application(self, now: datetime) -> Component:
         return Component("degraded", now, "Shutting down.") if self.traffic.draining else Component("healthy", now)

@@ -23,6 +23,8 @@ from inference_core.core.service_settings import settings_class
 
 # Modules of the suite and of every project, which a package of this name would hide.
 RESERVED = {"config", "reports", "scripts", "tests", "users"}
+# The features that the reference uses.
+REQUIRED = ("accounts", "tasks")
 REFERENCE = REFERENCE_FOLDER / "shop" / "notes"
 
 
@@ -154,7 +156,8 @@ def _require_free(names: Names, service: Service) -> None:
         GenerateError, FeatureError: Something has it.
     """
     name = names.plural
-    Service(name=service.name, features=(*service.features, Feature(name=name, queues=(Queue(name, f"{name}."),))))
+    new = Feature(name=name, requires=REQUIRED, queues=(Queue(name, f"{name}."),))
+    Service(name=service.name, features=(*service.features, new))
     if name in RESERVED or importlib.util.find_spec(name) is not None:
         raise GenerateError(f"feature {name!r}: there is a module of this name; choose another name")
     service.load_each("models")

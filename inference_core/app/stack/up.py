@@ -196,6 +196,8 @@ def _answers(url: str) -> bool:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with direct.open(url, timeout=2) as response:
             return bool(response.status == HTTPStatus.OK)
+    except urllib.error.HTTPError as error:
+        return error.code == HTTPStatus.NOT_FOUND  # a service without the health feature
     except (urllib.error.URLError, OSError):
         return False
 

@@ -117,6 +117,15 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(shop: Folder) -> None:
     assert content_of(shop.path) == before
 
 
+def test_a_service_without_the_features_that_it_uses_is_one_line(shop: Folder) -> None:
+    service_file = shop.path / "shop" / "service.py"
+    lines = service_file.read_text().splitlines(keepends=True)
+    service_file.write_text("".join(line for line in lines if '_core.tasks"' not in line and "shop.notes" not in line))
+    assert shop.refused("generate", "feature", "orders") == (
+        "service shop: the feature orders requires tasks; add it to the features, or remove both"
+    )
+
+
 def test_a_missing_folder_of_the_suite_is_one_line(shop: Folder) -> None:
     shutil.rmtree(shop.path / "tests" / "performance")
     assert "users/account.py: it is missing" in shop.refused("generate", "feature", "orders")

@@ -18,7 +18,7 @@ from inference_core.tasks.router import TaskServiceDep
 from inference_core.tasks.store import ResultStoreUnavailableError
 from shop.notes.dependencies import NotesDep, ReadOnlyNotesDep
 from shop.notes.errors import NoteNotFoundError, TooManyNotesError
-from shop.notes.schemas import NoteCreate, NoteDeleted, NotePage, NoteRead, NoteUpdate, WordCountSubmitted
+from shop.notes.schemas import NoteCreate, NoteDeleted, NotePage, NoteRead, NoteUpdate, NoteWordCountSubmitted
 from shop.notes.service import COUNT_WORDS
 
 router = APIRouter(
@@ -46,10 +46,10 @@ async def list_notes(
 
 
 @router.post("/word-count", responses=responses_for(BrokerUnavailableError, ResultStoreUnavailableError))
-async def count_words(user: CurrentUser, tasks: TaskServiceDep) -> WordCountSubmitted:
+async def count_note_words(user: CurrentUser, tasks: TaskServiceDep) -> NoteWordCountSubmitted:
     """Submit a task that counts the words in all notes of the caller."""
     owner = str(user.account.id)
-    return WordCountSubmitted(task_id=await tasks.submit(COUNT_WORDS, owner, owner=owner))
+    return NoteWordCountSubmitted(task_id=await tasks.submit(COUNT_WORDS, owner, owner=owner))
 
 
 @router.get("/{note_id}", responses=responses_for(NoteNotFoundError))

@@ -62,7 +62,7 @@ class NoteDeleted(BaseModel):
     id: UUID
 
 
-class WordCountSubmitted(BaseModel):
+class NoteWordCountSubmitted(BaseModel):
     """A task that counts words. Its result is at `/tasks/{task_id}/result`."""
 
     task_id: str
