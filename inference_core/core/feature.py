@@ -259,6 +259,14 @@ class Service:
             sorter.done(*ready)
         return tuple(ordered)
 
+    def dependents_of(self, name: str) -> frozenset[str]:
+        """Return the names of the features that require the feature `name`, also indirectly."""
+        found = {name}
+        for feature in self.start_order:
+            if found.intersection(feature.requires):
+                found.add(feature.name)
+        return frozenset(found - {name})
+
     @property
     def queues(self) -> tuple[str, ...]:
         """The names of all queues, the default queue first."""

@@ -24,6 +24,7 @@ from inference_core.core.db.migrations.at_start import ensure_schema
 from inference_core.core.db.migrations.errors import MigrationError
 from inference_core.core.db.migrations.revisions import histories, revisions_of
 from inference_core.core.db.migrations.run import TOOLING, current, downgrade, upgrade
+from inference_core.core.db.migrations.write import write_revisions
 from inference_core.core.feature import Feature, Service
 from tests.support.logs import log_lines_of
 from tests.support.migrations import Written, new_package, replace_features, with_first_revisions, written_service
@@ -346,6 +347,36 @@ def test_one_feature_or_all_can_be_downgraded(settings: Settings) -> None:
     downgrade(service, settings)
     assert current(service, settings) == ()
     assert asyncio.run(ask(settings, tables)) == set()
+
+
+@on_every_database
+def test_a_feature_that_others_require_is_not_removed(settings: Settings) -> None:
+    upgrade(service, settings)
+    with pytest.raises(MigrationError) as raised:
+        downgrade(service, settings, "accounts@base")
+    assert str(raised.value) == "database: llm requires accounts; run first: inference-core downgrade llm@base"
+    assert current(service, settings) == NEWEST
+    assert write_revisions(service, settings, "nothing") == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+def test_tables_that_those_of_a_feature_that_was_left_out_refer_to_are_not_removed(settings: Settings) -> None:
+    upgrade(service, settings)
+    without = replace_features(*(feature for feature in service.features if feature.name != "llm"))
+    with pytest.raises(MigrationError, match=r"llm_sessions|users") as raised:
+        downgrade(without, settings, "accounts@base")
+    assert str(raised.value).endswith("nothing was changed")
+    assert "\n" not in str(raised.value)
+    assert current(service, settings) == NEWEST
+
+
+@on_every_database
+def test_the_models_of_the_service_are_those_of_the_migrations(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    upgrade(service, settings)
+    assert write_revisions(service, settings, "nothing", report=print) == []
+    assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(

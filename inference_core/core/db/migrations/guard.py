@@ -36,6 +36,7 @@ class MigrationGuard:
         self._connection = connection
         self._before: Mapping[str, int] | None = None
         self._orphans = count_orphans(connection)
+        self._missing = missing_parents(connection)
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -82,6 +83,12 @@ class MigrationGuard:
                 "delete or change the referring rows in it as well"
             )
         self._orphans = orphans
+        if missing := missing_parents(self._connection) - self._missing:
+            pairs = ", ".join(f"{child} to {parent}" for child, parent in sorted(missing))
+            raise UnsafeMigrationError(
+                f"migration {Path(script.path).name} leaves references to tables that do not exist: {pairs}; "
+                "drop or change the referring tables first"
+            )
 
     def _count_once(self, connection: Connection, _: Any, statement: str, *__: Any) -> None:
         if self._before is None and MAY_DELETE.search(statement):
@@ -114,3 +121,13 @@ def count_orphans(connection: Connection) -> Counter[tuple[str, str]]:
     if connection.dialect.name != "sqlite":
         return Counter()
     return Counter((row.table, row.parent) for row in connection.execute(text("PRAGMA foreign_key_check")))
+
+
+def missing_parents(connection: Connection) -> set[tuple[str, str]]:
+    """Return the tables that refer to a table that does not exist, and its name. Only SQLite allows them."""
+    if connection.dialect.name != "sqlite":
+        return set()
+    inspector = inspect(connection)
+    names = inspector.get_table_names()
+    keys = {(name, key["referred_table"]) for name in names for key in inspector.get_foreign_keys(name)}
+    return {(name, parent) for name, parent in keys if parent not in names}

@@ -79,6 +79,8 @@ def downgrade(service: Service, settings: Settings, revision: str = "base") -> N
                     f"database: {newer} was made by a newer version of {history.feature.name}; downgrade with that "
                     "version"
                 )
+        if revision != "base":
+            _check_dependents(service, known, targets, stored)
         for history, target in targets:
             _downgrade(config, history, target, stored)
 
@@ -94,6 +96,26 @@ def _downgrade_targets(known: list[History], revision: str) -> list[tuple[Histor
     if place == "base":
         return [(_history_named(known, name), None)]
     return [(_history_of(known, revision), revision)]
+
+
+def _check_dependents(
+    service: Service, known: list[History], targets: list[tuple[History, str | None]], stored: tuple[str, ...]
+) -> None:
+    """Refuse to remove the tables of a feature while a feature that requires it has tables.
+
+    Some servers would drop a part of them before they refuse.
+
+    Raises:
+        MigrationError: There is such a feature.
+    """
+    for history, target in targets:
+        needing = service.dependents_of(history.feature.name) if target is None else ()
+        for other in known:
+            if other.feature.name in needing and other.current_of(stored):
+                raise MigrationError(
+                    f"database: {other.feature.name} requires {history.feature.name}; run first: inference-core "
+                    f"downgrade {other.feature.name}@base"
+                )
 
 
 def _downgrade(config: Config, history: History, target: str | None, stored: tuple[str, ...]) -> None:
