@@ -34,14 +34,15 @@ def mount(app: FastAPI, service: Service, settings: Settings) -> None:
     app.include_router(metrics_router(settings))
 
 
-def paths_of(service: Service, settings: Settings) -> set[str]:
-    """Return the paths of all routes of the features.
+def routes_of(service: Service, settings: Settings) -> dict[str, str]:
+    """Return the path of each route of the features by the name of its function, which is its operation id.
 
     Raises:
         FeatureError: A field contains no router.
     """
     routers = [*_each("hot_routers", service, settings), *_each("routers", service, settings)]
-    return {path for _, router in routers for _, path in _routes_of(router)}
+    contexts = [context for _, router in routers for context in iter_route_contexts(router.routes)]
+    return {str(context.name): str(context.path) for context in contexts}
 
 
 def _each(field: str, service: Service, settings: Settings) -> list[tuple[Feature, APIRouter]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -14,7 +15,7 @@ from inference_core.app.generate.files import REFERENCE_FOLDER, Staging
 from inference_core.app.generate.names import Names, feature_names
 from inference_core.app.generate.rename import renamed
 from inference_core.app.generate.service_file import with_feature
-from inference_core.app.routes import paths_of
+from inference_core.app.routes import routes_of
 from inference_core.core.current_service import current_service_file
 from inference_core.core.db.base import Base
 from inference_core.core.feature import Feature, Queue, Service
@@ -167,6 +168,17 @@ def _require_free(names: Names, service: Service) -> None:
     if f"{name}_per_user" in settings.model_fields:
         raise GenerateError(f"feature {name!r}: there is already a setting {name}_per_user; choose another name")
     path = f"{API_PREFIX}/{name.replace('_', '-')}"
-    for taken in paths_of(service, settings.model_construct()):
+    functions = _functions_of((REFERENCE / "router.py").read_text(encoding="utf-8"), names)
+    for function, taken in routes_of(service, settings.model_construct()).items():
         if taken == path or taken.startswith(f"{path}/"):
             raise GenerateError(f"feature {name!r}: there is already a route {taken}; choose another name")
+        if function in functions:
+            raise GenerateError(
+                f"feature {name!r}: the route {taken} already has the operation id {function}; choose another name"
+            )
+
+
+def _functions_of(router: str, names: Names) -> set[str]:
+    """Return the names of the functions of a module of the reference, as they are generated."""
+    nodes = ast.parse(renamed(router, names, "package")).body
+    return {node.name for node in nodes if isinstance(node, ast.AsyncFunctionDef)}

@@ -90,6 +90,8 @@ REFUSED = [
     (["users"], "feature 'users': there is a module of this name; choose another name"),
     (["one_time_tokens"], "feature 'one_time_tokens': there is already a table of this name; choose another name"),
     (["admin"], "feature 'admin': there is already a route /api/v1/admin/"),
+    (["roles"], "feature 'roles': "),
+    (["sessions"], "feature 'sessions': the route /api/v1/auth/sessions already has the operation id list_sessions"),
     (["Orders"], "the feature 'Orders': the name must consist of"),
     (["bestellungen_ü"], "the feature 'bestellungen_ü': the name must consist of"),
     (["o" * 25], "at most 24 lower-case letters"),
