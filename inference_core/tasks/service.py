@@ -171,20 +171,20 @@ class TaskService:
             return _too_late(record)
         outcome = await self.store.cancel(record.task_id)
         if outcome == "cancelled":
-            await self._tell(record)
+            await self._report_cancellation(record)
             return Cancellation(cancelled=True, message="The task was cancelled before it started.")
         await self.sender.stop(record.task_id)
         record = await self._poll(record, STOP_WITHIN_S)
         if record.status == "REVOKED":
-            await self._tell(record)
+            await self._report_cancellation(record)
             return Cancellation(cancelled=True, message="The task was stopped while it ran.")
         if record.finished:
             return Cancellation(cancelled=False, message="The task finished before it could be stopped.")
         return Cancellation(cancelled=False, message="No worker has stopped the task; it may still run.")
 
-    async def _tell(self, record: TaskRecord) -> None:
-        for told in self.when_cancelled:
-            await told(record)
+    async def _report_cancellation(self, record: TaskRecord) -> None:
+        for callback in self.when_cancelled:
+            await callback(record)
 
     async def _poll(self, record: TaskRecord, timeout_s: float) -> TaskRecord:
         deadline_s = time.monotonic() + timeout_s

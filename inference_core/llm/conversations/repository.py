@@ -60,10 +60,10 @@ class ConversationRepository:
 
     async def of_user(self, user_id: UUID, offset: int, limit: int) -> tuple[list[StoredConversation], int]:
         """Return a user's conversations, the most recently used first, and their number."""
-        mine = ChatSession.user_id == user_id
-        statement = select(*SESSION_COLUMNS).where(mine).order_by(ChatSession.updated_at.desc(), ChatSession.id)
+        owned = ChatSession.user_id == user_id
+        statement = select(*SESSION_COLUMNS).where(owned).order_by(ChatSession.updated_at.desc(), ChatSession.id)
         rows = await self._session.execute(statement.offset(offset).limit(limit))
-        total = await self._session.execute(select(func.count()).select_from(ChatSession).where(mine))
+        total = await self._session.execute(select(func.count()).select_from(ChatSession).where(owned))
         return [StoredConversation(*row) for row in rows], total.scalar_one()
 
     async def delete(self, session_id: UUID) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from inference_core.llm.errors import UpstreamFailedError
 from inference_core.llm.providers.event_stream import Event
-from inference_core.llm.providers.failures import complaint_in, failure_inside
+from inference_core.llm.providers.failures import details_in, failure_inside
 from inference_core.llm.tokens import reported_usage
 from inference_core.llm.types import ChatRequest, Reply, Token, Usage
 
@@ -35,13 +35,13 @@ def as_json(provider: str, text: str | bytes, event: str = "") -> dict[str, Any]
     if value is None:
         return None
     if event == "error" or (isinstance(value, dict) and (value.get("error") or value.get("object") == "error")):
-        raise failure_inside(provider, complaint_in(value))
+        raise failure_inside(provider, details_in(value))
     if not isinstance(value, dict):
         raise UpstreamFailedError(provider, "a piece is not a JSON object")
     return value
 
 
-class Tally:
+class AnswerState:
     """The state of a stream: the text so far, its end and its usage.
 
     Attributes:
@@ -76,7 +76,7 @@ class Tally:
         content = _text(self._provider, choice.get("delta"))
         reason = choice.get("finish_reason")
         if reason == "error":
-            raise failure_inside(self._provider, complaint_in({"error": choice.get("error") or {"code": reason}}))
+            raise failure_inside(self._provider, details_in({"error": choice.get("error") or {"code": reason}}))
         self.finished = self.finished or bool(reason)
         if not content:
             return None
@@ -106,7 +106,7 @@ def reply_of(provider: str, request: ChatRequest, body: dict[str, Any] | None) -
     if body is None or not isinstance(message, dict):
         raise UpstreamFailedError(provider, "the answer has no choice")
     if choice.get("finish_reason") == "error":
-        raise failure_inside(provider, complaint_in({"error": choice.get("error") or {"code": "error"}}))
+        raise failure_inside(provider, details_in({"error": choice.get("error") or {"code": "error"}}))
     content = _text(provider, message)
     counts = _counts(body, choice) or (None, None)
     return Reply(content, reported_usage(request.messages, *counts, len(content)))

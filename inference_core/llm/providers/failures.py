@@ -77,7 +77,7 @@ VAGUE_CODES = {None, "invalid_request_error", "BadRequestError", "extra_forbidde
 
 
 @dataclass(frozen=True, slots=True)
-class Complaint:
+class FailureDetails:
     """A provider's description of a failure.
 
     Attributes:
@@ -99,15 +99,15 @@ class Complaint:
         return self.parameter is None and (self.code in VAGUE_CODES if isinstance(self.code, str | None) else False)
 
 
-def complaint_in(body: object) -> Complaint:
+def details_in(body: object) -> FailureDetails:
     """Return the error in the JSON of a response, in any of the known forms."""
     if isinstance(body, list) and body:
         body = body[0]  # Gemini's compatible endpoint puts it into a list
     if not isinstance(body, dict):
-        return Complaint(message=body)
+        return FailureDetails(message=body)
     error = body.get("error") or body  # Mistral and older vLLM have no envelope
     if not isinstance(error, dict):  # Ollama, TGI, LM Studio and xAI give a sentence
-        return Complaint(body.get("error_type") or body.get("code"), error)
+        return FailureDetails(body.get("error_type") or body.get("code"), error)
     detail = error.get("detail") or error.get("message")
     if isinstance(detail, dict):  # Mistral
         detail = detail.get("detail") or detail
@@ -119,8 +119,8 @@ def complaint_in(body: object) -> Complaint:
         first = detail[0]
         place = first.get("loc")
         parameter = ".".join(map(str, place[1:])) if isinstance(place, list | tuple) else None
-        return Complaint(word or first.get("type"), first.get("msg"), parameter, status)
-    return Complaint(word, detail, error.get("param"), status)
+        return FailureDetails(word or first.get("type"), first.get("msg"), parameter, status)
+    return FailureDetails(word, detail, error.get("param"), status)
 
 
 def _status(value: object) -> int | None:
@@ -132,40 +132,40 @@ def _status(value: object) -> int | None:
 def http_failure(
     provider: str, status: int, headers: Mapping[str, str], code: object = None, message: object = None
 ) -> errors.ProviderError:
-    """Return the error for a response with `status`. `code` and `message` are those of `Complaint`."""
-    return failure(provider, status, headers, Complaint(code, message))
+    """Return the error for a response with `status`. `code` and `message` are those of `FailureDetails`."""
+    return failure(provider, status, headers, FailureDetails(code, message))
 
 
-def failure(provider: str, status: int, headers: Mapping[str, str], complaint: Complaint) -> errors.ProviderError:
+def failure(provider: str, status: int, headers: Mapping[str, str], details: FailureDetails) -> errors.ProviderError:
     """Return the error for a response with `status`, from its content."""
-    kind = _kind(status, complaint)
+    kind = _kind(status, details)
     after_s = retry_after(headers) if kind in WITH_RETRY_AFTER else None
-    parameter = f", parameter {complaint.parameter}" if _is_word(complaint.parameter) else ""
-    word = complaint.code if _is_word(complaint.code) else "none"
+    parameter = f", parameter {details.parameter}" if _is_word(details.parameter) else ""
+    word = details.code if _is_word(details.code) else "none"
     error = kind(provider, f"status {status}, code {word}{parameter}", retry_after_s=after_s)
     error.took_prompt = False
     return error
 
 
-def failure_inside(provider: str, complaint: Complaint) -> errors.ProviderError:
+def failure_inside(provider: str, details: FailureDetails) -> errors.ProviderError:
     """Return the error for a failure within a response with the status 200."""
-    status = complaint.status
-    if status is None and isinstance(complaint.code, str):
-        status = STATUS_OF_CODE.get(complaint.code)
+    status = details.status
+    if status is None and isinstance(details.code, str):
+        status = STATUS_OF_CODE.get(details.code)
     if status is None:
-        too_long = TOO_LONG.search(str(complaint.message))
+        too_long = TOO_LONG.search(str(details.message))
         status = HTTPStatus.BAD_REQUEST if too_long else HTTPStatus.INTERNAL_SERVER_ERROR
-    error = failure(provider, status, {}, complaint)
+    error = failure(provider, status, {}, details)
     error.took_prompt = type(error).took_prompt
     return error
 
 
-def _kind(status: int, complaint: Complaint) -> type[errors.ProviderError]:
+def _kind(status: int, details: FailureDetails) -> type[errors.ProviderError]:
     refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    said = f"{complaint.code} {complaint.message}"
-    if status not in NEVER_TOO_LONG and (TOO_LONG_CODE.search(said) or (refused and TOO_LONG.search(said))):
+    text = f"{details.code} {details.message}"
+    if status not in NEVER_TOO_LONG and (TOO_LONG_CODE.search(text) or (refused and TOO_LONG.search(text))):
         return errors.ContextTooLongError
-    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and complaint.code == "rate_limit_exceeded":  # Groq
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and details.code == "rate_limit_exceeded":  # Groq
         return errors.ProviderRateLimitedError
     return MEANING.get(status) or (errors.ProviderBadRequestError if refused else errors.UpstreamFailedError)
 

@@ -13,9 +13,9 @@ from pydantic import SecretStr
 
 from inference_core.core.loggers import get_logger
 from inference_core.llm import errors
-from inference_core.llm.providers.chunks import Tally, as_json, reply_of
+from inference_core.llm.providers.chunks import AnswerState, as_json, reply_of
 from inference_core.llm.providers.event_stream import EventReader, EventTooLargeError
-from inference_core.llm.providers.failures import complaint_in, failure
+from inference_core.llm.providers.failures import details_in, failure
 from inference_core.llm.providers.network import http_client, network_errors
 from inference_core.llm.simulator.faults import FAULT_HEADER
 from inference_core.llm.types import SIGN_OF_LIFE, ChatRequest, ModelCall, ProviderItem, Reply, Token
@@ -52,7 +52,7 @@ class OpenAICompatibleProvider:
 
     async def stream(self, request: ChatRequest, call: ModelCall) -> AsyncGenerator[ProviderItem, None]:
         """Yield the pieces as they arrive, then the usage, which is estimated if the server does not report it."""
-        tally = Tally(self.name, request, planned=self.simulated)
+        state = AnswerState(self.name, request, planned=self.simulated)
         async with self._stream_answer(request, call) as response:
             if _is_json(response):
                 # The server does not stream.
@@ -62,23 +62,25 @@ class OpenAICompatibleProvider:
                 yield reply.usage
                 return
             async with aclosing(response.aiter_bytes()) as pieces:
-                async with aclosing(self._items(pieces, tally)) as items:
+                async with aclosing(self._items(pieces, state)) as items:
                     async for item in items:
                         yield item
                 await _read_to_the_end(pieces)
-        yield tally.usage()
+        yield state.usage()
 
-    async def _items(self, pieces: AsyncGenerator[bytes, None], tally: Tally) -> AsyncGenerator[ProviderItem, None]:
+    async def _items(
+        self, pieces: AsyncGenerator[bytes, None], state: AnswerState
+    ) -> AsyncGenerator[ProviderItem, None]:
         """Yield the text in the bytes of a response, and a sign of life for bytes without text."""
         reader = EventReader()
-        while not tally.done:
-            piece = await _piece(pieces, LONGEST_FINISH_S if tally.finished else None)
+        while not state.done:
+            piece = await _piece(pieces, LONGEST_FINISH_S if state.finished else None)
             try:
                 events = reader.end() if piece is None else reader.feed(piece)
             except EventTooLargeError:
                 raise errors.UpstreamFailedError(self.name, "an event is larger than 1 MiB") from None
             has_text = False
-            for token in tally.tokens(events):
+            for token in state.tokens(events):
                 has_text = True
                 yield token
             if piece is None:
@@ -143,13 +145,13 @@ class OpenAICompatibleProvider:
     async def _failure(self, response: httpx2.Response, *, asked_options: bool) -> errors.ProviderError:
         body = await _read(response, LONGEST_ERROR_BYTES)
         try:
-            said = json.loads(body)
+            content = json.loads(body)
         except (ValueError, RecursionError):
-            said = body.decode(errors="replace")
-        complaint = complaint_in(said)
-        error = failure(self.name, response.status_code, response.headers, complaint)
+            content = body.decode(errors="replace")
+        details = details_in(content)
+        error = failure(self.name, response.status_code, response.headers, details)
         never_took_options = asked_options and self._asks_usage is None
-        if never_took_options and isinstance(error, errors.ProviderBadRequestError) and complaint.may_be_about(OPTIONS):
+        if never_took_options and isinstance(error, errors.ProviderBadRequestError) and details.may_be_about(OPTIONS):
             return OptionsRefusedError(self.name, error.diagnostic)
         return error
 

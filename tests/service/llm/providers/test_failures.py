@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from inference_core.llm import errors
-from inference_core.llm.providers.failures import complaint_in, failure, failure_inside, http_failure, retry_after
+from inference_core.llm.providers.failures import details_in, failure, failure_inside, http_failure, retry_after
 from tests.service.llm.providers.server_shapes import NO_OVERFLOWS, OVERFLOWS, Overflow
 
 NOW = datetime(2026, 1, 1, 12, 0, 0, tzinfo=UTC)
@@ -60,22 +60,22 @@ def test_servers_say_in_their_own_words_that_a_prompt_is_too_long(message: str) 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS, ids=lambda overflow: overflow.server)
 def test_each_known_server_is_understood_when_a_prompt_does_not_fit(overflow: Overflow) -> None:
-    assert type(failure("p", overflow.status, {}, complaint_in(overflow.body))) is errors.ContextTooLongError
+    assert type(failure("p", overflow.status, {}, details_in(overflow.body))) is errors.ContextTooLongError
 
 
 @pytest.mark.parametrize("overflow", OVERFLOWS, ids=lambda overflow: overflow.server)
 def test_it_is_understood_inside_a_stream_too(overflow: Overflow) -> None:
-    assert type(failure_inside("p", complaint_in(overflow.body))) is errors.ContextTooLongError
+    assert type(failure_inside("p", details_in(overflow.body))) is errors.ContextTooLongError
 
 
 @pytest.mark.parametrize("refusal", NO_OVERFLOWS, ids=lambda refusal: refusal.server)
 def test_refusals_that_sound_alike_are_not_taken_for_it(refusal: Overflow) -> None:
-    assert type(failure("p", refusal.status, {}, complaint_in(refusal.body))) is not errors.ContextTooLongError
+    assert type(failure("p", refusal.status, {}, details_in(refusal.body))) is not errors.ContextTooLongError
 
 
 @pytest.mark.parametrize("body", [None, 5, "", [], [5], {}, {"error": None}, {"error": []}, {"error": {"code": []}}])
-def test_a_complaint_may_say_nothing(body: object) -> None:
-    assert failure("p", 400, {}, complaint_in(body)).diagnostic == "status 400, code none"
+def test_the_details_of_a_failure_can_be_missing(body: object) -> None:
+    assert failure("p", 400, {}, details_in(body)).diagnostic == "status 400, code none"
 
 
 def test_such_words_mean_nothing_with_another_status() -> None:
