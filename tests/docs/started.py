@@ -10,7 +10,7 @@ from inference_core.core.feature import Feature
 from inference_core.testing import Api
 
 pytestmark = pytest.mark.anyio
-notes = next((feature for feature in current_service().features if feature.name == "notes"), Feature(name="notes"))
+(notes,) = [feature for feature in current_service().features if feature.name == "notes"] or [Feature(name="notes")]
 
 
 async def test_the_application_has_the_routes_of_notes(api: Api) -> None:

@@ -26,6 +26,11 @@ PAGES = [read_page(path) for path in sorted(COOKBOOK.glob("*.md")) if path.stem 
 # The other commands run until they are stopped.
 ENDING = re.compile(r"inference-core (revision|migrate|upgrade|downgrade|current|openapi)\b")
 RUNS = "loadgate run notes"
+# The files of the feature that a page does not show.
+EMPTY = {
+    "shop/notes/__init__.py": '"""Notes of users."""\n',
+    "shop/notes/feature.py": 'from inference_core.core.feature import Feature\n\nfeature = Feature(name="notes")\n',
+}
 BIN = Path(sys.executable).parent
 # The process that is forked for pytest has already imported the plugins.
 WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -52,7 +57,7 @@ def write(page: Page, new: Path, folder: Path) -> Path:
         shutil.copytree(ROOT / "inference_core", folder / "inference_core")
     for name, diff in page.diffs:
         (folder / name).write_text(changed((folder / name).read_text(), diff))
-    for name, text in {"shop/notes/__init__.py": '"""Notes of users."""\n', **page.files}.items():
+    for name, text in {**EMPTY, **page.files}.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
@@ -67,7 +72,7 @@ def succeed(folder: Path, *command: str | Path) -> None:
 
 def test_the_index_lists_every_page() -> None:
     listed = re.findall(r"\]\((\S+)\.md\)", (COOKBOOK / "README.md").read_text())
-    assert sorted(name for name in listed if "/" not in name) == [page.name for page in PAGES]
+    assert sorted(name for name in listed if "/" not in name) == sorted(page.name for page in PAGES)
 
 
 @by_page
