@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from pydantic import ValidationError
 
 from inference_core.auth.audit import audit
@@ -12,11 +15,14 @@ from inference_core.auth.repository import AccountReads
 from inference_core.auth.schemas import Registration
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.superusers import add_superuser
+from inference_core.core.background import run_until_cancelled
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.loggers import get_logger
 from inference_core.core.settings import Settings, SettingsError
 
 log = get_logger(__name__)
+
+RETRY_EVERY_S = 5.0
 
 
 def check(settings: Settings) -> None:
@@ -52,14 +58,33 @@ def read_first_superuser(settings: AuthSettings) -> Registration | None:
     return account
 
 
-async def create_first_superuser(settings: AuthSettings, passwords: Passwords, database: Database) -> None:
+@asynccontextmanager
+async def creating_first_superuser(
+    settings: AuthSettings, passwords: Passwords, database: Database
+) -> AsyncIterator[None]:
+    """Create the first superuser. While the database does not respond, try again in the background."""
+    if await create_first_superuser(settings, passwords, database):
+        yield
+        return
+    log.warning("first_superuser_not_created", reason="the database does not respond", retry_every_s=RETRY_EVERY_S)
+    is_done = False
+
+    async def try_again() -> None:
+        nonlocal is_done
+        is_done = is_done or await create_first_superuser(settings, passwords, database)
+
+    async with run_until_cancelled(try_again, every_s=RETRY_EVERY_S, name="first-superuser"):
+        yield
+
+
+async def create_first_superuser(settings: AuthSettings, passwords: Passwords, database: Database) -> bool:
     """Create the first superuser unless an account has its user name or email. An existing account is not changed.
 
-    If the database does not respond, the application starts without it.
+    Return False if the database does not respond.
     """
     account = read_first_superuser(settings)
     if account is None:
-        return
+        return True
     reads = AccountReads(database)
     try:
         found = [await reads.by_login(account.username), await reads.by_login(account.email)]
@@ -72,7 +97,8 @@ async def create_first_superuser(settings: AuthSettings, passwords: Passwords, d
     except AccountExistsError:
         log.info("first_superuser_exists", reason="another process has created it")
     except DatabaseUnavailableError:
-        log.warning("first_superuser_not_created", reason="the database does not respond; the next start tries again")
+        return False
+    return True
 
 
 def _line(field: str, problem: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from inference_core.auth.api_keys.uses import KeyUses
 from inference_core.auth.errors import SessionStoreUnavailableError
-from inference_core.auth.first_superuser import create_first_superuser
+from inference_core.auth.first_superuser import creating_first_superuser
 from inference_core.auth.passwords import Passwords
 from inference_core.auth.sessions import RefreshSessions
 from inference_core.auth.settings import AuthSettings
@@ -60,6 +60,8 @@ async def open_accounts(state: AppState) -> AsyncIterator[AuthState]:
     """Open the state of accounts in an application, and create the first superuser."""
     settings = state.settings.of(AuthSettings)
     with AuthState.open(settings, state.redis.client, state.database) as accounts:
-        await create_first_superuser(settings, accounts.passwords, state.database)
-        async with accounts.key_uses.storing():
+        async with (
+            creating_first_superuser(settings, accounts.passwords, state.database),
+            accounts.key_uses.storing(),
+        ):
             yield accounts

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from inference_core.auth import first_superuser as first_superuser_module
 from inference_core.auth.first_superuser import create_first_superuser
 from inference_core.auth.models import User
 from inference_core.auth.passwords import Passwords
-from inference_core.core.db.engine import Database
+from inference_core.auth.repository import Account, AccountReads
+from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.settings import SettingsError
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, new_name
@@ -142,6 +144,30 @@ async def test_S43_production_starts_without_its_database(
     assert "first_superuser_not_created" in logged
     assert SECRET not in logged
     assert "topsecret" not in logged
+
+
+async def test_S43_it_is_created_when_the_database_responds(
+    start_app: AppFactory, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tries: list[str] = []
+    find = AccountReads.by_login
+
+    async def find_later(self: AccountReads, login: str) -> Account | None:
+        tries.append(login)
+        if len(tries) <= 3:
+            raise DatabaseUnavailableError
+        return await find(self, login)
+
+    monkeypatch.setattr(AccountReads, "by_login", find_later)
+    monkeypatch.setattr(first_superuser_module, "RETRY_EVERY_S", 0.01)
+    own = first_superuser()
+    user = Registered("", own["first_superuser_username"], own["first_superuser_email"], SECRET)
+    async with start_app(**own) as api, asyncio.timeout(20):
+        while await find(AccountReads(api.state.database), user.username) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert await is_superuser(api, user)
+    logged = "".join(capfd.readouterr())
+    assert (logged.count('"first_superuser_not_created"'), logged.count('"superuser_created"')) == (1, 1)
 
 
 def test_S43_the_workers_of_a_server_create_one_and_log_no_password(redis_url: str, tmp_path: Path) -> None:
