@@ -1,4 +1,4 @@
-"""One API and one worker for the tests of a module that do them no harm."""
+"""One API and one worker for all tests of a module."""
 
 from __future__ import annotations
 

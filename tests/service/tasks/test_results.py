@@ -1,4 +1,4 @@
-"""Results of tasks as the store keeps them: whatever a task gave, the answer of the API is one that can be sent."""
+"""The API returns a valid response for every result in the store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pure rules: when a worker counts as what, and what the picture as a whole means."""
+"""The states of workers, and the evaluation of a snapshot."""
 
 from __future__ import annotations
 

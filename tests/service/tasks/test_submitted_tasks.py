@@ -1,4 +1,4 @@
-"""Following and calling off submitted tasks, through a real API and a real worker."""
+"""The state, the result and the cancellation of tasks, with a real API and a real worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`llm_config.yaml`: every mistake with its file, line and key; overrides from the environment; the shipped example."""
+"""`llm_config.yaml`: the place of every mistake, overrides from the environment, and the shipped example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parameter policies: what a provider or model allows, renames, drops or forbids."""
+"""Parameter policies: allowed, renamed, dropped and forbidden parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the LLM configuration, the keys and the clients of providers come from."""
+"""The sources of the configuration, the keys, the proxies and the clients of providers."""
 
 from __future__ import annotations
 

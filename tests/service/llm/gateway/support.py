@@ -1,4 +1,4 @@
-"""A gateway whose providers are servers of the test."""
+"""A gateway whose providers are test servers."""
 
 from __future__ import annotations
 

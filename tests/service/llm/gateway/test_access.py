@@ -1,4 +1,4 @@
-"""Who may be called at all: modes, keys, production, and the switch that keeps every load run free of charge."""
+"""The providers that may be called, by mode, keys, environment, and the setting that forbids costs."""
 
 from __future__ import annotations
 

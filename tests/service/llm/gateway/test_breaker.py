@@ -1,4 +1,4 @@
-"""The circuit breaker by itself, on a clock of the test."""
+"""The circuit breaker, with a simulated clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before the first token a failure goes to the next in line, or is tried once more; after it nothing is tried again."""
+"""Retries and fallbacks before the first token. After it, a failure ends the stream."""
 
 from __future__ import annotations
 

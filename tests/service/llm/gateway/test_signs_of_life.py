@@ -1,4 +1,4 @@
-"""A model that thinks is waited for as long as it shows that it lives; on a clock that jumps."""
+"""A provider that sends anything, such as reasoning, is not timed out; in virtual time."""
 
 from __future__ import annotations
 

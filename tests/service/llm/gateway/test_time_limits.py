@@ -1,4 +1,4 @@
-"""The limit of every wait in a stream, on a clock that jumps: exact, and gentle to other cancellations."""
+"""The time limit of each wait in a stream, in virtual time, and its effect on other cancellations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every phase of a call has its limit, and whoever waits can leave at any moment."""
+"""The timeout of each phase of a call, and cancellation at any time."""
 
 from __future__ import annotations
 

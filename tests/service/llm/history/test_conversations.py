@@ -1,4 +1,4 @@
-"""Conversations: both turns kept, listed, read a page at a time, deleted, and sent to the model within bounds."""
+"""Conversations: stored turns, lists, pages, deletion, and the part that is sent to the model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that ends without an answer gives back what it holds: called off, discarded, stopped, killed."""
+"""A task that ends without an answer releases its lease: cancelled, discarded, stopped or killed."""
 
 from __future__ import annotations
 

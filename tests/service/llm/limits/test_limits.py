@@ -1,4 +1,4 @@
-"""What one user may ask for: requests a minute, at once, tokens a day; told apart, counted in one step, given back."""
+"""The limits of a user: requests per minute, concurrent requests and tokens per day."""
 
 from __future__ import annotations
 

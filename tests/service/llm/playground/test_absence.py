@@ -1,4 +1,4 @@
-"""The playground is a page for development, and the browser may load nothing for it but what it brings along."""
+"""The playground exists in development only, and its policy forbids other resources."""
 
 from __future__ import annotations
 

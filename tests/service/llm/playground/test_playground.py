@@ -1,4 +1,4 @@
-"""The playground in a real browser: a conversation by stream with its times, stopping one, logging in."""
+"""The playground in a real browser: a streamed conversation with its times, stop, and login."""
 
 from __future__ import annotations
 

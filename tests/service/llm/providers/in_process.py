@@ -1,4 +1,4 @@
-"""A provider whose server is a list of bytes in this process: thousands of streams in seconds."""
+"""A provider whose server is a list of bytes in this process, for thousands of streams in seconds."""
 
 from __future__ import annotations
 

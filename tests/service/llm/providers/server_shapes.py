@@ -1,5 +1,7 @@
-"""Streams and answers of the chat completions API as real servers send them, collected from their documentation and
-issue trackers. Every builder takes the pieces of a text and gives the chunks of a stream in their order.
+"""Streams and complete answers of the chat completions API in the forms of real servers.
+
+They are collected from documentation and issue trackers. Each builder converts the pieces of a text to the chunks of a
+stream.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The reader of server-sent events: lines of any end, in pieces of any size."""
+"""The reader of server-sent events, with all line ends and pieces of any size."""
 
 from __future__ import annotations
 

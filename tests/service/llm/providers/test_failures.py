@@ -1,4 +1,4 @@
-"""The table from a provider's answer to our error."""
+"""The errors for responses of providers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies of the environment: honoured for hosts elsewhere, never for this machine."""
+"""Proxies of the environment apply to other hosts, and never to this machine."""
 
 from __future__ import annotations
 

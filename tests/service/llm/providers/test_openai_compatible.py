@@ -1,4 +1,4 @@
-"""What the many servers that speak OpenAI's language do differently, and what none of them may get away with."""
+"""Differences between servers with the API of OpenAI, and invalid responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers of real servers, changed at random: read whole where any client can read them, and never more than an error.
+"""Random changes of real responses: complete if any client can read them, else one error of the service.
 
 The examples are the same in every run; `FUZZ_EXAMPLES=5000 pytest --timeout 0` tries more of them.
 """

@@ -1,4 +1,4 @@
-"""What is particular to the vendors' own clients: their words for things, their surroundings, their absence."""
+"""The native clients of vendors: parameters, environment, and missing packages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every vendor's provider against a server that speaks its language: whole streams, errors, and streams that break."""
+"""The provider of each vendor against a server with its API: complete streams, errors and broken streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire formats of three vendors, as their documentation and servers have them, and a provider for each."""
+"""The wire formats of three vendors, and a provider for each."""
 
 from __future__ import annotations
 

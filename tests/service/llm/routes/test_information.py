@@ -1,4 +1,4 @@
-"""Models, health, counts, policies; and who may ask for them."""
+"""The routes for models, health, statistics and policies, and their access."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A task that is delivered again gives the answer it gave, asks nobody, and is counted once."""
+"""A redelivered task returns its stored answer, calls no provider, and is charged once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Questions that a worker answers: real API, real worker with the guide's queue, the result in the contract's shape."""
+"""Questions answered by a real worker, and the documented form of their results."""
 
 from __future__ import annotations
 

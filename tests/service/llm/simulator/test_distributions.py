@@ -1,7 +1,6 @@
-"""What a reader of the simulator measures is distributed as its speeds say: two-sample Kolmogorov-Smirnov tests.
+"""The measured times of the simulator have the distributions of its speeds: two-sample Kolmogorov-Smirnov tests.
 
-Everything is served for real, on a clock that jumps from timer to timer, so that the measured times are exact and the
-fixed seeds make every run the same.
+The simulator runs in virtual time, so the measured times are exact. The seeds are fixed, so every run is the same.
 """
 
 from __future__ import annotations

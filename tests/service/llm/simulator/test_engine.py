@@ -1,4 +1,4 @@
-"""The simulator under load and under its reader: places, queue, slowness, deadlines, cancellation, faults."""
+"""The simulator under load: concurrency, queue, slowdown, planned times, cancellation and faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`inference-core llm-sim`: the official client and our own read from it; errors, faults and load as over the wire."""
+"""`inference-core llm-sim` with the official client and with our own: answers, errors, faults and load."""
 
 from __future__ import annotations
 

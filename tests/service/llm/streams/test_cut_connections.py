@@ -1,4 +1,4 @@
-"""F25 on the event loop that the service is run with: connections cut at any moment leave nothing behind."""
+"""F25 on uvloop: a connection that is cut at any time leaves no resources in use."""
 
 from __future__ import annotations
 

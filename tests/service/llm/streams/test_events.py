@@ -1,4 +1,4 @@
-"""A stream's events: their order, every token once, true usage, both turns kept, refusals before the 200."""
+"""The events of a stream: their order, every token once, the usage, and the stored turns."""
 
 from __future__ import annotations
 

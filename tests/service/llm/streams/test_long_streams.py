@@ -1,4 +1,4 @@
-"""F25, F26 at close range: clients that go away, readers that are slow or stand still, silences, many streams."""
+"""F25, F26: clients that disconnect, slow readers, silences, and many streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be refused is a problem document before the 200; what breaks later is an error event, then the end."""
+"""Errors before the status 200 are problem documents, and later ones are error events before the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers that JSON, a database or a sum cannot carry as they come: made whole, estimated, or told before the end."""
+"""Answers that JSON or a database cannot store unchanged, and usage that cannot be true."""
 
 from __future__ import annotations
 

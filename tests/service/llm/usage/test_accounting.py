@@ -1,4 +1,4 @@
-"""Tokens and cost: exact, counted once, from streams and tasks alike, for the user and in sum for superusers."""
+"""Tokens and costs: exact, charged once, for streams and tasks, by user and for all users."""
 
 from __future__ import annotations
 

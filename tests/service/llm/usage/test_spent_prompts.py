@@ -1,4 +1,4 @@
-"""A prompt that was sent counts, in the limits and in the books, whoever ends the request; a refused one does not."""
+"""A prompt that was sent is counted and charged, whatever ends the request. A refused prompt is not."""
 
 from __future__ import annotations
 
