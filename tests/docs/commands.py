@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 import typer.main
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 import loadgate.cli
 from inference_core.app.cli import command_line
@@ -30,14 +30,30 @@ def check_command(line: str) -> None:
     CHECKS[program](words[1:])
 
 
+def check_name(line: str) -> None:
+    """Check that a command of `inference-core` or `loadgate` exists, whatever its arguments are.
+
+    Raises:
+        ValueError: It does not exist.
+    """
+    program, *arguments = shlex.split(line)
+    _find(COMMANDS[program.removeprefix(".venv/bin/")], arguments)
+
+
+def _find(app: typer.Typer, arguments: list[str]) -> tuple[TyperCommand, list[str]]:
+    """Return the command that arguments name, and its own arguments."""
+    command, rest = typer.main.get_command(app), arguments
+    while isinstance(command, TyperGroup) and rest and not rest[0].startswith("-"):
+        name, *rest = rest
+        if name not in command.commands:
+            raise ValueError(f"there is no command {name}")
+        command = command.commands[name]
+    return command, rest
+
+
 def _typer(app: typer.Typer) -> Callable[[list[str]], None]:
     def check(arguments: list[str]) -> None:
-        command, rest = typer.main.get_command(app), arguments
-        while isinstance(command, TyperGroup):
-            name, *rest = rest
-            if name not in command.commands:
-                raise ValueError(f"there is no command {name}")
-            command = command.commands[name]
+        command, rest = _find(app, arguments)
         command.make_context(command.name, rest)
 
     return check
@@ -50,6 +66,11 @@ def _make(arguments: list[str]) -> None:
             raise ValueError(f"make: there is no target {argument}")
 
 
+def _cd(arguments: list[str]) -> None:
+    if len(arguments) != 1:
+        raise ValueError("cd: there must be one folder")
+
+
 def _cp(arguments: list[str]) -> None:
     if not (ROOT / arguments[0]).is_file():
         raise ValueError(f"cp: there is no file {arguments[0]}")
@@ -60,10 +81,11 @@ def _python(arguments: list[str]) -> None:
         raise ValueError(f"python: there is no file {arguments[0]}")
 
 
+COMMANDS: dict[str, typer.Typer] = {"inference-core": command_line(service), "loadgate": loadgate.cli._cli}
 CHECKS: dict[str, Callable[[list[str]], None]] = {
-    "inference-core": _typer(command_line(service)),
-    "loadgate": _typer(loadgate.cli._cli),
+    **{name: _typer(app) for name, app in COMMANDS.items()},
     "make": _make,
     "python": _python,
+    "cd": _cd,
     "cp": _cp,
 }

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+BASH = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"`([\w./-]+\.\w+)`")
 CONTINUES = re.compile(r"^This page continues \[.*\]\((.+\.md)\)\.$", re.MULTILINE)
 
@@ -37,6 +38,17 @@ def read_page(path: Path) -> Page:
     return page
 
 
+def commands_of(path: Path) -> list[str]:
+    """Return the commands of any page, whose other blocks can have any form."""
+    return [command for block in BASH.findall(path.read_text(encoding="utf-8")) for command in commands_in(block)]
+
+
+def commands_in(block: str) -> list[str]:
+    """Return the commands of a block, without comments."""
+    lines = (line.partition(" #")[0] for line in block.splitlines())
+    return [command.strip() for line in lines for command in line.split("&&") if command.strip()]
+
+
 def parse(name: str, text: str) -> Page:
     """Return the blocks of a text."""
     page = Page(name)
@@ -58,7 +70,7 @@ def parse(name: str, text: str) -> Page:
 
 def _add(page: Page, before: str, language: str, block: list[str]) -> None:
     if language == "bash":
-        page.commands.extend(line.partition("  #")[0].strip() for line in block if line)
+        page.commands.extend(commands_in("\n".join(block)))
         return
     named = FILE.fullmatch(before)
     if named is None:

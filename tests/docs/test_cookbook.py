@@ -15,8 +15,8 @@ from typer.exceptions import TyperException
 from inference_core.app.generate.project import new_project
 from inference_core.core import exceptions
 from inference_core.core.problems import status_of
-from tests.docs.commands import check_command
-from tests.docs.pages import Page, changed, parse, read_page
+from tests.docs.commands import check_command, check_name
+from tests.docs.pages import Page, changed, commands_of, parse, read_page
 from tests.loadgate.running.support import ERROR, document, finish, loadgate_command
 from tests.support import preloaded
 from tests.support.stack import ROOT, clean_environment
@@ -31,6 +31,15 @@ EMPTY = {
     "shop/notes/__init__.py": '"""Notes of users."""\n',
     "shop/notes/feature.py": 'from inference_core.core.feature import Feature\n\nfeature = Feature(name="notes")\n',
 }
+WITH_COMMANDS = [
+    *sorted(COOKBOOK.glob("*.md")),
+    *(ROOT / name for name in ("AGENTS.md", "CONTRIBUTING.md", "README.md", "docs/own-service.md")),
+]
+PAGES_OF_DOCUMENTATION = [
+    *sorted(ROOT.glob("*.md")),
+    *(path for place in ("docs", "examples") for path in sorted((ROOT / place).rglob("*.md"))),
+]
+NAMED_COMMAND = re.compile(r"`((?:\.venv/bin/)?(?:inference-core|loadgate) [a-z][^`]*)`")
 BIN = Path(sys.executable).parent
 # The process that is forked for pytest has already imported the plugins.
 WARNINGS = ("-W", "ignore::pytest.PytestAssertRewriteWarning")
@@ -115,10 +124,23 @@ def test_a_wrong_command_is_found(command: str) -> None:
         check_command(command)
 
 
-@pytest.mark.parametrize("path", [*sorted(COOKBOOK.glob("*.md")), ROOT / "AGENTS.md"], ids=lambda path: path.stem)
+def test_a_wrong_name_of_a_command_is_found() -> None:
+    check_name(".venv/bin/inference-core generate feature")
+    for command in ("inference-core migrat", "inference-core generate featur", "loadgate rn light"):
+        with pytest.raises(ValueError, match="there is no command"):
+            check_name(command)
+
+
+@pytest.mark.parametrize("path", WITH_COMMANDS, ids=lambda path: path.stem)
 def test_the_commands_exist(path: Path) -> None:
-    for command in read_page(path).commands:
+    for command in commands_of(path):
         check_command(command)
+
+
+@pytest.mark.parametrize("path", PAGES_OF_DOCUMENTATION, ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_commands_that_texts_name_exist(path: Path) -> None:
+    for command in NAMED_COMMAND.findall(path.read_text(encoding="utf-8")):
+        check_name(command)
 
 
 def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:
