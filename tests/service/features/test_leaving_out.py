@@ -131,7 +131,7 @@ def test_the_marks_are_those_of_a_service_with_all_features(tmp_path: Path, redi
     "left_out",
     [
         ("llm",),
-        ("llm", "tasks"),
+        pytest.param(("llm", "tasks"), marks=pytest.mark.full),
         pytest.param(("llm", "tasks", "auth"), marks=pytest.mark.full),
         pytest.param(("llm", "tasks", "auth", "mail"), marks=pytest.mark.full),
         ("llm", "tasks", "auth", "mail", "maintenance"),

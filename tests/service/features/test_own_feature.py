@@ -77,7 +77,12 @@ def test_its_commands_and_settings_come_from_the_environment_and_from_the_file(d
 @pytest.mark.parametrize(
     ("variable", "value", "expected"),
     [
-        ("CRATES_STACK_EVERY_S", "0", "settings: CRATES_STACK_EVERY_S: input should be greater than 0"),
+        pytest.param(
+            "CRATES_STACK_EVERY_S",
+            "0",
+            "settings: CRATES_STACK_EVERY_S: input should be greater than 0",
+            marks=pytest.mark.full,
+        ),
         ("CRATES_COLOR", "invisible", "settings: CRATES_COLOR: nobody finds invisible crates"),
     ],
 )
