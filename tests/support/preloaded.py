@@ -38,9 +38,15 @@ SERVICE = (
     ),
 )
 TESTING = (*SERVICE, "inference_core.core.db.migrations.run", "inference_core.testing")
-MODULES = {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING} | {
-    name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")
-}
+COMMANDS = (
+    *("tests.support.shop_commands", "inference_core.app.application", "inference_core.core.db.migrations.write"),
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+)
+MODULES = (
+    {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING}
+    | {"tests.support.shop_commands": COMMANDS}
+    | {name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")}
+)
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
 
 AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR|TEST_CLOCK_SKEW_S")

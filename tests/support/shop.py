@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support import preloaded
+from tests.support.stack import clean_environment
 
 SERVICE = """\
 from inference_core.core.feature import Feature, Service
@@ -103,22 +105,6 @@ class Extra(Base):
 """
 
 
-RUN_ALL = """\
-import json, sys
-from typer.testing import CliRunner
-from inference_core.app.cli import command_line
-from inference_core.core.current_service import current_service
-
-results = []
-for url, command in json.load(sys.stdin):
-    result = CliRunner().invoke(command_line(current_service()), command, env={"DATABASE_URL": url})
-    if result.exception and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    results.append((result.exit_code, result.output))
-print(json.dumps(results))
-"""
-
-
 @dataclass(frozen=True)
 class Shop:
     """A service in a folder, and the command line for it."""
@@ -144,20 +130,16 @@ class Shop:
         return sorted((self.folder / "shop" / package / "migrations").glob("r*.py"))
 
     def run(self, database_url: str, *command: str, code: int = 0) -> list[str]:
-        """Run `inference-core` in a new process and return its lines."""
+        """Run `inference-core` and return its lines."""
         (lines,) = self.run_all((database_url, command), code=code)
         return lines
 
     def run_all(self, *commands: tuple[str, Sequence[str]], code: int = 0) -> list[list[str]]:
-        """Run commands, each with its database, in one new process. Return the lines of each."""
-        ended = subprocess.run(
-            [sys.executable, "-c", RUN_ALL],
+        """Run commands, each with its database, in one process. Return the lines of each."""
+        ended = preloaded.run(
+            [sys.executable, "-m", "tests.support.shop_commands", json.dumps(commands)],
             cwd=self.folder,
-            input=json.dumps(commands),
-            capture_output=True,
-            text=True,
-            timeout=100,
-            check=False,
+            env=clean_environment(),
         )
         assert ended.returncode == 0, ended.stdout + ended.stderr
         results = json.loads(ended.stdout)
