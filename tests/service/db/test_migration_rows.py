@@ -264,6 +264,17 @@ def test_an_error_in_a_migration_is_one_line_that_names_its_place_and_undoes_the
     assert execute(settings, "SELECT * FROM ended_sessions") == []
 
 
+def test_a_script_that_cannot_be_imported_is_one_line_that_names_it(settings: Settings, scripts: Written) -> None:
+    scripts.add("0002", up="pass", more="import nothing_of_this_name")
+    with pytest.raises(MigrationError) as raised:
+        upgrade(scripts.service, settings)
+    assert str(raised.value) == (
+        "database: the migration stopped at r0002_x.py, line 9: ModuleNotFoundError: No module named "
+        "'nothing_of_this_name'; nothing was changed"
+    )
+    assert_sound(settings)
+
+
 @pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
 def test_a_failed_second_migration_leaves_a_server_where_it_can_go_on(any_settings: Settings, scripts: Written) -> None:
     scripts.add("0002", up='op.add_column("users", sa.Column("nick", sa.String(10)))')

@@ -137,6 +137,7 @@ def test_the_first_script_has_the_name_of_its_feature_and_is_written_once(shop: 
     ("arguments", "message"),
     [
         (["-m", ""], "-m must be a text of 1 to 100 characters"),
+        (["-m", " . "], "-m must be a text of 1 to 100 characters"),
         (["-m", " \t"], "-m must be a text of 1 to 100 characters"),
         (["-m", "x" * 101], "-m must be a text of 1 to 100 characters"),
         (["-m", "a\x1b[31m"], "-m must be a text of 1 to 100 characters"),

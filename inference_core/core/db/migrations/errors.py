@@ -42,7 +42,5 @@ def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
         place = f"{Path(where[-1].filename).name}, line {where[-1].lineno}"
         return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
     advice = "check that DATABASE_URL is correct and its server is running"
-    if isinstance(error, SyntaxError):
-        advice = "check the migrations"
     shown = url.set(query={}).render_as_string(hide_password=True)
     return f"database: cannot migrate {shown}: {type(cause).__name__}: {reason}; {advice}"

@@ -97,10 +97,10 @@ def write_revisions(
 
 
 def _title(message: str) -> str:
-    text = " ".join(message.split())
+    text = " ".join(message.split()).rstrip(". ")
     if not text or not text.isprintable() or len(text) > MAX_MESSAGE:
         raise MigrationError(f"-m must be a text of 1 to {MAX_MESSAGE} characters that says what the revision changes")
-    in_docstring = text.replace("\\", "/").replace('"', "'").removesuffix(".")
+    in_docstring = text.replace("\\", "/").replace('"', "'")
     return f"{in_docstring[0].upper()}{in_docstring[1:]}."
 
 
