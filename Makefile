@@ -45,6 +45,7 @@ check: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check --quiet .
 	@.venv/bin/mypy
+	@cd inference_core/app/generate/reference && $(CURDIR)/.venv/bin/mypy --cache-dir $(CURDIR)/.mypy_cache/reference
 	@.venv/bin/lint-imports --no-cache
 
 # Runs all benchmarks, even if one misses its limit.

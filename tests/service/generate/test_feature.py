@@ -34,6 +34,8 @@ def test_it_adds_files_and_edits_one_line_of_one_file(shop: Folder) -> None:
         "wrote tests/performance/users/orders.py",
         'added "shop.orders" to shop/service.py',
     ]
+    paths = json.loads(shop.run("inference-core", "openapi"))["paths"]
+    assert {"/api/v1/notes", "/api/v1/orders", "/api/v1/orders/{order_id}"} < set(paths)
 
 
 NAMES = (["news"], ["data"], ["categories"], ["x" * 24], ["open_orders"], ["people", "--singular", "person"])
