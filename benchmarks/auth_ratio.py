@@ -25,7 +25,7 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.connections import port_of, throughput
-from inference_core.auth.passwords import Passwords, usable_cores
+from inference_core.auth.passwords.hashing import Passwords, usable_cores
 from tests.support.accounts import new_registration
 from tests.support.processes import redis_server
 from tests.support.servers.databases import create_database

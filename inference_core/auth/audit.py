@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from inference_core.auth.sessions import Client
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.loggers import get_logger
 
 log = get_logger("inference_core.audit")

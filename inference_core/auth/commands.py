@@ -45,9 +45,9 @@ def create_superuser_command(
     """
     import asyncio
 
-    from inference_core.auth.identifiers import read_username
+    from inference_core.auth.accounts.identifiers import read_username
+    from inference_core.auth.admin.superusers import create_superuser
     from inference_core.auth.settings import AuthSettings
-    from inference_core.auth.superusers import create_superuser
     from inference_core.core.current_service import current_service
     from inference_core.core.db.migrations.run import upgrade
 

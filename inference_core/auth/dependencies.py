@@ -9,19 +9,19 @@ from fastapi import Depends, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.security import OAuth2PasswordBearer
 
-from inference_core.auth.account_service import AccountService
-from inference_core.auth.authentication import AuthenticatedUser, user_of_token
-from inference_core.auth.credentials import credential_of
+from inference_core.auth.access.authentication import AuthenticatedUser, user_of_token
+from inference_core.auth.access.credentials import credential_of
+from inference_core.auth.accounts.account_service import AccountService
+from inference_core.auth.accounts.login_service import LoginService
+from inference_core.auth.accounts.registration_service import RegistrationService
 from inference_core.auth.errors import AmbiguousCredentialsError, ApiKeyNotAcceptedError
-from inference_core.auth.invitation_service import InvitationService
-from inference_core.auth.login_service import LoginService
-from inference_core.auth.mailing import Mailing
-from inference_core.auth.registration_service import RegistrationService
-from inference_core.auth.sessions import Client
+from inference_core.auth.invitations.service import InvitationService
+from inference_core.auth.mail.mailing import Mailing
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.addresses import address_prefix
-from inference_core.core.db.session import SessionDep
+from inference_core.core.dependencies import SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.permissions import AccessDependency

@@ -1,6 +1,6 @@
 """The accounts feature."""
 
-from inference_core.auth.mail_names import SEND_DUE
+from inference_core.auth.mail.names import SEND_DUE
 from inference_core.core.feature import Feature, Periodic
 
 SEND_DUE_MAIL_EVERY_S = 60.0
@@ -16,7 +16,7 @@ feature = Feature(
     tasks=("inference_core.auth.tasks",),
     schedule=(Periodic("send-due-mail", task=SEND_DUE, every_s=SEND_DUE_MAIL_EVERY_S),),
     lifespan="inference_core.auth.state:open_accounts",
-    check="inference_core.auth.first_superuser:check",
+    check="inference_core.auth.admin.first_superuser:check",
     purge="inference_core.auth.purge:purge",
     commands="inference_core.auth.commands:commands",
     # One history had the tables of accounts and of the LLM endpoints before each feature had its own.

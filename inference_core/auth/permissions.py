@@ -8,13 +8,13 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.models import APIKey, APIKeyIn
 
-from inference_core.auth.authentication import (
+from inference_core.auth.access.authentication import (
     AuthenticatedUser,
     permitted_user_of_key,
     permitted_user_of_token,
     user_of_token,
 )
-from inference_core.auth.credentials import API_KEY_HEADER, credential_of
+from inference_core.auth.access.credentials import API_KEY_HEADER, credential_of
 from inference_core.auth.dependencies import get_current_user
 from inference_core.auth.errors import AmbiguousCredentialsError
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError

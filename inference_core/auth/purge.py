@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from inference_core.auth.api_keys.repository import ApiKeyRepository
 from inference_core.auth.errors import SessionStoreUnavailableError
-from inference_core.auth.invitation_repository import InvitationRepository
+from inference_core.auth.invitations.repository import InvitationRepository
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import Database

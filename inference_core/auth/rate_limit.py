@@ -8,8 +8,8 @@ from typing import Literal
 
 from fastapi import Request
 
-from inference_core.auth.authentication import owner_of
-from inference_core.auth.credentials import credential_of
+from inference_core.auth.access.authentication import owner_of
+from inference_core.auth.access.credentials import credential_of
 from inference_core.auth.errors import AmbiguousCredentialsError
 from inference_core.auth.state import AuthState
 from inference_core.core.addresses import address_prefix

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from inference_core.auth import admin_router, invitation_router, router, session_router
+from inference_core.auth.accounts import router
+from inference_core.auth.admin import router as admin_router
 from inference_core.auth.api_keys import router as api_key_router
-from inference_core.auth.pages_router import pages_router
+from inference_core.auth.invitations import router as invitation_router
+from inference_core.auth.pages.router import pages_router
 from inference_core.auth.roles import router as role_router
 from inference_core.auth.settings import AuthSettings
+from inference_core.auth.tokens import router as session_router
 from inference_core.core.feature import Service
 from inference_core.core.settings import Settings
 

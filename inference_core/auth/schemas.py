@@ -9,9 +9,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, EmailStr, Field, StringConstraints
 
-from inference_core.auth.identifiers import read_username, without_case
+from inference_core.auth.accounts.identifiers import read_username, without_case
 from inference_core.auth.models import EMAIL_LENGTH, NAME_LENGTH, USERNAME_LENGTH
-from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from inference_core.auth.passwords.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
 from inference_core.core.db.base import utc_now
 
 

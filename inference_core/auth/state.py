@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inference_core.auth.admin.first_superuser import creating_first_superuser
 from inference_core.auth.api_keys.uses import KeyUses
 from inference_core.auth.errors import SessionStoreUnavailableError
-from inference_core.auth.first_superuser import creating_first_superuser
-from inference_core.auth.passwords import Passwords
-from inference_core.auth.sessions import RefreshSessions
+from inference_core.auth.limits.throttle import Throttle
+from inference_core.auth.passwords.hashing import Passwords
 from inference_core.auth.settings import AuthSettings
-from inference_core.auth.throttle import Throttle
-from inference_core.auth.tokens import AccessTokens
+from inference_core.auth.tokens.access_tokens import AccessTokens
+from inference_core.auth.tokens.sessions import RefreshSessions
 from inference_core.core.db.engine import Database
 from inference_core.core.rate_limit import RateLimiter
 from inference_core.core.redis.clock import Clock

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from celery import shared_task
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.due_mail import is_mail_due, mail_is_done, take_due_mails
-from inference_core.auth.invitation_service import make_invitation_token
-from inference_core.auth.mailed_tokens import (
+from inference_core.auth.invitations.service import make_invitation_token
+from inference_core.auth.mail import names
+from inference_core.auth.mail.due import is_mail_due, mail_is_done, take_due_mails
+from inference_core.auth.mail.tokens import (
     MailedToken,
     account_behind,
     lifetime,
@@ -178,7 +178,7 @@ def _send(settings: AuthSettings, template: str, to: str, **values: object) -> N
     try:
         mail = settings.of(MailSettings)
         subject = f"{settings.app_title}: {SUBJECTS[template]}"
-        deliver(mail, make_message(mail, "inference_core.auth", template, to, subject, **values))
+        deliver(mail, make_message(mail, "inference_core.auth.mail", template, to, subject, **values))
     except MailRefusedError as error:
         log.warning("mail_refused", template=template, reason=str(error))
     else:

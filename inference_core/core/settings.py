@@ -18,10 +18,10 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from inference_core.core.db.url import read_database_url
+from inference_core.core.database_url import read_database_url
 from inference_core.core.env_file import EnvFileError, check_env_file, misspelt_names
 from inference_core.core.exceptions import OperatorError
-from inference_core.core.redis.address import RedisAddress
+from inference_core.core.redis_address import RedisAddress
 from inference_core.core.setting_values import (
     HostPatterns,
     OptionalWebAddress,

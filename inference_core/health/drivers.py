@@ -17,8 +17,8 @@ from urllib.parse import quote
 import aiosqlite
 from sqlalchemy.engine import make_url
 
+from inference_core.core.database_url import connect_arguments
 from inference_core.core.db.connect import connect_mysql, connect_postgresql
-from inference_core.core.db.url import connect_arguments
 
 
 class Line(Protocol):

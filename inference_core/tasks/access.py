@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from inference_core.auth.authentication import AuthenticatedUser
+from inference_core.auth.access.authentication import AuthenticatedUser
 from inference_core.auth.permissions import PermissionGuard, keys_with, requires
 from inference_core.core.settings import Access
 from inference_core.tasks.feature import READ_MONITORING, USE_TASKS

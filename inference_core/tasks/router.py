@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from inference_core.auth.authentication import AuthenticatedUser
+from inference_core.auth.access.authentication import AuthenticatedUser
 from inference_core.core.exceptions import NotAuthenticatedError
 from inference_core.core.feature import Service
 from inference_core.core.paths import TASKS_PREFIX

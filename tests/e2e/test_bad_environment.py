@@ -36,7 +36,7 @@ SERVICE_MODULES = (
         "inference_core.app.stack.up",
         "inference_core.core.db.migrations.run",
     ),
-    *("inference_core.auth.admin_service", "inference_core.app.worker_app", "inference_core.llm.simulator.serve"),
+    *("inference_core.auth.admin.service", "inference_core.app.worker_app", "inference_core.llm.simulator.serve"),
     *("uvicorn.main", "fastapi_cli.cli", "celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "aiosqlite"),
 )
 LOADGATE_MODULES = ("loadgate.cli", "loadgate.report.history", "loadgate.runner.run", "loadgate.run.document.schema")

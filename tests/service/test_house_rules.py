@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+import grimp
 import pytest
 from fastapi import Response
 from fastapi.routing import APIRoute
@@ -23,7 +25,7 @@ FEATURES = tuple(sorted(path.parent.name for path in PACKAGE.glob("*/feature.py"
 ABOVE = {"app", "celery", "entry", "main", "service", "testing"}
 HTTP = {"fastapi", "starlette"}
 MAY_KNOW_HTTP = (
-    *("router", "routers", "dependencies", "access", "permissions", "rate_limit", "token_transport", "idempotency"),
+    *("router", "routers", "dependencies", "access", "permissions", "rate_limit", "transport", "idempotency"),
 )
 QUERY_WORDS = {"select", "insert", "update", "delete", "text", "func"}
 REDIS_CALLS = {"Redis", "ConnectionPool", "BlockingConnectionPool", "from_url", "eval", "evalsha", "register_script"}
@@ -75,6 +77,12 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
             yield from ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = grimp.build_graph("inference_core")
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    TopologicalSorter(imported).prepare()  # raises CycleError
 
 
 def test_the_features_are_found() -> None:

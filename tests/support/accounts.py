@@ -9,8 +9,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from inference_core.auth.admin.superusers import create_superuser
 from inference_core.auth.state import AuthState
-from inference_core.auth.superusers import create_superuser
 from inference_core.core.state import AppState
 from inference_core.health.watch import HealthWatch
 from inference_core.llm.state import LLMState

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from inference_core.auth.authentication import AuthenticatedUser
+from inference_core.auth.access.authentication import AuthenticatedUser
 from inference_core.auth.dependencies import CurrentUser
 from inference_core.auth.permissions import keys_with, requires
 from inference_core.core.feature import Feature, Permission, Service

@@ -13,7 +13,7 @@ import string
 import zlib
 from dataclasses import dataclass, field
 
-from inference_core.auth.credentials import API_KEY_PREFIX
+from inference_core.auth.access.credentials import API_KEY_PREFIX
 from inference_core.auth.models import KEY_ID_LENGTH
 
 ID_CHARACTERS = string.ascii_lowercase + string.digits

@@ -15,7 +15,7 @@ from inference_core.auth.errors import UnknownPermissionError
 from inference_core.auth.schemas import Done
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.db.engine import DatabaseUnavailableError
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import AUTH_PREFIX
 from inference_core.core.problems import responses_for

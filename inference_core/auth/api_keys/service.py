@@ -17,7 +17,7 @@ from inference_core.auth.errors import UnknownPermissionError
 from inference_core.auth.models import ApiKey
 from inference_core.auth.repository import Account, UserRepository
 from inference_core.auth.roles.service import permissions_of
-from inference_core.auth.sessions import Client
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.db.base import utc_now
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 

@@ -24,7 +24,7 @@ from inference_core.auth.roles.schemas import (
 from inference_core.auth.roles.service import RoleService, permissions_of
 from inference_core.auth.schemas import Done
 from inference_core.core.db.engine import DatabaseUnavailableError
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError
 from inference_core.core.paths import ADMIN_PREFIX, AUTH_PREFIX
 from inference_core.core.problems import responses_for

@@ -13,7 +13,7 @@ from inference_core.auth.errors import UnknownPermissionError
 from inference_core.auth.repository import Account, UserRepository
 from inference_core.auth.roles.errors import RoleNotFoundError, TooManyRolesError
 from inference_core.auth.roles.repository import RoleRepository
-from inference_core.auth.sessions import Client
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.exceptions import NotFoundError
 
 MOST_ROLES = 200

@@ -16,7 +16,7 @@ from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 from sqlalchemy.engine import URL
 
-from inference_core.core.db.url import connect_arguments
+from inference_core.core.database_url import connect_arguments
 from inference_core.core.settings import Settings
 
 CONNECT_TIMEOUT_S = 3.0

@@ -9,7 +9,7 @@ from typing import Any
 from kombu.entity import Queue
 
 from inference_core.core.feature import DEFAULT_QUEUE, FeatureError, Service
-from inference_core.core.redis.address import RedisAddress
+from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import Settings
 
 # A worker that drops its broker connection runs its tasks again, so its timeouts are longer than those of a request.

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Request
 
-from inference_core.auth.authentication import AuthenticatedUser
+from inference_core.auth.access.authentication import AuthenticatedUser
 from inference_core.auth.permissions import keys_with
 from inference_core.core.addresses import address_prefix
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import current_request_id
 from inference_core.core.state import state_of

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select, update
 
-from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.models import EndedSession, OneTimeToken, User
 from inference_core.auth.purge import purge
 from inference_core.core.db.base import utc_now

@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from inference_core.app.stack.ports import free_port
-from inference_core.auth.superusers import create_superuser
+from inference_core.auth.admin.superusers import create_superuser
 from tests.support.accounts import PASSWORD, new_name
 from tests.support.browser import launched_browser
 from tests.support.mailbox import text_of, wait_for_mails

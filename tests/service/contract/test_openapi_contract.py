@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
-from inference_core.auth.superusers import create_superuser
+from inference_core.auth.admin.superusers import create_superuser
 from tests.support.accounts import new_name
 from tests.support.processes import redis_server
 from tests.support.servers.databases import create_database

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import make_url
 
+from inference_core.core.database_url import connect_arguments, read_database_url
 from inference_core.core.db.connect import mysql_arguments, postgresql_arguments
-from inference_core.core.db.url import connect_arguments, read_database_url
 from inference_core.core.settings import SettingsError
 from tests.support.settings import Settings, load_settings
 

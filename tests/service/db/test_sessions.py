@@ -13,7 +13,7 @@ from inference_core.auth.models import User
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database, DatabaseUnavailableError, WriteInReadSessionError
-from inference_core.core.db.session import SessionDep
+from inference_core.core.dependencies import SessionDep
 from inference_core.core.exceptions import ConflictError
 from tests.service.conftest import running
 from tests.support.accounts import Api, new_name

@@ -15,8 +15,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.auth.superusers import create_superuser
+from inference_core.auth.admin.superusers import create_superuser
+from inference_core.auth.mail.tokens import make_mailed_token
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.processes import wait_until
 from tests.support.service import PREFIX, ApiProcess, api_process, service_env, worker_process

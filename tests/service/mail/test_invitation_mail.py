@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.mailed_tokens import token_hash
-from inference_core.auth.superusers import create_superuser
+from inference_core.auth.admin.superusers import create_superuser
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import token_hash
 from inference_core.core.queue.app import create_celery
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.mailbox import link_in, mails_to, text_of, token_in, wait_for_mails

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from inference_core.auth import mail_names as names
+from inference_core.auth.mail import names
 from inference_core.core.queue.app import ServiceCelery, create_celery
 from tests.support.accounts import PASSWORD, new_name, new_registration
 from tests.support.mailbox import mails_to, text_of, token_in, wait_for_mails

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from inference_core.auth.mailed_tokens import token_hash
+from inference_core.auth.mail.tokens import token_hash
 from inference_core.core.db.engine import Database
 from tests.support.accounts import PASSWORD, new_registration
 from tests.support.mailbox import mails_to, token_in, wait_for_mails

@@ -83,7 +83,7 @@ def password_server(mailbox: Mailbox) -> Iterator[Settings]:
 
 def notice(settings: Settings) -> EmailMessage:
     return make_message(
-        settings, "inference_core.auth", "email_changed", "old@example.com", "It was changed", username="alice"
+        settings, "inference_core.auth.mail", "email_changed", "old@example.com", "It was changed", username="alice"
     )
 
 
@@ -101,7 +101,7 @@ def test_a_message_arrives_as_text_and_html(settings: Settings, mailbox: Mailbox
 
 def test_html_is_escaped_and_text_is_not(settings: Settings) -> None:
     message = make_message(
-        settings, "inference_core.auth", "email_changed", "old@example.com", "It was changed", username="<b>&"
+        settings, "inference_core.auth.mail", "email_changed", "old@example.com", "It was changed", username="<b>&"
     )
     html, text = message.get_body(("html",)), message.get_body(("plain",))
     assert html is not None

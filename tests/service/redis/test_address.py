@@ -15,8 +15,8 @@ from inference_core.app.stack.ports import free_port, is_listening
 from inference_core.app.stack.redis_server import find_redis_server, redis_command
 from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.sender import TaskSender
-from inference_core.core.redis.address import RedisAddress
 from inference_core.core.redis.client import broker_client, open_client
+from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import SettingsError
 from tests.support import preloaded
 from tests.support.processes import stop, wait_until

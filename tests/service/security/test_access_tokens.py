@@ -15,10 +15,17 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.auth.refresh_tokens import RefreshTokens
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.repository import UserRepository
-from inference_core.auth.tokens import ALGORITHM, CLOCK_SKEW_S, AccessClaims, AccessTokens, derive_key, key_id
+from inference_core.auth.tokens.access_tokens import (
+    ALGORITHM,
+    CLOCK_SKEW_S,
+    AccessClaims,
+    AccessTokens,
+    derive_key,
+    key_id,
+)
+from inference_core.auth.tokens.refresh_tokens import RefreshTokens
 from inference_core.core.settings import SettingsError
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens
@@ -123,7 +130,7 @@ async def test_S22_a_token_lives_as_long_as_its_login_said(api: Api) -> None:
 
 
 def test_only_so_many_verified_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inference_core.auth.tokens.MOST_VERIFIED", 2)
+    monkeypatch.setattr("inference_core.auth.tokens.access_tokens.MOST_VERIFIED", 2)
     tokens = AccessTokens(Settings(_env_file=None))
     claims = [AccessClaims(uuid4(), f"session{number}", 0, 0) for number in range(4)]
     issued = [tokens.issue(claim) for claim in claims]

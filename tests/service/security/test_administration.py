@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
+from inference_core.auth.admin.superusers import create_superuser
 from inference_core.auth.errors import AccountExistsError
-from inference_core.auth.policy import CommonPasswordError
-from inference_core.auth.superusers import create_superuser
+from inference_core.auth.passwords.policy import CommonPasswordError
 from inference_core.core.exceptions import InvalidInputError
 from tests.service.security.conftest import Meanwhile
 from tests.support.accounts import PASSWORD, Api, new_name

@@ -15,7 +15,7 @@ from sqlalchemy import insert, select, update
 
 from inference_core.auth.api_keys import uses
 from inference_core.auth.api_keys.keys import NO_SECRET_HASH, PATTERN, PlainKey
-from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.models import ApiKey, Role, RolePermission, UserRole
 from inference_core.auth.purge import purge
 from inference_core.auth.repository import UserRepository

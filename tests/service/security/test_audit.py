@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi import APIRouter
 
-from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.schemas import Login
 from tests.service.conftest import running
 from tests.service.security.conftest import SentTasks

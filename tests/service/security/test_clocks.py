@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from inference_core.auth.due_mail import take_due_mails
 from inference_core.auth.errors import SessionStoreUnavailableError
-from inference_core.auth.mail_names import EMAIL_VERIFICATION
-from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
+from inference_core.auth.mail.due import take_due_mails
+from inference_core.auth.mail.names import EMAIL_VERIFICATION
+from inference_core.auth.mail.tokens import make_mailed_token, token_hash
 from inference_core.auth.models import EndedSession, OneTimeToken
 from inference_core.auth.repository import MailDueRepository, UserRepository
 from inference_core.core.redis.clock import Clock
@@ -31,7 +31,7 @@ NEW = "BrandNew789!"
 # What a worker does, in a process of its own: makes one token of each kind, and clears away what has expired.
 WORK = """
 import asyncio, json, sys, time
-from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.purge import purge
 from tests.support.settings import Settings
 

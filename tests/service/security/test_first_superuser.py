@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from inference_core.auth import first_superuser as first_superuser_module
-from inference_core.auth.first_superuser import create_first_superuser
+from inference_core.auth.admin import first_superuser as first_superuser_module
+from inference_core.auth.admin.first_superuser import create_first_superuser
 from inference_core.auth.models import User
-from inference_core.auth.passwords import Passwords
+from inference_core.auth.passwords.hashing import Passwords
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.settings import SettingsError

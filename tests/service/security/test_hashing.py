@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from inference_core.auth.passwords import Passwords, usable_cores
+from inference_core.auth.passwords.hashing import Passwords, usable_cores
 from tests.support.accounts import new_registration
 from tests.support.service import api_process, service_env
 from tests.support.settings import Settings

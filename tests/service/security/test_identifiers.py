@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.identifiers import read_login, read_username, without_case
-from inference_core.auth.mailed_tokens import make_mailed_token
+from inference_core.auth.accounts.identifiers import read_login, read_username, without_case
+from inference_core.auth.admin.superusers import create_superuser
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.schemas import Email, Username
-from inference_core.auth.superusers import create_superuser
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_registration

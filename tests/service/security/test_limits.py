@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.buckets import Bucket, Buckets
-from inference_core.auth.mailed_tokens import make_mailed_token
-from inference_core.auth.sessions import SESSION_KEY
+from inference_core.auth.limits.buckets import Bucket, Buckets
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import make_mailed_token
+from inference_core.auth.tokens.sessions import SESSION_KEY
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import PASSWORD, Api, User, new_name, new_network, new_registration

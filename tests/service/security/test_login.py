@@ -10,8 +10,8 @@ from uuid import UUID
 import bcrypt
 import pytest
 
+from inference_core.auth.limits.throttle import Attempt
 from inference_core.auth.repository import AccountReads, UserRepository
-from inference_core.auth.throttle import Attempt
 from inference_core.core.addresses import address_prefix
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile

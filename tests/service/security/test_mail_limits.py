@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.mailed_tokens import make_email_change_token
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import make_email_change_token
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import SentTasks
 from tests.support.accounts import User, new_name, new_network, new_registration

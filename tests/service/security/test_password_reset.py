@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select, update
 
-from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
+from inference_core.auth.mail.tokens import make_mailed_token, token_hash
 from inference_core.auth.models import OneTimeToken
 from inference_core.auth.repository import UserRepository
-from inference_core.auth.sessions import SESSION_KEY
+from inference_core.auth.tokens.sessions import SESSION_KEY
 from inference_core.core.db.base import utc_now
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile

@@ -9,7 +9,7 @@ from uuid import UUID
 import bcrypt
 import pytest
 
-from inference_core.auth.policy import common_passwords
+from inference_core.auth.passwords.policy import common_passwords
 from inference_core.auth.repository import AccountReads, UserRepository
 from tests.service.conftest import AppFactory
 from tests.service.security.conftest import Meanwhile

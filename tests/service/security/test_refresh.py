@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from inference_core.auth.models import EndedSession
-from inference_core.auth.sessions import INDEX_KEY, SESSION_KEY
+from inference_core.auth.tokens.sessions import INDEX_KEY, SESSION_KEY
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api, Tokens, audit_events
 
@@ -165,7 +165,7 @@ async def test_S32_users_see_and_end_their_own_sessions(api: Api) -> None:
 async def test_S32_a_user_has_only_so_many_sessions_and_the_oldest_goes_first(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inference_core.auth.sessions.MOST_SESSIONS_PER_USER", 3)
+    monkeypatch.setattr("inference_core.auth.tokens.sessions.MOST_SESSIONS_PER_USER", 3)
     user = await api.register()
     sessions = [await api.login(user) for _ in range(4)]
     assert (await api.try_refresh(sessions[0])).status_code == 401

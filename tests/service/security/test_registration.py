@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.mailed_tokens import make_email_change_token, make_mailed_token
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import make_email_change_token, make_mailed_token
 from inference_core.auth.repository import AccountReads, UserRepository
 from inference_core.core.queue.sender import BrokerUnavailableError
 from tests.service.conftest import AppFactory

@@ -13,9 +13,9 @@ import httpx2
 import pytest
 from sqlalchemy import delete, select, update
 
-from inference_core.auth import mail_names as names
-from inference_core.auth.invitation_service import make_invitation_token
-from inference_core.auth.mailed_tokens import make_mailed_token, token_hash
+from inference_core.auth.invitations.service import make_invitation_token
+from inference_core.auth.mail import names
+from inference_core.auth.mail.tokens import make_mailed_token, token_hash
 from inference_core.auth.models import Invitation, User
 from inference_core.auth.purge import purge
 from inference_core.core.redis.clock import Clock

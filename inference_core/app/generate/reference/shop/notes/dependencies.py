@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from inference_core.auth.dependencies import CurrentUser
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.state import SettingsDep
 from shop.notes.repository import NoteRepository
 from shop.notes.service import NoteService

@@ -9,7 +9,7 @@ from depot.crates.errors import CraneError, CrateTakenError
 from depot.crates.repository import CrateRepository
 from depot.crates.settings import CratesSettings
 from depot.crates.state import CratesMetrics
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.feature import Service
 from inference_core.core.problems import responses_for
 from inference_core.core.settings import Settings

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 from pydantic import ValidationError
 
+from inference_core.auth.admin.superusers import add_superuser
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError
-from inference_core.auth.passwords import Passwords
-from inference_core.auth.policy import CommonPasswordError, check_new_password
+from inference_core.auth.passwords.hashing import Passwords
+from inference_core.auth.passwords.policy import CommonPasswordError, check_new_password
 from inference_core.auth.repository import AccountReads
 from inference_core.auth.schemas import Registration
 from inference_core.auth.settings import AuthSettings
-from inference_core.auth.superusers import add_superuser
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.db.engine import Database, DatabaseUnavailableError
 from inference_core.core.loggers import get_logger

@@ -9,8 +9,8 @@ from sqlalchemy.exc import IntegrityError
 
 from inference_core.auth.errors import AccountExistsError
 from inference_core.auth.models import User
-from inference_core.auth.passwords import Passwords
-from inference_core.auth.policy import check_new_password
+from inference_core.auth.passwords.hashing import Passwords
+from inference_core.auth.passwords.policy import check_new_password
 from inference_core.auth.repository import UserRepository
 from inference_core.auth.schemas import Registration
 from inference_core.auth.settings import AuthSettings

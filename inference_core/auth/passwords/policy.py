@@ -31,5 +31,5 @@ def check_new_password(password: str) -> None:
 @cache
 def common_passwords() -> frozenset[str]:
     """Return the 3000 most common passwords of at least `MINIMUM_LENGTH` characters, in lower case."""
-    text = files("inference_core.auth").joinpath("common_passwords.txt").read_text(encoding="utf-8")
+    text = files("inference_core.auth.passwords").joinpath("common_passwords.txt").read_text(encoding="utf-8")
     return frozenset(line for line in text.splitlines() if line and not line.startswith("#!"))

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.auth import mail_names as names
 from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvalidMailedTokenError, WrongPasswordError
-from inference_core.auth.mailed_tokens import token_hash
-from inference_core.auth.mailing import Mailing
+from inference_core.auth.limits.throttle import Attempt
+from inference_core.auth.mail import names
+from inference_core.auth.mail.mailing import Mailing
+from inference_core.auth.mail.tokens import token_hash
 from inference_core.auth.models import TokenPurpose
-from inference_core.auth.policy import check_new_password
+from inference_core.auth.passwords.policy import check_new_password
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.auth.schemas import PasswordChange, PasswordReset, ProfileUpdate
-from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
-from inference_core.auth.throttle import Attempt
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.engine import Database
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError

@@ -7,7 +7,7 @@ from importlib.resources import files
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
-from inference_core.auth.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
+from inference_core.auth.passwords.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.single_page import SinglePage
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from fastapi import Depends, Header, Request, Response
 from pydantic import WithJsonSchema
 
-from inference_core.auth.login_service import IssuedTokens
+from inference_core.auth.accounts.login_service import IssuedTokens
 from inference_core.auth.schemas import RefreshRequest, Tokens
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.paths import AUTH_PREFIX

@@ -15,7 +15,7 @@ import secrets
 from dataclasses import dataclass
 
 from inference_core.auth.settings import AuthSettings
-from inference_core.auth.tokens import derive_key
+from inference_core.auth.tokens.access_tokens import derive_key
 
 TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{22})")
 

@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from inference_core.auth.accounts.identifiers import read_login
 from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
-from inference_core.auth.identifiers import read_login
-from inference_core.auth.mailing import Mailing
+from inference_core.auth.limits.throttle import AccountLimitError, Attempt
+from inference_core.auth.mail.mailing import Mailing
 from inference_core.auth.repository import Account, AccountReads, UserRepository
-from inference_core.auth.sessions import (
+from inference_core.auth.state import AuthState
+from inference_core.auth.tokens.access_tokens import AccessClaims
+from inference_core.auth.tokens.sessions import (
     Client,
     InvalidRefreshTokenError,
     RefreshTokenReusedError,
     SessionInfo,
     StartedSession,
 )
-from inference_core.auth.state import AuthState
-from inference_core.auth.throttle import AccountLimitError, Attempt
-from inference_core.auth.tokens import AccessClaims
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database

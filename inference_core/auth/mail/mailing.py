@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.auth import mail_names as names
+from inference_core.auth.limits.throttle import MailKind, Throttle
+from inference_core.auth.mail import names
 from inference_core.auth.repository import MailDueRepository
-from inference_core.auth.throttle import MailKind, Throttle
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
 from inference_core.core.exceptions import ThrottledError

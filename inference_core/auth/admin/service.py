@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from inference_core.auth.accounts.identifiers import read_login
+from inference_core.auth.accounts.login_service import LoginService
 from inference_core.auth.api_keys.service import revoke_all
 from inference_core.auth.audit import audit
-from inference_core.auth.identifiers import read_login
-from inference_core.auth.login_service import LoginService
 from inference_core.auth.repository import Account, AccountReads, UserRepository
 from inference_core.core.db.engine import ReadSession
 from inference_core.core.exceptions import InvalidInputError, NotFoundError

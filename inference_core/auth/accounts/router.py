@@ -18,7 +18,7 @@ from inference_core.auth.errors import (
     SessionStoreUnavailableError,
     WrongPasswordError,
 )
-from inference_core.auth.policy import CommonPasswordError
+from inference_core.auth.passwords.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     Done,
     EmailRequest,
@@ -31,8 +31,8 @@ from inference_core.auth.schemas import (
     Registration,
     Tokens,
 )
-from inference_core.auth.sessions import InvalidRefreshTokenError
-from inference_core.auth.token_transport import GivenRefreshToken, TokenDelivery
+from inference_core.auth.tokens.sessions import InvalidRefreshTokenError
+from inference_core.auth.tokens.transport import GivenRefreshToken, TokenDelivery
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.exceptions import InvalidCredentialsError, NotAuthenticatedError, ThrottledError
 from inference_core.core.paths import AUTH_PREFIX

@@ -9,19 +9,19 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.auth import mail_names as names
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import AccountExistsError, InvitationRequiredError, RegistrationClosedError
-from inference_core.auth.invitation_repository import InvitationReads, InvitationRepository
-from inference_core.auth.mailed_tokens import TOKEN_BYTES, token_hash
-from inference_core.auth.mailing import Mailing
+from inference_core.auth.invitations.repository import InvitationReads, InvitationRepository
+from inference_core.auth.mail import names
+from inference_core.auth.mail.mailing import Mailing
+from inference_core.auth.mail.tokens import TOKEN_BYTES, token_hash
 from inference_core.auth.models import User
-from inference_core.auth.policy import check_new_password
+from inference_core.auth.passwords.policy import check_new_password
 from inference_core.auth.repository import UserRepository
 from inference_core.auth.schemas import NewAccount, Registration
-from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.addresses import address_prefix
 from inference_core.core.db.engine import Database
 

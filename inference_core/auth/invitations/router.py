@@ -18,7 +18,7 @@ from inference_core.auth.errors import (
 )
 from inference_core.auth.schemas import Done, InvitationPage, NewInvitation, OpenInvitation
 from inference_core.core.db.engine import DatabaseUnavailableError
-from inference_core.core.db.session import ReadSessionDep, SessionDep
+from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotFoundError, NotPermittedError, ThrottledError
 from inference_core.core.paths import ADMIN_PREFIX
 from inference_core.core.problems import responses_for

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from inference_core.auth.errors import SessionStoreUnavailableError
-from inference_core.auth.refresh_tokens import RefreshToken, RefreshTokens
+from inference_core.auth.limits.throttle import Attempt, seconds_of
 from inference_core.auth.settings import AuthSettings
-from inference_core.auth.throttle import Attempt, seconds_of
+from inference_core.auth.tokens.refresh_tokens import RefreshToken, RefreshTokens
 from inference_core.core.exceptions import NotAuthenticatedError, ThrottledError
 from inference_core.core.loggers import get_logger
 from inference_core.core.redis.errors import redis_errors_as
@@ -27,7 +27,7 @@ MOST_SESSIONS_PER_USER = 100
 MOST_CONFIRMED = 10_000
 USER_AGENT_LENGTH = 200
 DAY_MS = 24 * 3600 * 1000
-PACKAGE = "inference_core.auth"
+PACKAGE = "inference_core.auth.tokens"
 
 
 class InvalidRefreshTokenError(NotAuthenticatedError):

@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from inference_core.auth import mail_names as names
 from inference_core.auth.audit import audit
 from inference_core.auth.errors import (
     AccountExistsError,
@@ -19,13 +18,14 @@ from inference_core.auth.errors import (
     SessionStoreUnavailableError,
     TooManyInvitationsError,
 )
-from inference_core.auth.invitation_repository import InvitationRepository, StoredInvitation
-from inference_core.auth.mailed_tokens import TOKEN_BYTES, token_hash
-from inference_core.auth.mailing import Mailing
+from inference_core.auth.invitations.repository import InvitationRepository, StoredInvitation
+from inference_core.auth.mail import names
+from inference_core.auth.mail.mailing import Mailing
+from inference_core.auth.mail.tokens import TOKEN_BYTES, token_hash
 from inference_core.auth.repository import AccountReads
 from inference_core.auth.schemas import NewInvitation
-from inference_core.auth.sessions import Client
 from inference_core.auth.settings import AuthSettings
+from inference_core.auth.tokens.sessions import Client
 from inference_core.core.db.engine import Database, ReadSession
 from inference_core.core.exceptions import NotFoundError
 from inference_core.core.redis.client import RedisClient

@@ -8,10 +8,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from inference_core.auth.admin_service import AdminService
+from inference_core.auth.admin.service import AdminService
 from inference_core.auth.dependencies import Logins, Registrations, SuperUser, get_superuser
 from inference_core.auth.errors import AccountExistsError, SessionStoreUnavailableError
-from inference_core.auth.policy import CommonPasswordError
+from inference_core.auth.passwords.policy import CommonPasswordError
 from inference_core.auth.schemas import (
     AccountPage,
     AccountState,
@@ -21,7 +21,7 @@ from inference_core.auth.schemas import (
     SessionsEnded,
 )
 from inference_core.core.db.engine import DatabaseUnavailableError
-from inference_core.core.db.session import ReadSessionDep
+from inference_core.core.dependencies import ReadSessionDep
 from inference_core.core.exceptions import (
     InvalidInputError,
     NotAuthenticatedError,

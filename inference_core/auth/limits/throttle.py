@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from inference_core.auth.buckets import PACKAGE, Bucket, Buckets
 from inference_core.auth.errors import SessionStoreUnavailableError
+from inference_core.auth.limits.buckets import PACKAGE, Bucket, Buckets
 from inference_core.auth.settings import AuthSettings
 from inference_core.core.exceptions import ThrottledError
 from inference_core.core.loggers import get_logger

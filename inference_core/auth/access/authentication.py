@@ -6,13 +6,13 @@ import hmac
 from dataclasses import dataclass
 from uuid import UUID
 
+from inference_core.auth.access.credentials import Credential
 from inference_core.auth.api_keys.keys import NO_SECRET_HASH, PlainKey
 from inference_core.auth.api_keys.repository import ApiKeyReads, FoundKey
-from inference_core.auth.credentials import Credential
 from inference_core.auth.repository import Account, AccountReads
 from inference_core.auth.roles.repository import PermissionReads
 from inference_core.auth.state import AuthState
-from inference_core.auth.tokens import AccessClaims
+from inference_core.auth.tokens.access_tokens import AccessClaims
 from inference_core.core.db.base import utc_now
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import user_id_var

@@ -12,7 +12,7 @@ from inference_core.core.redis.scripts import LuaScript
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-PACKAGE = "inference_core.auth"
+PACKAGE = "inference_core.auth.limits"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The mails of accounts: their tasks' names, templates and tokens, and mails that are due."""

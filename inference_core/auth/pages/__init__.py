@@ -1,0 +1,1 @@
+"""The pages to which mails link."""

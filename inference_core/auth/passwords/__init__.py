@@ -1,0 +1,1 @@
+"""Password hashing, and the policy for new passwords."""
