@@ -35,14 +35,11 @@ def create_superuser_command(
         str,
         typer.Option(
             envvar="SUPERUSER_PASSWORD",
-            help="Prompted for if not given; the environment variable keeps it out of the shell history.",
+            help="Prompted for if not given. The environment variable keeps it out of the shell history.",
         ),
     ] = "",
 ) -> None:
-    """Create an account that may do everything.
-
-    It is created in the database that DATABASE_URL names.
-    """
+    """Create an account with all permissions in the database of DATABASE_URL."""
     import asyncio
 
     from inference_core.auth.accounts.identifiers import read_username
@@ -58,4 +55,4 @@ def create_superuser_command(
         user_id = asyncio.run(
             create_superuser(settings.of(AuthSettings), username=username, email=email, password=password)
         )
-    say(f"superuser {read_username(username)} made, id {user_id}")
+    say(f"created superuser {read_username(username)} with id {user_id}")

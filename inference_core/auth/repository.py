@@ -1,4 +1,4 @@
-"""Every query on accounts; callers decide about transactions."""
+"""The queries on accounts. Callers control the transactions."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Account:
     updated_at: datetime
 
     def honours(self, version: int, session_id: str) -> bool:
-        """Whether tokens of this session, issued under this token version, still count."""
+        """Return whether access tokens of this session and this token version are valid."""
         return self.is_active and (version == self.token_version or session_id == self.kept_session_id)
 
 
 COLUMNS = [getattr(User, column.name) for column in fields(Account)]
-# Read by every authenticated request: the account and whether the caller's session has been ended, in one round trip.
+# Every authenticated request reads the account and whether the caller's session has ended, in one round trip.
 BY_TOKEN = (
     select(*COLUMNS, EndedSession.session_id)
     .outerjoin(EndedSession, EndedSession.session_id == bindparam("session_id"))
@@ -51,15 +51,15 @@ BY_TOKEN = (
 )
 BY_ID = select(*COLUMNS).where(User.id == bindparam("user_id"))
 BY_LOGIN = select(*COLUMNS).where(or_(User.username == bindparam("login"), User.email == bindparam("login")))
-# Locked, so that a token is mailed to this address only while it is the account's. (SQLite has one writer anyway.)
+# The row is locked, so a token is mailed only to the present email of the account. SQLite has one writer anyway.
 BY_EMAIL = select(*COLUMNS).where(User.email == bindparam("email")).with_for_update()
-# Replicas whose clocks differ still refuse a session that was ended while access tokens of it count for any of them.
+# The clocks of replicas can differ by this much. An ended session is refused until its tokens have expired on all.
 CLOCKS_DIFFER_BY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """A mailed token as it was stored; `email` is the new address, where it is for one."""
+    """A stored mailed token. `email` is the new address of a token for a change of email."""
 
     user_id: UUID
     expires_at: datetime
@@ -87,25 +87,25 @@ class AccountReads:
         self._database = database
 
     async def by_token(self, user_id: UUID, session_id: str) -> tuple[Account, bool] | None:
-        """The account, and whether this session of it was ended."""
+        """Return the account, and whether this session has ended."""
         row = await self._database.one(BY_TOKEN, {"user_id": user_id, "session_id": session_id})
         return (Account(*row[:-1]), row[-1] is not None) if row else None
 
     async def by_id(self, user_id: UUID) -> Account | None:
-        """The account with this id."""
+        """Return the account with this id."""
         row = await self._database.one(BY_ID, {"user_id": user_id})
         return Account(*row) if row else None
 
     async def by_login(self, login: str) -> Account | None:
-        """The account whose user name or email this is, as `read_login` gives them."""
-        # A user name has no @ and an email has one, so at most one row matches; PostgreSQL refuses NUL outright.
+        """Return the account with this user name or email, as normalized by `read_login`."""
+        # Only an email contains @, so at most one row matches. PostgreSQL refuses NUL.
         if "\0" in login:
             return None
         row = await self._database.one(BY_LOGIN, {"login": login})
         return Account(*row) if row else None
 
     async def mailed_token(self, purpose: TokenPurpose, token_hash: str) -> StoredToken | None:
-        """A mailed token that has not been used, expired or not."""
+        """Return an unused mailed token, which may have expired."""
         row = await self._database.one(TOKEN, {"purpose": purpose, "token_hash": token_hash})
         return StoredToken(*row) if row else None
 
@@ -117,7 +117,7 @@ class UserRepository:
         self._session = session
 
     async def by_id(self, user_id: UUID) -> Account | None:
-        """The account with this id."""
+        """Return the account with this id."""
         return self._account((await self._session.execute(BY_ID, {"user_id": user_id})).one_or_none())
 
     async def lock(self, user_id: UUID) -> Account | None:
@@ -126,54 +126,54 @@ class UserRepository:
         return self._account(found.one_or_none())
 
     async def by_email(self, email: str) -> Account | None:
-        """The account with this email, which keeps it until the session ends."""
+        """Return the account with this email. No other session can change it until this one ends."""
         return self._account((await self._session.execute(BY_EMAIL, {"email": email})).one_or_none())
 
     async def add(self, user: User) -> User:
-        """Insert.
+        """Insert an account.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: if the user name or the email is taken.
+            sqlalchemy.exc.IntegrityError: The user name or the email is taken.
         """
         self._session.add(user)
         await self._session.flush()
         return user
 
     async def change(self, user_id: UUID, **values: Any) -> int:
-        """Set columns of an account; how many rows that were.
+        """Set columns of an account. Return the number of changed rows.
 
         Raises:
-            sqlalchemy.exc.IntegrityError: if the new email is taken.
+            sqlalchemy.exc.IntegrityError: The new email is taken.
         """
         values.setdefault("updated_at", utc_now())
         return await changed_rows(self._session, update(User).where(User.id == user_id).values(**values))
 
     async def set_password(self, user_id: UUID, hashed: str, *, kept_session_id: str | None) -> int:
-        """Store a new hash; access tokens of all sessions but the kept one count no longer."""
+        """Store a new hash. The access tokens of all sessions except the kept one become invalid."""
         return await self.change(user_id, **_new_password(hashed, kept_session_id))
 
     async def replace_password(self, account: Account, hashed: str, *, kept_session_id: str | None) -> bool:
-        """As `set_password`, unless the password is no longer the one that `account` was read with."""
+        """Like `set_password`, unless the password was changed since `account` was read. Return whether it was not."""
         statement = update(User).where(User.id == account.id, User.hashed_password == account.hashed_password)
         return await changed_rows(self._session, statement.values(**_new_password(hashed, kept_session_id))) == 1
 
     async def rehash(self, user_id: UUID, old: str, new: str) -> None:
-        """Replace a hash by a newer one of the same password, unless the password has been changed meanwhile."""
+        """Replace a hash by a newer one of the same password, unless the password was changed meanwhile."""
         await changed_rows(
             self._session,
             update(User).where(User.id == user_id, User.hashed_password == old).values(hashed_password=new),
         )
 
     async def revoke_tokens(self, user_id: UUID) -> None:
-        """Make every access token of the account count no longer."""
+        """Make all access tokens of the account invalid."""
         await self.change(user_id, token_version=User.token_version + 1, kept_session_id=None)
 
     async def put_token(
         self, user_id: UUID, purpose: TokenPurpose, token_hash: str, expires_at: datetime, email: str | None = None
     ) -> None:
-        """Store a mailed token's hash.
+        """Store the hash of a mailed token.
 
-        Earlier ones stay good: a stranger who asks for another link must not make the owner's worthless.
+        Earlier tokens stay valid. Otherwise, anybody could invalidate the owner's link by requesting another one.
         """
         self._session.add(
             OneTimeToken(user_id=user_id, purpose=purpose, token_hash=token_hash, expires_at=expires_at, email=email)
@@ -181,19 +181,19 @@ class UserRepository:
         await self._session.flush()
 
     async def forget_tokens(self, user_id: UUID) -> None:
-        """Take back every mailed token of the account."""
+        """Delete all mailed tokens of the account."""
         await changed_rows(self._session, delete(OneTimeToken).where(OneTimeToken.user_id == user_id))
 
     async def take_token(self, purpose: TokenPurpose, token_hash: str, now: datetime) -> StoredToken | None:
-        """Use a mailed token up, and every other one for the same purpose; None if it is unknown, used or expired."""
+        """Use a mailed token, and delete the others for the same purpose. None if it is unknown, used or expired."""
         wanted = (OneTimeToken.purpose == purpose, OneTimeToken.token_hash == token_hash)
         found = await self._session.execute(TOKEN, {"purpose": purpose, "token_hash": token_hash})
         row = found.one_or_none()
         if row is None:
             return None
-        # The account first, as everywhere: two who lock in a different order could wait for each other.
+        # All transactions lock the account first. A different order could cause a deadlock.
         await self._session.execute(select(User.id).where(User.id == row.user_id).with_for_update())
-        # Several requests may have found it; one of them deletes it.
+        # Several requests may have found the token. Only one of them deletes it.
         if await changed_rows(self._session, delete(OneTimeToken).where(*wanted)) != 1:
             return None
         if row.expires_at <= now:
@@ -203,14 +203,14 @@ class UserRepository:
         return StoredToken(*row)
 
     async def end_session(self, session_id: str, until: datetime) -> None:
-        """Refuse access tokens of a session that was ended, until the last of them has expired."""
+        """Refuse the access tokens of an ended session until the last of them has expired."""
         await self._session.merge(EndedSession(session_id=session_id, expires_at=until))
         await self._session.flush()
 
     async def purge(self, now: datetime, pending_since: datetime) -> int:
-        """Delete what has expired, and accounts that were not confirmed since then; how many rows.
+        """Delete expired rows, and accounts that are unconfirmed since `pending_since`. Return the number of rows.
 
-        `now` is the time of the clock that mailed tokens are made by.
+        `now` is a time of the clock of Redis, by which mailed tokens expire.
         """
         old_sessions = delete(EndedSession).where(EndedSession.expires_at < now - CLOCKS_DIFFER_BY)
         old_tokens = delete(OneTimeToken).where(OneTimeToken.expires_at < now)
@@ -219,7 +219,7 @@ class UserRepository:
         return sum([await changed_rows(self._session, statement) for statement in statements])
 
     async def page(self, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
-        """Accounts in the order they were made, and how many there are; `search` is part of a stored name or email."""
+        """Return a page of accounts in the order of their creation, and the number of all matches of `search`."""
         conditions = []
         if search:
             conditions.append(
@@ -236,29 +236,29 @@ class UserRepository:
 
 
 class MailDueRepository:
-    """Mails that were committed and are not sent yet, over one session."""
+    """Committed mails that have not been sent yet, in one session."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
     async def add(self, task: str, arguments: Sequence[str], send_at: datetime) -> UUID:
-        """Keep a mail task until it is done; the id that its task has to carry."""
+        """Store a mail task until it is done. Return the id for its task."""
         mail = MailDue(task=task, arguments=json.dumps(arguments), send_at=send_at)
         self._session.add(mail)
         await self._session.flush()
         return mail.id
 
     async def is_due(self, mail_id: UUID) -> bool:
-        """Whether the mail has not been sent yet."""
+        """Return whether the mail has not been sent yet."""
         found = await self._session.execute(select(MailDue.id).where(MailDue.id == mail_id))
         return found.one_or_none() is not None
 
     async def done(self, mail_id: UUID) -> None:
-        """Forget a mail: it was sent, or never will be."""
+        """Delete a mail that was sent or is not to be sent."""
         await self._session.execute(delete(MailDue).where(MailDue.id == mail_id))
 
     async def take_due(self, now: datetime, again_at: datetime, most: int) -> list[StoredMail]:
-        """At most so many mails that should have been sent by `now`; each is due again at `again_at`."""
+        """Return at most `most` mails that should have been sent by `now`. Each is due again at `again_at`."""
         query = select(MailDue.id, MailDue.task, MailDue.arguments).where(MailDue.send_at <= now)
         rows = (await self._session.execute(query.order_by(MailDue.send_at).limit(most))).all()
         ids = [row.id for row in rows]
@@ -266,7 +266,7 @@ class MailDueRepository:
         return [StoredMail(row.id, row.task, json.loads(row.arguments)) for row in rows]
 
     async def give_up(self, older_than: datetime) -> int:
-        """Forget the mails that could not be sent for so long; how many."""
+        """Delete the mails that were created before `older_than`. Return their number."""
         statement = delete(MailDue).where(MailDue.created_at < older_than)
         return await changed_rows(self._session, statement)
 

@@ -279,7 +279,7 @@ def test_create_superuser_creates_the_database_and_refuses_a_duplicate_name(tmp_
         for _ in range(2)
     ]
     assert [result.returncode for result in results] == [0, 1], results
-    assert results[0].stdout.startswith("superuser boss made, id ")
+    assert results[0].stdout.startswith("created superuser boss with id ")
     (line,) = results[1].stderr.splitlines()
     assert line.startswith("inference-core: ")
     assert "already exists" in line

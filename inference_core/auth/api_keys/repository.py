@@ -1,4 +1,4 @@
-"""Every query on API keys; callers decide about transactions."""
+"""The queries on API keys. Callers control the transactions."""
 
 from __future__ import annotations
 

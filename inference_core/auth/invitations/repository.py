@@ -1,4 +1,4 @@
-"""Every query on invitations. Callers decide about transactions."""
+"""The queries on invitations. Callers control the transactions."""
 
 from __future__ import annotations
 

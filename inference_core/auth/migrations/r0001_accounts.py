@@ -17,7 +17,7 @@ TIME = sa.DateTime(timezone=True).with_variant(DATETIME(fsp=6), "mysql", "mariad
 
 
 def exact(length: int) -> sa.types.TypeEngine[str]:
-    """Text that MySQL compares byte by byte too."""
+    """Return a type of text that MySQL compares byte by byte too."""
     return sa.String(length).with_variant(VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 

@@ -24,12 +24,12 @@ DELETE FROM one_time_tokens WHERE token_hash IN (
 
 
 def is_mysql() -> bool:
-    """Whether the key has to change in one statement: a server may demand that every table has one."""
+    """Return whether the key must change in one statement, because the server can require a key for every table."""
     return op.get_context().dialect.name in {"mysql", "mariadb"}
 
 
 def upgrade() -> None:
-    """A token is found by its hash alone, so that a newer one need not replace it."""
+    """Make the hash the key of mailed tokens, so that an account can have several; add mails that are due."""
     op.add_column("users", sa.Column("is_pending", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("one_time_tokens", sa.Column("email", EMAIL))
     op.create_index("ix_one_time_tokens_user_id", "one_time_tokens", ["user_id", "purpose"])
@@ -56,7 +56,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Of several tokens for one purpose the newest stays."""
+    """Restore the earlier keys. Of several tokens for one purpose, the newest is kept."""
     op.drop_table("mails_due")
     op.execute(OLDER_TOKENS)
     if is_mysql():

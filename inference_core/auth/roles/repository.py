@@ -1,4 +1,4 @@
-"""Every query on roles and on the permissions of accounts; callers decide about transactions."""
+"""The queries on roles and on the permissions of accounts. Callers control the transactions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How refresh tokens travel: in the body, or for browsers in a cookie that scripts cannot read.
+"""Send refresh tokens in the body or, for browsers, in a cookie that scripts cannot read.
 
-A client chooses the cookie with `X-Token-Transport: cookie`. Another site cannot send that header without asking
-first (CORS), and the cookie is `SameSite=Strict`, so that no request is made in a user's name behind their back.
+A client selects the cookie with `X-Token-Transport: cookie`. Other sites can send this header only if CORS allows it,
+and the cookie is `SameSite=Strict`. Together, they prevent cross-site request forgery.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [BIN / "inference-core", *arguments(GOOD)]
     made = subprocess.run(command, cwd=path, env=env, capture_output=True, text=True, check=False, timeout=60)
     assert made.returncode == 0, made.stderr
-    assert made.stdout.startswith("superuser boss made, id ")
+    assert made.stdout.startswith("created superuser boss with id ")
     return path
 
 
@@ -75,6 +75,6 @@ def test_a_password_that_is_nowhere_given_is_asked_for(folder: Path) -> None:
         command, cwd=folder, env=env, input=typed, capture_output=True, text=True, check=False, timeout=60
     )
     assert made.returncode == 0, made.stderr
-    assert "superuser second made, id " in made.stdout
+    assert "created superuser second with id " in made.stdout
     assert made.stderr == ""
     assert GOOD["password"] not in made.stdout
