@@ -153,7 +153,7 @@ class UserRepository:
         return await self.change(user_id, **_new_password(hashed, kept_session_id))
 
     async def replace_password(self, account: Account, hashed: str, *, kept_session_id: str | None) -> bool:
-        """Like `set_password`, unless the password was changed since `account` was read. Return whether it was not."""
+        """Like `set_password`, but do nothing and return False if the password was changed since `account` was read."""
         statement = update(User).where(User.id == account.id, User.hashed_password == account.hashed_password)
         return await changed_rows(self._session, statement.values(**_new_password(hashed, kept_session_id))) == 1
 
