@@ -82,7 +82,8 @@ def test_a_database_that_cannot_be_used_is_one_line(
     result = CliRunner().invoke(command_line(service), command)
     assert result.exit_code == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("inference-core: database: cannot migrate ")
+    action = "read" if command[0] in {"current", "revision"} else "migrate"
+    assert line.startswith(f"inference-core: database: cannot {action} ")
     assert reason in line
     assert "hunter2" not in line
 

@@ -80,7 +80,8 @@ def test_a_script_that_is_written_with_one_kind_of_database_runs_on_all(
     urls = {"sqlite": url}
     for server, server_url in (("postgresql", postgresql), ("mariadb", mariadb)):
         base = make_url(server_url).set(database=None).render_as_string(hide_password=False)
-        urls[server] = create_database(base, f"shop_{secrets.token_hex(4)}")
+        made = create_database(base, f"shop_{secrets.token_hex(4)}")
+        urls[server] = made.replace("test:test@", "test:te%73t@").replace("//test@", "//te%73t@")
 
     written = shop.run(urls[kind], "revision", "-m", "add notes")
     assert [line.split(": written")[0] for line in written] == [

@@ -25,8 +25,8 @@ class UnsafeMigrationError(Exception):
     """Raised if a migration would lose rows or break references. The text is one line with a solution."""
 
 
-def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
-    """Return one line for the error that stopped a migration. `folders` contain the revisions."""
+def describe(error: Exception, url: URL, folders: Collection[Path], action: str = "migrate") -> str:
+    """Return one line for the error that stopped `action`. `folders` contain the revisions."""
     cause = error.__cause__ if isinstance(error, DependencyUnavailableError) and error.__cause__ else error
     said = getattr(cause, "orig", None) or cause
     reason = (str(said).strip() or "no details").split("\n", 1)[0]
@@ -43,4 +43,4 @@ def describe(error: Exception, url: URL, folders: Collection[Path]) -> str:
         return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
     advice = "check that DATABASE_URL is correct and its server is running"
     shown = url.set(query={}).render_as_string(hide_password=True)
-    return f"database: cannot migrate {shown}: {type(cause).__name__}: {reason}; {advice}"
+    return f"database: cannot {action} {shown}: {type(cause).__name__}: {reason}; {advice}"

@@ -142,7 +142,7 @@ def current(service: Service, settings: Settings) -> tuple[str, ...]:
     try:
         return asyncio.run(read())
     except Exception as error:
-        raise MigrationError(describe(error, url, ())) from error
+        raise MigrationError(describe(error, url, (), "read")) from error
 
 
 def _history_of(known: Iterable[History], revision: str) -> History:

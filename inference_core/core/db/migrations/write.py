@@ -145,7 +145,7 @@ def _changes(service: Service, settings: Settings, known: list[History]) -> Mapp
     except MigrationError:
         raise
     except Exception as error:
-        raise MigrationError(describe(error, make_url(settings.database_url), ())) from error
+        raise MigrationError(describe(error, make_url(settings.database_url), (), "read")) from error
 
 
 def _compare_default(
