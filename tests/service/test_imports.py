@@ -35,7 +35,9 @@ def loaded(program: str, *arguments: str, folder: Path, redis_url: str = "redis:
     return set(json.loads(report.read_text()))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["up", "--help"], ["llm-sim", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["up", "--help"], ["llm-sim", "--help"], ["generate", "feature", "--help"]]
+)
 def test_help_loads_no_framework(arguments: list[str], tmp_path: Path) -> None:
     modules = loaded(COMMAND, *arguments, folder=tmp_path)
     assert "typer" in modules
