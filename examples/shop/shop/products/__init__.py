@@ -1,0 +1,1 @@
+"""Products: everybody reads them, and users with a permission add them."""
