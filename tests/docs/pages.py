@@ -6,6 +6,7 @@ file of this repository.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,17 @@ def _add(page: Page, before: str, language: str, block: list[str]) -> None:
     if named[1] in page.files:
         raise ValueError(f"{page.name}: {named[1]} is there twice")
     page.files[named[1]] = "\n".join([*block, ""])
+
+
+def imported(code: str) -> set[tuple[str, str]]:
+    """Return the names that Python code imports from `inference_core`, as pairs of a module and a name."""
+    nodes = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom))
+    return {
+        (node.module, alias.name)
+        for node in nodes
+        if node.module and node.module.split(".")[0] == "inference_core"
+        for alias in node.names
+    }
 
 
 def changed(text: str, diff: str) -> str:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from inference_core.app.generate.project import new_project
 from inference_core.core import exceptions
 from inference_core.core.problems import status_of
 from tests.docs.commands import check_command, check_name
-from tests.docs.pages import Page, changed, commands_of, parse, read_page
+from tests.docs.pages import Page, changed, commands_of, imported, parse, read_page
 from tests.loadgate.running.support import ERROR, document, finish, loadgate_command
 from tests.support import preloaded
 from tests.support.stack import ROOT, clean_environment
@@ -141,6 +142,13 @@ def test_the_commands_exist(path: Path) -> None:
 def test_the_commands_that_texts_name_exist(path: Path) -> None:
     for command in NAMED_COMMAND.findall(path.read_text(encoding="utf-8")):
         check_name(command)
+
+
+@by_page
+def test_the_names_that_the_code_imports_exist(page: Page) -> None:
+    own = {name.removesuffix(".py").replace("/", ".") for name in page.files}
+    names = {pair for name, text in page.files.items() if name.endswith(".py") for pair in imported(text)}
+    assert [pair for pair in sorted(names) if pair[0] not in own and not hasattr(import_module(pair[0]), pair[1])] == []
 
 
 def test_the_code_keeps_the_rules_of_ruff(services: dict[str, Path]) -> None:

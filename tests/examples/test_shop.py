@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.stack import BIN, ROOT, clean_environment, running_stack
 
-pytestmark = [pytest.mark.process, pytest.mark.full]
+pytestmark = pytest.mark.process
 
 EXAMPLE = ROOT / "examples" / "shop"
 COMMANDS = [
@@ -43,6 +43,7 @@ def run(folder: Path, program: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.full
 def test_the_commands_of_the_readme_work(folder: Path) -> None:
     *ending, up = COMMANDS
     said = {command[-1]: run(folder, *command) for command in ending}
@@ -56,10 +57,12 @@ def test_the_models_are_those_of_the_migrations(folder: Path) -> None:
     assert run(folder, "inference-core", "revision", "-m", "change nothing").strip() == "nothing has changed"
 
 
+@pytest.mark.full
 def test_the_types_are_right(folder: Path) -> None:
     run(folder, "mypy", "--cache-dir", str(folder.parent / "mypy"))
 
 
+@pytest.mark.full
 def test_the_stack_runs_the_shop(folder: Path) -> None:
     with running_stack(folder, "--port", "0", "--ephemeral") as stack:
         answer = httpx2.get(f"{stack.url}/api/v1/products", timeout=30)
