@@ -10,9 +10,13 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, model_validator
 
 from shop.notes.models import TITLE_LENGTH
 
-Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH)]
+# PostgreSQL cannot store NUL.
+WITHOUT_NUL = r"^[^\x00]*$"
+Title = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_LENGTH, pattern=WITHOUT_NUL)
+]
 # In UTF-8 at most 40 kB, which fits into a TEXT column of MySQL.
-LongText = Annotated[str, StringConstraints(max_length=10_000)]
+LongText = Annotated[str, StringConstraints(max_length=10_000, pattern=WITHOUT_NUL)]
 
 
 class NoteCreate(BaseModel):

@@ -87,7 +87,16 @@ async def test_an_account_is_needed(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"title": " "}, {"title": "x" * 201}, {"title": "Tea", "text": "x" * 10_001}, {"title": None}]
+    "body",
+    [
+        {},
+        {"title": " "},
+        {"title": "x" * 201},
+        {"title": "T\0a"},
+        {"title": "Tea", "text": "x" * 10_001},
+        {"title": "Tea", "text": "\0"},
+        {"title": None},
+    ],
 )
 async def test_input_that_is_not_valid_is_refused(api: Api, body: dict[str, Any]) -> None:
     headers = await sign_up(api)
