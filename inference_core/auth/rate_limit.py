@@ -15,6 +15,7 @@ from inference_core.auth.state import AuthState
 from inference_core.core.addresses import address_prefix
 from inference_core.core.exceptions import NotAuthenticatedError
 from inference_core.core.loggers import get_logger
+from inference_core.core.paths import route_template
 from inference_core.core.permissions import RefusingDependency
 from inference_core.core.problems import responses_for
 from inference_core.core.rate_limit import Rate, RateLimitedError, RateLimitUnavailableError
@@ -85,6 +86,6 @@ class RateLimit(RefusingDependency):
 
 
 def _route_of(request: Request) -> str:
-    """Return a name of the route that is the same in every process."""
+    """Return a name of the route that is the same in every process. It contains the prefixes of included routers."""
     route = request.scope["route"]
-    return f"{route.endpoint.__module__}:{','.join(sorted(route.methods))} {route.path}"
+    return f"{route.endpoint.__module__}:{','.join(sorted(route.methods))} {route_template(request.scope)}"

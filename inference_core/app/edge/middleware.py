@@ -19,7 +19,7 @@ from inference_core.app.edge.bodies import Body, BodyLimits, ClientGoneError, In
 from inference_core.app.edge.startup import one_line_startup_failure
 from inference_core.core.exceptions import InvalidInputError, ServiceError
 from inference_core.core.logging import request_id_var, trace_id_var, user_id_var
-from inference_core.core.paths import PROBES
+from inference_core.core.paths import PROBES, UNMATCHED, route_template
 from inference_core.core.problems import problem_response, status_of
 from inference_core.core.telemetry.access_log import AccessLog, Answered
 from inference_core.core.telemetry.metrics import Metrics
@@ -29,7 +29,6 @@ ACCEPTED_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"})
 HTTP_1 = frozenset({"1.0", "1.1"})
-UNMATCHED = "unmatched"
 # The status of nginx for a client that disconnected before the response. It is only logged.
 CLIENT_GONE = 499
 # Request ids are unique but not secret.
@@ -212,14 +211,3 @@ def other_slash(scope: Scope) -> bytes:
     target = f"/{path.strip('/')}" if path.endswith("/") else f"/{path.lstrip('/')}/"
     query = scope["query_string"]
     return quote(target, safe="/:@!$&'()*+,;=~").encode() + (b"?" + query if query else b"")
-
-
-def route_template(scope: Scope) -> str:
-    """Return the path template of the route, or `UNMATCHED`.
-
-    The path itself would allow callers to create any number of time series. FastAPI keeps the complete template in the
-    scope only while the route is served, so call this when the response starts.
-    """
-    context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    path = getattr(context, "path", None)
-    return path if isinstance(path, str) else UNMATCHED

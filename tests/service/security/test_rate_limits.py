@@ -179,3 +179,26 @@ async def test_S50_the_openapi_document_lists_the_refusal(service_settings: Call
 def test_S50_a_wrong_rate_is_an_error_when_the_route_is_defined() -> None:
     with pytest.raises(RateError, match=r"^rate limit '10/minut': must be a count and a time, such as 10/minute"):
         RateLimit("10/minut")
+
+
+async def test_S50_routes_of_one_router_under_two_prefixes_count_on_their_own(
+    service_settings: Callable[..., Settings],
+) -> None:
+    inner, outer = APIRouter(), APIRouter(prefix=f"/limited/{new_name()}")
+
+    @inner.get("/list", dependencies=[Depends(RateLimit("2/hour"))])
+    async def listed() -> str:
+        return "done"
+
+    other = APIRouter()
+
+    @other.get("/list", operation_id="others", dependencies=[Depends(RateLimit("2/hour"))])
+    async def others() -> str:
+        return "done"
+
+    outer.include_router(inner, prefix="/first")
+    outer.include_router(other, prefix="/second")
+    settings = service_settings()
+    async with running(application(settings, outer), settings) as api:
+        assert await statuses(api, f"{outer.prefix}/first/list", 3) == [200, 200, 429]
+        assert await statuses(api, f"{outer.prefix}/second/list", 3) == [200, 200, 429]
