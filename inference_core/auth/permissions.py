@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import Request
+from fastapi import Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.openapi.models import APIKey, APIKeyIn
 
@@ -44,8 +44,8 @@ class PermissionGuard(AccessDependency):
         self.users_need_it = users_need_it
         self.allows_anonymous = allows_anonymous
 
-    async def __call__(self, request: Request) -> AuthenticatedUser | None:
-        """Return the caller.
+    async def __call__(self, request: Request, response: Response) -> AuthenticatedUser | None:
+        """Return the caller. No cache stores the response to an API key.
 
         Raises:
             NotAuthenticatedError: The credential is missing, invalid or no longer valid.
@@ -59,6 +59,8 @@ class PermissionGuard(AccessDependency):
             raise NotAuthenticatedError
         state = state_of(request)
         if credential.is_api_key:
+            # Shared caches know `Authorization`, but can store the response to a request with another header.
+            response.headers["Cache-Control"] = "no-store"
             return await permitted_user_of_key(state, credential.text, self.permission)
         if self.users_need_it:
             return await permitted_user_of_token(state, credential.text, self.permission)

@@ -19,8 +19,9 @@ from inference_core.auth.models import KEY_ID_LENGTH
 ID_CHARACTERS = string.ascii_lowercase + string.digits
 SECRET_CHARACTERS = string.ascii_letters + string.digits
 SECRET_LENGTH = 43  # 256 bits
+ID_PATTERN = rf"[a-z0-9]{{{KEY_ID_LENGTH}}}"
 PATTERN = re.compile(
-    rf"{API_KEY_PREFIX}(?P<id>[a-z0-9]{{{KEY_ID_LENGTH}}})_(?P<secret>[A-Za-z0-9]{{{SECRET_LENGTH}}})"
+    rf"{API_KEY_PREFIX}(?P<id>{ID_PATTERN})_(?P<secret>[A-Za-z0-9]{{{SECRET_LENGTH}}})"
     r"_(?P<checksum>[0-9a-f]{8})"
 )
 # Compared with if there is no key with a given id. No secret has this hash.

@@ -26,14 +26,7 @@ BY_ID = (
     .where(ApiKey.id == bindparam("key_id"))
 )
 _TABLE = cast("Table", ApiKey.__table__)
-SET_LAST_USED = (
-    update(_TABLE)
-    .where(
-        _TABLE.c.id == bindparam("key_id"),
-        or_(_TABLE.c.last_used_at.is_(None), _TABLE.c.last_used_at < bindparam("unless_since")),
-    )
-    .values(last_used_at=bindparam("used_at"))
-)
+SET_LAST_USED = update(_TABLE).where(_TABLE.c.id == bindparam("key_id")).values(last_used_at=bindparam("used_at"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +113,17 @@ class ApiKeyRepository:
         return await changed_rows(self._session, delete(ApiKey).where(ApiKey.user_id == user_id))
 
     async def set_last_used(self, uses: Mapping[str, datetime], unless_since: datetime) -> None:
-        """Set the last use of keys by their ids. Later uses than `unless_since` are kept, and missing keys ignored."""
-        rows = [
-            {"key_id": key_id, "used_at": used_at, "unless_since": unless_since}
-            for key_id, used_at in sorted(uses.items())
-        ]
-        connection = await self._session.connection()
-        await connection.execute(SET_LAST_USED, rows)
+        """Set the last use of keys by their ids. Later uses than `unless_since` are kept, and missing keys ignored.
+
+        A key that another transaction has locked is skipped: it is revoked, or another process stores its use. A wait
+        for it could cause a deadlock.
+        """
+        not_since = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < unless_since)
+        free = select(ApiKey.id).where(ApiKey.id.in_(uses), not_since).with_for_update(skip_locked=True)
+        rows = [{"key_id": key_id, "used_at": uses[key_id]} for key_id in (await self._session.execute(free)).scalars()]
+        if rows:
+            connection = await self._session.connection()
+            await connection.execute(SET_LAST_USED, rows)
 
     async def purge(self, now: datetime) -> int:
         """Delete the keys that have expired. Return their number."""

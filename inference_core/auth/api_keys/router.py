@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path
 
 from inference_core.auth.api_keys.errors import ApiKeyNotFoundError, TooManyApiKeysError
+from inference_core.auth.api_keys.keys import ID_PATTERN
 from inference_core.auth.api_keys.schemas import ApiKeyView, CreatedApiKey, NewApiKey
 from inference_core.auth.api_keys.service import ApiKeyService
 from inference_core.auth.dependencies import ClientDep, CurrentUser
@@ -26,6 +27,9 @@ router = APIRouter(
     tags=["accounts"],
     responses=responses_for(NotAuthenticatedError, DatabaseUnavailableError),
 )
+
+# Only this form, because PostgreSQL refuses NUL.
+KeyId = Annotated[str, Path(pattern=f"^{ID_PATTERN}$")]
 
 
 async def get_reading_service(
@@ -64,7 +68,7 @@ async def list_api_keys(service: ReadingService) -> list[ApiKeyView]:
 
 
 @router.delete("/{key_id}", responses=responses_for(ApiKeyNotFoundError))
-async def revoke_api_key(key_id: Annotated[str, Path(max_length=64)], service: Service) -> Done:
+async def revoke_api_key(key_id: KeyId, service: Service) -> Done:
     """Revoke an API key. Requests with it get 401 from now on."""
     await service.revoke(key_id)
     return Done(message="The API key has been revoked.")

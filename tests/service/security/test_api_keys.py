@@ -15,6 +15,7 @@ from sqlalchemy import insert, select, update
 
 from inference_core.auth.api_keys import uses
 from inference_core.auth.api_keys.keys import NO_SECRET_HASH, PATTERN, PlainKey
+from inference_core.auth.api_keys.repository import ApiKeyRepository
 from inference_core.auth.mail.tokens import make_mailed_token
 from inference_core.auth.models import ApiKey, Role, RolePermission, UserRole
 from inference_core.auth.purge import purge
@@ -281,11 +282,9 @@ async def test_S46_keys_belong_to_their_owner(notes_api: Api, owner: User) -> No
     for stranger in (admin, await notes_api.login(await notes_api.register())):
         assert (await notes_api.get("/auth/api-keys", stranger)).json() == []
         foreign = await notes_api.call("DELETE", f"/auth/api-keys/{created['id']}", stranger)
-        unknown = await notes_api.call("DELETE", "/auth/api-keys/nothing", stranger)
+        unknown = await notes_api.call("DELETE", f"/auth/api-keys/{'0' * 12}", stranger)
         assert (foreign.status_code, foreign.json()["code"]) == (404, "api_key_not_found")
         assert foreign.json()["detail"] == unknown.json()["detail"]
-    wildcard = await notes_api.call("DELETE", "/auth/api-keys/%25", tokens)
-    assert wildcard.status_code == 404
     assert await status(notes_api, created["key"]) == 200
 
 
@@ -630,3 +629,39 @@ async def test_S49_an_answer_for_a_key_counts_as_usage_of_its_owner(start_app: A
         assert answer.status_code == 200
         usage = (await api.get("/llm/usage", tokens)).json()
         assert usage["totals"]["requests"] == 1
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+async def test_S48_keys_in_use_are_revoked_without_a_deadlock(notes_api: Api, owner: User) -> None:
+    tokens = await notes_api.login(owner)
+    first, second, third = sorted([(await add_key(notes_api, tokens, READ))["id"] for _ in range(3)])
+    key_uses = notes_api.auth.key_uses
+    for key_id in (first, second, third):
+        key_uses.note(key_id, None, utc_now())
+    async with notes_api.state.database.write() as session:
+        # A transaction that revokes several keys does not lock them in the order of their ids.
+        assert await ApiKeyRepository(session).delete(UUID(owner.id), second)
+        async with asyncio.timeout(5):
+            await key_uses.store()
+        assert await ApiKeyRepository(session).delete(UUID(owner.id), first)
+    (kept,) = (await notes_api.get("/auth/api-keys", tokens)).json()
+    assert kept["id"] == third
+    assert kept["last_used_at"] is not None
+
+
+@on_every_database
+async def test_S45_a_text_that_is_no_id_of_a_key_is_refused(notes_api: Api, owner: User) -> None:
+    tokens = await notes_api.login(owner)
+    created = await add_key(notes_api, tokens, READ)
+    for text in ("%00", f"{created['id']}%00", "%C3%A9", "%ED%A0%80", "'", "%25", created["prefix"], created["key"]):
+        answer = await notes_api.call("DELETE", f"/auth/api-keys/{text}", tokens)
+        assert answer.status_code == 422, (text, answer.text)
+    assert await status(notes_api, created["key"]) == 200
+
+
+async def test_S46_no_cache_stores_a_response_to_a_key(notes_api: Api, owner: User) -> None:
+    key = (await add_key(notes_api, await notes_api.login(owner), READ))["key"]
+    for headers in (as_header(key), as_bearer(key)):
+        answer = await notes_api.call("GET", "/notes", headers=headers)
+        assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-store")
