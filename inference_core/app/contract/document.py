@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi.openapi.models import OpenAPI, PathItem
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from inference_core.app.application import create_application
 from inference_core.app.contract.compare import compare_documents
@@ -39,10 +40,11 @@ def read_document(path: Path) -> Mapping[str, Any]:
         OSError: It cannot be read.
     """
     try:
-        document = mapping(json.loads(path.read_text(encoding="utf-8")), "the document")
-        OpenAPI.model_validate(document)
+        document = mapping(from_json(path.read_bytes()), "the document")
+        # Strict, because values are compared as they are in the file.
+        OpenAPI.model_validate_json(to_json(document), strict=True)
         for item in mapping(document.get("paths", {}), "paths").values():
-            PathItem.model_validate(item)
+            PathItem.model_validate_json(to_json(item), strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
@@ -64,5 +66,7 @@ def changes_since(path: Path, document: Mapping[str, Any]) -> list[Change]:
     old = read_document(path)
     try:
         return compare_documents(old, document)
+    except RecursionError:
+        raise ContractError(f"{path}: a schema is an alternative of itself, or nested too deeply") from None
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from None

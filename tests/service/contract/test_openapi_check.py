@@ -302,6 +302,20 @@ def test_the_command_writes_and_checks_the_document(tmp_path: Path, monkeypatch:
     assert both.exit_code == 2
 
 
+def document_with(schema: Json) -> str:
+    """A document with a route of the service, whose body has this schema."""
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Registration"}}}
+    operation = {"operationId": "register", "requestBody": {"content": content}, "responses": {}}
+    return json.dumps(
+        {
+            "openapi": "3.1.0",
+            "info": {"title": "a", "version": "1"},
+            "paths": {"/api/v1/auth/register": {"post": operation}},
+            "components": {"schemas": {"Registration": schema}},
+        }
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -314,9 +328,18 @@ def test_the_command_writes_and_checks_the_document(tmp_path: Path, monkeypatch:
         ),
         (
             '{"openapi": "3.1.0", "info": {"title": "a", "version": "1"}, "paths": {"/": {"get": {"parameters": 5}}}}',
-            "base.json: not an OpenAPI document: get.parameters: Input should be a valid list",
+            "base.json: not an OpenAPI document: get.parameters: Input should be a valid array",
         ),
         ("\udcff", "base.json: not JSON"),
+        ("[" * 100_000, "base.json: not JSON: recursion limit exceeded"),
+        (
+            document_with({"type": "string", "maxLength": "10"}),
+            "base.json: not an OpenAPI document: components.schemas.Registration.Schema.maxLength: Input should be",
+        ),
+        (
+            document_with({"anyOf": [{"$ref": "#/components/schemas/Registration"}]}),
+            "base.json: a schema is an alternative of itself",
+        ),
     ],
 )
 def test_a_file_that_is_no_document_is_one_line(
