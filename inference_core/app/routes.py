@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from re import sub
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, iter_route_contexts
 
 from inference_core.app import root
 from inference_core.app.documentation.router import documentation_router
@@ -19,10 +19,14 @@ def mount(app: FastAPI, service: Service, settings: Settings) -> None:
     """Mount the routes in the order of the features: first the hot ones of all features, then the others.
 
     Raises:
-        FeatureError: A field contains no router, or two features have the same route.
+        FeatureError: A field contains no router, two features have the same route, or the dependencies of a router do
+            not apply to one of its routes.
     """
     hot, others = _each("hot_routers", service, settings), _each("routers", service, settings)
     _require_separate_routes([*hot, *others])
+    for field, routers in (("hot_routers", hot), ("routers", others)):
+        for feature, router in routers:
+            _require_effective_dependencies(f"feature {feature.name}: {field}", router, bool(router.dependencies))
     # Fast path: benchmarks/health_ratio.py. Routes are matched in order, and an included router adds about 10 us to
     # each of its requests.
     app.router.routes[:0] = [route for _, router in hot for route in router.routes]
@@ -63,6 +67,21 @@ def _require_separate_routes(routers: list[tuple[Feature, APIRouter]]) -> None:
             owner = owners.setdefault((method, sub(r"{[^}]*}", "{}", path)), feature)
             if owner is not feature:
                 raise FeatureError(f"feature {feature.name}: the feature {owner.name} already has {method} {path}")
+
+
+def _require_effective_dependencies(where: str, router: APIRouter, has_dependencies: bool) -> None:
+    """Check that the dependencies of a router apply to all of its routes, because they can be `requires(...)`."""
+    for route in router.routes:
+        included, context = getattr(route, "original_router", None), getattr(route, "include_context", None)
+        if included is not None and context is not None:
+            some = has_dependencies or bool(context.dependencies) or bool(included.dependencies)
+            _require_effective_dependencies(where, included, some)
+        elif has_dependencies and not isinstance(route, APIRoute | APIWebSocketRoute):
+            kind, path = type(route).__name__, getattr(route, "path", "")
+            raise FeatureError(
+                f"{where}: {kind} {path}: FastAPI ignores the dependencies of a router for mounted applications and "
+                "routes of Starlette; move it to a router without dependencies"
+            )
 
 
 def _routes_of(router: APIRouter) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse
 from sqlalchemy import insert
 
 from inference_core.app.application import create_application
@@ -344,6 +345,34 @@ def test_S44_an_application_with_an_undeclared_permission_is_not_created(
     assert str(raised.value) == f"route {route} {LINE}"
     declared = replace(drafts, permissions=(Permission("drafts:read", "Read drafts."),))
     create_application(Service(name="s", features=(*service.features, declared)), service_settings())
+
+
+async def plain(_: Request) -> Response:
+    return PlainTextResponse("open")
+
+
+PROTECTED = {"dependencies": [Depends(requires("drafts:read"))]}
+WITH_MOUNT = APIRouter(**PROTECTED)
+WITH_MOUNT.mount("/files", INNER)
+WITH_PLAIN_ROUTE = APIRouter()
+INCLUDED = APIRouter()
+INCLUDED.add_route("/plain", plain)
+WITH_PLAIN_ROUTE.include_router(INCLUDED, prefix="/drafts", **PROTECTED)
+BELOW_PROTECTED = APIRouter(**PROTECTED)
+BELOW_PROTECTED.include_router(INCLUDED)
+
+
+@pytest.mark.parametrize("field", ["routers", "hot_routers"])
+@pytest.mark.parametrize(
+    ("name", "path"), [("WITH_MOUNT", "/files"), ("WITH_PLAIN_ROUTE", "/plain"), ("BELOW_PROTECTED", "/plain")]
+)
+def test_S44_a_route_to_which_dependencies_do_not_apply_is_refused(
+    service_settings: Callable[..., Settings], name: str, path: str, field: str
+) -> None:
+    permission = Permission("drafts:read", "Read drafts.")
+    drafts = replace(Feature(name="drafts", permissions=(permission,)), **{field: f"{__name__}:{name}"})
+    with pytest.raises(FeatureError, match=rf"^feature drafts: {field}: .* {path}: FastAPI ignores the dependencies"):
+        create_application(Service(name="s", features=(*service.features, drafts)), service_settings())
 
 
 def test_S44_a_service_without_a_feature_refuses_routes_that_need_its_permissions() -> None:
