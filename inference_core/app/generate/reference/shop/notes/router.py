@@ -6,9 +6,10 @@ from http import HTTPStatus
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from inference_core.auth.dependencies import CurrentUser
+from inference_core.auth.rate_limit import RateLimit
 from inference_core.core.db.engine import DatabaseUnavailableError
 from inference_core.core.exceptions import NotAuthenticatedError
 from inference_core.core.paths import API_PREFIX
@@ -45,7 +46,12 @@ async def list_notes(
     return NotePage(items=[NoteRead.model_validate(row) for row in rows], total=total, offset=offset, limit=limit)
 
 
-@router.post("/word-count", responses=responses_for(BrokerUnavailableError, ResultStoreUnavailableError))
+# Each request is a task that waits in the queue of all users.
+@router.post(
+    "/word-count",
+    dependencies=[Depends(RateLimit("60/minute"))],
+    responses=responses_for(BrokerUnavailableError, ResultStoreUnavailableError),
+)
 async def count_note_words(user: CurrentUser, tasks: TaskServiceDep) -> NoteWordCountSubmitted:
     """Submit a task that counts the words in all notes of the caller."""
     owner = str(user.account.id)

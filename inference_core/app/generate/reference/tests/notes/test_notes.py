@@ -131,3 +131,11 @@ async def test_a_worker_counts_the_words_of_the_caller(api: Api, tmp_path: Path)
             results.append(answer.json()["result"])
             assert (await api.client.get(place, headers=other)).status_code == 404
     assert results == [{"words": 3}, {"words": 3}]
+
+
+async def test_one_user_cannot_fill_the_queue(api: Api) -> None:
+    headers, other = await sign_up(api), await sign_up(api)
+    sent = [await api.client.post(f"{NOTES}/word-count", headers=headers) for _ in range(61)]
+    assert [response.status_code for response in sent] == [200] * 60 + [429]
+    assert 0 < int(sent[-1].headers["Retry-After"]) <= 60
+    assert (await api.client.post(f"{NOTES}/word-count", headers=other)).status_code == 200
