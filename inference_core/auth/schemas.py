@@ -13,6 +13,7 @@ from inference_core.auth.accounts.identifiers import read_username, without_case
 from inference_core.auth.models import EMAIL_LENGTH, NAME_LENGTH, USERNAME_LENGTH
 from inference_core.auth.passwords.policy import MAXIMUM_LENGTH, MINIMUM_LENGTH
 from inference_core.core.db.base import utc_now
+from inference_core.core.numbers import JSON_NUMBER
 
 
 def _printable(value: str) -> str:
@@ -195,7 +196,7 @@ class NewInvitation(BaseModel):
     """An invitation to register with this email."""
 
     email: Email
-    expires_in_hours: Annotated[int, Field(ge=1, le=720)] = 72
+    expires_in_hours: Annotated[int, JSON_NUMBER, Field(ge=1, le=720)] = 72
 
 
 class OpenInvitation(BaseModel):

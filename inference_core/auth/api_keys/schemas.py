@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from inference_core.auth.models import KEY_NAME_LENGTH
 from inference_core.auth.roles.schemas import PermissionName
 from inference_core.auth.schemas import Printable
+from inference_core.core.numbers import JSON_NUMBER
 
 MOST_SCOPES = 50
 LONGEST_LIFETIME_DAYS = 3650
@@ -22,7 +23,7 @@ class NewApiKey(BaseModel):
 
     name: KeyName
     scopes: Annotated[list[PermissionName], Field(min_length=1, max_length=MOST_SCOPES)]
-    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_DAYS)] | None
+    expires_in_days: Annotated[int, JSON_NUMBER, Field(ge=1, le=LONGEST_LIFETIME_DAYS)] | None
 
 
 class ApiKeyView(BaseModel):
