@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pymysql.err
+from asyncpg import PostgresError
 from sqlalchemy import Select, event
 from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection, Dialect
@@ -26,7 +27,7 @@ from inference_core.core.db.broken_connections import ConnectionHygiene
 from inference_core.core.db.connect import mysql_arguments, opener, postgresql_arguments
 from inference_core.core.db.point_read import CONNECTION_ERRORS, PointReader
 from inference_core.core.db.pool import TimedPool
-from inference_core.core.exceptions import DependencyUnavailableError
+from inference_core.core.exceptions import DependencyUnavailableError, InvalidInputError
 from inference_core.core.loggers import get_logger
 from inference_core.core.settings import Settings
 
@@ -45,6 +46,13 @@ class DatabaseUnavailableError(DependencyUnavailableError):
 
     code = "database_unavailable"
     detail = "The database is not available. Try again shortly."
+
+
+class UnstorableTextError(InvalidInputError):
+    """Raised if a text contains a character that the database cannot store: NUL, in PostgreSQL."""
+
+    code = "unstorable_text"
+    detail = "A text contains a character that cannot be stored. Remove NUL characters."
 
 
 class WriteInReadSessionError(RuntimeError):
@@ -127,6 +135,7 @@ class Database:
         """Return the single row of a statement, or None. The compiled statement is cached for the life of the process.
 
         Raises:
+            UnstorableTextError: A value contains NUL.
             DatabaseUnavailableError: The database does not respond in time.
         """
         if self.points is None:
@@ -137,6 +146,10 @@ class Database:
             return await self.points.one(statement, values)
         except CONNECTION_ERRORS as error:
             raise _unavailable(error) from error
+        except PostgresError as error:
+            if _is_unstorable(error):
+                raise UnstorableTextError from error
+            raise
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -158,7 +171,10 @@ class Database:
 
 
 class unavailable_as_domain_error:  # noqa: N801  # reads as a function
-    """A context that converts connection errors and timeouts of the drivers to `DatabaseUnavailableError`."""
+    """A context that converts connection errors and timeouts of the drivers to `DatabaseUnavailableError`.
+
+    Texts that the database cannot store become an `UnstorableTextError`, so they cause no status 500.
+    """
 
     def __enter__(self) -> None:
         """Do nothing."""
@@ -169,6 +185,8 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
             isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))
         ):
             raise _unavailable(error) from error
+        if isinstance(error, DBAPIError) and _is_unstorable(error.orig):
+            raise UnstorableTextError from error
 
 
 def _unavailable(error: BaseException | None) -> DatabaseUnavailableError:
@@ -180,6 +198,11 @@ def _unavailable(error: BaseException | None) -> DatabaseUnavailableError:
 def _timed_out(error: DBAPIError) -> bool:
     # PostgreSQL's query_canceled: the statement timeout.
     return getattr(error.orig, "sqlstate", None) == "57014"
+
+
+def _is_unstorable(error: BaseException | None) -> bool:
+    # PostgreSQL's character_not_in_repertoire.
+    return getattr(error, "sqlstate", None) == "22021"
 
 
 def _pool(settings: Settings) -> dict[str, Any]:
