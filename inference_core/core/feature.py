@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -208,7 +209,7 @@ class Service:
     settings: str = "inference_core.core.settings:Settings"
 
     def __post_init__(self) -> None:
-        if not SERVICE_NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not SERVICE_NAME.fullmatch(self.name):
             raise FeatureError(
                 f"service {self.name!r}: the name must consist of lower-case letters, digits and '-', and start with a "
                 "letter"
@@ -324,7 +325,7 @@ def load_reference(reference: str, used_by: str) -> Any:
     """Import `module` or `module:attribute`. `used_by` starts the text of errors.
 
     Raises:
-        FeatureError: There is no such module or attribute.
+        FeatureError: There is no such module or attribute, or the module raises an exception.
     """
     name, _, attribute = reference.partition(":")
     if not all(part.isidentifier() for part in name.split(".")):
@@ -333,14 +334,29 @@ def load_reference(reference: str, used_by: str) -> Any:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # an import inside of the module
+            raise FeatureError(f"{used_by}: {_failed_import(name, error)}") from error
         raise FeatureError(f"{used_by}: there is no module {error.name}") from None
+    except OperatorError:
+        raise
+    except Exception as error:
+        raise FeatureError(f"{used_by}: {_failed_import(name, error)}") from error
     if not attribute:
         return module
     try:
         return getattr(module, attribute)
     except AttributeError:
         raise FeatureError(f"{used_by}: {name} has no {attribute}") from None
+
+
+def _failed_import(name: str, error: Exception) -> str:
+    """Return which module failed, where and why, in one line."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    # The innermost statement of a module, not a line of a library that it calls.
+    place = next((frame for frame in reversed(frames) if frame.name == "<module>"), frames[-1])
+    reason = " ".join(str(error).split())
+    return f"{name} cannot be imported: {type(error).__name__}: {reason} ({place.filename}, line {place.lineno})"
 
 
 def folder_of(package: ModuleType) -> Path:

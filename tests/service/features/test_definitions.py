@@ -127,13 +127,34 @@ def test_a_wrong_check_of_a_health_part(module: ModuleType, part: HealthPart, ex
     assert line_of(lambda: Feature(name="crates", health=(part,)).load_check(part)) == expected
 
 
-def test_an_import_that_fails_inside_of_a_module_is_not_a_wrong_reference(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("\nimport no_such_package", "ModuleNotFoundError: No module named 'no_such_package' ({path}, line 2)"),
+        ("from json import lods", "ImportError: cannot import name 'lods' from 'json' ({json}) ({path}, line 1)"),
+        ("import json\njson.loads('')", "JSONDecodeError: Expecting value: line 1 column 1 (char 0) ({path}, line 2)"),
+        ("raise ValueError('one\\n two')", "ValueError: one two ({path}, line 1)"),
+    ],
+)
+def test_an_exception_of_a_module_is_one_line_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, expected: str
 ) -> None:
-    (tmp_path / "one_broken_module.py").write_text("import no_such_package\n")
+    path = tmp_path / "one_broken_module.py"
+    path.write_text(f"{source}\n")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ModuleNotFoundError, match="no_such_package"):
-        Feature(name="crates", models="one_broken_module").load("models")
+    assert line_of(lambda: Feature(name="crates", models="one_broken_module").load("models")) == (
+        "feature crates: models: one_broken_module cannot be imported: "
+        + expected.format(path=path, json=sys.modules["json"].__file__)
+    )
+
+
+def test_a_syntax_error_of_a_module_is_one_line_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "one_unfinished_module.py"
+    path.write_text("\nsize = (\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert line_of(lambda: Feature(name="crates", models="one_unfinished_module").load("models")) == (
+        f"feature crates: models: {path}, line 2: '(' was never closed"
+    )
 
 
 @pytest.mark.parametrize("name", ["", "Crates", "1crates", "cra-tes", "crätes", "c" * 25, 7, None])
@@ -218,8 +239,8 @@ def test_a_required_feature_starts_first_whatever_the_order_of_the_routes() -> N
     assert [feature.name for feature in service.start_order] == ["one", "first", "middle", "last"]
 
 
-@pytest.mark.parametrize("name", ["", "Shop", "1shop", "my shop", "my_shop"])
-def test_a_wrong_name_of_a_service(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "Shop", "1shop", "my shop", "my_shop", 3])
+def test_a_wrong_name_of_a_service(name: Any) -> None:
     line = line_of(lambda: Service(name=name, features=()))
     assert line.startswith(f"service {name!r}: the name must consist of lower-case letters, digits and '-'")
 
