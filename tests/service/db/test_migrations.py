@@ -349,6 +349,12 @@ def test_one_feature_or_all_can_be_downgraded(settings: Settings) -> None:
     assert asyncio.run(ask(settings, tables)) == set()
 
 
+def test_the_revisions_of_a_missing_sqlite_file_are_none_and_it_is_not_created(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, database_url=f"sqlite:///{tmp_path}/missing/x.db")
+    assert current(service, settings) == ()
+    assert list(tmp_path.iterdir()) == []
+
+
 @on_every_database
 def test_a_feature_that_others_require_is_not_removed(settings: Settings) -> None:
     upgrade(service, settings)

@@ -128,7 +128,7 @@ def _downgrade(config: Config, history: History, target: str | None, stored: tup
 
 
 def current(service: Service, settings: Settings) -> tuple[str, ...]:
-    """Return the revisions of the database, by their present names.
+    """Return the revisions of the database, by their present names. A missing SQLite file has none, and is not created.
 
     Raises:
         MigrationError: The database cannot be reached.
@@ -139,6 +139,8 @@ def current(service: Service, settings: Settings) -> tuple[str, ...]:
             return await revisions_of(service, database)
 
     url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return ()
     try:
         return asyncio.run(read())
     except Exception as error:
