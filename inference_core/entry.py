@@ -18,9 +18,10 @@ def main() -> None:
     open_closed_streams()
     from inference_core.app import cli  # noqa: PLC0415 - loading it is what takes the time
 
+    commands = cli.load_commands()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        cli.main()
+        commands()
     except OSError as error:
         if error.filename is not None or error.errno not in UNWRITABLE:
             raise

@@ -265,11 +265,10 @@ def command_line(service: Service) -> typer.Typer:
     return whole
 
 
-def main() -> None:
-    """Run the command line of the current service."""
+def load_commands() -> typer.Typer:
+    """Return the command line of the current service. If it is not defined correctly, exit with one line."""
     try:
-        commands = command_line(current_service())
+        return command_line(current_service())
     except OperatorError as error:
         complain(error)
         sys.exit(1)
-    commands()

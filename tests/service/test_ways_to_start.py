@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,17 @@ def test_the_command_works_without_standard_streams(tmp_path: Path, redis_url: s
     assert database.stat().st_size > 0
 
 
+def test_ctrl_c_while_the_commands_of_features_are_loaded_is_no_traceback() -> None:
+    program = (
+        "import os, signal\n"
+        "from inference_core import entry; from inference_core.app import cli\n"
+        "cli.load_commands = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "entry.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")
+
+
 def test_the_command_opens_closed_streams_before_it_opens_anything_else() -> None:
     program = (
         "import os\n"
@@ -69,7 +81,7 @@ def test_the_command_opens_closed_streams_before_it_opens_anything_else() -> Non
         "def look():\n"
         "    names = [os.readlink(f'/proc/self/fd/{number}') for number in range(3)]\n"
         "    raise SystemExit(names != [os.devnull] * 3)\n"
-        "cli.main = look\n"
+        "cli.load_commands = look\n"
         "entry.main()\n"
     )
     shell = ["bash", "-c", '"$0" -c "$1" <&- >&- 2>&-', sys.executable, program]
