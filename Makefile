@@ -11,7 +11,7 @@ IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(1))')
 # Tests start many processes. Without compiled files, each process would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help perf test test-all setup setup-run up check bench calibrate clean
+.PHONY: help perf test test-all setup setup-run up check format bench calibrate clean
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
@@ -20,6 +20,7 @@ help:
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
 	@echo 'make setup                 set up .venv'
 	@echo 'make check                 check lint, format, types and import rules'
+	@echo 'make format                sort the imports and format the code'
 	@echo 'make bench                 measure routes, accounts, streams, telemetry, lag, memory and the load generator (15 minutes)'
 	@echo 'make calibrate             compare measured with true latencies (17 minutes)'
 	@echo 'make clean                 remove everything that these commands created, .venv included'
@@ -40,6 +41,10 @@ test-all: setup
 
 up: setup-run
 	@exec .venv/bin/inference-core up --port $(PORT)
+
+format: setup
+	@.venv/bin/ruff check --select I --fix --quiet .
+	@.venv/bin/ruff format --quiet .
 
 check: setup
 	@.venv/bin/ruff check .

@@ -87,8 +87,8 @@ def generate_feature(name: str, singular: str | None, service_file: Path | None 
     return [
         *(f"wrote {project.shown(target)}" for target in targets.values()),
         f'added "{package}" to {project.shown(project.service_file)}',
-        *([] if is_formatted else ["ruff is not installed; format the new files with it"]),
-        f"next: run its tests ({project.shown(project.tests / name)}) and its load profile (loadgate run {name})",
+        *([] if is_formatted else ["ruff is not installed; format the new files with: make format"]),
+        f"next: make test && make perf PROFILE={name}",
     ]
 
 

@@ -41,8 +41,8 @@ def feature_names(plural: str, singular: str | None) -> Names:
     return Names(plural, singular_of(plural) if singular is None else singular)
 
 
-def check_name(name: str, what: str) -> None:
-    """Check that a name can be that of a package.
+def check_name(name: str, what: str, remedy: str = "choose another name") -> None:
+    """Check that a name can be that of a package. `remedy` ends the text of errors.
 
     Raises:
         GenerateError: It cannot.
@@ -50,12 +50,12 @@ def check_name(name: str, what: str) -> None:
     if not name.isascii() or not NAME.fullmatch(name) or len(name) > LONGEST:
         raise GenerateError(
             f"{what} {name!r}: the name must consist of at most {LONGEST} lower-case letters, digits and single '_', "
-            "and start with a letter"
+            f"and start with a letter; {remedy}"
         )
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):
-        raise GenerateError(f"{what} {name!r}: this is a keyword of Python; choose another name")
+        raise GenerateError(f"{what} {name!r}: this is a keyword of Python; {remedy}")
     if name in sys.stdlib_module_names or hasattr(builtins, name):
-        raise GenerateError(f"{what} {name!r}: Python has a module or function of this name; choose another name")
+        raise GenerateError(f"{what} {name!r}: Python has a module or function of this name; {remedy}")
 
 
 def singular_of(plural: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shlex
 import sys
 import tomllib
 from functools import partial
@@ -22,6 +23,7 @@ from inference_core.core.feature import Service
 DISTRIBUTION = "inference-core"
 # The parts of the feature that is left out with --bare.
 FEATURE_PARTS = ("shop/notes", "tests/notes", "tests/performance/users/notes.py")
+NAME_REMEDY = "choose another name with --name"
 FEATURE_LINE = '        "{package}.notes",\n'
 
 
@@ -54,15 +56,15 @@ def new_project(target: Path, name: str | None, template: Path | None, *, bare: 
         staging.commit()
     return [
         f"wrote {target}",
-        *([] if is_formatted else ["ruff is not installed; make check can report the format of the new files"]),
-        f"next: cd {target} && make perf",
+        *([] if is_formatted else ["ruff is not installed; format the new files with: make format"]),
+        f"next: cd {shlex.quote(str(target))} && make perf",
     ]
 
 
 def _check(name: str) -> None:
-    check_name(name, "the service")
+    check_name(name, "the service", NAME_REMEDY)
     if name in RESERVED or importlib.util.find_spec(name) is not None:
-        raise GenerateError(f"the service {name!r}: there is a module of this name; choose another one with --name")
+        raise GenerateError(f"the service {name!r}: there is a module of this name; {NAME_REMEDY}")
     Service(name=name.replace("_", "-"), features=())
 
 

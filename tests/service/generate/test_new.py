@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import signal
 import subprocess
@@ -23,8 +24,9 @@ pytestmark = pytest.mark.process
 
 
 def test_a_new_service_has_its_own_name_and_depends_on_the_checkout(folder: Folder) -> None:
-    folder.run("inference-core", "new", "tea-shop")
+    said = folder.run("inference-core", "new", "tea-shop").splitlines()
     new = folder.path / "tea-shop"
+    assert said == [f"wrote {new}", f"next: cd '{new}' && make perf"]
     assert {path.name for path in new.iterdir()} == {
         ".dockerignore",
         ".env.example",
@@ -50,6 +52,23 @@ def test_a_new_service_has_its_own_name_and_depends_on_the_checkout(folder: Fold
     assert "# DATABASE_URL=sqlite+aiosqlite:///.local/tea_shop.db\n" in example
     assert "# Notes that one user can have.\n# NOTES_PER_USER=1000\n" in example
     assert "LLM" not in example
+
+
+def test_the_first_make_installs_what_formats_generated_code(new_shop: Path) -> None:
+    pyproject = tomllib.loads((new_shop / "pyproject.toml").read_text())
+    installed = [pyproject["dependency-groups"][group] for group in pyproject["tool"]["uv"]["default-groups"]]
+    assert any(package.startswith("ruff ") for group in installed for package in group)
+
+
+def test_a_missing_formatter_is_named_with_the_command_that_formats(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "ruff" else find_spec(name))
+    said = project.new_project(folder.path / "shop", None, None, bare=False)
+    assert said[1] == "ruff is not installed; format the new files with: make format"
+    for makefile in (ROOT / "Makefile", folder.path / "shop" / "Makefile"):
+        assert "\nformat: setup\n" in makefile.read_text()
 
 
 def test_a_bare_service_has_no_feature_of_its_own(folder: Folder) -> None:
@@ -83,11 +102,11 @@ def test_a_path_below_the_working_directory_may_have_dots(folder: Folder) -> Non
         ("missing/shop", [], "does not exist; create it first"),
         ("repository/inner/shop", [], "is a git repository; choose a path outside of it"),
         ("1shop", [], "the service '1shop': the name must consist of at most 24 lower-case letters"),
-        ("Shop", [], "the service 'Shop': the name must consist of"),
+        ("Shop", [], "and start with a letter; choose another name with --name"),
         ("läden", [], "the service 'läden': the name must consist of"),
-        ("class", [], "the service 'class': this is a keyword of Python"),
+        ("class", [], "the service 'class': this is a keyword of Python; choose another name with --name"),
         ("json", [], "the service 'json': Python has a module or function of this name"),
-        ("locust", [], "the service 'locust': there is a module of this name; choose another one with --name"),
+        ("locust", [], "the service 'locust': there is a module of this name; choose another name with --name"),
         ("tests", [], "the service 'tests': there is a module of this name"),
         ("shop", ["--name", "a-b"], "the service 'a-b': the name must consist of"),
         ("shop", ["--template-path", "full"], "--template-path full: it is not a checkout of inference-core"),
