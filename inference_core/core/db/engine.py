@@ -182,7 +182,7 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Convert the error, if any."""
         if isinstance(error, UNREACHABLE) or (
-            isinstance(error, DBAPIError) and (error.connection_invalidated or _timed_out(error))
+            isinstance(error, DBAPIError) and (error.connection_invalidated or _was_cancelled(error))
         ):
             raise _unavailable(error) from error
         if isinstance(error, DBAPIError) and _is_unstorable(error.orig):
@@ -195,9 +195,9 @@ def _unavailable(error: BaseException | None) -> DatabaseUnavailableError:
     return DatabaseUnavailableError()
 
 
-def _timed_out(error: DBAPIError) -> bool:
-    # PostgreSQL's query_canceled: the statement timeout.
-    return getattr(error.orig, "sqlstate", None) == "57014"
+def _was_cancelled(error: DBAPIError) -> bool:
+    # PostgreSQL: the statement timeout, and the victim of a deadlock. MySQL reports both as an OperationalError.
+    return getattr(error.orig, "sqlstate", None) in {"57014", "40P01"}
 
 
 def _is_unstorable(error: BaseException | None) -> bool:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from fastapi import APIRouter
-from sqlalchemy import func, select, text
+from sqlalchemy import delete, func, insert, select, text
 
-from inference_core.auth.models import User
+from inference_core.auth.models import Role, User
 from inference_core.core.db.after_commit import after_commit
 from inference_core.core.db.base import utc_now
 from inference_core.core.db.engine import Database, DatabaseUnavailableError, WriteInReadSessionError
@@ -151,3 +151,22 @@ async def test_a_slow_statement_is_unavailable_after_its_timeout(service_setting
                 await session.execute(text(sleep))
         async with database.read() as session:
             assert (await session.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+async def test_the_victim_of_a_deadlock_can_try_again(api: Api) -> None:
+    names = sorted(new_name() for _ in range(2))
+    async with api.state.database.write() as session:
+        await session.execute(insert(Role), [{"name": name} for name in names])
+    both_have_one = asyncio.Barrier(2)
+
+    async def delete_in_order(first: str, second: str) -> None:
+        async with api.state.database.write() as session:
+            await session.execute(delete(Role).where(Role.name == first))
+            await both_have_one.wait()
+            await session.execute(delete(Role).where(Role.name == second))
+
+    orders = (names, names[::-1])
+    results = await asyncio.gather(*(delete_in_order(*order) for order in orders), return_exceptions=True)
+    assert [type(result) for result in results if result is not None] == [DatabaseUnavailableError]
