@@ -36,10 +36,14 @@ def current_service_file() -> Path:
 
 def _current() -> tuple[str, str, Path | None]:
     """Return the reference of the service, what names it, and the folder in which its package can be."""
+    try:
+        here = Path.cwd()
+    except OSError as error:
+        raise FeatureError(f"the working directory cannot be read: {error.strerror}; change to another one") from None
     reference = os.environ.get(VARIABLE, "").strip()
     if reference:
-        return reference, VARIABLE, Path.cwd()
-    for folder in (Path.cwd(), *Path.cwd().parents):
+        return reference, VARIABLE, here
+    for folder in (here, *here.parents):
         path = folder / "pyproject.toml"
         if path.is_file():
             named = _named_in(path)

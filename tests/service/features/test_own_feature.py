@@ -113,6 +113,15 @@ def test_the_service_is_found_by_the_variable_and_by_the_project(here: Path, mon
     assert current_service().name == "depot"
 
 
+def test_a_deleted_working_directory_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted = here / "deleted"
+    deleted.mkdir()
+    monkeypatch.chdir(deleted)
+    deleted.rmdir()
+    with pytest.raises(FeatureError, match=r"^the working directory cannot be read: .*; change to another one$"):
+        current_service()
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
