@@ -18,7 +18,8 @@ from inference_core.auth.access.credentials import API_KEY_HEADER, credential_of
 from inference_core.auth.dependencies import get_current_user
 from inference_core.auth.errors import AmbiguousCredentialsError
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
-from inference_core.core.permissions import AccessDependency
+from inference_core.core.paths import route_template
+from inference_core.core.permissions import AccessDependency, require_declared
 from inference_core.core.problems import responses_for
 from inference_core.core.state import state_of
 
@@ -51,13 +52,15 @@ class PermissionGuard(AccessDependency):
             NotAuthenticatedError: The credential is missing, invalid or no longer valid.
             NotPermittedError: The caller does not have the permission.
             AmbiguousCredentialsError: There is more than one credential.
+            FeatureError: No feature declares the permission. The check of the application does not find every route.
         """
+        state = state_of(request)
+        require_declared(state.service, self.permission, f"route {request.method} {route_template(request.scope)}")
         credential = credential_of(request.scope["headers"])
         if credential is None:
             if self.allows_anonymous:
                 return None
             raise NotAuthenticatedError
-        state = state_of(request)
         if credential.is_api_key:
             # Shared caches know `Authorization`, but can store the response to a request with another header.
             response.headers["Cache-Control"] = "no-store"

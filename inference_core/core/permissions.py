@@ -77,8 +77,18 @@ def check_permissions(service: Service, routes: Iterable[BaseRoute]) -> None:
     """
     for route in protected_routes(routes):
         permission = route.dependency.permission if isinstance(route.dependency, AccessDependency) else ""
-        if permission and permission not in service.permission_names:
-            raise FeatureError(
-                f"route {' '.join((*route.methods, route.path))} requires the permission {permission!r}, which no "
-                "feature declares; add it to `permissions` of a feature"
-            )
+        if permission:
+            require_declared(service, permission, f"route {' '.join((*route.methods, route.path))}")
+
+
+def require_declared(service: Service, permission: str, where: str) -> None:
+    """Check that a feature declares a permission. `where` starts the text of the error.
+
+    Raises:
+        FeatureError: No feature declares it.
+    """
+    if permission not in service.permission_names:
+        raise FeatureError(
+            f"{where} requires the permission {permission!r}, which no feature declares; add it to `permissions` of a "
+            "feature"
+        )

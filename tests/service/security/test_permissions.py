@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
@@ -14,12 +17,13 @@ from fastapi.responses import PlainTextResponse
 from sqlalchemy import insert
 
 from inference_core.app.application import create_application
-from inference_core.auth.models import Role, RolePermission
+from inference_core.auth.models import Role, RolePermission, UserRole
 from inference_core.auth.permissions import requires
 from inference_core.auth.roles import service as roles
 from inference_core.core.db.engine import Database
 from inference_core.core.feature import Feature, FeatureError, Permission, Service
 from inference_core.core.permissions import check_permissions
+from tests.service.conftest import running
 from tests.support.accounts import Api, Tokens, audit_events, new_name
 from tests.support.notes import READ, WRITE, notes, notes_service
 from tests.support.servers.databases import on_every_database
@@ -373,6 +377,32 @@ def test_S44_a_route_to_which_dependencies_do_not_apply_is_refused(
     drafts = replace(Feature(name="drafts", permissions=(permission,)), **{field: f"{__name__}:{name}"})
     with pytest.raises(FeatureError, match=rf"^feature drafts: {field}: .* {path}: FastAPI ignores the dependencies"):
         create_application(Service(name="s", features=(*service.features, drafts)), service_settings())
+
+
+async def test_S44_an_undeclared_permission_grants_nothing_where_the_check_finds_no_route(
+    service_settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "index.html").write_text("draft", encoding="utf-8")
+    frontend = APIRouter(**PROTECTED)
+    frontend.frontend("/drafts", directory=tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "FRONTEND", frontend, raising=False)
+    drafts = Feature(name="drafts", routers=f"{__name__}:FRONTEND")
+    declared = replace(drafts, permissions=(Permission("drafts:read", "Read drafts."),))
+    name = new_name()
+    for feature, expected in ((drafts, 500), (declared, 200)):
+        settings = service_settings()
+        app = create_application(Service(name="s", features=(*service.features, feature)), settings)
+        async with running(app, settings) as api:
+            user = await api.register()
+            async with api.state.database.write() as session:
+                if feature is drafts:  # what a removed feature leaves behind
+                    await session.execute(insert(Role).values(name=name))
+                    await session.execute(insert(RolePermission).values(role=name, permission="drafts:read"))
+                await session.execute(insert(UserRole).values(user_id=UUID(user.id), role=name))
+            token = {"Authorization": f"Bearer {(await api.login(user)).access}"}
+            answer = await api.client.get("/drafts/", headers=token)
+            assert answer.status_code == expected
+            assert (answer.text == "draft") == (expected == 200)
 
 
 def test_S44_a_service_without_a_feature_refuses_routes_that_need_its_permissions() -> None:
