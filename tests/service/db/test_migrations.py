@@ -388,8 +388,8 @@ def test_the_models_of_the_service_are_those_of_the_migrations(
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        ("nothing", "there is no revision nothing; known: accounts_0001, .*, llm_0002"),
-        ("accounts", "there is no revision accounts;"),
+        ("nothing", "there is no revision 'nothing'; known: accounts_0001, .*, llm_0002"),
+        ("accounts", "there is no revision 'accounts';"),
         ("notes@base", "no feature notes has migrations; known: accounts, llm"),
         ("mail@base", "no feature mail has migrations; known: accounts, llm"),
     ],

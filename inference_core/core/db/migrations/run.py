@@ -152,7 +152,7 @@ def _history_of(known: Iterable[History], revision: str) -> History:
         if revision in history.revisions:
             return history
     names = [name for history in known for name in history.revisions]
-    raise MigrationError(f"migrations: there is no revision {revision}; known: {', '.join(names) or 'none'}")
+    raise MigrationError(f"migrations: there is no revision {revision!r}; known: {', '.join(names) or 'none'}")
 
 
 def _history_named(known: Iterable[History], name: str) -> History:
