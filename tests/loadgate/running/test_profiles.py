@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tests.loadgate.running.support import (
     web_ui,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.stack import ROOT
 
 
 @pytest.mark.parametrize(
@@ -110,3 +113,18 @@ def test_the_web_interface_is_filled_in_and_each_of_its_runs_is_judged(tmp_path:
         assert "the suite set exit code" not in started.output
         started.signal(signal.SIGINT)
         assert started.wait() == INCONCLUSIVE, started.output
+
+
+def test_a_group_of_requests_that_extends_that_of_the_user_is_not_misspelt() -> None:
+    program = (
+        "from loadgate.generator.defaults import rules_of\n"
+        "from loadgate.shape.profile import LoadProfile\n"
+        "from loadgate.users import BaseUser\n"
+        "class SubscriptionsUser(BaseUser):\n"
+        "    group = 'subscriptions'\n"
+        "limits = {'subscriptions_p95_ms': 1, 'subscriptions_tasks_p95_ms': 2}\n"
+        "profile = LoadProfile(name='one', users=1, spawn_rate=1, run_time='1s')\n"
+        "print(*(rule.scope for rule in rules_of(profile, limits, (), [SubscriptionsUser])))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["subscriptions", "subscriptions_tasks"], done.stderr
