@@ -39,7 +39,10 @@ def create_superuser_command(
         ),
     ] = "",
 ) -> None:
-    """Create an account with all permissions in the database of DATABASE_URL."""
+    """Create an account with all permissions.
+
+    It is created in the database of DATABASE_URL.
+    """
     import asyncio
 
     from inference_core.auth.accounts.identifiers import read_username

@@ -196,7 +196,7 @@ class NewInvitation(BaseModel):
     """An invitation to register with this email."""
 
     email: Email
-    expires_in_hours: Annotated[int, JSON_NUMBER, Field(ge=1, le=720)] = 72
+    expires_in_hours: Annotated[int, Field(ge=1, le=720), JSON_NUMBER] = 72
 
 
 class OpenInvitation(BaseModel):

@@ -9,15 +9,15 @@ from pydantic import AfterValidator, BaseModel, Field
 from inference_core.core.numbers import JSON_NUMBER
 from inference_core.llm.types import PARAMETER_NAMES, ReasoningEffort, SamplingParams, Verbosity
 
-Penalty = Annotated[float, JSON_NUMBER, Field(ge=-2, le=2, allow_inf_nan=False)]
+Penalty = Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False), JSON_NUMBER]
 
 
 class SamplingFields(BaseModel):
     """The fields of `SamplingParams` with their ranges. Models that contain these parameters inherit them."""
 
-    temperature: Annotated[float, JSON_NUMBER, Field(ge=0, le=2, allow_inf_nan=False)] | None = None
-    max_tokens: Annotated[int, JSON_NUMBER, Field(ge=1, le=10_000_000)] | None = None
-    top_p: Annotated[float, JSON_NUMBER, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2, allow_inf_nan=False), JSON_NUMBER] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=10_000_000), JSON_NUMBER] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), JSON_NUMBER] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
     reasoning_effort: ReasoningEffort | None = None

@@ -63,19 +63,36 @@ def test_every_command_names_a_wrong_setting_in_one_line(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", [*DATABASE, SUPERUSER], ids=lambda command: command[0])
+NO_FILE = {"sqlite:////proc/none/x.db": "FileNotFoundError", "sqlite:////dev/null/x.db": "FileExistsError"}
+
+
+@pytest.mark.parametrize("url", NO_FILE)
+def test_a_file_that_does_not_exist_has_no_revision(url: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    result = CliRunner().invoke(command_line(service), ["current"])
+    assert result.exit_code == 0
+    assert "base" in result.stdout
+
+
+UNUSABLE = {
+    **NO_FILE,
+    "sqlite:///text.db": "file is not a database",
+    "postgresql://nobody:hunter2@127.0.0.1:1/x?sslmode=prefer": "127.0.0.1:1",
+    "mysql://nobody:hunter2@127.0.0.1:1/x?ssl-mode=REQUIRED": "127.0.0.1:1",
+}
+
+
 @pytest.mark.parametrize(
-    ("url", "reason"),
+    ("command", "url"),
     [
-        ("sqlite:////proc/none/x.db", "FileNotFoundError"),
-        ("sqlite:////dev/null/x.db", "FileExistsError"),
-        ("sqlite:///text.db", "file is not a database"),
-        ("postgresql://nobody:hunter2@127.0.0.1:1/x?sslmode=prefer", "127.0.0.1:1"),
-        ("mysql://nobody:hunter2@127.0.0.1:1/x?ssl-mode=REQUIRED", "127.0.0.1:1"),
+        pytest.param(command, url, id=f"{command[0]}-{url}")
+        for command in (*DATABASE, SUPERUSER)
+        for url in UNUSABLE
+        if command[0] != "current" or url not in NO_FILE
     ],
 )
 def test_a_database_that_cannot_be_used_is_one_line(
-    command: list[str], url: str, reason: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+    command: list[str], url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "text.db").write_text("this is text\n" * 400)
     monkeypatch.setenv("DATABASE_URL", url)
@@ -84,7 +101,7 @@ def test_a_database_that_cannot_be_used_is_one_line(
     (line,) = result.stderr.splitlines()
     action = "read" if command[0] in {"current", "revision"} else "migrate"
     assert line.startswith(f"inference-core: database: cannot {action} ")
-    assert reason in line
+    assert UNUSABLE[url] in line
     assert "hunter2" not in line
 
 

@@ -28,3 +28,15 @@ def test_an_integer_can_be_written_with_a_decimal_point() -> None:
 def test_the_lifetime_of_a_key_is_a_number(value: object) -> None:
     with pytest.raises(ValidationError, match="must be a number"):
         NewApiKey.model_validate({"name": "ci", "scopes": ["monitoring:read"], "expires_in_days": value})
+
+
+def test_the_document_keeps_the_ranges() -> None:
+    fields = ExplainRequest.model_json_schema()["properties"]
+    assert {name: fields[name]["anyOf"][0]["maximum"] for name in NUMBERS} == {
+        "temperature": 2,
+        "top_p": 1,
+        "frequency_penalty": 2,
+        "presence_penalty": 2,
+        "max_tokens": 10_000_000,
+        "request_timeout": 3600,
+    }

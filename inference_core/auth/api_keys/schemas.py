@@ -23,7 +23,7 @@ class NewApiKey(BaseModel):
 
     name: KeyName
     scopes: Annotated[list[PermissionName], Field(min_length=1, max_length=MOST_SCOPES)]
-    expires_in_days: Annotated[int, JSON_NUMBER, Field(ge=1, le=LONGEST_LIFETIME_DAYS)] | None
+    expires_in_days: Annotated[int, Field(ge=1, le=LONGEST_LIFETIME_DAYS), JSON_NUMBER] | None
 
 
 class ApiKeyView(BaseModel):

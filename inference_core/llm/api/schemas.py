@@ -30,7 +30,7 @@ class AskOptions(SamplingFields):
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = Field(
         default=None, description="A model of the configuration; the default is the model of the task."
     )
-    request_timeout: Annotated[float, JSON_NUMBER, Field(ge=1, le=3600, allow_inf_nan=False)] | None = Field(
+    request_timeout: Annotated[float, Field(ge=1, le=3600, allow_inf_nan=False), JSON_NUMBER] | None = Field(
         default=None, description="Maximum seconds for the complete answer. The configured limit still applies."
     )
 
