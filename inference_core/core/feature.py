@@ -283,11 +283,6 @@ class Service:
         """The names of the permissions."""
         return frozenset(permission.name for permission in self.permissions)
 
-    def queue_of(self, task: str, *, dedicated: bool) -> str:
-        """Return the queue of the task `task`."""
-        queues = (queue for feature in self.features for queue in feature.queues) if dedicated else ()
-        return next((queue.name for queue in queues if task.startswith(queue.prefix)), DEFAULT_QUEUE)
-
     def load_each(self, name: str) -> list[tuple[Feature, Any]]:
         """Import what the field `name` of each feature refers to, if it is given, in the order of the features."""
         return [(feature, feature.load(name)) for feature in self.features if getattr(feature, name)]
