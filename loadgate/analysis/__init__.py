@@ -1,1 +1,1 @@
-"""Statistics on the series of a finished run. Pure functions."""
+"""Statistical methods, pure: no clock, no I/O. They lie below the rules, which use them."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from loadgate.analysis.interval import Interval
 from loadgate.units import compact_duration, plain
 
 
@@ -106,19 +107,6 @@ class RuleOutcome(StrEnum):
     PASS = "pass"  # noqa: S105 - no password
     FAIL = "fail"
     INCONCLUSIVE = "inconclusive"
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A confidence interval in the unit of the rule. A bound is None if there are too few samples."""
-
-    low: float | None
-    high: float | None
-    confidence: float
-
-    def contains(self, limit: float) -> bool:
-        """Return whether `limit` lies strictly inside the interval. A bound that is None counts as infinite."""
-        return (self.low is None or self.low < limit) and (self.high is None or limit < self.high)
 
 
 @dataclass(frozen=True, slots=True)

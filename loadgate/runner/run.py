@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from loadgate.analysis.growth import memory_trend
 from loadgate.checks import host_problem, is_http
 from loadgate.credentials import without_credentials
 from loadgate.environment import named
@@ -179,7 +178,7 @@ def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | 
         url=without_credentials(target.url),
         ended=ended,
         rss_bytes=target.memory,
-        memory_trend=memory_trend(target.memory.times_s, target.memory.rss_bytes),
+        memory_trend=None,
     )
 
 

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
+from loadgate.analysis.confidence import _interval_ranks, min_samples, quantile_interval, share_interval
 from loadgate.recorder import LatencySketch
-from loadgate.rules.statistics import _interval_ranks, min_samples, quantile_interval, share_interval
 
 
 @pytest.mark.parametrize(

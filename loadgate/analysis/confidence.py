@@ -3,8 +3,8 @@
 import math
 from statistics import NormalDist
 
+from loadgate.analysis.interval import Interval
 from loadgate.recorder import LatencySketch
-from loadgate.rules.types import Interval
 
 CONFIDENCE = 0.95
 MIN_SAMPLES_FLOOR = 10

@@ -1,0 +1,233 @@
+"""The resources of the target over time: a column for each measured quantity, and a row for each second."""
+
+from __future__ import annotations
+
+import math
+import sys
+import zlib
+from array import array
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+MAX_ROWS = 7200
+"""Two hours of seconds. A longer run has rows of 2, 4, 8, ... seconds, so that its memory is bounded."""
+
+MAX_COLUMNS = 200
+MAX_GAP_S = 7 * 86_400
+"""The maximum distance of a row from the first one. A second further away is not of this run."""
+
+LIMIT = ".limit"
+"""The suffix of the quantity that is the limit of another one: `connections.limit`."""
+
+WAIT_SUM, WAIT_COUNT = ".sum", ".count"
+"""The suffixes of the two columns of a wait: seconds waited per second, and waits per second."""
+
+
+class ColumnKind(StrEnum):
+    """What a value is."""
+
+    LEVEL = "level"
+    """The value at one moment."""
+    FLOW = "flow"
+    """An amount per second."""
+
+
+class ResourceUnit(StrEnum):
+    """The unit of a value. The unit of a flow is per second."""
+
+    BYTES = "bytes"
+    SECONDS = "s"
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ResourceColumn:
+    """A quantity of a resource, such as the memory of the API."""
+
+    resource: str
+    quantity: str
+    kind: ColumnKind = ColumnKind.LEVEL
+    unit: ResourceUnit = ResourceUnit.COUNT
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceSeries:
+    """The known values of a column. Times are epoch seconds, ascending."""
+
+    column: ResourceColumn
+    times_s: list[float]
+    values: list[float]
+
+    def between(self, first_s: float, end_s: float) -> ResourceSeries:
+        """Return the part of the series in [first_s, end_s)."""
+        kept = [(time_s, value) for time_s, value in self.pairs() if first_s <= time_s < end_s]
+        return ResourceSeries(self.column, [time_s for time_s, _ in kept], [value for _, value in kept])
+
+    def pairs(self) -> Iterator[tuple[float, float]]:
+        """Return (epoch second, value) of each row."""
+        return zip(self.times_s, self.values, strict=True)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(slots=True)
+class _Values:
+    """The sum and the number of the values of each row."""
+
+    sums: array[float] = field(default_factory=lambda: array("d"))
+    counts: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, row: int, value: float) -> None:
+        missing = row + 1 - len(self.sums)
+        if missing > 0:
+            self.sums.extend([0.0] * missing)
+            self.counts.extend([0] * missing)
+        self.sums[row] += value
+        self.counts[row] += 1
+
+    def halve(self) -> None:
+        """Merge each pair of rows."""
+        odd = len(self.sums) % 2
+        self.sums.extend([0.0] * odd)
+        self.counts.extend([0] * odd)
+        self.sums = array("d", map(sum, zip(self.sums[::2], self.sums[1::2], strict=True)))
+        self.counts = array("I", map(sum, zip(self.counts[::2], self.counts[1::2], strict=True)))
+
+    def means(self) -> Iterator[float]:
+        return (total / count if count else math.nan for total, count in zip(self.sums, self.counts, strict=True))
+
+
+class ResourceRecord:
+    """The measured quantities of the target's resources.
+
+    A row covers `step_s` whole epoch seconds and holds the mean of the values in them. `notes` are sentences on what
+    could not be read. `sampler_cpu_share` is the cost of the sampling, as a share of one core; None if it is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.sampler_cpu_share: float | None = None
+        self._start_s = 0
+        self._step_s = 1
+        self._columns: dict[ResourceColumn, _Values] = {}
+
+    def put(self, second: int, values: Mapping[ResourceColumn, float | None]) -> None:
+        """Add the values of one epoch second. An unknown value (None) is skipped.
+
+        A second before the first one or far away from it is ignored: a clock was set.
+        """
+        if not self._columns:
+            self._start_s = second
+        if not 0 <= second - self._start_s <= MAX_GAP_S:
+            return
+        while (row := (second - self._start_s) // self._step_s) >= MAX_ROWS:
+            self._step_s *= 2
+            for column in self._columns.values():
+                column.halve()
+        for key, value in values.items():
+            known = self._columns.get(key)
+            if known is None:
+                if len(self._columns) >= MAX_COLUMNS:
+                    continue
+                known = self._columns[key] = _Values()
+            if value is not None and math.isfinite(value):
+                known.add(row, value)
+
+    @property
+    def columns(self) -> list[ResourceColumn]:
+        """Return the columns with at least one value, in the order of their first row."""
+        return [key for key, values in self._columns.items() if any(values.counts)]
+
+    @property
+    def step_s(self) -> int:
+        """Return the seconds of a row."""
+        return self._step_s
+
+    def resources(self) -> list[str]:
+        """Return the names of the resources."""
+        return list(dict.fromkeys(column.resource for column in self.columns))
+
+    def quantities(self, resource: str) -> list[str]:
+        """Return the quantities of a resource."""
+        return [column.quantity for column in self.columns if column.resource == resource]
+
+    def series(self, resource: str, quantity: str) -> ResourceSeries | None:
+        """Return the known values of a quantity, at the middle of their rows. None if there are none."""
+        for key in self.columns:
+            if (key.resource, key.quantity) == (resource, quantity):
+                half = self._step_s / 2
+                pairs = [
+                    (self._start_s + row * self._step_s + half, value)
+                    for row, value in enumerate(self._columns[key].means())
+                    if not math.isnan(value)
+                ]
+                return ResourceSeries(key, [time_s for time_s, _ in pairs], [value for _, value in pairs])
+        return None
+
+    def latest(self, column: ResourceColumn) -> float | None:
+        """Return the newest known value of a column."""
+        means = list(self._columns[column].means()) if column in self._columns else []
+        return next((value for value in reversed(means) if not math.isnan(value)), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form. Values are little-endian float64, NaN if unknown, compressed with zlib, in base64."""
+        columns = self.columns
+        rows = max((len(self._columns[key].sums) for key in columns), default=0)
+        return {
+            "start_s": self._start_s,
+            "step_s": self._step_s,
+            "rows": rows,
+            "columns": [
+                {
+                    "resource": key.resource,
+                    "quantity": key.quantity,
+                    "kind": key.kind.value,
+                    "unit": key.unit.value,
+                    "values": _pack([*self._columns[key].means()], rows),
+                }
+                for key in columns
+            ],
+            "notes": list(self.notes),
+            "sampler_cpu_share": self.sampler_cpu_share,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ResourceRecord:
+        """Return the record that `to_json` converted. Raises ValueError for incomplete columns."""
+        record = cls()
+        record._start_s, record._step_s = data["start_s"], data["step_s"]
+        record.notes, record.sampler_cpu_share = list(data["notes"]), data["sampler_cpu_share"]
+        for column in data["columns"]:
+            key = ResourceColumn(
+                column["resource"], column["quantity"], ColumnKind(column["kind"]), ResourceUnit(column["unit"])
+            )
+            values = record._columns[key] = _Values()
+            for row, value in enumerate(_unpack(column["values"], data["rows"])):
+                if not math.isnan(value):
+                    values.add(row, value)
+        return record
+
+
+def _pack(values: Sequence[float], rows: int) -> str:
+    column = array("d", [*values, *[math.nan] * (rows - len(values))])
+    if sys.byteorder == "big":
+        column.byteswap()
+    return b64encode(zlib.compress(column.tobytes())).decode("ascii")
+
+
+def _unpack(text: str, rows: int) -> array[float]:
+    try:
+        raw = zlib.decompress(b64decode(text, validate=True))
+    except zlib.error as error:
+        raise ValueError(f"a column of resources cannot be unpacked: {error}") from error
+    if len(raw) != 8 * rows:
+        raise ValueError(f"a column of resources has {len(raw)} bytes, not {8 * rows}")
+    column = array("d")
+    column.frombytes(raw)
+    if sys.byteorder == "big":
+        column.byteswap()
+    return column

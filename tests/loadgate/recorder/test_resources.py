@@ -1,0 +1,98 @@
+"""Test the record of the target's resources."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+
+from loadgate.recorder.resources import (
+    MAX_COLUMNS,
+    MAX_GAP_S,
+    MAX_ROWS,
+    ColumnKind,
+    ResourceColumn,
+    ResourceRecord,
+    ResourceUnit,
+)
+
+MEMORY = ResourceColumn("api", "memory", ColumnKind.LEVEL, ResourceUnit.BYTES)
+CPU = ResourceColumn("api", "cpu", ColumnKind.FLOW, ResourceUnit.SECONDS)
+
+
+def test_values_are_read_back_at_the_middle_of_their_second() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5.0, CPU: None})
+    record.put(1002, {MEMORY: 7.0, CPU: 0.25})
+    memory = record.series("api", "memory")
+    assert memory is not None
+    assert list(memory.pairs()) == [(1000.5, 5.0), (1002.5, 7.0)]
+    assert memory.between(1001, 1003).values == [7.0]
+    assert record.quantities("api") == ["memory", "cpu"]
+    assert record.series("api", "threads") is None
+    assert record.latest(CPU) == 0.25
+
+
+def test_a_column_without_values_does_not_exist() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: None, CPU: math.nan})
+    assert record.columns == []
+
+
+def test_a_long_run_has_wider_rows_and_the_same_mean() -> None:
+    record = ResourceRecord()
+    for second in range(4 * MAX_ROWS):
+        record.put(second, {MEMORY: float(second)})
+    memory = record.series("api", "memory")
+    assert memory is not None
+    assert record.step_s == 4
+    assert len(memory.values) == MAX_ROWS
+    assert memory.values[:2] == [1.5, 5.5]
+    assert memory.times_s[:2] == [2.0, 6.0]
+
+
+def test_a_second_of_another_clock_is_ignored() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 1.0})
+    record.put(999, {MEMORY: 2.0})
+    record.put(1000 + MAX_GAP_S + 1, {MEMORY: 3.0})
+    memory = record.series("api", "memory")
+    assert memory is not None
+    assert memory.values == [1.0]
+
+
+def test_the_number_of_columns_is_bounded() -> None:
+    record = ResourceRecord()
+    record.put(1, {ResourceColumn(f"r{number}", "memory"): 1.0 for number in range(2 * MAX_COLUMNS)})
+    assert len(record.columns) == MAX_COLUMNS
+
+
+def test_the_json_form_is_read_back_without_loss() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5.0})
+    record.put(1003, {CPU: 0.1})
+    record.notes.append("no process of 'worker' was found")
+    record.sampler_cpu_share = 0.002
+    data = json.loads(json.dumps(record.to_json()))
+    again = ResourceRecord.from_json(data)
+    assert again.to_json() == data
+    assert again.columns == [MEMORY, CPU]
+    assert again.series("api", "cpu") == record.series("api", "cpu")
+    assert again.notes == record.notes
+
+
+@pytest.mark.parametrize("values", ["", "!", "AAAA", "eJwDAAAAAAE="])
+def test_an_incomplete_column_is_refused(values: str) -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5.0})
+    data = record.to_json()
+    data["columns"][0]["values"] = values
+    with pytest.raises(ValueError):  # noqa: PT011 - base64 and zlib have messages of their own
+        ResourceRecord.from_json(data)
+
+
+def test_an_empty_record_has_no_rows() -> None:
+    data = ResourceRecord().to_json()
+    assert data["rows"] == 0
+    assert ResourceRecord.from_json(data).columns == []
