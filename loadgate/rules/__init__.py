@@ -1,5 +1,6 @@
 """The grammar of rules and their evaluation. Pure functions: no clock, no I/O, no Locust."""
 
+from loadgate.analysis.interval import Interval
 from loadgate.rules.abort import abort_result, recent_view
 from loadgate.rules.evaluate import (
     EvaluationContext,
@@ -12,7 +13,6 @@ from loadgate.rules.evaluate import (
 from loadgate.rules.parser import RuleErrors, parse_rules
 from loadgate.rules.thresholds import ThresholdError, from_thresholds, read_limits
 from loadgate.rules.types import (
-    Interval,
     Metric,
     MetricKind,
     Operator,

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from loadgate.analysis.interval import Interval
 from loadgate.recorder import OVERALL, TimeSlot, Totals
 from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
-from loadgate.rules.types import Interval, MetricKind, Rule, RuleOutcome, RuleResult, Unit
+from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Unit
 from loadgate.rules.view import RecorderView
 
 LOOK_BACK_S = 30

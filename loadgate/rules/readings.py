@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from loadgate.analysis.confidence import min_requests_for_share, min_samples, quantile_interval, share_interval
+from loadgate.analysis.interval import Interval
 from loadgate.recorder import LatencySketch, Totals
-from loadgate.rules.types import Interval, Metric, MetricKind, Rule, Unit
+from loadgate.rules.types import Metric, MetricKind, Rule, Unit
 from loadgate.units import count, given
 
 
