@@ -15,6 +15,7 @@ from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
 from loadgate.recorder.request import Measure, without_surrogates
+from loadgate.recorder.resources import ResourceRecord
 from loadgate.rules import Rule, RuleResult
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.document.requests import ExceptionRecord
@@ -106,6 +107,8 @@ class Run:
     remarks: tuple[str, ...] = ()
     """Sentences for the reader of the report that do not change the verdict."""
     first_bytes: FirstBytes = field(default_factory=FirstBytes)
+    resources: ResourceRecord = field(default_factory=ResourceRecord)
+    """The resources of the target, on the process that determines the verdict."""
     lags: Recorder = field(default_factory=Recorder)
     """The lag of the processes that generate load, by the kind of measurement."""
     _made_s: float = field(default_factory=time.time)

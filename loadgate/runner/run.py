@@ -116,7 +116,7 @@ class _Launch:
             try:
                 write_artefacts(document, self.folder)
             except ArtefactError as error:
-                self.say(f"loadgate: the target's memory and exit could not be added: {error}")
+                self.say(f"loadgate: the target's exit could not be added: {error}")
         verdict = document.verdict
         if ended:
             self.say(f"FAIL: {verdict.reason} (exit code {verdict.exit_code})")
@@ -172,13 +172,11 @@ def shown_command(command: Sequence[str]) -> str:
 
 
 def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> TargetRecord:
-    """Return the record of the managed target, including its memory over time."""
+    """Return the record of the managed target, ."""
     return TargetRecord(
         command=[without_credentials(part) for part in settings.command],
         url=without_credentials(target.url),
         ended=ended,
-        rss_bytes=target.memory,
-        memory_trend=None,
     )
 
 

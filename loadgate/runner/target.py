@@ -20,11 +20,9 @@ import psutil
 from loadgate.errors import CommandError
 from loadgate.parent_process import stop_with_parent
 from loadgate.project import TargetSettings
-from loadgate.run.document import MemorySamples
 from loadgate.units import duration
 
 POLL_S = 0.1
-SAMPLE_INTERVAL_S = 1.0
 LAST_LINES = 15
 LAST_LINES_WIDTH = 200
 
@@ -37,14 +35,11 @@ class ManagedTarget:
     """A started target process group. `managed_target` makes sure that it is stopped."""
 
     def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
-        self.memory = MemorySamples(times_s=[], rss_bytes=[])
-        """The resident memory of the target's process tree. A thread appends the samples."""
         self.url = ""
         self._settings = settings
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._url_found = threading.Event()
-        self._stopping = threading.Event()
         log_path.parent.mkdir(parents=True, exist_ok=True)
         # Unbuffered, so that a full disk loses log lines but raises no error when the file is closed.
         self._log = log_path.open("wb", buffering=0)
@@ -69,9 +64,8 @@ class ManagedTarget:
                 f"cannot start the target: {settings.command[0]!r}: {error.strerror or error}; "
                 "correct command in [tool.loadgate.target] of pyproject.toml, or use --host"
             ) from error
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (self._copy_log, self._sample_memory)]
-        for thread in self._threads:
-            thread.start()
+        self._log_thread = threading.Thread(target=self._copy_log, daemon=True)
+        self._log_thread.start()
 
     @property
     def pid(self) -> int:
@@ -83,7 +77,7 @@ class ManagedTarget:
         code = self._process.poll()
         if code is None:
             return None
-        self._threads[0].join(timeout=1)
+        self._log_thread.join(timeout=1)
         how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
         tail = "".join(f"\n    {line}" for line in self._last_lines)
         return f"the target ended with {how}{'; its last lines:' if tail else ''}{tail}"
@@ -110,7 +104,6 @@ class ManagedTarget:
 
     def stop(self) -> None:
         """Stop the process group with SIGTERM, and after `stop_timeout` with SIGKILL. Wait until all have ended."""
-        self._stopping.set()
         members = self._tree()
         self._signal_group(signal.SIGTERM)
         _, alive = psutil.wait_procs(members, timeout=self._settings.stop_timeout)
@@ -120,8 +113,7 @@ class ManagedTarget:
                 process.kill()
         psutil.wait_procs(alive, timeout=5)
         self._process.wait()
-        for thread in self._threads:
-            thread.join(timeout=5)
+        self._log_thread.join(timeout=5)
         self._log.close()
 
     def _is_ready(self) -> bool:
@@ -152,13 +144,6 @@ class ManagedTarget:
             self.url = groups.get("url") or (match.group(1) if match.re.groups else match.group(0))
             self._url_found.set()
 
-    def _sample_memory(self) -> None:
-        while not self._stopping.wait(SAMPLE_INTERVAL_S):
-            rss = sum(_rss_bytes(process) for process in self._tree())
-            if rss:
-                self.memory.times_s.append(round(time.time(), 3))
-                self.memory.rss_bytes.append(rss)
-
     def _tree(self) -> list[psutil.Process]:
         try:
             root = psutil.Process(self._process.pid)
@@ -187,13 +172,6 @@ def managed_target(
         yield target
     finally:
         target.stop()
-
-
-def _rss_bytes(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_info().rss)
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return 0
 
 
 def _answers(url: str) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from loadgate.recorder import RAMP, STEADY, FinishedRequest, Outcome, Recorder, RequestIds
 from loadgate.recorder.cells import ROLL_UPS, Cell, CellSeries, SeriesKey, Slot
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from loadgate.rules import parse_rules
 from loadgate.run.document import RunDocument
 from loadgate.run.document.environment import GeneratorRecord
@@ -96,8 +97,43 @@ def synthetic_run(wanted: Synthetic) -> Run:
         lag_limit_ms=250.0,
         problem=None,
     )
+    _fill_resources(run.resources, wanted, rnd)
     run.health["process"] = health.model_copy(update={"problem": saturation(health)})
     return run
+
+
+def _fill_resources(record: ResourceRecord, wanted: Synthetic, rnd: random.Random) -> None:
+    def column(
+        resource: str, quantity: str, unit: ResourceUnit = ResourceUnit.COUNT, flow: bool = False
+    ) -> ResourceColumn:
+        return ResourceColumn(resource, quantity, ColumnKind.FLOW if flow else ColumnKind.LEVEL, unit)
+
+    memory, cpu = column("api", "memory", ResourceUnit.BYTES), column("api", "cpu", ResourceUnit.SECONDS, flow=True)
+    files, used, limit = (
+        column("api", "open_files"),
+        column("database", "connections"),
+        column("database", "connections.limit"),
+    )
+    waited, waits = (
+        column("database", "wait.sum", ResourceUnit.SECONDS, flow=True),
+        column("database", "wait.count", flow=True),
+    )
+    for second in range(wanted.duration_s):
+        waiting = wanted.requests_per_s * rnd.uniform(0.9, 1.1)
+        record.put(
+            STARTED_S + second,
+            {
+                memory: 1e8 + 20_000 * second + rnd.randrange(10**6),
+                cpu: rnd.uniform(0.2, 0.4),
+                files: 40 + rnd.randrange(5),
+                used: rnd.randrange(10),
+                limit: 20,
+                waits: waiting,
+                waited: waiting * 0.0004,
+            },
+        )
+    record.notes.append("no process of 'worker' was found")
+    record.sampler_cpu_share = 0.0021
 
 
 def _fill(recorder: Recorder, wanted: Synthetic, number: int, rnd: random.Random) -> None:

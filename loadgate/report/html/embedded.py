@@ -16,13 +16,11 @@ from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.heat import HEAT_SHIFT
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.text import rule_conditions
-from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures, TargetRecord
+from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures
 from loadgate.units import duration, given, plain
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points from p90 to p99, and 20 from p99 to p99.9."""
-
-MAX_MEMORY_POINTS = 1500
 
 # Each higher level takes 1.5 times as long and saves only 1 %.
 _ZLIB_LEVEL = 6
@@ -62,7 +60,6 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
             _scope(scope, figures, document, names_from)
             for scope, figures in zip(series.scopes, document.totals.scopes(), strict=True)
         ],
-        "memory": _memory(document.target, started_s),
     }
 
 
@@ -139,16 +136,3 @@ def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:
                 "points": [[percent, named[f"p{plain(percent)}"]] for percent in (50, 90, 95, 99, 99.9)],
             }
     return None
-
-
-def _memory(target: TargetRecord | None, started_s: float) -> dict[str, Any] | None:
-    """Return the target's memory, reduced to the maximum of equal parts."""
-    if target is None or not target.rss_bytes.times_s:
-        return None
-    times_s, values = target.rss_bytes.times_s, target.rss_bytes.rss_bytes
-    size = -(-len(times_s) // MAX_MEMORY_POINTS)
-    starts = range(0, len(times_s), size)
-    return {
-        "times_s": [round(times_s[at] - started_s, 1) for at in starts],
-        "mib": [round(max(values[at : at + size]) / 2**20, 1) for at in starts],
-    }

@@ -4,8 +4,6 @@ from loadgate.run.document.environment import (
     EnvironmentRecord,
     GitRecord,
     MachineRecord,
-    MemorySamples,
-    MemoryTrendRecord,
     TargetRecord,
 )
 from loadgate.run.document.figures import LatencyFigures, NameFigures, ScopeFigures, TotalFigures
@@ -14,6 +12,7 @@ from loadgate.run.document.plan import RunRecord, StageRecord
 from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
 from loadgate.run.document.recording import SeriesRecord
 from loadgate.run.document.requests import ErrorRecord
+from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import RuleRecord
 
 __all__ = [
@@ -24,9 +23,8 @@ __all__ = [
     "GitRecord",
     "LatencyFigures",
     "MachineRecord",
-    "MemorySamples",
-    "MemoryTrendRecord",
     "NameFigures",
+    "ResourcesRecord",
     "RuleRecord",
     "RunDocument",
     "RunFileError",

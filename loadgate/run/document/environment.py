@@ -21,31 +21,12 @@ class GeneratorRecord(Part):
     problem: Text | None = Field(description="Why the process was saturated; null if it was not.")
 
 
-class MemorySamples(Part):
-    """Memory of the target's processes."""
-
-    times_s: list[float]
-    rss_bytes: list[Count]
-
-
-class MemoryTrendRecord(Part):
-    """The growth of the target's memory after warm-up."""
-
-    bytes_per_minute: float
-    start_bytes: float
-    end_bytes: float
-    samples: Count
-    span_s: float
-
-
 class TargetRecord(Part):
     """The managed target."""
 
     command: list[Text]
     url: Text
     ended: Text | None = Field(description="How the target ended during the run; null if it did not end.")
-    rss_bytes: MemorySamples
-    memory_trend: MemoryTrendRecord | None
 
 
 class GitRecord(Part):

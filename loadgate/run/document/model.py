@@ -12,9 +12,10 @@ from loadgate.run.document.parts import Count, Part, Text
 from loadgate.run.document.plan import RunRecord
 from loadgate.run.document.recording import Recording
 from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, ExemplarRecord
+from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import VerdictRecord
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 """Incremented if a program for older documents would misread a newer document."""
 
 
@@ -25,7 +26,7 @@ class RunDocument(Part, title="A run of loadgate"):
     names that end in _ms are milliseconds.
     """
 
-    schema_version: Literal[2] = Field(
+    schema_version: Literal[3] = Field(
         description=(
             "Incremented if a program for older documents would misread the document. New keys do not increment it."
         )
@@ -57,6 +58,7 @@ class RunDocument(Part, title="A run of loadgate"):
     target: TargetRecord | None = Field(
         description="The managed target; null if the target was not started by loadgate."
     )
+    resources: ResourcesRecord = Field(description="The resources of the target over time.")
     made_on: EnvironmentRecord
     recording: Recording
 

@@ -11,8 +11,12 @@ from pydantic import ValidationError
 
 from loadgate.errors import RequestError
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
+from loadgate.run.document.version_2 import from_version_2
 
 RUN_FILE = "run.json"
+
+PREVIOUS_VERSION = 2
+"""The older version that this one still reads."""
 
 MAX_SHOWN = 40
 """Maximum length of a wrong value in a message."""
@@ -32,11 +36,22 @@ def read_run(path: Path) -> RunDocument:
     """
     file = path / RUN_FILE if path.is_dir() else path
     try:
-        return RunDocument.model_validate_json(file.read_bytes())
+        content = file.read_bytes()
     except OSError as error:
         raise RunFileError(f"{file}: {error.strerror or error}") from error
+    try:
+        return _validated(content)
     except ValidationError as error:
         raise RunFileError(f"{file}: {_problem(error.errors(include_url=False))}") from error
+
+
+def _validated(content: bytes) -> RunDocument:
+    try:
+        return RunDocument.model_validate_json(content)
+    except ValidationError as error:
+        if any(item["loc"] == ("schema_version",) and item["input"] == PREVIOUS_VERSION for item in error.errors()):
+            return RunDocument.model_validate_json(json.dumps(from_version_2(json.loads(content))))
+        raise
 
 
 def damage(error: Exception) -> str:
@@ -57,7 +72,7 @@ def _problem(errors: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _version_problem(found: object) -> str:
-    reads = f"this loadgate reads version {SCHEMA_VERSION}"
+    reads = f"this loadgate reads versions {PREVIOUS_VERSION} and {SCHEMA_VERSION}"
     if type(found) is not int:
         return f"damaged: schema_version is {_shown(found)}, and {reads}; {_DAMAGED}"
     newer = found > SCHEMA_VERSION

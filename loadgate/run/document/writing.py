@@ -26,6 +26,7 @@ from loadgate.run.document.parts import iso_time
 from loadgate.run.document.plan import ProfileRecord, RunRecord
 from loadgate.run.document.recording import Recording
 from loadgate.run.document.requests import ErrorRecord, ExemplarRecord
+from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import RuleRecord, VerdictRecord
 from loadgate.run.judgement import exit_code
 from loadgate.run.state import Run
@@ -48,6 +49,7 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
+        resources=ResourcesRecord.of(run.resources),
         made_on=made_on,
         recording=Recording.of(recorder),
     )

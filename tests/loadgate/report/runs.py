@@ -7,7 +7,7 @@ from html import unescape
 
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
-from loadgate.run.document import MemorySamples, MemoryTrendRecord, RunDocument, TargetRecord
+from loadgate.run.document import RunDocument, TargetRecord
 from loadgate.run.judgement import EndedBy, Ending
 from loadgate.run.load_state import Cause, Stopped
 from loadgate.run.state import Plan, Run
@@ -143,13 +143,7 @@ def measured() -> RunDocument:
 
 def full() -> RunDocument:
     """A run with everything: several groups, failures, slow requests, and a target whose memory was sampled."""
-    started_s = 1_777_593_600
-    memory = MemorySamples(
-        times_s=[started_s + second for second in range(60)],
-        rss_bytes=[100_000_000 + second * 20_000 for second in range(60)],
-    )
-    trend = MemoryTrendRecord(bytes_per_minute=1_200_000.0, start_bytes=1e8, end_bytes=1.01e8, samples=48, span_s=47.0)
-    target = TargetRecord(command=["serve"], url="http://127.0.0.1:1", ended=None, rss_bytes=memory, memory_trend=trend)
+    target = TargetRecord(command=["serve"], url="http://127.0.0.1:1", ended=None)
     return with_target(stored(synthetic_document(SHORT)), target)
 
 

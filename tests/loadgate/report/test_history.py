@@ -104,7 +104,7 @@ def test_damaged_runs_have_one_line_each_and_failed_starts_have_none(tmp_path: P
     lines = text[-len(unread) :]
     assert all(line.startswith(one.folder) for line, one in zip(lines, unread, strict=True))
     assert "unknown" not in lines[0]
-    assert "its schema version is 99, and this loadgate reads version 2" in "\n".join(lines)
+    assert "its schema version is 99, and this loadgate reads versions 2 and 3" in "\n".join(lines)
 
 
 def damaged(document: dict[str, Any], *path: str | int, value: Any) -> str:

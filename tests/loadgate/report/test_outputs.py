@@ -22,7 +22,7 @@ from loadgate.report.artefacts import (
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
 from loadgate.rules import RuleOutcome, RuleResult
-from loadgate.run.document import MemorySamples, RunDocument, TargetRecord, read_run
+from loadgate.run.document import RunDocument, TargetRecord, read_run
 from loadgate.run.judgement import EndedBy
 from loadgate.run.load_state import Cause, Stopped
 from tests.support.run_documents import as_json, document_of, judged, stored
@@ -52,8 +52,7 @@ def everything() -> RunDocument:
     run.record_exception(RuntimeError("broken"), None)
     run.user_seconds["group 0"] = 100.0
     document = judged(run)
-    memory = MemorySamples(times_s=[1.0, 2.0], rss_bytes=[10, 20])
-    target = TargetRecord(command=["serve"], url="http://x", ended=None, rss_bytes=memory, memory_trend=None)
+    target = TargetRecord(command=["serve"], url="http://x", ended=None)
     return document.model_copy(update={"target": target})
 
 

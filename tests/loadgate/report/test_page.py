@@ -19,7 +19,7 @@ TEN_MINUTES_BYTES = 400_000
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min.", "grew by 1.14 MiB per minute"]),
+        ("full", ["PASS Load test synthetic", "Ran its full time, 1 min."]),
         ("failed", ["FAIL Load test synthetic", "too high"]),
         ("saturated", ["INCONCLUSIVE Load test synthetic", "SATURATED", "generator process used 97.0 %"]),
         ("empty", ["INCONCLUSIVE", "No request was recorded, so there are no results", "Nothing was recorded."]),

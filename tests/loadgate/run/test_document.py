@@ -15,13 +15,14 @@ import pytest
 
 import loadgate
 from loadgate.report.artefacts import DAMAGED, rebuild_artefacts
-from loadgate.run.document import RunDocument, RunFileError, read_run
+from loadgate.run.document import SCHEMA_VERSION, RunDocument, RunFileError, read_run
 from loadgate.run.document.schema import schema_text
 from tests.loadgate.report.runs import KINDS
 from tests.support.run_documents import as_json
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
-STORED = Path(__file__).with_name("run-version-2.json")
+STORED = Path(__file__).with_name("run-version-3.json")
+VERSION_2 = Path(__file__).with_name("run-version-2.json")
 SCHEMA_FILE = Path(loadgate.__file__).parent / "run/run.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text(encoding="utf-8")))
 LEFT_OUT = object()
@@ -78,14 +79,37 @@ def test_run_json_is_valid_under_its_schema(kind: str) -> None:
     VALIDATOR.validate(as_json(KINDS[kind]()))
 
 
-def test_a_file_of_version_2_is_read_and_written_without_changes(data: dict[str, Any]) -> None:
+def test_a_file_of_version_3_is_read_and_written_without_changes(data: dict[str, Any]) -> None:
     document = read_run(STORED)
     assert as_json(document) == data
     assert document.verdict.rules[1].window_s == 2
     assert document.run.profile.stages[1].duration == 3
     assert document.target is not None
-    assert document.target.rss_bytes.rss_bytes == data["target"]["rss_bytes"]["rss_bytes"]
+    memory = document.resources.record().series("api", "memory")
+    assert memory is not None
+    assert memory.values == [1e8, 1.1e8]
     assert document.recording.recorder().totals().requests == document.totals.overall.requests == 54
+
+
+def test_a_file_of_version_2_is_read_with_its_memory_as_a_resource() -> None:
+    data = json.loads(VERSION_2.read_text(encoding="utf-8"))
+    document = read_run(VERSION_2)
+    assert document.schema_version == SCHEMA_VERSION
+    assert document.target is not None
+    memory = document.resources.record().series("target", "rss")
+    assert memory is not None
+    assert memory.values == data["target"]["rss_bytes"]["rss_bytes"]
+    assert as_json(document)["totals"] == data["totals"]
+
+
+@pytest.mark.parametrize("target", [None, 3, {"rss_bytes": 4}, {"rss_bytes": {"times_s": ["x"], "rss_bytes": [1]}}])
+def test_a_damaged_target_of_version_2_is_refused_or_has_no_resources(target: object, tmp_path: Path) -> None:
+    data = json.loads(VERSION_2.read_text(encoding="utf-8")) | {"target": target}
+    if target is None:
+        (tmp_path / "run.json").write_text(json.dumps(data))
+        assert read_run(tmp_path).resources.columns == []
+    else:
+        assert problem_of(json.dumps(data), tmp_path).startswith("damaged: .target")
 
 
 def test_the_reader_and_the_schema_refuse_the_same_documents(data: dict[str, Any], tmp_path: Path) -> None:
@@ -109,12 +133,12 @@ def test_keys_of_a_newer_loadgate_are_ignored(data: dict[str, Any], tmp_path: Pa
 
 
 def test_another_version_is_refused_with_a_solution(data: dict[str, Any], tmp_path: Path) -> None:
-    assert problem_of(json.dumps(data | {"schema_version": 3, "verdict": "in another form"}), tmp_path) == (
-        "written by a newer version of loadgate: its schema version is 3, and this loadgate reads version 2; "
+    assert problem_of(json.dumps(data | {"schema_version": 4, "verdict": "in another form"}), tmp_path) == (
+        "written by a newer version of loadgate: its schema version is 4, and this loadgate reads versions 2 and 3; "
         "read it with the version of loadgate that wrote it, or update loadgate"
     )
     assert problem_of('{"schema_version": 1}', tmp_path) == (
-        "written by an older version of loadgate: its schema version is 1, and this loadgate reads version 2; "
+        "written by an older version of loadgate: its schema version is 1, and this loadgate reads versions 2 and 3; "
         "read it with the version of loadgate that wrote it, or run the test again"
     )
 
@@ -156,7 +180,7 @@ def test_a_damaged_file_is_refused_with_place_and_value(
         ("[" * 100_000, "not JSON: recursion limit exceeded"),
         ("[]", "not a run of loadgate: "),
         ("{}", "not a run of loadgate: "),
-        ('{"schema_version": "2"}', 'damaged: schema_version is "2", and this loadgate reads version 2; '),
+        ('{"schema_version": "2"}', 'damaged: schema_version is "2", and this loadgate reads versions 2 and 3; '),
     ],
 )
 def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path, text: str, said: str) -> None:

@@ -111,8 +111,6 @@ def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> N
     run = document(tmp_path)
     assert run["run"]["host"] == run["target"]["url"]
     assert run["run"]["users"] == 2
-    assert run["target"]["rss_bytes"]["rss_bytes"][0] > 1_000_000
-    assert run["target"]["memory_trend"] is None
     assert run["target"]["ended"] is None
     assert "warming up" in (run_folder(tmp_path) / "target.log").read_text()
     assert not stubs_of(tmp_path)

@@ -58,8 +58,6 @@ function makeCharts(host) {
 
 const chartsHost = document.getElementById("charts");
 if (chartsHost) makeCharts(chartsHost);
-const memory = document.getElementById("memory");
-if (memory && run.memory) memoryChart(memory);
 
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("tr.row").forEach(makeExpandable);

@@ -171,16 +171,3 @@ function groupsChart(host, options) {
     limits: same ? [{ ms: limits[0].ms, colour: "soft", label: `limit of each group ${[...texts][0]}` }] : limits,
   });
 }
-
-function memoryChart(host) {
-  const { times_s: times, mib } = run.memory;
-  return makeChart(host, {
-    x: [times],
-    time: true,
-    marks: (plot) => drawStages(plot, false),
-    title: "Memory of the target's processes",
-    unit: "MiB resident",
-    height: 150,
-    series: [{ label: "memory", colour: "users", values: [mib], format: (mib) => formatBytes(mib * 2 ** 20), fill: true }],
-  });
-}

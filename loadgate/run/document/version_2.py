@@ -1,0 +1,27 @@
+"""Convert a run.json of version 2. It has the memory of the target in `target` instead of `resources`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
+from loadgate.run.document.model import SCHEMA_VERSION
+
+_MEMORY = ResourceColumn("target", "rss", ColumnKind.LEVEL, ResourceUnit.BYTES)
+
+
+def from_version_2(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the document in the present form. Wrong values stay as they are, for the validation to refuse."""
+    record = ResourceRecord()
+    target = data.get("target")
+    samples = target.get("rss_bytes") if isinstance(target, dict) else None
+    if isinstance(samples, dict):
+        times_s, values = samples.get("times_s"), samples.get("rss_bytes")
+        if _are_numbers(times_s) and _are_numbers(values):
+            for time_s, value in zip(times_s, values, strict=False):
+                record.put(int(time_s), {_MEMORY: float(value)})
+    return data | {"schema_version": SCHEMA_VERSION, "resources": record.to_json()}
+
+
+def _are_numbers(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, int | float) and 0 <= value < 2**63 for value in values)
