@@ -16,12 +16,13 @@ def from_version_2(data: dict[str, Any]) -> dict[str, Any]:
     target = data.get("target")
     samples = target.get("rss_bytes") if isinstance(target, dict) else None
     if isinstance(samples, dict):
-        times_s, values = samples.get("times_s"), samples.get("rss_bytes")
-        if _are_numbers(times_s) and _are_numbers(values):
-            for time_s, value in zip(times_s, values, strict=False):
-                record.put(int(time_s), {_MEMORY: float(value)})
+        for time_s, value in zip(_numbers(samples.get("times_s")), _numbers(samples.get("rss_bytes")), strict=False):
+            record.put(int(time_s), {_MEMORY: value})
     return data | {"schema_version": SCHEMA_VERSION, "resources": record.to_json()}
 
 
-def _are_numbers(values: Any) -> bool:
-    return isinstance(values, list) and all(isinstance(value, int | float) and 0 <= value < 2**63 for value in values)
+def _numbers(values: Any) -> list[float]:
+    """Return the values if all of them are numbers, else nothing."""
+    known = values if isinstance(values, list) else []
+    numbers = [float(value) for value in known if isinstance(value, int | float) and 0 <= value < 2**63]
+    return numbers if len(numbers) == len(known) else []
