@@ -24,7 +24,7 @@ UNIT_S = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 """The units of time in rules, rates and durations, in seconds."""
 
 UNKNOWN = "-"
-_SUFFIX = {"ms": " ms", "%": " %", "/s": "/s", "": ""}
+_SUFFIX = {"ms": " ms", "%": " %", "/s": "/s", "": "", "MB/h": " MB/h", "/h": "/h", "s": " s", "d": " d", "x": "x"}
 _DIGITS = 3
 # A float has at most 17 significant digits, and at most 309 digits before the decimal point.
 _EXACT_DIGITS = 17
@@ -128,7 +128,7 @@ def count(number: int | None) -> str:
 
 
 def quantity(value: float | None, unit: str, limit: float | None = None) -> str:
-    """Return a measured value in `ms`, `%`, `/s` or "" (a count), with digits that distinguish it from `limit`."""
+    """Return a measured value in the unit of a rule ("" is a count), with digits that distinguish it from `limit`."""
     if value is None:
         return UNKNOWN
     if not unit:

@@ -16,7 +16,7 @@ from loadgate.errors import SuiteError
 from loadgate.generator.groups import group_of
 from loadgate.generator.users import BaseUser
 from loadgate.recorder import OVERALL, RAMP, STEADY
-from loadgate.rules import Rule, read_limits
+from loadgate.rules import MetricKind, Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import closed_steps
@@ -109,10 +109,16 @@ def _misspelt_groups(rules: Iterable[Rule], user_classes: Sequence[type[User]]) 
 
 def _unknown_stages(rules: Iterable[Rule], profile: LoadProfile) -> list[str]:
     known = [RAMP, *(profile.stage_names or [STEADY])]
-    return [
-        f"profile {profile.name!r}: rule '{rule}' names the stage {rule.stage!r}; its stages are {', '.join(known)}"
+    problems = [
+        f"profile {profile.name!r}: rule '{rule}' names the stage {stage!r}; its stages are {', '.join(known)}"
         for rule in rules
-        if rule.stage is not None and rule.stage not in known
+        for stage in (rule.stage, rule.compared_with)
+        if stage is not None and stage not in known
+    ]
+    return problems + [
+        f"profile {profile.name!r}: rule '{rule}' needs a stage before and a stage after {rule.stage!r}"
+        for rule in rules
+        if rule.metric.kind is MetricKind.RECOVERY and rule.stage in {RAMP, STEADY, *known[1:2], known[-1]}
     ]
 
 

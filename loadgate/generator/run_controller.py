@@ -123,7 +123,7 @@ class RunController:
             return
         self._has_warned = True
         for rule in run.facts().applicable(run.plan.rules, run.recorder):
-            if rule.stage is None and not run.recorder.totals(rule.scope).requests:
+            if rule.stage is None and not rule.is_known_at_end and not run.recorder.totals(rule.scope).requests:
                 logger.warning(
                     "rule '%s': no request in the scope %r in the first %d s", rule, rule.scope, EMPTY_RULES_AFTER_S
                 )

@@ -32,4 +32,4 @@ def rule_words(rule: RuleRecord) -> str:
 
 def rule_name(rule: RuleRecord) -> str:
     """Return a rule without its limit, as in `auth p95 over 10 s`."""
-    return f"{rule.scope} {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"
+    return f"{rule.scope} {rule.metric}{rule_conditions(rule)}"

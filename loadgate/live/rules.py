@@ -12,12 +12,12 @@ from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, eva
 class LiveRules:
     """Evaluates the rules repeatedly, at a cost that does not grow with the length of the run.
 
-    A rule with a window is evaluated for the latest windows only. If it has failed once, it stays failed, because it
-    must hold in every window.
+    Rules that are known only at the end of the run are omitted. A rule with a window is evaluated for the latest
+    windows only. If it has failed once, it stays failed, because it must hold in every window.
     """
 
     def __init__(self, rules: Sequence[Rule], recorder: Recorder) -> None:
-        self._rules = rules
+        self._rules = [rule for rule in rules if not rule.is_known_at_end]
         self.figures = GrowingView(recorder)
         self._failed: dict[Rule, RuleResult] = {}
 

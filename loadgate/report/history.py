@@ -242,7 +242,7 @@ def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
 
 
 def _subject(rule: RuleRecord) -> str:
-    return f"{rule.scope}: {rule.metric}{rule_conditions(rule.window_s, rule.stage)}"
+    return f"{rule.scope}: {rule.metric}{rule_conditions(rule)}"
 
 
 def _counted(points: Sequence[Point]) -> str:

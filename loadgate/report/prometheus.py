@@ -18,6 +18,9 @@ from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures, TotalFi
 QUANTILES = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99", "p99.9": "0.999"}
 OUTCOMES = ("pass", "fail", "inconclusive")
 
+_DIVISORS = {"ms": 1000.0, "%": 100.0, "MB/h": 3600 / 1e6, "/h": 3600.0, "d": 1 / 86_400}
+"""Divide a value in the unit of a rule by this to get seconds, a share, or bytes per second and the like."""
+
 Labels = dict[str, str]
 
 
@@ -65,12 +68,12 @@ def _run(document: RunDocument) -> list[_Metric]:
 
 
 def _rules(rules: Iterable[RuleRecord]) -> list[_Metric]:
-    value = _Metric("loadgate_rule_value", "The measured value of a rule: seconds, a share, a count or a rate.")
+    value = _Metric("loadgate_rule_value", "The measured value of a rule: seconds, a share, a count, a factor, a rate.")
     limit = _Metric("loadgate_rule_limit", "The limit of a rule, in the unit of its value.")
     samples = _Metric("loadgate_rule_samples", "The number of requests from which the value of a rule is computed.")
     outcome = _Metric("loadgate_rule_outcome", "1 for the outcome of a rule, 0 for the others.")
     for rule in rules:
-        divisor = {"ms": 1000, "%": 100}.get(rule.unit, 1)
+        divisor = _DIVISORS.get(rule.unit, 1.0)
         labels = {"rule": rule.rule}
         value.add(None if rule.value is None else rule.value / divisor, **labels)
         limit.add(rule.limit / divisor, **labels)

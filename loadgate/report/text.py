@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from loadgate.rules import MetricKind
 from loadgate.run.document import RuleRecord
 from loadgate.units import duration, given, quantity
 
@@ -18,12 +19,17 @@ def rule_quantity(rule: RuleRecord, value: float | None) -> str:
 def rule_limit(rule: RuleRecord) -> str:
     """Return the condition of a rule, as in `< 100 ms over 10 s in ramp`."""
     limit = given(rule.limit, rule.unit)
-    return f"{rule.operator} {limit}{rule_conditions(rule.window_s, rule.stage)}"
+    return f"{rule.operator} {limit}{rule_conditions(rule)}"
 
 
-def rule_conditions(window_s: int | None, stage: str | None) -> str:
-    """Return the window and the stage of a rule, as in ` over 10 s in ramp`. "" if it reads the whole run."""
-    return (f" over {duration(window_s)}" if window_s else "") + (f" in {stage}" if stage else "")
+def rule_conditions(rule: RuleRecord) -> str:
+    """Return what a rule reads, as in ` over 10 s in ramp`, ` after rush`, ` of 512 MB`. "" for the whole run."""
+    if rule.capacity is not None:
+        return f" of {given(rule.capacity)}{' MB' if rule.in_mb else ''}"
+    window = f" over {duration(rule.window_s)}" if rule.window_s else ""
+    preposition = "after" if rule.metric == MetricKind.RECOVERY else "in"
+    stage = f" {preposition} {rule.stage}" if rule.stage else ""
+    return window + stage + (f", compared with {rule.compared_with}" if rule.compared_with else "")
 
 
 def rule_reason(rule: RuleRecord) -> str:

@@ -1,7 +1,12 @@
 """The grammar of rule lines, and its parser.
 
     rules     ::= { line }                       one rule per line; blank lines and lines that begin with # are skipped
-    line      ::= scope ":" metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
+    line      ::= scope ":" ( requests | resource | recovery | compared )
+    requests  ::= metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
+    resource  ::= quantity "growth" operator growth
+                | quantity "lasts" operator length "of" number [ size ]
+    recovery  ::= "recovery" operator length "after" stage
+    compared  ::= metric stage operator number "x" stage
     scope     ::= any text                       ends at the last ":" of the line, so a request name can contain ":"
     metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
     percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
@@ -12,6 +17,10 @@
                 | "/s"                           required for throughput
     duration  ::= { number ( "h" | "m" | "s" ) } whole seconds: 10s, 5m, 1h30m
     stage     ::= any text to the end of the line, or to "abort"; not for throughput
+    quantity  ::= a word                         such as memory, threads, open_files, connections
+    growth    ::= number [ size ] "/" ( "s" | "min" | "h" | "d" )
+    length    ::= number ( "s" | "min" | "h" | "d" )
+    size      ::= "KB" | "MB" | "GB" | "KiB" | "MiB" | "GiB"
     number    ::= digit { digit } [ "." digit { digit } ]
 
 Keywords and units are case-insensitive. Spaces between the parts are optional.
@@ -19,19 +28,19 @@ Keywords and units are case-insensitive. Spaces between the parts are optional.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loadgate.errors import LimitError
+from loadgate.rules.limits import Limit, parse_limit
+from loadgate.rules.metrics import RuleSyntaxError, parse_metric
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
-from loadgate.units import UNIT_S, count, duration_s, plain
+from loadgate.units import duration_s
 
-_METRICS = "p50 to p99.99, mean, min, max, failures, requests or throughput"
-MAX_PERCENTILE_DECIMALS = 4
-"""A percentile with more decimals could be rounded to 100 when it is printed or stored."""
-MAX_LIMIT = 10**15
 _WORD = re.compile(r"[^\s<>=]+")
 _OPERATOR = re.compile(r"[<>=!]+")
-_LIMIT = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>us|ms|min|s|%|/\s*s)?(?![\w.%/])", re.IGNORECASE)
+_ANY_LIMIT = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:us|ms|min|s|%|/\s*s)(?![\w.%/])|[^\s<>=]*)", re.IGNORECASE)
+_UPPER, _LOWER = {Operator.LT, Operator.LE}, {Operator.GT, Operator.GE}
+_OPERATORS = {MetricKind.GROWTH: _UPPER, MetricKind.RECOVERY: _UPPER, MetricKind.LASTS: _LOWER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,13 @@ class _LineParser:
         metric = self._metric()
         if metric is None and self._at == len(self._text):
             return None
+        stage = self._compared_stage(metric)
+        if metric is not None and (metric.kind in _OPERATORS or stage):
+            return self._whole_run_rule(scope, metric, stage)
+        return self._request_rule(scope, metric)
+
+    def _request_rule(self, scope: str, metric: Metric | None) -> Rule | None:
+        """Return a rule on requests. Without a metric, check the other parts."""
         operator, operator_at = self._operator()
         self._skip_spaces()
         limit_at = self._at
@@ -103,7 +119,7 @@ class _LineParser:
         self._end()
         if metric is None or operator is None:
             return None
-        rule = Rule(scope, metric, operator, limit[0], limit[1], window_s, abort, stage)
+        rule = Rule(scope, metric, operator, limit.value, limit.unit, window_s, abort, stage)
         if abort and window_s is None and not can_be_known_early(rule):
             self._error(
                 abort_at,
@@ -114,6 +130,50 @@ class _LineParser:
         if rule.unit is Unit.PERCENT and rule.limit > 100:
             self._error(limit_at, "a failure rate is at most 100 %")
         return rule
+
+    def _whole_run_rule(self, scope: str, metric: Metric, compared_stage: str) -> Rule | None:
+        """Return a rule on a resource, a recovery or a comparison of stages. It has no window and no `abort`."""
+        operator, operator_at = self._operator()
+        limit = None if operator is None or self.errors else self._limit(metric, compares=bool(compared_stage))
+        if operator is None or limit is None or self.errors:
+            return None
+        allowed = _OPERATORS.get(metric.kind)
+        if allowed and operator not in allowed:
+            words = " or ".join(f"'{item.value}'" for item in Operator if item in allowed)
+            self._error(operator_at, f"{metric} takes {words}, not {operator.value!r}")
+        rule = Rule(scope, metric, operator, limit.value, limit.unit, capacity=limit.capacity, in_mb=limit.in_mb)
+        if compared_stage:
+            stage = self._last_stage("the stage to compare with, such as 'before'")
+            return replace(rule, stage=compared_stage, compared_with=stage)
+        if metric.kind is not MetricKind.RECOVERY:
+            self._end()
+            return rule
+        self._skip_spaces()
+        if not self._keyword("after"):
+            self._error(self._at, "expected 'after <stage>', such as 'after rush'")
+            return None
+        return replace(rule, stage=self._last_stage("a stage after 'after', such as rush"))
+
+    def _compared_stage(self, metric: Metric | None) -> str:
+        """Return the text between the metric and the operator, which is a stage. "" if there is none."""
+        operator = _OPERATOR.search(self._text, self._at)
+        if operator is None or metric is None or metric.kind in _OPERATORS:
+            return ""
+        at, stage = self._at, self._text[self._at : operator.start()].strip()
+        if stage and not (metric.kind.is_latency or metric.kind is MetricKind.FAILURES):
+            self._error(at, f"{metric} cannot be compared between stages; use a time or failures")
+        if stage:
+            self._at = operator.start()
+        return stage
+
+    def _last_stage(self, expected: str) -> str:
+        """Return the stage that is the rest of the line."""
+        self._skip_spaces()
+        stage = self._text[self._at :].strip()
+        if not stage:
+            self._error(self._at, f"expected {expected}")
+        self._at = len(self._text)
+        return stage
 
     def _scope(self) -> str | None:
         colon = self._text.rfind(":")
@@ -128,25 +188,13 @@ class _LineParser:
 
     def _metric(self) -> Metric | None:
         self._skip_spaces()
-        at = self._at
-        match = _WORD.match(self._text, at)
-        if match is None:
-            self._error(at, f"expected a metric: {_METRICS}")
+        try:
+            metric, self._at = parse_metric(self._text, self._at)
+        except RuleSyntaxError as error:
+            self._error(error.at, str(error))
+            self._at = error.end
             return None
-        self._at = match.end()
-        word = match[0].lower()
-        if word in set(MetricKind) - {MetricKind.PERCENTILE}:
-            return Metric(MetricKind(word))
-        if re.fullmatch(r"p\d+(\.\d+)?", word):
-            if not 0 < float(word[1:]) < 100:
-                self._error(at, f"a percentile is above 0 and below 100, not {match[0]!r}; write min or max")
-            elif len(word.partition(".")[2]) > MAX_PERCENTILE_DECIMALS:
-                self._error(at, f"a percentile has at most {MAX_PERCENTILE_DECIMALS} decimals, not {match[0]!r}")
-            else:
-                return Metric(MetricKind.PERCENTILE, float(word[1:]))
-            return None
-        self._error(at, f"unknown metric {match[0]!r}, expected {_METRICS}")
-        return None
+        return metric
 
     def _operator(self) -> tuple[Operator | None, int]:
         self._skip_spaces()
@@ -161,44 +209,21 @@ class _LineParser:
             return Operator.LT, at  # a placeholder, so that the other parts are checked
         return Operator(match[0]), at
 
-    def _limit(self, metric: Metric | None) -> tuple[float, Unit] | None:
+    def _limit(self, metric: Metric | None, *, compares: bool = False) -> Limit | None:
         self._skip_spaces()
         at = self._at
-        match = _LIMIT.match(self._text, at)
-        if match is None:
-            word = _WORD.match(self._text, at)
-            found = f", not {word[0]!r}" if word else ""
-            self._error(at, f"expected a limit, such as 500ms, 1.5s, 1%, 100 or 50/s{found}")
-            return None
-        self._at = match.end()
-        number = float(match["number"])
-        if number > MAX_LIMIT:
-            self._error(at, f"a limit is at most {count(MAX_LIMIT)}")
-        unit = re.sub(r"\s", "", match["unit"] or "").lower()
+        anything = _ANY_LIMIT.match(self._text, at)
+        if anything is not None:
+            self._at = anything.end()
         if metric is None:
-            return number, Unit.COUNT
-        unit_at = match.start("unit") if unit else match.end("number")
-        limit = self._in_unit(metric, number, unit, unit_at)
-        if limit[1] is Unit.COUNT and not unit and number != int(number):
-            rate = f"; write {plain(number)}% for a failure rate" if metric.kind is MetricKind.FAILURES else ""
-            self._error(at, f"a number of {metric} is a whole number, not {plain(number)}{rate}")
+            return Limit(1.0, Unit.COUNT, self._at) if anything is not None else None
+        try:
+            limit = parse_limit(self._text, at, metric, compares=compares)
+        except RuleSyntaxError as error:
+            self._error(error.at, str(error))
+            return Limit(1.0, Unit.COUNT, self._at) if anything is not None else None
+        self._at = limit.end
         return limit
-
-    def _in_unit(self, metric: Metric, number: float, unit: str, at: int) -> tuple[float, Unit]:
-        if metric.kind.is_latency:
-            if unit not in UNIT_S:
-                self._error(at, f"{metric} is a time and needs a unit: us, ms, s or min")
-                return number, Unit.MS
-            return round(number * UNIT_S[unit] * 1000, 9), Unit.MS
-        allowed = {
-            MetricKind.FAILURES: {"%": Unit.PERCENT, "": Unit.COUNT},
-            MetricKind.THROUGHPUT: {"/s": Unit.PER_SECOND},
-        }.get(metric.kind, {"": Unit.COUNT})
-        if unit not in allowed:
-            wanted = " or ".join(f"'{name}'" if name else "no unit" for name in allowed)
-            self._error(at, f"{metric} takes {wanted}" + (f", not {unit!r}" if unit else ""))
-            return number, Unit.COUNT
-        return number, allowed[unit]
 
     def _window(self) -> int | None:
         if not self._keyword("over"):

@@ -9,7 +9,11 @@ from loadgate.units import compact_duration, plain
 
 
 class MetricKind(StrEnum):
-    """The kind of a metric. Latency kinds read successful requests only; the others read all requests."""
+    """The kind of a metric.
+
+    Latency kinds read successful requests only. `failures`, `requests` and `throughput` read all requests. `growth` and
+    `lasts` read a quantity of a resource of the target. `recovery` reads the time after a stage.
+    """
 
     PERCENTILE = "percentile"
     MEAN = "mean"
@@ -18,19 +22,32 @@ class MetricKind(StrEnum):
     FAILURES = "failures"
     REQUESTS = "requests"
     THROUGHPUT = "throughput"
+    GROWTH = "growth"
+    LASTS = "lasts"
+    RECOVERY = "recovery"
 
     @property
     def is_latency(self) -> bool:
         """Return whether the value is a time."""
         return self in {MetricKind.PERCENTILE, MetricKind.MEAN, MetricKind.MIN, MetricKind.MAX}
 
+    @property
+    def reads_resource(self) -> bool:
+        """Return whether the scope of a rule is a resource of the target."""
+        return self in {MetricKind.GROWTH, MetricKind.LASTS}
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A kind and, for a percentile, its `percent` (95 for p95, 99.9 for p99.9)."""
+    """A kind, and its argument.
+
+    The argument is the `percent` of a percentile (95 for p95, 99.9 for p99.9), or the `quantity` of a resource whose
+    growth or time until its limit the metric is, such as `memory`.
+    """
 
     kind: MetricKind
     percent: float | None = None
+    quantity: str = ""
 
     @property
     def quantile(self) -> float:
@@ -40,6 +57,8 @@ class Metric:
         return round(self.percent / 100, 12)
 
     def __str__(self) -> str:
+        if self.quantity:
+            return f"{self.quantity} {self.kind.value}"
         return self.kind.value if self.percent is None else f"p{plain(self.percent)}"
 
 
@@ -67,12 +86,20 @@ class Operator(StrEnum):
 
 
 class Unit(StrEnum):
-    """The unit of a rule's limit and value: ms for times, percent of requests, a count, or requests per second."""
+    """The unit of a rule's limit and value."""
 
     MS = "ms"
     PERCENT = "%"
+    """Percent of the requests."""
     COUNT = ""
     PER_SECOND = "/s"
+    MB_PER_HOUR = "MB/h"
+    """1 MB is 10^6 bytes."""
+    PER_HOUR = "/h"
+    SECONDS = "s"
+    DAYS = "d"
+    TIMES = "x"
+    """A multiple of the value in another stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +108,8 @@ class Rule:
 
     With `window_s` the rule must hold in every full window of that many seconds. With `stage` it reads only the
     requests of that stage: `ramp`, or the name of a stage of the profile. With `abort` its failure stops the run.
+    The value of a rule with `compared_with` is divided by the value in that stage. A recovery rule reads the time after
+    the end of `stage`. `capacity` is the limit of the resource of a `lasts` rule: a count, or MB if `in_mb`.
     """
 
     scope: str
@@ -91,12 +120,26 @@ class Rule:
     window_s: int | None = None
     abort: bool = False
     stage: str | None = None
+    compared_with: str | None = None
+    capacity: float | None = None
+    in_mb: bool = False
+
+    @property
+    def is_known_at_end(self) -> bool:
+        """Return whether the rule can be evaluated only after the run."""
+        return self.metric.kind.reads_resource or self.metric.kind is MetricKind.RECOVERY or bool(self.compared_with)
 
     def __str__(self) -> str:
         """Return the rule in its grammar. Parsing the text gives an equal rule."""
         window = f" over {compact_duration(self.window_s)}" if self.window_s else ""
         limit = plain(self.limit) + self.unit.value
-        stage = f" in {self.stage}" if self.stage else ""
+        if self.compared_with:
+            return f"{self.scope}: {self.metric} {self.stage} {self.operator.value} {limit} {self.compared_with}"
+        if self.capacity is not None:
+            unit = "MB" if self.in_mb else ""
+            return f"{self.scope}: {self.metric} {self.operator.value} {limit} of {plain(self.capacity)}{unit}"
+        preposition = "after" if self.metric.kind is MetricKind.RECOVERY else "in"
+        stage = f" {preposition} {self.stage}" if self.stage else ""
         abort = " abort" if self.abort else ""
         return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{stage}{abort}"
 

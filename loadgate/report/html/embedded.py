@@ -116,7 +116,7 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
         {
             "metric": rule.metric,
             "ms": rule.limit,
-            "text": given(rule.limit, "ms") + rule_conditions(rule.window_s, rule.stage),
+            "text": given(rule.limit, "ms") + rule_conditions(rule),
             "over_s": rule.window_s,
             "outcome": rule.outcome,
             "worst_s": None if rule.window_start_s is None else round(rule.window_start_s - started_s, 1),

@@ -25,11 +25,28 @@ class RuleRecord(Part):
     stage: Text | None = Field(
         default=None, description="The stage whose requests the rule reads; null or absent for all stages."
     )
+    compared_with: Text | None = Field(
+        default=None,
+        exclude_if=lambda stage: stage is None,
+        description="The stage by whose value the value in `stage` is divided; absent for other rules.",
+    )
+    capacity: Number | None = Field(
+        default=None,
+        exclude_if=lambda capacity: capacity is None,
+        description="The limit of the resource of a `lasts` rule: a count, or MB if `in_mb`; absent for other rules.",
+    )
+    in_mb: bool = Field(
+        default=False,
+        exclude_if=lambda in_mb: not in_mb,
+        description="Whether `capacity` is in MB (10^6 bytes); absent if not.",
+    )
     outcome: RuleOutcome
     value: Number | None = Field(
         description="The value in `unit`; for a rule with a window, that of the worst window; null if it is unknown."
     )
-    samples: Count = Field(description="Number of requests from which the value is computed.")
+    samples: Count = Field(
+        description="Number of requests from which the value is computed; for a resource, of blocks of seconds."
+    )
     margin: Number | None = Field(
         description="Distance between the value and the limit, as a share of the limit; positive if the rule holds."
     )
@@ -55,6 +72,9 @@ class RuleRecord(Part):
             window_s=rule.window_s,
             abort=rule.abort,
             stage=rule.stage,
+            compared_with=rule.compared_with,
+            capacity=rule.capacity,
+            in_mb=rule.in_mb,
             outcome=result.outcome,
             value=result.value,
             samples=result.samples,

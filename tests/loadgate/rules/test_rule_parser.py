@@ -33,6 +33,39 @@ GOOD = [
     ("a: p95 < 1ms in aborted calls", Rule("a", P95, Operator.LT, 1, Unit.MS, stage="aborted calls")),
     ("over: p50 < 1ms", Rule("over", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
     ("a: p99.9999 < 1ms", Rule("a", Metric(MetricKind.PERCENTILE, 99.9999), Operator.LT, 1, Unit.MS)),
+    (
+        "api: memory growth < 5MB/h",
+        Rule("api", Metric(MetricKind.GROWTH, quantity="memory"), Operator.LT, 5, Unit.MB_PER_HOUR),
+    ),
+    (
+        "api: Memory  GROWTH <= 1 GiB / d",
+        Rule("api", Metric(MetricKind.GROWTH, quantity="Memory"), Operator.LE, 44.739242667, Unit.MB_PER_HOUR),
+    ),
+    (
+        "api: open_files growth < 1/min",
+        Rule("api", Metric(MetricKind.GROWTH, quantity="open_files"), Operator.LT, 60, Unit.PER_HOUR),
+    ),
+    (
+        "api: memory lasts > 7d of 512MB",
+        Rule("api", Metric(MetricKind.LASTS, quantity="memory"), Operator.GT, 7, Unit.DAYS, capacity=512, in_mb=True),
+    ),
+    (
+        "api: open_files lasts >= 12h of 1024",
+        Rule("api", Metric(MetricKind.LASTS, quantity="open_files"), Operator.GE, 0.5, Unit.DAYS, capacity=1024),
+    ),
+    (
+        "auth: recovery < 2min after the rush",
+        Rule("auth", Metric(MetricKind.RECOVERY), Operator.LT, 120, Unit.SECONDS, stage="the rush"),
+    ),
+    (
+        "auth: p95 after < 1.1x before",
+        Rule("auth", P95, Operator.LT, 1.1, Unit.TIMES, stage="after", compared_with="before"),
+    ),
+    (
+        "auth: failures the end<=2x stage 1",
+        Rule("auth", FAILURES, Operator.LE, 2, Unit.TIMES, stage="the end", compared_with="stage 1"),
+    ),
+    ("growth: p50 < 1ms", Rule("growth", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
     ("größe/äöü: p95 < 1ms", Rule("größe/äöü", P95, Operator.LT, 1, Unit.MS)),
 ]
 
@@ -96,6 +129,27 @@ BAD = [
     ("auth: failures < 0.5", [(18, "whole number, not 0.5; write 0.5% for a failure rate")]),
     ("auth: failures <= 1.5 abort", [(19, "whole number")]),
     ("auth: requests > 99.9", [(18, "whole number, not 99.9")]),
+    ("api: growth < 5MB/h", [(6, "expected a quantity before 'growth', such as 'memory growth'")]),
+    ("api: memory < 5MB/h", [(6, "unknown metric 'memory'")]),
+    ("api: memory growth", [(19, "expected '<'")]),
+    ("api: memory growth > 5MB/h", [(20, "memory growth takes '<' or '<=', not '>'")]),
+    ("api: memory growth < 5MB", [(22, "expected a growth, such as 5MB/h or 1/min, not '5MB'")]),
+    ("api: memory growth < 5MB/week", [(22, "expected a growth")]),
+    ("api: memory growth < 5Mb/h over 10s", [(28, "not 'over 10s'")]),
+    ("api: memory growth < 5MB/h abort", [(28, "not 'abort'")]),
+    (f"api: memory growth < {'9' * 400}MB/h", [(22, "a limit is at most 1,000,000,000,000,000")]),
+    ("api: memory lasts > 7d", [(23, "expected the limit of the resource, such as 'of 512MB'")]),
+    ("api: memory lasts < 7d of 512MB", [(19, "memory lasts takes '>' or '>=', not '<'")]),
+    ("api: memory lasts > 7d of 0", [(27, "above 0")]),
+    ("api: memory lasts > 7 of 512MB", [(21, "expected a length of time, such as 7d")]),
+    ("auth: recovery < 30s", [(21, "expected 'after <stage>'")]),
+    ("auth: recovery < 30s after", [(27, "expected a stage after 'after'")]),
+    ("auth: recovery < 30s in rush", [(22, "expected 'after <stage>'")]),
+    ("auth: recovery > 30s after rush", [(16, "recovery takes '<' or '<=', not '>'")]),
+    ("auth: recovery < fast", [(18, "expected a length of time, such as 30s or 2min, not 'fast'")]),
+    ("auth: p95 after < 500ms", [(19, "expected a factor, such as 1.1x, not '500ms'")]),
+    ("auth: p95 after < 1.1x", [(23, "expected the stage to compare with, such as 'before'")]),
+    ("auth: requests after > 2x before", [(15, "requests cannot be compared between stages")]),
     ("   auth: p95 < 500", [(19, "needs a unit")]),
     (
         "a: nope ! 5 over x more",
