@@ -4,9 +4,11 @@
     latency                 milliseconds      `0.843 ms`  `12.0 ms`  `105 ms`  `1,625 ms`
     share, of a fraction    percentage        `0 %`  `0.625 %`  `12.0 %`
     rate                    per_second        `0.426/s`  `42.6/s`  `1,625/s`
-    size, of bytes          size              `512 B`  `1.50 KiB`  `105 MiB`
+    size, of bytes          size              `512 B`  `1.50 kB`  `105 MB`, in powers of 1000 as in rules
+    CPU use                 cores             `0.426 cores`
     number without a unit   figure            `0.426`  `42.6`  `1,625`
     count                   count             `7`  `12,345`
+    mean of counts          mean_count        `12`  `12.4`
     length of time          duration          `0.25 s`  `58.2 s`  `1 min`  `1 h 2 min 5 s`
     time since a start      clock             `0:07`  `12:30`  `1:02:03`
     limit, setting          given             `< 99.95 ms`: exactly as it was given
@@ -24,12 +26,15 @@ UNIT_S = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6}
 """The units of time in rules, rates and durations, in seconds."""
 
 UNKNOWN = "-"
-_SUFFIX = {"ms": " ms", "%": " %", "/s": "/s", "": "", "MB/h": " MB/h", "/h": "/h", "s": " s", "d": " d", "x": "x"}
+_SUFFIX = {
+    "ms": " ms", "s": " s", "d": " d", "%": " %", "/s": "/s", "/h": "/h", "MB/h": " MB/h", "x": "x", "cores": " cores",
+    "": "",
+}  # fmt: skip
 _DIGITS = 3
 # A float has at most 17 significant digits, and at most 309 digits before the decimal point.
 _EXACT_DIGITS = 17
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
-_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
+_SIZES = ("B", "kB", "MB", "GB", "TB")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
 
@@ -111,10 +116,15 @@ def size(value_bytes: float | None) -> str:
     if value_bytes is None:
         return UNKNOWN
     step = 0
-    # 1023.5 KiB would be rounded to 1,024 KiB.
-    while value_bytes >= 1023.5 and step < len(_SIZES) - 1:
-        value_bytes, step = value_bytes / 1024, step + 1
+    # 999.5 kB would be rounded to 1,000 kB.
+    while value_bytes >= 999.5 and step < len(_SIZES) - 1:
+        value_bytes, step = value_bytes / 1000, step + 1
     return f"{figure(value_bytes) if step else count(round(value_bytes))} {_SIZES[step]}"
+
+
+def cores(value: float | None) -> str:
+    """Return a CPU use: CPU seconds per second."""
+    return quantity(value, "cores")
 
 
 def figure(value: float | None) -> str:
@@ -127,8 +137,13 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def mean_count(value: float | None) -> str:
+    """Return a count or a mean of counts. A whole number has no decimals."""
+    return count(int(value)) if value is not None and float(value).is_integer() else figure(value)
+
+
 def quantity(value: float | None, unit: str, limit: float | None = None) -> str:
-    """Return a measured value in the unit of a rule ("" is a count), with digits that distinguish it from `limit`."""
+    """Return a measured value with its unit ("" for a count), and with digits that distinguish it from `limit`."""
     if value is None:
         return UNKNOWN
     if not unit:

@@ -76,7 +76,7 @@ class ResourceSeries:
 
 @dataclass(slots=True)
 class _Values:
-    """The sum and the number of the values of each row."""
+    """The sum and the number of the values of each row, up to the last row with a value."""
 
     sums: array[float] = field(default_factory=lambda: array("d"))
     counts: array[int] = field(default_factory=lambda: array("I"))
@@ -140,7 +140,7 @@ class ResourceRecord:
     @property
     def columns(self) -> list[ResourceColumn]:
         """Return the columns with at least one value, in the order of their first row."""
-        return [key for key, values in self._columns.items() if any(values.counts)]
+        return [key for key, values in self._columns.items() if values.counts]
 
     @property
     def step_s(self) -> int:
@@ -169,9 +169,16 @@ class ResourceRecord:
         return None
 
     def latest(self, column: ResourceColumn) -> float | None:
-        """Return the newest known value of a column."""
-        means = list(self._columns[column].means()) if column in self._columns else []
-        return next((value for value in reversed(means) if not math.isnan(value)), None)
+        """Return the newest known value of a column. The cost does not grow with the number of rows."""
+        values = self._columns.get(column)
+        return values.sums[-1] / values.counts[-1] if values is not None and values.counts else None
+
+    def mean_since(self, column: ResourceColumn, since_s: int) -> float | None:
+        """Return the mean of the values from an epoch second on. The cost grows with the number of rows since then."""
+        values = self._columns.get(column)
+        first = max(0, (since_s - self._start_s) // self._step_s)
+        known = sum(values.counts[first:]) if values is not None else 0
+        return sum(values.sums[first:]) / known if values is not None and known else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form. Values are little-endian float64, NaN if unknown, compressed with zlib, in base64."""

@@ -29,9 +29,11 @@ LATENCIES = [
     (12_345_678.9, "12,345,679"),
 ]  # fmt: skip
 SIZES = [
-    (0, "0 B"), (1023, "1,023 B"), (1024, "1.00 KiB"), (1536, "1.50 KiB"), (1_048_000, "1,023 KiB"),
-    (1_048_500, "1.00 MiB"), (123_456_789, "118 MiB"), (4_090_000_000, "3.81 GiB"), (2**50, "1,024 TiB"),
+    (0, "0 B"), (999, "999 B"), (1000, "1.00 kB"), (1500, "1.50 kB"), (999_400, "999 kB"), (999_500, "1.00 MB"),
+    (123_456_789, "123 MB"), (4_090_000_000, "4.09 GB"), (10**15, "1,000 TB"),
 ]  # fmt: skip
+MEAN_COUNTS = [(0, "0"), (12, "12"), (12.0, "12"), (12.44, "12.4"), (0.25, "0.250"), (12_345.6, "12,346")]
+CORES = [(0, "0 cores"), (0.82, "0.820 cores"), (1.984, "1.98 cores"), (64, "64.0 cores")]
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,16 @@ def test_a_size_has_the_largest_suitable_unit(value: int, text: str) -> None:
     assert units.size(value) == text
 
 
+@pytest.mark.parametrize(("value", "text"), MEAN_COUNTS)
+def test_a_mean_of_counts_has_decimals_only_if_it_is_not_whole(value: float, text: str) -> None:
+    assert units.mean_count(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), CORES)
+def test_a_cpu_use_is_a_number_of_cores(value: float, text: str) -> None:
+    assert units.cores(value) == text
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(0, "0 s"), (0.25, "0.25 s"), (12.04, "12 s"), (30, "30 s"), (58.24, "58.2 s"), (59.97, "1 min"), (60, "1 min"),
@@ -130,7 +142,7 @@ def test_a_share_that_is_a_setting_has_no_rounding_errors() -> None:
 @pytest.mark.parametrize(
     "write",
     [units.duration, units.milliseconds, units.percentage, units.given_percentage, units.per_second, units.size,
-     units.figure, units.count, units.given],
+     units.figure, units.count, units.given, units.cores, units.mean_count],
 )  # fmt: skip
 def test_an_unknown_value_is_a_dash(write: Callable[[None], str]) -> None:
     assert write(None) == "-"

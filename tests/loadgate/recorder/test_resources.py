@@ -34,6 +34,30 @@ def test_values_are_read_back_at_the_middle_of_their_second() -> None:
     assert record.latest(CPU) == 0.25
 
 
+def test_recent_values_are_read_without_the_older_rows() -> None:
+    record = ResourceRecord()
+    for second in range(20):
+        record.put(1000 + second, {MEMORY: float(second), CPU: 0.5 if second < 5 else None})
+    assert record.latest(MEMORY) == 19.0
+    assert record.mean_since(MEMORY, 1016) == 17.5
+    assert record.mean_since(MEMORY, 0) == 9.5
+    assert record.latest(CPU) == 0.5
+    assert record.mean_since(CPU, 1005) is None
+    assert record.mean_since(ResourceColumn("worker", "memory"), 0) is None
+    assert ResourceRecord().latest(MEMORY) is None
+
+
+@pytest.mark.parametrize("seconds", [MAX_ROWS + 1, 2 * MAX_ROWS + 3, 4 * MAX_ROWS])
+def test_the_newest_value_is_known_in_wider_rows_too(seconds: int) -> None:
+    record = ResourceRecord()
+    for second in range(seconds):
+        record.put(second, {MEMORY: float(second)})
+    newest = record.series("api", "memory")
+    assert newest is not None
+    assert record.latest(MEMORY) == newest.values[-1]
+    assert ResourceRecord.from_json(record.to_json()).latest(MEMORY) == newest.values[-1]
+
+
 def test_a_column_without_values_does_not_exist() -> None:
     record = ResourceRecord()
     record.put(1000, {MEMORY: None, CPU: math.nan})

@@ -49,20 +49,24 @@ def violations(page: Page) -> list[str]:
 def test_charts_format_numbers_like_the_tables(browser: Browser) -> None:
     script = (files("loadgate.report") / "page" / "js" / "format.js").read_text(encoding="utf-8")
     latencies = [bucket_ms(bucket) for bucket in range(0, 4000, 7)] + [9.995, 99.97, 999.6, 2.675, 12_345_678.9, None]
-    sizes = [0, 1023, 1536, 1_048_000, 1_048_500, 123_456_789, 4_090_000_000, None]
+    sizes = [0, 999, 1500, 999_400, 999_500, 123_456_789, 4_090_000_000, None]
+    means = [0, 12, 12.44, 0.25, 12_345.6, None]
     counts, seconds = [0, 7, 12_345, None], [0, 7, 7.9, 750, 3723]
     opened = OfflinePage(browser)
-    write = f"([ms, sizes, counts, seconds]) => {{ {script}; return [ms.map(formatMs), ms.map(formatRate), "
-    write += "sizes.map(formatBytes), counts.map(formatCount), seconds.map(formatOffset)]; }"
-    written = opened.page.evaluate(write, [latencies, sizes, counts, seconds])
+    write = f"([ms, sizes, counts, seconds, means]) => {{ {script}; return [ms.map(formatMs), ms.map(formatRate), "
+    write += "ms.map(formatCores), sizes.map(formatBytes), counts.map(formatCount), seconds.map(formatOffset), "
+    write += "means.map(formatMeanCount)]; }"
+    written = opened.page.evaluate(write, [latencies, sizes, counts, seconds, means])
     opened.close()
 
     assert written == [
         [units.milliseconds(value) for value in latencies],
         [units.per_second(value) for value in latencies],
+        [units.cores(value) for value in latencies],
         [units.size(value) for value in sizes],
         [units.count(value) for value in counts],
         [units.clock(value) for value in seconds],
+        [units.mean_count(value) for value in means],
     ]
 
 

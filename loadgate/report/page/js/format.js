@@ -23,16 +23,23 @@ function formatFigure(value) {
 const withUnit = (unit) => (value) => (isKnown(value) ? `${formatFigure(value)}${unit}` : unknown);
 const formatMs = withUnit(" ms");
 const formatRate = withUnit("/s");
+const formatSeconds = withUnit(" s");
+const formatCores = withUnit(" cores");
 
 function formatCount(value) {
   return isKnown(value) ? wholeFormat.format(value) : unknown;
 }
 
+/** Format a count or a mean of counts. A whole number has no decimals. */
+function formatMeanCount(value) {
+  return Number.isInteger(value) ? formatCount(value) : formatFigure(value);
+}
+
 function formatBytes(value) {
   if (!isKnown(value)) return unknown;
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  const units = ["B", "kB", "MB", "GB", "TB"];
   let step = 0;
-  for (; value >= 1023.5 && step < units.length - 1; step += 1) value /= 1024;
+  for (; value >= 999.5 && step < units.length - 1; step += 1) value /= 1000;
   return `${step ? formatFigure(value) : formatCount(value)} ${units[step]}`;
 }
 
