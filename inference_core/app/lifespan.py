@@ -65,7 +65,7 @@ async def _open_state(stack: AsyncExitStack, service: Service, settings: Setting
         service=service,
         settings=settings,
         database=database,
-        redis=await stack.enter_async_context(RedisClient.open(settings)),
+        redis=await stack.enter_async_context(RedisClient.open(settings, edge.metrics.observe_redis)),
         sender=await stack.enter_async_context(TaskSender.open(service, settings)),
         metrics=edge.metrics,
         traffic=edge.traffic,

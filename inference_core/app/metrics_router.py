@@ -11,6 +11,7 @@ from inference_core.core.paths import METRICS_PATH
 from inference_core.core.problems import responses_for
 from inference_core.core.settings import Settings
 from inference_core.core.state import state_of
+from inference_core.core.telemetry.runtime import RuntimeMetrics, collect_memory
 
 
 def metrics_router(settings: Settings) -> APIRouter:
@@ -28,11 +29,19 @@ def metrics_router(settings: Settings) -> APIRouter:
 
     @router.get(METRICS_PATH, response_class=Response, responses={200: {"content": {"text/plain": {}}}, **refused})
     async def metrics(request: Request) -> Response:
-        """Return the metrics of all processes of this server. `Accept` selects Prometheus text or OpenMetrics."""
+        """Return the metrics of all processes of this server. `Accept` selects Prometheus text or OpenMetrics.
+
+        With METRICS_COLLECT, `?collect=1` first collects garbage in the process that answers.
+        """
         headers = request.headers
         if guarded and not hmac.compare_digest(headers.get("authorization", "").encode(), expected):
             raise NotAuthenticatedError
-        body, content_type = state_of(request).metrics.expose(headers.get("accept", ""))
+        state = state_of(request)
+        if settings.metrics_collect and request.query_params.get("collect") == "1":
+            collect_memory()
+            state.metrics.feature(RuntimeMetrics).set_now()
+        state.set_gauges()
+        body, content_type = state.metrics.expose(headers.get("accept", ""))
         return Response(body, headers={"content-type": content_type})
 
     return router

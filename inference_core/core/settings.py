@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     sentry_dsn: ReportingAddress = SecretStr("")
     metrics_access: MetricsAccess | None = None
     metrics_token: SecretStr = SecretStr("")
+    metrics_collect: bool = False
 
     database_url: str = "sqlite+aiosqlite:///.local/inference_core.db"
     database_pool_size: int = Field(default=10, ge=1, le=200)
@@ -158,6 +159,8 @@ class Settings(BaseSettings):
             raise ValueError(f"{variable} is shorter than {MINIMUM_SECRET_BYTES} bytes")
         if self.debug:
             raise ValueError("DEBUG must be off in production")
+        if self.metrics_collect:
+            raise ValueError("METRICS_COLLECT must be off in production")
         return self
 
     def of(self, section: type[S]) -> S:

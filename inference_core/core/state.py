@@ -10,11 +10,14 @@ from fastapi import Depends, Request
 
 from inference_core.core.db.engine import Database
 from inference_core.core.feature import FeatureError, Service
+from inference_core.core.loggers import get_logger
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import RedisClient
 from inference_core.core.settings import Settings
 from inference_core.core.telemetry.metrics import Metrics
 from inference_core.core.traffic import Traffic
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -24,7 +27,8 @@ class AppState:
     """The resources of one process. The lifespan opens them, then the features in their order, and closes all of them.
 
     Attributes:
-        gauges: Functions that update gauges. They are called every second; features append theirs.
+        gauges: Functions that update gauges. They are called every second, and before the metrics are returned.
+            Features append theirs.
         when_ready: Coroutine functions that are awaited after the last feature has been opened.
     """
 
@@ -38,6 +42,15 @@ class AppState:
     gauges: list[Callable[[], None]] = field(default_factory=list)
     when_ready: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     _parts: dict[type, object] = field(default_factory=dict)
+
+    def set_gauges(self) -> None:
+        """Call the functions that update gauges. The failure of one is logged."""
+        for set_gauge in self.gauges:
+            try:
+                set_gauge()
+            except Exception:
+                # The other metrics must not be missing.
+                log.exception("gauge_failed")
 
     def of(self, kind: type[T]) -> T:
         """Return the state of a feature: what its lifespan has yielded.

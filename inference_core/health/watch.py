@@ -126,6 +126,7 @@ class HealthWatch:
         metrics.up.labels("database").set(self.database.status == "healthy")
         metrics.up.labels("redis").set(self.redis.status == "healthy")
         metrics.redis_round_trip.set(self.redis_round_trip_s)
+        metrics.set_redis_memory(self.eviction.memory)
 
     def _note(self, part: str, status: Status, message: str | None = None) -> None:
         before: Component = getattr(self, part)

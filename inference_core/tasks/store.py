@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
@@ -37,9 +37,11 @@ class ResultStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[ResultStore]:
+    async def open(
+        cls, settings: Settings, on_reply: Callable[[float], None] | None = None
+    ) -> AsyncIterator[ResultStore]:
         """Create the client of the store, which connects on first use. Close its connections at the end."""
-        async with open_client(settings, settings.result_backend) as redis:
+        async with open_client(settings, settings.result_backend, on_reply=on_reply) as redis:
             yield cls(redis, settings.celery_result_expires_s)
 
     async def register(self, task_id: str, name: str, owner: str | None, tag: str | None = None) -> tuple[int, int]:

@@ -152,7 +152,11 @@ class Exchange:
         if self._body is not None:
             await self._body.take_in(self._edge.intake)
         if not traffic.try_enter():
-            await traffic.enter()
+            start_s = perf_counter()
+            try:
+                await traffic.enter()
+            finally:
+                self._edge.metrics.slot_wait.observe(perf_counter() - start_s)
         self._slot = self.scope[SLOT_KEY] = Slot(traffic)
         self.scope[RECEIVE_KEY] = self.receive
         if self._body is not None:

@@ -12,8 +12,10 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -135,7 +137,14 @@ CONNECTION_ERRORS = (
 
 
 class PointReader:
-    """A few connections for point reads, which are opened on demand and kept open."""
+    """A few connections for point reads, which are opened on demand and kept open.
+
+    Attributes:
+        limit: The maximum number of connections.
+        in_use: The number of connections that read or are being opened.
+        on_wait: Called with the seconds of each read that waited for a connection, or for a new one to open.
+        on_statement: Called with the seconds of each statement, including failed ones.
+    """
 
     def __init__(
         self,
@@ -149,8 +158,11 @@ class PointReader:
         self._arguments = arguments
         self._dialect = engine.dialect
         self._wait_s = settings.database_pool_timeout_s
-        most = settings.database_pool_size + settings.database_max_overflow
-        self._free = asyncio.Semaphore(min(MOST_CONNECTIONS, most))
+        self.limit = min(MOST_CONNECTIONS, settings.database_pool_size + settings.database_max_overflow)
+        self.in_use = 0
+        self.on_wait: Callable[[float], None] | None = None
+        self.on_statement: Callable[[float], None] | None = None
+        self._free = asyncio.Semaphore(self.limit)
         self._idle: deque[Connection] = deque()
         self._queries: dict[int, tuple[Select[Any], PointQuery]] = {}
 
@@ -163,15 +175,23 @@ class PointReader:
         query = self._query(statement)
         parameters = query.bind(values)
         if self._free.locked():
-            async with asyncio.timeout(self._wait_s):
-                await self._free.acquire()
+            with _timed(self.on_wait):
+                async with asyncio.timeout(self._wait_s):
+                    await self._free.acquire()
         else:
             await self._free.acquire()
+        self.in_use += 1
         try:
             row = await self._fetch_again_if_cut(query, parameters)
         finally:
+            self.in_use -= 1
             self._free.release()
         return query.convert(row) if row is not None else None
+
+    @property
+    def open_connections(self) -> int:
+        """The number of open connections, idle or used."""
+        return self.in_use + len(self._idle)
 
     async def _fetch_again_if_cut(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
         # The connection arguments of the driver limit the time to connect and to read.
@@ -199,19 +219,34 @@ class PointReader:
 
     async def _fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
         connection = self._idle.pop() if self._idle else await self._connect()
+        start_s = perf_counter()
         try:
             row = await connection.fetch(query, parameters)
         except BaseException:
             # After a query without a response, the next data on this connection are unknown.
             connection.close()
             raise
+        finally:
+            if self.on_statement is not None:
+                self.on_statement(perf_counter() - start_s)
         self._idle.append(connection)
         return row
 
     async def _connect(self) -> Connection:
-        if self._dialect.name == "sqlite":
-            return SqliteConnection(_connect_sqlite(self._url))
-        return PostgresqlConnection(await connect_postgresql(**self._arguments), {})
+        with _timed(self.on_wait):
+            if self._dialect.name == "sqlite":
+                return SqliteConnection(_connect_sqlite(self._url))
+            return PostgresqlConnection(await connect_postgresql(**self._arguments), {})
+
+
+@contextmanager
+def _timed(observe: Callable[[float], None] | None) -> Iterator[None]:
+    start_s = perf_counter()
+    try:
+        yield
+    finally:
+        if observe is not None:
+            observe(perf_counter() - start_s)
 
 
 def _connect_sqlite(url: URL) -> sqlite3.Connection:

@@ -14,6 +14,16 @@ class TimedPool(AsyncAdaptedQueuePool):
 
     on_wait: Callable[[float], None] | None = None
 
+    @property
+    def open_connections(self) -> int:
+        """The number of open connections, idle or used."""
+        return self.size() + self.overflow()
+
+    @property
+    def limit(self) -> int:
+        """The maximum number of open connections: the size and the maximum overflow."""
+        return self.size() + self._max_overflow
+
     def connect(self) -> PoolProxiedConnection:
         """Check out a connection. Raises the errors of the pool."""
         start_s = perf_counter()

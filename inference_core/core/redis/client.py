@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,7 +27,12 @@ CONNECTIONS = 16
 
 @asynccontextmanager
 async def open_client(
-    settings: Settings, url: str, *, connections: int = CONNECTIONS, retries: int = 1
+    settings: Settings,
+    url: str,
+    *,
+    connections: int = CONNECTIONS,
+    retries: int = 1,
+    on_reply: Callable[[float], None] | None = None,
 ) -> AsyncIterator[Client]:
     """Create a client for the event loop, which connects on first use. Close its connections at the end.
 
@@ -37,6 +42,8 @@ async def open_client(
         connections: Maximum number of connections. If all are in use, a command waits for one, at most for the timeout
             of a reply.
         retries: Number of retries of a command after a lost connection.
+        on_reply: Called with the seconds of each command or pipeline, including failed ones and the wait for a
+            connection.
     """
     pool = BlockingConnectionPool.from_url(
         url,
@@ -49,7 +56,7 @@ async def open_client(
         protocol=2,
         driver_info=None,
     )
-    client = AsyncKeyspace(settings.key_prefix, connection_pool=pool)
+    client = AsyncKeyspace(settings.key_prefix, on_reply, connection_pool=pool)
     try:
         yield client
     finally:
@@ -82,7 +89,9 @@ class RedisClient:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings) -> AsyncIterator[RedisClient]:
+    async def open(
+        cls, settings: Settings, on_reply: Callable[[float], None] | None = None
+    ) -> AsyncIterator[RedisClient]:
         """Create the client, which connects on first use. Close its connections at the end."""
-        async with open_client(settings, settings.redis_url) as client:
+        async with open_client(settings, settings.redis_url, on_reply=on_reply) as client:
             yield cls(client)

@@ -1,14 +1,14 @@
 """Check whether Redis servers can evict keys when they are full, which would lose sessions, tasks and results.
 
-The policy is read with `INFO memory`, because managed servers often forbid `CONFIG`.
+The policy and the used memory are read with `INFO memory`, because managed servers often forbid `CONFIG`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -23,6 +23,13 @@ log = get_logger(__name__)
 
 SAFE_POLICY = "noeviction"
 WARNING = "Redis may evict keys and lose sessions, tasks and results ({found}). Set maxmemory-policy to noeviction."
+
+
+class ServerMemory(NamedTuple):
+    """The memory that a server uses, and its limit (`maxmemory`), which is 0 if it has none."""
+
+    used_bytes: int
+    limit_bytes: int
 
 
 def eviction_warning(policies: Mapping[str, str]) -> str | None:
@@ -65,10 +72,14 @@ def warn_of_eviction(settings: Settings) -> None:
 
 @dataclass(slots=True)
 class EvictionWatch:
-    """The last known policy of each server. `warning` is one sentence, or None while no server can evict keys."""
+    """The last known policy and memory of each server.
+
+    `warning` is one sentence, or None while no server can evict keys.
+    """
 
     servers: Mapping[str, Redis]
     policies: dict[str, str]
+    memory: dict[str, ServerMemory] = field(default_factory=dict)
     warning: str | None = None
 
     @classmethod
@@ -87,10 +98,14 @@ class EvictionWatch:
         """Read the policy of each server once. If a server does not respond, its last known policy remains."""
         for name, client in self.servers.items():
             try:
-                self.policies[name] = policy_in(await client.info("memory"))
+                info = await client.info("memory")
             except (RedisError, OSError) as error:
                 # The health probe reports servers that do not respond. A server that forbids INFO cannot be checked.
                 log.debug("eviction_policy_unknown", server=name, error=type(error).__name__)
+                continue
+            self.policies[name] = policy_in(info)
+            if "used_memory" in info:
+                self.memory[name] = ServerMemory(int(info["used_memory"]), int(info.get("maxmemory", 0)))
         before, self.warning = self.warning, eviction_warning(self.policies)
         if self.warning is not None and self.warning != before:
             log.warning(self.warning)

@@ -6,8 +6,9 @@ other services.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from time import perf_counter
+from typing import Any, cast
 
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis as AsyncRedis
@@ -69,6 +70,16 @@ def _text(key: str | bytes) -> str:
     return key.decode() if isinstance(key, bytes) else key
 
 
+async def _timed(reply: Awaitable[Any], observe: Callable[[float], None] | None) -> Any:
+    """Await a reply, and call `observe` with the seconds that it took."""
+    start_s = perf_counter()
+    try:
+        return await reply
+    finally:
+        if observe is not None:
+            observe(perf_counter() - start_s)
+
+
 class _Prefixing:
     """A mixin that adds `key_prefix` to the keys of each command."""
 
@@ -82,6 +93,12 @@ class _Prefixing:
 class _AsyncPipeline(_Prefixing, AsyncPipeline):  # type: ignore[misc]  # redis-py's own bases disagree
     """A pipeline of commands."""
 
+    on_reply: Callable[[float], None] | None = None
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Send the commands and return the replies."""
+        return cast("list[Any]", await _timed(super().execute(raise_on_error), self.on_reply))
+
 
 class _SyncPipeline(_Prefixing, SyncPipeline):
     """A pipeline of commands."""
@@ -90,15 +107,21 @@ class _SyncPipeline(_Prefixing, SyncPipeline):
 class AsyncKeyspace(_Prefixing, AsyncRedis):  # type: ignore[misc]  # redis-py's own bases disagree
     """A client for the event loop."""
 
-    def __init__(self, key_prefix: str, **options: Any) -> None:
+    def __init__(self, key_prefix: str, on_reply: Callable[[float], None] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.key_prefix = key_prefix
+        self.on_reply = on_reply
         self.set_response_callback("SCAN", _parse_scan(key_prefix))
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command with keys without the prefix."""
+        return await _timed(super().execute_command(*args, **options), self.on_reply)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> AsyncPipeline:
         """Return a pipeline."""
         pipeline = _AsyncPipeline(self.connection_pool, self.response_callbacks, transaction, shard_hint)
         pipeline.key_prefix = self.key_prefix
+        pipeline.on_reply = self.on_reply
         return pipeline
 
 

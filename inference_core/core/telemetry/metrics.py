@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+from inference_core.core.logging import request_id_var
+
 from inference_core.core.telemetry import multiprocess  # isort: skip  # must come before prometheus_client
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -30,9 +32,12 @@ class Metrics:
     requests_active: Gauge = field(init=False)
     requests_waiting: Gauge = field(init=False)
     requests_refused: Counter = field(init=False)
+    slot_wait: Histogram = field(init=False)
     log_lines_lost: Counter = field(init=False)
     pool: Gauge = field(init=False)
     pool_wait: Histogram = field(init=False)
+    statements: Histogram = field(init=False)
+    redis: Histogram = field(init=False)
     up: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
@@ -64,6 +69,12 @@ class Metrics:
         self.requests_refused = Counter(
             "http_requests_refused", "Requests refused because too many were running and waiting.", registry=registry
         )
+        self.slot_wait = Histogram(
+            "http_request_wait_seconds",
+            "Time that requests waited for a slot, including those that were then refused. Others are not counted.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
         self.log_lines_lost = Counter(
             "log_lines_lost", "Lines of the access log that could not be written.", registry=registry
         )
@@ -74,6 +85,19 @@ class Metrics:
             "database_pool_wait_seconds",
             "Time that requests waited for a connection of the database pools, including failed waits.",
             ("pool",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.statements = Histogram(
+            "database_statement_seconds",
+            "Time of the statements and commits of requests, including failed ones.",
+            ("pool",),
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
+        self.redis = Histogram(
+            "redis_operation_seconds",
+            "Time of the Redis commands and pipelines of requests, including failed ones and waits for a connection.",
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
@@ -99,6 +123,21 @@ class Metrics:
         child.observe(duration_s)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self.requests_throttled.labels(route).inc()
+
+    def observe_redis(self, duration_s: float) -> None:
+        """Count a Redis operation if a request makes it. Background probes are not counted."""
+        if request_id_var.get():
+            self.redis.observe(duration_s)
+
+    def statement_observer(self, pool: str) -> Callable[[float], None]:
+        """Return a function that counts a statement on a connection of `pool` if a request makes it."""
+        observe = self.statements.labels(pool).observe
+
+        def observe_statement(duration_s: float) -> None:
+            if request_id_var.get():
+                observe(duration_s)
+
+        return observe_statement
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics of all processes of this server as text, and its content type, by the `Accept` header."""

@@ -103,6 +103,18 @@ def test_several_processes_answer_for_all(processes: ApiProcess) -> None:
 
 
 @pytest.mark.full
+def test_limits_and_memory_are_summed_over_the_processes(processes: ApiProcess, api: ApiProcess) -> None:
+    limit = 'database_pool_connections{pool="read",state="limit"} 30.0'
+    wait_until(lambda: limit in metrics(processes), what="the limits of both pools")
+    one, two = (
+        float(blocks)
+        for each in (api, processes)
+        for blocks in re.findall(r"^python_allocated_blocks (\S+)$", metrics(each), re.MULTILINE)
+    )
+    assert two > 1.5 * one
+
+
+@pytest.mark.full
 def test_a_process_that_was_killed_leaves_no_gauges(processes: ApiProcess) -> None:
     size = 'database_pool_connections{pool="read",state="size"}'
     wait_until(lambda: f"{size} 20.0" in metrics(processes))
