@@ -20,9 +20,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from loadgate.analysis.growth import memory_trend
-
 from benchmarks.profile_run import stack_under_profile
+from loadgate.analysis.growth import memory_trend
 
 MIB = 1024 * 1024
 KINDS = {"valkey-server": "redis", "redis-server": "redis", "uvicorn": "api", "celery": "worker"}

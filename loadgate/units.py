@@ -6,10 +6,12 @@
     rate                    per_second        `0.426/s`  `42.6/s`  `1,625/s`
     size, of bytes          size              `512 B`  `1.50 kB`  `105 MB`, in powers of 1000 as in rules
     CPU use                 cores             `0.426 cores`
+    growth, of a second     growth            `3.10 MB/h [2.20, 4.00]`  `12.0/h`
     number without a unit   figure            `0.426`  `42.6`  `1,625`
     count                   count             `7`  `12,345`
     mean of counts          mean_count        `12`  `12.4`
     length of time          duration          `0.25 s`  `58.2 s`  `1 min`  `1 h 2 min 5 s`
+    time until a limit      outlook           `45.0 min`  `30.5 h`  `5.20 days`  `more than 10 years`
     time since a start      clock             `0:07`  `12:30`  `1:02:03`
     limit, setting          given             `< 99.95 ms`: exactly as it was given
     time in a command       compact_duration  `250ms`  `1h30m`, which `duration_s` reads
@@ -34,6 +36,7 @@ _DIGITS = 3
 # A float has at most 17 significant digits, and at most 309 digits before the decimal point.
 _EXACT_DIGITS = 17
 _WIDE = Context(prec=400, rounding=ROUND_HALF_UP)
+_YEAR_S = 365.25 * 86_400
 _SIZES = ("B", "kB", "MB", "GB", "TB")
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|h|m|s)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|h|m|s))+")
@@ -125,6 +128,24 @@ def size(value_bytes: float | None) -> str:
 def cores(value: float | None) -> str:
     """Return a CPU use: CPU seconds per second."""
     return quantity(value, "cores")
+
+
+def growth(per_s: float, interval_per_s: tuple[float, float] | None = None, *, of_bytes: bool) -> str:
+    """Return a growth per second as one per hour, like the limits of rules, with its interval."""
+    factor, unit = (3600 / 1e6, "MB/h") if of_bytes else (3600.0, "/h")
+    shown = quantity(per_s * factor, unit)
+    if interval_per_s is None:
+        return shown
+    return f"{shown} [{', '.join(figure(bound * factor) for bound in interval_per_s)}]"
+
+
+def outlook(seconds: float) -> str:
+    """Return a long and uncertain length of time, in one unit."""
+    if seconds > 10 * _YEAR_S:
+        return "more than 10 years"
+    if seconds >= 3 * 86_400:
+        return f"{figure(seconds / 86_400)} days"
+    return f"{figure(seconds / 3600)} h" if seconds >= 2 * 3600 else f"{figure(seconds / 60)} min"
 
 
 def figure(value: float | None) -> str:

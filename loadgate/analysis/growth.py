@@ -1,0 +1,163 @@
+"""The growth of a quantity of a resource, such as the memory of the API."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean
+
+from loadgate.analysis.blocks import Blocks, blocks
+from loadgate.analysis.interval import Interval
+from loadgate.analysis.trend import CONFIDENCE, MIN_VALUES, Trend, trend
+from loadgate.recorder.resources import ResourceUnit
+
+POWER = 0.8
+"""The probability with which a leak of `visible_per_s` is seen."""
+
+MIN_SHARE = 0.01
+"""The minimum growth, as a share of the start."""
+
+MIN_UNITS = {ResourceUnit.BYTES: 2e6, ResourceUnit.COUNT: 3.0, ResourceUnit.SECONDS: 3.0}
+"""The minimum growth in the run. Less can be an allocator's page, or a thread that starts once."""
+
+GRAIN = {ResourceUnit.BYTES: 16_384.0, ResourceUnit.COUNT: 1.0, ResourceUnit.SECONDS: 0.001}
+"""The size of the steps in which a quantity grows. A Python memory pool has 16 KiB."""
+
+SECOND_HALF_SHARE = 0.5
+"""A leak continues: the second half grows at least this fast, as a share of the whole."""
+
+LAST_QUARTER_SHARE = 0.25
+"""A cache that is full at three quarters of the run still has a fast second half."""
+
+GRAINS_UNSEEN = 3
+"""The rule of three: if no event was seen, the upper 95 % bound of their expected number is 3 (Hanley 1983)."""
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUp:
+    """An exponential approach to a level.
+
+    `time_constant_s` is the time in which 63 % of it is complete. `rise` is the whole rise to the level, below 0 for a
+    fall, and `done` is the share of it that is complete at the end.
+    """
+
+    time_constant_s: float
+    rise: float
+    done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """The growth of a quantity. Values are in its unit: bytes or a count.
+
+    `per_s` is the slope per second apart from the warm-up, with its 95 % interval. `start` and `end` are the fitted
+    values at the first and last block; `increase` is the slope times the span. `second_half_per_s` and
+    `last_quarter_per_s` are the slopes of these parts, warm-up included. `largest_step` is the largest increase from
+    one block to the next, and `step_share` is its share of the increase, at most 1 (1 without an increase).
+    `visible_per_s` is the sensitivity: a steady growth that this run shows with a probability of 80 %.
+    `minimum` is the increase below which the quantity counts as constant.
+    """
+
+    unit: ResourceUnit
+    per_s: float
+    interval: Interval
+    start: float
+    end: float
+    increase: float
+    second_half_per_s: float
+    last_quarter_per_s: float
+    largest_step: float
+    step_share: float
+    warm_up: WarmUp | None
+    visible_per_s: float
+    minimum: float
+    blocks: int
+    block_s: float
+    span_s: float
+
+    @property
+    def low_per_s(self) -> float:
+        """Return the lower bound of the slope per second."""
+        return self.per_s if self.interval.low is None else self.interval.low
+
+    @property
+    def high_per_s(self) -> float:
+        """Return the upper bound of the slope per second."""
+        return self.per_s if self.interval.high is None else self.interval.high
+
+    @property
+    def continues(self) -> bool:
+        """Return whether the end of the run grows nearly as fast as the whole."""
+        return (
+            self.second_half_per_s >= SECOND_HALF_SHARE * self.per_s
+            and self.last_quarter_per_s >= LAST_QUARTER_SHARE * self.per_s
+        )
+
+
+def growth(times_s: Sequence[float], values: Sequence[float], unit: ResourceUnit = ResourceUnit.BYTES) -> Growth | None:
+    """Return the growth of a series, or None if it has fewer than 8 blocks, which is about 80 s.
+
+    Times are in seconds, ascending, about one value a second. Gaps are allowed. The stages before the steady load
+    should be left out.
+    """
+    series = blocks(times_s, values)
+    if len(series) < MIN_VALUES:
+        return None
+    first_s = series.times_s[0]
+    grain = GRAIN[unit]
+    steps = [(time_s - first_s) / series.step_s for time_s in series.times_s]
+    fitted = trend(steps, series.values, least_variance=(grain / 100) ** 2)
+    span_s = series.times_s[-1] - first_s
+    return _growth(series, fitted, unit, span_s, unseen_per_s=GRAINS_UNSEEN * grain / span_s)
+
+
+def _growth(series: Blocks, fitted: Trend, unit: ResourceUnit, span_s: float, unseen_per_s: float) -> Growth:
+    per_s = fitted.slope / series.step_s
+    low = min(fitted.low / series.step_s, per_s - unseen_per_s)
+    high = max(fitted.high / series.step_s, per_s + unseen_per_s)
+    warm_up = _warm_up(fitted, series.step_s, span_s)
+    remaining = warm_up.rise * (1 - warm_up.done) if warm_up else 0.0
+    first = fitted.start + (fitted.warm_up.size if fitted.warm_up else 0.0)
+    increase = per_s * span_s
+    largest_step = max(after - before for before, after in zip(series.values, series.values[1:], strict=False))
+    minimum = max(MIN_UNITS[unit], MIN_SHARE * first)
+    error_per_s = (high - low) / 2 / _score((1 + CONFIDENCE) / 2)
+    return Growth(
+        unit=unit,
+        per_s=per_s,
+        interval=Interval(low, high, CONFIDENCE),
+        start=first,
+        end=fitted.start + increase - remaining,
+        increase=increase,
+        second_half_per_s=_slope(series, 1 / 2),
+        last_quarter_per_s=_slope(series, 1 / 4),
+        largest_step=largest_step,
+        step_share=min(1.0, largest_step / increase) if increase > 0 else 1.0,
+        warm_up=warm_up,
+        visible_per_s=max((_score((1 + CONFIDENCE) / 2) + _score(POWER)) * error_per_s, minimum / span_s),
+        minimum=minimum,
+        blocks=len(series),
+        block_s=series.step_s,
+        span_s=span_s,
+    )
+
+
+def _warm_up(fitted: Trend, step_s: float, span_s: float) -> WarmUp | None:
+    if fitted.warm_up is None:
+        return None
+    time_constant_s = fitted.warm_up.time_constant * step_s
+    return WarmUp(time_constant_s, -fitted.warm_up.size, 1 - math.exp(-span_s / time_constant_s))
+
+
+def _slope(series: Blocks, share: float) -> float:
+    """Return the slope per second of the last part of a series, by least squares."""
+    start_s = series.times_s[-1] - share * (series.times_s[-1] - series.times_s[0])
+    part = [(time_s, value) for time_s, value in zip(series.times_s, series.values, strict=True) if time_s >= start_s]
+    middle_s = fmean(time_s for time_s, _ in part)
+    squares = sum((time_s - middle_s) ** 2 for time_s, _ in part)
+    return sum((time_s - middle_s) * value for time_s, value in part) / squares if squares else 0.0
+
+
+def _score(probability: float) -> float:
+    return NormalDist().inv_cdf(probability)

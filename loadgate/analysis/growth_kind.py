@@ -1,0 +1,78 @@
+"""The kind of a growth of memory, from the quantities that were measured beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from loadgate.analysis.growth import Growth
+
+PYTHON_BLOCKS, HEAP_IN_USE = "python_blocks", "heap_in_use"
+
+MAX_BLOCK_BYTES = 512
+"""Python's own allocator serves objects of up to 512 bytes. The C library serves larger ones (obmalloc.c)."""
+
+PYTHON_SHARE = 0.1
+"""The share of the growth that Python blocks of the maximum size must explain. Objects often own larger buffers."""
+
+HEAP_SHARE = 0.5
+"""The share of the growth that the growth of the heap in use must explain."""
+
+
+class Cause(StrEnum):
+    """What keeps the memory."""
+
+    PYTHON = "python"
+    NATIVE = "native"
+    RETAINED = "retained"
+    LEVELS_OFF = "levels off"
+    UNCLEAR = "unclear"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthKind:
+    """The kind of a growth. `size_bytes` is that of a cache, `missing` the quantities that were not measured."""
+
+    cause: Cause
+    size_bytes: float | None = None
+    missing: tuple[str, ...] = ()
+
+
+def growth_kind(memory: Growth, companions: Mapping[str, Growth | None]) -> GrowthKind | None:
+    """Return the kind of a growth of memory, or None if it does not grow.
+
+    `companions` are the growths of the quantities of the same resource by name, of which `python_blocks` and
+    `heap_in_use` are read.
+    """
+    if memory.low_per_s > 0 and memory.continues:
+        return _kind_of_leak(memory, companions)
+    rise = memory.warm_up.rise if memory.warm_up else 0.0
+    if memory.low_per_s <= 0 and rise < memory.minimum:
+        return None
+    return GrowthKind(Cause.LEVELS_OFF, size_bytes=rise if rise > 0 else None)
+
+
+def _kind_of_leak(memory: Growth, companions: Mapping[str, Growth | None]) -> GrowthKind:
+    blocks, heap = companions.get(PYTHON_BLOCKS), companions.get(HEAP_IN_USE)
+    python = _explains(blocks, MAX_BLOCK_BYTES / PYTHON_SHARE, memory)
+    native = _explains(heap, 1 / HEAP_SHARE, memory)
+    if python:
+        return GrowthKind(Cause.PYTHON)
+    if blocks is None or heap is None:
+        names = ((PYTHON_BLOCKS, blocks), (HEAP_IN_USE, heap))
+        return GrowthKind(Cause.UNKNOWN, missing=tuple(name for name, known in names if known is None))
+    if python is None or native is None:
+        return GrowthKind(Cause.UNCLEAR)
+    return GrowthKind(Cause.NATIVE if native else Cause.RETAINED)
+
+
+def _explains(companion: Growth | None, bytes_per_unit: float, memory: Growth) -> bool | None:
+    """Return whether a companion grows enough to explain the growth of memory. None if that is not clear."""
+    if companion is None:
+        return None
+    enough = companion.per_s * bytes_per_unit >= memory.per_s
+    if enough and companion.low_per_s > 0:
+        return True
+    return None if enough or companion.high_per_s * bytes_per_unit >= memory.per_s else False

@@ -1,0 +1,78 @@
+"""Sentences about the growth of resources. Sizes are in MB of 10^6 bytes, as in rules."""
+
+from __future__ import annotations
+
+from loadgate import units
+from loadgate.analysis.growth import Growth
+from loadgate.analysis.growth_kind import Cause, GrowthKind
+from loadgate.analysis.growth_lifetime import Lifetime
+from loadgate.recorder.resources import ResourceUnit
+
+_CAUSES = {
+    Cause.PYTHON: "The Python blocks grow too: Python code keeps objects",
+    Cause.NATIVE: (
+        "The heap in use grows and the Python blocks do not: native code or large Python objects such as bytes keep it"
+    ),
+    Cause.RETAINED: (
+        "The heap in use and the Python blocks do not grow: the allocator keeps freed memory, "
+        "or it lies outside the heap, such as the stacks of threads"
+    ),
+    Cause.UNCLEAR: "The series of its heap and its Python blocks are too noisy to show where it grows",
+}
+
+
+def growth_sentence(
+    subject: str, growth: Growth, *, requests: int | None = None, lifetime: Lifetime | None = None
+) -> str:
+    """Return the sentence about a growth. `requests` is the number of requests served in its span."""
+    shown = units.growth(growth.per_s, (growth.low_per_s, growth.high_per_s), of_bytes=_of_bytes(growth))
+    if growth.low_per_s <= 0 <= growth.high_per_s:
+        return f"{subject} shows no growth: {shown}; {sensitivity(growth)}."
+    parts = [f"{subject} {'grows' if growth.per_s > 0 else 'shrinks'} {shown}"]
+    if requests and growth.per_s > 0:
+        parts.append(f", {per_request(growth, requests)} a request")
+    if lifetime:
+        parts.append(f"; {lifetime_text(lifetime, growth.unit)}")
+    return "".join(parts) + "."
+
+
+def per_request(growth: Growth, requests: int) -> str:
+    """Return the growth for each of at least one request that was served in its span."""
+    share = growth.increase / requests
+    return units.size(share) if _of_bytes(growth) else units.figure(share)
+
+
+def lifetime_text(lifetime: Lifetime, unit: ResourceUnit) -> str:
+    """Return when a limit is reached."""
+    limit = f"its limit of {amount(lifetime.limit, unit)}"
+    if lifetime.seconds == 0:
+        return f"{limit} is reached"
+    if lifetime.low_s == float("inf"):
+        return f"{limit} is not approached"
+    bounds = f"[{units.outlook(lifetime.low_s)}, {units.outlook(lifetime.high_s)}]"
+    return f"{limit} is reached in {units.outlook(lifetime.seconds)} {bounds}"
+
+
+def kind_sentence(kind: GrowthKind) -> str:
+    """Return the sentence about the kind of a growth of memory."""
+    if kind.cause is Cause.LEVELS_OFF:
+        size = "" if kind.size_bytes is None else f" of {units.size(kind.size_bytes)}"
+        return f"It levels off, like a cache or a warm-up{size}."
+    if kind.cause is Cause.UNKNOWN:
+        return f"Its kind is unknown, because {' and '.join(kind.missing)} was not measured."
+    return f"{_CAUSES[kind.cause]}."
+
+
+def sensitivity(growth: Growth) -> str:
+    """Return the smallest growth that the run could show."""
+    visible = units.growth(growth.visible_per_s, of_bytes=_of_bytes(growth))
+    return f"a leak under {visible} cannot be seen in {units.duration(round(growth.span_s))}"
+
+
+def amount(value: float, unit: ResourceUnit) -> str:
+    """Return an amount of a quantity."""
+    return units.size(value) if unit is ResourceUnit.BYTES else units.figure(value)
+
+
+def _of_bytes(growth: Growth) -> bool:
+    return growth.unit is ResourceUnit.BYTES
