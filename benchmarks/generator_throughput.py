@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from benchmarks.calibrate.runs import ROOT, stub_server
+from benchmarks.calibrate.stubs.started import ROOT, started
 
 GENERATORS = ("BaseUser", "FastHttpUser", "HttpUser")
 BARS = {"FastHttpUser": 1.2, "HttpUser": 4.0}
@@ -122,8 +122,8 @@ def main() -> int:
     # Terminate through the context managers, so no paused process stays behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     rounds = []
-    with stub_server("constant") as url, contextlib.ExitStack() as running:
-        generators = [running.enter_context(Generator.started(name, url)) for name in GENERATORS]
+    with started("benchmarks.calibrate.server", "constant") as server, contextlib.ExitStack() as running:
+        generators = [running.enter_context(Generator.started(name, server.url)) for name in GENERATORS]
         for number in range(options.rounds):
             rounds.append(requests_per_cpu_s(generators, options.turns))
             print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import re
 import socket
 import subprocess
 import sys
 import tempfile
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.calibrate.answers import BASE_MS
 from benchmarks.calibrate.cases import Case, Load, Model
 from benchmarks.calibrate.comparison import Comparison, Figure, latency_figures
 from benchmarks.calibrate.round_trip import RoundTrips
+from benchmarks.calibrate.stubs.started import ROOT, started
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import RUN_FOLDER_VARIABLE
 from loadgate.recorder import Outcome, RequestName, corrected, expected_interval_ms
 from loadgate.run.document import RunDocument, read_run
 
-ROOT = Path(__file__).resolve().parents[2]
 SLOW_MS = 1000.0
 _STEERING = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST")
 
@@ -34,11 +30,10 @@ class CalibrationError(Exception):
 
 def compare(case: Case, load: Load) -> Comparison:
     """Run one case and put both records side by side."""
-    with stub_server(case.distribution.name) as url:
-        with RoundTrips(url) as round_trips:
-            document = _run(case, load, url)
-        with urllib.request.urlopen(f"{url}/truth", timeout=10) as response:  # noqa: S310 - our own server
-            truth = json.load(response)
+    with started("benchmarks.calibrate.server", case.distribution.name) as server:
+        with RoundTrips(server.url) as round_trips:
+            document = _run(case, load, server.url)
+        truth = server.truth()
     (reported,) = [row for row in document.totals.requests if row.name == "answer"]
     good, failed = (truth["times_ms"][outcome] for outcome in (Outcome.SUCCESS, Outcome.FAILURE))
     return Comparison(
@@ -51,21 +46,6 @@ def compare(case: Case, load: Load) -> Comparison:
         estimates=_freeze_seen(case, load, document),
         round_trip_ms=round_trips.median_ms,
     )
-
-
-@contextlib.contextmanager
-def stub_server(distribution: str) -> Iterator[str]:
-    """The stub server as a process of its own; yields its URL."""
-    command = [sys.executable, "-m", "benchmarks.calibrate.server", distribution]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout is not None
-            url = server.stdout.readline().strip()
-            if not url:
-                raise CalibrationError("the stub server did not start")
-            yield url
-        finally:
-            server.terminate()
 
 
 def _run(case: Case, load: Load, url: str) -> RunDocument:
