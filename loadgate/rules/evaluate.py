@@ -5,13 +5,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.analysis.interval import Interval
+from loadgate.analysis.windows import Window, fill_gaps, full_windows
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
 from loadgate.rules.lag import LagSlots, all_lags, lower_bound
 from loadgate.rules.readings import Reading, confidence_interval, read
 from loadgate.rules.smoke import judge_each_request
 from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
-from loadgate.rules.windows import Window, fill_gaps, full_windows
 from loadgate.units import clock, count, duration, given, given_percentage, quantity
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]

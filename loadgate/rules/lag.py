@@ -14,11 +14,11 @@ lag is subtracted. In both cases, the latency of a slow target remains above its
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
+from loadgate.analysis.windows import Window
 from loadgate.recorder import LatencySketch, TimeSlot, Totals
 from loadgate.rules.readings import mean_or_extreme
 from loadgate.rules.types import MetricKind, Rule
 from loadgate.rules.view import RecorderView
-from loadgate.rules.windows import Window
 
 _STEPS = 3
 """k: the number of steps in which a request waits for the event loop."""

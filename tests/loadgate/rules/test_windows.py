@@ -4,9 +4,9 @@ import random
 
 import pytest
 
+from loadgate.analysis.windows import fill_gaps, full_windows
 from loadgate.recorder import FinishedRequest, LatencySketch, Outcome, Recorder, TimeSlot, Totals
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, evaluate, parse_rules
-from loadgate.rules.windows import fill_gaps, full_windows
 
 START_S = 1_700_000_000
 

@@ -1,0 +1,254 @@
+"""The band of a scope: what its p95, its failures and its completions are while nothing disturbs it.
+
+The upper limit of the p95 of a window is the highest of three: 10 % above the median of the base's windows; the median
+and three scaled median absolute deviations (Hampel, JASA 69, 1974); and the limit that 99 % of the stages keep that are
+drawn from the base by a moving-block bootstrap (Künsch, Annals of Statistics 17, 1989). The band is then tested on the
+base itself, as a placebo: at how many of its moments would the rule for recovery say that a recovery is needed?
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+
+from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.tails import MIN_SUCCESSES, SlotTail, p95_ms
+from loadgate.analysis.traffic import Span, Traffic, WindowFigures
+from loadgate.units import count, duration
+
+WINDOWS_S = (5, 10, 20)
+"""The length of a window: the first one with enough requests for a p95."""
+
+MIN_WINDOWS = 6
+"""Minimum length of a base, in windows."""
+
+TOLERANCE = 0.10
+FAILURE_TOLERANCE = 0.01
+"""One percentage point."""
+
+DEVIATIONS = 3 * 1.4826
+DRAWS = 200
+DRAWN_WINDOWS = 12
+"""The length of a drawn stage, in windows."""
+
+EXTREME = 0.99
+MAX_PLACEBO = 0.05
+STAYS = 0.95
+"""The share of the remaining windows that must lie inside the band."""
+
+SEED = 1989
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The band of a scope.
+
+    - `limit_ms`: the highest p95 of a window inside the band; `reason` says what determined it.
+    - `failures_limit`: a share that failures exceed by chance in less than 1 % of the windows is below it.
+    - `completion_floor`: the lowest completions ÷ arrivals; None if arrivals are unknown.
+    - `placebo`: the share of the base's moments at which a recovery would be needed.
+    - `widened`: whether the band was made wider until the placebo was at most 5 %.
+    """
+
+    base: tuple[Span, ...]
+    window_s: int
+    median_ms: float
+    limit_ms: float
+    reason: str
+    failure_share: float
+    failures_limit: float
+    completion_floor: float | None
+    placebo: float = 0.0
+    widened: bool = False
+
+    def contains(self, window: WindowFigures) -> bool | None:
+        """Return whether a window lies inside. None if it has too few requests to tell."""
+        if not window.requests:
+            # A base has requests in each window, so a window without any is a target that does not answer.
+            return None if window.arrivals is not None and window.arrivals < 1 else False
+        if window.p95_ms is not None and window.p95_ms > self.limit_ms:
+            return False
+        if self._fails_more(window) or self._falls_behind(window):
+            return False
+        return True if window.p95_ms is not None else None
+
+    def _fails_more(self, window: WindowFigures) -> bool:
+        share = window.failures / window.requests
+        return share > self.failure_share + FAILURE_TOLERANCE and _is_rare(
+            window.failures, window.requests, self.failures_limit
+        )
+
+    def _falls_behind(self, window: WindowFigures) -> bool:
+        return (
+            self.completion_floor is not None
+            and window.completion is not None
+            and window.completion < self.completion_floor
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NoBand:
+    """A scope without a band. `reason` is a clause."""
+
+    reason: str
+
+
+def staying(inside: Sequence[bool | None]) -> list[bool]:
+    """Return, for each window, whether it and at least 95 % of those from it on lie inside the band.
+
+    Unknown windows do not count, and nothing stays inside from an unknown window on.
+    """
+    stays: list[bool] = []
+    known = good = 0
+    for state in reversed(inside):
+        known += state is not None
+        good += state is True
+        stays.append(state is True and good >= STAYS * known)
+    return stays[::-1]
+
+
+def find_band(traffic: Traffic, base: Sequence[Span], seed: int = SEED) -> Band | NoBand:
+    """Return the band of the requests that ended in the spans of `base`."""
+    spans = tuple(base)
+    length_s = sum(span.length_s for span in spans)
+    totals = [traffic.totals_in(span) for span in spans]
+    requests, failures = sum(part.requests for part in totals), sum(part.failures for part in totals)
+    if not requests:
+        return NoBand("there were no requests before")
+    if failures > requests / 2:
+        return NoBand(f"{count(failures)} of {count(requests)} requests before failed")
+    for window_s in WINDOWS_S:
+        if length_s < MIN_WINDOWS * window_s:
+            break
+        windows = [window for span in spans for window in traffic.windows(span, window_s)]
+        p95s = [window.p95_ms for window in windows if window.p95_ms is not None]
+        if windows and len(p95s) >= STAYS * len(windows):
+            limit_ms, reason = _limit(traffic, spans, window_s, p95s, seed)
+            band = Band(
+                base=spans,
+                window_s=window_s,
+                median_ms=median(p95s),
+                limit_ms=limit_ms,
+                reason=reason,
+                failure_share=failures / requests,
+                failures_limit=_upper_share(failures, requests),
+                completion_floor=_completion_floor(windows),
+            )
+            return _widened(band, windows)
+    if length_s < MIN_WINDOWS * WINDOWS_S[0]:
+        return NoBand(f"{duration(length_s)} before is too short; at least {MIN_WINDOWS * WINDOWS_S[0]} s are needed")
+    rate = count(requests)
+    needed = f"{MIN_SUCCESSES} successful requests in each window of {WINDOWS_S[0]} to {WINDOWS_S[-1]} s"
+    return NoBand(f"{rate} requests in the {duration(length_s)} before are too few; a p95 needs {needed}")
+
+
+def _limit(
+    traffic: Traffic, spans: Sequence[Span], window_s: int, p95s: Sequence[float], seed: int
+) -> tuple[float, str]:
+    """Return the highest of the three limits, and what it is."""
+    middle = median(p95s)
+    deviation = median(abs(value - middle) for value in p95s)
+    return max(
+        (middle * (1 + TOLERANCE), "10 % above the median"),
+        (middle + DEVIATIONS * deviation, "three deviations above the median"),
+        (_drawn_limit(traffic, spans, window_s, seed), "what 99 % of the drawn stages keep"),
+    )
+
+
+def _upper_share(failures: int, requests: int) -> float:
+    interval = share_interval(failures, requests)
+    return (interval.high or 0.0) / 100 if interval else 0.0
+
+
+def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, seed: int) -> float:
+    """Return the limit that 99 % of the stages keep whose seconds are drawn from the base in blocks.
+
+    A stage keeps a limit if its first window and 95 % of all windows do. A limit from single windows would be too low:
+    windows overlap, so one slow second can lift five of them.
+    """
+    rnd = random.Random(seed)  # noqa: S311 - the same limit each time
+    seconds = [second for span in spans for second in traffic.tails_in(span, window_s)]
+    block = min(window_s, max(1, round(len(seconds) ** (1 / 3))))
+    limits: list[float] = []
+    for _ in range(DRAWS):
+        stage: list[SlotTail] = []
+        while len(stage) < DRAWN_WINDOWS * window_s:
+            first = rnd.randrange(len(seconds))
+            stage += [seconds[(first + step) % len(seconds)] for step in range(block)]
+        windows = [p95_ms(stage[at : at + window_s]) for at in range((DRAWN_WINDOWS - 1) * window_s)]
+        known = [value for value in windows if value is not None]
+        if known:
+            limits.append(max(known[0], _quantile(known, STAYS)))
+    return _quantile(limits, EXTREME) if limits else 0.0
+
+
+def _completion_floor(windows: Sequence[WindowFigures]) -> float | None:
+    shares = [window.completion for window in windows if window.completion is not None]
+    if len(shares) < STAYS * len(windows):
+        return None
+    middle = median(shares)
+    deviation = median(abs(share - middle) for share in shares)
+    return max(0.0, min(middle * (1 - TOLERANCE), middle - DEVIATIONS * deviation, _quantile(shares, 1 - EXTREME)))
+
+
+def _widened(band: Band, windows: Sequence[WindowFigures]) -> Band:
+    """Return the band, made wider until at most 5 % of the base's moments would need a recovery."""
+    band = replace(band, placebo=placebo(band, windows))
+    if band.placebo <= MAX_PLACEBO:
+        return band
+    completions = [window.completion for window in windows if window.completion is not None]
+    wide = replace(
+        band,
+        failures_limit=max(
+            band.failures_limit, *(window.failures / window.requests for window in windows if window.requests)
+        ),
+        completion_floor=None if band.completion_floor is None else min(band.completion_floor, *completions),
+        reason="widened until the base lies inside",
+        widened=True,
+    )
+    p95s = [window.p95_ms for window in windows if window.p95_ms is not None]
+    limits_ms = sorted({band.limit_ms, *(value for value in p95s if value > band.limit_ms)})
+    # The placebo never grows with the limit, so the lowest limit that suffices is found by bisection.
+    lowest = bisect_left(
+        limits_ms, True, hi=len(limits_ms) - 1, key=lambda ms: _suffices(replace(wide, limit_ms=ms), windows)
+    )
+    wide = replace(wide, limit_ms=limits_ms[lowest])
+    return replace(wide, placebo=placebo(wide, windows))
+
+
+def _suffices(band: Band, windows: Sequence[WindowFigures]) -> bool:
+    return placebo(band, windows) <= MAX_PLACEBO
+
+
+def placebo(band: Band, windows: Sequence[WindowFigures]) -> float:
+    """Return the share of the moments of the base at which a recovery would be needed."""
+    inside = [band.contains(window) for window in windows]
+    stays = [stay for stay, state in zip(staying(inside), inside, strict=True) if state is not None]
+    return stays.count(False) / len(stays) if stays else 0.0
+
+
+def _is_rare(successes: int, trials: int, share: float) -> bool:
+    """Return whether at least so many successes are expected in less than 1 % of the cases (binomial)."""
+    if successes <= trials * share:
+        return False
+    below = sum(
+        math.exp(
+            math.lgamma(trials + 1)
+            - math.lgamma(number + 1)
+            - math.lgamma(trials - number + 1)
+            + (number * math.log(share) if number else 0.0)
+            + (trials - number) * math.log1p(-share)
+        )
+        for number in range(successes)
+        if share or not number
+    )
+    return 1 - below < 1 - EXTREME
+
+
+def _quantile(values: Sequence[float], quantile: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, math.ceil(round(quantile * len(ordered), 6)) - 1))]
