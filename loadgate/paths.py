@@ -1,4 +1,4 @@
-"""The folders and files of runs, and the environment variable that passes a folder from `loadgate run` to Locust."""
+"""The folders and files of runs, and the environment variables that `loadgate run` passes to Locust."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from loadgate.project import Project
 
 RUN_FOLDER_VARIABLE = "LOADGATE_RUN_FOLDER"
 """The path of the run folder. The parent process creates the folder, because it needs the path during the run."""
+
+TARGET_PID_VARIABLE = "LOADGATE_TARGET_PID"
+"""The process id of the managed target, which `loadgate run` has started."""
 
 
 class ReportFolderError(CommandError):

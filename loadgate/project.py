@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from loadgate.checks import Check, HttpCheck, TcpCheck
 from loadgate.errors import RequestError
+from loadgate.resource_settings import RESOURCE_KINDS, ResourceSettings, resource_problem
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -42,6 +43,8 @@ class TargetSettings(_Table):
     stop_timeout: Annotated[float, Field(ge=0)] = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     env: dict[str, str] = Field(default_factory=dict)
+    collect: Annotated[str, StringConstraints(pattern="^/")] | None = None
+    """A path of the target that makes it collect garbage. It is requested before and after the load."""
 
     def for_run(self, run_folder: Path) -> TargetSettings:
         """Return the settings with `{run_folder}` replaced."""
@@ -107,6 +110,13 @@ class Project(_Table):
     """The host that `loadgate doctor` checks if no host is given."""
     target: TargetSettings | None = None
     doctor: tuple[CheckSettings, ...] = ()
+    resource: tuple[ResourceSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _resources_belong_together(self) -> Project:
+        if problem := resource_problem(self.resource):
+            raise ValueError(f"resource: {problem}")
+        return self
 
     @property
     def reports_path(self) -> Path:
@@ -153,7 +163,9 @@ def _validated(path: Path, table: dict[str, Any]) -> Project:
         return Project(root=path.parent, **table)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(["tool", "loadgate", *(str(part) for part in first["loc"])])
+        # Pydantic adds the kind of an entry to its place.
+        loc = [str(part) for part in first["loc"] if part not in RESOURCE_KINDS]
+        where = ".".join(["tool", "loadgate", *loc])
         raise ProjectError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
     except TypeError as error:
         raise ProjectError(f"{path}: [tool.loadgate]: {error}") from error

@@ -7,6 +7,7 @@ import json
 import re
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock
 
 BOOKS = {number: {"id": number, "title": f"Book {number}"} for number in range(1, 51)}
 BOOK = re.compile(r"/books/(\d{1,9})")
@@ -19,11 +20,15 @@ class Library(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     disable_nagle_algorithm = True
+    loans = 0
+    counting = Lock()
 
     def do_GET(self) -> None:
-        """Serve `/health`, `/books` and `/books/{id}`."""
+        """Serve `/health`, `/metrics`, `/books` and `/books/{id}`."""
         if self.path == "/health":
             self._send(HTTPStatus.OK, {"status": "ok"})
+        elif self.path == "/metrics":
+            self._send_body(f"library_loans_total {self.loans}\n".encode(), "text/plain; version=0.0.4")
         elif self.path == "/books":
             self._send(HTTPStatus.OK, {"books": list(BOOKS.values())})
         elif (match := BOOK.fullmatch(self.path)) and int(match[1]) in BOOKS:
@@ -41,6 +46,8 @@ class Library(BaseHTTPRequestHandler):
             self._send(HTTPStatus.BAD_REQUEST, {"detail": "The body must be JSON with a book_id."})
             return
         if self.path == "/loans" and book_id in BOOKS:
+            with self.counting:
+                Library.loans += 1
             self._send(HTTPStatus.CREATED, {"book_id": book_id, "days": 14})
         else:
             self._send(HTTPStatus.NOT_FOUND, {"detail": "Not found."})
@@ -49,9 +56,11 @@ class Library(BaseHTTPRequestHandler):
         """Write no line for each request."""
 
     def _send(self, status: HTTPStatus, document: object) -> None:
-        body = json.dumps(document).encode()
+        self._send_body(json.dumps(document).encode(), "application/json", status)
+
+    def _send_body(self, body: bytes, content_type: str, status: HTTPStatus = HTTPStatus.OK) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -10,6 +10,7 @@ from loadgate.generator.generators import Generators
 from loadgate.generator.health import HealthSampler
 from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.pacer import Pacer, activate
+from loadgate.generator.resource_sampling import ResourceSampling
 from loadgate.generator.run_controller import RunController
 from loadgate.live.state import LiveState
 from loadgate.recorder import OUTSIDE
@@ -76,6 +77,7 @@ class JudgedRun(ActiveRun):
     live_states: LiveStateCache
     controller: RunController
     generators: Generators
+    resources: ResourceSampling
 
     def load_changes(self) -> None:
         """Start the control of the run, or enter the ramp."""
@@ -97,5 +99,6 @@ class JudgedRun(ActiveRun):
     def close(self) -> None:
         """Stop the control of the run and the sampling."""
         self.controller.stop()
+        self.resources.finish()
         self.live_states.finish()
         ActiveRun.close(self)

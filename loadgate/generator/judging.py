@@ -20,6 +20,7 @@ from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.locust_files import ProjectCopies, write_missing_html
 from loadgate.generator.plan import classes_with_users, hosts_under_test, needs_host, option_problem
 from loadgate.generator.process import Process
+from loadgate.generator.resource_sampling import ResourceSampling
 from loadgate.generator.run_controller import RunController
 from loadgate.generator.suite import host_problems, preflight_problems, refuse
 from loadgate.generator.workers import MasterSide
@@ -105,14 +106,23 @@ class JudgingProcess(Process):
             self._refuse_start(problems)
         self.reserve.hold()
         self._closing.begin()
+        resources = self._sample_resources()
         # A master sends no requests.
         active = self._begin(generates_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
+        run.resources = resources.record
         live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
         generators = self._master or ThisProcess(active.pacer)
         controller = RunController(run, self.runner, live_states, generators, self.end_load)
-        return JudgedRun(run, sampler, active.pacer, live_states, controller, generators)
+        return JudgedRun(run, sampler, active.pacer, live_states, controller, generators, resources)
+
+    def _sample_resources(self) -> ResourceSampling:
+        """Start the sampler of the target, and measure the memory without garbage before the load."""
+        hosts = hosts_under_test(self.environment, classes_with_users(self.choice, self.environment))
+        resources = ResourceSampling(self._project, hosts)
+        resources.collect()
+        return resources
 
     def begun(self, active: ActiveRun) -> None:
         """End a run immediately if a listener of the suite has stopped it before the load started."""

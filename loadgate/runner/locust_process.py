@@ -18,7 +18,7 @@ from typing import IO
 from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
 from loadgate.parent_process import PARENT_VARIABLE
-from loadgate.paths import RUN_FOLDER_VARIABLE
+from loadgate.paths import RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
 from loadgate.terminal import terminal_columns
@@ -44,6 +44,8 @@ def run_locust(
         RUN_FOLDER_VARIABLE: str(folder),
         LIVE_VARIABLE: str(states_writer),
         PARENT_VARIABLE: f"{os.getpid()} {started_writer}",
+        # Empty without a managed target, because an outer run may have set it.
+        TARGET_PID_VARIABLE: str(target.pid) if target is not None else "",
     }
     if display.draws:
         variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}

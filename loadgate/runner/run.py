@@ -172,7 +172,7 @@ def shown_command(command: Sequence[str]) -> str:
 
 
 def target_record(target: ManagedTarget, settings: TargetSettings, ended: str | None) -> TargetRecord:
-    """Return the record of the managed target, ."""
+    """Return the record of the managed target."""
     return TargetRecord(
         command=[without_credentials(part) for part in settings.command],
         url=without_credentials(target.url),

@@ -1,0 +1,125 @@
+"""The settings of the target's resources: `[[tool.loadgate.resource]]` in pyproject.toml."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from loadgate.metric_selector import SelectorError, parse_selector
+from loadgate.resource_names import MACHINE
+
+PROCESS_QUANTITIES = ("memory", "pss", "cpu", "threads", "open_files", "cgroup_memory", "cpu_throttled")
+"""The quantities of a resource of kind `process`."""
+
+_Text = Annotated[str, StringConstraints(min_length=1)]
+_Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)]
+
+
+class _Resource(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: _Name
+
+
+class ProcessResource(_Resource):
+    """A part of the target that consists of processes on this machine, and of the processes that they start.
+
+    At most one of `command`, `port` and `pid_file` is set. Without them, the part is the whole target.
+    """
+
+    kind: Literal["process"]
+    command: _Text | None = None
+    """A regular expression that is searched in the command lines of the target's process tree."""
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """The TCP port on which the process listens."""
+    pid_file: _Text | None = None
+    """A file with the process id."""
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Return the measured quantities."""
+        return PROCESS_QUANTITIES
+
+    @model_validator(mode="after")
+    def _one_way_to_find_it(self) -> ProcessResource:
+        if sum(way is not None for way in (self.command, self.port, self.pid_file)) > 1:
+            raise ValueError("give only one of command, port and pid_file")
+        try:
+            re.compile(self.command or "")
+        except re.error as error:
+            raise ValueError(f"command is not a regular expression: {error}") from error
+        return self
+
+
+class PrometheusResource(_Resource):
+    """A quantity that the target exposes in Prometheus' text format.
+
+    Selectors are metric names with optional matchers (`pool{state="used"}`). The samples that match are summed.
+    """
+
+    kind: Literal["prometheus"]
+    quantity: _Name
+    url: _Text = "/metrics"
+    """A path of the host under test, or a whole URL."""
+    used: _Text | None = None
+    """The selector of a gauge."""
+    limit: _Text | None = None
+    """The selector of the gauge's limit."""
+    wait: _Text | None = None
+    """The selector of a histogram or summary in seconds, without `_sum` and `_count`."""
+    rate: _Text | None = None
+    """The selector of a counter."""
+    unit: Literal["bytes", "s", "count"] = "count"
+    bearer: _Text | None = None
+    """The environment variable that contains the token for a protected URL."""
+
+    @property
+    def wait_quantity(self) -> str:
+        """Return the quantity of the wait: `wait` beside another quantity, or else the quantity of the entry."""
+        return self.quantity if self.used is None and self.rate is None else "wait"
+
+    @property
+    def quantities(self) -> tuple[str, ...]:
+        """Return the measured quantities."""
+        own = (self.quantity,) if self.used is not None or self.rate is not None else ()
+        return (*own, *((self.wait_quantity,) if self.wait is not None else ()))
+
+    @model_validator(mode="after")
+    def _complete(self) -> PrometheusResource:
+        if self.used is None and self.wait is None and self.rate is None:
+            raise ValueError("give at least one of used, wait and rate")
+        if self.used is not None and self.rate is not None:
+            raise ValueError("give only one of used and rate")
+        if self.limit is not None and self.used is None:
+            raise ValueError("limit needs used")
+        parts = urlsplit(self.url)
+        if not self.url.startswith("/") and not (parts.scheme in {"http", "https"} and parts.hostname):
+            raise ValueError("url must be a path such as /metrics, or an http:// or https:// address")
+        for field in ("used", "limit", "wait", "rate"):
+            try:
+                parse_selector(getattr(self, field) or "x")
+            except SelectorError as error:
+                raise ValueError(f"{field}: {error}") from error
+        return self
+
+
+ResourceSettings = Annotated[ProcessResource | PrometheusResource, Field(discriminator="kind")]
+
+RESOURCE_KINDS = ("process", "prometheus")
+
+
+def resource_problem(resources: Iterable[ProcessResource | PrometheusResource]) -> str | None:
+    """Return why these entries do not belong together. `None` if they do."""
+    known: set[tuple[str, str]] = set()
+    for resource in resources:
+        if resource.name == MACHINE:
+            return f"the name {MACHINE!r} is reserved for the machine of the target"
+        for quantity in resource.quantities:
+            if (resource.name, quantity) in known:
+                return f"two entries measure {quantity!r} of {resource.name!r}; give one of them another name"
+            known.add((resource.name, quantity))
+    return None

@@ -1,0 +1,1 @@
+"""Read the quantities that the target exposes in Prometheus' text format."""

@@ -1,0 +1,113 @@
+"""Request metrics over HTTP, with a connection that is kept alive."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import time
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from loadgate.credentials import basic_authorization, without_credentials
+
+TIMEOUT_S = 5.0
+MAX_BYTES = 5_000_000
+
+_READ_BYTES = 65_536
+_TOKEN = re.compile(r"[!-~]+")
+
+
+class ScrapeError(Exception):
+    """Raised if a scrape fails. The message is one line without a full stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """The text of the metrics. `at_s` is the middle of the request, in epoch seconds."""
+
+    at_s: float
+    text: str
+
+
+class Scraper:
+    """Requests one URL, once at a time. Redirects and proxies are not followed, and a body has at most MAX_BYTES."""
+
+    def __init__(self, url: str, bearer: str | None = None) -> None:
+        parts = urlsplit(url)
+        self.url = without_credentials(url)
+        self._target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+        # The version of the text format that every server knows. Without compression, the target has less work.
+        self._headers = {"Accept": "text/plain;version=0.0.4", "Accept-Encoding": "identity"}
+        self._bearer = bearer
+        if authorization := basic_authorization(url):
+            self._headers["Authorization"] = authorization
+
+    def scrape(self) -> Scrape:
+        """Request the URL. Raises ScrapeError."""
+        self._authorize()
+        start_s = time.time()
+        try:
+            body = self._get(start_s + TIMEOUT_S)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._connection.close()
+            raise ScrapeError(f"{self.url} does not respond ({_reason(error)})") from error
+        except ScrapeError:
+            self._connection.close()
+            raise
+        return Scrape((start_s + time.time()) / 2, body.decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _authorize(self) -> None:
+        if self._bearer is None:
+            return
+        token = os.environ.get(self._bearer, "").strip()
+        if not _TOKEN.fullmatch(token):
+            how = "contains characters that no token has" if token else "is not set"
+            raise ScrapeError(f"{self.url} is not read, because the environment variable {self._bearer} {how}")
+        self._headers["Authorization"] = f"Bearer {token}"
+
+    def _get(self, deadline_s: float) -> bytes:
+        response = self._response()
+        if response.status != http.client.OK:
+            raise ScrapeError(f"{self.url} answered {response.status}{self._hint(response.status)}")
+        body = bytearray()
+        while piece := response.read1(_READ_BYTES):
+            body += piece
+            if len(body) > MAX_BYTES:
+                raise ScrapeError(f"{self.url} answered with more than {MAX_BYTES // 1_000_000} MB")
+            if time.time() > deadline_s:
+                raise TimeoutError("timed out")
+        response.close()  # the connection remains open
+        return bytes(body)
+
+    def _response(self) -> http.client.HTTPResponse:
+        """Send the request. If the server has closed the idle connection, send it again on a new one."""
+        is_reused = self._connection.sock is not None
+        try:
+            self._connection.request("GET", self._target, headers=self._headers)
+            return self._connection.getresponse()
+        except (ConnectionError, http.client.BadStatusLine):
+            self._connection.close()
+            if not is_reused:
+                raise
+        self._connection.request("GET", self._target, headers=self._headers)
+        return self._connection.getresponse()
+
+    def _hint(self, status: int) -> str:
+        if status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}:
+            return ": set bearer" if self._bearer is None else f": the token in {self._bearer} is not accepted"
+        if http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST:
+            return ": redirects are not followed"
+        return ": set url" if status == http.client.NOT_FOUND else ""
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,1 @@
+"""Measure the processes of the target, and the machine on which they run."""
