@@ -23,6 +23,7 @@ from loadgate.rules.types import (
     Verdict,
 )
 from loadgate.rules.view import RecorderView
+from loadgate.rules.whole_run import WholeRun
 
 __all__ = [
     "EvaluationContext",
@@ -38,6 +39,7 @@ __all__ = [
     "ThresholdError",
     "Unit",
     "Verdict",
+    "WholeRun",
     "abort_result",
     "evaluate",
     "evaluate_rule",

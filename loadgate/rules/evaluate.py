@@ -12,6 +12,7 @@ from loadgate.rules.readings import Reading, confidence_interval, read
 from loadgate.rules.smoke import judge_each_request
 from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
+from loadgate.rules.whole_run import WholeRun, evaluate_whole_run_rule
 from loadgate.units import clock, count, duration, given, given_percentage, quantity
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
@@ -26,6 +27,7 @@ class EvaluationContext:
     - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
+    - `whole_run`: the facts for rules that are known only at the end; None during the run.
     - `confirmed_requests`: all requests except events of undeclared types, because these may not be requests. If it is
       given, an `overall` rule passes only if the confirmed requests also keep its limit.
     """
@@ -36,6 +38,7 @@ class EvaluationContext:
     intervals: bool = True
     every_request_decides: bool = False
     confirmed_requests: RecorderView | None = None
+    whole_run: WholeRun | None = None
 
 
 def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
@@ -60,6 +63,8 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
 
 def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
     """Return the result of one rule. Latencies are those of successful requests."""
+    if rule.is_known_at_end:
+        return evaluate_whole_run_rule(rule, view, context.whole_run)
     result = _evaluate_rule(rule, view, context)
     if not context.every_request_decides or context.saturated or result.outcome is not RuleOutcome.INCONCLUSIVE:
         return result

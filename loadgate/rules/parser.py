@@ -6,7 +6,7 @@
     resource  ::= quantity "growth" operator growth
                 | quantity "lasts" operator length "of" number [ size ]
     recovery  ::= "recovery" operator length "after" stage
-    compared  ::= metric stage operator number "x" stage
+    compared  ::= percentile stage operator number "x" stage
     scope     ::= any text                       ends at the last ":" of the line, so a request name can contain ":"
     metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
     percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9
@@ -160,8 +160,8 @@ class _LineParser:
         if operator is None or metric is None or metric.kind in _OPERATORS:
             return ""
         at, stage = self._at, self._text[self._at : operator.start()].strip()
-        if stage and not (metric.kind.is_latency or metric.kind is MetricKind.FAILURES):
-            self._error(at, f"{metric} cannot be compared between stages; use a time or failures")
+        if stage and metric.kind is not MetricKind.PERCENTILE:
+            self._error(at, f"only percentiles can be compared between stages, not {metric}")
         if stage:
             self._at = operator.start()
         return stage

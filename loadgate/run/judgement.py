@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from loadgate.exit_codes import ExitCode
 from loadgate.recorder import MAX_NAMES, OTHER_NAMES, Recorder
-from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, evaluate
+from loadgate.recorder.resources import ResourceRecord
+from loadgate.rules import EvaluationContext, RecorderView, Rule, RuleOutcome, RuleResult, Verdict, WholeRun, evaluate
 from loadgate.run.undeclared_events import find_undeclared_events
 from loadgate.shape.arrivals import ArrivalEvent
 from loadgate.units import count, duration
@@ -86,6 +87,10 @@ class RunFacts:
     """Groups for which this run was started without users."""
     request_types: frozenset[str] = frozenset()
     """Types of request events that the suite declares as requests or as measures."""
+    stages: Sequence[tuple[float, str]] = ()
+    """(start in epoch seconds, stage), ascending."""
+    resources: ResourceRecord = field(default_factory=ResourceRecord)
+    """The resources of the target."""
 
     @property
     def abort_reason(self) -> str:
@@ -99,7 +104,13 @@ class RunFacts:
             saturated=self.saturated,
             lags=self.lags,
             every_request_decides=bool(self.fewer_users),
+            whole_run=self.whole_run(),
         )
+
+    def whole_run(self) -> WholeRun:
+        """Return the facts that rules need which are known only at the end."""
+        unreliable = f"the load generator was saturated ({self.saturated})" if self.saturated else ""
+        return WholeRun(self.resources, self.stages, self.load_s, unreliable)
 
     def applicable(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
         """Return the rules that apply to the run: all except those of groups for which it had no users."""

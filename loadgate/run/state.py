@@ -265,6 +265,8 @@ class Run:
             fewer_users=self.plan.fewer_users,
             groups_without_users=self.plan.groups_without_users,
             request_types=self.plan.request_types,
+            stages=self.stages,
+            resources=self.resources,
             remarks=(*self._end_remarks(), *self.remarks, *self.first_bytes.remarks(), *self.plan.remarks),
         )
 

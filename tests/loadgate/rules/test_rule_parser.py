@@ -62,8 +62,8 @@ GOOD = [
         Rule("auth", P95, Operator.LT, 1.1, Unit.TIMES, stage="after", compared_with="before"),
     ),
     (
-        "auth: failures the end<=2x stage 1",
-        Rule("auth", FAILURES, Operator.LE, 2, Unit.TIMES, stage="the end", compared_with="stage 1"),
+        "auth: p95 the end<=2x stage 1",
+        Rule("auth", P95, Operator.LE, 2, Unit.TIMES, stage="the end", compared_with="stage 1"),
     ),
     ("growth: p50 < 1ms", Rule("growth", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
     ("größe/äöü: p95 < 1ms", Rule("größe/äöü", P95, Operator.LT, 1, Unit.MS)),
@@ -149,7 +149,7 @@ BAD = [
     ("auth: recovery < fast", [(18, "expected a length of time, such as 30s or 2min, not 'fast'")]),
     ("auth: p95 after < 500ms", [(19, "expected a factor, such as 1.1x, not '500ms'")]),
     ("auth: p95 after < 1.1x", [(23, "expected the stage to compare with, such as 'before'")]),
-    ("auth: requests after > 2x before", [(15, "requests cannot be compared between stages")]),
+    ("auth: requests after > 2x before", [(15, "only percentiles can be compared between stages, not requests")]),
     ("   auth: p95 < 500", [(19, "needs a unit")]),
     (
         "a: nope ! 5 over x more",
