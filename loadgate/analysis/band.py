@@ -155,7 +155,7 @@ def _limit(
     return max(
         (middle * (1 + TOLERANCE), "10 % above the median"),
         (middle + DEVIATIONS * deviation, "three deviations above the median"),
-        (_drawn_limit(traffic, spans, window_s, seed), "what 99 % of the drawn stages keep"),
+        (_drawn_limit(traffic, spans, window_s, middle, seed), "what 99 % of the drawn stages keep"),
     )
 
 
@@ -164,26 +164,34 @@ def _upper_share(failures: int, requests: int) -> float:
     return (interval.high or 0.0) / 100 if interval else 0.0
 
 
-def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, seed: int) -> float:
+def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, middle: float, seed: int) -> float:
     """Return the limit that 99 % of the stages keep whose seconds are drawn from the base in blocks.
 
     A stage keeps a limit if its first window and 95 % of all windows do. A limit from single windows would be too low:
-    windows overlap, so one slow second can lift five of them.
+    windows overlap, so one slow second can lift five of them. Each stage is compared with a base that is drawn as well,
+    because the base is no more than a sample.
     """
     rnd = random.Random(seed)  # noqa: S311 - the same limit each time
     seconds = [second for span in spans for second in traffic.tails_in(span, window_s)]
-    block = min(window_s, max(1, round(len(seconds) ** (1 / 3))))
-    limits: list[float] = []
+    ratios: list[float] = []
     for _ in range(DRAWS):
-        stage: list[SlotTail] = []
-        while len(stage) < DRAWN_WINDOWS * window_s:
-            first = rnd.randrange(len(seconds))
-            stage += [seconds[(first + step) % len(seconds)] for step in range(block)]
-        windows = [p95_ms(stage[at : at + window_s]) for at in range((DRAWN_WINDOWS - 1) * window_s)]
-        known = [value for value in windows if value is not None]
-        if known:
-            limits.append(max(known[0], _quantile(known, STAYS)))
-    return _quantile(limits, EXTREME) if limits else 0.0
+        stage = _drawn(seconds, DRAWN_WINDOWS * window_s, window_s, rnd)
+        base = _drawn(seconds, len(seconds), window_s, rnd)
+        values = [p95_ms(stage[at : at + window_s]) for at in range((DRAWN_WINDOWS - 1) * window_s)]
+        bases = [p95_ms(base[at : at + window_s]) for at in range(0, len(base) - window_s + 1, window_s)]
+        known, usual = [value for value in values if value is not None], [value for value in bases if value]
+        if known and usual:
+            ratios.append(max(known[0], _quantile(known, STAYS)) / median(usual))
+    return middle * _quantile(ratios, EXTREME) if ratios else 0.0
+
+
+def _drawn(seconds: Sequence[SlotTail], length: int, window_s: int, rnd: random.Random) -> list[SlotTail]:
+    block = min(window_s, max(1, round(len(seconds) ** (1 / 3))))
+    drawn: list[SlotTail] = []
+    while len(drawn) < length:
+        first = rnd.randrange(len(seconds))
+        drawn += [seconds[(first + step) % len(seconds)] for step in range(block)]
+    return drawn[:length]
 
 
 def _completion_floor(windows: Sequence[WindowFigures]) -> float | None:
