@@ -1,0 +1,125 @@
+"""Episodes: the spans of a run in which a scope is outside its band."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median, stdev
+
+from loadgate.analysis.band import DEVIATIONS, TOLERANCE, WINDOWS_S, Band, NoBand, find_band
+from loadgate.analysis.traffic import Span, Traffic
+from loadgate.recorder import LatencySketch, Totals
+
+MIN_OUTSIDE_S = 2
+"""An episode lasts at least so many seconds longer than the overlap of the windows."""
+
+SIGNIFICANT = 4.0
+"""The added mean latency must be so many standard deviations of the base's means."""
+
+MAX_EPISODES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A span in which a scope was outside its band.
+
+    `mean_ms` and `base_mean_ms` are the mean latencies of all requests, failed ones included, in it and in the base.
+    """
+
+    scope: str
+    span: Span
+    mean_ms: float
+    base_mean_ms: float
+    peak_ms: float | None
+    requests: int
+    failures: int
+
+    @property
+    def added_ms(self) -> float:
+        """Return the added mean latency."""
+        return self.mean_ms - self.base_mean_ms
+
+
+def steady_band(traffic: Traffic, steady: Span) -> Band | NoBand:
+    """Return the band of a run without a stage before: that of its steady part without its long excursions."""
+    window_s = WINDOWS_S[0]
+    windows = [window for window in traffic.windows(steady, window_s) if window.p95_ms is not None]
+    values = [window.p95_ms for window in windows if window.p95_ms is not None]
+    if not values:
+        return find_band(traffic, [steady])
+    middle = median(values)
+    deviation = median(abs(value - middle) for value in values)
+    limit_ms = max(middle * (1 + TOLERANCE), middle + DEVIATIONS * deviation)
+    outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
+    excluded = [
+        Span(run[0], run[-1] + window_s) for run in _runs(outside) if run[-1] - run[0] + 1 >= window_s + MIN_OUTSIDE_S
+    ]
+    return find_band(traffic, [span for span in without(steady, excluded) if span.length_s >= window_s])
+
+
+def without(whole: Span, excluded: Sequence[Span]) -> list[Span]:
+    """Return the parts of a span outside the excluded ones, which are ascending."""
+    kept: list[Span] = []
+    start_s = whole.start_s
+    for span in excluded:
+        kept.append(Span(start_s, min(whole.end_s, max(start_s, span.start_s))))
+        start_s = max(start_s, span.end_s)
+    kept.append(Span(min(start_s, whole.end_s), whole.end_s))
+    return [span for span in kept if span.length_s > 0]
+
+
+def find_episodes(traffic: Traffic, loaded: Span, band: Band) -> list[Episode]:
+    """Return the episodes of a scope in a span, the worst ten of them, ascending.
+
+    A window is outside as soon as a small part of it is slow, so the overlap of the windows is subtracted from both
+    ends. An episode lasts at least three seconds and adds a mean latency that does not occur by chance.
+    """
+    outside = [window.start_s for window in traffic.windows(loaded, band.window_s) if band.contains(window) is False]
+    found = [
+        episode
+        for run in _runs(outside, gap=band.window_s)
+        if run[-1] - run[0] + 1 >= band.window_s + MIN_OUTSIDE_S
+        and (episode := _episode(traffic, Span(run[0] + band.window_s - 1, run[-1] + 1), band)) is not None
+    ]
+    worst = sorted(found, key=lambda episode: episode.added_ms * episode.requests, reverse=True)[:MAX_EPISODES]
+    return sorted(worst, key=lambda episode: episode.span.start_s)
+
+
+def _episode(traffic: Traffic, span: Span, band: Band) -> Episode | None:
+    base_ms = [_mean_ms(traffic.totals_in(part)) for part in band.base]
+    blocks_ms = [mean_ms for part in band.base for mean_ms in _block_means(traffic, part, span.length_s)]
+    totals = traffic.totals_in(span)
+    mean_ms = _mean_ms(totals)
+    base = _mean_ms(Totals.sum(traffic.totals_in(part) for part in band.base))
+    if mean_ms is None or base is None or not base_ms:
+        return None
+    if mean_ms - base <= SIGNIFICANT * (stdev(blocks_ms) if len(blocks_ms) > 1 else math.inf):
+        return None
+    peaks = [window.p95_ms for window in traffic.windows(span, band.window_s) if window.p95_ms is not None]
+    return Episode(traffic.scope, span, mean_ms, base, max(peaks, default=None), totals.requests, totals.failures)
+
+
+def _block_means(traffic: Traffic, span: Span, length_s: float) -> Iterator[float]:
+    """Yield the means of the blocks of a span. They are as long as the episode, and at least six fit."""
+    step_s = max(1.0, min(length_s, span.length_s / 6))
+    for number in range(int(span.length_s // step_s)):
+        part = Span(math.ceil(span.start_s + number * step_s), math.ceil(span.start_s + (number + 1) * step_s))
+        mean_ms = _mean_ms(traffic.totals_in(part))
+        if mean_ms is not None:
+            yield mean_ms
+
+
+def _mean_ms(totals: Totals) -> float | None:
+    return LatencySketch.sum_of([totals.success, totals.failure]).mean_ms
+
+
+def _runs(seconds: Sequence[int], gap: int = 1) -> list[list[int]]:
+    """Return the groups of ascending seconds whose distance is at most `gap`."""
+    groups: list[list[int]] = []
+    for second in seconds:
+        if groups and second - groups[-1][-1] <= gap:
+            groups[-1].append(second)
+        else:
+            groups.append([second])
+    return groups

@@ -1,0 +1,51 @@
+"""What a disturbance left behind in the resources of the target, such as memory or open connections."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from loadgate.analysis.band import DEVIATIONS
+from loadgate.analysis.traffic import Span, StageSpans
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
+
+LAST_S = 30.0
+"""What is left is the level in the last seconds of the time after."""
+
+MIN_VALUES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """The level of a quantity before a disturbance and at the end of the time after it. Both are medians.
+
+    `is_clear` means that the difference exceeds three scaled median absolute deviations of the level before.
+    """
+
+    column: ResourceColumn
+    before: float
+    after: float
+    is_clear: bool
+
+    @property
+    def difference(self) -> float:
+        """Return the level after minus that before."""
+        return self.after - self.before
+
+
+def left_over(series: Sequence[ResourceSeries], spans: StageSpans) -> list[LeftOver]:
+    """Return the levels before and after a disturbance. Flows, and levels with too few values, are left out."""
+    last = Span(max(spans.after.start_s, spans.after.end_s - LAST_S), spans.after.end_s)
+    found: list[LeftOver] = []
+    for one in series:
+        if one.column.kind is not ColumnKind.LEVEL:
+            continue
+        before = one.between(spans.before.start_s, spans.before.end_s).values
+        after = one.between(last.start_s, last.end_s).values
+        if min(len(before), len(after)) < MIN_VALUES:
+            continue
+        usual, now = median(before), median(after)
+        noise = DEVIATIONS * median(abs(value - usual) for value in before)
+        found.append(LeftOver(one.column, usual, now, is_clear=abs(now - usual) > noise))
+    return found
