@@ -20,7 +20,7 @@ _M_MMAP_THRESHOLD = -3
 LARGE_BYTES = 128 * 1024
 """Blocks from here on are mapped each on their own, and go back to the system when they are freed."""
 
-_BYTES_HEADER = 33
+_BYTES_HEADER, _REFERENCE_BYTES = 33, 8
 _LARGEST_SMALL_OBJECT = 512
 """Python takes larger objects from the C heap."""
 
@@ -45,19 +45,18 @@ class PythonObjects:
             self.held_bytes -= self._batches.pop()[0]
         self._add(total_bytes - self.held_bytes)
 
-    def renew(self, some_bytes: float) -> None:
-        """Free about `some_bytes` of the oldest objects, and hold as much in new ones."""
-        before = self.held_bytes
-        while self._batches and before - self.held_bytes < some_bytes:
+    def free_oldest(self, some_bytes: float) -> None:
+        """Free at least `some_bytes` of the oldest objects, or all."""
+        least = self.held_bytes - some_bytes
+        while self._batches and self.held_bytes > least:
             self.held_bytes -= self._batches.popleft()[0]
-        self._add(before - self.held_bytes)
 
     def _add(self, some_bytes: float) -> None:
         added, objects = 0, []
         while added < some_bytes:
             size = next(self._sizes)
             objects.append(bytes(size - _BYTES_HEADER))
-            added += size
+            added += size + _REFERENCE_BYTES
         if objects:
             self._batches.append((added, objects))
             self.held_bytes += added

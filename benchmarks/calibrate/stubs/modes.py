@@ -100,10 +100,9 @@ def _cache(held: Held) -> Advance:
 
     def advance(time_s: float) -> None:
         nonlocal before_s
-        if held.python.held_bytes < CACHE_BYTES:
-            held.python.hold(CACHE_BYTES * min(1.0, time_s / CACHE_FULL_S))
-        else:
-            held.python.renew(CACHE_BYTES * (time_s - before_s) / CACHE_FULL_S)
+        if held.python.held_bytes >= CACHE_BYTES:
+            held.python.free_oldest(CACHE_BYTES * (time_s - before_s) / CACHE_FULL_S)
+        held.python.hold(CACHE_BYTES * min(1.0, time_s / CACHE_FULL_S))
         before_s = time_s
 
     return advance

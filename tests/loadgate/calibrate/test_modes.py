@@ -45,14 +45,15 @@ def test_leaks_take_one_mb_a_minute(mode: str, held: Held) -> None:
 def test_a_cache_is_full_after_two_minutes_and_stays_so(held: Held) -> None:
     levels = course("cache", held)
     assert levels[120] == pytest.approx(10 * MB, abs=ERROR_BYTES)
-    assert all(20 * MB <= level <= 20 * MB + ERROR_BYTES for level in levels[240:])
+    assert all(20 * MB <= level <= 20 * MB + 1000 for level in levels[240:])
 
 
 def test_a_full_cache_replaces_its_oldest_entries(held: Held) -> None:
-    course("cache", held)
+    advance = MODES["cache"].start(held)
+    advance(120.0)
     oldest = held.python._batches[0]
-    held.python.renew(MB)
-    assert held.python._batches[0] is not oldest
+    advance(121.0)
+    assert all(batch is not oldest for batch in held.python._batches)
     assert held.python.held_bytes == pytest.approx(20 * MB, abs=ERROR_BYTES)
 
 
