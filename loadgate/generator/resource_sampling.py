@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -58,7 +59,8 @@ class ResourceSampling:
         try:
             # In its own session, it does not get the Ctrl-C of the terminal, so it measures until the load has ended.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "loadgate.sampler", str(os.getpid())],
+                [sys.executable, "-P", "-m", "loadgate.sampler", str(os.getpid())],
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, _import_paths()))},
                 stdin=commands,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -146,6 +148,11 @@ class ResourceSampling:
             known = ResourceColumn(resource, quantity, ColumnKind(kind), ResourceUnit(unit))
             self._columns[names] = known
         return known
+
+
+def _import_paths() -> list[str]:
+    """Return where the sampler finds this package. With -P, modules of the current folder do not replace its own."""
+    return [os.environ.get("PYTHONPATH", ""), str(Path(__file__).parents[2])]
 
 
 def _end_of(process: subprocess.Popen[bytes]) -> str:

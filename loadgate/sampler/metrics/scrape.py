@@ -83,6 +83,8 @@ class Scraper:
                 raise ScrapeError(f"{self.url} answered with more than {MAX_BYTES // 1_000_000} MB")
             if time.time() > deadline_s:
                 raise TimeoutError("timed out")
+        if response.length:
+            raise http.client.IncompleteRead(bytes(body), response.length)
         response.close()  # the connection remains open
         return bytes(body)
 
@@ -110,4 +112,6 @@ class Scraper:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
+        return "not a complete HTTP response"
+    return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

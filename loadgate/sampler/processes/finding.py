@@ -11,9 +11,9 @@ from pathlib import Path
 from loadgate.sampler.configuration import Configuration, ProcessSource
 from loadgate.sampler.processes.system import Process, System
 
-MIN_SCAN_INTERVAL_S = 1.0
+MIN_INTERVAL_S = 0.5
 SCANS_PER_COST = 1000
-"""A scan of all processes is repeated only after this multiple of its duration, so that it costs 0.1 % of a core."""
+"""A scan of all processes is repeated only after this multiple of its CPU time, so that it costs 0.1 % of a core."""
 
 
 @dataclass(slots=True)
@@ -36,14 +36,14 @@ class Finder:
         self._own_pid = own_pid
         self._found = Found()
         self._next_s = 0.0
+        self._root: Process | None = None
 
     def find(self) -> Found:
         """Return the processes. They are searched only if the last search is long enough ago."""
-        start_s = time.monotonic()
-        if start_s >= self._next_s:
+        now_s, cpu_s = time.monotonic(), time.thread_time()
+        if now_s >= self._next_s:
             self._found = self._scan()
-            end_s = time.monotonic()
-            self._next_s = start_s + max(MIN_SCAN_INTERVAL_S / 2, (end_s - start_s) * SCANS_PER_COST)
+            self._next_s = now_s + max(MIN_INTERVAL_S, (time.thread_time() - cpu_s) * SCANS_PER_COST)
         return self._found
 
     def _scan(self) -> Found:
@@ -52,7 +52,7 @@ class Finder:
         family = _Family(everything, self._own_pid)
         roots, problem = self._roots(family)
         target = family.with_descendants(roots, stop_at=set())
-        if self._configuration.pid is not None:
+        if self._configuration.pid is not None and roots:
             # A process whose parent has ended is no descendant, but it is still in the session of the managed target.
             session = {pid for pid, process in everything.items() if process.session == self._configuration.pid}
             target |= family.with_descendants(session, stop_at=set())
@@ -74,7 +74,11 @@ class Finder:
     def _roots(self, family: _Family) -> tuple[set[int], str]:
         """Return the processes from which the target's tree starts, and why there is none."""
         if (pid := self._configuration.pid) is not None:
-            return {pid}, "" if pid in family.everything else "the process of the target has ended"
+            root = family.everything.get(pid)
+            self._root = self._root or root
+            # The id can be reused after the end of the target.
+            is_there = root is not None and root.is_same(self._root)
+            return ({pid}, "") if is_there else (set(), "the process of the target has ended")
         if (port := self._configuration.port) is None:
             return set(), ""
         listening = self._system.listening(port)
@@ -103,7 +107,7 @@ class Finder:
         if source.command is not None:
             pattern = re.compile(source.command)
             found = {pid for pid, line in lines.items() if pattern.search(line)}
-            problem = f"its command matches none of the target's {len(lines)} processes"
+            problem = result.target_problem or f"its command matches none of the target's {len(lines)} processes"
         elif source.port is not None:
             listening = self._system.listening(source.port)
             found, problem = set(listening.pids), _no_listener(source.port, is_hidden=listening.is_hidden)
@@ -149,11 +153,14 @@ def _is_whole(source: ProcessSource) -> bool:
 
 
 def _pid_in(path: Path) -> set[int]:
+    """Return the process id in a file. Empty if the file does not exist or contains something else."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        if not path.is_file():
+            return set()
+        with path.open("rb") as file:
+            first = file.read(20).split(b"\n", 1)[0].strip()
     except OSError:
         return set()
-    first = text.split("\n", 1)[0].strip()
     return {int(first)} if first.isdigit() and len(first) < 10 else set()
 
 

@@ -21,6 +21,7 @@ class LinuxSystem:
     def __init__(self, proc: str = "/proc") -> None:
         self.memory_note = ""
         self._proc = proc
+        self._listening: dict[int, tuple[set[str], Listening]] = {}
 
     def pids(self) -> Iterable[int]:
         """Return the ids of all processes."""
@@ -91,12 +92,18 @@ class LinuxSystem:
 
     def listening(self, port: int) -> Listening:
         """Return the processes that listen on a TCP port."""
+        links, known = self._listening.get(port, (set(), Listening(frozenset())))
+        # Searching takes long if there are many connections or open files.
+        if known.pids and all(self._has_file(pid, links) for pid in known.pids):
+            return known
         inodes = {inode for name in ("tcp", "tcp6") for inode in self._listening_inodes(name, port)}
         if not inodes:
             return Listening(frozenset())
         links = {f"socket:[{inode}]" for inode in inodes}
         pids = frozenset(pid for pid in self.pids() if self._has_file(pid, links))
-        return Listening(pids, is_hidden=not pids)
+        known = Listening(pids, is_hidden=not pids)
+        self._listening[port] = links, known
+        return known
 
     def _listening_inodes(self, name: str, port: int) -> Iterable[str]:
         try:

@@ -44,7 +44,7 @@ class ProcessSampler:
         gone = [process for pid, process in self._before.items() if not process.is_same(states.get(pid))]
         for part in self._parts:
             members = [states[pid] for pid in found.parts.get(part.name, ()) if pid in states]
-            part.problem = found.problems.get(part.name, "") or found.target_problem
+            part.problem = found.problems.get(part.name, "")
             if not members:
                 continue
             yield from part.levels(int(now_s), members)

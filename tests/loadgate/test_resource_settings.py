@@ -1,0 +1,68 @@
+"""Test the settings of the target's resources in pyproject.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loadgate.project import Project, ProjectError, load_project
+from loadgate.resource_settings import ProcessResource, PrometheusResource
+
+API = '[[tool.loadgate.resource]]\nname = "api"\nkind = "process"\n'
+POOL = '[[tool.loadgate.resource]]\nname = "pool"\nkind = "prometheus"\nquantity = "connections"\n'
+
+
+def loaded(folder: Path, text: str) -> Project:
+    (folder / "pyproject.toml").write_text(text)
+    return load_project(folder)
+
+
+def test_entries_are_read(tmp_path: Path) -> None:
+    text = API + 'command = "uvicorn"\n' + POOL + 'used = \'pool{state="used"}\'\nwait = "wait_seconds"\n'
+    api, pool = loaded(tmp_path, text).resource
+    assert isinstance(api, ProcessResource)
+    assert isinstance(pool, PrometheusResource)
+    assert api.command == "uvicorn"
+    assert (pool.url, pool.unit, pool.quantities) == ("/metrics", "count", ("connections", "wait"))
+
+
+def test_a_wait_alone_has_the_name_of_the_quantity(tmp_path: Path) -> None:
+    (pool,) = loaded(tmp_path, POOL + 'wait = "wait_seconds"').resource
+    assert pool.quantities == ("connections",)
+
+
+def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
+    text = API + POOL.replace('"pool"', '"api"') + 'rate = "requests_total"'
+    assert [entry.name for entry in loaded(tmp_path, text).resource] == ["api", "api"]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (API + 'command = "["', "resource.0: command is not a regular expression"),
+        (API + 'command = "a"\nport = 80', "resource.0: give only one of command, port and pid_file"),
+        (API + "port = 0", "resource.0.port:"),
+        (API + 'quantity = "x"', "resource.0.quantity: Extra inputs are not permitted"),
+        (API + API, "two entries measure 'memory' of 'api'"),
+        (API.replace("api", "machine"), "the name 'machine' is reserved"),
+        (API.replace("api", "a b"), "resource.0.name:"),
+        (API.replace("process", "docker"), "resource.0: Input tag 'docker'"),
+        (POOL, "resource.0: give at least one of used, wait and rate"),
+        (POOL + 'used = "a{"', "resource.0: used: 'a{'"),
+        (POOL + 'used = "a"\nrate = "b"', "resource.0: give only one of used and rate"),
+        (POOL + 'wait = "a"\nlimit = "b"', "resource.0: limit needs used"),
+        (POOL + 'used = "a"\nurl = "ftp://host/"', "resource.0: url must be a path"),
+        (POOL + 'used = "a"\nurl = "metrics"', "resource.0: url must be a path"),
+        (POOL + 'used = "a"\nunit = "MB"', "resource.0.unit:"),
+        (POOL + 'used = "a"\n' + POOL + 'used = "b"', "two entries measure 'connections' of 'pool'"),
+        ("[tool.loadgate]\nresource = 5", "resource:"),
+    ],
+)
+def test_an_error_is_one_line_with_its_place(text: str, problem: str, tmp_path: Path) -> None:
+    with pytest.raises(ProjectError) as caught:
+        loaded(tmp_path, text)
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path}/pyproject.toml: tool.loadgate")
+    assert problem in message
+    assert "\n" not in message
