@@ -4,27 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from flask import Response, jsonify, request, send_file
 from locust.runners import STATE_STOPPED, STATE_STOPPING
 from locust.web import WebUI
 
 from loadgate.live.state import LiveState
+from loadgate.live.table import COLUMNS, table_rows
 from loadgate.report.conclusion import Conclusion
-from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
-from loadgate.run.document import RuleRecord
 
 KEY = "loadgate"
-COLUMNS = {
-    "rule": "Rule",
-    "limit": "Limit",
-    "measured": "Measured",
-    "samples": "Samples",
-    "outcome": "Outcome",
-    "why": "Why",
-}
-
 
 TabSource = Callable[[], tuple[LiveState | None, Conclusion | None]]
 """Returns the state of the current run and the conclusion of the last one, if there are any."""
@@ -85,28 +74,6 @@ def _add_rules(source: TabSource, response: Response) -> Response:
             # The page stops polling when a run has stopped, so it would not show the verdict.
             document["state"] = STATE_STOPPING
         others = [table for table in document.get("extended_stats", []) if table["key"] != KEY]
-        table = {"key": KEY, "data": tab_rows(state, conclusion)}
+        table = {"key": KEY, "data": table_rows(state, conclusion)}
         response.set_data(jsonify(document | {"extended_stats": [*others, table]}).get_data())
     return response
-
-
-def tab_rows(state: LiveState | None, conclusion: Conclusion | None) -> list[dict[str, Any]]:
-    """Return the rows of the table: those of the current run, or else those of the last verdict."""
-    if state is not None:
-        return [_row(rule) for rule in state.rules]
-    if conclusion is None:
-        return []
-    verdict = conclusion.document.verdict
-    whole = {"rule": "the run", "outcome": OUTCOME_WORDS[verdict.outcome], "why": verdict.reason}
-    return [*map(_row, verdict.rules), dict.fromkeys(COLUMNS, "") | whole]
-
-
-def _row(rule: RuleRecord) -> dict[str, Any]:
-    return {
-        "rule": f"{rule.scope}: {rule.metric}",
-        "limit": rule_limit(rule),
-        "measured": rule_quantity(rule, rule.value),
-        "samples": rule.samples,
-        "outcome": OUTCOME_WORDS[rule.outcome],
-        "why": rule_reason(rule),
-    }

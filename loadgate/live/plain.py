@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loadgate.live.resources import readings_line
 from loadgate.live.state import LiveState
 from loadgate.report.text import rule_conditions, rule_quantity
 from loadgate.rules import RuleOutcome
@@ -10,7 +11,7 @@ from loadgate.units import clock, count, given, per_second
 
 
 def plain_line(state: LiveState) -> str:
-    """Return the state in one line: time, stage, users, rates, and the value and limit of each rule."""
+    """Return the state in one line: time, stage, users, rates, each rule with its value, and the target's resources."""
     planned = f"/{clock(state.planned_s)}" if state.planned_s else ""
     parts = [
         f"{clock(state.elapsed_s)}{planned}{', waiting for the last responses' if state.is_stopping else ''}",
@@ -19,6 +20,7 @@ def plain_line(state: LiveState) -> str:
         f"{count(state.requests)} requests ({per_second(state.requests_per_s)})",
         f"{count(state.failures)} failed",
         *(rule_words(rule) for rule in state.rules),
+        *([readings_line(state.resources)] if state.resources else []),
     ]
     return " | ".join(parts)
 

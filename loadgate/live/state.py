@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from loadgate.live.resources import ResourceReading, readings
 from loadgate.live.rules import LiveRules
 from loadgate.run.document import RuleRecord
 from loadgate.run.document.parts import Part
@@ -36,6 +37,8 @@ class LiveState(Part):
     """The CPU use of the busiest generator process, as a share of one core. `None` until it is known."""
     cpu_limit_share: float
     rules: list[RuleRecord]
+    resources: list[ResourceReading]
+    """The current use of the target's resources. Empty if nothing samples them."""
 
 
 def live_state(
@@ -75,4 +78,5 @@ def live_state(
         cpu_share=cpu_share,
         cpu_limit_share=cpu_limit_share,
         rules=[RuleRecord.of(result) for result in results],
+        resources=readings(run.resources, now_s),
     )

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgate.live.plain import rule_name
+from loadgate.live.resources import readings_line
 from loadgate.live.state import LiveState
 from loadgate.run.document import RuleRecord
 from loadgate.units import clock, count, given, per_second, percentage, quantity
@@ -22,11 +23,15 @@ WIDE_COLUMNS = 64
 
 def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     """Return the view for a terminal of `columns` by `lines`. Rules that do not fit are counted in its last line."""
-    room = max(1, lines - 6)
+    resources = readings_line(state.resources, columns)
+    room = max(1, lines - (7 if resources else 6))
     shown = list(state.rules)
     if len(shown) > room:
         shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
-    parts: list[RenderableType] = [_progress(state, columns), _figures(state), _rules(shown, columns)]
+    parts: list[RenderableType] = [_progress(state, columns), _figures(state)]
+    if resources:
+        parts.append(Text(resources, no_wrap=True, overflow="ellipsis"))
+    parts.append(_rules(shown, columns))
     if len(shown) < len(state.rules):
         parts.append(Text(f"and {len(state.rules) - len(shown)} more rules", style="dim"))
     return Group(*parts)

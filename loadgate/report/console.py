@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from loadgate.report.cause import failure_lines, slow_request
+from loadgate.report.quantities import joined
+from loadgate.report.resources import brief_figures
 from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RuleRecord, RunDocument
 from loadgate.terminal import wrapped
@@ -28,6 +30,7 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
         *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules)]),
         f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
+        *_resources(document),
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
     ]
@@ -69,6 +72,13 @@ def _details(document: RunDocument, rule: RuleRecord) -> list[str]:
 def _holds_with_the_ramp(rule: RuleRecord) -> bool:
     value = rule.value_all_stages
     return value is None or rule.operator.holds(value, rule.limit)
+
+
+def _resources(document: RunDocument) -> list[str]:
+    """Return one line with the means of the target's resources under load."""
+    found = [(line.quantity, figures, line.limit) for line, figures in brief_figures(document)]
+    texts = [(quantity.resource, quantity.text(figures.mean, limit)) for quantity, figures, limit in found]
+    return [f"resources, mean: {joined(texts)}"] if texts else []
 
 
 def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from loadgate.report.resources import load_figures, resource_lines, with_limits
 from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures, TotalFigures
 
 QUANTILES = {"p50": "0.5", "p90": "0.9", "p95": "0.95", "p99": "0.99", "p99.9": "0.999"}
@@ -46,7 +47,7 @@ class _Metrics(Collector):
 
 def prometheus_text(document: RunDocument) -> str:
     """Return the text of the file. Every sample has the profile's name as a label."""
-    metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals)]
+    metrics = [*_run(document), *_rules(document.verdict.rules), *_requests(document.totals), _resources(document)]
     profile = {"profile": _label_value(document.run.profile.name)}
     for metric in metrics:
         metric.samples = [sample._replace(labels=profile | sample.labels) for sample in metric.samples]
@@ -106,6 +107,18 @@ def _requests(totals: TotalFigures) -> list[_Metric]:
         mean.add(_seconds(row.success_ms.mean), **labels)
         longest.add(_seconds(row.success_ms.max), **labels)
     return [requests, failures, rate, times, mean, longest]
+
+
+def _resources(document: RunDocument) -> _Metric:
+    metric = _Metric(
+        "loadgate_resource",
+        "A quantity of the target under load: bytes, seconds, CPU cores, a count, or one of them per second.",
+    )
+    for line, figures in load_figures(document, with_limits(resource_lines(document))):
+        labels = {"resource": line.quantity.resource, "quantity": line.quantity.name}
+        for stat, value in asdict(figures).items():
+            metric.add(value, **labels, stat=stat)
+    return metric
 
 
 def _seconds(value_ms: float | None) -> float | None:

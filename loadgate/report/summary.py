@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from loadgate.report.resources import LineFigures, ResourceLine, brief_figures
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
 from loadgate.units import count, duration, milliseconds, percentage
 
 MAX_ERRORS = 10
 MAX_REQUESTS = 100
+MAX_RESOURCES = 30
 
 _ANYWHERE = re.compile(r"[\\`*_~$|\[\]]")
 """Characters that GitHub's Markdown can interpret anywhere: code, emphasis, links and formulas."""
@@ -20,7 +22,7 @@ _AT_THE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>+=-]))")
 
 
 def markdown_summary(document: RunDocument) -> str:
-    """Return the verdict, the rules, the requests and the most frequent errors as Markdown."""
+    """Return the verdict, the rules, the requests, the most frequent errors and the resources as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
     sentence = (
         f"{_cell(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
@@ -41,6 +43,7 @@ def markdown_summary(document: RunDocument) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *_requests(document.totals.requests),
         *_errors(document.errors),
+        *_resources(document),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
@@ -72,6 +75,20 @@ def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
+
+
+def _resources(document: RunDocument) -> list[str]:
+    found = brief_figures(document)
+    if not found:
+        return []
+    rows = [_resource_row(line, figures) for line, figures in found[:MAX_RESOURCES]]
+    more = [f"\n{len(found) - MAX_RESOURCES} more quantities are in the report."] if len(found) > MAX_RESOURCES else []
+    return ["", "| Resource | Quantity | Mean | Max | Limit |", "| --- | --- | ---: | ---: | ---: |", *rows, *more]
+
+
+def _resource_row(line: ResourceLine, figures: LineFigures) -> str:
+    shown = " | ".join(map(line.quantity.unit.text, (figures.mean, figures.max, line.limit)))
+    return f"| {_cell(line.quantity.resource)} | {_cell(line.quantity.label)} | {shown} |"
 
 
 def _cell(text: str) -> str:

@@ -43,6 +43,8 @@ class Synthetic:
     users: int = 50
     ended_by: EndedBy = EndedBy.TIME
     saturated: bool = False
+    all_resources: bool = False
+    """Whether the record of resources has 25 columns instead of 7."""
     seed: int = 1
 
 
@@ -103,37 +105,54 @@ def synthetic_run(wanted: Synthetic) -> Run:
 
 
 def _fill_resources(record: ResourceRecord, wanted: Synthetic, rnd: random.Random) -> None:
-    def column(
-        resource: str, quantity: str, unit: ResourceUnit = ResourceUnit.COUNT, flow: bool = False
-    ) -> ResourceColumn:
-        return ResourceColumn(resource, quantity, ColumnKind.FLOW if flow else ColumnKind.LEVEL, unit)
-
-    memory, cpu = column("api", "memory", ResourceUnit.BYTES), column("api", "cpu", ResourceUnit.SECONDS, flow=True)
-    files, used, limit = (
-        column("api", "open_files"),
-        column("database", "connections"),
-        column("database", "connections.limit"),
-    )
-    waited, waits = (
-        column("database", "wait.sum", ResourceUnit.SECONDS, flow=True),
-        column("database", "wait.count", flow=True),
-    )
     for second in range(wanted.duration_s):
-        waiting = wanted.requests_per_s * rnd.uniform(0.9, 1.1)
-        record.put(
-            STARTED_S + second,
-            {
-                memory: 1e8 + 20_000 * second + rnd.randrange(10**6),
-                cpu: rnd.uniform(0.2, 0.4),
-                files: 40 + rnd.randrange(5),
-                used: rnd.randrange(10),
-                limit: 20,
-                waits: waiting,
-                waited: waiting * 0.0004,
-            },
-        )
+        values = _api_and_database(wanted, second, rnd)
+        if wanted.all_resources:
+            values |= _other_resources(second, rnd)
+        record.put(STARTED_S + second, values)
     record.notes.append("no process of 'worker' was found")
     record.sampler_cpu_share = 0.0021
+
+
+def _column(
+    resource: str, quantity: str, unit: ResourceUnit = ResourceUnit.COUNT, flow: bool = False
+) -> ResourceColumn:
+    return ResourceColumn(resource, quantity, ColumnKind.FLOW if flow else ColumnKind.LEVEL, unit)
+
+
+def _api_and_database(wanted: Synthetic, second: int, rnd: random.Random) -> dict[ResourceColumn, float | None]:
+    waiting = wanted.requests_per_s * rnd.uniform(0.9, 1.1)
+    return {
+        _column("api", "memory", ResourceUnit.BYTES): 1e8 + 20_000 * second + rnd.randrange(10**6),
+        _column("api", "cpu", ResourceUnit.SECONDS, flow=True): rnd.uniform(0.2, 0.4),
+        _column("api", "open_files"): 40 + rnd.randrange(5),
+        _column("database", "connections"): rnd.randrange(10),
+        _column("database", "connections.limit"): 20,
+        _column("database", "wait.count", flow=True): waiting,
+        _column("database", "wait.sum", ResourceUnit.SECONDS, flow=True): waiting * 0.0004,
+    }
+
+
+def _other_resources(second: int, rnd: random.Random) -> dict[ResourceColumn, float | None]:
+    """Return 18 more columns, which makes 25. PSS is measured once a minute."""
+    values: dict[ResourceColumn, float | None] = {
+        _column("api", "cpu.limit"): 2,
+        _column("api", "loop_lag.sum", ResourceUnit.SECONDS, flow=True): rnd.expovariate(1 / 0.06),
+        _column("api", "loop_lag.count", flow=True): 20,
+        _column("queue", "depth"): max(0, rnd.gauss(2000, 300)) // 1,
+        _column("machine", "cpu", ResourceUnit.SECONDS, flow=True): rnd.uniform(1.1, 1.6),
+        _column("redis", "memory.limit", ResourceUnit.BYTES): 256e6,
+    }
+    for resource, base in (("api", 1e8), ("worker", 2.1e8), ("redis", 1.2e7)):
+        values[_column(resource, "threads")] = 12 + rnd.randrange(2)
+        values[_column(resource, "pss", ResourceUnit.BYTES)] = (
+            None if second % 60 else base * 1.1 + rnd.randrange(10**6)
+        )
+        if resource != "api":
+            values[_column(resource, "memory", ResourceUnit.BYTES)] = base + 3e6 * (second % 45) / 45
+            values[_column(resource, "cpu", ResourceUnit.SECONDS, flow=True)] = rnd.uniform(0.02, 0.3)
+            values[_column(resource, "open_files")] = 18 + rnd.randrange(3)
+    return values
 
 
 def _fill(recorder: Recorder, wanted: Synthetic, number: int, rnd: random.Random) -> None:

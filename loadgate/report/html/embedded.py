@@ -14,7 +14,9 @@ from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.heat import HEAT_SHIFT
+from loadgate.report.html.resources import resource_charts
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
+from loadgate.report.resources import ResourceLine
 from loadgate.report.text import rule_conditions
 from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures
 from loadgate.units import duration, given, plain
@@ -31,7 +33,7 @@ def run_series(document: RunDocument) -> ChartSeries:
     return chart_series(document, document.run.started_s, document.run.ended_s)
 
 
-def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
+def embedded_data(document: RunDocument, series: ChartSeries, resources: Sequence[ResourceLine]) -> dict[str, Any]:
     """Return the data for the script."""
     run = document.run
     started_s, ended_s = run.started_s, run.ended_s
@@ -60,6 +62,7 @@ def embedded_data(document: RunDocument, series: ChartSeries) -> dict[str, Any]:
             _scope(scope, figures, document, names_from)
             for scope, figures in zip(series.scopes, document.totals.scopes(), strict=True)
         ],
+        "resources": resource_charts(resources, series.grids),
     }
 
 

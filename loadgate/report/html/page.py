@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -16,31 +17,41 @@ from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
+from loadgate.report.html.resources import drawable, resource_figures, resource_timeline
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
+from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RunDocument
 
 PAGE = files("loadgate.report") / "page"
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
 SCRIPTS = (
-    "data.js", "format.js", "theme.js", "zoom.js", "chart.js", "timecharts.js", "heatmap.js", "spectrum.js",
-    "table.js", "main.js",
+    "data.js", "format.js", "theme.js", "zoom.js", "chart.js", "timecharts.js", "resources.js", "heatmap.js",
+    "spectrum.js", "table.js", "main.js",
 )  # fmt: skip
 
 
-def html_report(document: RunDocument, series: ChartSeries | None = None) -> str:
-    """Return the page of one run, made from its run.json. `series` can be given if they are already computed."""
+def html_report(
+    document: RunDocument, series: ChartSeries | None = None, conclusions: Sequence[tuple[str, Sequence[str]]] = ()
+) -> str:
+    """Return the page of one run, made from its run.json. `series` can be given if they are already computed.
+
+    `conclusions` are (title, sentences), which are shown below the rules.
+    """
     document, series, hidden_names = bounded(document, series or run_series(document))
-    data = embedded_data(document, series)
+    resources = drawable(resource_lines(document), series.grids[0])
+    data = embedded_data(document, series, resources)
     style, script = _style(), _script()
     html = (
         _environment()
         .get_template("report.html.j2")
         .render(
             **_template_values(document, series, data["started_s"]),
+            **_resource_values(document, series, resources),
             hidden_names=hidden_names,
+            conclusions=conclusions,
             style=style,
             script=script,
             data=packed(data),
@@ -84,6 +95,17 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "counters": facts.counters(document),
         "target": document.target,
         "facts": facts.facts(document),
+    }
+
+
+def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence[ResourceLine]) -> dict[str, Any]:
+    names, rows = resource_timeline(lines, series.grids[0], document.run.started_s)
+    return {
+        "resources": resource_figures(document, lines),
+        "resource_names": names,
+        "resource_rows": rows,
+        "sampling_notes": document.resources.notes,
+        "sampler_cpu_share": document.resources.sampler_cpu_share,
     }
 
 

@@ -12,6 +12,12 @@ from loadgate.units import clock, count, figure, milliseconds
 MAX_ROWS = 30
 
 
+def rows_of(grid: Grid) -> Grid:
+    """Return the grid of at most MAX_ROWS rows for a table of the slots of a grid."""
+    size = -(-grid.count // MAX_ROWS)
+    return Grid(grid.start_s, size * grid.width_s, -(-grid.count // size))
+
+
 def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> list[tuple[str, ...]]:
     """Return at most MAX_ROWS rows of equal length: start, users, requests/s, failures/s, p50, p95 and p99.
 
@@ -21,8 +27,9 @@ def timeline(document: RunDocument, series: ChartSeries, started_s: float) -> li
     success, failure = overall.success[0], overall.failure[0]
     if not any(success.counts) and not any(failure.counts):
         return []
-    size = -(-grid.count // MAX_ROWS)
-    users = Grid(grid.start_s, size * grid.width_s, -(-grid.count // size)).peaks(document.user_counts)
+    wide = rows_of(grid)
+    size = wide.width_s // grid.width_s
+    users = wide.peaks(document.user_counts)
     rows = []
     for number, first in enumerate(range(0, grid.count, size)):
         parts = [sketch for slot in range(first, first + size) if (sketch := (overall.slots or {}).get(slot))]

@@ -106,6 +106,7 @@ STATE = LiveState(
             strict=True,
         )
     ],
+    resources=[],
 )
 
 

@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder.resources import ResourceColumn
 from loadgate.rules import EvaluationContext, evaluate, parse_rules
 from loadgate.run.document import RunDocument, TargetRecord
 from loadgate.run.judgement import EndedBy, Ending
@@ -17,7 +18,7 @@ from tests.support.run_documents import as_json, document_of, judged, stored
 from tests.support.synthetic_run import Synthetic, synthetic_document, synthetic_run
 
 HOSTILE = '</script><script>document.title="owned"</script><b>&\u202e"quoted" ☃'
-SHORT = Synthetic(duration_s=60, names=6, requests_per_s=20, failure_share=0.02, failure_limit="5%")
+SHORT = Synthetic(duration_s=60, names=6, requests_per_s=20, failure_share=0.02, failure_limit="5%", all_resources=True)
 STARTED_S = 1_777_593_600.4
 
 
@@ -124,6 +125,18 @@ def hostile() -> RunDocument:
         FinishedRequest(HOSTILE, Outcome.FAILURE, start_s=STARTED_S + 9, latency_ms=5.0, error=HOSTILE + "\ud800")
     )
     run.record_exception(RuntimeError(HOSTILE), None)
+    for quantity in (
+        HOSTILE,
+        f"{HOSTILE}.limit",
+        f"{HOSTILE}.sum",
+        f"{HOSTILE}.count",
+        ".limit",
+        ".sum",
+        ".count",
+        "cpu",
+    ):
+        run.resources.put(int(STARTED_S) + 1, {ResourceColumn(HOSTILE, quantity): 5.0})
+    run.resources.notes.append(HOSTILE)
     data = as_json(judged(run))
     data["run"]["host"] = data["run"]["profile"]["description"] = HOSTILE
     data["verdict"]["notes"].append(HOSTILE)
@@ -142,7 +155,7 @@ def measured() -> RunDocument:
 
 
 def full() -> RunDocument:
-    """A run with everything: several groups, failures, slow requests, and a target whose memory was sampled."""
+    """A run with everything: several groups, failures, slow requests, and a target with many resources."""
     target = TargetRecord(command=["serve"], url="http://127.0.0.1:1", ended=None)
     return with_target(stored(synthetic_document(SHORT)), target)
 

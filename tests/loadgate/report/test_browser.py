@@ -169,6 +169,51 @@ def test_the_cursor_reads_the_same_moment_in_all_charts(open_report: OpenReport)
     assert len([value for value in values if value]) >= 6
 
 
+def test_resources_have_a_chart_for_each_quantity_below_the_latencies(open_report: OpenReport) -> None:
+    page = open_report(KINDS["full"]()).page
+    titles = page.locator("#charts figcaption strong").all_inner_texts()
+    resources = ["CPU", "Memory", "Connections", "Waits", "Queue depth", "Open files", "Threads", "PSS"]
+    assert titles[-len(resources) :] == resources
+    assert titles.index("Latency heat map") < titles.index("CPU")
+    lines = {
+        title: page.locator("#charts .chart", has=page.locator("strong", has_text=title)).last.locator(".key")
+        for title in resources
+    }
+    assert [key.strip() for key in lines["CPU"].all_inner_texts()] == [
+        *("api", "machine", "worker", "redis", "api limit 2.00 cores")
+    ]
+    assert [key.strip() for key in lines["Waits"].all_inner_texts()] == ["api event-loop lag", "database wait"]
+
+    page.locator("#charts .u-over").nth(1).hover()
+    page.wait_for_function("document.querySelector('.where').textContent.includes('UTC')")
+    ends = {"CPU": " cores", "Memory": " MB", "Waits": " ms"}
+    for title, end in ends.items():
+        values = lines[title].locator(".value").all_inner_texts()
+        assert values
+        assert all(value.endswith(end) for value in values), (title, values)
+    assert all(value.isdigit() for value in lines["Connections"].locator(".value").all_inner_texts())
+
+
+def test_the_lines_of_a_chart_have_distinct_colours_in_both_themes(open_report: OpenReport) -> None:
+    for scheme in ("light", "dark"):
+        page = open_report(KINDS["full"](), color_scheme=scheme).page
+        cpu = page.locator("#charts .chart", has=page.locator("strong", has_text="CPU")).locator("button.key .swatch")
+        colours = cpu.evaluate_all("all => all.map(one => getComputedStyle(one).borderTopColor)")
+        assert len(set(colours)) == len(colours) == 4
+
+
+def test_another_scope_does_not_change_the_resources(open_report: OpenReport) -> None:
+    page = open_report(KINDS["full"]()).page
+    before = page.locator("#charts figcaption strong").all_inner_texts()
+    page.locator("#charts select").select_option(label="group 3")
+    assert page.locator("#charts figcaption strong").all_inner_texts() == before
+
+
+def test_a_run_without_resources_has_no_charts_of_them(open_report: OpenReport) -> None:
+    page = open_report(KINDS["measured"]()).page
+    assert page.locator("#charts figcaption strong").all_inner_texts()[-1] == "Percentile spectrum"
+
+
 def test_rows_sort_and_open_their_own_charts(open_report: OpenReport) -> None:
     document = KINDS["full"]()
     page = open_report(document).page

@@ -13,16 +13,22 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder.resources import ResourceColumn, ResourceRecord
 from loadgate.report.artefacts import (
     ArtefactError,
     append_job_summary,
     rebuild_artefacts,
     write_artefacts,
 )
+from loadgate.report.console import verdict_text
+from loadgate.report.html import run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
+from loadgate.report.series_csv import series_csv
+from loadgate.report.summary import MAX_RESOURCES, markdown_summary
 from loadgate.rules import RuleOutcome, RuleResult
 from loadgate.run.document import RunDocument, TargetRecord, read_run
+from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.judgement import EndedBy
 from loadgate.run.load_state import Cause, Stopped
 from tests.support.run_documents import as_json, document_of, judged, stored
@@ -96,6 +102,9 @@ def test_hostile_text_stays_valid_in_junit_and_metrics(junit_schema: xmlschema.X
     data["verdict"]["rules"][0] |= {"rule": HOSTILE, "reason": HOSTILE, "outcome": "fail"}
     document = document_of(data)
     junit_schema.validate(junit_xml(document))
+    record = ResourceRecord()
+    record.put(int(document.run.started_s), {ResourceColumn(HOSTILE.replace("\ud800", ""), "memory"): 1.0})
+    document = document.model_copy(update={"resources": ResourcesRecord.of(record)})
     labels = {label for sample in samples(prometheus_text(document)) for label in sample.labels.values()}
     assert 'a "quoted" \\ <b>|   [31m\nnext & ?' in labels
 
@@ -168,6 +177,74 @@ def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: Run
         assert row["time"].startswith("2026-05-01T00:0")
         if row["p50_ms"]:
             assert float(row["p50_ms"]) <= float(row["p95_ms"]) <= float(row["p99_ms"]) <= float(row["max_ms"])
+
+
+def test_the_table_of_seconds_has_the_resources_after_the_requests(document: RunDocument) -> None:
+    rows = list(csv.DictReader(StringIO(series_csv(document, run_series(document)))))
+    resources = [row for row in rows if row["scope"] == "resource"]
+    assert rows[len(rows) - len(resources) :] == resources
+    assert {(row["group"], row["name"], row["unit"]) for row in resources} == {
+        *(("api", "memory", "bytes"), ("api", "cpu", "cores"), ("api", "open_files", "count")),
+        *(("database", "connections", "count"), ("database", "connections.limit", "count"), ("database", "wait", "s")),
+    }
+    memory = document.resources.record().series("api", "memory")
+    assert memory is not None
+    shown = [float(row["value"]) for row in resources if row["name"] == "memory"]
+    assert shown == [value for time_s, value in memory.pairs() if time_s < document.run.ended_s]
+    empty = ("requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+    assert {row[column] for row in resources for column in empty} == {""}
+    assert {row[column] for row in rows if row["scope"] != "resource" for column in ("value", "unit")} <= {""}
+
+
+def test_metrics_have_the_resources_in_base_units(document: RunDocument) -> None:
+    found = {
+        tuple(sample.labels[name] for name in ("resource", "quantity", "stat")): sample.value
+        for sample in samples(prometheus_text(document))
+        if sample.name == "loadgate_resource"
+    }
+    assert len(found) == 6 * 3
+    assert found["database", "connections.limit", "last"] == 20
+    assert found["database", "wait", "mean"] == pytest.approx(0.0004)
+    assert found["database", "connections", "max"] <= 9
+    memory = document.resources.record().series("api", "memory")
+    assert memory is not None
+    under_load = memory.between(document.run.started_s, document.run.started_s + document.run.duration_s).values
+    assert found["api", "memory", "mean"] == pytest.approx(sum(under_load) / len(under_load))
+    assert found["api", "memory", "last"] == under_load[-1]
+
+
+def test_the_summary_and_the_console_have_the_resources_under_load(document: RunDocument) -> None:
+    summary = markdown_summary(document).splitlines()
+    head = summary.index("| Resource | Quantity | Mean | Max | Limit |")
+    rows = [[cell.strip() for cell in row.strip("|").split("|")] for row in summary[head + 2 :]]
+    assert [row[:2] for row in rows] == [
+        *(["api", name] for name in ("CPU", "memory", "open files")),
+        *(["database", name] for name in ("connections", "wait")),
+    ]
+    assert rows[3][4] == "20"
+    assert rows[4][2:] == ["0.400 ms", "0.400 ms", "-"]
+    (line,) = [line for line in verdict_text(document, None).splitlines() if line.startswith("resources, mean: ")]
+    assert line.endswith(f"connections {rows[3][2]} of 20, wait 0.400 ms")
+
+
+def test_a_run_without_resources_has_no_line_of_them() -> None:
+    document = synthetic_document(SMALL)
+    document = document.model_copy(update={"resources": ResourcesRecord.of(ResourceRecord())})
+    assert "resource" not in series_csv(document, run_series(document))
+    assert "loadgate_resource" not in prometheus_text(document)
+    assert "Resource" not in markdown_summary(document)
+    assert "resources" not in verdict_text(document, None)
+
+
+def test_the_summary_has_a_bounded_number_of_resources() -> None:
+    record = ResourceRecord()
+    values = {ResourceColumn(f"r{number} | x", "memory"): 1.0 for number in range(40)}
+    record.put(int(synthetic_document(SMALL).run.started_s), values)
+    document = synthetic_document(SMALL).model_copy(update={"resources": ResourcesRecord.of(record)})
+    summary = markdown_summary(document)
+    assert summary.count("| memory |") == MAX_RESOURCES
+    assert "10 more quantities are in the report." in summary
+    assert "| r0 \\| x | memory | 1 | 1 | - |" in summary
 
 
 def test_the_job_summary_is_written_only_in_a_github_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,8 @@ from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_o
 from tests.support.synthetic_run import synthetic_document
 
 TEN_MINUTES_BYTES = 400_000
+THIRTY_MINUTES_BYTES = 1_000_000
+THIRTY_MINUTES_RUN_JSON_BYTES = 2_000_000
 
 
 @pytest.mark.parametrize(
@@ -129,6 +131,41 @@ def test_a_heavy_run_of_ten_minutes_is_small_and_states_its_slot_width(names: in
     assert ("in the charts of single requests, each point always covers 5 s." in told) is coarse
     for figures in document.totals.requests:
         assert f"{figures.requests:,}" in told
+
+
+def test_the_resources_cost_little_space_in_the_page_and_in_run_json() -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=1800, names=12, requests_per_s=40, all_resources=True)))
+    assert len(document.resources.columns) == 25
+    assert len(html_report(document).encode()) < THIRTY_MINUTES_BYTES
+    assert len(document.to_json()) < THIRTY_MINUTES_RUN_JSON_BYTES
+
+
+def test_the_resources_are_a_table_with_what_could_not_be_read() -> None:
+    told = text_of(html_report(KINDS["full"]()))
+
+    assert re.search(r"Resource Mean Max Last Limit api CPU 0.\d+ cores 0.\d+ cores 0.\d+ cores 2.00 cores", told)
+    assert re.search(r"database connections [\d.]+ 9 \d 20 ", told)
+    assert re.search(
+        r"The charts of the target's resources as a table From api CPU api memory api event-loop lag", told
+    )
+    assert "What could not be read no process of 'worker' was found The sampler used 0.210 % of a core." in told
+
+
+def test_a_run_without_resources_says_nothing_about_them() -> None:
+    html = html_report(KINDS["measured"]())
+
+    assert "resources" not in text_of(html).casefold()
+    assert 'id="resources"' not in html
+
+
+def test_conclusions_are_below_the_rules_and_escaped() -> None:
+    sentences = ["PASS: api memory grows 1.2 MB/h.", "INCONCLUSIVE: 5 < 6 & <b>more</b>"]
+    html = html_report(KINDS["full"](), conclusions=[("Growth", sentences)])
+
+    told = text_of(html)
+    assert "Conclusions Growth PASS: api memory grows 1.2 MB/h. INCONCLUSIVE: 5 < 6 & <b>more</b> Over time" in told
+    assert "<b>" not in html
+    assert "Conclusions" not in text_of(html_report(KINDS["full"]()))
 
 
 def test_the_plot_library_comes_with_its_licence() -> None:

@@ -112,7 +112,7 @@ def test_the_grid_is_the_finest_within_the_limits(
 @pytest.mark.parametrize(("names", "grids"), [(MAX_FINE_NAMES, 2), (MAX_FINE_NAMES + 1, 1)])
 def test_many_names_are_drawn_on_the_coarser_grid_only(names: int, grids: int) -> None:
     document = stored(synthetic_document(Synthetic(duration_s=300, names=names, requests_per_s=60)))
-    data = embedded_data(document, run_series(document))
+    data = embedded_data(document, run_series(document), [])
 
     drawn_on = {scope["kind"]: len(scope["success"]["lines"]) for scope in data["scopes"]}
     assert drawn_on == {"overall": 2, "group": 2, "request": grids}

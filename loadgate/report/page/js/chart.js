@@ -51,7 +51,8 @@ function yScale(spec) {
   return { range: (_, low, high) => [0, linearTop(spec, high)] };
 }
 
-const nearLimits = (spec, high) => (spec.limits || []).map((limit) => limit.ms).filter((ms) => ms <= high * 3);
+/** Return the limits that the axis includes. A limit that is far away would make the lines flat. */
+const nearLimits = (spec, high) => (spec.limits || []).map((limit) => limit.at).filter((value) => value <= high * (spec.reach || 3));
 
 function linearTop(spec, high) {
   return Math.max(high || 0, ...nearLimits(spec, high)) * 1.08 || 1;
@@ -66,7 +67,7 @@ function logRange(spec, low, high) {
 function drawLimits(plot, spec) {
   const { ctx, bbox } = plot;
   for (const limit of spec.limits || []) {
-    const y = plot.valToPos(limit.ms, "y", true);
+    const y = plot.valToPos(limit.at, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.save();
     ctx.strokeStyle = colour(limit.colour);
@@ -113,7 +114,8 @@ function legendOf(spec, toggle) {
  * - title, unit, height
  * - x: an array for each grid, or a single one
  * - series: label, colour, values (as x), format, dash, dots, fill, hidden
- * - limits: ms, label, colour
+ * - limits: at, label, colour
+ * - reach: the y axis includes limits up to this multiple of the highest value. The default is 3.
  * - log, yRange: the y axis
  * - time: whether x is the time range that all charts share
  * - xRange, xSplits, xValues: the x axis, if it is not time

@@ -20,7 +20,8 @@ function makeCharts(host) {
   label.append(choice);
   bar.append(label, log, makeZoomToolbar(), where);
   const body = element("div");
-  host.append(bar, body);
+  const resources = element("div");
+  host.append(bar, body, resources);
   host.append(
     element(
       "p",
@@ -54,6 +55,8 @@ function makeCharts(host) {
     build();
   });
   build();
+  // The resources belong to all requests, so a change of the scope does not change them.
+  run.resources.forEach((raw) => resourceChart(resources, raw));
 }
 
 const chartsHost = document.getElementById("charts");

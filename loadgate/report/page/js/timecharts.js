@@ -54,7 +54,7 @@ function verticalLine(ctx, bbox, x, style) {
 /** Return the limits of a scope's latency rules, each in the colour of its percentile. */
 function limitsOf(scope) {
   return scope.limits.map((limit) => ({
-    ms: limit.ms,
+    at: limit.ms,
     colour: ["p50", "p95", "p99", "max"].includes(limit.metric) ? limit.metric : "soft",
     label: `${limit.metric} limit ${limit.text}`,
   }));
@@ -154,7 +154,7 @@ function groupsChart(host, options) {
     raw.limits
       .filter((limit) => limit.metric === "p95")
       .map((limit) => ({
-        ms: limit.ms,
+        at: limit.ms,
         colour: groupColours[number % groupColours.length],
         label: `${raw.name} limit ${limit.text}`,
       })),
@@ -168,6 +168,6 @@ function groupsChart(host, options) {
     height: 210,
     log: options.log,
     series,
-    limits: same ? [{ ms: limits[0].ms, colour: "soft", label: `limit of each group ${[...texts][0]}` }] : limits,
+    limits: same ? [{ at: limits[0].at, colour: "soft", label: `limit of each group ${[...texts][0]}` }] : limits,
   });
 }

@@ -1,0 +1,76 @@
+"""The current use of the target's resources, in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loadgate.recorder.resources import ColumnKind, ResourceRecord
+from loadgate.report.quantities import Quantity, joined, quantities, real_limit
+from loadgate.run.document.parts import Part
+
+RECENT_S = 10
+"""A value that is older is not shown. Amounts per second and waits are means over this time."""
+
+
+class ResourceReading(Part):
+    """The current value of a quantity of a resource, with its limit, if there is one.
+
+    `unit` is `bytes`, `cores`, `s`, `count` or one of them per second. `rank` is 0 for the most important quantities.
+    """
+
+    resource: str
+    quantity: str
+    value: float
+    limit: float | None
+    unit: str
+    rank: int
+    text: str
+
+
+def readings(record: ResourceRecord, now_s: float) -> list[ResourceReading]:
+    """Return the values of the quantities of the latest RECENT_S seconds, by resource and importance.
+
+    The cost does not grow with the length of the run.
+    """
+    found = []
+    for quantity in quantities(record.columns):
+        if quantity.is_detail or (value := _value(record, quantity, int(now_s) - RECENT_S)) is None:
+            continue
+        limit = real_limit(record.latest(quantity.limit.amount) if quantity.limit else None)
+        found.append(
+            ResourceReading(
+                resource=quantity.resource,
+                quantity=quantity.name,
+                value=value,
+                limit=limit,
+                unit=quantity.unit.name,
+                rank=quantity.rank,
+                text=quantity.text(value, limit),
+            )
+        )
+    return found
+
+
+def readings_line(shown: Sequence[ResourceReading], columns: int | None = None) -> str:
+    """Return the readings in one line of at most `columns`. Those that do not fit are omitted.
+
+    The most important ones are placed first. "" if there are none or none fits.
+    """
+    kept: set[int] = set()
+    line = ""
+    for place in sorted(range(len(shown)), key=lambda place: shown[place].rank):
+        tried = joined((shown[at].resource, shown[at].text) for at in sorted(kept | {place}))
+        if columns is None or len(tried) <= columns:
+            kept.add(place)
+            line = tried
+    return line
+
+
+def _value(record: ResourceRecord, quantity: Quantity, since_s: int) -> float | None:
+    mean = record.mean_since(quantity.amount, since_s)
+    if mean is None:
+        return None
+    if quantity.per is not None:
+        per = record.mean_since(quantity.per, since_s)
+        return mean / per if per else None
+    return record.latest(quantity.amount) if quantity.amount.kind is ColumnKind.LEVEL else mean
