@@ -16,15 +16,13 @@ _NAMES = {
     "loop_lag": "event-loop lag",
     "memory.collected": "memory after garbage collection",
     "pss": "PSS",
+    "python_blocks": "Python blocks",
 }
 """The words for quantities. The word for any other one is its name with spaces."""
 
 _WAITS = "waits"
 _ORDER = ("cpu", "memory", "connections", _WAITS, "depth", "open_files", "threads")
 """The quantities that people look at first. All waits have one place."""
-
-_DETAILS = {"cgroup_memory", "memory.collected", "pss", "threads"}
-"""Quantities that only the report shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +88,8 @@ class Quantity:
 
     @property
     def is_detail(self) -> bool:
-        """Return whether only the report shows the quantity."""
-        return self.name in _DETAILS
+        """Return whether only the report shows the quantity: it is not important, and it has no limit."""
+        return self.rank >= _ORDER.index("threads") and self.limit is None
 
     def text(self, value: float | None, limit: float | None = None) -> str:
         """Return a value with the words for the quantity, as in `connections 12 of 20`."""

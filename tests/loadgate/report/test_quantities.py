@@ -74,6 +74,23 @@ def test_quantities_are_ordered_by_resource_and_importance() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["cpu"], True),
+        (["open_files"], True),
+        (["depth"], True),
+        (["wait.sum", "wait.count"], True),
+        (["threads"], False),
+        (["pss"], False),
+        (["sessions"], False),
+        (["sessions", "sessions.limit"], True),
+    ],
+)
+def test_short_outputs_show_what_is_important_or_has_a_limit(names: list[str], shown: bool) -> None:
+    assert only(*(ResourceColumn("api", name) for name in names)).is_detail is not shown
+
+
 def test_a_name_with_two_units_is_one_quantity() -> None:
     first = ResourceColumn("api", "size", LEVEL, BYTES)
     assert only(first, ResourceColumn("api", "size", LEVEL, COUNT)).amount == first
