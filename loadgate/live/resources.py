@@ -12,10 +12,14 @@ RECENT_S = 10
 """A value that is older is not shown. Amounts per second and waits are means over this time."""
 
 
+_LIMIT_BONUS = 2
+"""A quantity with a limit, such as the connections of a pool, is shown before others."""
+
+
 class ResourceReading(Part):
     """The current value of a quantity of a resource, with its limit, if there is one.
 
-    `unit` is `bytes`, `cores`, `s`, `count` or one of them per second. `rank` is 0 for the most important quantities.
+    `unit` is `bytes`, `cores`, `s`, `count` or one of them per second.
     """
 
     resource: str
@@ -23,7 +27,8 @@ class ResourceReading(Part):
     value: float
     limit: float | None
     unit: str
-    rank: int
+    priority: int
+    """Readings with lower numbers are shown first if there is little space."""
     text: str
 
 
@@ -33,7 +38,9 @@ def readings(record: ResourceRecord, now_s: float) -> list[ResourceReading]:
     The cost does not grow with the length of the run.
     """
     found = []
-    for quantity in quantities(record.columns):
+    measured = quantities(record.columns)
+    resources = list(dict.fromkeys(quantity.resource for quantity in measured))
+    for quantity in measured:
         if quantity.is_detail or (value := _value(record, quantity, int(now_s) - RECENT_S)) is None:
             continue
         limit = real_limit(record.latest(quantity.limit.amount) if quantity.limit else None)
@@ -44,7 +51,7 @@ def readings(record: ResourceRecord, now_s: float) -> list[ResourceReading]:
                 value=value,
                 limit=limit,
                 unit=quantity.unit.name,
-                rank=quantity.rank,
+                priority=quantity.rank + resources.index(quantity.resource) - (_LIMIT_BONUS if limit else 0),
                 text=quantity.text(value, limit),
             )
         )
@@ -54,11 +61,11 @@ def readings(record: ResourceRecord, now_s: float) -> list[ResourceReading]:
 def readings_line(shown: Sequence[ResourceReading], columns: int | None = None) -> str:
     """Return the readings in one line of at most `columns`. Those that do not fit are omitted.
 
-    The most important ones are placed first. "" if there are none or none fits.
+    Important ones are kept: the first resources, their CPU and memory, and quantities with a limit. "" if none fits.
     """
     kept: set[int] = set()
     line = ""
-    for place in sorted(range(len(shown)), key=lambda place: shown[place].rank):
+    for place in sorted(range(len(shown)), key=lambda place: shown[place].priority):
         tried = joined((shown[at].resource, shown[at].text) for at in sorted(kept | {place}))
         if columns is None or len(tried) <= columns:
             kept.add(place)

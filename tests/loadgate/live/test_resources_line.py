@@ -88,6 +88,15 @@ def test_the_line_fits_any_width_and_keeps_the_most_important_values(columns: in
         assert "database connections 12 of 20" in line
 
 
+def test_a_narrow_line_has_the_first_resource_and_what_has_a_limit() -> None:
+    record = filled()
+    for name in ("redis", "worker", "machine"):
+        record.put(START_S + 19, {replace(CPU, resource=name): 0.1, replace(MEMORY, resource=name): 1e6})
+    found = readings(record, START_S + 20)
+    assert readings_line(found, 40) == "api CPU 0.820 cores, memory 312 MB"
+    assert readings_line(found, 70) == "api CPU 0.820 cores, memory 312 MB · database connections 12 of 20"
+
+
 @pytest.mark.parametrize("columns", [20, 40, 77, 120, 200])
 def test_the_drawn_view_has_one_more_line(columns: int) -> None:
     def drawn(shown: LiveState) -> list[str]:
