@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from loadgate.checks import host_problem, is_http
+from loadgate.checks import is_http
 from loadgate.paths import TARGET_PID_VARIABLE
 from loadgate.project import Project
 from loadgate.resource_names import TARGET
@@ -50,26 +51,30 @@ def sampled_target(project: Project, hosts: Sequence[str]) -> tuple[Configuratio
 def _managed_pid() -> int | None:
     """Return the process id of the target that `loadgate run` has started."""
     given = os.environ.get(TARGET_PID_VARIABLE, "")
-    return int(given) if given.isascii() and given.isdigit() else None
+    return int(given) if re.fullmatch(r"[0-9]{1,9}", given) else None
 
 
 def _port_here(host: str) -> tuple[int | None, str]:
     """Return the port of a host on this machine, or why there is none."""
     if not host:
         return None, "the run has no host"
-    parts = urlsplit(host)
-    if not parts.hostname or (is_http(host) and host_problem(host)):
+    try:
+        parts = urlsplit(host)
+        port = parts.port or (443 if parts.scheme in {"https", "wss"} else 80)
+    except ValueError:
+        return None, "the host is not an address"
+    if not parts.hostname:
         return None, "the host is not an address"
     if not _is_this_machine(parts.hostname):
         return None, f"{parts.hostname} is not this machine"
-    return parts.port or (443 if parts.scheme in {"https", "wss"} else 80), ""
+    return port, ""
 
 
 def _is_this_machine(name: str) -> bool:
     """Return whether a socket of this machine can have the address of a host."""
     try:
         addresses = socket.getaddrinfo(name, 0, type=socket.SOCK_DGRAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return False
     for family, kind, protocol, _, address in addresses:
         with socket.socket(family, kind, protocol) as probe:

@@ -58,6 +58,9 @@ def test_a_run_starts_the_service_and_passes_its_checks(folder: Path) -> None:
     assert (run["totals"]["overall"]["failures"], run["exceptions"]) == (0, [])
     assert set(run["totals"]["groups"]) == {"reading", "loans"}
     assert run["target"] is not None
+    measured = {(column["resource"], column["quantity"]) for column in run["resources"]["columns"]}
+    assert {("library", "memory"), ("library", "cpu"), ("library", "loans")} <= measured
+    assert run["resources"]["notes"] == []
 
 
 @pytest.mark.full

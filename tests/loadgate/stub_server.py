@@ -24,7 +24,8 @@ class StubServer(ThreadingHTTPServer):
     """Answers every path with JSON: `/hang` never, `/slow` after `slow_s`, all others after `delay_s`.
 
     `/fail` and what begins so is answered with 500, `/stream` in PIECES pieces with PIECE_S before each, and `/endless`
-    so too, but without an end. With request `freeze_at` it stands still for `freeze_s`.
+    so too, but without an end. `/metrics` is in Prometheus' format. With request `freeze_at` it stands still for
+    `freeze_s`.
     """
 
     daemon_threads = True
@@ -104,6 +105,8 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(stub.slow_s if self.path == "/slow" else stub.delay_s)
         fails = self.path.startswith("/fail") or (stub.fail_every and number % stub.fail_every == 0)
         body = json.dumps({"status": "ok", "items": [1]}).encode()
+        if self.path == "/metrics":
+            body = f"stub_connections 3\nstub_requests_total {stub.total}\n".encode()
         head = f"HTTP/1.1 {'500 Oops' if fails else '200 OK'}\r\nContent-Type: application/json\r\n"
         self.wfile.write(
             head.encode() + f"Content-Length: {len(body)}\r\nX-Request-ID: {number}\r\n\r\n".encode() + body

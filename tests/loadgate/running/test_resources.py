@@ -1,0 +1,268 @@
+"""Test that runs record the resources of their target, and that no sampler outlives its run."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from loadgate.generator.resource_sampling import ResourceSampling
+from loadgate.generator.sampled_target import sampled_target
+from loadgate.paths import TARGET_PID_VARIABLE
+from loadgate.project import Project, TargetSettings
+from loadgate.recorder.resources import ResourceRecord
+from loadgate.resource_settings import ProcessResource, PrometheusResource
+from tests.loadgate.running.support import (
+    PASS,
+    STUB,
+    SUITE,
+    Started,
+    document,
+    finish,
+    loadgate_command,
+    locust,
+    locust_command,
+    run_folder,
+    wait_until,
+)
+from tests.loadgate.stub_server import StubServer
+
+PARTS = r"""
+[[tool.loadgate.resource]]
+name = "api"
+kind = "process"
+command = 'stub_server\.py'
+[[tool.loadgate.resource]]
+name = "worker"
+kind = "process"
+command = "sidekiq"
+[[tool.loadgate.resource]]
+name = "database"
+kind = "prometheus"
+quantity = "connections"
+used = "stub_connections"
+[[tool.loadgate.resource]]
+name = "api"
+kind = "prometheus"
+quantity = "requests"
+rate = "stub_requests_total"
+"""
+SHORT = ("-u", "2", "-t", "3s")
+FOREIGN = "http://192.0.2.1:8000"
+"""An address that no machine has (RFC 5737)."""
+
+
+def project(folder: Path, resources: str = PARTS, target: str = "") -> None:
+    """Create a project whose managed target is the stub."""
+    text = f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\n"
+    text += f"[tool.loadgate.target]\ncommand = {json.dumps([sys.executable, str(STUB)])}\nready_line = 'http://\\S+'\n"
+    (folder / "pyproject.toml").write_text(text + target + resources)
+
+
+def resources(folder: Path) -> ResourceRecord:
+    return ResourceRecord.from_json(document(folder)["resources"])
+
+
+def values(record: ResourceRecord, resource: str, quantity: str) -> Sequence[float]:
+    series = record.series(resource, quantity)
+    assert series is not None, (record.columns, record.notes)
+    return series.values
+
+
+def samplers(process: psutil.Process) -> list[psutil.Process]:
+    """Return the samplers that a process and its children have started."""
+    found = []
+    for child in process.children(recursive=True):
+        try:
+            if "loadgate.sampler" in child.cmdline():
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def is_gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+# Whole runs
+
+
+@pytest.mark.parametrize("options", [(), ("--processes", "2")])
+def test_a_run_records_the_resources_of_its_managed_target(tmp_path: Path, options: tuple[str, ...]) -> None:
+    project(tmp_path, target='collect = "/collect"\n')
+    done = finish(loadgate_command("run", "roomy", *SHORT, *options), tmp_path)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    record = resources(tmp_path)
+    assert min(values(record, "api", "memory")) > 1_000_000
+    assert max(values(record, "api", "requests")) > 1
+    assert set(values(record, "database", "connections")) == {3}
+    assert values(record, "machine", "cpu")
+    assert len(values(record, "api", "memory.collected")) == 2
+    assert [note for note in record.notes if "worker" in note] == [
+        "no process of 'worker' was found: its command matches none of the target's 1 processes"
+    ]
+    assert record.sampler_cpu_share is not None
+    assert 0 < record.sampler_cpu_share < 1
+    run = document(tmp_path)["run"]
+    memory = record.series("api", "memory")
+    assert memory is not None
+    assert memory.times_s[-1] - memory.times_s[0] >= run["duration_s"] - 1
+
+
+def test_plain_locust_measures_a_host_on_this_machine(tmp_path: Path, stub: StubServer) -> None:
+    done = locust(tmp_path, "--host", stub.url, *SHORT, LOAD_PROFILE="roomy")
+    assert done.returncode == PASS, done.stdout + done.stderr
+    record = resources(tmp_path)
+    assert min(values(record, "target", "memory")) > 1_000_000
+    assert values(record, "target", "cpu")
+    assert record.notes == []
+
+
+def test_a_sampler_that_is_killed_is_a_note_and_the_run_continues(tmp_path: Path, stub: StubServer) -> None:
+    with Started(locust_command("--host", stub.url, *SHORT), tmp_path, LOAD_PROFILE="roomy") as started:
+        process = psutil.Process(started.process.pid)
+        wait_until(lambda: samplers(process), "the sampler")
+        samplers(process)[0].kill()
+        assert started.wait() == PASS, started.output
+    assert resources(tmp_path).notes == ["the sampler was ended by SIGKILL before the end of the run"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
+def test_no_sampler_outlives_locust(tmp_path: Path, stub: StubServer, number: signal.Signals) -> None:
+    command = locust_command("--host", stub.url, "-u", "2", "-t", "1m")
+    with Started(command, tmp_path, LOAD_PROFILE="roomy") as started:
+        process = psutil.Process(started.process.pid)
+        wait_until(lambda: samplers(process) and stub.total > 5, "the load")
+        (sampler,) = samplers(process)
+        started.signal(number)
+        started.wait()
+        wait_until(lambda: is_gone(sampler), "the sampler's end")
+    if number in {signal.SIGINT, signal.SIGTERM}:
+        assert values(resources(tmp_path), "target", "memory")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_sampler_outlives_loadgate_run(tmp_path: Path, number: signal.Signals) -> None:
+    project(tmp_path)
+    with Started(loadgate_command("run", "roomy", "-t", "1m"), tmp_path) as started:
+        process = psutil.Process(started.process.pid)
+        wait_until(lambda: samplers(process), "the sampler")
+        (sampler,) = samplers(process)
+        started.signal(number)
+        started.wait()
+        wait_until(lambda: is_gone(sampler), "the sampler's end")
+    assert run_folder(tmp_path).is_dir()
+
+
+# What is sampled
+
+
+def sampled(hosts: Sequence[str], **settings: Any) -> tuple[Any, list[str]]:
+    return sampled_target(Project(root=Path("/project"), **settings), hosts)
+
+
+@pytest.fixture(autouse=True)
+def no_managed_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TARGET_PID_VARIABLE, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [
+        ("http://127.0.0.1:8123", 8123),
+        ("http://localhost:8123/api", 8123),
+        ("http://127.0.0.1", 80),
+        ("https://localhost", 443),
+        ("ws://127.0.0.1:9000", 9000),
+        ("http://0.0.0.0:8123", 8123),
+    ],
+)
+def test_a_host_on_this_machine_is_found_by_its_port(host: str, port: int) -> None:
+    configuration, notes = sampled([host])
+    assert (configuration.port, configuration.pid, notes) == (port, None, [])
+    assert [source.resource for source in configuration.processes] == ["target"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "reason"),
+    [
+        ([FOREIGN], "192.0.2.1 is not this machine"),
+        ([f"http://{'a' * 70}.invalid"], f"{'a' * 70}.invalid is not this machine"),
+        (["http://no-such-host.invalid"], "no-such-host.invalid is not this machine"),
+        ([], "the run has no host"),
+        (["http://[::1"], "the host is not an address"),
+        (["ws://127.0.0.1:x"], "the host is not an address"),
+        (["postgresql:"], "the host is not an address"),
+    ],
+)
+def test_processes_of_another_machine_are_one_note(hosts: list[str], reason: str) -> None:
+    parts = (ProcessResource(name="api", kind="process"), ProcessResource(name="redis", kind="process", port=6379))
+    configuration, notes = sampled(hosts, resource=parts)
+    assert (configuration.processes, configuration.pid, configuration.port) == ((), None, None)
+    assert notes == [f"the processes of 'api' and 'redis' are not measured, because {reason}"]
+
+
+def test_the_metrics_of_another_machine_are_read() -> None:
+    entry = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool", bearer="TOKEN")
+    configuration, notes = sampled([f"{FOREIGN}/"], resource=(entry,))
+    assert notes == []
+    assert [(source.url, source.bearer) for source in configuration.metrics] == [(f"{FOREIGN}/metrics", "TOKEN")]
+
+
+def test_a_path_needs_an_http_host_but_a_url_does_not() -> None:
+    path = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool")
+    url = path.model_copy(update={"name": "queue", "url": "http://metrics:9100/m"})
+    configuration, notes = sampled(["ws://127.0.0.1:1"], resource=(path, url))
+    assert [source.url for source in configuration.metrics] == ["http://metrics:9100/m"]
+    assert notes == ["/metrics is not read, because the run has no http:// or https:// host"]
+
+
+def test_only_a_managed_target_collects_garbage(monkeypatch: pytest.MonkeyPatch) -> None:
+    target = TargetSettings(command=("serve",), ready_line="x", collect="/gc")
+    assert sampled(["http://127.0.0.1:1"], target=target)[0].collect is None
+    monkeypatch.setenv(TARGET_PID_VARIABLE, str(os.getpid()))
+    configuration, _ = sampled(["http://127.0.0.1:1"], target=target)
+    assert (configuration.pid, configuration.port) == (os.getpid(), None)
+    assert configuration.collect == "http://127.0.0.1:1/gc"
+
+
+@pytest.mark.parametrize("value", ["", "x", "-1", "²", "1 2"])
+def test_a_malformed_process_id_is_ignored(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TARGET_PID_VARIABLE, value)
+    assert sampled(["http://127.0.0.1:81"])[0].port == 81
+
+
+def test_a_pid_file_is_relative_to_the_project() -> None:
+    part = ProcessResource(name="redis", kind="process", pid_file="run/redis.pid")
+    assert sampled(["http://127.0.0.1:1"], resource=(part,))[0].processes[0].pid_file == "/project/run/redis.pid"
+
+
+def test_a_sampler_that_cannot_start_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr("loadgate.generator.resource_sampling.subprocess.Popen", fail)
+    sampling = ResourceSampling(Project(root=Path("/project")), ["http://127.0.0.1:1"])
+    sampling.collect()
+    sampling.finish()
+    assert sampling.record.notes == ["the sampler could not start: Too many open files"]
+
+
+def test_without_anything_to_measure_no_sampler_starts() -> None:
+    sampling = ResourceSampling(Project(root=Path("/project")), [FOREIGN])
+    sampling.finish()
+    assert sampling.record.notes == [
+        "the processes of 'target' are not measured, because 192.0.2.1 is not this machine"
+    ]
+    assert sampling.record.sampler_cpu_share is None
