@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -21,20 +22,26 @@ class LineFigures:
 
 @dataclass(frozen=True, slots=True)
 class ResourceLine:
-    """A quantity over time: (epoch second, amount, weight) of each row.
+    """A quantity over time: the epoch second, the amount and the weight of each row.
 
     The value over a range of time is the sum of its amounts divided by the sum of its weights. The weights of a wait
     are its numbers of waits, so that this is the mean wait. All other weights are 1.
     """
 
     quantity: Quantity
-    rows: list[tuple[float, float, float]]
+    times_s: array[float]
+    amounts: array[float]
+    weights: array[float]
     limits: ResourceLine | None = None
+
+    def rows(self) -> Iterator[tuple[float, float, float]]:
+        """Return (epoch second, amount, weight) of each row."""
+        return zip(self.times_s, self.amounts, self.weights, strict=True)
 
     def over(self, start_s: float, width_s: float, count: int) -> list[float | None]:
         """Return the value of each of `count` slots of `width_s` from `start_s` on. None in a slot without values."""
         amounts, weights = [0.0] * count, [0.0] * count
-        for time_s, amount, weight in self.rows:
+        for time_s, amount, weight in self.rows():
             slot = int((time_s - start_s) // width_s)
             if 0 <= slot < count:
                 amounts[slot] += amount
@@ -43,7 +50,7 @@ class ResourceLine:
 
     def figures(self, first_s: float, end_s: float) -> LineFigures | None:
         """Return the figures over [first_s, end_s), in epoch seconds. None without values."""
-        rows = [(amount, weight) for at_s, amount, weight in self.rows if first_s <= at_s < end_s and weight > 0]
+        rows = [(amount, weight) for at_s, amount, weight in self.rows() if first_s <= at_s < end_s and weight > 0]
         if not rows:
             return None
         values = [amount / weight for amount, weight in rows]
@@ -54,7 +61,7 @@ class ResourceLine:
     @property
     def limit(self) -> float | None:
         """Return the newest limit. None if there is none."""
-        return real_limit(self.limits.rows[-1][1]) if self.limits else None
+        return real_limit(self.limits.amounts[-1]) if self.limits else None
 
 
 def resource_lines(document: RunDocument) -> list[ResourceLine]:
@@ -87,14 +94,17 @@ def with_limits(lines: Iterable[ResourceLine]) -> Iterator[ResourceLine]:
 
 def _line(record: ResourceRecord, quantity: Quantity) -> ResourceLine:
     amounts = _pairs(record, quantity.amount)
-    if quantity.per is None:
-        rows = [(time_s, amount, 1.0) for time_s, amount in amounts]
-    else:
-        weights = dict(_pairs(record, quantity.per))
-        rows = [(time_s, amount, weights[time_s]) for time_s, amount in amounts if time_s in weights]
-    return ResourceLine(quantity, rows, _line(record, quantity.limit) if quantity.limit else None)
+    weights = dict.fromkeys(amounts, 1.0) if quantity.per is None else _pairs(record, quantity.per)
+    times_s = array("d", (time_s for time_s in amounts if time_s in weights))
+    return ResourceLine(
+        quantity,
+        times_s,
+        array("d", map(amounts.__getitem__, times_s)),
+        array("d", map(weights.__getitem__, times_s)),
+        _line(record, quantity.limit) if quantity.limit else None,
+    )
 
 
-def _pairs(record: ResourceRecord, column: ResourceColumn) -> list[tuple[float, float]]:
+def _pairs(record: ResourceRecord, column: ResourceColumn) -> dict[float, float]:
     series = record.series(column.resource, column.quantity)
-    return list(series.pairs()) if series is not None else []
+    return dict(series.pairs()) if series is not None else {}
