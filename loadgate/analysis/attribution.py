@@ -1,22 +1,26 @@
 """Attribution: which measured wait explains the latency that an episode adds.
 
-This is accounting. Let A be the latency that the episode adds to all requests of the target, in request seconds, and E
-the seconds that they waited for one thing in addition to what as many requests of the base wait. The share of the wait
-is E ÷ A. Groups that became faster do not reduce A. Counters of a target do not say which requests waited; but what a
-group waited for is part of what it lost, so each affected group gets the same share of its loss. If several groups are
-slow for different reasons, all shares become smaller, and nothing is explained rather than something wrong.
+This is accounting. Let A be the latency that the episode adds to all requests, in request seconds, and E the seconds
+that they waited for one thing in addition to what as many requests of the base wait. The share of the wait is E ÷ A.
+
+- Only groups that use the wait count in A. Counters of a target do not say which requests waited, so the groups that
+  use a wait are found by a regression (`users`), and each of them gets the same share of what it lost.
+- Groups that became faster do not reduce A. If several groups are slow for different reasons that cannot be told
+  apart, all shares become smaller, and nothing is explained rather than something wrong.
+- Shares never add up to more than 1: waits of other clients, or waits in parallel, are scaled down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, pstdev
 
 from loadgate.analysis.band import NoBand, find_band
 from loadgate.analysis.episodes import Episode, find_episodes, steady_band
 from loadgate.analysis.traffic import Span, Traffic
-from loadgate.analysis.waits import CPU, Wait, highest, level, limit_of, period_waits
+from loadgate.analysis.users import users
+from loadgate.analysis.waits import CPU, Wait, WaitKind, highest, level, limit_of, period_waits
 from loadgate.recorder import LatencySketch, Totals
 from loadgate.recorder.resources import WAIT_COUNT, WAIT_SUM, ResourceColumn, ResourceRecord
 
@@ -27,6 +31,7 @@ RULED_OUT = 0.2
 """A wait with less than this share is not the cause."""
 
 SATURATED = 0.9
+MORE = 1.05
 ROSE = 1.2
 ROSE_DEVIATIONS = 4.0
 MAX_RISES = 3
@@ -62,12 +67,16 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class CpuUse:
-    """The CPU time of a resource in cores, during the episode and in the base, and the cores that it can use."""
+    """The CPU time of a resource in cores, during the episode and in the base, and the cores that it can use.
+
+    `waited` are the seconds per second in which its threads were ready to run and did not run; None if unknown.
+    """
 
     resource: str
     used: float
     base: float
     cores: float
+    waited: float | None = None
 
     @property
     def utilisation(self) -> float:
@@ -77,7 +86,17 @@ class CpuUse:
     @property
     def is_saturated(self) -> bool:
         """Return whether the resource had no CPU time left, and more than before."""
-        return self.utilisation >= SATURATED and self.used > self.base * 1.05
+        return self.utilisation >= SATURATED and self.used > self.base * MORE
+
+    @property
+    def is_starved(self) -> bool:
+        """Return whether its threads had no time left because they waited for a CPU more than they used one.
+
+        Requests then queue for the threads, and hold what they have meanwhile. The waits of other requests, for example
+        for a connection, are a consequence.
+        """
+        waited = self.waited or 0.0
+        return waited > self.used and self.used + waited >= SATURATED * self.cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +112,10 @@ class Rise:
 class Attribution:
     """The explanation of an episode.
 
-    `cause` is the wait with at least half of the added latency. Without one, `saturated` is a resource whose CPU was
-    saturated, which is likely to be the cause but is not measured as a wait. Without both, nothing measured explains
-    the episode, and `rises` are what was higher at the same time.
+    `starved` is a resource that got next to no CPU. Else, `cause` is the wait with at least half of the added latency.
+    Without one, `saturated` is a resource whose CPU was saturated, which is likely to be the cause but is not measured
+    as a wait. Without all three, nothing measured explains the episode, and `rises` are what was higher at the same
+    time.
     """
 
     episode: Episode
@@ -104,14 +124,21 @@ class Attribution:
     rises: tuple[Rise, ...] = ()
 
     @property
+    def starved(self) -> CpuUse | None:
+        """Return the resource that waited for a CPU nearly all of the time."""
+        return next((use for use in self.cpu if use.is_starved), None)
+
+    @property
     def cause(self) -> Share | None:
         """Return the wait that explains at least half of the added latency."""
-        return self.shares[0] if self.shares and self.shares[0].share >= CAUSE else None
+        if self.starved is not None or not self.shares or self.shares[0].share < CAUSE:
+            return None
+        return self.shares[0]
 
     @property
     def saturated(self) -> CpuUse | None:
         """Return the resource whose CPU was saturated while no wait explains the episode."""
-        if self.cause is not None:
+        if self.starved is not None or self.cause is not None:
             return None
         return max((use for use in self.cpu if use.is_saturated), key=lambda use: use.utilisation, default=None)
 
@@ -134,18 +161,41 @@ def attribute(
     """
     record, during = target.record, [episode.span]
     requests, base_requests = _requests(groups, during), _requests(groups, base)
-    added_s = sum(max(0.0, _added_s(group, during, base)) for group in groups)
     now = period_waits(record, target.waits, during, requests).per_request_s
     before = period_waits(record, target.waits, base, base_requests).per_request_s
-    excess = {wait: max(0.0, now[wait] - before[wait]) * requests for wait in now if wait in before}
-    # Waits of other clients, or in parallel, can add up to more than the requests lost.
-    whole_s = max(added_s, sum(excess.values()))
-    shares = sorted(
-        (_share(episode, wait, seconds / whole_s if whole_s else 0.0, record) for wait, seconds in excess.items()),
-        key=lambda share: share.share,
-        reverse=True,
+    losses = [max(0.0, _added_s(group, during, base)) for group in groups]
+    shares: dict[Wait, float] = {}
+    for wait in now.keys() & before.keys():
+        using = _using(wait, record, groups, base)
+        lost_s = sum(losses[number] for number in using)
+        is_affected = episode.scope not in _scopes(groups) or episode.scope in _scopes(
+            groups[number] for number in using
+        )
+        excess_s = max(0.0, now[wait] - before[wait]) * requests
+        shares[wait] = min(1.0, excess_s / lost_s) if lost_s and is_affected else 0.0
+    whole = max(1.0, sum(shares.values()))
+    ranked = sorted(target.waits, key=lambda wait: shares.get(wait, 0.0), reverse=True)
+    return Attribution(
+        episode,
+        tuple(_share(episode, wait, shares[wait] / whole, record) for wait in ranked if wait in shares),
+        tuple(_cpu(target, during, base)),
+        tuple(_rises(record, during, base)),
     )
-    return Attribution(episode, tuple(shares), tuple(_cpu(target, during, base)), tuple(_rises(record, during, base)))
+
+
+def _scopes(groups: Iterable[Traffic]) -> set[str]:
+    return {group.scope for group in groups}
+
+
+def _using(wait: Wait, record: ResourceRecord, groups: Sequence[Traffic], base: Sequence[Span]) -> set[int]:
+    """Return the indices of the groups whose requests may wait for it."""
+    series = record.series(wait.resource, wait.quantity + WAIT_COUNT)
+    if wait.kind is not WaitKind.PART or series is None or record.step_s > 1:
+        return set(range(len(groups)))
+    counts = {int(time_s): value for span in base for time_s, value in series.between(span.start_s, span.end_s).pairs()}
+    by_second = [{slot.start_s: slot.totals.requests for slot in group.slots if slot.width_s == 1} for group in groups]
+    requests = [[float(known.get(second, 0)) for second in counts] for known in by_second]
+    return users(list(counts.values()), requests)
 
 
 def _requests(groups: Sequence[Traffic], spans: Sequence[Span]) -> int:
@@ -180,8 +230,17 @@ def _cpu(target: MeasuredTarget, during: Sequence[Span], base: Sequence[Span]) -
         limits = (target.cores.get(resource), level(limit_of(target.record, resource, CPU), during))
         available = min((limit for limit in limits if limit), default=None)
         if used is not None and before is not None and available:
-            uses.append(CpuUse(resource, used, before, available))
+            waited = [
+                flow for wait in target.waits if (flow := _cpu_wait(wait, resource, target.record, during)) is not None
+            ]
+            uses.append(CpuUse(resource, used, before, available, sum(waited) if waited else None))
     return uses
+
+
+def _cpu_wait(wait: Wait, resource: str, record: ResourceRecord, during: Sequence[Span]) -> float | None:
+    if wait.kind is not WaitKind.CPU or wait.resource != resource:
+        return None
+    return level(record.series(resource, wait.quantity + WAIT_SUM), during)
 
 
 def _rises(record: ResourceRecord, during: Sequence[Span], base: Sequence[Span]) -> list[Rise]:

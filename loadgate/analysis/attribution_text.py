@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loadgate.analysis.attribution import RULED_OUT, Attribution, CpuUse, Rise, Share
 from loadgate.recorder.resources import ColumnKind, ResourceUnit
-from loadgate.units import clock, count, duration, figure, milliseconds, percentage, size
+from loadgate.units import clock, count, duration, figure, given, given_percentage, milliseconds, size
 
 MAX_NAMED = 4
 
@@ -14,6 +14,10 @@ def episode_sentence(explained: Attribution, started_s: float) -> str:
     episode = explained.episode
     since, lasted = clock(episode.span.start_s - started_s), duration(episode.span.length_s)
     head = f"{episode.scope} left its band at {since} for {lasted} (+{milliseconds(episode.added_ms)} mean)"
+    if explained.starved is not None:
+        use = explained.starved
+        ready = f"its threads were ready to run for {figure(use.waited)} s of each second and used {figure(use.used)} s"
+        return f"{head}, while {use.resource} waited for a CPU: {ready}.{_not_the_cause(explained)}"
     if explained.cause is not None:
         cause = explained.cause
         part = f"{milliseconds(cause.added_ms)} of it ({_whole_percent(cause.share)})"
@@ -50,11 +54,15 @@ def _rose(explained: Attribution) -> str:
 
 
 def _not_the_cause(explained: Attribution) -> str:
-    saturated = explained.saturated
-    uses = [use for use in explained.cpu if use != saturated and not use.is_saturated]
+    uses = [use for use in explained.cpu if not use.is_saturated and not use.is_starved]
     shown = [f"CPU of {use.resource} {_whole_percent(use.utilisation)}" for use in uses]
-    shown += [f"{share.wait.words} {milliseconds(share.added_ms)}" for share in explained.ruled_out[:MAX_NAMED]]
+    if explained.starved is None:
+        shown += [f"{share.wait.words} {_about(share.added_ms)}" for share in explained.ruled_out[:MAX_NAMED]]
     return f" Not the cause: {', '.join(shown)}." if shown else ""
+
+
+def _about(added_ms: float) -> str:
+    return given(round(added_ms), "ms") if added_ms >= 1 else "under 1 ms"
 
 
 def _cores(use: CpuUse) -> str:
@@ -62,7 +70,7 @@ def _cores(use: CpuUse) -> str:
 
 
 def _whole_percent(share: float) -> str:
-    return percentage(round(share, 2))
+    return given_percentage(round(share, 2))
 
 
 def _amount(rise: Rise, value: float) -> str:

@@ -1,9 +1,14 @@
 """The band of a scope: what its p95, its failures and its completions are while nothing disturbs it.
 
-The upper limit of the p95 of a window is the highest of three: 10 % above the median of the base's windows; the median
-and three scaled median absolute deviations (Hampel, JASA 69, 1974); and the limit that 99 % of the stages keep that are
-drawn from the base by a moving-block bootstrap (Künsch, Annals of Statistics 17, 1989). The band is then tested on the
-base itself, as a placebo: at how many of its moments would the rule for recovery say that a recovery is needed?
+The upper limit of the p95 of a window is the highest of three:
+
+- 10 % above the median of the base's windows;
+- the median and three scaled median absolute deviations (Hampel, JASA 69, 1974), more if the base is short;
+- the limit that 99 % of the stages keep that are drawn from the base by a moving-block bootstrap (Künsch, Annals of
+  Statistics 17, 1989).
+
+The band is then tested on the base itself, as a placebo: at how many of its moments would the rule for recovery say
+that a recovery is needed?
 """
 
 from __future__ import annotations
@@ -30,10 +35,13 @@ TOLERANCE = 0.10
 FAILURE_TOLERANCE = 0.01
 """One percentage point."""
 
-DEVIATIONS = 3 * 1.4826
-DRAWS = 200
+DEVIATIONS = 3.0
+MAD_SCALE = 1.4826
+"""The standard deviation of a normal distribution in median absolute deviations."""
+
+DRAWS = 100
 DRAWN_WINDOWS = 12
-"""The length of a drawn stage, in windows."""
+"""The length of a drawn stage and the maximum of a drawn base, in windows, which bounds the cost."""
 
 EXTREME = 0.99
 MAX_PLACEBO = 0.05
@@ -151,12 +159,24 @@ def _limit(
 ) -> tuple[float, str]:
     """Return the highest of the three limits, and what it is."""
     middle = median(p95s)
-    deviation = median(abs(value - middle) for value in p95s)
     return max(
         (middle * (1 + TOLERANCE), "10 % above the median"),
-        (middle + DEVIATIONS * deviation, "three deviations above the median"),
+        (spread_limit(p95s, sum(span.length_s for span in spans) / window_s), "three deviations above the median"),
         (_drawn_limit(traffic, spans, window_s, middle, seed), "what 99 % of the drawn stages keep"),
     )
+
+
+def spread_limit(values: Sequence[float], independent: float) -> float:
+    """Return the median and three scaled median absolute deviations of values, of which so many are independent.
+
+    Three deviations that are estimated from few values are too few. They are replaced by the quantile of Student's
+    distribution with the same probability (Cornish-Fisher expansion), and by the spread of one more value.
+    """
+    middle = median(values)
+    deviation = MAD_SCALE * median(abs(value - middle) for value in values)
+    z, freedom = DEVIATIONS, max(2.0, independent - 1)
+    student = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    return middle + student * math.sqrt(1 + 1 / (freedom + 1)) * deviation
 
 
 def _upper_share(failures: int, requests: int) -> float:
@@ -176,7 +196,7 @@ def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, middle:
     ratios: list[float] = []
     for _ in range(DRAWS):
         stage = _drawn(seconds, DRAWN_WINDOWS * window_s, window_s, rnd)
-        base = _drawn(seconds, len(seconds), window_s, rnd)
+        base = _drawn(seconds, min(len(seconds), DRAWN_WINDOWS * window_s), window_s, rnd)
         values = [p95_ms(stage[at : at + window_s]) for at in range((DRAWN_WINDOWS - 1) * window_s)]
         bases = [p95_ms(base[at : at + window_s]) for at in range(0, len(base) - window_s + 1, window_s)]
         known, usual = [value for value in values if value is not None], [value for value in bases if value]
@@ -186,11 +206,10 @@ def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, middle:
 
 
 def _drawn(seconds: Sequence[SlotTail], length: int, window_s: int, rnd: random.Random) -> list[SlotTail]:
-    block = min(window_s, max(1, round(len(seconds) ** (1 / 3))))
     drawn: list[SlotTail] = []
     while len(drawn) < length:
         first = rnd.randrange(len(seconds))
-        drawn += [seconds[(first + step) % len(seconds)] for step in range(block)]
+        drawn += [seconds[(first + step) % len(seconds)] for step in range(window_s)]
     return drawn[:length]
 
 
@@ -199,8 +218,8 @@ def _completion_floor(windows: Sequence[WindowFigures]) -> float | None:
     if len(shares) < STAYS * len(windows):
         return None
     middle = median(shares)
-    deviation = median(abs(share - middle) for share in shares)
-    return max(0.0, min(middle * (1 - TOLERANCE), middle - DEVIATIONS * deviation, _quantile(shares, 1 - EXTREME)))
+    down = spread_limit(shares, len(shares) / windows[0].length_s) - middle
+    return max(0.0, min(middle * (1 - TOLERANCE), middle - down, _quantile(shares, 1 - EXTREME)))
 
 
 def _widened(band: Band, windows: Sequence[WindowFigures]) -> Band:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median, stdev
 
-from loadgate.analysis.band import DEVIATIONS, TOLERANCE, WINDOWS_S, Band, NoBand, find_band
+from loadgate.analysis.band import TOLERANCE, WINDOWS_S, Band, NoBand, find_band, spread_limit
 from loadgate.analysis.traffic import Span, Traffic
 from loadgate.recorder import LatencySketch, Totals
 
@@ -48,9 +48,7 @@ def steady_band(traffic: Traffic, steady: Span) -> Band | NoBand:
     values = [window.p95_ms for window in windows if window.p95_ms is not None]
     if not values:
         return find_band(traffic, [steady])
-    middle = median(values)
-    deviation = median(abs(value - middle) for value in values)
-    limit_ms = max(middle * (1 + TOLERANCE), middle + DEVIATIONS * deviation)
+    limit_ms = max(median(values) * (1 + TOLERANCE), spread_limit(values, len(values) / window_s))
     outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
     excluded = [
         Span(run[0], run[-1] + window_s) for run in _runs(outside) if run[-1] - run[0] + 1 >= window_s + MIN_OUTSIDE_S

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from loadgate.analysis.band import DEVIATIONS
+from loadgate.analysis.band import DEVIATIONS, MAD_SCALE
 from loadgate.analysis.traffic import Span, StageSpans
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
 
@@ -46,6 +46,6 @@ def left_over(series: Sequence[ResourceSeries], spans: StageSpans) -> list[LeftO
         if min(len(before), len(after)) < MIN_VALUES:
             continue
         usual, now = median(before), median(after)
-        noise = DEVIATIONS * median(abs(value - usual) for value in before)
+        noise = DEVIATIONS * MAD_SCALE * median(abs(value - usual) for value in before)
         found.append(LeftOver(one.column, usual, now, is_clear=abs(now - usual) > noise))
     return found

@@ -11,17 +11,19 @@ from collections import defaultdict
 from enum import StrEnum
 
 from benchmarks.calibrate.conclusions.events import Simulation, Slots, Task
-from loadgate.analysis.attribution import MeasuredTarget
-from loadgate.analysis.traffic import Traffic
+from loadgate.analysis.attribution import Attribution, MeasuredTarget, explain
+from loadgate.analysis.traffic import Span, Traffic
 from loadgate.analysis.waits import Wait, WaitKind
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 
 START_S = 1_700_000_000
 LENGTH_S = 150
+RAMP_S = 5
 SLOW_S = (70, 90)
 CONNECTIONS = 20
 PROBE_S = 0.02
+HOG_S = 0.003
 
 POOL = Wait("database", "wait", "waiting for a database connection", held="connections")
 DATABASE = Wait("database", "statement", "waiting for the database")
@@ -123,7 +125,7 @@ class SimulatedService:
         ready_s = self._rnd.expovariate(1 / 0.00005)
         if self._is(Cause.HOG):
             # The thread is put behind another one when it wakes up, and gets half of a core.
-            ready_s += used_s + self._rnd.expovariate(1 / 0.006)
+            ready_s += used_s + self._rnd.expovariate(1 / HOG_S)
         yield used_s + ready_s
         self._add("api", "cpu", used_s)
         self._add("api", "cpu_wait.sum", ready_s)
@@ -183,3 +185,9 @@ class SimulatedService:
             values[ResourceColumn("database", "connections")] = float(taken)
             values[ResourceColumn("database", "connections.limit")] = float(CONNECTIONS)
             self.record.put(START_S + second, values)
+
+
+def explained(service: SimulatedService) -> list[Attribution]:
+    """Return what the load gate says about a run."""
+    loaded = Span(START_S + RAMP_S, START_S + LENGTH_S)
+    return explain(service.overall, service.groups, loaded, service.target)
