@@ -89,6 +89,8 @@ def test_too_many_requests_in_a_second_are_a_disturbance() -> None:
     ):
         clients = [open_.enter_context(connection(draining)) for _ in range(100)]
         for client in clients:
+            client.connect()
+        for client in clients:
             client.request("GET", "/")
         for client in clients:
             assert client.getresponse().status == 200

@@ -98,7 +98,7 @@ def test_none_holds_nothing(held: Held) -> None:
     assert set(course("none", held)) == {0}
 
 
-@pytest.mark.parametrize("mode", ["sawtooth", "step", "arena"])
+@pytest.mark.parametrize("mode", ["step", "arena", pytest.param("sawtooth", marks=pytest.mark.full)])
 def test_a_seed_gives_the_same_course_each_time(mode: str) -> None:
     courses = []
     for seed in (1, 1, 2):

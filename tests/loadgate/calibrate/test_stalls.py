@@ -32,7 +32,7 @@ def variance_ratio(stalls: Stalls, repeats: int = 500, seconds: int = 30) -> flo
     return total / repeats / (0.05 * 0.95)
 
 
-@pytest.mark.parametrize("design_effect", [3.0, 10.0])
+@pytest.mark.parametrize("design_effect", [pytest.param(3.0, marks=pytest.mark.full), 10.0])
 def test_the_design_effect_is_that_of_repeated_runs(design_effect: float) -> None:
     stalls = Stalls.with_design_effect(design_effect, RATE)
     assert stalls.design_effect(RATE) == pytest.approx(design_effect)

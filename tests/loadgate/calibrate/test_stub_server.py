@@ -117,7 +117,10 @@ def test_a_server_that_does_not_start_is_an_error(
     with pytest.raises(NotStartedError, match="did not start"), stub("leaky", *arguments):
         pass
     assert "error:" in capfd.readouterr().err
-    with pytest.raises(NotStartedError), started("json.decoder"):
+
+
+def test_a_program_that_ends_without_a_url_is_an_error() -> None:
+    with pytest.raises(NotStartedError, match=r"json\.decoder did not start"), started("json.decoder"):
         pass
 
 
