@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from loadgate.analysis.conclusion import Conclusion, Decision, conclude
 from loadgate.analysis.confidence import CONFIDENCE, min_samples, quantile_interval
+from loadgate.analysis.design_effect import latency_effects
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.units import count, figure, milliseconds
@@ -41,7 +42,10 @@ def stage_ratio(
     value_ms, base_ms = (sketch.quantile(quantile) or 0.0 for sketch in sketches)
     if not base_ms:
         return "the value to compare with is 0"
-    bounds = [quantile_interval(sketch, quantile, confidence) for sketch in sketches]
+    bounds = [
+        quantile_interval(sketch, quantile, confidence, latency_effects(part))
+        for sketch, part in zip(sketches, (slots, base), strict=True)
+    ]
     return StageRatio(
         value=value_ms / base_ms,
         interval=_combined(value_ms, base_ms, bounds[0], bounds[1], confidence),

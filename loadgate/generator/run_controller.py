@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import gevent
 from locust.runners import MasterRunner, Runner
@@ -14,7 +15,7 @@ from loadgate.generator.groups import group_of
 from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.live.channel import StateWriter
 from loadgate.recorder import RAMP, STEADY
-from loadgate.rules import abort_result
+from loadgate.rules import abort_batches, abort_result
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
 from loadgate.shape.arrivals import ArrivalSchedule
@@ -54,6 +55,7 @@ class RunController:
         self._label = self._steps.pop(0).label if self._steps else STEADY
         self._groups = {user.__name__: group_of(user) for user in runner.user_classes}
         self._counted_s = time.time()
+        self._batches = abort_batches(run.plan.rules, run.recorder)
 
     def stop(self) -> None:
         """Stop the control of the run."""
@@ -162,7 +164,9 @@ class RunController:
         if run.is_stopped or not any(rule.abort for rule in run.plan.rules):
             return
         complete_until_s = int(time.time()) - self._live_states.behind_s
-        broken = abort_result(run.plan.rules, run.recorder, run.facts().context(), complete_until_s=complete_until_s)
+        self._batches.advance(complete_until_s)
+        context = replace(run.facts().context(), batches=self._batches)
+        broken = abort_result(run.plan.rules, run.recorder, context, complete_until_s=complete_until_s)
         if broken is not None:
             run.end_by(EndedBy.RULE, broken)
             logger.warning("%s", run.facts().abort_reason)

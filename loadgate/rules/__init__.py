@@ -1,7 +1,7 @@
 """The grammar of rules and their evaluation. Pure functions: no clock, no I/O, no Locust."""
 
 from loadgate.analysis.interval import Interval
-from loadgate.rules.abort import abort_result, recent_view
+from loadgate.rules.abort import abort_batches, abort_result, recent_view
 from loadgate.rules.evaluate import (
     EvaluationContext,
     evaluate,
@@ -40,6 +40,7 @@ __all__ = [
     "Unit",
     "Verdict",
     "WholeRun",
+    "abort_batches",
     "abort_result",
     "evaluate",
     "evaluate_rule",

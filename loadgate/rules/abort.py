@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import OVERALL, TimeSlot, Totals
+from loadgate.rules.dependence import RunBatches
 from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
-from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Unit
+from loadgate.rules.readings import has_interval
+from loadgate.rules.types import Rule, RuleOutcome, RuleResult
 from loadgate.rules.view import RecorderView
 
 LOOK_BACK_S = 30
@@ -24,15 +26,25 @@ def abort_result(
 
     `complete_until_s` is the epoch second before which all requests have been reported. In a single process it is the
     current second, and with workers it is some seconds earlier. Rules with a window ignore the seconds after it.
+
+    With `abort_batches` in the context, the cost of a check does not grow with the length of the run.
     """
     for rule in rules:
         if not rule.abort:
             continue
         seen = view if rule.window_s is None else recent_view(rule, view, complete_until_s)
+        # Most checks end here, without the cost of an interval.
+        if evaluate_rule(rule, seen, replace(context, intervals=False)).outcome is not RuleOutcome.FAIL:
+            continue
         result = evaluate_rule(rule, seen, context)
         if result.outcome is RuleOutcome.FAIL and (rule.window_s is not None or _is_certain(rule, result.interval)):
             return replace(result, reason=f"the run was stopped early: {result.reason}")
     return None
+
+
+def abort_batches(rules: Sequence[Rule], view: RecorderView) -> RunBatches:
+    """Return the batches that the rules with `abort` need. Call their `advance` before each check."""
+    return RunBatches(view, [rule for rule in rules if rule.abort and rule.window_s is None and has_interval(rule)])
 
 
 def recent_view(rule: Rule, view: RecorderView, complete_until_s: int) -> RecorderView:
@@ -41,10 +53,7 @@ def recent_view(rule: Rule, view: RecorderView, complete_until_s: int) -> Record
 
 
 def _is_certain(rule: Rule, interval: Interval | None) -> bool:
-    is_share = rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT
-    if rule.metric.kind is MetricKind.PERCENTILE or is_share:
-        return interval is not None and not interval.contains(rule.limit)
-    return True
+    return not has_interval(rule) or (interval is not None and not interval.contains(rule.limit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.windows import Window, fill_gaps, full_windows
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
+from loadgate.rules.dependence import RunBatches, effects_of
 from loadgate.rules.lag import LagSlots, all_lags, lower_bound
-from loadgate.rules.readings import Reading, confidence_interval, read
+from loadgate.rules.readings import Reading, confidence_interval, has_interval, read
+from loadgate.rules.reasons import interval_note, shown, stall_note
 from loadgate.rules.smoke import judge_each_request
 from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.whole_run import WholeRun, evaluate_whole_run_rule
-from loadgate.units import clock, count, duration, given, given_percentage, quantity
+from loadgate.units import clock, count, duration, given
 
 __all__ = ["EvaluationContext", "evaluate", "evaluate_rule"]
 
@@ -26,6 +28,7 @@ class EvaluationContext:
     - `saturated`: a clause that says how the load generator was saturated; None if it was not.
     - `lags`: the event-loop lag of the load generator, with one name for each kind of measurement.
     - `intervals`: compute confidence intervals, which take most of the time of an evaluation.
+    - `batches`: the batches of the requests, if they are kept from one evaluation to the next.
     - `every_request_decides`: a rule with too few requests passes if every request keeps its limit (a smoke test).
     - `whole_run`: the facts for rules that are known only at the end; None during the run.
     - `confirmed_requests`: all requests except events of undeclared types, because these may not be requests. If it is
@@ -36,6 +39,7 @@ class EvaluationContext:
     saturated: str | None = None
     lags: RecorderView | None = None
     intervals: bool = True
+    batches: RunBatches | None = None
     every_request_decides: bool = False
     confirmed_requests: RecorderView | None = None
     whole_run: WholeRun | None = None
@@ -44,6 +48,7 @@ class EvaluationContext:
 def evaluate(rules: Sequence[Rule], view: RecorderView, context: EvaluationContext | None = None) -> Verdict:
     """Return the verdict on a run."""
     context = context or EvaluationContext()
+    context = replace(context, batches=context.batches or RunBatches(view))
     results = tuple(_final_result(rule, rules, view, context) for rule in rules)
     outcome, reason = _overall_outcome(results, view.totals().requests)
     return Verdict(outcome, results, reason)
@@ -109,13 +114,13 @@ def _with_ramp(result: RuleResult, rules: Sequence[Rule], view: RecorderView, co
     quick = replace(context, intervals=False)
     if rule.window_s is None and _judge(rule, view, quick, None).outcome is RuleOutcome.FAIL:
         reason = (
-            f"{rule.metric} was {_shown(rule, result.value)} without the ramp, but breaks the limit with the ramp; "
+            f"{rule.metric} was {shown(rule, result.value)} without the ramp, but breaks the limit with the ramp; "
             f"add a rule for the ramp, such as '{replace(rule, stage=RAMP)}'"
         )
         return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason)
     ramp = _judge(rule, view, quick, {RAMP})
     if ramp.outcome is RuleOutcome.FAIL:
-        value, samples = _shown(rule, ramp.value), count(ramp.samples)
+        value, samples = shown(rule, ramp.value), count(ramp.samples)
         return replace(result, reason=f"{result.reason}; during the ramp it was {value} ({samples} requests)")
     return result
 
@@ -130,6 +135,7 @@ def _final_result(rule: Rule, rules: Sequence[Rule], view: RecorderView, context
     confirmed = context.confirmed_requests
     if confirmed is None or rule.scope != OVERALL or result.outcome is not RuleOutcome.PASS:
         return result
+    context = replace(context, batches=RunBatches(confirmed))
     alone = _with_ramp(evaluate_rule(rule, confirmed, context), rules, confirmed, context)
     if alone.outcome is RuleOutcome.PASS:
         return result
@@ -169,12 +175,12 @@ def _judge(rule: Rule, view: RecorderView, context: EvaluationContext, stages: C
     reading = read(rule, totals, load_s[1] - load_s[0])
     if reading.value is None:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reading.missing, samples=reading.samples)
-    result = _compare(rule, reading, _interval(rule, totals, context))
+    interval = None
+    if context.intervals and has_interval(rule):
+        effects = (context.batches or RunBatches(view)).effects(rule, stages)
+        interval = confidence_interval(rule, totals, effects)
+    result = _compare(rule, reading, interval)
     return _allow_for_lag(result, totals, all_lags(context.lags, stages))
-
-
-def _interval(rule: Rule, totals: Totals, context: EvaluationContext) -> Interval | None:
-    return confidence_interval(rule, totals) if context.intervals else None
 
 
 def _load_s(view: RecorderView, context: EvaluationContext) -> tuple[float, float]:
@@ -225,7 +231,11 @@ def _judge_windows(
     skipped = f" ({count(unjudged)} more had too few requests)" if unjudged else ""
     began = clock(window.start_s - run_start_s)
     where = f" in the worst of {count(judged)} windows of {text}{skipped}, {began} into the run"
-    result = _compare(rule, reading, _interval(rule, window.totals, context), where)
+    interval = None
+    if context.intervals and has_interval(rule):
+        inside = [slot for slot in slots if 0 <= slot.start_s - window.start_s < window.length_s]
+        interval = confidence_interval(rule, window.totals, effects_of(rule, inside))
+    result = _compare(rule, reading, interval, where)
     result = _allow_for_lag(result, window.totals, lags.within(window))
     return replace(result, window_start_s=window.start_s)
 
@@ -247,7 +257,7 @@ def _allow_for_lag(result: RuleResult, totals: Totals, lags: Collection[LatencyS
         return result
     reason = (
         f"{result.reason}; this includes the load generator's own lag; without the lag, the value can be as low as "
-        f"{_shown(rule, bound)}"
+        f"{shown(rule, bound)}"
     )
     return replace(result, outcome=RuleOutcome.INCONCLUSIVE, reason=reason, undetermined=True)
 
@@ -262,23 +272,10 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
     verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
     required = f"{rule.operator.value} {given(rule.limit, rule.unit)}"
     relation = f"limit {required}" if holds else f"not {required}"
-    reason = f"{rule.metric} {verb} {_shown(rule, value)}{where}, {relation}{_interval_note(rule, interval)}"
+    reason = f"{rule.metric} {verb} {shown(rule, value)}{where}, {relation}{interval_note(rule, interval)}"
+    reason += stall_note(reading.samples, interval)
     outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL
     return RuleResult(rule, outcome, reason, value, reading.samples, interval)
-
-
-def _interval_note(rule: Rule, interval: Interval | None) -> str:
-    if interval is None or not interval.contains(rule.limit):
-        return ""
-    low, high = ("?" if end is None else _shown(rule, end) for end in (interval.low, interval.high))
-    confidence = given_percentage(interval.confidence)
-    if interval.high is None or interval.low is None:
-        return f"; too few requests for a {confidence} confidence interval ({low} to {high})"
-    return f"; the {confidence} confidence interval ({low} to {high}) includes the limit, so another run may differ"
-
-
-def _shown(rule: Rule, value: float | None) -> str:
-    return quantity(value, rule.unit, rule.limit)
 
 
 def _nothing_recorded(rule: Rule, view: RecorderView) -> str:

@@ -1,8 +1,10 @@
 """Read the value of a metric from the requests of a scope, or the reason why it has none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadgate.analysis.confidence import min_requests_for_share, min_samples, quantile_interval, share_interval
+from loadgate.analysis.design_effect import SUCCEEDED, DesignEffect
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import LatencySketch, Totals
 from loadgate.rules.types import Metric, MetricKind, Rule, Unit
@@ -70,10 +72,14 @@ def mean_or_extreme(kind: MetricKind, sketch: LatencySketch) -> float | None:
     }[kind]
 
 
-def confidence_interval(rule: Rule, totals: Totals) -> Interval | None:
-    """Return the confidence interval of a percentile or a failure rate, None for every other metric."""
+def has_interval(rule: Rule) -> bool:
+    """Return whether the metric has a confidence interval: a percentile or a failure rate."""
+    is_share = rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT
+    return is_share or rule.metric.kind is MetricKind.PERCENTILE
+
+
+def confidence_interval(rule: Rule, totals: Totals, effects: Mapping[int, DesignEffect]) -> Interval | None:
+    """Return the confidence interval of a metric that has one. `effects` are the design effects of its requests."""
     if rule.metric.kind is MetricKind.PERCENTILE:
-        return quantile_interval(totals.success, rule.metric.quantile)
-    if rule.metric.kind is MetricKind.FAILURES and rule.unit is Unit.PERCENT:
-        return share_interval(totals.failures, totals.requests)
-    return None
+        return quantile_interval(totals.success, rule.metric.quantile, effects=effects)
+    return share_interval(totals.failures, totals.requests, effect=effects.get(SUCCEEDED))

@@ -11,6 +11,18 @@ from loadgate.rules import Interval, Operator, RuleOutcome, RuleResult, Unit
 from loadgate.run.document.parts import Count, Number, Part, Text
 
 
+class IntervalRecord(Part):
+    """A confidence interval in the unit of the rule. A bound is null if there are too few samples."""
+
+    low: float | None
+    high: float | None
+    confidence: float
+
+    def contains(self, limit: float) -> bool:
+        """Return whether `limit` lies strictly inside the interval. A bound that is null counts as infinite."""
+        return Interval(self.low, self.high, self.confidence).contains(limit)
+
+
 class RuleRecord(Part):
     """A rule and its result."""
 
@@ -50,7 +62,13 @@ class RuleRecord(Part):
     margin: Number | None = Field(
         description="Distance between the value and the limit, as a share of the limit; positive if the rule holds."
     )
-    interval: Interval | None
+    interval: IntervalRecord | None
+    design_effect: float | None = Field(
+        default=None,
+        ge=1,
+        exclude_if=lambda effect: effect is None,
+        description="Number of requests that count as one independent request in `interval`; absent if it is unknown.",
+    )
     stages: Literal["all", "steady"] = Field(description="`steady` if the value excludes the ramp, else `all`.")
     value_all_stages: Number | None = Field(
         description="The value including the ramp, for a latency rule without a stage."
@@ -79,7 +97,8 @@ class RuleRecord(Part):
             value=result.value,
             samples=result.samples,
             margin=result.margin,
-            interval=result.interval,
+            interval=IntervalRecord.model_validate(result.interval) if result.interval is not None else None,
+            design_effect=result.interval.design_effect if result.interval is not None else None,
             stages=result.stages,
             value_all_stages=result.value_all_stages,
             window_start_s=result.window_start_s,

@@ -1,0 +1,103 @@
+"""The design effect: how many requests count as one independent request.
+
+Requests that meet the same stall are not independent. With y_s of n_s requests of batch s above a latency, and p the
+share of all n requests above it, the variance of p is the sum of (y_s - p n_s)^2, divided by n^2 (the delta method:
+Deng, Knoblich and Lu, arXiv 1803.06336). The design effect is this variance divided by p (1 - p) / n, which is the
+variance of independent requests. The largest over batches of 1, 2, 4 and 8 s is used, because a stall can affect
+several seconds.
+
+Each stage of a run is a stratum: y_s is compared with the share in its own stage. Stages differ in every run in the
+same way, so their difference is no uncertainty.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
+from statistics import NormalDist
+from typing import NamedTuple
+
+from loadgate.analysis.batches import BatchLevel, BatchSums
+from loadgate.analysis.student import student_quantile
+from loadgate.recorder import TimeSlot, Totals
+
+SUCCEEDED, FAILED = 0, 1
+"""The buckets of a share of failures."""
+
+MIN_BATCHES = 10
+"""A width with fewer batches is not used: the estimate would be mostly chance."""
+
+
+class DesignEffect(NamedTuple):
+    """A design effect, at least 1, and the degrees of freedom of its estimate."""
+
+    value: float
+    degrees: int
+
+    def effective(self, count: int, confidence: float) -> float:
+        """Return the number of independent requests that `count` requests are worth in an interval.
+
+        This is n / D, reduced by the square of the quotient of Student's and the normal quantile, because D is an
+        estimate from few batches (Korn and Graubard, Survey Methodology 24, 1998).
+        """
+        if self.value <= 1.0:
+            return count
+        tail = (1 + confidence) / 2
+        few_batches = student_quantile(tail, self.degrees) / NormalDist().inv_cdf(tail)
+        return count / (self.value * few_batches**2)
+
+
+def design_effects(strata: Sequence[BatchSums]) -> dict[int, DesignEffect]:
+    """Return the design effect of the share of samples above each bucket, in ascending order of the buckets.
+
+    A bucket is missing if there are too few batches, or if no sample lies above it. Empty without samples.
+    """
+    strata = [stratum for stratum in strata if stratum.samples]
+    buckets = sorted({bucket for stratum in strata for bucket in stratum.samples})
+    below = [_running(stratum.samples, buckets) for stratum in strata]
+    found: dict[int, DesignEffect] = {}
+    for levels in zip(*(stratum.levels() for stratum in strata), strict=True):
+        batches = sum(level.count for level in levels)
+        degrees = batches - len(levels)
+        if degrees < MIN_BATCHES - 1:
+            continue
+        deviations = [_deviations(level, counts, buckets) for level, counts in zip(levels, below, strict=True)]
+        for bucket, *parts in zip(buckets, *below, *deviations, strict=True):
+            share_part = _independent(parts[: len(strata)], [counts[-1] for counts in below])
+            if share_part:
+                value = max(1.0, sum(parts[len(strata) :]) * batches / degrees / share_part)
+                if bucket not in found or value > found[bucket].value:
+                    found[bucket] = DesignEffect(value, degrees)
+    return found
+
+
+def latency_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
+    """Return the design effects of the latencies of successful requests, whose slots are ascending."""
+    sums = BatchSums()
+    for slot in slots:
+        sums.add(slot.start_s, slot.totals.success.buckets)
+    return design_effects([sums])
+
+
+def failure_counts(totals: Totals) -> dict[int, int]:
+    """Return the successful and the failed requests as two buckets."""
+    return {SUCCEEDED: totals.requests - totals.failures, FAILED: totals.failures}
+
+
+def _independent(below: Sequence[float], sizes: Sequence[int]) -> float:
+    """Return n p (1 - p), the sum of squares that independent requests would have."""
+    count, size = sum(below), sum(sizes)
+    return count * (size - count) / size
+
+
+def _deviations(level: BatchLevel, below: Sequence[int], buckets: Sequence[int]) -> Iterator[float]:
+    """Yield the sum of (y - p n)^2 over the batches for each bucket."""
+    size = below[-1]
+    squares, products = _running(level.squares, buckets), _running(level.products, buckets)
+    for square, product, count in zip(squares, products, below, strict=True):
+        share = count / size
+        yield square - 2 * share * product + share * share * level.size_squares
+
+
+def _running(counts: Mapping[int, int], buckets: Sequence[int]) -> list[int]:
+    return list(accumulate(counts.get(bucket, 0) for bucket in buckets))
