@@ -12,7 +12,7 @@ same way, so their difference is no uncertainty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from statistics import NormalDist
 from typing import NamedTuple
@@ -54,21 +54,39 @@ def design_effects(strata: Sequence[BatchSums]) -> dict[int, DesignEffect]:
     """
     strata = [stratum for stratum in strata if stratum.samples]
     buckets = sorted({bucket for stratum in strata for bucket in stratum.samples})
-    below = [_running(stratum.samples, buckets) for stratum in strata]
+    below = [list(accumulate(stratum.samples.get(bucket, 0) for bucket in buckets)) for stratum in strata]
+    independent = _independent_squares(below)
     found: dict[int, DesignEffect] = {}
     for levels in zip(*(stratum.levels() for stratum in strata), strict=True):
         batches = sum(level.count for level in levels)
         degrees = batches - len(levels)
         if degrees < MIN_BATCHES - 1:
             continue
-        deviations = [_deviations(level, counts, buckets) for level, counts in zip(levels, below, strict=True)]
-        for bucket, *parts in zip(buckets, *below, *deviations, strict=True):
-            share_part = _independent(parts[: len(strata)], [counts[-1] for counts in below])
-            if share_part:
-                value = max(1.0, sum(parts[len(strata) :]) * batches / degrees / share_part)
-                if bucket not in found or value > found[bucket].value:
-                    found[bucket] = DesignEffect(value, degrees)
+        squares = [0.0] * len(buckets)
+        for level, counts in zip(levels, below, strict=True):
+            _add_squares(squares, level, counts, buckets)
+        for bucket, square, expected in zip(buckets, squares, independent, strict=True):
+            value = square * batches / degrees / expected if expected else 0.0
+            if expected and (bucket not in found or value > found[bucket].value):
+                found[bucket] = DesignEffect(max(1.0, value), degrees)
     return found
+
+
+def _independent_squares(below: Sequence[Sequence[int]]) -> list[float]:
+    """Return n p (1 - p) for each bucket, the sum of squares that independent requests would have."""
+    size = sum(counts[-1] for counts in below)
+    return [count * (size - count) / size for count in map(sum, zip(*below, strict=True))]
+
+
+def _add_squares(squares: list[float], level: BatchLevel, below: Sequence[int], buckets: Sequence[int]) -> None:
+    """Add the sum of (y - p n)^2 over the batches of one stratum for each bucket."""
+    size, size_squares = below[-1], level.size_squares
+    square = product = 0
+    for place, bucket in enumerate(buckets):
+        square += level.squares.get(bucket, 0)
+        product += level.products.get(bucket, 0)
+        share = below[place] / size
+        squares[place] += square - share * (2 * product - share * size_squares)
 
 
 def latency_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
@@ -82,22 +100,3 @@ def latency_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
 def failure_counts(totals: Totals) -> dict[int, int]:
     """Return the successful and the failed requests as two buckets."""
     return {SUCCEEDED: totals.requests - totals.failures, FAILED: totals.failures}
-
-
-def _independent(below: Sequence[float], sizes: Sequence[int]) -> float:
-    """Return n p (1 - p), the sum of squares that independent requests would have."""
-    count, size = sum(below), sum(sizes)
-    return count * (size - count) / size
-
-
-def _deviations(level: BatchLevel, below: Sequence[int], buckets: Sequence[int]) -> Iterator[float]:
-    """Yield the sum of (y - p n)^2 over the batches for each bucket."""
-    size = below[-1]
-    squares, products = _running(level.squares, buckets), _running(level.products, buckets)
-    for square, product, count in zip(squares, products, below, strict=True):
-        share = count / size
-        yield square - 2 * share * product + share * share * level.size_squares
-
-
-def _running(counts: Mapping[int, int], buckets: Sequence[int]) -> list[int]:
-    return list(accumulate(counts.get(bucket, 0) for bucket in buckets))

@@ -12,6 +12,7 @@ from loadgate.recorder import TimeSlot, Totals
 from loadgate.rules.types import Rule
 from loadgate.rules.view import RecorderView
 
+
 class RunBatches:
     """The batches of the scopes of a run, one stratum for each stage.
 
