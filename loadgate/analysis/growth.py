@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import nlargest
+from itertools import accumulate, pairwise
 from statistics import NormalDist, fmean
 
 from loadgate.analysis.blocks import Blocks, blocks
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.trend import CONFIDENCE, MIN_VALUES, Trend, trend
+from loadgate.analysis.warm_up import Shape
 from loadgate.recorder.resources import ResourceUnit
 
 POWER = 0.8
@@ -30,19 +32,23 @@ SECOND_HALF_SHARE = 0.5
 LAST_QUARTER_SHARE = 0.25
 """A cache that is full at three quarters of the run still has a fast second half."""
 
+MAX_STEPS = 3
+"""A few requests that need much memory leave a few steps."""
+
 GRAINS_UNSEEN = 3
 """The rule of three: if no event was seen, the upper 95 % bound of their expected number is 3 (Hanley 1983)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """An exponential approach to a level.
+    """A rise to a level, such as a warm-up or a cache that fills.
 
-    `time_constant_s` is the time in which 63 % of it is complete. `rise` is the whole rise to the level, below 0 for a
-    fall, and `done` is the share of it that is complete at the end.
+    It ends after `time_s` if it is linear. If it is exponential, 63 % of it are done by then. `rise` is the whole rise,
+    below 0 for a fall, and `done` is the share of it that is done at the end.
     """
 
-    time_constant_s: float
+    shape: Shape
+    time_s: float
     rise: float
     done: float
 
@@ -53,8 +59,8 @@ class Growth:
 
     `per_s` is the slope per second apart from the warm-up, with its 95 % interval. `start` and `end` are the fitted
     values at the first and last block; `increase` is the slope times the span. `second_half_per_s` and
-    `last_quarter_per_s` are the slopes of these parts, warm-up included. `largest_step` is the largest increase from
-    one block to the next, and `step_share` is its share of the increase, at most 1 (1 without an increase).
+    `last_quarter_per_s` are the slopes of these parts, warm-up included. `largest_steps` are the three largest lasting
+    increases from one block to the next, warm-up excluded, the largest first.
     `visible_per_s` is the sensitivity: a steady growth that this run shows with a probability of 80 %.
     `minimum` is the increase below which the quantity counts as constant.
     """
@@ -67,8 +73,7 @@ class Growth:
     increase: float
     second_half_per_s: float
     last_quarter_per_s: float
-    largest_step: float
-    step_share: float
+    largest_steps: tuple[float, ...]
     warm_up: WarmUp | None
     visible_per_s: float
     minimum: float
@@ -85,6 +90,10 @@ class Growth:
     def high_per_s(self) -> float:
         """Return the upper bound of the slope per second."""
         return self.per_s if self.interval.high is None else self.interval.high
+
+    def step_share(self, steps: int) -> float:
+        """Return the share of the increase that the largest steps are, at most 1. It is 1 without an increase."""
+        return min(1.0, sum(self.largest_steps[:steps]) / self.increase) if self.increase > 0 else 1.0
 
     @property
     def continues(self) -> bool:
@@ -120,7 +129,6 @@ def _growth(series: Blocks, fitted: Trend, unit: ResourceUnit, span_s: float, un
     remaining = warm_up.rise * (1 - warm_up.done) if warm_up else 0.0
     first = fitted.start + (fitted.warm_up.size if fitted.warm_up else 0.0)
     increase = per_s * span_s
-    largest_step = max(after - before for before, after in zip(series.values, series.values[1:], strict=False))
     minimum = max(MIN_UNITS[unit], MIN_SHARE * first)
     error_per_s = (high - low) / 2 / _score((1 + CONFIDENCE) / 2)
     return Growth(
@@ -132,8 +140,7 @@ def _growth(series: Blocks, fitted: Trend, unit: ResourceUnit, span_s: float, un
         increase=increase,
         second_half_per_s=_slope(series, 1 / 2),
         last_quarter_per_s=_slope(series, 1 / 4),
-        largest_step=largest_step,
-        step_share=min(1.0, largest_step / increase) if increase > 0 else 1.0,
+        largest_steps=_largest_steps(series, fitted, unit),
         warm_up=warm_up,
         visible_per_s=max((_score((1 + CONFIDENCE) / 2) + _score(POWER)) * error_per_s, minimum / span_s),
         minimum=minimum,
@@ -146,8 +153,23 @@ def _growth(series: Blocks, fitted: Trend, unit: ResourceUnit, span_s: float, un
 def _warm_up(fitted: Trend, step_s: float, span_s: float) -> WarmUp | None:
     if fitted.warm_up is None:
         return None
-    time_constant_s = fitted.warm_up.time_constant * step_s
-    return WarmUp(time_constant_s, -fitted.warm_up.size, 1 - math.exp(-span_s / time_constant_s))
+    curve = fitted.warm_up.curve
+    return WarmUp(curve.shape, curve.time * step_s, -fitted.warm_up.size, 1 - curve.at(span_s / step_s))
+
+
+def _largest_steps(series: Blocks, fitted: Trend, unit: ResourceUnit) -> tuple[float, ...]:
+    """Return the largest increases of the level below which the quantity never falls again.
+
+    Each increase of a count by one is a step, so steps of one grain say nothing.
+    """
+    first_s = series.times_s[0]
+    levels = [
+        value - (fitted.warm_up.at((time_s - first_s) / series.step_s) if fitted.warm_up else 0.0)
+        for time_s, value in zip(series.times_s, series.values, strict=True)
+    ]
+    lasting = list(accumulate(reversed(levels), min))[::-1]
+    steps = (after - before for before, after in pairwise(lasting))
+    return tuple(nlargest(MAX_STEPS, (step for step in steps if step > 1.5 * GRAIN[unit])))
 
 
 def _slope(series: Blocks, share: float) -> float:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from loadgate.analysis import growth_text as text
-from loadgate.analysis.growth import Growth
+from loadgate.analysis.growth import MAX_STEPS, Growth
 
 STEP_SHARE = 0.5
-"""A leak is not one event: no single step is this share of the growth."""
+"""A leak is not a few events: no three steps are this share of the growth."""
 
 
 class GrowthOutcome(StrEnum):
@@ -31,29 +31,31 @@ class GrowthJudgement:
 def judge_growth(growth: Growth, budget_per_s: float) -> GrowthJudgement:
     """Compare a growth with a budget, in units per second.
 
-    It grows if its lower bound exceeds the budget, and nothing speaks for an end of the growth: see `why_not_a_leak`.
-    It holds if its upper bound is below the budget.
+    It grows if its lower bound exceeds the budget, the growth is large enough, and nothing speaks for its end: see
+    `doubt`. It holds if its upper bound is below the budget.
     """
     if growth.high_per_s < budget_per_s:
         return GrowthJudgement(GrowthOutcome.HOLDS, "the whole interval is below the limit")
-    doubt = why_not_a_leak(growth)
-    if growth.low_per_s <= budget_per_s:
-        return GrowthJudgement(GrowthOutcome.UNDECIDED, doubt or text.sensitivity(growth))
-    if doubt:
-        return GrowthJudgement(GrowthOutcome.UNDECIDED, doubt)
-    return GrowthJudgement(GrowthOutcome.GROWS, "the whole interval is above the limit")
+    reason = doubt(growth)
+    if growth.low_per_s > budget_per_s:
+        if growth.increase < growth.minimum:
+            reason = text.too_small(growth)
+        if reason is None:
+            return GrowthJudgement(GrowthOutcome.GROWS, "the whole interval is above the limit")
+    elif reason is None:
+        seen = growth.visible_per_s <= budget_per_s
+        reason = "the limit lies inside the interval" if seen else text.sensitivity(growth)
+    return GrowthJudgement(GrowthOutcome.UNDECIDED, reason)
 
 
-def why_not_a_leak(growth: Growth) -> str | None:
-    """Return why a growth can be a single event or come to an end, or None if nothing speaks for that."""
-    if growth.increase <= 0:
+def doubt(growth: Growth) -> str | None:
+    """Return why a growth may be a few events or come to an end. None if nothing speaks for that, or if it is small."""
+    if growth.increase < growth.minimum:
         return None
-    if growth.step_share >= STEP_SHARE and growth.largest_step >= growth.minimum:
-        return f"one step of {text.amount(growth.largest_step, growth.unit)} is most of the growth"
+    if growth.step_share(MAX_STEPS) >= STEP_SHARE:
+        return text.steps(growth, one=growth.step_share(1) >= STEP_SHARE)
     if not growth.continues:
         return "it is still warming up" if growth.warm_up else "the growth slows down"
-    if growth.increase < growth.minimum:
-        return f"a growth of {text.amount(growth.increase, growth.unit)} in the run is too small to be judged"
     return None
 
 

@@ -10,14 +10,14 @@ from loadgate.analysis.growth import Growth
 
 PYTHON_BLOCKS, HEAP_IN_USE = "python_blocks", "heap_in_use"
 
-MAX_BLOCK_BYTES = 512
-"""Python's own allocator serves objects of up to 512 bytes. The C library serves larger ones (obmalloc.c)."""
+PYTHON_BLOCK_BYTES = 1024
+"""Python blocks explain a growth if they need at most this much memory each, with the buffers that they own.
 
-PYTHON_SHARE = 0.1
-"""The share of the growth that Python blocks of the maximum size must explain. Objects often own larger buffers."""
+Python's own allocator serves objects of up to 512 bytes, and only these are its blocks (obmalloc.c).
+"""
 
 HEAP_SHARE = 0.5
-"""The share of the growth that the growth of the heap in use must explain."""
+"""The heap in use explains a growth if it grows at least this fast, as a share of the growth of the memory."""
 
 
 class Cause(StrEnum):
@@ -56,16 +56,16 @@ def growth_kind(memory: Growth, companions: Mapping[str, Growth | None]) -> Grow
 
 def _kind_of_leak(memory: Growth, companions: Mapping[str, Growth | None]) -> GrowthKind:
     blocks, heap = companions.get(PYTHON_BLOCKS), companions.get(HEAP_IN_USE)
-    python = _explains(blocks, MAX_BLOCK_BYTES / PYTHON_SHARE, memory)
+    python = _explains(blocks, PYTHON_BLOCK_BYTES, memory)
     native = _explains(heap, 1 / HEAP_SHARE, memory)
     if python:
         return GrowthKind(Cause.PYTHON)
     if blocks is None or heap is None:
         names = ((PYTHON_BLOCKS, blocks), (HEAP_IN_USE, heap))
         return GrowthKind(Cause.UNKNOWN, missing=tuple(name for name, known in names if known is None))
-    if python is None or native is None:
-        return GrowthKind(Cause.UNCLEAR)
-    return GrowthKind(Cause.NATIVE if native else Cause.RETAINED)
+    if native:
+        return GrowthKind(Cause.NATIVE)
+    return GrowthKind(Cause.UNCLEAR if python is None or native is None else Cause.RETAINED)
 
 
 def _explains(companion: Growth | None, bytes_per_unit: float, memory: Growth) -> bool | None:

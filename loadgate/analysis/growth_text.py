@@ -59,7 +59,7 @@ def kind_sentence(kind: GrowthKind) -> str:
         size = "" if kind.size_bytes is None else f" of {units.size(kind.size_bytes)}"
         return f"It levels off, like a cache or a warm-up{size}."
     if kind.cause is Cause.UNKNOWN:
-        return f"Its kind is unknown, because {' and '.join(kind.missing)} was not measured."
+        return f"Its kind is unknown: there is no series of {' and '.join(kind.missing)}."
     return f"{_CAUSES[kind.cause]}."
 
 
@@ -67,6 +67,19 @@ def sensitivity(growth: Growth) -> str:
     """Return the smallest growth that the run could show."""
     visible = units.growth(growth.visible_per_s, of_bytes=_of_bytes(growth))
     return f"a leak under {visible} cannot be seen in {units.duration(round(growth.span_s))}"
+
+
+def too_small(growth: Growth) -> str:
+    """Return that a growth is below the minimum."""
+    found, least = amount(growth.increase, growth.unit), amount(growth.minimum, growth.unit)
+    return f"a growth of {found} in the run is too small to be judged; the minimum is {least}"
+
+
+def steps(growth: Growth, *, one: bool) -> str:
+    """Return that one step or a few steps are most of the growth."""
+    if one:
+        return f"one step of {amount(growth.largest_steps[0], growth.unit)} is most of the growth"
+    return f"a few steps of up to {amount(growth.largest_steps[0], growth.unit)} are most of the growth"
 
 
 def amount(value: float, unit: ResourceUnit) -> str:

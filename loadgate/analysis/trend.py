@@ -13,54 +13,36 @@ Econometric Theory 28, 2012); the average over models of Hoeting et al. (Statist
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from operator import mul
 from statistics import NormalDist
+
+from loadgate.analysis.noise import NOISES, Noise, whitener
+from loadgate.analysis.warm_up import Curve, first_curves, refined
 
 CONFIDENCE = 0.95
 MIN_VALUES = 8
 
-WARM_UP_SHARES = (0.025, 0.05, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5)
-"""The time constants of a warm-up that are tried, as shares of the span of the series."""
+_WARM_UP_PARAMETERS = 4
+"""A warm-up has two parameters. They count twice in the BIC, because a random walk often resembles a curve."""
 
 _NORMAL = NormalDist()
 _NEGLIGIBLE = 1e-3
+_COLLINEAR = 1e-9
 _BISECTIONS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Noise:
-    """A model of the noise: an AR(1) process plus independent noise.
-
-    `memory` is the share of the process that lasts for one unit of time; 1 is a random walk. `white` is the variance of
-    the independent noise, as a multiple of the variance of a step of the process. `prior` is the relative probability
-    of the model before the data are seen.
-    """
-
-    memory: float
-    white: float = 0.0
-    prior: float = 1.0
-
-
-NOISES = (
-    Noise(1.0),
-    *(Noise(1.0, white, prior=0.2) for white in (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)),
-    *(Noise(memory, prior=0.01) for memory in (0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)),
-)
-"""The averaged models. A random walk is assumed until the data show a memory that fades.
-
-With equal priors, 26 % of the 95 % intervals of random walks of 30 values miss the slope; see docs/measurement.md.
-"""
-
-
-@dataclass(frozen=True, slots=True)
 class WarmUp:
-    """The part `size` * exp(-t / `time_constant`) of a trend. `size` is below 0 if the values rise."""
+    """The part `size` * `curve` of a trend. `size` is below 0 if the values rise."""
 
     size: float
-    time_constant: float
+    curve: Curve
+
+    def at(self, time: float) -> float:
+        """Return the value of the warm-up."""
+        return self.size * self.curve.at(time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +82,40 @@ def trend(times: Sequence[float], values: Sequence[float], least_variance: float
     """
     first = values[0]
     data = [value - first for value in values]
-    curves = {share * times[-1]: [math.exp(-time / (share * times[-1])) for time in times] for share in WARM_UP_SHARES}
-    straight: list[_Fit] = []
-    curved: list[_Fit] = []
-    for noise in NOISES:
-        problem = _Problem(times, data, noise, least_variance)
-        straight.append(problem.straight())
-        curved.extend(problem.curved(time_constant, curve) for time_constant, curve in curves.items())
-    gain = min(fit.bic for fit in straight) - min(fit.bic for fit in curved)
-    share = 1 / (1 + math.exp(min(-gain / 2, 700.0)))
-    average = _Average([(1 - share, straight), (share, curved)])
-    warm_up = average.warm_up() if gain > 0 else None
-    slope = average.slope
-    rest = (value - slope * time - _curve(warm_up, time) for time, value in zip(times, data, strict=True))
+    problems = [_Problem(times, data, noise, least_variance) for noise in NOISES]
+    straight = [problem.straight() for problem in problems]
+    curved = _curved(problems, times, first_curves(times[-1]))
+    fits = [(1.0, straight)]
+    best = min([*straight, *curved], key=_bic)
+    if best.warm_up is not None:
+        curved += _curved(problems, times, refined(best.warm_up.curve))
+        gain = min(map(_bic, straight)) - min(map(_bic, curved))
+        share = 1 / (1 + math.exp(-gain / 2))
+        fits = [(1 - share, straight), (share, curved)]
+    average = _Average(fits)
+    slope, warm_up = average.slope, average.warm_up()
+    rest = (
+        value - slope * time - (warm_up.at(time) if warm_up else 0.0) for time, value in zip(times, data, strict=True)
+    )
     tail = (1 - CONFIDENCE) / 2
     return Trend(first + sum(rest) / len(times), slope, average.quantile(tail), average.quantile(1 - tail), warm_up)
 
 
-def _curve(warm_up: WarmUp | None, time: float) -> float:
-    return warm_up.size * math.exp(-time / warm_up.time_constant) if warm_up else 0.0
+def _bic(fit: _Fit) -> float:
+    return fit.bic
+
+
+def _curved(problems: Sequence[_Problem], times: Sequence[float], curves: Sequence[Curve]) -> list[_Fit]:
+    columns = [(curve, [curve.at(time) for time in times]) for curve in curves]
+    fits = (problem.curved(curve, column) for problem in problems for curve, column in columns)
+    return [fit for fit in fits if fit is not None]
 
 
 class _Problem:
     """The regression of the values on the time under one model of the noise."""
 
     def __init__(self, times: Sequence[float], data: Sequence[float], noise: Noise, least_variance: float) -> None:
-        self._whiten, log_determinant = _whitener(times, noise)
+        self._whiten, log_determinant = whitener(times, noise)
         self._prior = math.log(noise.prior)
         self._count, self._least_variance = len(times), least_variance
         self._one = None if noise.memory == 1 else self._whiten([1.0] * len(times))
@@ -143,23 +133,24 @@ class _Problem:
         rest = self._data_data - slope * self._line_data
         return self._fit(slope, rest, self._line_line, 1.0, None)
 
-    def curved(self, time_constant: float, curve: Sequence[float]) -> _Fit:
-        """Return the fit of a line and a warm-up."""
-        curve = self._without_mean(self._whiten(curve))
-        curve_curve, line_curve, data_curve = _dot(curve, curve), _dot(curve, self._line), _dot(curve, self._data)
-        own_curve = curve_curve - line_curve**2 / self._line_line
-        size = (data_curve - line_curve * self._line_data / self._line_line) / own_curve
-        slope = (self._line_data - size * line_curve) / self._line_line
-        rest = self._data_data - slope * self._line_data - size * data_curve
-        information = self._line_line - line_curve**2 / curve_curve
-        return self._fit(slope, rest, information, curve_curve, WarmUp(size, time_constant))
+    def curved(self, curve: Curve, values: Sequence[float]) -> _Fit | None:
+        """Return the fit of a line and a warm-up. None if the curve cannot be distinguished from a line."""
+        column = self._without_mean(self._whiten(values))
+        squares, with_line, with_data = _dot(column, column), _dot(column, self._line), _dot(column, self._data)
+        if squares * self._line_line - with_line**2 <= _COLLINEAR * squares * self._line_line:
+            return None
+        size = (with_data - with_line * self._line_data / self._line_line) / (squares - with_line**2 / self._line_line)
+        slope = (self._line_data - size * with_line) / self._line_line
+        rest = self._data_data - slope * self._line_data - size * with_data
+        information = self._line_line - with_line**2 / squares
+        return self._fit(slope, rest, information, squares, WarmUp(size, curve))
 
     def _fit(self, slope: float, rest: float, information: float, others: float, warm_up: WarmUp | None) -> _Fit:
         terms = 2 if warm_up else 1
         freedom = self._count - 1 - terms
         rest = max(rest, self._least_variance * freedom)
         determinants = self._log_determinant + math.log(information * others)
-        parameters = 3 if warm_up else 1
+        parameters = 1 + (_WARM_UP_PARAMETERS if warm_up else 0)
         bic = (self._count - 1) * math.log(rest) + self._log_determinant + parameters * math.log(self._count)
         return _Fit(
             slope=slope,
@@ -178,43 +169,6 @@ class _Problem:
         return [value - share * one for value, one in zip(column, self._one, strict=True)]
 
 
-def _whitener(times: Sequence[float], noise: Noise) -> tuple[Callable[[Sequence[float]], list[float]], float]:
-    """Return the filter that makes the noise independent with equal variance, and the log determinant of its inverse.
-
-    It is the Kalman filter of the noise. The start of a random walk is unknown, so the first value only sets its state.
-    """
-    steps: list[tuple[float, float, float]] = []
-    log_determinant = 0.0
-    if noise.memory == 1:
-        steps.append((0.0, 1.0, 0.0))
-        variance = noise.white
-    else:
-        stationary = 1 / (1 - noise.memory**2)
-        total = stationary + noise.white
-        steps.append((0.0, stationary / total, 1 / math.sqrt(total)))
-        log_determinant += math.log(total)
-        variance = stationary * noise.white / total
-    for before, time in pairwise(times):
-        kept = noise.memory ** (time - before)
-        added = time - before if noise.memory == 1 else stationary * (1 - kept**2)
-        variance = kept**2 * variance + added
-        total = variance + noise.white
-        steps.append((kept, variance / total, 1 / math.sqrt(total)))
-        log_determinant += math.log(total)
-        variance *= noise.white / total
-
-    def whiten(column: Sequence[float]) -> list[float]:
-        state, result = 0.0, []
-        for value, (kept, gain, scale) in zip(column, steps, strict=True):
-            state *= kept
-            new = value - state
-            state += gain * new
-            result.append(new * scale)
-        return result
-
-    return whiten, log_determinant
-
-
 class _Average:
     """The average of fits, weighted by their likelihoods."""
 
@@ -231,20 +185,16 @@ class _Average:
         self.slope = sum(weight * fit.slope for weight, fit in self._fits)
 
     def warm_up(self) -> WarmUp | None:
-        """Return the warm-up with the likeliest time constant."""
-        weights: dict[float, float] = {}
+        """Return the likeliest warm-up."""
+        sizes: dict[Curve, list[tuple[float, float]]] = {}
         for weight, fit in self._fits:
             if fit.warm_up:
-                weights[fit.warm_up.time_constant] = weights.get(fit.warm_up.time_constant, 0.0) + weight
-        if not weights:
+                sizes.setdefault(fit.warm_up.curve, []).append((weight, fit.warm_up.size))
+        if not sizes:
             return None
+        weights = {curve: sum(weight for weight, _ in found) for curve, found in sizes.items()}
         likeliest = max(weights, key=weights.__getitem__)
-        sizes = [
-            weight * fit.warm_up.size
-            for weight, fit in self._fits
-            if fit.warm_up and fit.warm_up.time_constant == likeliest
-        ]
-        return WarmUp(sum(sizes) / weights[likeliest], likeliest)
+        return WarmUp(sum(weight * size for weight, size in sizes[likeliest]) / weights[likeliest], likeliest)
 
     def quantile(self, probability: float) -> float:
         """Return the slope that lies above a share `probability` of the averaged distribution."""

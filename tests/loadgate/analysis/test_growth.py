@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import math
+from random import Random
+
 import pytest
 
-from loadgate.analysis.blocks import blocks
-from loadgate.analysis.growth import growth
-from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth
+from loadgate.analysis.blocks import block_length_s, blocks
+from loadgate.analysis.growth import Growth, growth
+from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth, judge_lifetime
+from loadgate.analysis.growth_lifetime import lifetime
+from loadgate.analysis.warm_up import Shape
 from loadgate.recorder.resources import ResourceUnit
 
 TIMES_S = [1_000_000.5 + second for second in range(1800)]
+
+
+def grown(values: list[float], unit: ResourceUnit = ResourceUnit.BYTES) -> Growth:
+    found = growth(TIMES_S[: len(values)], values, unit)
+    assert found is not None
+    return found
+
+
+def noisy(level: list[float]) -> list[float]:
+    rng = Random(1)
+    return [value + rng.gauss(0, 2e5) for value in level]
 
 
 def test_a_block_is_the_bottom_of_a_sawtooth() -> None:
@@ -18,26 +34,152 @@ def test_a_block_is_the_bottom_of_a_sawtooth() -> None:
     assert series.times_s[:2] == (1_000_005.5, 1_000_015.5)
 
 
-def test_a_leak_grows_at_its_rate() -> None:
-    found = growth(TIMES_S, [100e6 + 2000.0 * second for second in range(1800)])
+@pytest.mark.parametrize(
+    ("span_s", "length_s"), [(60, 10), (600, 10), (601, 30), (7200, 30), (7201, 60), (86_400, 360)]
+)
+def test_a_long_run_has_longer_blocks(span_s: float, length_s: float) -> None:
+    assert block_length_s(span_s) == length_s
+
+
+def test_a_block_that_is_cut_off_and_a_gap_are_left_out() -> None:
+    kept = [second for second in range(204) if not 53 <= second < 90]
+    series = blocks([float(second) for second in kept], [1.0] * len(kept))
+    assert series.times_s == (*(5.0 + 10 * block for block in range(5)), *(95.0 + 10 * block for block in range(11)))
+
+
+def test_rows_of_several_seconds_have_the_same_growth() -> None:
+    found = growth([1000.0 + 4 * row for row in range(3600)], [1e8 + 4000.0 * row for row in range(3600)])
     assert found is not None
+    assert found.per_s == pytest.approx(1000)
+
+
+def test_a_leak_grows_at_its_rate() -> None:
+    found = grown([100e6 + 2000.0 * second for second in range(1800)])
     assert found.per_s == pytest.approx(2000)
+    assert found.increase == pytest.approx(2000 * found.span_s)
+    assert found.end == pytest.approx(found.start + found.increase)
     assert judge_growth(found, 1000.0).outcome is GrowthOutcome.GROWS
     assert judge_growth(found, 3000.0).outcome is GrowthOutcome.HOLDS
 
 
-def test_a_step_is_not_a_leak() -> None:
-    found = growth(TIMES_S, [100e6 + (30e6 if second > 900 else 0) for second in range(1800)])
+def test_a_leak_across_a_gap_is_found() -> None:
+    kept = [second for second in range(1800) if not 400 <= second < 1100]
+    found = growth([float(second) for second in kept], noisy([1e8 + 5000.0 * second for second in kept]))
     assert found is not None
-    assert judge_growth(found, 0.0).reason == "one step of 30.0 MB is most of the growth"
+    assert found.low_per_s < 5000 < found.high_per_s
+    assert judge_growth(found, 1000.0).outcome is GrowthOutcome.GROWS
 
 
-def test_a_constant_number_grows_less_than_three_in_the_run() -> None:
-    found = growth(TIMES_S, [12.0] * 1800, ResourceUnit.COUNT)
-    assert found is not None
+@pytest.mark.parametrize("at", [200, 900, 1500])
+def test_a_step_is_not_a_leak(at: int) -> None:
+    judged = judge_growth(grown([100e6 + (30e6 if second > at else 0) for second in range(1800)]), 0.0)
+    assert judged.outcome is not GrowthOutcome.GROWS
+
+
+def test_a_step_is_named() -> None:
+    judged = judge_growth(grown([100e6 + (30e6 if second > 900 else 0) for second in range(1800)]), 0.0)
+    assert judged.reason == "one step of 30.0 MB is most of the growth"
+
+
+def test_a_few_steps_are_no_leak() -> None:
+    steps = (300, 620, 1000, 1300, 1600)
+    judged = judge_growth(grown([100e6 + 10e6 * sum(second > at for at in steps) for second in range(1800)]), 0.0)
+    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.reason == "a few steps of up to 10.0 MB are most of the growth"
+
+
+def test_a_warm_up_is_separated_from_the_steady_state() -> None:
+    found = grown(noisy([100e6 - 40e6 * math.exp(-second / 90) for second in range(1800)]))
+    assert found.warm_up is not None
+    assert found.warm_up.shape is Shape.EXPONENTIAL
+    assert found.warm_up.time_s == pytest.approx(90, rel=0.1)
+    assert judge_growth(found, 5e6 / 3600).outcome is GrowthOutcome.HOLDS
+
+
+def test_a_cache_that_fills_is_separated_from_the_steady_state() -> None:
+    found = grown(noisy([100e6 + 40e6 * min(1.0, second / 600) for second in range(1800)]))
+    assert found.warm_up is not None
+    assert found.warm_up.shape is Shape.LINEAR
+    assert found.warm_up.time_s == pytest.approx(600, rel=0.1)
+    assert found.warm_up.rise == pytest.approx(40e6, rel=0.1)
+    assert judge_growth(found, 0.0).outcome is GrowthOutcome.UNDECIDED
+
+
+def test_a_leak_after_a_warm_up_is_found() -> None:
+    level = [100e6 - 40e6 * math.exp(-second / 60) + 10_000 * second for second in range(1800)]
+    found = grown(noisy(level))
+    assert found.warm_up is not None
+    assert judge_growth(found, 5e6 / 3600).outcome is GrowthOutcome.GROWS
+
+
+def test_a_growth_that_stops_before_the_end_is_no_leak() -> None:
+    judged = judge_growth(grown(noisy([100e6 + 20_000.0 * min(second, 1350) for second in range(1800)])), 0.0)
+    assert judged.outcome is GrowthOutcome.UNDECIDED
+
+
+def test_a_fall_holds_every_budget() -> None:
+    judged = judge_growth(grown([100e6 - 5000.0 * second for second in range(1800)]), 0.0)
+    assert judged.outcome is GrowthOutcome.HOLDS
+
+
+def test_a_small_growth_is_undecided() -> None:
+    judged = judge_growth(grown([500e6 + 2000.0 * second for second in range(1800)]), 1000.0)
+    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.reason == "a growth of 3.54 MB in the run is too small to be judged; the minimum is 5.00 MB"
+
+
+def test_a_constant_count_grows_less_than_three_in_the_run() -> None:
+    found = grown([12.0] * 1800, ResourceUnit.COUNT)
     assert found.high_per_s * found.span_s == pytest.approx(3)
+    assert judge_growth(found, 10 / 3600).outcome is GrowthOutcome.HOLDS
+    assert judge_growth(found, 1 / 3600).reason == "a leak under 8.72/h cannot be seen in 29 min 30 s"
 
 
-def test_a_short_series_has_no_growth() -> None:
-    assert growth(TIMES_S[:60], [1.0] * 60) is None
-    assert growth([], []) is None
+@pytest.mark.parametrize("each_s", [1, 20, 60])
+def test_a_leak_of_threads_is_found(each_s: int) -> None:
+    found = grown([12.0 + second // each_s for second in range(600)], ResourceUnit.COUNT)
+    assert judge_growth(found, 10 / 3600).outcome is GrowthOutcome.GROWS
+
+
+def test_two_threads_more_are_no_leak() -> None:
+    judged = judge_growth(grown([12.0 + 2 * (second > 700) for second in range(1800)], ResourceUnit.COUNT), 0.0)
+    assert judged.outcome is GrowthOutcome.UNDECIDED
+
+
+def test_a_limit_inside_the_interval_is_undecided() -> None:
+    found = grown(noisy([100e6 + 10_000.0 * second for second in range(1800)]))
+    assert judge_growth(found, 10_000.0).reason == "the limit lies inside the interval"
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0] * 60])
+def test_a_short_series_has_no_growth(values: list[float]) -> None:
+    assert growth(TIMES_S[: len(values)], values) is None
+
+
+def test_a_lifetime_follows_from_the_slope_and_its_bounds() -> None:
+    found = grown(noisy([100e6 + 2000.0 * second for second in range(1800)]))
+    lasts = lifetime(found, 512e6)
+    assert lasts.seconds == pytest.approx((512e6 - found.end) / found.per_s)
+    assert lasts.low_s < lasts.seconds < lasts.high_s
+    assert judge_lifetime(found, 512e6, 7 * 86_400).outcome is GrowthOutcome.GROWS
+    assert judge_lifetime(found, 512e6, 3600).outcome is GrowthOutcome.HOLDS
+
+
+def test_a_quantity_without_growth_lasts_for_ever() -> None:
+    lasts = lifetime(grown([100e6] * 1800), 512e6)
+    assert (lasts.seconds, lasts.high_s) == (math.inf, math.inf)
+    assert lasts.low_s < math.inf
+
+
+def test_a_quantity_above_its_limit_has_no_time_left() -> None:
+    found = grown([600e6] * 1800)
+    assert lifetime(found, 512e6).seconds == 0
+    judged = judge_lifetime(found, 512e6, 60)
+    assert (judged.outcome, judged.reason) == (GrowthOutcome.GROWS, "it is at 600 MB, and its limit is 512 MB")
+
+
+def test_the_judgement_does_not_depend_on_the_scale_of_the_level() -> None:
+    small = grown(noisy([1e8 + 3000.0 * second for second in range(1800)]))
+    large = grown(noisy([1e9 + 3000.0 * second for second in range(1800)]))
+    assert large.per_s == pytest.approx(small.per_s, rel=1e-6)
+    assert large.interval.low == pytest.approx(small.interval.low, rel=1e-4)
