@@ -37,15 +37,13 @@ def judge_growth(growth: Growth, budget_per_s: float) -> GrowthJudgement:
     if growth.high_per_s < budget_per_s:
         return GrowthJudgement(GrowthOutcome.HOLDS, "the whole interval is below the limit")
     reason = doubt(growth)
-    if growth.low_per_s > budget_per_s:
-        if growth.increase < growth.minimum:
-            reason = text.too_small(growth)
-        if reason is None:
-            return GrowthJudgement(GrowthOutcome.GROWS, "the whole interval is above the limit")
-    elif reason is None:
-        seen = growth.visible_per_s <= budget_per_s
-        reason = "the limit lies inside the interval" if seen else text.sensitivity(growth)
-    return GrowthJudgement(GrowthOutcome.UNDECIDED, reason)
+    if growth.low_per_s <= budget_per_s:
+        return GrowthJudgement(GrowthOutcome.UNDECIDED, reason or "the limit lies inside the interval")
+    if growth.increase < growth.minimum:
+        reason = text.too_small(growth)
+    if reason is not None:
+        return GrowthJudgement(GrowthOutcome.UNDECIDED, reason)
+    return GrowthJudgement(GrowthOutcome.GROWS, "the whole interval is above the limit")
 
 
 def doubt(growth: Growth) -> str | None:

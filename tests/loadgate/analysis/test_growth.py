@@ -132,7 +132,7 @@ def test_a_constant_count_grows_less_than_three_in_the_run() -> None:
     found = grown([12.0] * 1800, ResourceUnit.COUNT)
     assert found.high_per_s * found.span_s == pytest.approx(3)
     assert judge_growth(found, 10 / 3600).outcome is GrowthOutcome.HOLDS
-    assert judge_growth(found, 1 / 3600).reason == "a leak under 8.72/h cannot be seen in 29 min 30 s"
+    assert judge_growth(found, 1 / 3600).outcome is GrowthOutcome.UNDECIDED
 
 
 @pytest.mark.parametrize("each_s", [1, 20, 60])
