@@ -1,6 +1,9 @@
-"""Measures the growth of the resident memory of each process of the stack under a load profile, after the warm-up.
+"""Measures the memory of each part of the stack under a load profile, and its growth after the warm-up.
 
     python benchmarks/memory_growth.py [--profile heavy] [--seconds 300]
+
+The figures are proportional set sizes (PSS): a page that several processes share is divided among them. The resident
+sizes of a worker and its forked processes would count the pages that they share several times.
 
 A cache that fills looks like a leak until it is full, and Redis keeps the sessions and results of the load until they
 expire. The question is whether the API and the worker continue to grow.
@@ -9,6 +12,7 @@ expire. The question is whether the API and the worker continue to grow.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,9 +25,12 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.profile_run import stack_under_profile
-from loadgate.analysis.growth import memory_trend
+from loadgate.analysis.growth import growth
+from loadgate.analysis.growth_text import growth_sentence
 
 MIB = 1024 * 1024
+# The kernel walks through all pages of a process to determine its PSS, which delays the process by milliseconds.
+EVERY_S = 2.0
 KINDS = {"valkey-server": "redis", "redis-server": "redis", "uvicorn": "api", "celery": "worker"}
 
 
@@ -32,18 +39,20 @@ def kind_of(process: psutil.Process) -> str:
     return next((kind for word, kind in KINDS.items() if word in command), "other")
 
 
-def resident_bytes(processes: list[psutil.Process]) -> dict[str, int]:
-    """Return the current memory of each kind of process."""
+def memory_bytes(processes: list[psutil.Process]) -> dict[str, int]:
+    """Return the current PSS of each kind of process."""
     totals: dict[str, int] = defaultdict(int)
     for process in processes:
         with suppress(psutil.NoSuchProcess):  # terminated since it was listed
-            totals[kind_of(process)] += process.memory_info().rss
+            totals[kind_of(process)] += process.memory_full_info().pss
     return totals
 
 
-def growth(times_s: list[float], values: list[int]) -> str:
-    trend = memory_trend(times_s, values)
-    return f"{trend.bytes_per_minute / MIB:+.2f} MiB/min" if trend else "no trend"
+def describe(kind: str, times_s: list[float], values: list[int]) -> str:
+    """Return one line with the memory of a kind at its first and last reading, and its growth."""
+    found = growth(times_s, values)
+    sentence = growth_sentence(kind, found) if found else "The run is too short for its growth."
+    return f"{kind:8} from {values[0] / MIB:.1f} to {values[-1] / MIB:.1f} MiB PSS. {sentence}"
 
 
 def main() -> int:
@@ -51,23 +60,21 @@ def main() -> int:
     parser.add_argument("--profile", default="heavy")
     parser.add_argument("--seconds", type=int, default=300)
     options = parser.parse_args()
-    times_s: list[float] = []
-    series: dict[str, list[int]] = defaultdict(list)
+    series: dict[str, tuple[list[float], list[int]]] = defaultdict(lambda: ([], []))
     with (
         tempfile.TemporaryDirectory() as name,
         stack_under_profile(Path(name), options.profile, options.seconds) as (stack, generator),
     ):
         while generator.poll() is None:
-            times_s.append(time.time())
-            for kind, rss in resident_bytes(stack.family()).items():
-                series[kind].append(rss)
-            time.sleep(1)
-    half = len(times_s) // 2
-    for kind, values in sorted(series.items()):
-        if len(values) != len(times_s):
-            continue  # did not run the whole time
-        whole, later = growth(times_s, values), growth(times_s[half:], values[half:])
-        print(f"{kind:8} from {values[0] / MIB:.1f} to {values[-1] / MIB:.1f} MiB: {whole}, in the second half {later}")
+            now_s = time.time()
+            for kind, pss in memory_bytes(stack.family()).items():
+                times_s, values = series[kind]
+                times_s.append(now_s)
+                values.append(pss)
+            with suppress(subprocess.TimeoutExpired):
+                generator.wait(EVERY_S)
+    for kind, (times_s, values) in sorted(series.items()):
+        print(describe(kind, times_s, values))
     return 0
 
 

@@ -65,7 +65,7 @@ async def _open_state(stack: AsyncExitStack, service: Service, settings: Setting
         service=service,
         settings=settings,
         database=database,
-        redis=await stack.enter_async_context(RedisClient.open(settings, edge.metrics.observe_redis)),
+        redis=await stack.enter_async_context(RedisClient.open(settings, edge.metrics.redis_observer())),
         sender=await stack.enter_async_context(TaskSender.open(service, settings)),
         metrics=edge.metrics,
         traffic=edge.traffic,

@@ -30,6 +30,7 @@ async def keep_metrics(state: AppState) -> AsyncIterator[None]:
     state.gauges.append(lambda: set_traffic(metrics, state.traffic))
     state.gauges.append(lambda: set_pools(metrics, state.database))
     state.gauges.append(metrics.feature(RuntimeMetrics).set)
+    state.gauges.append(metrics.flush)
 
     async def set_gauges() -> None:
         state.set_gauges()

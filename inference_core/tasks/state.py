@@ -29,7 +29,7 @@ async def open_tasks(state: AppState) -> AsyncIterator[TasksState]:
     """Open the result store, and monitor the workers until the context ends."""
     settings = state.settings
     async with (
-        ResultStore.open(settings, state.metrics.observe_redis) as results,
+        ResultStore.open(settings, state.metrics.redis_observer()) as results,
         WorkerMonitor.open(settings, state.service.queues) as workers,
     ):
         metrics = state.metrics.feature(TaskMetrics)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -19,6 +20,14 @@ def _note(path: str, word: str) -> None:
 @celery_app.task(name="test.add")
 def add(left: int, right: int) -> int:
     return left + right
+
+
+@celery_app.task(name="test.memory")
+def memory() -> dict[str, int]:
+    """Collect garbage, and return the memory of this process by kind, in KiB, as Linux reports it."""
+    gc.collect()
+    lines = (line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()[1:])
+    return {name.rstrip(":"): int(size) for name, size, *_ in lines}
 
 
 @celery_app.task(name="test.fail")

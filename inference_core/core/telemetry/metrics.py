@@ -16,6 +16,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from inference_core.core.telemetry.tally import Tally
+
 LATENCY_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAG_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0)
 
@@ -41,6 +43,7 @@ class Metrics:
     up: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
+    _tallies: list[Tally] = field(default_factory=list)
     _features: dict[object, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,20 +127,29 @@ class Metrics:
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             self.requests_throttled.labels(route).inc()
 
-    def observe_redis(self, duration_s: float) -> None:
-        """Count a Redis operation if a request makes it. Background probes are not counted."""
-        if request_id_var.get():
-            self.redis.observe(duration_s)
+    def redis_observer(self) -> Callable[[float], None]:
+        """Return a function that counts a Redis operation."""
+        return self._observer(self.redis)
 
     def statement_observer(self, pool: str) -> Callable[[float], None]:
-        """Return a function that counts a statement on a connection of `pool` if a request makes it."""
-        observe = self.statements.labels(pool).observe
+        """Return a function that counts a statement on a connection of `pool`."""
+        return self._observer(self.statements.labels(pool))
 
-        def observe_statement(duration_s: float) -> None:
+    def _observer(self, histogram: Histogram) -> Callable[[float], None]:
+        """Return a function for durations that counts what requests do. Background probes are not counted."""
+        tally = Tally(histogram)
+        self._tallies.append(tally)
+
+        def observe(duration_s: float) -> None:
             if request_id_var.get():
-                observe(duration_s)
+                tally.observe(duration_s)
 
-        return observe_statement
+        return observe
+
+    def flush(self) -> None:
+        """Add the collected durations to the histograms."""
+        for tally in self._tallies:
+            tally.flush()
 
     def expose(self, accept: str) -> tuple[bytes, str]:
         """Return the metrics of all processes of this server as text, and its content type, by the `Accept` header."""
@@ -145,6 +157,7 @@ class Metrics:
             encoder, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # an invalid version in the Accept header
             encoder, content_type = choose_encoder("")
+        self.flush()
         registry = self.registry
         if multiprocess.VARIABLE in os.environ:
             for pid in multiprocess.processes_gone():
@@ -155,5 +168,6 @@ class Metrics:
 
     def close(self) -> None:
         """Remove the gauges of this process from the sum. Its counters remain."""
+        self.flush()
         if multiprocess.VARIABLE in os.environ:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
