@@ -21,7 +21,10 @@ from loadgate.sampler.readings import Output
 
 def main() -> None:
     """Run the sampler. It ends quietly when nobody reads its output."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C in the terminal ends the run, which ends the sampler
+    # A signal from the terminal ends the run, which then ends the sampler.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with suppress(PermissionError):
+        os.setsid()
     if len(sys.argv) == 2 and sys.argv[1].isdigit() and (request_signal := stop_with_parent(int(sys.argv[1]))):
         request_signal()
     commands = Commands(sys.stdin.fileno())

@@ -252,7 +252,7 @@ def test_a_sampler_that_cannot_start_is_a_note(monkeypatch: pytest.MonkeyPatch) 
     def fail(*_: object, **__: object) -> None:
         raise OSError(24, "Too many open files")
 
-    monkeypatch.setattr("loadgate.generator.resource_sampling.subprocess.Popen", fail)
+    monkeypatch.setattr("loadgate.generator.resource_sampling.os.posix_spawn", fail)
     sampling = ResourceSampling(Project(root=Path("/project")), ["http://127.0.0.1:1"])
     sampling.collect()
     sampling.finish()
