@@ -31,6 +31,7 @@ from tests.loadgate.running.support import (
     locust_command,
     run_folder,
     wait_until,
+    web_ui,
 )
 from tests.loadgate.stub_server import StubServer
 
@@ -136,6 +137,27 @@ def test_a_sampler_that_is_killed_is_a_note_and_the_run_continues(tmp_path: Path
         samplers(process)[0].kill()
         assert started.wait() == PASS, started.output
     assert resources(tmp_path).notes == ["the sampler was ended by SIGKILL before the end of the run"]
+
+
+def test_each_run_of_the_web_ui_has_a_sampler_of_its_own(tmp_path: Path, stub: StubServer) -> None:
+    runs = tmp_path / "reports" / "performance" / "runs"
+    with web_ui(tmp_path, LOAD_PROFILE="roomy") as (ui, started):
+        process = psutil.Process(started.process.pid)
+        seen = []
+        for number in (1, 2):
+            ui.start(stub.url)
+            wait_until(lambda: samplers(process), "the sampler")
+            seen += samplers(process)
+            before = stub.total
+            wait_until(lambda before=before: stub.total > before + 5, "the load")
+            ui.stop()
+            wait_until(lambda number=number: len([*runs.glob("*/run.json")]) == number, "the verdict")
+            assert samplers(process) == []
+    assert len({sampler.pid for sampler in seen}) == 2
+    for path in runs.glob("*/run.json"):
+        record = ResourceRecord.from_json(json.loads(path.read_text())["resources"])
+        assert values(record, "target", "memory")
+        assert record.sampler_cpu_share is not None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
