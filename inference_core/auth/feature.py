@@ -16,6 +16,7 @@ feature = Feature(
     tasks=("inference_core.auth.tasks",),
     schedule=(Periodic("send-due-mail", task=SEND_DUE, every_s=SEND_DUE_MAIL_EVERY_S),),
     lifespan="inference_core.auth.state:open_accounts",
+    metrics="inference_core.auth.telemetry:AuthMetrics",
     check="inference_core.auth.admin.first_superuser:check",
     purge="inference_core.auth.purge:purge",
     commands="inference_core.auth.commands:commands",

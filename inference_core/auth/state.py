@@ -13,6 +13,7 @@ from inference_core.auth.errors import SessionStoreUnavailableError
 from inference_core.auth.limits.throttle import Throttle
 from inference_core.auth.passwords.hashing import Passwords
 from inference_core.auth.settings import AuthSettings
+from inference_core.auth.telemetry import AuthMetrics
 from inference_core.auth.tokens.access_tokens import AccessTokens
 from inference_core.auth.tokens.sessions import RefreshSessions
 from inference_core.core.db.engine import Database
@@ -38,9 +39,11 @@ class AuthState:
 
     @classmethod
     @contextmanager
-    def open(cls, settings: AuthSettings, redis: Redis, database: Database) -> Iterator[AuthState]:
+    def open(
+        cls, settings: AuthSettings, redis: Redis, database: Database, metrics: AuthMetrics
+    ) -> Iterator[AuthState]:
         """Create the state. The hashing threads stop with the context."""
-        passwords = Passwords(settings)
+        passwords = Passwords(settings, metrics.hash_wait.observe)
         try:
             yield cls(
                 passwords=passwords,
@@ -59,7 +62,8 @@ class AuthState:
 async def open_accounts(state: AppState) -> AsyncIterator[AuthState]:
     """Open the state of accounts in an application, and create the first superuser."""
     settings = state.settings.of(AuthSettings)
-    with AuthState.open(settings, state.redis.client, state.database) as accounts:
+    metrics = state.metrics.feature(AuthMetrics)
+    with AuthState.open(settings, state.redis.client, state.database, metrics) as accounts:
         async with (
             creating_first_superuser(settings, accounts.passwords, state.database),
             accounts.key_uses.storing(),

@@ -41,9 +41,13 @@ class LegacyBcrypt(BcryptHasher):
 
 
 class Passwords:
-    """A hasher and verifier. At most one hash per core runs at a time; the others wait in order."""
+    """A hasher and verifier. At most one hash per core runs at a time; the others wait in order.
 
-    def __init__(self, settings: AuthSettings) -> None:
+    `on_wait` is called with the seconds that each hash waited for a thread.
+    """
+
+    def __init__(self, settings: AuthSettings, on_wait: Callable[[float], None] = lambda _: None) -> None:
+        self._on_wait = on_wait
         argon2 = Argon2Hasher(
             time_cost=settings.argon2_time_cost, memory_cost=settings.argon2_memory_kib, parallelism=1
         )
@@ -87,7 +91,13 @@ class Passwords:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
     async def _run(self, function: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
+        submitted_s = perf_counter()
+
+        def run() -> T:
+            self._on_wait(perf_counter() - submitted_s)
+            return function()
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, run)
 
 
 def usable_cores() -> int:

@@ -21,7 +21,8 @@ LOGINS_AT_ONCE = 8
 
 
 async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    passwords = Passwords(Settings(_env_file=None, argon2_memory_kib=64, argon2_time_cost=1))
+    waits_s = list[float]()
+    passwords = Passwords(Settings(_env_file=None, argon2_memory_kib=64, argon2_time_cost=1), waits_s.append)
     threads, running, most = set[int](), 0, 0
     lock = threading.Lock()
 
@@ -41,6 +42,8 @@ async def test_hashes_run_in_as_many_threads_as_there_are_cores(monkeypatch: pyt
     passwords.close()
     assert threading.get_ident() not in threads
     assert len(threads) == most == usable_cores()
+    assert len(waits_s) == 4 * usable_cores()
+    assert max(waits_s) >= 3 * 0.005  # the last ones wait for three others
 
 
 @pytest.mark.full

@@ -199,6 +199,14 @@ async def test_a_pipeline_is_one_redis_operation_and_a_failed_command_counts(red
     assert len(times) == 3
 
 
+async def test_each_password_hash_counts_its_wait(api: Api) -> None:
+    name = "password_hash_wait_seconds_count"
+    before = (await scrape(api))[name]
+    user = await api.register()
+    await api.login(user)
+    assert (await scrape(api))[name] - before == 2
+
+
 @pytest.fixture
 async def held(service_settings: Callable[..., Settings]) -> AsyncIterator[tuple[Api, asyncio.Event]]:
     """An application with one slot and one place to wait, and the event that ends its slow route."""
