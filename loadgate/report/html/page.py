@@ -17,7 +17,7 @@ from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.requests import SPARK_HEIGHT, SPARK_WIDTH, TIMES, request_rows
-from loadgate.report.html.resources import drawable, resource_figures, resource_timeline
+from loadgate.report.html.resources import drawable, resource_figures, resource_tables
 from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, rule_margin
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
@@ -99,11 +99,9 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
 
 
 def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence[ResourceLine]) -> dict[str, Any]:
-    names, rows = resource_timeline(lines, series.grids[0], document.run.started_s)
     return {
         "resources": resource_figures(document, lines),
-        "resource_names": names,
-        "resource_rows": rows,
+        "resource_tables": resource_tables(lines, series.grids[0], document.run.started_s),
         "sampling_notes": document.resources.notes,
         "sampler_cpu_share": document.resources.sampler_cpu_share,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Any
 
 from loadgate.report.html.grid import Grid
@@ -63,15 +64,16 @@ def resource_figures(document: RunDocument, lines: Sequence[ResourceLine]) -> li
     ]
 
 
-def resource_timeline(lines: Sequence[ResourceLine], grid: Grid, started_s: float) -> tuple[Row, list[Row]]:
-    """Return the charts as a table: the names of the lines, and rows with a time and the value of each line."""
+def resource_tables(lines: Sequence[ResourceLine], grid: Grid, started_s: float) -> list[tuple[str, Row, list[Row]]]:
+    """Return the charts as a table for each resource: its name, its quantities, and rows of a time and their values."""
     slots = rows_of(grid)
-    columns = [
-        [line.quantity.unit.text(value) for value in line.over(slots.start_s, slots.width_s, slots.count)]
-        for line in lines
-    ]
     times = [clock(slots.start_s + slot * slots.width_s - started_s) for slot in range(slots.count)]
-    return tuple(map(_name, lines)), list(zip(times, *columns, strict=True))
+    tables = []
+    for resource, members in groupby(lines, key=lambda line: line.quantity.resource):
+        shown = list(members)
+        columns = [map(line.quantity.unit.text, line.over(slots.start_s, slots.width_s, slots.count)) for line in shown]
+        tables.append((resource, tuple(line.quantity.label for line in shown), [*zip(times, *columns, strict=True)]))
+    return tables
 
 
 def _name(line: ResourceLine) -> str:

@@ -347,6 +347,15 @@ def test_printed_pages_have_no_tools_and_use_the_light_theme(open_report: OpenRe
     assert page.locator("table.rules").is_visible()
 
 
+def test_the_tables_of_resources_fit_on_paper(open_report: OpenReport) -> None:
+    page = open_report(KINDS["full"](), viewport={"width": 703, "height": 900}).page
+    page.locator("details", has=page.locator("table.over-time")).evaluate("one => one.open = true")
+    page.emulate_media(media="print")
+    boxes = [table.bounding_box() for table in page.locator("table.over-time").all()]
+    assert len(boxes) == 6
+    assert all(box is not None and box["x"] + box["width"] <= 703 for box in boxes), boxes
+
+
 WIDTHS = "[...document.querySelectorAll('#charts .plot canvas')].map(one => one.clientWidth)"
 
 

@@ -145,9 +145,7 @@ def test_the_resources_are_a_table_with_what_could_not_be_read() -> None:
 
     assert re.search(r"Resource Mean Max Last Limit api CPU 0.\d+ cores 0.\d+ cores 0.\d+ cores 2.00 cores", told)
     assert re.search(r"database connections [\d.]+ 9 \d 20 ", told)
-    assert re.search(
-        r"The charts of the target's resources as a table From api CPU api memory api event-loop lag", told
-    )
+    assert re.search(r"The charts of the target's resources as tables api From CPU memory event-loop lag", told)
     assert "What could not be read no process of 'worker' was found The sampler used 0.210 % of a core." in told
 
 

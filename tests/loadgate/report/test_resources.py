@@ -6,7 +6,7 @@ import pytest
 
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from loadgate.report.html.grid import Grid
-from loadgate.report.html.resources import drawable, resource_charts, resource_figures, resource_timeline
+from loadgate.report.html.resources import drawable, resource_charts, resource_figures, resource_tables
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.run.document import RunDocument
 from loadgate.run.document.resources import ResourcesRecord
@@ -98,13 +98,13 @@ def test_whole_numbers_are_never_rounded_in_charts() -> None:
     assert chart["lines"][0]["values"][0][:3] == [1_234_567, -3, None]
 
 
-def test_the_table_over_time_has_a_column_for_each_line() -> None:
+def test_each_resource_has_a_table_over_time() -> None:
     document = with_resources({second: {MEMORY: 1e6 * second, WAITED: 0.1, WAITS: 10.0} for second in range(30)})
-    names, rows = resource_timeline(resource_lines(document), FINE, STARTED_S)
-    assert names == ("api memory", "db wait")
-    assert len(rows) == 30
-    assert rows[2] == ("0:04", "4.50 MB", "10.0 ms")
-    assert rows[-1] == ("0:58", "-", "-")
+    api, database = resource_tables(resource_lines(document), FINE, STARTED_S)
+    assert (api[0], api[1], len(api[2])) == ("api", ("memory",), 30)
+    assert (database[0], database[1]) == ("db", ("wait",))
+    assert (api[2][2], database[2][2]) == (("0:04", "4.50 MB"), ("0:04", "10.0 ms"))
+    assert (api[2][-1], database[2][-1]) == (("0:58", "-"), ("0:58", "-"))
 
 
 def test_wider_rows_of_a_long_run_are_drawn_in_their_slots() -> None:
@@ -119,4 +119,4 @@ def test_a_run_without_resources_has_no_lines() -> None:
     document = with_resources({})
     assert resource_lines(document) == []
     assert resource_charts([], [FINE]) == []
-    assert resource_timeline([], FINE, STARTED_S)[0] == ()
+    assert resource_tables([], FINE, STARTED_S) == []
