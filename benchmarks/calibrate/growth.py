@@ -17,7 +17,7 @@ from random import Random
 from time import process_time
 from typing import Any
 
-from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions
+from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions, growing
 from loadgate.analysis.growth import Growth, growth
 from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
@@ -31,10 +31,21 @@ MAX_FALSE_ALARMS = 0.05
 MAX_INTERVAL_MISSES = 0.08
 MAX_SHAPE_ALARMS = 0.02
 MIN_FOUND = 0.95
+MIN_DECIDED = 0.9
 MIN_RIGHT_KINDS = 0.9
 MAX_COST_MS = 100.0
 FOUND = {(300, 60 * MB), (1800, 20 * MB), (14_400, 5 * MB)}
 """The lengths, and the leaks an hour that must be found in them."""
+
+LIMITS = (
+    (ResourceUnit.BYTES, 300, 40 * MB),
+    (ResourceUnit.BYTES, 1800, 5 * MB),
+    (ResourceUnit.BYTES, 14_400, 1.5 * MB),
+    (ResourceUnit.COUNT, 300, 40.0),
+    (ResourceUnit.COUNT, 1800, 10.0),
+    (ResourceUnit.COUNT, 14_400, 2.0),
+)
+"""The limits an hour that a run of a length decides: a healthy service passes, and a leak of twice the limit fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +141,15 @@ def _leak(kind: Kind, seconds: int, series: int) -> Line:
     return _line(kind.name, seconds, (Check("found", found.grows, least=least), misses))
 
 
+def _limit(limit: tuple[ResourceUnit, float], seconds: int, series: int) -> Line:
+    unit, per_h = limit
+    healthy = simulate(growing(unit, 0.0), seconds, series, per_h)
+    leak = simulate(growing(unit, 2 * per_h), seconds, series, per_h)
+    name = f"{per_h / MB:g} MB/h" if unit is ResourceUnit.BYTES else f"{per_h:g}/h"
+    passes = Check("healthy pass", healthy.holds, least=MIN_DECIDED)
+    return _line(name, seconds, (passes, Check("leaks of twice the limit fail", leak.grows, least=MIN_DECIDED)))
+
+
 def _cause(cause: Cause, seconds: int, series: int) -> Line:
     right = right_kinds(cause, seconds, series, per_hour=60 * MB)
     return _line(str(cause), seconds, (Check("right", right, least=MIN_RIGHT_KINDS),))
@@ -163,6 +183,10 @@ def _tables(series: int, walks: int) -> Iterator[tuple[str, list[Job]]]:
     yield (
         "| leak, limit 0 | length | found | intervals that miss |",
         [(_leak, kind, seconds, series) for kind in LEAKS for seconds in LENGTHS_S],
+    )
+    yield (
+        "| limit | length | healthy pass | leaks of twice the limit fail |",
+        [(_limit, (unit, per_h), seconds, series) for unit, seconds, per_h in LIMITS],
     )
     yield "| kind of a growth of 60 MB/h | length | right |", [(_cause, cause, 300, series) for cause in CAUSES]
 

@@ -155,10 +155,20 @@ def _leak(per_hour: float, rng: Random, seconds: int) -> list[float]:
     ]
 
 
-LEAKS = tuple(
-    Kind(f"leak of {megabytes:g} MB/h", partial(_leak, megabytes * MB), per_hour=megabytes * MB)
-    for megabytes in (2.5, 5, 10, 20, 40, 60)
-)
+def _pool_that_leaks(per_hour: float, rng: Random, seconds: int) -> list[float]:
+    """Return a pool of 20 that leaks whole units at a steady rate, with one more in a fifth of the seconds."""
+    phase = rng.random()
+    return [20.0 + int(per_hour / 3600 * second + phase) + (rng.random() < 0.2) for second in range(seconds)]
+
+
+def growing(unit: ResourceUnit, per_hour: float) -> Kind:
+    """Return a kind of series with a steady growth in bytes or units an hour, which can be 0."""
+    if unit is ResourceUnit.BYTES:
+        return Kind(f"leak of {per_hour / MB:g} MB/h", partial(_leak, per_hour), unit, per_hour)
+    return Kind(f"leak of {per_hour:g}/h", partial(_pool_that_leaks, per_hour), unit, per_hour)
+
+
+LEAKS = tuple(growing(ResourceUnit.BYTES, megabytes * MB) for megabytes in (2.5, 5, 10, 20, 40, 60))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,10 @@ MAX_STEPS = 3
 """A few requests that need much memory leave a few steps."""
 
 GRAINS_UNSEEN = 3
-"""The rule of three: if no event was seen, the upper 95 % bound of their expected number is 3 (Hanley 1983)."""
+"""The rule of three: if no event was seen, the upper 95 % bound of their expected number is 3.
+
+Source: Hanley and Lippman-Hand, JAMA 249, 1983.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,9 @@ from loadgate.analysis.growth import MAX_STEPS, Growth
 STEP_SHARE = 0.5
 """A leak is not a few events: no three steps are this share of the growth."""
 
+WARMED_UP = 0.95
+"""The share of a warm-up that must be done at the end of the run."""
+
 
 class GrowthOutcome(StrEnum):
     """The outcome of a comparison with a limit."""
@@ -48,12 +51,15 @@ def judge_growth(growth: Growth, budget_per_s: float) -> GrowthJudgement:
 
 def doubt(growth: Growth) -> str | None:
     """Return why a growth may be a few events or come to an end. None if nothing speaks for that, or if it is small."""
+    warm_up = growth.warm_up
+    if warm_up is not None and warm_up.rise >= growth.minimum and warm_up.done < WARMED_UP:
+        return "it is still warming up"
     if growth.increase < growth.minimum:
         return None
     if growth.step_share(MAX_STEPS) >= STEP_SHARE:
         return text.steps(growth, one=growth.step_share(1) >= STEP_SHARE)
     if not growth.continues:
-        return "it is still warming up" if growth.warm_up else "the growth slows down"
+        return "the growth slows down"
     return None
 
 

@@ -41,15 +41,16 @@ class GrowthKind:
 
 
 def growth_kind(memory: Growth, companions: Mapping[str, Growth | None]) -> GrowthKind | None:
-    """Return the kind of a growth of memory, or None if it does not grow.
+    """Return the kind of a growth of memory, or None if it grows less than the minimum.
 
     `companions` are the growths of the quantities of the same resource by name, of which `python_blocks` and
     `heap_in_use` are read.
     """
-    if memory.low_per_s > 0 and memory.continues:
-        return _kind_of_leak(memory, companions)
     rise = memory.warm_up.rise if memory.warm_up else 0.0
-    if memory.low_per_s <= 0 and rise < memory.minimum:
+    grows = memory.low_per_s > 0 and memory.increase >= memory.minimum
+    if grows and memory.continues:
+        return _kind_of_leak(memory, companions)
+    if not grows and rise < memory.minimum:
         return None
     return GrowthKind(Cause.LEVELS_OFF, size_bytes=rise if rise > 0 else None)
 

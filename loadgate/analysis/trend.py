@@ -5,9 +5,9 @@ random walks a trend, and a model of a random walk would miss most leaks. Both a
 plus independent noise, so the slope is estimated under a grid of such models, and the estimates are averaged with the
 restricted likelihood of each model as its weight.
 
-Sources: the restricted likelihood of Harville (JASA 72, 1977), which is well-behaved up to the unit root (Chen and Deo,
-Econometric Theory 28, 2012); the average over models of Hoeting et al. (Statistical Science 14, 1999). Perron and Yabu
-(J. Econometrics 151, 2009) estimate one model instead and truncate it to the unit root.
+Sources: the restricted likelihood of Harville (JASA 72, 1977), which is well-behaved up to the unit root (Chen and
+Deo, J. Time Series Analysis 33, 2012); the average over models of Hoeting et al. (Statistical Science 14, 1999). Perron
+and Yabu (J. Econometrics 151, 2009) estimate one model instead and truncate it to the unit root.
 """
 
 from __future__ import annotations

@@ -96,6 +96,11 @@ def test_a_warm_up_is_separated_from_the_steady_state() -> None:
     assert judge_growth(found, 5e6 / 3600).outcome is GrowthOutcome.HOLDS
 
 
+def test_a_warm_up_that_is_not_done_is_named() -> None:
+    judged = judge_growth(grown(noisy([100e6 - 40e6 * math.exp(-second / 900) for second in range(1800)])), 5e6 / 3600)
+    assert (judged.outcome, judged.reason) == (GrowthOutcome.UNDECIDED, "it is still warming up")
+
+
 def test_a_cache_that_fills_is_separated_from_the_steady_state() -> None:
     found = grown(noisy([100e6 + 40e6 * min(1.0, second / 600) for second in range(1800)]))
     assert found.warm_up is not None
