@@ -9,11 +9,13 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from loadgate import units
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord
 from loadgate.recorder.sketch import bucket_ms
+from loadgate.run.document.resources import ResourcesRecord
 from tests.loadgate.report.runs import KINDS, Synthetic, stored
 from tests.support.browser import OfflinePage
 from tests.support.run_documents import as_json, document_of
-from tests.support.synthetic_run import synthetic_document
+from tests.support.synthetic_run import STARTED_S, synthetic_document
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -200,6 +202,28 @@ def test_the_lines_of_a_chart_have_distinct_colours_in_both_themes(open_report: 
         cpu = page.locator("#charts .chart", has=page.locator("strong", has_text="CPU")).locator("button.key .swatch")
         colours = cpu.evaluate_all("all => all.map(one => getComputedStyle(one).borderTopColor)")
         assert len(set(colours)) == len(colours) == 4
+
+
+def test_a_value_between_two_gaps_is_a_dot(open_report: OpenReport) -> None:
+    waited, waits = (ResourceColumn("api", f"wait.{part}", ColumnKind.FLOW) for part in ("sum", "count"))
+    record = ResourceRecord()
+    for second in range(60):
+        record.put(STARTED_S + second, {waited: 0.5, waits: 0.0 if second in {29, 31} else 50.0})
+    document = KINDS["full"]().model_copy(update={"resources": ResourcesRecord.of(record)})
+    page = open_report(document, color_scheme="light").page
+    blue_at = """(chart, second) => {
+        const canvas = chart.querySelector('canvas'), over = chart.querySelector('.u-over').getBoundingClientRect();
+        const box = canvas.getBoundingClientRect(), [from, to] = chart.querySelector('.plot').dataset.shown.split(' ');
+        const x = (over.left - box.left + (second - from) / (to - from) * over.width) * canvas.width / box.width;
+        const {data} = canvas.getContext('2d').getImageData(Math.round(x), 0, 1, canvas.height);
+        for (let at = 0; at < data.length; at += 4) if (data.slice(at, at + 3).join() === '31,111,235') return true;
+        return false;
+    }"""
+    chart = page.locator("#charts .chart", has=page.locator("strong", has_text="Waits"))
+    seen = {
+        second: chart.evaluate(f"chart => ({blue_at})(chart, {second})") for second in (20.5, 29.5, 30.5, 31.5, 40.5)
+    }
+    assert seen == {20.5: True, 29.5: False, 30.5: True, 31.5: False, 40.5: True}
 
 
 def test_another_scope_does_not_change_the_resources(open_report: OpenReport) -> None:

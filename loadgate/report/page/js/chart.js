@@ -223,6 +223,22 @@ function isSparse(values) {
   return values.length < 2 || filled < values.length * 0.6;
 }
 
+/** Return the indices of the values without a neighbour, which no line shows. */
+function isolated(values) {
+  const known = (index) => isKnown(values[index]);
+  return [...values.keys()].filter((index) => known(index) && !known(index - 1) && !known(index + 1));
+}
+
+function pointsOf(line) {
+  return {
+    show: (plot, index) => line.dots || (!line.span && isSparse(plot.data[index])),
+    filter: (plot, index, show) => (show || line.span ? null : isolated(plot.data[index])),
+    size: line.dots ? 7 : 5,
+    width: 0,
+    fill: () => colour(line.colour),
+  };
+}
+
 function seriesOf(line) {
   return {
     label: line.label,
@@ -233,7 +249,7 @@ function seriesOf(line) {
     dash: line.dash ? [6, 4] : undefined,
     spanGaps: line.span === true || line.values.some(isSparse),
     paths: line.dots ? () => null : line.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
-    points: { show: (plot, index) => line.dots || (!line.span && isSparse(plot.data[index])), size: line.dots ? 7 : 5, width: 0, fill: () => colour(line.colour) },
+    points: pointsOf(line),
   };
 }
 
