@@ -192,3 +192,37 @@ def test_no_other_module_formats_numbers() -> None:
 def test_the_page_formats_numbers_in_one_module(method: str) -> None:
     scripts = {path.name: path.read_text(encoding="utf-8") for path in (PACKAGE / "report" / "page" / "js").iterdir()}
     assert [name for name, text in scripts.items() if method in text] in ([], ["format.js"])
+
+
+@pytest.mark.parametrize(
+    ("per_s", "interval", "of_bytes", "text"),
+    [
+        (1000.0, None, True, "3.60 MB/h"),
+        (1000.0, (500.0, 1500.0), True, "3.60 MB/h [1.80, 5.40]"),
+        (-10.0, (-2000.0, 10.0), True, "-0.0360 MB/h [-7.20, 0.0360]"),
+        (0.0, (-1 / 3600, 1 / 3600), False, "0/h [-1.00, 1.00]"),
+        (1.0, None, False, "3,600/h"),
+    ],
+)
+def test_a_growth_is_shown_for_an_hour(
+    per_s: float, interval: tuple[float, float] | None, of_bytes: bool, text: str
+) -> None:
+    assert units.growth(per_s, interval, of_bytes=of_bytes) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 min"),
+        (90, "1.50 min"),
+        (7199, "120 min"),
+        (7200, "2.00 h"),
+        (259_199, "72.0 h"),
+        (432_000, "5.00 days"),
+        (315_576_000, "3,653 days"),
+        (315_576_001, "more than 10 years"),
+        (float("inf"), "more than 10 years"),
+    ],
+)
+def test_a_time_until_a_limit_has_one_unit(seconds: float, text: str) -> None:
+    assert units.outlook(seconds) == text

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import accumulate
 from random import Random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from loadgate.analysis.blocks import block_length_s, blocks
 from loadgate.analysis.growth import Growth, growth
@@ -188,3 +191,23 @@ def test_the_judgement_does_not_depend_on_the_scale_of_the_level() -> None:
     large = grown(noisy([1e9 + 3000.0 * second for second in range(1800)]))
     assert large.per_s == pytest.approx(small.per_s, rel=1e-6)
     assert large.interval.low == pytest.approx(small.interval.low, rel=1e-4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    values=st.lists(st.floats(0, 1e13) | st.integers(0, 3), min_size=80, max_size=200),
+    gaps=st.lists(st.sampled_from([1, 1, 1, 2, 40, 5000]), min_size=200, max_size=200),
+    unit=st.sampled_from([ResourceUnit.BYTES, ResourceUnit.COUNT]),
+)
+def test_every_series_has_a_slope_inside_its_interval_and_an_outcome(
+    values: list[float], gaps: list[int], unit: ResourceUnit
+) -> None:
+    times_s = [float(time_s) for time_s in accumulate(gaps[: len(values)])]
+    found = growth(times_s, values, unit)
+    if found is None:
+        assert len(blocks(times_s, values)) < 8
+        return
+    assert found.low_per_s < found.per_s < found.high_per_s
+    assert found.visible_per_s > 0
+    assert judge_growth(found, 0.0).reason
+    assert judge_growth(found, 1e15).outcome is GrowthOutcome.HOLDS
