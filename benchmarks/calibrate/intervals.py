@@ -27,6 +27,9 @@ LEAST_COVERED = 0.93
 MOST_COVERED_WITHOUT = 0.80
 """The most that may be covered with the design effect switched off, if it is about 10."""
 
+MOST_WIDENED = 1.5
+"""How much wider the intervals of independent requests in a short run may be."""
+
 FAILED_ABOVE_MS = 120.0
 """For shares of failures, a request fails if it takes longer."""
 
@@ -92,7 +95,7 @@ class Coverage:
             found.append(f"{self.case}: {self.covered:.1%} of the intervals contain the truth, not {LEAST_COVERED:.0%}")
         if self.case.design_effect > 1 and self.covered_without > MOST_COVERED_WITHOUT:
             found.append(f"{self.case}: {self.covered_without:.1%} do without the design effect, which shows no fault")
-        if self.case.design_effect == 1 and (self.width > 1.25 or self.open_share > 0.05):
+        if self.case.design_effect == 1 and (self.width > MOST_WIDENED or self.open_share > 0.05):
             found.append(f"{self.case}: intervals of independent requests are {self.width:.2f} times as wide")
         return found
 

@@ -52,8 +52,8 @@ def quantile_interval(
     `effects` are the design effects by bucket (see `loadgate.analysis.design_effect`). Without them, the samples are
     treated as independent. With them, a bound moves outwards until the share of samples beyond it is compatible with no
     true quantile further out, where n samples count as n / D (Woodruff 1952; the test is inverted as by Francisco and
-    Fuller, Annals of Statistics 19, 1991). D is the largest between the quantile and the bound: a run with few stalls
-    has its quantile among the requests without a stall, where D is small.
+    Fuller, Annals of Statistics 19, 1991). D is the larger one of those at the quantile and at the bound: a run with
+    few stalls has its quantile among the requests without a stall, where D is small.
     """
     if not sketch.count:
         return None
@@ -86,12 +86,13 @@ class _DependentRanks:
         self._below = list(accumulate(map(sketch.buckets.__getitem__, self._buckets)))
         self._effects = effects
         self._middle = bisect_left(self._below, nearest_rank(quantile, sketch.count))
+        self._at_quantile = self._larger(self._middle, self._larger(self._middle - 1, _INDEPENDENT))
 
     def upper(self, independent: int) -> tuple[int, float]:
         """Return the rank of the upper bound, count + 1 if there is none, and the design effect at the bound."""
-        effect = self._larger(self._middle - 1, _INDEPENDENT)
+        effect = self._at_quantile
         for place in range(self._middle, len(self._buckets)):
-            effect = self._larger(place, effect)
+            effect = self._larger(place, self._at_quantile)
             below = self._below[place]
             if below >= independent:
                 scale = effect.effective(self._count, self._confidence) / self._count
@@ -104,9 +105,9 @@ class _DependentRanks:
 
     def lower(self, independent: int) -> tuple[int, float]:
         """Return the rank of the lower bound, 0 if there is none, and the design effect at the bound."""
-        effect = self._larger(self._middle, _INDEPENDENT)
+        effect = self._at_quantile
         for place in range(self._middle, -1, -1):
-            effect = self._larger(place - 1, effect)
+            effect = self._larger(place - 1, self._at_quantile)
             below = self._below[place - 1] if place else 0
             if below < independent:
                 scale = effect.effective(self._count, self._confidence) / self._count

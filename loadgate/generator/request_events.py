@@ -18,7 +18,7 @@ from loadgate.generator.descriptors import exhausted_resource
 from loadgate.generator.groups import GROUP, current_group
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.recorder.request import Measure
-from loadgate.run.judgement import CUT_OFF, UNSENT, Ending
+from loadgate.run.judgement import UNSENT, Ending
 from loadgate.run.state import Run
 
 LATENESS = "lateness_ms"
@@ -50,7 +50,7 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
     exception = event.get("exception")
     if exception is not None:
         if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
-            run.recorder.count(CUT_OFF)
+            run.record_cut_off(finished_request(**event))
             return
         # If a `with` block has marked the request as failed, the response holds the error of the client.
         limit = exhausted_resource(exception) or exhausted_resource(getattr(event.get("response"), "error", None))

@@ -4,6 +4,7 @@ from loadgate.recorder.cells import Outcome
 from loadgate.recorder.coordinated_omission import corrected, expected_interval_ms
 from loadgate.recorder.exemplars import RequestIds
 from loadgate.recorder.hdr import histogram_log
+from loadgate.recorder.in_flight import InFlight
 from loadgate.recorder.recorder import MAX_NAMES, OTHER_NAMES, Recorder
 from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import OUTSIDE, OVERALL, RAMP, STEADY, RequestName, Scope, TimeSlot, Totals
@@ -18,6 +19,7 @@ __all__ = [
     "RELATIVE_ERROR",
     "STEADY",
     "FinishedRequest",
+    "InFlight",
     "LatencySketch",
     "Outcome",
     "Recorder",

@@ -9,6 +9,7 @@ from uuid import uuid4
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering, full_name
 from loadgate.recorder.errors import ErrorCount, ErrorLog
 from loadgate.recorder.exemplars import Exemplar, SlowestRequests
+from loadgate.recorder.in_flight import NS_PER_S, InFlight, SharedTime
 from loadgate.recorder.index import SeriesIndex
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.reports import LostReports, ReportBook
@@ -43,6 +44,7 @@ class Recorder:
         self._series: dict[SeriesKey, CellSeries] = {}
         self._names: set[str] = set()
         self._index = SeriesIndex(())
+        self._shared: dict[SeriesKey, SharedTime] = {}
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
@@ -72,7 +74,10 @@ class Recorder:
         series = self._series.get(key)
         if series is None:
             series = self._new_series(key)
-        series.record(int(end_s), latency_ms, response_bytes, service_ms)
+        second = int(end_s)
+        series.record(second, latency_ms, response_bytes, service_ms)
+        if start_s < second and outcome is not Outcome.MEASURE:
+            self._shared_time(key).move(start_s, second)
         if error is not None:
             full = full_name(name, method)
             self._errors.record(full, error, end_s, partial(Exemplar.of, group, full, start_s, took_ms, ids))
@@ -89,6 +94,17 @@ class Recorder:
         measure = FinishedRequest(name, Outcome.MEASURE, at_s - value_ms / 1000, value_ms, group=group)
         self.record(measure, stage)
 
+    def record_cut_off(self, request: FinishedRequest) -> None:
+        """Add the time in flight of a request that was cut off at its end. It counts in no other way.
+
+        Raises ValueError if it does not lie in epoch seconds, or took more than a day.
+        """
+        start_s, end_s = request.start_s, request.end_s
+        if not (0.0 <= start_s <= end_s < MAX_END_S and end_s - start_s <= MAX_MS / 1000):
+            raise ValueError(f"a request cannot be in flight from {start_s!r} to {end_s!r}")
+        key = SeriesKey(request.group, request.name, request.outcome, "", request.method)
+        self._shared_time(key).spread(start_s, end_s)
+
     def count(self, counter: str, times: int = 1) -> None:
         """Count an event that is not a finished request, such as a late or dropped arrival."""
         self._counters[counter] += times
@@ -103,6 +119,7 @@ class Recorder:
         self._next_sequence += 1
         self._series = {}
         self._index = SeriesIndex(())
+        self._shared = {}
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters = Counter()
@@ -145,13 +162,17 @@ class Recorder:
             | ({"method": key.method} if key.method else {})
             for key, series in self._series.items()
         ]
+        in_flight = [
+            {"group": key.group, "name": shown(key)} | time.pack() | ({"method": key.method} if key.method else {})
+            for key, time in self._shared.items()
+        ]
         return {
             "version": FORMAT_VERSION,
             "series": series,
             "errors": errors,
             "slowest": slowest,
             "counters": dict(self._counters),
-        }
+        } | ({"in_flight": in_flight} if in_flight else {})
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recorder":
@@ -189,6 +210,7 @@ class Recorder:
         """Return a view of the record without the requests of these methods, for reading only."""
         rest = Recorder()
         rest._series = {key: series for key, series in self._series.items() if key.method not in methods}
+        rest._shared = {key: time for key, time in self._shared.items() if key.method not in methods}
         return rest
 
     def is_measure(self, scope: Scope) -> bool:
@@ -222,6 +244,25 @@ class Recorder:
         for outcome, slot in found:
             by_slot.setdefault(covering(slot.start_s, slot.width_s, keys), []).append((outcome, slot.cell))
         return [TimeSlot(start_s, width_s, sum_cells(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
+
+    def in_flight(self, scope: Scope = OVERALL) -> list[InFlight]:
+        """Return the mean number of requests of a scope in flight per second, or per wider slot for old ones.
+
+        It is ascending and has no slots without a request in flight. In an open model, a request counts from its
+        intended start. Measures and requests without a latency do not count.
+        """
+        found = [
+            (slot.start_s, slot.width_s, slot.cell.latency.sum_ns)
+            for key, series in self._select(scope, None)
+            if key.outcome is not Outcome.MEASURE
+            for slot in series.slots()
+        ]
+        found += [slot for key, time in self._shared.items() if self._is_within(key, scope) for slot in time.slots()]
+        keys = {(start_s, width_s) for start_s, width_s, _ in found}
+        sums: Counter[tuple[int, int]] = Counter()
+        for start_s, width_s, nanoseconds in found:
+            sums[covering(start_s, width_s, keys)] += nanoseconds
+        return [InFlight(*slot, mean=max(0, sums[slot]) / slot[1] / NS_PER_S) for slot in sorted(sums) if sums[slot]]
 
     def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:
         """Return the service times of successful requests. Empty in a closed model."""
@@ -265,6 +306,13 @@ class Recorder:
             return [item for item in index.by_label.get(name, []) if group in {None, item[0].group}]
         return index.by_group.get(scope) or index.by_name.get(scope, [])
 
+    def _is_within(self, key: SeriesKey, scope: Scope) -> bool:
+        if isinstance(scope, RequestName):
+            return scope.name == self._indexed.label(key) and scope.group in {None, key.group}
+        if scope in self._indexed.by_group:
+            return key.group == scope
+        return scope in {OVERALL, key.group, key.name, key.full_name}
+
     @property
     def _indexed(self) -> SeriesIndex:
         if len(self._index.every) != len(self._series):  # series are only ever added
@@ -272,11 +320,18 @@ class Recorder:
         return self._index
 
     def _new_series(self, key: SeriesKey) -> CellSeries:
-        """Add the series of a new key. A name beyond MAX_NAMES uses the series of OTHER_NAMES."""
+        return self._series.setdefault(self._bounded(key), CellSeries())
+
+    def _shared_time(self, key: SeriesKey) -> SharedTime:
+        """Return the time of a request name, for all its outcomes and stages."""
+        return self._shared.setdefault(self._bounded(key)._replace(outcome=Outcome.SUCCESS, stage=""), SharedTime())
+
+    def _bounded(self, key: SeriesKey) -> SeriesKey:
+        """Return the key under which a key is kept. A name beyond MAX_NAMES counts as OTHER_NAMES."""
         if key.name not in self._names and len(self._names) >= MAX_NAMES:
             key = key._replace(name=OTHER_NAMES, method="")
         self._names.add(key.name)
-        return self._series.setdefault(key, CellSeries())
+        return key
 
     def _merge(self, data: Mapping[str, Any], shift_s: int = 0) -> None:
         for row in data["series"]:
@@ -284,6 +339,9 @@ class Recorder:
             series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
                 series.add(slot._replace(start_s=slot.start_s + shift_s))
+        for row in data.get("in_flight", ()):
+            key = SeriesKey(row["group"], row["name"], Outcome.SUCCESS, "", row.get("method", ""))
+            self._shared_time(key).merge(row, shift_s)
         self._errors.merge_json(data["errors"], shift_s)
         self._slowest.merge_rows(data["slowest"], shift_s)
         self._counters.update(data["counters"])

@@ -31,6 +31,11 @@ class FinishedRequest(NamedTuple):
     ids: Callable[[], RequestIds] | None = None
     """Returns the ids of the request in the target's logs. It is called only for exemplars."""
 
+    @property
+    def end_s(self) -> float:
+        """Return the end in epoch seconds. Without a latency, it is the start."""
+        return self.start_s + (self.latency_ms or 0.0) / 1000
+
     def with_valid_texts(self) -> Self:
         """Return a copy whose texts contain no lone surrogates."""
         error = self.error

@@ -16,9 +16,9 @@ from loadgate.run.document import RunDocument
 from loadgate.run.document.parts import iso_time
 
 _PLACE = ("time", "width_s", "scope", "group", "name")
-_FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+_FIGURES = ("users", "requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms", "in_flight")
 _VALUE = ("value", "unit")
-"""The last columns. Only rows of resources have them, and their columns from `requests` to `max_ms` are empty."""
+"""The last columns. Only rows of resources have them, and their columns from `requests` to `in_flight` are empty."""
 
 
 def series_csv(document: RunDocument, series: ChartSeries) -> str:
@@ -27,6 +27,7 @@ def series_csv(document: RunDocument, series: ChartSeries) -> str:
     A row of the scope `resource` is the mean of a quantity in a slot: `group` is the resource, and `name` the quantity.
     A slot is one second, or more in a long run. Latencies are those of successful requests, with an error of at most
     0.5 %. They are empty in a slot without successful requests. `users` is the number of users at the end of the slot.
+    `in_flight` is the mean number of requests in flight during the slot, empty for measures.
     """
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -47,10 +48,12 @@ def _rows(scope: ScopeSeries, times: Sequence[str], width_s: int, users: Sequenc
     good, bad = scope.success[0], scope.failure[0]
     for slot, time in enumerate(times):
         requests = good.counts[slot] + bad.counts[slot]
-        if requests:
+        in_flight = scope.in_flight[slot] if scope.in_flight else 0.0
+        if requests or in_flight:
             buckets = [*(percentile[slot] for percentile in good.percentiles), good.largest[slot]]
             shown = ["" if bucket == NO_VALUE else f"{bucket_ms(bucket):.3f}" for bucket in buckets]
-            yield [time, width_s, scope.kind, group, name, users[slot], requests, bad.counts[slot], *shown, "", ""]
+            place = [time, width_s, scope.kind, group, name, users[slot], requests, bad.counts[slot]]
+            yield [*place, *shown, f"{in_flight:.6g}" if scope.in_flight else "", "", ""]
 
 
 def _resource_rows(

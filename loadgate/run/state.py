@@ -20,7 +20,7 @@ from loadgate.rules import Rule, RuleResult
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
-from loadgate.run.judgement import EndedBy, Ending, RunFacts
+from loadgate.run.judgement import CUT_OFF, EndedBy, Ending, RunFacts
 from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
 from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
@@ -154,9 +154,15 @@ class Run:
 
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it started. Raises ValueError for one that must be rejected."""
-        self._check_moment(request.start_s + (request.latency_ms or 0.0) / 1000)
+        self._check_moment(request.end_s)
         is_outside = isinstance(self.load, Stopped) and request.start_s > self.load.at_s
         self.recorder.record(request.with_valid_texts(), OUTSIDE if is_outside else self.stage_at(request.start_s))
+
+    def record_cut_off(self, request: FinishedRequest) -> None:
+        """Count a request that an interrupt cut off, and its time in flight. Raises ValueError for invalid times."""
+        self.recorder.count(CUT_OFF)
+        self._check_moment(request.end_s)
+        self.recorder.record_cut_off(request.with_valid_texts())
 
     def record_measure(self, measure: Measure) -> None:
         """Record a measure in the stage in which it was taken. Raises ValueError for one that must be rejected."""

@@ -9,6 +9,7 @@ from loadgate.recorder import OVERALL, LatencySketch, Outcome
 from loadgate.recorder.packed import CellColumns
 from loadgate.report.html.grid import MAX_FINE_NAMES, Grid, grids_for
 from loadgate.report.html.heat import Heat
+from loadgate.report.html.in_flight import TimesInFlight
 from loadgate.run.document import RunDocument, ScopeFigures, SeriesRecord
 
 PERCENTS = (50, 95, 99)
@@ -46,7 +47,8 @@ class Line:
 class ScopeSeries:
     """The data of the charts of one scope: its lines on each grid and, for totals, the heat map.
 
-    `slots` are the successes by slot of the first grid. Only the scope `overall` has them.
+    `slots` are the successes by slot of the first grid. Only the scope `overall` has them. `in_flight` is the mean
+    number of requests in flight in each slot of the first grid. It is empty for measures.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class ScopeSeries:
     failure: list[Line]
     heat: Heat | None = None
     slots: Mapping[int, LatencySketch] | None = None
+    in_flight: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
     groups: dict[str, ScopeSeries] = {}
     names: dict[tuple[str, str], ScopeSeries] = {}
     requests: list[tuple[Slots, Slots]] = []
+    in_flight = TimesInFlight(document.recording.in_flight, grids[0])
     for group in dict.fromkeys(figures.group for figures in totals.requests):
         group_figures = totals.groups.get(group)
         # A group without requests shows its measures. No other total includes measures.
@@ -98,7 +102,11 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
         for figures in totals.requests:
             if figures.group == group:
                 slots = _name_slots(rows_of.get((group, figures.name), []), grids[0])
-                names[group, figures.name] = _scope((figures.kind, group, figures.name), figures, slots, grids)
+                scope = _scope((figures.kind, group, figures.name), figures, slots, grids)
+                if figures.kind == "request":
+                    in_flight.add(group, figures.name, slots)
+                    scope = replace(scope, in_flight=in_flight.of(group, figures.name))
+                names[group, figures.name] = scope
                 if figures.kind == summed_kind:
                     summed.append(slots)
         sums = _summed(summed)
@@ -106,10 +114,12 @@ def chart_series(document: RunDocument, first_s: float, end_s: float) -> ChartSe
             requests.append(sums)
         if group_figures is not None:
             scope = _scope(("group", "", group), group_figures, sums, grids)
-            groups[group] = replace(scope, heat=_heat(sums[0], grids, names_from))
+            heat = _heat(sums[0], grids, names_from)
+            groups[group] = replace(scope, heat=heat, in_flight=in_flight.of(group))
     all_requests = _summed(requests)
     overall = _scope(("overall", "", OVERALL), totals.overall, all_requests, grids)
-    overall = replace(overall, heat=_heat(all_requests[0], grids, names_from), slots=all_requests[0])
+    heat = _heat(all_requests[0], grids, names_from)
+    overall = replace(overall, heat=heat, slots=all_requests[0], in_flight=in_flight.of())
     in_order = [
         *(groups[group] for group in totals.groups),
         *(names[figures.group, figures.name] for figures in totals.requests),

@@ -10,7 +10,7 @@ from loadgate.run.document.figures import LatencyFigures, NameFigures, ScopeFigu
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 from loadgate.run.document.plan import RunRecord, StageRecord
 from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
-from loadgate.run.document.recording import SeriesRecord
+from loadgate.run.document.recording import InFlightRecord, SeriesRecord
 from loadgate.run.document.requests import ErrorRecord
 from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import RuleRecord
@@ -21,6 +21,7 @@ __all__ = [
     "EnvironmentRecord",
     "ErrorRecord",
     "GitRecord",
+    "InFlightRecord",
     "LatencyFigures",
     "MachineRecord",
     "NameFigures",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from loadgate.recorder import Outcome, Recorder
+from loadgate.recorder.in_flight import unpack_shared
 from loadgate.recorder.packed import CellColumns, unpack, unpack_times
 from loadgate.run.document.parts import Count, Part, Text
 
@@ -55,6 +56,25 @@ class SeriesRecord(Part):
     cells: CellsRecord
 
 
+class InFlightRecord(Part):
+    """The time in flight that belongs to other seconds than that in which a request ended, for one name.
+
+    `columns` has start_s (uint32), width_s (uint16) and nanoseconds (int64) of `count` slots, in the form of the
+    columns of cells. Add the nanoseconds to the sum_ns of all cells of the name with the same start. Divided by the
+    width, this is the mean number of requests in flight.
+    """
+
+    group: Text
+    name: Text
+    method: Text = Field(default="", exclude_if=lambda method: not method)
+    count: Count
+    columns: str = Field(json_schema_extra={"contentEncoding": "base64"})
+
+    def slots(self) -> list[tuple[int, int, int]]:
+        """Return the start, the width and the nanoseconds of each slot. Raises ValueError if they are incomplete."""
+        return unpack_shared(dict(self))
+
+
 ExemplarRow = tuple[Text, Text, float, float, Text, Text]
 ErrorRow = tuple[Text, Text, Count, float, float, list[ExemplarRow]]
 
@@ -64,6 +84,7 @@ class Recording(Part):
 
     version: Literal[2]
     series: list[SeriesRecord]
+    in_flight: list[InFlightRecord] = Field(default=[], exclude_if=lambda rows: not rows)
     errors: list[ErrorRow] = Field(description="The content of `errors` as rows.")
     slowest: list[ExemplarRow] = Field(description="The content of `slowest` as rows.")
     counters: dict[Text, Count]

@@ -41,5 +41,6 @@ def fill(recorder: Recorder, seed: int = 1, count: int = 500) -> list[dict[str, 
 def comparable(recorder: Recorder) -> dict[str, Any]:
     data = recorder.to_json()
     data["series"] = sorted(data["series"], key=lambda row: (row["group"], row["name"], row["outcome"], row["stage"]))
+    data["in_flight"] = sorted(data.get("in_flight", []), key=lambda row: (row["group"], row["name"]))
     data["errors"] = sorted(data["errors"])
     return data

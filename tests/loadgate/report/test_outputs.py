@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from loadgate.recorder import FinishedRequest, Outcome
+from loadgate.recorder import OVERALL, FinishedRequest, Outcome
 from loadgate.recorder.resources import ResourceColumn, ResourceRecord
 from loadgate.report.artefacts import (
     ArtefactError,
@@ -179,6 +179,21 @@ def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: Run
             assert float(row["p50_ms"]) <= float(row["p95_ms"]) <= float(row["p99_ms"]) <= float(row["max_ms"])
 
 
+def test_the_table_of_seconds_has_the_requests_in_flight(document: RunDocument) -> None:
+    rows = list(csv.DictReader(StringIO(series_csv(document, run_series(document)))))
+    recorder = document.recording.recorder()
+    for kind, group, scope in (("overall", "", OVERALL), *(("group", group, group) for group in recorder.groups())):
+        if not recorder.is_measure(scope):
+            shown = [row for row in rows if (row["scope"], row["group"]) == (kind, group)]
+            expected = [slot.mean for slot in recorder.in_flight(scope)]
+            assert [float(row["in_flight"]) for row in shown] == pytest.approx(expected, rel=1e-5)
+    assert {row["in_flight"] for row in rows if row["scope"] == "measure"} <= {""}
+    for name in recorder.requests():
+        mine = [row for row in rows if (row["scope"], row["group"], row["name"]) == ("request", name.group, name.name)]
+        expected = [slot.mean for slot in recorder.in_flight(name)] if mine else []
+        assert [float(row["in_flight"]) for row in mine] == pytest.approx(expected, rel=1e-5)
+
+
 def test_the_table_of_seconds_has_the_resources_after_the_requests(document: RunDocument) -> None:
     rows = list(csv.DictReader(StringIO(series_csv(document, run_series(document)))))
     resources = [row for row in rows if row["scope"] == "resource"]
@@ -191,7 +206,7 @@ def test_the_table_of_seconds_has_the_resources_after_the_requests(document: Run
     assert memory is not None
     shown = [float(row["value"]) for row in resources if row["name"] == "memory"]
     assert shown == [value for time_s, value in memory.pairs() if time_s < document.run.ended_s]
-    empty = ("requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+    empty = ("requests", "failures", "p50_ms", "p95_ms", "p99_ms", "max_ms", "in_flight")
     assert {row[column] for row in resources for column in empty} == {""}
     assert {row[column] for row in rows if row["scope"] != "resource" for column in ("value", "unit")} <= {""}
 
