@@ -1,7 +1,8 @@
 """Recovery from a disturbance: how long a scope stays outside its band after a stage such as a rush.
 
-The recovery time is the first moment after the end of the disturbance at which a window lies inside the band, and from
-which at least 95 % of the remaining windows do. A window belongs to the moment at which it starts.
+A scope has recovered at the first window after the disturbance that lies inside its band, and from which at least 95 %
+of the remaining windows do. The recovery time is the middle of that window: a window shows a sudden recovery at its
+start, and a gradual one on average in its middle. It is exactly 0 if the first window is that window.
 """
 
 from __future__ import annotations
@@ -131,9 +132,13 @@ def recovery(
         return replace(known, reason=f"there were too few requests after {stage} for a p95")
     last = len(windows) - MIN_STAY_WINDOWS * band.window_s
     at = next((number for number, stays in enumerate(staying(inside)) if stays and number <= last), None)
-    time_s = None if at is None else max(0.0, windows[at].start_s - spans.after.start_s) if at else 0.0
+    time_s = None if at is None else _middle_s(windows[at], spans.after) if at else 0.0
     state = RecoveryState.NOT_RECOVERED if time_s is None else RecoveryState.RECOVERED
     return _with_effects(replace(known, state=state, time_s=time_s, windows=windows), traffic, spans, band)
+
+
+def _middle_s(window: WindowFigures, after: Span) -> float:
+    return window.start_s + window.length_s // 2 - after.start_s
 
 
 def _with_effects(found: Recovery, traffic: Traffic, spans: StageSpans, band: Band) -> Recovery:

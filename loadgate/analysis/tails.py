@@ -60,13 +60,18 @@ def _slowest(sketch: LatencySketch, depth: int) -> tuple[tuple[float, int], ...]
 
 
 def p95_ms(window: Sequence[SlotTail]) -> float | None:
-    """Return the p95 of a window in ms, or None if there are too few samples for it."""
+    """Return the p95 of a window in ms, or None if there are too few samples for it.
+
+    The window must not be longer than the one for which the tails were made.
+    """
     timed = sum(slot.timed for slot in window)
     if timed < MIN_SUCCESSES:
         return None
     left = timed - nearest_rank(QUANTILE, timed) + 1
+    slowest_ms = 0.0
     for minus_ms, samples in sorted(chain.from_iterable(slot.slowest for slot in window)):
+        slowest_ms = -minus_ms
         left -= samples
         if left <= 0:
-            return -minus_ms
-    raise ValueError("the tails of these slots are too short for a window of this length")
+            break
+    return slowest_ms

@@ -20,6 +20,7 @@ from loadgate.analysis.attribution import Attribution
 
 REPEATS = 20
 SHARE = 0.95
+WINDOW_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ def is_right(cause: Cause, found: list[Attribution]) -> bool:
     if cause is Cause.NONE:
         return not found
     named = [one.cause.wait if one.cause is not None else None for one in found]
-    in_time = all(abs(one.episode.span.start_s - START_S - SLOW_S[0]) <= 2 for one in found)
+    in_time = all(abs(one.episode.span.start_s - START_S - SLOW_S[0]) <= WINDOW_S for one in found)
     return "auth" in {one.episode.scope for one in found} and in_time and set(named) == {TRUTH[cause]}
 
 

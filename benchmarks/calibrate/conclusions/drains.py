@@ -13,7 +13,7 @@ from loadgate.recorder import FinishedRequest, Outcome, Recorder
 
 START_S = 1_700_000_000
 BEFORE_S, RUSH_S = 60, 30
-RATE_PER_S = 50
+RATE_PER_S = 100
 BASE_MS, SIGMA = 100.0, 0.05
 PEAK_MS = 100.0
 

@@ -102,7 +102,7 @@ class SimulatedService:
         yield self._pool
         yield from self._resume(POOL, since_s)
         for _ in range(2):
-            yield from self._wait_for(DATABASE, 0.03 if self._is(Cause.DATABASE) else 0.006)
+            yield from self._wait_for(DATABASE, 0.04 if self._is(Cause.DATABASE) else 0.01)
         self._simulation.release(self._pool)
         yield from self._compute(0.001)
         self._finish("auth", due_s)

@@ -1,0 +1,158 @@
+"""Test that a slow part of a run is explained by the wait that caused it, and by nothing else."""
+
+import random
+
+import pytest
+
+from benchmarks.calibrate.conclusions.__main__ import is_right
+from benchmarks.calibrate.conclusions.service import POOL, Cause, SimulatedService, explained
+from loadgate.analysis.attribution import Attribution, MeasuredTarget, attribute, explain
+from loadgate.analysis.attribution_text import episode_sentence
+from loadgate.analysis.band import Band
+from loadgate.analysis.episodes import Episode, find_episodes, steady_band
+from loadgate.analysis.traffic import Span, Traffic
+from loadgate.recorder import TimeSlot, Totals
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
+from tests.loadgate.analysis.made_traffic import START_S, second_of
+
+SLOW = range(80, 100)
+LOADED = Span(START_S, START_S + 160)
+BASE = [Span(START_S, START_S + 80), Span(START_S + 100, START_S + 160)]
+EPISODE = Episode("auth", Span(START_S + 80, START_S + 100), 400, 100, 500, 1000, 0)
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_the_cause_of_a_simulated_slow_part_is_named(cause: Cause) -> None:
+    assert is_right(cause, explained(SimulatedService(cause, seed=50)))
+
+
+def slow_group(scope: str, added_ms: float, seed: int = 1) -> Traffic:
+    rnd = random.Random(seed)
+
+    def made(second: int) -> Totals:
+        return second_of(rnd, rnd.randint(40, 60), median_ms=100 + (added_ms if second in SLOW else 0))
+
+    return Traffic(scope, [TimeSlot(START_S + second, 1, made(second)) for second in range(160)])
+
+
+def record_of(
+    columns: dict[tuple[str, str], tuple[float, float]], kind: ColumnKind = ColumnKind.FLOW
+) -> ResourceRecord:
+    """Values of (usual, slow) seconds."""
+    record = ResourceRecord()
+    for second in range(160):
+        record.put(
+            START_S + second,
+            {
+                ResourceColumn(*key, kind, ResourceUnit.SECONDS): slow if second in SLOW else usual
+                for key, (usual, slow) in columns.items()
+            },
+        )
+    return record
+
+
+def pool_wait(slow_s: float, waits: float = 50.0) -> ResourceRecord:
+    """A wait of `slow_s` per second in the slow part."""
+    return record_of({("database", "wait.sum"): (0.0, slow_s), ("database", "wait.count"): (waits, waits)})
+
+
+def attributed(record: ResourceRecord, *groups: Traffic) -> Attribution:
+    return attribute(EPISODE, BASE, groups, MeasuredTarget(record, [POOL], {"api": 1.0}))
+
+
+def test_the_share_is_the_part_of_the_lost_time() -> None:
+    found = attributed(pool_wait(10.0), slow_group("auth", 300))
+    assert found.shares[0].share == pytest.approx(10 / 15, abs=0.05)
+    assert found.cause is found.shares[0]
+
+
+def test_half_as_much_does_not_explain_it_but_is_told() -> None:
+    found = attributed(pool_wait(5.0), slow_group("auth", 300))
+    assert found.cause is None
+    sentence = episode_sentence(found, START_S)
+    assert "auth left its band at 1:20 for 20 s (+300 ms mean), which is not explained by anything measured" in sentence
+    assert "A part of it is measured: waiting for a database connection 3" in sentence
+
+
+def test_waits_of_other_clients_never_explain_more_than_everything() -> None:
+    assert attributed(pool_wait(500.0), slow_group("auth", 300)).shares[0].share == 1
+
+
+def test_two_groups_that_are_slow_for_different_reasons_weaken_each_other() -> None:
+    found = attributed(pool_wait(10.0), slow_group("auth", 300), slow_group("tasks", 300, seed=1))
+    assert found.shares[0].share == pytest.approx(10 / 30, abs=0.05)
+
+
+def test_a_group_that_became_faster_does_not_help() -> None:
+    found = attributed(pool_wait(10.0), slow_group("auth", 300), slow_group("tasks", -50, seed=2))
+    assert found.shares[0].share == pytest.approx(10 / 15, abs=0.05)
+
+
+def test_a_group_that_does_not_use_a_wait_is_not_blamed_on_it() -> None:
+    auth, health = slow_group("auth", 300, seed=1), slow_group("health", 300, seed=2)
+    record = ResourceRecord()
+    for second, slot in enumerate(auth.slots):
+        wait_s = 15.0 if second in SLOW else 0.0
+        values = {"wait.sum": wait_s, "wait.count": float(slot.totals.requests)}
+        record.put(
+            START_S + second,
+            {ResourceColumn("database", name, ColumnKind.FLOW): value for name, value in values.items()},
+        )
+    target = MeasuredTarget(record, [POOL])
+    found = {one.episode.scope: one for one in explain(auth, [auth, health], LOADED, target)}
+    assert found["auth"].shares[0].share > 0.9
+    assert found["health"].shares[0].share == 0
+
+
+def test_a_saturated_cpu_is_named_but_not_as_a_measured_wait() -> None:
+    found = attributed(record_of({("api", "cpu"): (0.4, 0.99)}), slow_group("auth", 300))
+    assert found.cause is None
+    sentence = episode_sentence(found, START_S)
+    assert (
+        "while the CPU of api was saturated (0.990 of 1.00 cores, 0.400 before). No measured wait explains it"
+        in sentence
+    )
+
+
+def test_a_cpu_that_was_saturated_before_as_well_explains_nothing() -> None:
+    found = attributed(record_of({("api", "cpu"): (0.97, 0.98)}), slow_group("auth", 300))
+    assert found.saturated is None
+
+
+def test_what_rose_is_worded_as_no_cause() -> None:
+    found = attributed(record_of({("redis", "connections"): (10.0, 40.0)}, ColumnKind.LEVEL), slow_group("auth", 300))
+    assert "At the same time rose, which does not show a cause: redis connections (10.0 to 40.0)." in episode_sentence(
+        found, START_S
+    )
+
+
+def test_without_resources_nothing_is_explained() -> None:
+    found = attributed(ResourceRecord(), slow_group("auth", 300))
+    assert (found.shares, found.cpu, found.rises, found.cause) == ((), (), (), None)
+
+
+def band_of(traffic: Traffic) -> Band:
+    band = steady_band(traffic, LOADED)
+    assert isinstance(band, Band)
+    return band
+
+
+def test_an_episode_has_the_time_of_the_slow_requests() -> None:
+    traffic = slow_group("auth", 300)
+    (episode,) = find_episodes(traffic, LOADED, band_of(traffic))
+    assert episode.span == Span(START_S + 80, START_S + 100)
+    assert episode.added_ms == pytest.approx(300, abs=5)
+
+
+def test_a_scope_without_an_excursion_has_no_episode() -> None:
+    traffic = slow_group("auth", 0)
+    assert find_episodes(traffic, LOADED, band_of(traffic)) == []
+
+
+def test_all_requests_are_left_out_where_a_group_says_more() -> None:
+    auth = slow_group("auth", 300)
+    overall = Traffic("overall", auth.slots)
+    target = MeasuredTarget(pool_wait(10.0), [POOL])
+    assert [one.episode.scope for one in explain(overall, [auth], LOADED, target)] == ["auth"]
+    assert [one.episode.scope for one in explain(overall, [], LOADED, target)] == ["overall"]
+    assert explain(Traffic("overall", []), [], LOADED, target) == []
