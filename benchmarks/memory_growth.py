@@ -5,8 +5,9 @@
 The figures are proportional set sizes (PSS): a page that several processes share is divided among them. The resident
 sizes of a worker and its forked processes would count the pages that they share several times.
 
-A cache that fills looks like a leak until it is full, and Redis keeps the sessions and results of the load until they
-expire. The question is whether the API and the worker continue to grow.
+A cache that fills looks like a leak until it is full, a worker keeps a timer for each task until the task's time limit
+has passed, and Redis keeps the sessions and results of the load until they expire. The question is whether the API and
+the worker continue to grow.
 """
 
 from __future__ import annotations
