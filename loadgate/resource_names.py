@@ -3,5 +3,8 @@
 MACHINE = "machine"
 """The machine of the target."""
 
+CPU_WAIT = "cpu_wait"
+"""The quantity of the time in which threads were ready to run and did not run."""
+
 TARGET = "target"
 """The whole target, if no resource is configured."""

@@ -38,6 +38,10 @@ class ProcessResource(_Resource):
     """The TCP port on which the process listens."""
     pid_file: _Text | None = None
     """A file with the process id."""
+    serves: bool = False
+    """Whether it serves the requests, so that they wait when it waits for a CPU core. Without any, the first does."""
+    cores: Annotated[float, Field(gt=0)] | None = None
+    """The CPU cores that it can use, if it cannot use all. A Python process with one event loop can use one."""
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -71,6 +75,12 @@ class PrometheusResource(_Resource):
     """The selector of the gauge's limit."""
     wait: _Text | None = None
     """The selector of a histogram or summary in seconds, without `_sum` and `_count`."""
+    waiting_for: _Text | None = None
+    """What a request waits for in `wait`, in a sentence: `a database connection`."""
+    inside: _Text | None = None
+    """The wait that includes this one, as `resource quantity`."""
+    is_lag: bool = False
+    """Whether `wait` is the lag of an event loop. Such a lag delays everything that the loop does."""
     rate: _Text | None = None
     """The selector of a counter."""
     unit: Literal["bytes", "s", "count"] = "count"

@@ -8,7 +8,8 @@ from statistics import median
 
 from loadgate.analysis.band import DEVIATIONS, MAD_SCALE
 from loadgate.analysis.traffic import Span, StageSpans
-from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries, ResourceUnit
+from loadgate.units import figure, size
 
 LAST_S = 30.0
 """What is left is the level in the last seconds of the time after."""
@@ -49,3 +50,17 @@ def left_over(series: Sequence[ResourceSeries], spans: StageSpans) -> list[LeftO
         noise = DEVIATIONS * MAD_SCALE * median(abs(value - usual) for value in before)
         found.append(LeftOver(one.column, usual, now, is_clear=abs(now - usual) > noise))
     return found
+
+
+def left_over_sentence(found: LeftOver, stage: str) -> str:
+    """Return the sentence about a quantity that `stage` changed."""
+    before, after, change = (
+        _amount(found.column, value) for value in (found.before, found.after, abs(found.difference))
+    )
+    direction = "higher" if found.difference > 0 else "lower"
+    name = f"{found.column.resource} {found.column.quantity}"
+    return f"At the end, {name} was {change} {direction} than before {stage} ({before}, {after})."
+
+
+def _amount(column: ResourceColumn, value: float) -> str:
+    return size(value) if column.unit is ResourceUnit.BYTES else figure(value)

@@ -20,6 +20,7 @@ from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.locust_files import ProjectCopies, write_missing_html
 from loadgate.generator.plan import classes_with_users, hosts_under_test, needs_host, option_problem
 from loadgate.generator.process import Process
+from loadgate.generator.measured_target import measured_target
 from loadgate.generator.resource_sampling import ResourceSampling
 from loadgate.generator.run_controller import RunController
 from loadgate.generator.suite import host_problems, preflight_problems, refuse
@@ -111,7 +112,7 @@ class JudgingProcess(Process):
         active = self._begin(generates_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
-        run.resources = resources.record
+        run.target = measured_target(self._project, resources.record)
         live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
         generators = self._master or ThisProcess(active.pacer)
         controller = RunController(run, self.runner, live_states, generators, self.end_load)

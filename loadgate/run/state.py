@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
 
+from loadgate.analysis.attribution import MeasuredTarget
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
@@ -107,11 +108,16 @@ class Run:
     remarks: tuple[str, ...] = ()
     """Sentences for the reader of the report that do not change the verdict."""
     first_bytes: FirstBytes = field(default_factory=FirstBytes)
-    resources: ResourceRecord = field(default_factory=ResourceRecord)
-    """The resources of the target, on the process that determines the verdict."""
+    target: MeasuredTarget = field(default_factory=lambda: MeasuredTarget(ResourceRecord()))
+    """The measurements of the target, in the process that determines the verdict."""
     lags: Recorder = field(default_factory=Recorder)
     """The lag of the processes that generate load, by the kind of measurement."""
     _made_s: float = field(default_factory=time.time)
+
+    @property
+    def resources(self) -> ResourceRecord:
+        """Return the resources of the target."""
+        return self.target.record
 
     @property
     def elapsed_s(self) -> float:

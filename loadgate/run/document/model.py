@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from loadgate.run.document.conclusions import ConclusionsRecord
 from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord, TargetRecord
 from loadgate.run.document.figures import TotalFigures
 from loadgate.run.document.parts import Count, Part, Text
@@ -58,6 +59,7 @@ class RunDocument(Part, title="A run of loadgate"):
     target: TargetRecord | None = Field(
         description="The managed target; null if the target was not started by loadgate."
     )
+    conclusions: ConclusionsRecord = Field(description="What the run shows in addition to its rules.")
     resources: ResourcesRecord = Field(description="The resources of the target over time.")
     made_on: EnvironmentRecord
     recording: Recording

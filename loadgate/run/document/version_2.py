@@ -18,7 +18,8 @@ def from_version_2(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(samples, dict):
         for time_s, value in zip(_numbers(samples.get("times_s")), _numbers(samples.get("rss_bytes")), strict=False):
             record.put(int(time_s), {_MEMORY: value})
-    return data | {"schema_version": SCHEMA_VERSION, "resources": record.to_json()}
+    conclusions: dict[str, Any] = {"growth": [], "recoveries": [], "left_over": [], "episodes": []}
+    return data | {"schema_version": SCHEMA_VERSION, "conclusions": conclusions, "resources": record.to_json()}
 
 
 def _numbers(values: Any) -> list[float]:

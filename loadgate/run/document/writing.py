@@ -11,6 +11,7 @@ from typing import Any
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OVERALL, Scope, Totals, corrected, expected_interval_ms
 from loadgate.rules import Verdict, loaded_stages, steady_stages
+from loadgate.run.conclusions import FinishedRun, conclusions
 from loadgate.run.document.environment import EnvironmentRecord
 from loadgate.run.document.figures import (
     Buckets,
@@ -49,10 +50,16 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
+        conclusions=conclusions(_finished(run)),
         resources=ResourcesRecord.of(run.resources),
         made_on=made_on,
         recording=Recording.of(recorder),
     )
+
+
+def _finished(run: Run) -> FinishedRun:
+    whole = run.facts().whole_run()
+    return FinishedRun(run.plan.profile, run.recorder, run.target, whole.stages, whole.load_s, whole.unreliable)
 
 
 def _run(run: Run, ended_s: float) -> RunRecord:

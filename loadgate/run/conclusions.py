@@ -1,0 +1,199 @@
+"""Derive the conclusions of a finished run: growth of resources, recoveries, and explanations of slow episodes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from loadgate.analysis.attribution import Attribution, MeasuredTarget, explain
+from loadgate.analysis.attribution_text import episode_sentence
+from loadgate.analysis.growth import growth
+from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
+from loadgate.analysis.growth_text import growth_sentence, kind_sentence
+from loadgate.analysis.leftover import left_over, left_over_sentence
+from loadgate.analysis.recovery import Recovery, RecoveryState, recovery
+from loadgate.analysis.recovery_text import recovery_sentences
+from loadgate.analysis.settling import settling, settling_sentences
+from loadgate.analysis.traffic import Span, Traffic, stage_spans
+from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
+from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceColumn, ResourceRecord
+from loadgate.rules.whole_run import MEMORY, companions
+from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, GrowthRecord, RecoveryRecord
+from loadgate.shape.profile import LoadProfile
+
+MIN_RUSH = 1.5
+"""A stage is a rush if its load is so many times that of the stage before."""
+
+_COMPANIONS = {PYTHON_BLOCKS, HEAP_IN_USE, "heap_held", "pss", "cgroup_memory"}
+"""Quantities that only help to explain the growth of `memory`."""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What the conclusions are derived from. Times are epoch seconds."""
+
+    profile: LoadProfile
+    recorder: Recorder
+    target: MeasuredTarget
+    stages: Sequence[tuple[float, str]]
+    load_s: tuple[float, float]
+    unreliable: str = ""
+
+    @property
+    def steady(self) -> Span:
+        """Return the load without the first ramp."""
+        first_s, end_s = self.load_s
+        since_s = next((since_s for since_s, stage in self.stages if stage not in {RAMP, OUTSIDE}), first_s)
+        return Span(min(max(first_s, since_s), end_s), end_s)
+
+    def traffic(self, scope: str) -> Traffic:
+        """Return the requests of a scope."""
+        return Traffic(scope, self.recorder.time_slots(scope))
+
+    def scopes(self) -> list[Traffic]:
+        """Return the requests of each group, or of all requests if there are no groups."""
+        groups = [group for group in self.recorder.groups() if not self.recorder.is_measure(group)]
+        return [self.traffic(scope) for scope in groups or [OVERALL]]
+
+
+def conclusions(run: FinishedRun) -> ConclusionsRecord:
+    """Return what a finished run shows in addition to its rules."""
+    scopes = run.scopes() if run.recorder.totals().requests else []
+    return ConclusionsRecord(
+        growth=_growth(run.target.record, run.steady, run.recorder.totals().requests),
+        recoveries=_recoveries(run, scopes),
+        left_over=_left_over(run),
+        episodes=_episodes(run, scopes),
+    )
+
+
+def _growth(record: ResourceRecord, steady: Span, requests: int) -> list[GrowthRecord]:
+    found = []
+    for column in record.columns:
+        if not _is_shown(column):
+            continue
+        series = record.series(column.resource, column.quantity)
+        part = series.between(steady.start_s, steady.end_s) if series is not None else None
+        fitted = growth(part.times_s, part.values, column.unit) if part is not None else None
+        if fitted is None:
+            continue
+        kind = None
+        if column.quantity == MEMORY:
+            kind = growth_kind(fitted, companions(record, column.resource, (steady.start_s, steady.end_s)))
+        sentence = growth_sentence(f"{column.resource} {column.quantity}", fitted, requests=requests)
+        found.append(
+            GrowthRecord(
+                resource=column.resource,
+                quantity=column.quantity,
+                unit=column.unit,
+                per_s=fitted.per_s,
+                low_per_s=fitted.low_per_s,
+                high_per_s=fitted.high_per_s,
+                visible_per_s=fitted.visible_per_s,
+                kind=kind.cause if kind is not None else None,
+                sentence=f"{sentence} {kind_sentence(kind)}" if kind is not None else sentence,
+            )
+        )
+    return found
+
+
+def _recoveries(run: FinishedRun, scopes: Sequence[Traffic]) -> list[RecoveryRecord]:
+    if not run.profile.stages:
+        return _settlings(run, scopes)
+    return [
+        _recovery_record(recovery(traffic, run.stages, stage, run.load_s[1], unreliable=run.unreliable))
+        for stage in rush_stages(run.profile)
+        for traffic in scopes
+    ]
+
+
+def rush_stages(profile: LoadProfile) -> list[str]:
+    """Return the stages whose load is much higher than that of the stages before and after."""
+    loads = [float(stage.users if stage.rate is None else stage.rate) for stage in profile.stages]  # type: ignore[arg-type]
+    return [
+        profile.stage_names[at]
+        for at in range(1, len(loads) - 1)
+        if loads[at] >= MIN_RUSH * max(loads[at - 1], loads[at + 1])
+    ]
+
+
+def _recovery_record(found: Recovery) -> RecoveryRecord:
+    return RecoveryRecord(
+        scope=found.scope,
+        stage=found.stage,
+        state=found.state,
+        time_s=found.time_s,
+        window_s=float(found.window_s),
+        peak_ms=found.peak_ms,
+        sentences=recovery_sentences(found),
+    )
+
+
+def _settlings(run: FinishedRun, scopes: Sequence[Traffic]) -> list[RecoveryRecord]:
+    """Return how each scope settled after the ramp of a run without stages, if it has enough requests to tell."""
+    rush, steady = Span(run.load_s[0], run.steady.start_s), run.steady
+    if run.unreliable or run.profile.rate is not None or rush.length_s <= 0:
+        return []
+    found = [settling(traffic, rush, steady) for traffic in scopes]
+    return [
+        RecoveryRecord(
+            scope=item.scope,
+            stage=RAMP,
+            state=item.state,
+            time_s=item.time_s,
+            window_s=float(item.window_s),
+            peak_ms=item.peak_ms,
+            sentences=settling_sentences(item, rush, steady),
+        )
+        for item in found
+        if item.state is not RecoveryState.UNDECIDED
+    ]
+
+
+def _left_over(run: FinishedRun) -> list[str]:
+    record = run.target.record
+    series = [record.series(column.resource, column.quantity) for column in record.columns if _is_shown(column)]
+    known = [one for one in series if one is not None]
+    sentences = []
+    for stage in rush_stages(run.profile):
+        spans = stage_spans(run.stages, stage, run.load_s[1])
+        if not isinstance(spans, str):
+            sentences += [left_over_sentence(item, stage) for item in left_over(known, spans) if item.is_clear]
+    return sentences
+
+
+def _episodes(run: FinishedRun, scopes: Sequence[Traffic]) -> list[EpisodeRecord]:
+    if run.unreliable or not scopes:
+        return []
+    before = next(
+        (
+            spans.before
+            for stage in rush_stages(run.profile)
+            if not isinstance(spans := stage_spans(run.stages, stage, run.load_s[1]), str)
+        ),
+        None,
+    )
+    groups = [traffic for traffic in scopes if traffic.scope != OVERALL]
+    found = explain(run.traffic(OVERALL), groups, run.steady, run.target, before)
+    return [_episode_record(item, run.load_s[0]) for item in found]
+
+
+def _episode_record(found: Attribution, started_s: float) -> EpisodeRecord:
+    cause, saturated = found.cause, found.saturated
+    explained_by: Literal["wait", "cpu", "nothing"] = "wait" if cause else "cpu" if saturated else "nothing"
+    return EpisodeRecord(
+        scope=found.episode.scope,
+        start_s=found.episode.span.start_s,
+        end_s=found.episode.span.end_s,
+        added_ms=found.episode.added_ms,
+        explained_by=explained_by,
+        cause=" ".join(cause.wait.key) if cause else saturated.resource if saturated else None,
+        share=cause.share if cause else None,
+        sentence=episode_sentence(found, started_s),
+    )
+
+
+def _is_shown(column: ResourceColumn) -> bool:
+    is_companion = column.quantity in _COMPANIONS or column.quantity.endswith(LIMIT)
+    return column.kind is ColumnKind.LEVEL and not is_companion
