@@ -18,9 +18,9 @@ from loadgate.generator.closing import Closing
 from loadgate.generator.generators import ThisProcess
 from loadgate.generator.live_state_cache import LiveStateCache
 from loadgate.generator.locust_files import ProjectCopies, write_missing_html
+from loadgate.generator.measured_target import measured_target
 from loadgate.generator.plan import classes_with_users, hosts_under_test, needs_host, option_problem
 from loadgate.generator.process import Process
-from loadgate.generator.measured_target import measured_target
 from loadgate.generator.resource_sampling import ResourceSampling
 from loadgate.generator.run_controller import RunController
 from loadgate.generator.suite import host_problems, preflight_problems, refuse
