@@ -43,7 +43,7 @@ class TargetSettings(_Table):
     stop_timeout: Annotated[float, Field(ge=0)] = 10.0
     """Seconds between SIGTERM and SIGKILL."""
     env: dict[str, str] = Field(default_factory=dict)
-    collect: Annotated[str, StringConstraints(pattern="^/")] | None = None
+    collect: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
     """A path of the target that makes it collect garbage. It is requested before and after the load."""
 
     def for_run(self, run_folder: Path) -> TargetSettings:

@@ -106,8 +106,12 @@ class PrometheusResource(_Resource):
             raise ValueError("give only one of used and rate")
         if self.limit is not None and self.used is None:
             raise ValueError("limit needs used")
+        if not re.fullmatch(r"[!-~]+", self.url):
+            raise ValueError("url contains a space or another character that must be percent-encoded")
         parts = urlsplit(self.url)
-        if not self.url.startswith("/") and not (parts.scheme in {"http", "https"} and parts.hostname):
+        # A port that is no number raises ValueError.
+        is_whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        if not self.url.startswith("/") and not is_whole:
             raise ValueError("url must be a path such as /metrics, or an http:// or https:// address")
         for field in ("used", "limit", "wait", "rate"):
             try:

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from loadgate.checks import is_http
+from loadgate.checks import host_problem, is_http
 from loadgate.paths import TARGET_PID_VARIABLE
 from loadgate.project import Project
 from loadgate.resource_names import TARGET
@@ -34,8 +34,8 @@ def sampled_target(project: Project, hosts: Sequence[str]) -> tuple[Configuratio
             notes.append(f"the processes of {names} are not measured, because {problem}")
             processes = []
     relative = [entry for entry in metrics if entry.url.startswith("/")]
-    if relative and not is_http(host):
-        notes.append(f"{relative[0].url} is not read, because the run has no http:// or https:// host")
+    if relative and (not is_http(host) or host_problem(host)):
+        notes.append(f"{relative[0].url} is not read, because the run has no valid http:// or https:// host")
         metrics = [entry for entry in metrics if entry not in relative]
     collect = project.target.collect if project.target is not None and pid is not None else None
     configuration = Configuration(

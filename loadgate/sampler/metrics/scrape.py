@@ -35,7 +35,8 @@ class Scraper:
 
     def __init__(self, url: str, bearer: str | None = None) -> None:
         parts = urlsplit(url)
-        self.url = without_credentials(url)
+        self.url = without_credentials(url).partition("?")[0]
+        """The URL for messages. A query can contain a secret."""
         self._target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         self._connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
@@ -112,6 +113,8 @@ class Scraper:
 def _reason(error: BaseException) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
+    if isinstance(error, http.client.InvalidURL | UnicodeError):
+        return "not a valid URL"
     if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
         return "not a complete HTTP response"
     return getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__

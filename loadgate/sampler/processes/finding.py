@@ -16,6 +16,12 @@ SCANS_PER_COST = 1000
 """A scan of all processes is repeated only after this multiple of its CPU time, so that it costs 0.1 % of a core."""
 
 
+FORWARDERS = frozenset(
+    {"docker-proxy", "rootlessport", "slirp4netns", "pasta", "gvproxy", "com.docker.backend", "kubectl", "ssh", "sshd"}
+)
+"""Programs that listen on a port for a process in a container or on another machine."""
+
+
 @dataclass(slots=True)
 class Found:
     """The result of a scan: the processes of each part, and why some parts have none."""
@@ -81,10 +87,21 @@ class Finder:
             return ({pid}, "") if is_there else (set(), "the process of the target has ended")
         if (port := self._configuration.port) is None:
             return set(), ""
+        listeners, problem = self._listeners(port)
+        return {self._supervisor(pid, family) for pid in listeners}, problem
+
+    def _listeners(self, port: int) -> tuple[set[int], str]:
+        """Return the processes that listen on a port, or why there is none."""
         listening = self._system.listening(port)
+        if listening.is_hidden:
+            return set(), f"the process that listens on port {port} belongs to another user or runs in a container"
         if not listening.pids:
-            return set(), _no_listener(port, is_hidden=listening.is_hidden)
-        return {self._supervisor(pid, family) for pid in listening.pids}, ""
+            return set(), f"no process of this machine listens on port {port}"
+        for pid in listening.pids:
+            program = self._system.command_line(pid).partition(" ")[0].rpartition("/")[2].rstrip(":")
+            if program in FORWARDERS:
+                return set(), f"{program} forwards port {port} to a process that is not visible from here"
+        return set(listening.pids), ""
 
     def _supervisor(self, pid: int, family: _Family) -> int:
         """Return the process that has started this one and others of the same service, or else the process itself.
@@ -109,8 +126,7 @@ class Finder:
             found = {pid for pid, line in lines.items() if pattern.search(line)}
             problem = result.target_problem or f"its command matches none of the target's {len(lines)} processes"
         elif source.port is not None:
-            listening = self._system.listening(source.port)
-            found, problem = set(listening.pids), _no_listener(source.port, is_hidden=listening.is_hidden)
+            found, problem = self._listeners(source.port)
         elif source.pid_file is not None:
             found = _pid_in(Path(source.pid_file))
             problem = f"{source.pid_file} contains no process id" if not found else "the process in its file has ended"
@@ -162,12 +178,6 @@ def _pid_in(path: Path) -> set[int]:
     except OSError:
         return set()
     return {int(first)} if first.isdigit() and len(first) < 10 else set()
-
-
-def _no_listener(port: int, *, is_hidden: bool) -> str:
-    if is_hidden:
-        return f"the process that listens on port {port} belongs to another user or runs in a container"
-    return f"no process of this machine listens on port {port}"
 
 
 def names_of(sources: Sequence[ProcessSource]) -> list[str]:

@@ -148,14 +148,14 @@ def _read(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, 65_536)
-        pieces = [data]
-        while len(pieces[-1]) >= 4096:
-            pieces.append(os.read(descriptor, 65_536))
-        return b"".join(pieces)
+        # The kernel returns long files in pieces, which can be shorter than a page.
+        while piece := os.read(descriptor, 65_536):
+            data += piece
     except ProcessLookupError:
         raise FileNotFoundError(path) from None
     finally:
         os.close(descriptor)
+    return data
 
 
 def _size(text: bytes, name: bytes) -> float | None:

@@ -245,9 +245,10 @@ def test_the_metrics_of_another_machine_are_read() -> None:
 def test_a_path_needs_an_http_host_but_a_url_does_not() -> None:
     path = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool")
     url = path.model_copy(update={"name": "queue", "url": "http://metrics:9100/m"})
-    configuration, notes = sampled(["ws://127.0.0.1:1"], resource=(path, url))
-    assert [source.url for source in configuration.metrics] == ["http://metrics:9100/m"]
-    assert notes == ["/metrics is not read, because the run has no http:// or https:// host"]
+    for hosts in (["ws://127.0.0.1:1"], ["http://127.0.0.1:x"], []):
+        configuration, notes = sampled(hosts, resource=(path, url))
+        assert [source.url for source in configuration.metrics] == ["http://metrics:9100/m"]
+        assert notes == ["/metrics is not read, because the run has no valid http:// or https:// host"]
 
 
 def test_only_a_managed_target_collects_garbage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,22 @@ def test_a_port_without_a_readable_process_is_a_problem(system: FakeSystem, list
 
 
 @pytest.mark.parametrize(
+    ("line", "program"),
+    [
+        ("/usr/bin/docker-proxy -proto tcp", "docker-proxy"),
+        ("sshd: me@pts/1", "sshd"),
+        ("kubectl port-forward", "kubectl"),
+    ],
+)
+def test_a_program_that_forwards_a_port_is_not_the_target(system: FakeSystem, line: str, program: str) -> None:
+    system.add(80, 1, line)
+    system.ports[8000] = Listening(frozenset({80}))
+    result = found(system, ProcessSource("target"), pid=None, port=8000)
+    assert members(result, "target") == set()
+    assert result.problems == {"target": f"{program} forwards port 8000 to a process that is not visible from here"}
+
+
+@pytest.mark.parametrize(
     ("content", "problem"),
     [
         ("30\n", ""),

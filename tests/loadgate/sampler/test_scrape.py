@@ -172,6 +172,17 @@ def test_an_answer_that_is_no_http_is_an_error(answer: bytes, reason: str, open_
         thread.join(10)
 
 
+def test_a_secret_in_a_query_is_not_shown(server: MetricsServer, open_scraper: Open) -> None:
+    server.status = 500
+    assert failure(open_scraper(f"{server.url}/m?token=secret")) == f"{server.url}/m answered 500"
+
+
+@pytest.mark.parametrize("path", ["/a b", "/\x00", "/ü"])
+def test_a_path_that_http_does_not_allow_is_not_sent(path: str, server: MetricsServer, open_scraper: Open) -> None:
+    assert "not a valid URL" in failure(open_scraper(server.url + path))
+    assert server.requests == []
+
+
 def test_a_closed_port_is_an_error(open_scraper: Open) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -78,6 +78,16 @@ def test_the_process_that_listens_is_found_and_found_again(system: System) -> No
     assert system.listening(int(port)).pids == frozenset()
 
 
+@LINUX
+def test_each_of_many_listeners_is_found() -> None:
+    """The list of the kernel is longer than a page."""
+    text = "import socket\nheld = [socket.create_server(('127.0.0.1', 0)) for _ in range(60)]\n"
+    text += "shown = ' '.join(str(one.getsockname()[1]) for one in held)"
+    with program(text) as (pid, ports):
+        assert len(ports.split()) == 60
+        assert {port for port in ports.split() if LinuxSystem().listening(int(port)).pids != {pid}} == set()
+
+
 def test_a_process_that_has_ended_has_no_values(system: System) -> None:
     with program("shown = 0") as (pid, _):
         pass
