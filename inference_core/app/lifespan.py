@@ -66,7 +66,7 @@ async def _open_state(stack: AsyncExitStack, service: Service, settings: Setting
         settings=settings,
         database=database,
         redis=await stack.enter_async_context(RedisClient.open(settings, edge.metrics.redis_observer())),
-        sender=await stack.enter_async_context(TaskSender.open(service, settings)),
+        sender=await stack.enter_async_context(TaskSender.open(service, settings, edge.metrics.send_observer())),
         metrics=edge.metrics,
         traffic=edge.traffic,
     )

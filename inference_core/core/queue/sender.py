@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 from uuid import uuid4
 
@@ -51,16 +52,22 @@ class TaskSender:
 
     celery: ServiceCelery
     executor: ThreadPoolExecutor
+    on_sent: Callable[[float], None]
     waiting: int = 0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, service: Service, settings: Settings) -> AsyncIterator[TaskSender]:
-        """Create the sender, which connects on first use. Its threads and connections end with the context."""
+    async def open(
+        cls, service: Service, settings: Settings, on_sent: Callable[[float], None] = lambda _: None
+    ) -> AsyncIterator[TaskSender]:
+        """Create the sender, which connects on first use. Its threads and connections end with the context.
+
+        `on_sent` is called with the seconds of each message, including failed ones and the wait for a thread.
+        """
         executor = ThreadPoolExecutor(PUBLISHER_THREADS, thread_name_prefix="publish")
         celery = create_celery(service, settings, "client")
         try:
-            yield cls(celery, executor)
+            yield cls(celery, executor, on_sent)
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(celery.close)
@@ -122,6 +129,7 @@ class TaskSender:
         if self.waiting >= MAX_WAITING:
             raise BrokerUnavailableError
         self.waiting += 1
+        start_s = perf_counter()
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
                 await asyncio.get_running_loop().run_in_executor(self.executor, action)
@@ -130,6 +138,7 @@ class TaskSender:
             raise BrokerUnavailableError from error
         finally:
             self.waiting -= 1
+            self.on_sent(perf_counter() - start_s)
 
     def _require_room(self, name: str, waiting_max: int) -> None:
         queue = self.celery.amqp.router.route({}, name)["queue"].name

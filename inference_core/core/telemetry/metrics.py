@@ -40,6 +40,7 @@ class Metrics:
     pool_wait: Histogram = field(init=False)
     statements: Histogram = field(init=False)
     redis: Histogram = field(init=False)
+    sends: Histogram = field(init=False)
     up: Gauge = field(init=False)
     requests_throttled: Counter = field(init=False)
     _children: dict[tuple[str, str, int], Histogram] = field(default_factory=dict)
@@ -104,6 +105,12 @@ class Metrics:
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
         )
+        self.sends = Histogram(
+            "celery_send_seconds",
+            "Time that requests waited for the broker to accept a message, including failed ones.",
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        )
         self.up = self.gauge("dependency_up", "1 if a dependency responds, else 0.", "livemin", ("dependency",))
 
     def feature(self, kind: Callable[[Metrics], T]) -> T:
@@ -130,6 +137,10 @@ class Metrics:
     def redis_observer(self) -> Callable[[float], None]:
         """Return a function that counts a Redis operation."""
         return self._observer(self.redis)
+
+    def send_observer(self) -> Callable[[float], None]:
+        """Return a function that counts a message to the broker."""
+        return self._observer(self.sends)
 
     def statement_observer(self, pool: str) -> Callable[[float], None]:
         """Return a function that counts a statement on a connection of `pool`."""

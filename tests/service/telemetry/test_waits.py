@@ -20,13 +20,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from inference_core.core.db.point_read import PointQuery, PointReader
 from inference_core.core.db.statements import time_statements
 from inference_core.core.logging import request_id_var
+from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
 from inference_core.core.redis.client import open_client
 from inference_core.core.state import StateDep
 from tests.service.conftest import AppFactory, running
 from tests.service.telemetry.scrape import scrape
 from tests.support.accounts import Api
 from tests.support.servers.databases import on_every_database
-from tests.support.settings import Settings, application
+from tests.support.settings import Settings, application, service
 
 pytestmark = pytest.mark.anyio
 
@@ -197,6 +198,25 @@ async def test_a_pipeline_is_one_redis_operation_and_a_failed_command_counts(red
         with pytest.raises(RedisError):
             await client.ping()
     assert len(times) == 3
+
+
+async def test_sent_messages_of_requests_are_counted(api: Api) -> None:
+    user = await api.register()
+    before = await scrape(api)
+    response = await api.client.post("/api/v1/auth/forgot-password", json={"email": user.email})
+    assert response.is_success
+    after = await scrape(api)
+    assert after["celery_send_seconds_count"] - before["celery_send_seconds_count"] == 1
+    assert after["celery_send_seconds_sum"] > before["celery_send_seconds_sum"]
+
+
+async def test_a_message_that_cannot_be_sent_is_counted() -> None:
+    times = list[float]()
+    settings = Settings(_env_file=None, redis_url="redis://127.0.0.1:1/0", redis_connect_timeout_s=0.2)
+    async with TaskSender.open(service, settings, times.append) as sender:
+        with pytest.raises(BrokerUnavailableError):
+            await sender.send("test.add", 1, 2)
+    assert len(times) == 1
 
 
 async def test_each_password_hash_counts_its_wait(api: Api) -> None:
