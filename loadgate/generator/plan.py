@@ -13,6 +13,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 from loadgate.credentials import without_credentials
 from loadgate.generator.groups import group_of
 from loadgate.generator.suite import Choice
+from loadgate.generator.suite_files import suite_hash
 from loadgate.run.state import Plan
 from loadgate.shape.stages import Step, closed_steps
 from loadgate.shape.weighted import weighted_order
@@ -55,6 +56,7 @@ def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) 
         groups_without_users=_groups_without_users(choice, environment),
         remarks=choice.overrides,
         request_types=choice.request_types,
+        suite_hash=suite_hash(environment.parsed_locustfiles or ()),
     )
 
 

@@ -13,8 +13,8 @@ from loadgate.paths import RUN_FOLDER_VARIABLE, ReportFolderError, run_folder, s
 from loadgate.project import Project
 from loadgate.report.artefacts import REPORT_FILE, ArtefactError, append_job_summary, write_artefacts
 from loadgate.report.console import verdict_text
+from loadgate.report.current_environment import current_environment
 from loadgate.run.document import RUN_FILE, RunDocument
-from loadgate.run.document.current_environment import current_environment
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
 from loadgate.run.state import Run
@@ -41,7 +41,7 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
     ended_s = time.time() if before is None else before.document.run.ended_s
     verdict = judge(run.plan.rules, run.recorder, run.facts())
     code = exit_code(verdict.outcome)
-    document = run_document(run, verdict, current_environment(project.root), ended_s)
+    document = run_document(run, verdict, current_environment(project.root, run.plan), ended_s)
     folder, problems = _write_files(document, project, run, before.folder if before is not None else None)
     if code is ExitCode.PASS and (folder is None or not (folder / RUN_FILE).is_file()):
         code = ExitCode.ERROR

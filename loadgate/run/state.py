@@ -67,6 +67,8 @@ class Plan:
     """Sentences about the plan for the notes of the verdict."""
     request_types: frozenset[str] = frozenset()
     """Types of request events that the suite declares as requests or as measures."""
+    suite_hash: str | None = None
+    """A hash of the suite's files. `None` if they are unknown."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import shlex
 from datetime import UTC, datetime
 
 from loadgate.report.text import target_end
-from loadgate.run.document import RunDocument, RunRecord, StageRecord
+from loadgate.run.document import MachineClassRecord, RunDocument, RunRecord, StageRecord
 from loadgate.run.judgement import Ending
 from loadgate.units import count, duration, given, size
 
@@ -76,11 +76,26 @@ def facts(document: RunDocument) -> dict[str, str]:
         "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
         "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
         f"{size(machine.memory_bytes)}",
+        "Processor": _processor(made_on.machine_class),
         "Versions": ", ".join(f"{name} {version}" for name, version in made_on.versions.items()),
         "Command": shlex.join(run.command),
         "run.json": f"schema version {document.schema_version}",
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _processor(machine: MachineClassRecord | None) -> str:
+    """Return the processor and the limits of the load generator. "" if they are unknown."""
+    if machine is None:
+        return ""
+    cores, cpu, memory = machine.usable_cores, machine.cpu_limit, machine.memory_limit_bytes
+    parts = [
+        machine.cpu,
+        f"{count(cores)} usable {'core' if cores == 1 else 'cores'}" if cores else None,
+        f"CPU limit {given(cpu)} cores" if cpu is not None else None,
+        f"memory limit {size(memory)}" if memory is not None else None,
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def _load(run: RunRecord) -> str:

@@ -3,6 +3,7 @@
 from loadgate.run.document.environment import (
     EnvironmentRecord,
     GitRecord,
+    MachineClassRecord,
     MachineRecord,
     TargetRecord,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "GitRecord",
     "InFlightRecord",
     "LatencyFigures",
+    "MachineClassRecord",
     "MachineRecord",
     "NameFigures",
     "ResourcesRecord",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from loadgate.run.document.parts import Count, Part, Text
+from loadgate.run.document.parts import Count, Part, Positive, Text
 
 
 class GeneratorRecord(Part):
@@ -47,9 +47,42 @@ class MachineRecord(Part):
     memory_bytes: Count
 
 
+class MachineClassRecord(Part):
+    """What makes measured figures of two machines comparable. A value is null if it is unknown or there is no limit."""
+
+    cpu: Text | None = Field(description="The model of the processor.")
+    usable_cores: Count | None = Field(description="Number of cores on which the process may run.")
+    cpu_limit: Positive | None = Field(description="The CPU limit of the cgroup (version 2), in cores.")
+    memory_limit_bytes: Count | None = Field(description="The memory limit of the cgroup (version 2).")
+
+
+class SoftwareRecord(Part):
+    """The kernel and the allocator of the load generator. A value is null if it is unknown or not set."""
+
+    kernel: Text | None
+    c_library: Text | None = Field(description="The C library with its version.")
+    python_malloc: Text | None = Field(description="The variable PYTHONMALLOC.")
+    preloaded_allocator: Text | None = Field(description="The jemalloc, tcmalloc or mimalloc of LD_PRELOAD.")
+
+
+class FingerprintRecord(Part):
+    """Short hashes. Runs are comparable if they are equal."""
+
+    machine: Text = Field(description="Hash of `machine_class`.")
+    profile: Text = Field(description="Hash of the profile, the number of users and the run time.")
+    rules: Text = Field(description="Hash of the rules.")
+    suite: Text | None = Field(
+        description="Hash of the locustfiles and of the modules that they import from their folders; null if unknown."
+    )
+    test: Text | None = Field(description="Hash of `profile`, `rules` and `suite`; null without `suite`.")
+
+
 class EnvironmentRecord(Part):
     """The environment of the load generator."""
 
     git: GitRecord | None = Field(description="The repository of the suite; null if there is none.")
     machine: MachineRecord
     versions: dict[Text, Text]
+    machine_class: MachineClassRecord | None = Field(default=None, exclude_if=lambda there: there is None)
+    software: SoftwareRecord | None = Field(default=None, exclude_if=lambda there: there is None)
+    fingerprint: FingerprintRecord | None = Field(default=None, exclude_if=lambda there: there is None)

@@ -97,6 +97,9 @@ def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(
     done = locust(plain, "--host", stub.url, LOAD_PROFILE="tight", **job_page(plain))
     assert done.returncode == FAIL, done.stdout + done.stderr
     assert comparable(plain) == comparable(ours)
+    fingerprint = document(plain)["made_on"]["fingerprint"]
+    assert fingerprint == document(ours)["made_on"]["fingerprint"]
+    assert None not in fingerprint.values()
     assert "</html>" in (ours / "reports/performance/tight_load_report.html").read_text()
     for folder in (plain, ours):
         assert (folder / "page.md").read_text() == (run_folder(folder) / "summary.md").read_text()

@@ -10,12 +10,23 @@ from pathlib import Path
 
 import psutil
 
+from loadgate.report.fingerprint import fingerprint
+from loadgate.report.this_machine import machine_class, software
 from loadgate.run.document.environment import EnvironmentRecord, GitRecord, MachineRecord
+from loadgate.run.state import Plan
 
 
-def current_environment(folder: Path) -> EnvironmentRecord:
+def current_environment(folder: Path, plan: Plan) -> EnvironmentRecord:
     """Return the environment of this process. `folder` is the project's folder, for the git commit."""
-    return EnvironmentRecord(git=_git_record(folder), machine=_machine(), versions=_versions())
+    machine = machine_class()
+    return EnvironmentRecord(
+        git=_git_record(folder),
+        machine=_machine(),
+        versions=_versions(),
+        machine_class=machine,
+        software=software(),
+        fingerprint=fingerprint(machine, plan),
+    )
 
 
 def _git_record(folder: Path) -> GitRecord | None:
