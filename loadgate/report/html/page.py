@@ -12,6 +12,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from loadgate import units
+from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
@@ -33,13 +34,8 @@ SCRIPTS = (
 )  # fmt: skip
 
 
-def html_report(
-    document: RunDocument, series: ChartSeries | None = None, conclusions: Sequence[tuple[str, Sequence[str]]] = ()
-) -> str:
-    """Return the page of one run, made from its run.json. `series` can be given if they are already computed.
-
-    `conclusions` are (title, sentences), which are shown below the rules.
-    """
+def html_report(document: RunDocument, series: ChartSeries | None = None) -> str:
+    """Return the page of one run, made from its run.json. `series` can be given if they are already computed."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     resources = drawable(resource_lines(document), series.grids[0])
     data = embedded_data(document, series, resources)
@@ -51,7 +47,6 @@ def html_report(
             **_template_values(document, series, data["started_s"]),
             **_resource_values(document, series, resources),
             hidden_names=hidden_names,
-            conclusions=conclusions,
             style=style,
             script=script,
             data=packed(data),
@@ -74,6 +69,7 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
         "rules": verdict.rules,
+        "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],
         "requests": [row for row in rows if row.kind == "request"],

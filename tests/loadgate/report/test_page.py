@@ -11,6 +11,7 @@ import pytest
 
 from loadgate.report.html import html_report
 from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
+from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import synthetic_document
 
 TEN_MINUTES_BYTES = 400_000
@@ -157,13 +158,31 @@ def test_a_run_without_resources_says_nothing_about_them() -> None:
 
 
 def test_conclusions_are_below_the_rules_and_escaped() -> None:
-    sentences = ["PASS: api memory grows 1.2 MB/h.", "INCONCLUSIVE: 5 < 6 & <b>more</b>"]
-    html = html_report(KINDS["full"](), conclusions=[("Growth", sentences)])
+    document = KINDS["full"]()
+    growth = {"per_s": 1.0, "low_per_s": 0.5, "high_per_s": 2.0, "visible_per_s": 1.0, "kind": None, "unit": "bytes"}
+    recovery = {"scope": "g", "stage": "rush", "state": "recovered", "time_s": 5.0, "window_s": 5.0, "peak_ms": 9.0}
+    episode = {"scope": "g", "start_s": 1.0, "end_s": 2.0, "added_ms": 9.0, "explained_by": "nothing", "cause": None}
+    found = {
+        "growth": [growth | {"resource": "api", "quantity": "memory", "sentence": "api memory grows 1.2 MB/h."}],
+        "recoveries": [recovery | {"sentences": ["g recovered within 5 s.", "Its p95 was 9 ms."]}],
+        "left_over": ["3 connections are left over."],
+        "episodes": [episode | {"share": None, "sentence": "5 < 6 & <b>more</b>"}],
+    }
+    html = html_report(document_of(as_json(document) | {"conclusions": found}))
 
-    told = text_of(html)
-    assert "Conclusions Growth PASS: api memory grows 1.2 MB/h. INCONCLUSIVE: 5 < 6 & <b>more</b> Over time" in told
+    assert (
+        "Conclusions Slow episodes 5 < 6 & <b>more</b> Changes of the load g recovered within 5 s. Its p95 was 9 ms. "
+        "3 connections are left over. Growth api memory grows 1.2 MB/h. Over time"
+    ) in text_of(html)
     assert "<b>" not in html
-    assert "Conclusions" not in text_of(html_report(KINDS["full"]()))
+
+
+def test_a_run_without_conclusions_has_no_section_of_them() -> None:
+    html = html_report(KINDS["empty"]())
+
+    assert KINDS["empty"]().conclusions.growth == []
+    assert 'id="conclusions"' not in html
+    assert "#conclusions" not in html
 
 
 def test_the_plot_library_comes_with_its_licence() -> None:
