@@ -15,6 +15,7 @@ from loadgate.generator.run_controller import RunController
 from loadgate.live.state import LiveState
 from loadgate.recorder import OUTSIDE
 from loadgate.run.health import HealthLimits
+from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Plan, Run
 
 
@@ -99,6 +100,6 @@ class JudgedRun(ActiveRun):
     def close(self) -> None:
         """Stop the control of the run and the sampling."""
         self.controller.stop()
-        self.resources.finish()
+        self.resources.finish(is_interrupted=self.run.ended_by is EndedBy.INTERRUPT)
         self.live_states.finish()
         ActiveRun.close(self)

@@ -92,11 +92,12 @@ class ResourceSampling:
         if not self._collected.wait(COLLECT_S):
             self.record.notes.append(f"the target did not collect garbage within {COLLECT_S:.0f} s")
 
-    def finish(self) -> None:
-        """Take a last sample, and stop the sampler."""
+    def finish(self, *, is_interrupted: bool) -> None:
+        """Take a last sample, and stop the sampler. An interrupted run does not wait for the collection of garbage."""
         if not self._is_started:
             return
-        self.collect()
+        if not is_interrupted:
+            self.collect()
         self._is_started, self._is_ending = False, True
         os.close(self._commands)
         self._reader.join(LAST_SAMPLE_S)

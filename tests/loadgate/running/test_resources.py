@@ -29,7 +29,6 @@ from tests.loadgate.running.support import (
     loadgate_command,
     locust,
     locust_command,
-    run_folder,
     wait_until,
     web_ui,
 )
@@ -176,15 +175,20 @@ def test_no_sampler_outlives_locust(tmp_path: Path, stub: StubServer, number: si
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_no_sampler_outlives_loadgate_run(tmp_path: Path, number: signal.Signals) -> None:
-    project(tmp_path)
+    project(tmp_path, target='collect = "/collect"\n')
     with Started(loadgate_command("run", "roomy", "-t", "1m"), tmp_path) as started:
         process = psutil.Process(started.process.pid)
         wait_until(lambda: samplers(process), "the sampler")
         (sampler,) = samplers(process)
+        if number is signal.SIGINT:
+            # The first line about the load follows the collection.
+            wait_until(lambda: "steady" in started.output, "the load")
         started.signal(number)
         started.wait()
         wait_until(lambda: is_gone(sampler), "the sampler's end")
-    assert run_folder(tmp_path).is_dir()
+    if number is signal.SIGINT:
+        # The end of an interrupted run does not wait for the target.
+        assert len(values(resources(tmp_path), "api", "memory.collected")) == 1
 
 
 # What is sampled
@@ -278,13 +282,13 @@ def test_a_sampler_that_cannot_start_is_a_note(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("loadgate.generator.resource_sampling.os.posix_spawn", fail)
     sampling = ResourceSampling(Project(root=Path("/project")), ["http://127.0.0.1:1"])
     sampling.collect()
-    sampling.finish()
+    sampling.finish(is_interrupted=False)
     assert sampling.record.notes == ["the sampler could not start: Too many open files"]
 
 
 def test_without_anything_to_measure_no_sampler_starts() -> None:
     sampling = ResourceSampling(Project(root=Path("/project")), [FOREIGN])
-    sampling.finish()
+    sampling.finish(is_interrupted=False)
     assert sampling.record.notes == [
         "the processes of 'target' are not measured, because 192.0.2.1 is not this machine"
     ]
