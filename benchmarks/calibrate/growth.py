@@ -18,6 +18,7 @@ from time import process_time
 from typing import Any
 
 from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions, growing
+from loadgate.analysis.confidence import share_interval
 from loadgate.analysis.growth import Growth, growth
 from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
@@ -66,10 +67,12 @@ class Check:
     most: float = 1.0
     least: float = 0.0
 
-    @property
-    def holds(self) -> bool:
-        """Return whether the share is within its limits."""
-        return self.least <= self.value <= self.most
+    def holds(self, series: int) -> bool:
+        """Return whether the limits hold, as far as a share of `series` series shows: by Wilson's 95 % interval."""
+        interval = share_interval(round(self.value * series), series)
+        if interval is None or interval.low is None or interval.high is None:
+            raise ValueError("a share needs at least one series")
+        return interval.low <= 100 * self.most and 100 * self.least <= interval.high
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +122,26 @@ def _noise(kind: Kind, seconds: int, series: int) -> Line:
     found = simulate(kind, seconds, series, budget_per_h=0.0)
     alarms = Check("false alarms", found.grows, most=MAX_FALSE_ALARMS)
     misses = Check("intervals that miss", found.misses, most=MAX_INTERVAL_MISSES)
-    return _line(kind.name, seconds, (alarms, misses))
+    return _line(kind.name, seconds, series, (alarms, misses))
 
 
 def _shape(kind: Kind, seconds: int, series: int) -> Line:
     found = simulate(kind, seconds, series, BUDGET_PER_H[kind.unit])
     alarms = Check("false alarms", found.grows, most=MAX_SHAPE_ALARMS)
-    return _line(kind.name, seconds, (alarms, Check("pass", found.holds)))
+    return _line(kind.name, seconds, series, (alarms, Check("pass", found.holds)))
 
 
 def _healthy(kind: Kind, seconds: int, series: int) -> Line:
     found = simulate(kind, seconds, series, BUDGET_PER_H[kind.unit])
     alarms = Check("false alarms", found.grows, most=0.0)
-    return _line(kind.name, seconds, (alarms, Check("pass", found.holds, least=MIN_FOUND)))
+    return _line(kind.name, seconds, series, (alarms, Check("pass", found.holds, least=MIN_FOUND)))
 
 
 def _leak(kind: Kind, seconds: int, series: int) -> Line:
     found = simulate(kind, seconds, series, budget_per_h=0.0)
     least = MIN_FOUND if (seconds, kind.per_hour) in FOUND else 0.0
     misses = Check("intervals that miss", found.misses, most=MAX_INTERVAL_MISSES)
-    return _line(kind.name, seconds, (Check("found", found.grows, least=least), misses))
+    return _line(kind.name, seconds, series, (Check("found", found.grows, least=least), misses))
 
 
 def _limit(limit: tuple[ResourceUnit, float], seconds: int, series: int) -> Line:
@@ -147,17 +150,17 @@ def _limit(limit: tuple[ResourceUnit, float], seconds: int, series: int) -> Line
     leak = simulate(growing(unit, 2 * per_h), seconds, series, per_h)
     name = f"{per_h / MB:g} MB/h" if unit is ResourceUnit.BYTES else f"{per_h:g}/h"
     passes = Check("healthy pass", healthy.holds, least=MIN_DECIDED)
-    return _line(name, seconds, (passes, Check("leaks of twice the limit fail", leak.grows, least=MIN_DECIDED)))
+    return _line(name, seconds, series, (passes, Check("leaks of twice the limit fail", leak.grows, least=MIN_DECIDED)))
 
 
 def _cause(cause: Cause, seconds: int, series: int) -> Line:
     right = right_kinds(cause, seconds, series, per_hour=60 * MB)
-    return _line(str(cause), seconds, (Check("right", right, least=MIN_RIGHT_KINDS),))
+    return _line(str(cause), seconds, series, (Check("right", right, least=MIN_RIGHT_KINDS),))
 
 
-def _line(name: str, seconds: int, checks: Sequence[Check]) -> Line:
+def _line(name: str, seconds: int, series: int, checks: Sequence[Check]) -> Line:
     length = f"{seconds // 60} min"
-    faults = tuple(f"{name}, {length}: {check.value:.1%} {check.name}" for check in checks if not check.holds)
+    faults = tuple(f"{name}, {length}: {check.value:.1%} {check.name}" for check in checks if not check.holds(series))
     shares = " | ".join(f"{100 * check.value:.1f} %" for check in checks)
     return Line(f"| {name} | {length} | {shares} |", faults)
 
