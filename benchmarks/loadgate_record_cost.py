@@ -1,6 +1,6 @@
 """Measures the cost of recording one request: loadgate's Recorder.record compared with Locust's own StatsEntry.log.
 
-    python benchmarks/loadgate_record_cost.py [--requests 200000] [--rounds 5]
+    python benchmarks/loadgate_record_cost.py [--requests 200000] [--rounds 5] [--median-ms 20]
 
 Both record the same requests: 15 names, lognormal latencies, 300 requests per second. Rounds alternate, so other load
 on the machine affects both. The medians are printed. Locust logs every request twice, under its name and in the
@@ -26,10 +26,15 @@ NAMES = [f"GET /api/v1/resource/{number}" for number in range(15)]
 START_S = 1_700_000_000.0
 
 
-def requests(count: int) -> list[Request]:
+def requests(count: int, median_ms: float) -> list[Request]:
     rnd = random.Random(1)  # noqa: S311 - the same load each time
     return [
-        (rnd.choice(NAMES), START_S + number / 300, rnd.lognormvariate(3, 1), rnd.randrange(100, 5000))
+        (
+            rnd.choice(NAMES),
+            START_S + number / 300,
+            median_ms * rnd.lognormvariate(0, 1),
+            rnd.randrange(100, 5000),
+        )
         for number in range(count)
     ]
 
@@ -60,8 +65,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--requests", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--median-ms", type=float, default=20, help="median latency; long requests span many seconds")
     options = parser.parse_args()
-    calls = requests(options.requests)
+    calls = requests(options.requests, options.median_ms)
     rounds = [(cost_us(record_with_loadgate, calls), cost_us(record_with_locust, calls)) for _ in range(options.rounds)]
     ours_us, theirs_us = (statistics.median(column) for column in zip(*rounds, strict=True))
     sys.stdout.write(

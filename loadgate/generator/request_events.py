@@ -43,15 +43,13 @@ class UnansweredRequestError(Exception):
 def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str] = ()) -> None:
     """Record one of Locust's request events. An invalid event becomes a rejected sample, and the verdict reports it.
 
-    Requests that an interrupt cut off are only counted. Requests that the load generator's machine could not send are
-    also only counted, because they say nothing about the target. An event whose type is in `measures` is recorded as a
-    measure, unless it has an exception.
+    Requests that an interrupt cut off count only with their time in flight. Requests that the load generator's machine
+    could not send are only counted, because they say nothing about the target. An event whose type is in `measures` is
+    recorded as a measure, unless it has an exception.
     """
     exception = event.get("exception")
-    if exception is not None:
-        if run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError):
-            run.record_cut_off(finished_request(**event))
-            return
+    is_cut_off = run.ending is Ending.INTERRUPTED and isinstance(exception, UnansweredRequestError)
+    if exception is not None and not is_cut_off:
         # If a `with` block has marked the request as failed, the response holds the error of the client.
         limit = exhausted_resource(exception) or exhausted_resource(getattr(event.get("response"), "error", None))
         if limit is not None:
@@ -59,6 +57,9 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
             return
     try:
         request = finished_request(**event)
+        if is_cut_off:
+            run.record_cut_off(request)
+            return
         if request.method in measures and request.error is None:
             run.record_measure(as_measure(request))
             return

@@ -45,6 +45,7 @@ class Recorder:
         self._names: set[str] = set()
         self._index = SeriesIndex(())
         self._shared: dict[SeriesKey, SharedTime] = {}
+        self._shared_of: dict[SeriesKey, SharedTime] = {}
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters: Counter[str] = Counter()
@@ -77,7 +78,7 @@ class Recorder:
         second = int(end_s)
         series.record(second, latency_ms, response_bytes, service_ms)
         if start_s < second and outcome is not Outcome.MEASURE:
-            self._shared_time(key).move(start_s, second)
+            (self._shared_of.get(key) or self._shared_time(key)).move(start_s, second)
         if error is not None:
             full = full_name(name, method)
             self._errors.record(full, error, end_s, partial(Exemplar.of, group, full, start_s, took_ms, ids))
@@ -119,7 +120,7 @@ class Recorder:
         self._next_sequence += 1
         self._series = {}
         self._index = SeriesIndex(())
-        self._shared = {}
+        self._shared, self._shared_of = {}, {}
         self._errors = ErrorLog()
         self._slowest = SlowestRequests()
         self._counters = Counter()
@@ -324,7 +325,11 @@ class Recorder:
 
     def _shared_time(self, key: SeriesKey) -> SharedTime:
         """Return the time of a request name, for all its outcomes and stages."""
-        return self._shared.setdefault(self._bounded(key)._replace(outcome=Outcome.SUCCESS, stage=""), SharedTime())
+        request = self._bounded(key)._replace(outcome=Outcome.SUCCESS, stage="")
+        shared = self._shared.setdefault(request, SharedTime())
+        if request.name == key.name:  # the number of other names has no bound
+            self._shared_of[key] = shared
+        return shared
 
     def _bounded(self, key: SeriesKey) -> SeriesKey:
         """Return the key under which a key is kept. A name beyond MAX_NAMES counts as OTHER_NAMES."""

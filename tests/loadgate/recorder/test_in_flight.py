@@ -148,6 +148,17 @@ def test_old_seconds_are_merged_and_the_sum_is_kept() -> None:
     assert Recorder.from_json(recorder.to_json()).in_flight() == found
 
 
+def test_a_request_that_began_in_merged_seconds_counts_in_wider_slots() -> None:
+    recorder = run(request(0, 1500), request(5000.5, 100), request(100, 5_000_000))
+
+    found = {slot.start_s - START_S: slot for slot in recorder.in_flight()}
+
+    assert found[1000].width_s == 10
+    assert found[1000].mean == found[4000].mean == 1.0
+    assert found[5000].mean == pytest.approx(1.1, abs=1e-5)
+    assert sum(slot.mean * slot.width_s for slot in found.values()) == pytest.approx(5001.6)
+
+
 def test_names_beyond_the_maximum_share_their_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("loadgate.recorder.recorder.MAX_NAMES", 2)
     recorder = run(*(request(0, 1500, f"page {number}") for number in range(5)))

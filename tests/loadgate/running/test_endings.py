@@ -67,6 +67,7 @@ def test_requests_that_an_interrupt_cuts_off_are_not_failures(tmp_path: Path, st
     assert written["totals"]["overall"]["failures"] == 0
     assert written["counters"] == {"cut_off": 1}
     assert written["totals"]["overall"]["requests"] == stub.total - 1
+    assert any("hang" in row["name"] for row in written["recording"]["in_flight"])
     note = "the interrupt cut off 1 request; it is not counted as failed or as successful"
     assert note in written["verdict"]["notes"]
 
