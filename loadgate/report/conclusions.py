@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from loadgate.run.document import RunDocument
 
+MAX_BRIEF = 5
+"""The maximum number of sentences in the console and the summary. The report has all of them."""
+
 
 def conclusions(document: RunDocument) -> list[tuple[str, list[str]]]:
     """Return (title, sentences) of each kind of conclusion that the run has."""
@@ -14,3 +17,16 @@ def conclusions(document: RunDocument) -> list[tuple[str, list[str]]]:
         ("Growth", [growth.sentence for growth in found.growth]),
     ]
     return [(title, sentences) for title, sentences in kinds if sentences]
+
+
+def brief_conclusions(document: RunDocument) -> list[str]:
+    """Return the sentences that need attention: slow episodes, recoveries that took time, and growth."""
+    found = document.conclusions
+    growing = [record for record in found.growth if record.low_per_s > 0]
+    sentences = [
+        *(episode.sentence for episode in found.episodes),
+        *(" ".join(record.sentences[:2]) for record in found.recoveries if record.time_s != 0),
+        *(record.sentence for record in growing),
+    ]
+    more = len(sentences) - MAX_BRIEF
+    return sentences if more <= 0 else [*sentences[:MAX_BRIEF], f"{more} more conclusions are in the report."]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from loadgate.report.cause import failure_lines, slow_request
+from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.quantities import joined
 from loadgate.report.resources import brief_figures
 from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_reason
@@ -31,6 +32,7 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
         f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
         *_resources(document),
+        *(printable(sentence) for sentence in brief_conclusions(document)),
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
@@ -44,6 +45,7 @@ def markdown_summary(document: RunDocument) -> str:
         *_requests(document.totals.requests),
         *_errors(document.errors),
         *_resources(document),
+        *_conclusions(document),
     ]
     return "\n".join(line for line in lines if line is not None) + "\n"
 
@@ -75,6 +77,11 @@ def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
+
+
+def _conclusions(document: RunDocument) -> list[str]:
+    sentences = brief_conclusions(document)
+    return ["", *(f"- {_cell(sentence)}" for sentence in sentences)] if sentences else []
 
 
 def _resources(document: RunDocument) -> list[str]:
