@@ -9,14 +9,14 @@ MAX_BRIEF = 5
 
 
 def conclusions(document: RunDocument) -> list[tuple[str, list[str]]]:
-    """Return (title, sentences) of each kind of conclusion that the run has."""
+    """Return a title and texts of one or more sentences for each kind of conclusion that the run has."""
     found = document.conclusions
     kinds = [
         ("Slow episodes", [episode.sentence for episode in found.episodes]),
-        ("Changes of the load", [text for one in found.recoveries for text in one.sentences] + found.left_over),
+        ("Changes of the load", [" ".join(one.sentences) for one in found.recoveries] + found.left_over),
         ("Growth", [growth.sentence for growth in found.growth]),
     ]
-    return [(title, sentences) for title, sentences in kinds if sentences]
+    return [(title, texts) for title, texts in kinds if texts]
 
 
 def brief_conclusions(document: RunDocument) -> list[str]:
