@@ -18,9 +18,10 @@ import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from statistics import median
+from statistics import NormalDist, median
 
 from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.student import student_quantile
 from loadgate.analysis.tails import MIN_SUCCESSES, SlotTail, p95_ms
 from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 from loadgate.units import count, duration
@@ -170,13 +171,13 @@ def spread_limit(values: Sequence[float], independent: float) -> float:
     """Return the median and three scaled median absolute deviations of values, of which so many are independent.
 
     Three deviations that are estimated from few values are too few. They are replaced by the quantile of Student's
-    distribution with the same probability (Cornish-Fisher expansion), and by the spread of one more value.
+    distribution with the same probability, and by the spread of one more value.
     """
     middle = median(values)
     deviation = MAD_SCALE * median(abs(value - middle) for value in values)
-    z, freedom = DEVIATIONS, max(2.0, independent - 1)
-    student = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
-    return middle + student * math.sqrt(1 + 1 / (freedom + 1)) * deviation
+    degrees = max(2, int(independent) - 1)
+    student = student_quantile(NormalDist().cdf(DEVIATIONS), degrees)
+    return middle + student * math.sqrt(1 + 1 / (degrees + 1)) * deviation
 
 
 def _upper_share(failures: int, requests: int) -> float:

@@ -32,7 +32,8 @@ def stage_ratio(
     """Return the ratio of a percentile in two stages, or a clause that says why there is none.
 
     The interval combines those of the two percentiles on the logarithmic scale (Donner and Zou, "Closed-form confidence
-    intervals for functions of the normal mean and standard deviation", Stat. Methods Med. Res. 21, 2012: MOVER).
+    intervals for functions of the normal mean and standard deviation", Stat. Methods Med. Res. 21, 2012: MOVER). They
+    take into account that requests in the same stall are not independent.
     """
     sketches = [Totals.sum(slot.totals for slot in part).success for part in (slots, base)]
     needed = min_samples(quantile)

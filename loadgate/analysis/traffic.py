@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from loadgate.analysis.tails import SlotTail, p95_ms, tails
 from loadgate.analysis.windows import fill_gaps
-from loadgate.recorder import OUTSIDE, RAMP, TimeSlot, Totals
+from loadgate.recorder import OUTSIDE, RAMP, InFlight, TimeSlot, Totals
+from loadgate.recorder.cells import WIDTHS_S
 from loadgate.units import given
 
 
@@ -34,14 +36,14 @@ class Traffic:
 
     - `slots`: the requests that ended in each second, ascending.
     - `arrivals`: the requests that were due in each epoch second, if they are known.
-    - `in_flight`: (start_s, width_s, integral) of the requests in flight, in request seconds. From it, the arrivals are
-      computed if they are not given.
+    - `in_flight`: the mean number of requests in flight, ascending, without slots in which there are none. From it, the
+      arrivals are computed if they are not given.
     """
 
     scope: str
     slots: Sequence[TimeSlot]
     arrivals: Mapping[int, float] | None = None
-    in_flight: Sequence[tuple[float, float, float]] = ()
+    in_flight: Sequence[InFlight] = ()
 
     def slots_in(self, span: Span) -> list[TimeSlot]:
         """Return the slots that lie completely in a span."""
@@ -54,23 +56,21 @@ class Traffic:
         return Totals.sum(slot.totals for slot in self.slots_in(span))
 
     def level_at(self, time_s: float) -> float | None:
-        """Return the requests in flight at a moment: the mean of the two adjacent seconds. None if it is unknown."""
-        near = [
-            integral / width_s
-            for start_s, width_s, integral in self.in_flight
-            if width_s > 0 and start_s - 0.5 <= time_s <= start_s + width_s + 0.5
-        ]
-        return sum(near) / len(near) if near else None
+        """Return the requests in flight at a moment: the mean of the half seconds around it. None if it is unknown."""
+        return self.mean_level(Span(time_s - 0.5, time_s + 0.5))
 
     def mean_level(self, span: Span) -> float | None:
-        """Return the mean number of requests in flight in a span."""
-        inside = [
-            (width_s, integral)
-            for start_s, width_s, integral in self.in_flight
-            if span.start_s <= start_s and start_s + width_s <= span.end_s
-        ]
-        covered_s = sum(width_s for width_s, _ in inside)
-        return sum(integral for _, integral in inside) / covered_s if covered_s else None
+        """Return the mean number of requests in flight in a span. None if it is unknown."""
+        if not self.in_flight or span.length_s <= 0:
+            return None
+        # A slot of another width can begin up to a minute earlier.
+        first = bisect_left(self.in_flight, span.start_s - WIDTHS_S[-1], key=_start_s)
+        end = bisect_left(self.in_flight, span.end_s, key=_start_s)
+        total_s = sum(
+            slot.mean * max(0.0, min(slot.start_s + slot.width_s, span.end_s) - max(slot.start_s, span.start_s))
+            for slot in self.in_flight[first:end]
+        )
+        return total_s / span.length_s
 
     def arrivals_in(self, span: Span, completions: int) -> float | None:
         """Return the requests that were due in a span, of which `completions` ended. None if it is unknown."""
@@ -107,6 +107,10 @@ class Traffic:
                 arrivals=self.arrivals_in(Span(slot.start_s, slot.start_s + covered_s), requests),
             )
             covered_s -= slot.width_s
+
+
+def _start_s(slot: InFlight) -> int:
+    return slot.start_s
 
 
 @dataclass(frozen=True, slots=True)

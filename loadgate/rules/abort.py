@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from loadgate.analysis.interval import Interval
-from loadgate.recorder import OVERALL, TimeSlot, Totals
+from loadgate.recorder import OVERALL, InFlight, TimeSlot, Totals
 from loadgate.rules.dependence import RunBatches
 from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
 from loadgate.rules.readings import has_interval
@@ -79,6 +79,9 @@ class _Recent:
     def span_s(self) -> tuple[int, int] | None:
         span_s = self.view.span_s()
         return None if span_s is None else (span_s[0], self.until_s)
+
+    def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
+        return [slot for slot in self.view.in_flight(scope) if self.since_s <= slot.start_s < self.until_s]
 
     def time_slots(
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0

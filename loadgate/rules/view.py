@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Protocol
 
-from loadgate.recorder import OVERALL, TimeSlot, Totals
+from loadgate.recorder import OVERALL, InFlight, TimeSlot, Totals
 
 
 class RecorderView(Protocol):
@@ -28,3 +28,6 @@ class RecorderView(Protocol):
         self, scope: str = OVERALL, stages: Collection[str] | None = None, since_s: int = 0
     ) -> list[TimeSlot]:
         """Return the totals of a scope per second."""
+
+    def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
+        """Return the mean number of requests in flight per second."""

@@ -70,7 +70,7 @@ def evaluate_whole_run_rule(rule: Rule, view: RecorderView, run: WholeRun | None
 
 def recovery_after(rule: Rule, view: RecorderView, run: WholeRun) -> Recovery:
     """Return the recovery that a rule is about."""
-    traffic = Traffic(rule.scope, view.time_slots(rule.scope))
+    traffic = Traffic(rule.scope, view.time_slots(rule.scope), in_flight=view.in_flight(rule.scope))
     return recovery(traffic, run.stages, rule.stage or "", run.load_s[1], unreliable=run.unreliable)
 
 

@@ -57,7 +57,8 @@ def simulate(case: DrainCase, seed: int) -> Recovery:
         latency_ms = BASE_MS * rnd.lognormvariate(0.0, SIGMA) + case.added_ms(at_s - BEFORE_S - RUSH_S)
         recorder.record(FinishedRequest("answer", Outcome.SUCCESS, START_S + at_s, latency_ms))
     stages = [(START_S, "before"), (START_S + BEFORE_S, "rush"), (START_S + BEFORE_S + RUSH_S, "after")]
-    return recovery(Traffic("overall", recorder.time_slots()), stages, "rush", START_S + length_s)
+    traffic = Traffic("overall", recorder.time_slots(), in_flight=recorder.in_flight())
+    return recovery(traffic, stages, "rush", START_S + length_s)
 
 
 def is_right(case: DrainCase, found: Recovery) -> bool:

@@ -71,11 +71,14 @@ class SimulatedService:
 
     @property
     def groups(self) -> list[Traffic]:
-        return [Traffic(group, self.recorder.time_slots(group)) for group in self.recorder.groups()]
+        return [
+            Traffic(group, self.recorder.time_slots(group), in_flight=self.recorder.in_flight(group))
+            for group in self.recorder.groups()
+        ]
 
     @property
     def overall(self) -> Traffic:
-        return Traffic("overall", self.recorder.time_slots())
+        return Traffic("overall", self.recorder.time_slots(), in_flight=self.recorder.in_flight())
 
     @property
     def target(self) -> MeasuredTarget:

@@ -9,7 +9,7 @@ from loadgate.analysis.conclusion import Conclusion
 from loadgate.analysis.recovery import Recovery, RecoveryState, decide_recovery, recovery
 from loadgate.analysis.recovery_text import recovery_sentences
 from loadgate.analysis.traffic import Traffic
-from loadgate.recorder import TimeSlot, Totals
+from loadgate.recorder import InFlight, TimeSlot, Totals
 from tests.loadgate.analysis.made_traffic import (
     AFTER_S,
     BEFORE_S,
@@ -180,7 +180,7 @@ def with_queue(served_per_s: int, slow_s: int) -> Traffic:
         rnd = random.Random(second)
         slow = level > 5 or 0 <= after_rush(second) < slow_s
         slots.append(TimeSlot(START_S + second, 1, second_of(rnd, served, median_ms=300 if slow else 100)))
-        in_flight.append((START_S + second, 1.0, level + (arrivals - served) / 2))
+        in_flight.append(InFlight(START_S + second, 1, level + (arrivals - served) / 2))
         level += arrivals - served
     return Traffic("auth", slots, in_flight=in_flight)
 
