@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from loadgate.recorder import OVERALL, Recorder, TimeSlot, Totals
+from loadgate.recorder import OVERALL, InFlight, Recorder, TimeSlot, Totals
 from loadgate.rules import EvaluationContext, Rule, RuleOutcome, RuleResult, evaluate_rule, is_steady, recent_view
 
 
@@ -76,6 +76,10 @@ class GrowingView:
     def span_s(self) -> tuple[int, int] | None:
         """See `RecorderView`."""
         return self._recorder.span_s()
+
+    def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
+        """See `RecorderView`."""
+        return self._recorder.in_flight(scope)
 
     def totals(self, scope: str = OVERALL, stages: Collection[str] | None = None) -> Totals:
         """See `RecorderView`."""
