@@ -112,11 +112,11 @@ def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun)
     scale = HOUR_S / (MB if rule.unit is Unit.MB_PER_HOUR else 1.0)
     judged = judge_growth(found, rule.limit / scale)
     subject = f"{rule.scope} {rule.metric.quantity}"
-    requests = view.totals(OVERALL).requests
+    requests = requests_in(view, run.steady_s)
     sentences = [growth_sentence(subject, found, requests=requests).removesuffix(".")]
     if judged.outcome is not GrowthOutcome.HOLDS:
         sentences.append(judged.reason)
-    if judged.outcome is GrowthOutcome.GROWS and rule.metric.quantity == MEMORY:
+    if judged.outcome is not GrowthOutcome.HOLDS and rule.metric.quantity == MEMORY:
         kind = growth_kind(found, companions(run.resources, rule.scope, run.steady_s))
         sentences += [kind_sentence(kind).removesuffix(".")] if kind is not None else []
     interval = Interval(found.low_per_s * scale, found.high_per_s * scale, found.interval.confidence)
@@ -134,6 +134,13 @@ def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
         reason = f"{reason}; {judged.reason}"
     days = lasts.seconds / DAY_S
     return RuleResult(rule, _OUTCOMES[judged.outcome], reason, days if isfinite(days) else None, found.blocks)
+
+
+def requests_in(view: RecorderView, span_s: tuple[float, float]) -> int:
+    """Return the number of requests that ended in a span of epoch seconds."""
+    first_s, end_s = span_s
+    slots = view.time_slots(OVERALL, since_s=int(first_s))
+    return sum(slot.totals.requests for slot in slots if slot.start_s < end_s)
 
 
 def companions(resources: ResourceRecord, resource: str, span_s: tuple[float, float]) -> dict[str, Growth | None]:

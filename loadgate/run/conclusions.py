@@ -18,7 +18,7 @@ from loadgate.analysis.settling import settling, settling_sentences
 from loadgate.analysis.traffic import Span, Traffic, stage_spans
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceColumn, ResourceRecord
-from loadgate.rules.whole_run import MEMORY, companions
+from loadgate.rules.whole_run import MEMORY, companions, requests_in
 from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, GrowthRecord, RecoveryRecord
 from loadgate.shape.profile import LoadProfile
 
@@ -47,6 +47,11 @@ class FinishedRun:
         since_s = next((since_s for since_s, stage in self.stages if stage not in {RAMP, OUTSIDE}), first_s)
         return Span(min(max(first_s, since_s), end_s), end_s)
 
+    @property
+    def steady_s(self) -> tuple[float, float]:
+        """Return the start and the end of the load without the first ramp."""
+        return self.steady.start_s, self.steady.end_s
+
     def traffic(self, scope: str) -> Traffic:
         """Return the requests of a scope."""
         return Traffic(scope, self.recorder.time_slots(scope))
@@ -61,7 +66,7 @@ def conclusions(run: FinishedRun) -> ConclusionsRecord:
     """Return what a finished run shows in addition to its rules."""
     scopes = run.scopes() if run.recorder.totals().requests else []
     return ConclusionsRecord(
-        growth=_growth(run.target.record, run.steady, run.recorder.totals().requests),
+        growth=_growth(run.target.record, run.steady, requests_in(run.recorder, run.steady_s)),
         recoveries=_recoveries(run, scopes),
         left_over=_left_over(run),
         episodes=_episodes(run, scopes),
