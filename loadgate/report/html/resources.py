@@ -14,7 +14,7 @@ from loadgate.run.document import RunDocument
 from loadgate.units import clock
 
 _DIGITS = 4
-"""Significant digits of the values of charts, which show three. Digits before the decimal point are never rounded."""
+"""Charts show three digits."""
 
 COLOURS = 6
 """The number of colours for the lines of a chart."""
@@ -81,10 +81,11 @@ def _name(line: ResourceLine) -> str:
 
 
 def _rounded(values: Sequence[float | None], factor: float) -> list[float | None]:
-    return [None if value is None else _significant(value * factor) for value in values]
+    return [None if value is None else significant(value * factor) for value in values]
 
 
-def _significant(value: float) -> float:
+def significant(value: float) -> float:
+    """Return a value for a chart: rounded to four significant digits, but not before the decimal point."""
     if value.is_integer():
         return int(value)
     magnitude = math.floor(math.log10(abs(value)))

@@ -176,7 +176,7 @@ def test_resources_have_a_chart_for_each_quantity_below_the_latencies(open_repor
     titles = page.locator("#charts figcaption strong").all_inner_texts()
     resources = ["CPU", "Memory", "Connections", "Waits", "Queue depth", "Open files", "Threads", "PSS"]
     assert titles[-len(resources) :] == resources
-    assert titles.index("Latency heat map") < titles.index("CPU")
+    assert titles.index("Response time") < titles.index("Requests in flight") < titles.index("CPU")
     lines = {
         title: page.locator("#charts .chart", has=page.locator("strong", has_text=title)).last.locator(".key")
         for title in resources

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from loadgate.recorder import OVERALL, LatencySketch, Recorder, RequestName
+from loadgate.recorder import OVERALL, FinishedRequest, LatencySketch, Outcome, Recorder, RequestName
 from loadgate.recorder.sketch import bucket_index
 from loadgate.report.html import run_series
 from loadgate.report.html.embedded import embedded_data
 from loadgate.report.html.grid import MAX_CELLS, MAX_FINE_NAMES, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
 from loadgate.report.html.series import ChartSeries, ScopeSeries, chart_series
-from tests.loadgate.report.runs import stored
+from tests.loadgate.report.runs import bare_run, stored
+from tests.support.run_documents import judged
 from tests.support.synthetic_run import STARTED_S, Synthetic, synthetic_document
 
 LONG = Synthetic(duration_s=5 * 3600, names=3, requests_per_s=3)
@@ -71,6 +72,32 @@ def test_failures_are_separate_and_complete(drawn: tuple[ChartSeries, Recorder])
             assert sum(scope.failure[level].counts) == totals.failure.count
             assert sum(scope.success[level].counts) == totals.success.count
         assert scope.success[0].total.count == totals.success.count
+
+
+def test_requests_in_flight_are_drawn_for_totals_on_each_grid(drawn: tuple[ChartSeries, Recorder]) -> None:
+    series, recorder = drawn
+    document = stored(synthetic_document(LONG if series.recorded_width_s > 1 else PLAIN))
+    data = embedded_data(document, series, [])
+    totals = [scope.kind in {"overall", "group"} for scope in series.scopes]
+    assert ["in_flight" in shown for shown in data["scopes"]] == totals
+    for scope, shown in zip(series.scopes[: sum(totals)], data["scopes"], strict=False):
+        for grid, means in zip(series.grids, shown["in_flight"], strict=True):
+            wanted = [0.0] * grid.count
+            for slot in recorder.in_flight(scope_of(scope)):
+                wanted[grid.slot(slot.start_s)] += slot.mean * slot.width_s / grid.width_s
+            assert means == pytest.approx(wanted, rel=1e-3)
+
+
+def test_a_request_over_several_seconds_is_in_flight_in_each() -> None:
+    run = bare_run(rules=[])
+    run.recorder.record(FinishedRequest("slow", Outcome.SUCCESS, start_s=STARTED_S + 2.5, latency_ms=2000, group="g"))
+    run.recorder.record_measure("first", 5000, at_s=STARTED_S + 3, group="m")
+    document = stored(judged(run))
+    overall, *groups = embedded_data(document, run_series(document), [])["scopes"]
+    assert overall["in_flight"][0][:6] == [0, 0, 0.5, 1, 0.5, 0]
+    drawn = {scope["name"]: scope["in_flight"] for scope in groups if scope["kind"] == "group"}
+    assert drawn["g"] == overall["in_flight"]
+    assert not any(drawn["m"][0])
 
 
 def test_long_runs_are_drawn_in_whole_recorded_slots(drawn: tuple[ChartSeries, Recorder]) -> None:

@@ -44,6 +44,7 @@ function makeCharts(host) {
       groupsChart(body, options),
       responseChart(body, scope, { ...options, height: 230 }),
       rateChart(body, scope, { height: 170 }),
+      inFlightChart(body, scope),
       usersChart(body),
       heatChart(body, scope, options),
       spectrumChart(body, scope, options),

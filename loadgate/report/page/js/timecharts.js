@@ -127,6 +127,18 @@ function rateChart(host, scope, options) {
   });
 }
 
+/** Draw the requests in flight of a total. Return null for a group that has only measures. */
+function inFlightChart(host, scope) {
+  if (!scope.raw.in_flight[0].some(Boolean)) return null;
+  return makeChart(host, {
+    ...timeBase(false),
+    title: "Requests in flight",
+    unit: "mean",
+    height: 120,
+    series: [{ label: "in flight", colour: "requests", values: scope.raw.in_flight, format: formatMeanCount, fill: true }],
+  });
+}
+
 function usersChart(host) {
   return makeChart(host, {
     ...timeBase(false),
