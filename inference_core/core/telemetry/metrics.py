@@ -106,7 +106,7 @@ class Metrics:
             registry=registry,
         )
         self.sends = Histogram(
-            "celery_send_seconds",
+            "task_send_seconds",
             "Time that requests waited for the broker to accept a message, including failed ones.",
             buckets=LATENCY_BUCKETS_S,
             registry=registry,
