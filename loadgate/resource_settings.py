@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from loadgate.metric_selector import SelectorError, parse_selector
 from loadgate.resource_names import MACHINE
 
-PROCESS_QUANTITIES = ("memory", "pss", "cpu", "threads", "open_files", "cgroup_memory", "cpu_throttled")
+PROCESS_QUANTITIES = ("memory", "pss", "cpu", "threads", "open_files", "cgroup_memory", "cpu_throttled", "cpu_wait")
 """The quantities of a resource of kind `process`."""
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
@@ -84,6 +84,8 @@ class PrometheusResource(_Resource):
     rate: _Text | None = None
     """The selector of a counter."""
     unit: Literal["bytes", "s", "count"] = "count"
+    optional: bool = False
+    """Whether the metrics can lack it, such as a pool that only some databases have. Then there is no note."""
     bearer: _Text | None = None
     """The environment variable that contains the token for a protected URL."""
 

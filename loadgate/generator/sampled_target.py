@@ -103,6 +103,7 @@ def _metric_source(entry: PrometheusResource, host: str) -> MetricSource:
         rate=entry.rate,
         unit=entry.unit,
         bearer=entry.bearer,
+        optional=entry.optional,
     )
 
 

@@ -31,6 +31,8 @@ class MetricSource:
     unit: str = "count"
     bearer: str | None = None
     """The environment variable that contains the token."""
+    optional: bool = False
+    """Whether the metrics can lack it without a note."""
 
 
 @dataclass(frozen=True, slots=True)

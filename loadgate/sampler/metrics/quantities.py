@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from loadgate.metric_selector import Selector, parse_selector
@@ -80,7 +80,7 @@ class _Counter:
 class Quantities:
     """The quantities of one URL."""
 
-    def __init__(self, sources: Iterable[MetricSource]) -> None:
+    def __init__(self, sources: Sequence[MetricSource]) -> None:
         self._gauges: list[_Gauge] = []
         self._counters: list[_Counter] = []
         for source in sources:
@@ -88,6 +88,8 @@ class Quantities:
         self.metrics = sorted({part.selector.metric for part in self._parts()})
         """The names of the metrics that are read."""
         self._seen: set[Selector] = set()
+        self._optional = {(source.resource, source.quantity) for source in sources if source.optional}
+        self._optional |= {(source.resource, source.wait_quantity) for source in sources if source.optional}
 
     def _add(self, source: MetricSource) -> None:
         name, quantity, unit = source.resource, source.quantity, source.unit
@@ -136,11 +138,16 @@ class Quantities:
         return [counter.selector.metric for counter in self._counters if counter.is_split]
 
     def never_seen(self) -> list[tuple[str, str, str]]:
-        """Return (metric, resource, quantity) of the selectors that selected no sample. A limit need not exist."""
+        """Return (metric, resource, quantity) of the selectors that selected no sample, apart from optional ones.
+
+        A limit need not exist.
+        """
         return [
             (part.selector.metric, part.resource, part.quantity)
             for part in self._parts()
-            if part.selector not in self._seen and not part.quantity.endswith(LIMIT)
+            if part.selector not in self._seen
+            and not part.quantity.endswith(LIMIT)
+            and (part.resource, part.quantity.removesuffix(".sum").removesuffix(".count")) not in self._optional
         ]
 
     def _parts(self) -> list[_Gauge | _Counter]:

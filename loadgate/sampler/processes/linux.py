@@ -81,6 +81,14 @@ class LinuxSystem:
         except OSError:
             return None
 
+    def cpu_wait_s(self, pid: int) -> float | None:
+        """Return the seconds in which the threads of a process were ready to run and did not run (schedstat)."""
+        path = f"{self._proc}/{pid}/task"
+        try:
+            return sum(int(_read(f"{path}/{thread}/schedstat").split()[1]) for thread in os.listdir(path)) / 1e9
+        except (OSError, IndexError, ValueError):  # the thread has just ended, or the kernel has no such statistics
+            return None
+
     def pss_bytes(self, pid: int) -> float | None:
         """Return the proportional set size. Raises PermissionError."""
         try:

@@ -63,6 +63,10 @@ class PortableSystem:
         except psutil.Error:
             return None
 
+    def cpu_wait_s(self, pid: int) -> float | None:  # noqa: ARG002 - not known here
+        """Return the time in which the threads of a process waited for a CPU core."""
+        return None
+
     def pss_bytes(self, pid: int) -> float | None:  # noqa: ARG002 - not known here
         """Return `None`."""
         return None

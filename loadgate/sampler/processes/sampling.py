@@ -54,6 +54,7 @@ class ProcessSampler:
                 continue
             grown = cpu_growth(members, self._before, gone, now_s - self._last_s)
             yield from part.flows(self._last_s, now_s, grown, members[0].pid)
+            yield from part.waits(self._last_s, now_s)
         yield from self._pss(now_s)
         self._before, self._last_s = states, now_s
 
@@ -102,6 +103,8 @@ class _Part:
         self._cgroups = cgroups
         self._note = note
         self._cpu = Flow()
+        self._waited = Flow()
+        self._waited_s: dict[int, float] = {}
         self._throttled = Flow()
         self._throttled_s: float | None = None
 
@@ -138,6 +141,16 @@ class _Part:
             for second, rate in self._throttled.add(start_s, end_s, max(0.0, grown)):
                 yield second, self._flow("cpu_throttled", rate)
 
+    def waits(self, start_s: float, end_s: float) -> Values:
+        """Return the growth of the time in which the threads of the processes waited for a CPU core."""
+        before = self._waited_s
+        read = {pid: self._system.cpu_wait_s(pid) for pid in self.pids}
+        self._waited_s = {pid: waited_s for pid, waited_s in read.items() if waited_s is not None}
+        known = [max(0.0, waited_s - before[pid]) for pid, waited_s in self._waited_s.items() if pid in before]
+        if known:
+            for second, rate in self._waited.add(start_s, end_s, sum(known)):
+                yield second, self._flow("cpu_wait.sum", rate)
+
     def pss(self, second: int) -> Values:
         if (size := self._sum(self._system.pss_bytes, "PSS")) is not None:
             yield second, self._level("pss", size, BYTES)
@@ -152,6 +165,8 @@ class _Part:
             yield second, self._flow("cpu", rate)
         for second, rate in self._throttled.end():
             yield second, self._flow("cpu_throttled", rate)
+        for second, rate in self._waited.end():
+            yield second, self._flow("cpu_wait.sum", rate)
 
     def _cgroup(self, pid: int) -> str | None:
         return self._system.cgroup(pid) if self._cgroups.exist else None

@@ -61,6 +61,10 @@ class System(Protocol):
         """Return the number of open file descriptors. Raises PermissionError."""
         ...
 
+    def cpu_wait_s(self, pid: int) -> float | None:
+        """Return the seconds in which the threads of a process were ready to run and did not run, if they are known."""
+        ...
+
     def pss_bytes(self, pid: int) -> float | None:
         """Return the proportional set size. Raises PermissionError."""
         ...

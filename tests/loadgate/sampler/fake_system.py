@@ -11,6 +11,7 @@ class FakeSystem:
     """A system whose processes are added and removed by a test."""
 
     def __init__(self) -> None:
+        self.waited_s: dict[int, float] = {}
         self.memory_note = ""
         self.table: dict[int, Process] = {}
         self.lines: dict[int, str] = {}
@@ -55,6 +56,9 @@ class FakeSystem:
         if pid in self.forbidden:
             raise PermissionError
         return 10.0
+
+    def cpu_wait_s(self, pid: int) -> float | None:
+        return self.waited_s.get(pid)
 
     def pss_bytes(self, pid: int) -> float | None:
         self.pss_read.append(pid)

@@ -187,3 +187,23 @@ def test_a_container_has_its_memory_limit_and_throttling(system: FakeSystem, tmp
     assert values["api", "cpu.limit"] == 0.5
     assert values["api", "cpu_throttled"] == 0.25
     assert ("worker", "cgroup_memory") not in values
+
+
+def test_the_wait_for_a_cpu_core_is_the_growth_of_all_processes_of_a_part(system: FakeSystem) -> None:
+    system.waited_s = {20: 5.0, 21: 1.0}
+    sampling = Sampling(system)
+    sampling.next()
+    sampling.next()
+    system.waited_s = {20: 5.25, 21: 1.5}
+    values = sampling.next()
+    assert values["worker", "cpu_wait.sum"] == 0.75
+    assert ("api", "cpu_wait.sum") not in values
+
+
+def test_a_thread_that_ends_does_not_make_the_wait_for_a_cpu_core_negative(system: FakeSystem) -> None:
+    system.waited_s = {20: 5.0}
+    sampling = Sampling(system)
+    sampling.next()
+    sampling.next()
+    system.waited_s = {20: 2.0}
+    assert sampling.next()["worker", "cpu_wait.sum"] == 0

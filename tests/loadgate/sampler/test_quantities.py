@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from loadgate.sampler.configuration import MetricSource
 from loadgate.sampler.metrics.exposition import samples
 from loadgate.sampler.metrics.quantities import MAX_FALLS, Quantities
@@ -85,3 +87,9 @@ def test_selectors_without_samples_are_named_but_no_limits() -> None:
         ("w_sum", "db", "wait.sum"),
         ("w_count", "db", "wait.count"),
     ]
+
+
+def test_an_optional_quantity_without_samples_is_not_named() -> None:
+    quantities = Quantities([replace(POOL, optional=True), LOANS])
+    read(quantities, 100.0, "other 5")
+    assert quantities.never_seen() == [("loans_total", "library", "loans")]
