@@ -12,9 +12,9 @@ from typing import Any
 from loadgate.recorder import LatencySketch
 from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.facts import cut_short_by_target
-from loadgate.report.html.grid import READABLE_SLOTS, Grid
+from loadgate.report.html.grid import READABLE_SLOTS
 from loadgate.report.html.heat import HEAT_SHIFT
-from loadgate.report.html.resources import resource_charts, significant
+from loadgate.report.html.resources import resource_charts
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.resources import ResourceLine
 from loadgate.report.text import rule_conditions
@@ -59,7 +59,7 @@ def embedded_data(document: RunDocument, series: ChartSeries, resources: Sequenc
         "heat_shift": HEAT_SHIFT,
         "spectrum_step": SPECTRUM_STEP,
         "scopes": [
-            _scope(scope, figures, document, series.grids, names_from)
+            _scope(scope, figures, document, names_from)
             for scope, figures in zip(series.scopes, document.totals.scopes(), strict=True)
         ],
         "resources": resource_charts(resources, series.grids),
@@ -72,9 +72,7 @@ def packed(data: Mapping[str, Any]) -> str:
     return b64encode(zlib.compress(text.encode("ascii"), _ZLIB_LEVEL)).decode("ascii")
 
 
-def _scope(
-    scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, grids: Sequence[Grid], names_from: int
-) -> dict[str, Any]:
+def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, names_from: int) -> dict[str, Any]:
     first = names_from if scope.heat is None else 0
     success, failure = scope.success[first:], scope.failure[first:]
     data: dict[str, Any] = {
@@ -87,13 +85,8 @@ def _scope(
     }
     if scope.heat is not None:
         data["heat"] = {"used": scope.heat.used, "rows": scope.heat.rows, "samples": scope.heat.samples}
-        data["in_flight"] = [_means(scope.in_flight, grid.width_s // grids[0].width_s) for grid in grids]
+        data["in_flight"] = [round(mean, 2) for mean in scope.in_flight]
     return data
-
-
-def _means(values: Sequence[float], size: int) -> list[float]:
-    """Return the means of `size` consecutive values each."""
-    return [significant(sum(values[first : first + size]) / size) for first in range(0, len(values), size)]
 
 
 def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:

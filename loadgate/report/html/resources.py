@@ -81,10 +81,10 @@ def _name(line: ResourceLine) -> str:
 
 
 def _rounded(values: Sequence[float | None], factor: float) -> list[float | None]:
-    return [None if value is None else significant(value * factor) for value in values]
+    return [None if value is None else _significant(value * factor) for value in values]
 
 
-def significant(value: float) -> float:
+def _significant(value: float) -> float:
     """Return a value for a chart: rounded to four significant digits, but not before the decimal point."""
     if value.is_integer():
         return int(value)

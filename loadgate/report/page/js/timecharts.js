@@ -127,15 +127,29 @@ function rateChart(host, scope, options) {
   });
 }
 
+/**
+ * Return the means of the slots of each grid, given those of the first grid. A slot at either end of the run becomes null
+ * if less than half of it lies within the run.
+ */
+function meansOnGrids(means) {
+  return run.grids.map((of, level) => {
+    const size = of.width_s / grid.width_s;
+    return slotSeconds[level].map((seconds, slot) => {
+      const part = means.slice(slot * size, (slot + 1) * size);
+      return seconds < of.width_s / 2 ? null : part.reduce((sum, mean) => sum + mean, 0) / part.length;
+    });
+  });
+}
+
 /** Draw the requests in flight of a total. Return null for a group that has only measures. */
 function inFlightChart(host, scope) {
-  if (!scope.raw.in_flight[0].some(Boolean)) return null;
+  if (!scope.raw.in_flight.some(Boolean)) return null;
   return makeChart(host, {
     ...timeBase(false),
     title: "Requests in flight",
     unit: "mean",
     height: 120,
-    series: [{ label: "in flight", colour: "requests", values: scope.raw.in_flight, format: formatMeanCount, fill: true }],
+    series: [{ label: "in flight", colour: "requests", values: meansOnGrids(scope.raw.in_flight), format: formatMeanCount, fill: true }],
   });
 }
 
