@@ -54,7 +54,7 @@ class FinishedRun:
 
     def traffic(self, scope: str) -> Traffic:
         """Return the requests of a scope."""
-        return Traffic(scope, self.recorder.time_slots(scope))
+        return Traffic(scope, self.recorder.time_slots(scope), in_flight=self.recorder.in_flight(scope))
 
     def scopes(self) -> list[Traffic]:
         """Return the requests of each group, or of all requests if there are no groups."""

@@ -92,4 +92,4 @@ def test_selectors_without_samples_are_named_but_no_limits() -> None:
 def test_an_optional_quantity_without_samples_is_not_named() -> None:
     quantities = Quantities([replace(POOL, optional=True), LOANS])
     read(quantities, 100.0, "other 5")
-    assert quantities.never_seen() == [("loans_total", "library", "loans")]
+    assert quantities.never_seen() == [("loans_total", "api", "loans")]
