@@ -20,6 +20,7 @@ from loadgate.generator.sampled_target import sampled_target
 from loadgate.project import Project
 from loadgate.recorder.errors import shorten
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
+from loadgate.units import duration
 
 COLLECT_S = 10.0
 """Time in which the target collects garbage."""
@@ -90,7 +91,7 @@ class ResourceSampling:
         self._collected.clear()
         self._send("collect")
         if not self._collected.wait(COLLECT_S):
-            self.record.notes.append(f"the target did not collect garbage within {COLLECT_S:.0f} s")
+            self.record.notes.append(f"the target did not collect garbage within {duration(COLLECT_S)}")
 
     def finish(self, *, is_interrupted: bool) -> None:
         """Take a last sample, and stop the sampler. An interrupted run does not wait for the collection of garbage."""
@@ -102,7 +103,7 @@ class ResourceSampling:
         os.close(self._commands)
         self._reader.join(LAST_SAMPLE_S)
         if not self._reader.dead:
-            self.record.notes.append(f"the sampler did not end within {LAST_SAMPLE_S:.0f} s")
+            self.record.notes.append(f"the sampler did not end within {duration(LAST_SAMPLE_S)}")
             self._reader.kill()
             self._kill()
         os.close(self._output)
