@@ -99,7 +99,8 @@ LOAD_PROFILES: dict[str, LoadProfile] = {
         stages=(
             Stage("1m", rate=15, name="before"),
             Stage("1m", rate=60, ramp="3s", name="rush"),
-            Stage("1m30s", rate=15, ramp="3s", name="after"),
+            Stage("30s", rate=15, ramp="3s", name="drain"),
+            Stage("1m", rate=15, name="after"),
         ),
         weight_config={
             "HealthCheckUser": 28,
