@@ -24,7 +24,7 @@ WIDE_COLUMNS = 64
 def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     """Return the view for a terminal of `columns` by `lines`. Rules that do not fit are counted in its last line."""
     resources = readings_line(state.resources, columns)
-    room = max(1, lines - (7 if resources else 6))
+    room = max(1, lines - (7 if resources else 6) - (1 if state.rules_at_end else 0))
     shown = list(state.rules)
     if len(shown) > room:
         shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
@@ -32,8 +32,10 @@ def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     if resources:
         parts.append(Text(resources, no_wrap=True, overflow="ellipsis"))
     parts.append(_rules(shown, columns))
-    if len(shown) < len(state.rules):
-        parts.append(Text(f"and {len(state.rules) - len(shown)} more rules", style="dim"))
+    more = [f"{len(state.rules) - len(shown)} more rules"] if len(shown) < len(state.rules) else []
+    more += [f"{state.rules_at_end} rules are judged at the end"] if state.rules_at_end else []
+    if more:
+        parts.append(Text(f"and {', '.join(more)}", style="dim", no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
 

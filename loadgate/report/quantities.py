@@ -13,6 +13,7 @@ from loadgate.units import cores, figure, mean_count, milliseconds, per_second, 
 _NAMES = {
     "cpu": "CPU",
     "cpu_throttled": "CPU throttled",
+    "cpu_wait.sum": "CPU wait",
     "loop_lag": "event-loop lag",
     "memory.collected": "memory after garbage collection",
     "pss": "PSS",

@@ -84,6 +84,7 @@ def test_a_failed_window_stays_failed_except_in_the_ramp() -> None:
 
 
 STATE = LiveState(
+    rules_at_end=0,
     profile="heavy",
     host="http://x",
     stage="steady",
@@ -192,3 +193,12 @@ def test_plain_lines_are_printed_at_intervals() -> None:
 
 def test_only_a_terminal_is_drawn_on() -> None:
     assert not display_on(StringIO(), {"TERM": "xterm"}).draws
+
+
+def test_the_view_counts_the_rules_that_are_judged_at_the_end() -> None:
+    some = STATE.model_copy(update={"rules_at_end": 7})
+    assert drawn(80, state=some)[-1].rstrip() == "and 7 rules are judged at the end"
+    many = some.model_copy(update={"rules": STATE.rules * 10})
+    rows = drawn(80, 12, many)
+    assert len(rows) <= 12
+    assert rows[-1].rstrip() == "and 25 more rules, 7 rules are judged at the end"
