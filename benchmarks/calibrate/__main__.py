@@ -2,6 +2,8 @@
 
     python -m benchmarks.calibrate [--only lognormal] [--seconds 45] [--rate 120]
 
+At the end, it runs `python -m benchmarks.calibrate.leaks`, whose name here is `leaks`.
+
 A case with a value beyond its limit runs twice more, and the median of the three runs is judged, because other
 processes can disturb a single p99.9. Counts must be exact each time. The exit code is 1 if a value is beyond its limit.
 Run little else on the machine meanwhile.
@@ -11,9 +13,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from benchmarks.calibrate.cases import CASES, FULL_LOAD, Case, Load
 from benchmarks.calibrate.comparison import BARS, Comparison, median_of, table
+from benchmarks.calibrate.leaks import proof as leaks
 from benchmarks.calibrate.runs import compare
 
 
@@ -24,9 +28,14 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=FULL_LOAD.rate_per_s, help="requests per second")
     options = parser.parse_args()
     cases = [case for case in CASES if options.only in str(case)]
-    if not cases:
+    with_leaks = options.only in leaks.NAME
+    if not cases and not with_leaks:
         parser.error(f"--only {options.only}: no case name contains this text")
-    load = Load(options.rate, options.seconds)
+    status = _compare_latencies(cases, Load(options.rate, options.seconds)) if cases else 0
+    return max(status, leaks.prove(leaks.Plan()) if with_leaks else 0)
+
+
+def _compare_latencies(cases: Sequence[Case], load: Load) -> int:
     comparisons = []
     for number, case in enumerate(cases, 1):
         print(f"{number} of {len(cases)}: {case}", file=sys.stderr, flush=True)
