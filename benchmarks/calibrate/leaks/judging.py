@@ -73,6 +73,11 @@ class Judged:
         return [result for result in failed if result.rule.metric.quantity not in grows]
 
     @property
+    def without_growth(self) -> list[RuleResult]:
+        """Return the results without a value: what was not measured for long enough could not fail."""
+        return [result for result in (*self.low, *self.results) if result.value is None]
+
+    @property
     def outcome(self) -> RuleOutcome:
         """Return fail if a limit is broken, low or not; inconclusive if one of LIMITS is undecided; else pass."""
         if any(result.outcome is RuleOutcome.FAIL for result in (*self.low, *self.results)):
@@ -109,8 +114,9 @@ class Row:
     def misses(self) -> list[str]:
         """Return the limits of the proof that the mode misses, each with the results that are to blame."""
         missed: list[str] = []
-        false = [(one, result) for one in self.judged for result in one.false_fails]
-        missed += [f"{one.subject}: false fail of {result.rule}: {result.reason}" for one, result in false]
+        for one in self.judged:
+            missed += [f"{one.subject}: no growth for {result.rule}: {result.reason}" for result in one.without_growth]
+            missed += [f"{one.subject}: false fail of {result.rule}: {result.reason}" for result in one.false_fails]
         if not MODES[self.mode].leaks:
             return missed
         for what, least, wrong in (

@@ -53,6 +53,8 @@ def prove(plan: Plan) -> int:
 
 def _judged(plan: Plan) -> Iterator[Judged]:
     batches = plan.batches()
+    if plan.records is not None:
+        plan.records.mkdir(parents=True, exist_ok=True)
     for number, subjects in enumerate(batches, 1):
         print(f"{NAME}, batch {number} of {len(batches)}: {len(subjects)} stubs", file=sys.stderr, flush=True)
         for measured in measure(subjects, plan.seconds):
@@ -62,7 +64,6 @@ def _judged(plan: Plan) -> Iterator[Judged]:
 
 
 def _keep(measured: Measured, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     subject = measured.subject
     kept = {"load_s": measured.load_s, "resources": measured.resources.to_json()}
     (folder / f"{subject.mode}-{subject.seed}.json").write_text(json.dumps(kept))

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from benchmarks.calibrate.leaks.judging import Judged, Row, judge
+from benchmarks.calibrate.leaks.judging import LIMITS, LOW_LIMITS, Judged, Row, judge
 from benchmarks.calibrate.leaks.measuring import RESOURCE, Measured, Subject
 from benchmarks.calibrate.leaks.proof import Plan, prove
 from benchmarks.calibrate.stubs.modes import MODES
@@ -29,11 +29,11 @@ AT_FIRST = {
 }
 
 
-def judged(mode: str, **per_hour: float) -> Judged:
+def judged(mode: str, seconds: int = SECONDS, **per_hour: float) -> Judged:
     """Return the results of a stub whose quantities grow at a steady rate."""
     rng = random.Random(mode)
-    measured = Measured(Subject(mode, seed=0), load_s=(START_S, START_S + SECONDS))
-    for second in range(SECONDS):
+    measured = Measured(Subject(mode, seed=0), load_s=(START_S, START_S + seconds))
+    for second in range(seconds):
         measured.requests.record(FinishedRequest("GET /", Outcome.SUCCESS, START_S + second, 2.0))
         row: dict[ResourceColumn, float | None] = {}
         for quantity, first in AT_FIRST.items():
@@ -83,6 +83,14 @@ def test_another_quantity_that_breaks_its_limit_is_a_false_fail(mode: str) -> No
     assert {result.rule.metric.quantity for result in one.false_fails} == {"threads"}
     assert not one.has_right_kind
     assert Row(mode, [one]).misses()[0].startswith(f"{mode} 0: false fail of stub: threads growth < 10/h")
+
+
+def test_a_stub_that_was_not_measured_for_long_enough_misses_every_limit() -> None:
+    one = judged("none", seconds=30)
+    assert one.outcome is RuleOutcome.INCONCLUSIVE
+    missed = Row("none", [one]).misses()
+    assert len(missed) == len(LOW_LIMITS) + len(LIMITS)
+    assert missed[0].startswith("none 0: no growth for stub: memory growth < 5MB/h: there are 30 seconds")
 
 
 def test_one_leak_in_twenty_may_be_missed_and_two_may_not() -> None:
