@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from benchmarks.calibrate import __main__ as calibration
 from benchmarks.calibrate.leaks.judging import LIMITS, LOW_LIMITS, Judged, Row, judge
 from benchmarks.calibrate.leaks.measuring import RESOURCE, Measured, Subject
 from benchmarks.calibrate.leaks.proof import Plan, prove
@@ -45,7 +46,7 @@ def judged(mode: str, seconds: int = SECONDS, **per_hour: float) -> Judged:
     return judge(measured)
 
 
-GROWTH = {
+GROWTH: dict[str, dict[str, float]] = {
     "python-leak": {"memory": 60 * MB, "python_blocks": 200_000},
     "native-leak": {"memory": 60 * MB, "heap_in_use": 60 * MB},
     "file-leak": {"open_files": 3600},
@@ -108,6 +109,21 @@ def test_the_batches_contain_each_mode_with_each_seed_once() -> None:
     subjects = [subject for batch in batches for subject in batch]
     assert len(set(subjects)) == len(subjects)
     assert Counter(subject.mode for subject in subjects) == dict.fromkeys(MODES, 7)
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_calibration_contains_the_whole_proof(code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+
+    def noted(plan: Plan) -> int:
+        plans.append(plan)
+        return code
+
+    monkeypatch.setattr("benchmarks.calibrate.leaks.proof.prove", noted)
+    monkeypatch.setattr("sys.argv", ["calibrate", "--only", "leaks"])
+    assert calibration.main() == code
+    assert plans == [Plan()]
+    assert sum(map(len, plans[0].batches())) == 20 * len(MODES)
 
 
 @pytest.mark.process
