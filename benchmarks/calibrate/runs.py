@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.calibrate.answers import BASE_MS
@@ -50,19 +51,37 @@ def compare(case: Case, load: Load) -> Comparison:
 
 def _run(case: Case, load: Load, url: str) -> RunDocument:
     """The run's document."""
-    locustfile = Path(__file__).with_name("locustfile.py")
-    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", url]
+    options = [*case.options(load), *(_own_port() if case.processes > 1 else [])]
+    return locust_run(str(case), Path(__file__).with_name("locustfile.py"), url, options)
+
+
+def locust_run(
+    name: str,
+    locustfile: Path,
+    url: str,
+    options: Sequence[str],
+    *,
+    environment: Mapping[str, str] | None = None,
+    project: Path | None = None,
+) -> RunDocument:
+    """Run Locust with the load gate, and return the run's document.
+
+    `project` is the folder whose settings apply; without one, there are none.
+
+    Raises:
+        CalibrationError: if Locust ends without a verdict, with `name` and what it printed.
+    """
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", url, *options]
     with tempfile.TemporaryDirectory() as folder:
-        environment = {name: value for name, value in os.environ.items() if not _STEERING.match(name)}
-        environment |= {"PYTHONPATH": str(ROOT), RUN_FOLDER_VARIABLE: folder}
-        arguments = [*case.options(load), *(_own_port() if case.processes > 1 else [])]
+        variables = {name: value for name, value in os.environ.items() if not _STEERING.match(name)}
+        variables |= {"PYTHONPATH": str(ROOT), RUN_FOLDER_VARIABLE: folder, **(environment or {})}
         done = subprocess.run(
-            [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+            command, cwd=project or folder, env=variables, capture_output=True, text=True, check=False
         )
-        # The verdict is not the subject: a run that loadgate found inconclusive is compared like any other.
-        if done.returncode not in {ExitCode.PASS, ExitCode.INCONCLUSIVE}:
+        # The verdict is not the subject: a run that failed or that loadgate found inconclusive is like any other.
+        if done.returncode not in {ExitCode.PASS, ExitCode.INCONCLUSIVE, ExitCode.FAIL}:
             printed = "\n".join((done.stdout[-1500:], done.stderr[-1500:]))
-            raise CalibrationError(f"{case}: Locust ended with {done.returncode}:\n{printed}")
+            raise CalibrationError(f"{name}: Locust ended with {done.returncode}:\n{printed}")
         return read_run(Path(folder))
 
 

@@ -18,6 +18,7 @@ from loadgate.analysis.settling import settling, settling_sentences
 from loadgate.analysis.traffic import Span, Traffic, stage_spans
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceColumn, ResourceRecord
+from loadgate.resource_names import CPU_WAIT
 from loadgate.rules.whole_run import MEMORY, companions, requests_in
 from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, GrowthRecord, RecoveryRecord
 from loadgate.shape.profile import LoadProfile
@@ -185,18 +186,27 @@ def _episodes(run: FinishedRun, scopes: Sequence[Traffic]) -> list[EpisodeRecord
 
 
 def _episode_record(found: Attribution, started_s: float) -> EpisodeRecord:
-    cause, saturated = found.cause, found.saturated
-    explained_by: Literal["wait", "cpu", "nothing"] = "wait" if cause else "cpu" if saturated else "nothing"
+    explained_by, cause = _explanation(found)
     return EpisodeRecord(
         scope=found.episode.scope,
         start_s=found.episode.span.start_s,
         end_s=found.episode.span.end_s,
         added_ms=found.episode.added_ms,
         explained_by=explained_by,
-        cause=" ".join(cause.wait.key) if cause else saturated.resource if saturated else None,
-        share=cause.share if cause else None,
+        cause=cause,
+        share=found.cause.share if found.cause is not None else None,
         sentence=episode_sentence(found, started_s),
     )
+
+
+def _explanation(found: Attribution) -> tuple[Literal["wait", "cpu", "nothing"], str | None]:
+    if found.cause is not None:
+        return "wait", " ".join(found.cause.wait.key)
+    if found.starved is not None:
+        return "wait", f"{found.starved.resource} {CPU_WAIT}"
+    if found.saturated is not None:
+        return "cpu", found.saturated.resource
+    return "nothing", None
 
 
 def _is_shown(column: ResourceColumn) -> bool:

@@ -47,7 +47,9 @@ class EpisodeRecord(Part):
     added_ms: float = Field(description="The mean latency in it minus that of the base.")
     explained_by: Literal["wait", "cpu", "nothing"]
     cause: Text | None = Field(description="The resource and the quantity of the wait, or the resource of the CPU.")
-    share: Positive | None = Field(description="The share of the added latency that the wait explains.")
+    share: Positive | None = Field(
+        description="The share that the wait explains; null without one, or if threads got no CPU time."
+    )
     sentence: Text
 
 
