@@ -12,17 +12,15 @@ that they waited for one thing in addition to what as many requests of the base 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean, pstdev
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from loadgate.analysis.band import NoBand, find_band
 from loadgate.analysis.episodes import Episode, find_episodes, steady_band
-from loadgate.analysis.traffic import Span, Traffic
-from loadgate.analysis.users import users
+from loadgate.analysis.traffic import Counts, Span, Traffic
+from loadgate.analysis.usual import MeasuredTarget, Usual
 from loadgate.analysis.waits import CPU, Wait, WaitKind, highest, level, limit_of, period_waits
-from loadgate.recorder import LatencySketch, Totals
-from loadgate.recorder.resources import WAIT_COUNT, WAIT_SUM, ResourceColumn, ResourceRecord
+from loadgate.recorder.resources import WAIT_SUM, ResourceColumn, ResourceRecord
 
 CAUSE = 0.5
 """A wait with at least this share of the added latency is its cause."""
@@ -35,20 +33,6 @@ MORE = 1.05
 ROSE = 1.2
 ROSE_DEVIATIONS = 4.0
 MAX_RISES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class MeasuredTarget:
-    """What was measured of the target.
-
-    - `waits`: the waits of requests. Waits of background work do not belong here.
-    - `cores`: the cores that a resource can use if these are fewer than its `cpu.limit`. A process with one event loop
-      of Python can use one.
-    """
-
-    record: ResourceRecord
-    waits: Sequence[Wait] = ()
-    cores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,38 +132,29 @@ class Attribution:
         return tuple(share for share in self.shares if share.share < RULED_OUT)
 
 
-def attribute(
-    episode: Episode,
-    base: Sequence[Span],
-    groups: Sequence[Traffic],
-    target: MeasuredTarget,
-) -> Attribution:
-    """Return what explains an episode.
-
-    - `base`: the spans of the scope's band.
-    - `groups`: the traffic of all requests of the target, in disjoint scopes.
-    """
-    record, during = target.record, [episode.span]
-    requests, base_requests = _requests(groups, during), _requests(groups, base)
-    now = period_waits(record, target.waits, during, requests).per_request_s
-    before = period_waits(record, target.waits, base, base_requests).per_request_s
-    losses = [max(0.0, _added_s(group, during, base)) for group in groups]
+def attribute(episode: Episode, usual: Usual) -> Attribution:
+    """Return what explains an episode."""
+    target, groups, during = usual.target, usual.groups, [episode.span]
+    counts = [group.counts_in(episode.span) for group in groups]
+    requests = sum(part.requests for part in counts)
+    now = period_waits(target.record, target.waits, during, requests).per_request_s
+    losses = [max(0.0, _added_s(part, before)) for part, before in zip(counts, usual.counts, strict=True)]
     shares: dict[Wait, float] = {}
-    for wait in now.keys() & before.keys():
-        using = _using(wait, record, groups, base)
+    for wait in now.keys() & usual.waits_s.keys():
+        using = usual.users[wait]
         lost_s = sum(losses[number] for number in using)
         is_affected = episode.scope not in _scopes(groups) or episode.scope in _scopes(
             groups[number] for number in using
         )
-        excess_s = max(0.0, now[wait] - before[wait]) * requests
+        excess_s = max(0.0, now[wait] - usual.waits_s[wait]) * requests
         shares[wait] = min(1.0, excess_s / lost_s) if lost_s and is_affected else 0.0
     whole = max(1.0, sum(shares.values()))
     ranked = sorted(target.waits, key=lambda wait: shares.get(wait, 0.0), reverse=True)
     return Attribution(
         episode,
-        tuple(_share(episode, wait, shares[wait] / whole, record) for wait in ranked if wait in shares),
-        tuple(_cpu(target, during, base)),
-        tuple(_rises(record, during, base)),
+        tuple(_share(episode, wait, shares[wait] / whole, target.record) for wait in ranked if wait in shares),
+        tuple(_cpu(usual, during)),
+        tuple(_rises(usual, during)),
     )
 
 
@@ -187,31 +162,10 @@ def _scopes(groups: Iterable[Traffic]) -> set[str]:
     return {group.scope for group in groups}
 
 
-def _using(wait: Wait, record: ResourceRecord, groups: Sequence[Traffic], base: Sequence[Span]) -> set[int]:
-    """Return the indices of the groups whose requests may wait for it."""
-    series = record.series(wait.resource, wait.quantity + WAIT_COUNT)
-    if wait.kind is not WaitKind.PART or series is None or record.step_s > 1:
-        return set(range(len(groups)))
-    counts = {int(time_s): value for span in base for time_s, value in series.between(span.start_s, span.end_s).pairs()}
-    by_second = [{slot.start_s: slot.totals.requests for slot in group.slots if slot.width_s == 1} for group in groups]
-    requests = [[float(known.get(second, 0)) for second in counts] for known in by_second]
-    return users(list(counts.values()), requests)
-
-
-def _requests(groups: Sequence[Traffic], spans: Sequence[Span]) -> int:
-    return sum(group.totals_in(span).requests for group in groups for span in spans)
-
-
-def _latency(group: Traffic, spans: Sequence[Span]) -> LatencySketch:
-    totals = Totals.sum(group.totals_in(span) for span in spans)
-    return LatencySketch.sum_of([totals.success, totals.failure])
-
-
-def _added_s(group: Traffic, during: Sequence[Span], base: Sequence[Span]) -> float:
-    now, before = _latency(group, during), _latency(group, base)
+def _added_s(now: Counts, before: Counts) -> float:
     if now.mean_ms is None or before.mean_ms is None:
         return 0.0
-    return now.count * (now.mean_ms - before.mean_ms) / 1000
+    return now.timed * (now.mean_ms - before.mean_ms) / 1000
 
 
 def _share(episode: Episode, wait: Wait, share: float, record: ResourceRecord) -> Share:
@@ -222,11 +176,10 @@ def _share(episode: Episode, wait: Wait, share: float, record: ResourceRecord) -
     return Share(wait, share * episode.added_ms, share, held, limit)
 
 
-def _cpu(target: MeasuredTarget, during: Sequence[Span], base: Sequence[Span]) -> list[CpuUse]:
-    uses: list[CpuUse] = []
-    for resource in target.record.resources():
-        series = target.record.series(resource, CPU)
-        used, before = level(series, during), level(series, base)
+def _cpu(usual: Usual, during: Sequence[Span]) -> list[CpuUse]:
+    target, uses = usual.target, list[CpuUse]()
+    for resource, before in usual.cpu.items():
+        used = level(target.record.series(resource, CPU), during)
         limits = (target.cores.get(resource), level(limit_of(target.record, resource, CPU), during))
         available = min((limit for limit in limits if limit), default=None)
         if used is not None and before is not None and available:
@@ -243,19 +196,12 @@ def _cpu_wait(wait: Wait, resource: str, record: ResourceRecord, during: Sequenc
     return level(record.series(resource, wait.quantity + WAIT_SUM), during)
 
 
-def _rises(record: ResourceRecord, during: Sequence[Span], base: Sequence[Span]) -> list[Rise]:
+def _rises(usual: Usual, during: Sequence[Span]) -> list[Rise]:
     """Return the quantities that rose most, in standard deviations of the base."""
     rises: list[tuple[float, Rise]] = []
-    for column in record.columns:
-        if column.quantity.endswith((WAIT_SUM, WAIT_COUNT)):
-            continue
-        series = record.series(column.resource, column.quantity)
-        now = level(series, during)
-        usual = [value for span in base for value in series.between(span.start_s, span.end_s).values] if series else []
-        if now is None or len(usual) < 2:
-            continue
-        mean, deviation = fmean(usual), pstdev(usual)
-        if now > ROSE * mean and now > mean + ROSE_DEVIATIONS * deviation and now > 0:
+    for column, (mean, deviation) in usual.levels.items():
+        now = level(usual.target.record.series(column.resource, column.quantity), during)
+        if now is not None and now > max(0.0, ROSE * mean, mean + ROSE_DEVIATIONS * deviation):
             rises.append(((now - mean) / (deviation or abs(mean) or now), Rise(column, now, mean)))
     return [rise for _, rise in sorted(rises, key=lambda pair: pair[0], reverse=True)[:MAX_RISES]]
 
@@ -286,4 +232,5 @@ def _explained(
     band = steady_band(traffic, loaded) if before is None else find_band(traffic, [before])
     if isinstance(band, NoBand):
         return []
-    return [attribute(episode, band.base, scopes, target) for episode in find_episodes(traffic, loaded, band)]
+    usual = Usual(band.base, scopes, target)
+    return [attribute(episode, usual) for episode in find_episodes(traffic, loaded, band)]

@@ -4,8 +4,7 @@ The upper limit of the p95 of a window is the highest of three:
 
 - 10 % above the median of the base's windows;
 - the median and three scaled median absolute deviations (Hampel, JASA 69, 1974), more if the base is short;
-- the limit that 99 % of the stages keep that are drawn from the base by a moving-block bootstrap (Künsch, Annals of
-  Statistics 17, 1989).
+- the limit that 99 % of the stages keep that are drawn from the base (`drawn_limit`).
 
 The band is then tested on the base itself, as a placebo: at how many of its moments would the rule for recovery say
 that a recovery is needed?
@@ -14,15 +13,15 @@ that a recovery is needed?
 from __future__ import annotations
 
 import math
-import random
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist, median
 
 from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.drawn_limit import EXTREME, SEED, STAYS, drawn_limit, quantile_of
 from loadgate.analysis.student import student_quantile
-from loadgate.analysis.tails import MIN_SUCCESSES, SlotTail, p95_ms
+from loadgate.analysis.tails import MIN_SUCCESSES
 from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 from loadgate.units import count, duration
 
@@ -40,16 +39,7 @@ DEVIATIONS = 3.0
 MAD_SCALE = 1.4826
 """The standard deviation of a normal distribution in median absolute deviations."""
 
-DRAWS = 100
-DRAWN_WINDOWS = 12
-"""The length of a drawn stage and the maximum of a drawn base, in windows, which bounds the cost."""
-
-EXTREME = 0.99
 MAX_PLACEBO = 0.05
-STAYS = 0.95
-"""The share of the remaining windows that must lie inside the band."""
-
-SEED = 1989
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +114,8 @@ def find_band(traffic: Traffic, base: Sequence[Span], seed: int = SEED) -> Band 
     """Return the band of the requests that ended in the spans of `base`."""
     spans = tuple(base)
     length_s = sum(span.length_s for span in spans)
-    totals = [traffic.totals_in(span) for span in spans]
-    requests, failures = sum(part.requests for part in totals), sum(part.failures for part in totals)
+    counts = traffic.counts_in(*spans)
+    requests, failures = counts.requests, counts.failures
     if not requests:
         return NoBand("there were no requests before")
     if failures > requests / 2:
@@ -159,12 +149,14 @@ def _limit(
     traffic: Traffic, spans: Sequence[Span], window_s: int, p95s: Sequence[float], seed: int
 ) -> tuple[float, str]:
     """Return the highest of the three limits, and what it is."""
-    middle = median(p95s)
-    return max(
-        (middle * (1 + TOLERANCE), "10 % above the median"),
+    middle_ms = median(p95s)
+    highest = max(
+        (middle_ms * (1 + TOLERANCE), "10 % above the median"),
         (spread_limit(p95s, sum(span.length_s for span in spans) / window_s), "three deviations above the median"),
-        (_drawn_limit(traffic, spans, window_s, middle, seed), "what 99 % of the drawn stages keep"),
     )
+    parts = [part for span in spans for part in traffic.tails_in(span, window_s)]
+    drawn_ms = drawn_limit(parts, window_s, middle_ms, highest[0], seed)
+    return highest if drawn_ms is None else (drawn_ms, "what 99 % of the drawn stages keep")
 
 
 def spread_limit(values: Sequence[float], independent: float) -> float:
@@ -185,42 +177,13 @@ def _upper_share(failures: int, requests: int) -> float:
     return (interval.high or 0.0) / 100 if interval else 0.0
 
 
-def _drawn_limit(traffic: Traffic, spans: Sequence[Span], window_s: int, middle: float, seed: int) -> float:
-    """Return the limit that 99 % of the stages keep whose seconds are drawn from the base in blocks.
-
-    A stage keeps a limit if its first window and 95 % of all windows do. A limit from single windows would be too low:
-    windows overlap, so one slow second can lift five of them. Each stage is compared with a base that is drawn as well,
-    because the base is no more than a sample.
-    """
-    rnd = random.Random(seed)  # noqa: S311 - the same limit each time
-    seconds = [second for span in spans for second in traffic.tails_in(span, window_s)]
-    ratios: list[float] = []
-    for _ in range(DRAWS):
-        stage = _drawn(seconds, DRAWN_WINDOWS * window_s, window_s, rnd)
-        base = _drawn(seconds, min(len(seconds), DRAWN_WINDOWS * window_s), window_s, rnd)
-        values = [p95_ms(stage[at : at + window_s]) for at in range((DRAWN_WINDOWS - 1) * window_s)]
-        bases = [p95_ms(base[at : at + window_s]) for at in range(0, len(base) - window_s + 1, window_s)]
-        known, usual = [value for value in values if value is not None], [value for value in bases if value]
-        if known and usual:
-            ratios.append(max(known[0], _quantile(known, STAYS)) / median(usual))
-    return middle * _quantile(ratios, EXTREME) if ratios else 0.0
-
-
-def _drawn(seconds: Sequence[SlotTail], length: int, window_s: int, rnd: random.Random) -> list[SlotTail]:
-    drawn: list[SlotTail] = []
-    while len(drawn) < length:
-        first = rnd.randrange(len(seconds))
-        drawn += [seconds[(first + step) % len(seconds)] for step in range(window_s)]
-    return drawn[:length]
-
-
 def _completion_floor(windows: Sequence[WindowFigures]) -> float | None:
     shares = [window.completion for window in windows if window.completion is not None]
     if len(shares) < STAYS * len(windows):
         return None
     middle = median(shares)
     down = spread_limit(shares, len(shares) / windows[0].length_s) - middle
-    return max(0.0, min(middle * (1 - TOLERANCE), middle - down, _quantile(shares, 1 - EXTREME)))
+    return max(0.0, min(middle * (1 - TOLERANCE), middle - down, quantile_of(shares, 1 - EXTREME)))
 
 
 def _widened(band: Band, windows: Sequence[WindowFigures]) -> Band:
@@ -275,8 +238,3 @@ def _is_rare(successes: int, trials: int, share: float) -> bool:
         if share or not number
     )
     return 1 - below < 1 - EXTREME
-
-
-def _quantile(values: Sequence[float], quantile: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, math.ceil(round(quantile * len(ordered), 6)) - 1))]

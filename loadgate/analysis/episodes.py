@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median, stdev
 
 from loadgate.analysis.band import TOLERANCE, WINDOWS_S, Band, NoBand, find_band, spread_limit
 from loadgate.analysis.traffic import Span, Traffic
-from loadgate.recorder import LatencySketch, Totals
 
 MIN_OUTSIDE_S = 2
 """An episode lasts at least so many seconds longer than the overlap of the windows."""
@@ -74,28 +73,42 @@ def find_episodes(traffic: Traffic, loaded: Span, band: Band) -> list[Episode]:
     ends. An episode lasts at least three seconds and adds a mean latency that does not occur by chance.
     """
     outside = [window.start_s for window in traffic.windows(loaded, band.window_s) if band.contains(window) is False]
+    chance = _Chance(traffic, band.base)
     found = [
         episode
         for run in _runs(outside, gap=band.window_s)
         if run[-1] - run[0] + 1 >= band.window_s + MIN_OUTSIDE_S
-        and (episode := _episode(traffic, Span(run[0] + band.window_s - 1, run[-1] + 1), band)) is not None
+        and (episode := _episode(traffic, Span(run[0] + band.window_s - 1, run[-1] + 1), band, chance)) is not None
     ]
     worst = sorted(found, key=lambda episode: episode.added_ms * episode.requests, reverse=True)[:MAX_EPISODES]
     return sorted(worst, key=lambda episode: episode.span.start_s)
 
 
-def _episode(traffic: Traffic, span: Span, band: Band) -> Episode | None:
-    base_ms = [_mean_ms(traffic.totals_in(part)) for part in band.base]
-    blocks_ms = [mean_ms for part in band.base for mean_ms in _block_means(traffic, part, span.length_s)]
-    totals = traffic.totals_in(span)
-    mean_ms = _mean_ms(totals)
-    base = _mean_ms(Totals.sum(traffic.totals_in(part) for part in band.base))
-    if mean_ms is None or base is None or not base_ms:
+def _episode(traffic: Traffic, span: Span, band: Band, chance: _Chance) -> Episode | None:
+    counts, base = traffic.counts_in(span), traffic.counts_in(*band.base)
+    if counts.mean_ms is None or base.mean_ms is None:
         return None
-    if mean_ms - base <= SIGNIFICANT * (stdev(blocks_ms) if len(blocks_ms) > 1 else math.inf):
+    if counts.mean_ms - base.mean_ms <= SIGNIFICANT * chance.deviation_ms(span.length_s):
         return None
     peaks = [window.p95_ms for window in traffic.windows(span, band.window_s) if window.p95_ms is not None]
-    return Episode(traffic.scope, span, mean_ms, base, max(peaks, default=None), totals.requests, totals.failures)
+    peak_ms = max(peaks, default=None)
+    return Episode(traffic.scope, span, counts.mean_ms, base.mean_ms, peak_ms, counts.requests, counts.failures)
+
+
+@dataclass(slots=True)
+class _Chance:
+    """By how much the mean latency of a base varies."""
+
+    traffic: Traffic
+    base: Sequence[Span]
+    known_ms: dict[float, float] = field(default_factory=dict)
+
+    def deviation_ms(self, length_s: float) -> float:
+        """Return the standard deviation of the means of blocks of a length. It is infinite if there is one block."""
+        if length_s not in self.known_ms:
+            means_ms = [mean_ms for span in self.base for mean_ms in _block_means(self.traffic, span, length_s)]
+            self.known_ms[length_s] = stdev(means_ms) if len(means_ms) > 1 else math.inf
+        return self.known_ms[length_s]
 
 
 def _block_means(traffic: Traffic, span: Span, length_s: float) -> Iterator[float]:
@@ -103,13 +116,9 @@ def _block_means(traffic: Traffic, span: Span, length_s: float) -> Iterator[floa
     step_s = max(1.0, min(length_s, span.length_s / 6))
     for number in range(int(span.length_s // step_s)):
         part = Span(math.ceil(span.start_s + number * step_s), math.ceil(span.start_s + (number + 1) * step_s))
-        mean_ms = _mean_ms(traffic.totals_in(part))
+        mean_ms = traffic.counts_in(part).mean_ms
         if mean_ms is not None:
             yield mean_ms
-
-
-def _mean_ms(totals: Totals) -> float | None:
-    return LatencySketch.sum_of([totals.success, totals.failure]).mean_ms
 
 
 def _runs(seconds: Sequence[int], gap: int = 1) -> list[list[int]]:

@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from loadgate.analysis.band import SEED, Band, NoBand, find_band, staying
+from loadgate.analysis.band import Band, NoBand, find_band, staying
 from loadgate.analysis.conclusion import Conclusion, Decision, conclude
+from loadgate.analysis.drawn_limit import SEED
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.stage_ratio import StageRatio, stage_ratio
 from loadgate.analysis.tails import QUANTILE
@@ -121,7 +122,7 @@ def recovery(
     if isinstance(band, NoBand):
         return replace(known, reason=band.reason)
     known = replace(known, band=band, window_s=band.window_s)
-    windows = tuple(traffic.windows(spans.after, band.window_s))
+    windows = traffic.windows(spans.after, band.window_s)
     if len(windows) < MIN_STAY_WINDOWS * band.window_s:
         needed = duration(MIN_STAY_WINDOWS * band.window_s)
         return replace(
@@ -134,7 +135,7 @@ def recovery(
     at = next((number for number, stays in enumerate(staying(inside)) if stays and number <= last), None)
     time_s = None if at is None else _middle_s(windows[at], spans.after) if at else 0.0
     state = RecoveryState.NOT_RECOVERED if time_s is None else RecoveryState.RECOVERED
-    return _with_effects(replace(known, state=state, time_s=time_s, windows=windows), traffic, spans, band)
+    return _with_effects(replace(known, state=state, time_s=time_s, windows=tuple(windows)), traffic, spans, band)
 
 
 def _middle_s(window: WindowFigures, after: Span) -> float:

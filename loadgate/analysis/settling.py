@@ -42,7 +42,7 @@ def settling(traffic: Traffic, rush: Span, steady: Span) -> Settling:
     band = find_band(traffic, [base])
     if isinstance(band, NoBand):
         return Settling(traffic.scope, RecoveryState.UNDECIDED, band.reason)
-    windows = list(traffic.windows(Span(rush.start_s, steady.end_s), band.window_s))
+    windows = traffic.windows(Span(rush.start_s, steady.end_s), band.window_s)
     stays = staying([band.contains(window) for window in windows])
     # The band is made of the second half, so only a moment in the first half shows that the scope has settled.
     settled_s = next(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import NamedTuple
 
-from loadgate.analysis.tails import SlotTail, p95_ms, tails
-from loadgate.analysis.windows import fill_gaps
+from loadgate.analysis.tails import SlotTail, no_requests, p95_ms, tails
 from loadgate.recorder import OUTSIDE, RAMP, InFlight, TimeSlot, Totals
-from loadgate.recorder.cells import WIDTHS_S
+from loadgate.recorder.sketch import NS_PER_MS
 from loadgate.units import given
 
 
@@ -30,11 +32,25 @@ class Span:
         return self.start_s < other.end_s and other.start_s < self.end_s
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
-    """The requests of a scope over time.
+class Counts(NamedTuple):
+    """The counts of the requests in a span. `timed` ones have a latency, and `time_ns` is the sum of the latencies."""
 
-    - `slots`: the requests that ended in each second, ascending.
+    requests: int
+    failures: int
+    timed: int
+    time_ns: int
+
+    @property
+    def mean_ms(self) -> float | None:
+        """Return the mean latency of all requests, failed ones included. None without one."""
+        return self.time_ns / NS_PER_MS / self.timed if self.timed else None
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """The requests of a scope over time. What is computed from them is kept, so that all questions share it.
+
+    - `slots`: the requests that ended in each second, ascending and disjoint.
     - `arrivals`: the requests that were due in each epoch second, if they are known.
     - `in_flight`: the mean number of requests in flight, ascending, without slots in which there are none. From it, the
       arrivals are computed if they are not given.
@@ -45,15 +61,19 @@ class Traffic:
     arrivals: Mapping[int, float] | None = None
     in_flight: Sequence[InFlight] = ()
 
-    def slots_in(self, span: Span) -> list[TimeSlot]:
+    def slots_in(self, span: Span) -> Sequence[TimeSlot]:
         """Return the slots that lie completely in a span."""
-        return [
-            slot for slot in self.slots if span.start_s <= slot.start_s and slot.start_s + slot.width_s <= span.end_s
-        ]
+        first, end = self._range(span)
+        return self.slots[first:end]
 
     def totals_in(self, span: Span) -> Totals:
         """Return the totals of the slots that lie completely in a span."""
         return Totals.sum(slot.totals for slot in self.slots_in(span))
+
+    def counts_in(self, *spans: Span) -> Counts:
+        """Return the counts of the slots that lie completely in spans. The cost does not depend on their length."""
+        ranges = [self._range(span) for span in spans]
+        return Counts(*(sum(sums[end] - sums[first] for first, end in ranges) for sums in self._sums))
 
     def level_at(self, time_s: float) -> float | None:
         """Return the requests in flight at a moment: the mean of the half seconds around it. None if it is unknown."""
@@ -63,14 +83,7 @@ class Traffic:
         """Return the mean number of requests in flight in a span. None if it is unknown."""
         if not self.in_flight or span.length_s <= 0:
             return None
-        # A slot of another width can begin up to a minute earlier.
-        first = bisect_left(self.in_flight, span.start_s - WIDTHS_S[-1], key=_start_s)
-        end = bisect_left(self.in_flight, span.end_s, key=_start_s)
-        total_s = sum(
-            slot.mean * max(0.0, min(slot.start_s + slot.width_s, span.end_s) - max(slot.start_s, span.start_s))
-            for slot in self.in_flight[first:end]
-        )
-        return total_s / span.length_s
+        return (self._in_flight_until(span.end_s) - self._in_flight_until(span.start_s)) / span.length_s
 
     def arrivals_in(self, span: Span, completions: int) -> float | None:
         """Return the requests that were due in a span, of which `completions` ended. None if it is unknown."""
@@ -80,37 +93,112 @@ class Traffic:
         return None if first is None or last is None else max(0.0, completions + last - first)
 
     def tails_in(self, span: Span, length_s: int) -> list[SlotTail]:
-        """Return the tails of the whole seconds in a span, for windows of `length_s`."""
-        return tails(fill_gaps(self.slots, -int(-span.start_s // 1), int(span.end_s)), length_s)
+        """Return the tails of the slots in a span, for windows of `length_s`.
 
-    def windows(self, span: Span, length_s: int) -> Iterator[WindowFigures]:
-        """Yield the figures of every window of `length_s` in a span, one per second.
+        A second without requests has an empty one. A slot that lies only partly in the span is left out with all of its
+        seconds.
+        """
+        first, end = self._range(span)
+        cursor, end_s = -int(-span.start_s // 1), int(span.end_s)
+        if first:
+            cursor = max(cursor, self._ends_s[first - 1])
+        if end < len(self.slots):
+            end_s = min(end_s, self._starts_s[end])
+        filled: list[SlotTail] = []
+        for tail in self._tails(length_s)[first:end]:
+            filled += map(no_requests, range(cursor, tail.start_s))
+            filled.append(tail)
+            cursor = tail.start_s + tail.width_s
+        filled += map(no_requests, range(cursor, end_s))
+        return filled
+
+    def windows(self, span: Span, length_s: int) -> list[WindowFigures]:
+        """Return the figures of every window of `length_s` in a span, one per second.
 
         A window is longer if old seconds were merged into wider slots.
         """
-        slots = self.tails_in(span, length_s)
+        parts = self.tails_in(span, length_s)
+        found: list[WindowFigures] = []
         end = covered_s = 0
-        for first, slot in enumerate(slots):
-            while covered_s < length_s and end < len(slots):
-                covered_s += slots[end].width_s
+        for first, part in enumerate(parts):
+            while covered_s < length_s and end < len(parts):
+                covered_s += parts[end].width_s
                 end += 1
             if covered_s < length_s:
-                return
-            window = slots[first:end]
+                break
+            found.append(self._window(parts, first, end, covered_s))
+            covered_s -= part.width_s
+        return found
+
+    def _window(self, parts: Sequence[SlotTail], first: int, end: int, length_s: int) -> WindowFigures:
+        start_s = parts[first].start_s
+        known = self._windows.get((start_s, length_s))
+        if known is None:
+            window = parts[first:end]
             requests = sum(part.requests for part in window)
-            yield WindowFigures(
-                start_s=slot.start_s,
-                length_s=covered_s,
+            known = self._windows[start_s, length_s] = WindowFigures(
+                start_s=start_s,
+                length_s=length_s,
                 requests=requests,
                 failures=sum(part.failures for part in window),
                 p95_ms=p95_ms(window),
-                arrivals=self.arrivals_in(Span(slot.start_s, slot.start_s + covered_s), requests),
+                arrivals=self.arrivals_in(Span(start_s, start_s + length_s), requests),
             )
-            covered_s -= slot.width_s
+        return known
 
+    def _range(self, span: Span) -> tuple[int, int]:
+        """Return the first of the slots that lie completely in a span, and the one after the last, by their numbers."""
+        first = bisect_left(self._starts_s, span.start_s)
+        return first, max(first, bisect_right(self._ends_s, span.end_s))
 
-def _start_s(slot: InFlight) -> int:
-    return slot.start_s
+    def _in_flight_until(self, time_s: float) -> float:
+        """Return the time in flight before a moment, in request-seconds."""
+        at = bisect_right(self._in_flight_starts_s, time_s) - 1
+        if at < 0:
+            return 0.0
+        slot = self.in_flight[at]
+        return self._in_flight_sums[at] + slot.mean * min(slot.width_s, time_s - slot.start_s)
+
+    def _tails(self, length_s: int) -> list[SlotTail]:
+        if length_s not in self._tails_by_length:
+            self._tails_by_length[length_s] = tails(self.slots, length_s)
+        return self._tails_by_length[length_s]
+
+    @cached_property
+    def _tails_by_length(self) -> dict[int, list[SlotTail]]:
+        return {}
+
+    @cached_property
+    def _windows(self) -> dict[tuple[int, int], WindowFigures]:
+        return {}
+
+    @cached_property
+    def _starts_s(self) -> list[int]:
+        return [slot.start_s for slot in self.slots]
+
+    @cached_property
+    def _ends_s(self) -> list[int]:
+        return [slot.start_s + slot.width_s for slot in self.slots]
+
+    @cached_property
+    def _sums(self) -> list[list[int]]:
+        """The sums of each of the Counts over the slots before each slot."""
+        totals = [slot.totals for slot in self.slots]
+        columns = (
+            (part.requests for part in totals),
+            (part.failures for part in totals),
+            (part.success.count + part.failure.count for part in totals),
+            (part.success.sum_ns + part.failure.sum_ns for part in totals),
+        )
+        return [list(accumulate(column, initial=0)) for column in columns]
+
+    @cached_property
+    def _in_flight_starts_s(self) -> list[int]:
+        return [slot.start_s for slot in self.in_flight]
+
+    @cached_property
+    def _in_flight_sums(self) -> list[float]:
+        return list(accumulate((slot.mean * slot.width_s for slot in self.in_flight), initial=0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.analysis.attribution import MeasuredTarget
+from loadgate.analysis.usual import MeasuredTarget
 from loadgate.analysis.waits import Wait, WaitKind
 from loadgate.project import Project
 from loadgate.recorder.resources import ResourceRecord

@@ -241,9 +241,10 @@ class Recorder:
         """
         found = [(key.outcome, slot) for key, series in self._select(scope, stages) for slot in series.slots(since_s)]
         keys = {(slot.start_s, slot.width_s) for _, slot in found}
+        covered = {key: covering(*key, keys) for key in keys}
         by_slot: dict[tuple[int, int], list[tuple[Outcome, Cell]]] = {}
         for outcome, slot in found:
-            by_slot.setdefault(covering(slot.start_s, slot.width_s, keys), []).append((outcome, slot.cell))
+            by_slot.setdefault(covered[slot.start_s, slot.width_s], []).append((outcome, slot.cell))
         return [TimeSlot(start_s, width_s, sum_cells(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
     def in_flight(self, scope: Scope = OVERALL) -> list[InFlight]:
@@ -260,9 +261,10 @@ class Recorder:
         ]
         found += [slot for key, time in self._shared.items() if self._is_within(key, scope) for slot in time.slots()]
         keys = {(start_s, width_s) for start_s, width_s, _ in found}
+        covered = {key: covering(*key, keys) for key in keys}
         sums: Counter[tuple[int, int]] = Counter()
         for start_s, width_s, nanoseconds in found:
-            sums[covering(start_s, width_s, keys)] += nanoseconds
+            sums[covered[start_s, width_s]] += nanoseconds
         return [InFlight(*slot, mean=max(0, sums[slot]) / slot[1] / NS_PER_S) for slot in sorted(sums) if sums[slot]]
 
     def service_times(self, scope: Scope = OVERALL, stages: Collection[str] | None = None) -> LatencySketch:

@@ -7,6 +7,7 @@ import sys
 import zlib
 from array import array
 from base64 import b64decode, b64encode
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -63,8 +64,8 @@ class ResourceSeries:
 
     def between(self, first_s: float, end_s: float) -> ResourceSeries:
         """Return the part of the series in [first_s, end_s)."""
-        kept = [(time_s, value) for time_s, value in self.pairs() if first_s <= time_s < end_s]
-        return ResourceSeries(self.column, [time_s for time_s, _ in kept], [value for _, value in kept])
+        first, end = bisect_left(self.times_s, first_s), bisect_left(self.times_s, end_s)
+        return ResourceSeries(self.column, self.times_s[first:end], self.values[first:end])
 
     def pairs(self) -> Iterator[tuple[float, float]]:
         """Return (epoch second, value) of each row."""

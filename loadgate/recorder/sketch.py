@@ -18,7 +18,7 @@ RELATIVE_ERROR = 0.005
 _SUB_BUCKET_BITS = 8
 _HALF_COUNT = 1 << (_SUB_BUCKET_BITS - 1)
 _UNIT_BUCKETS = 1 << _SUB_BUCKET_BITS
-_NS_PER_MS = 1_000_000
+NS_PER_MS = 1_000_000
 _INDICES = tuple(range(1 << 16))
 """All bucket indices that fit in two bytes. Sketches share these objects, which saves memory."""
 
@@ -68,7 +68,7 @@ def sum_buckets(parts: Iterable[Iterable[tuple[int, int]]], min_ms: float, max_m
     Fast path: a list of all buckets reduces the time to write the report of a run of a day by a third, compared with a
     dictionary (benchmarks/report_cost.py).
     """
-    first, end = _index_of(min_ms), 1 + _index_of(max_ms)
+    first, end = bucket_of(min_ms), 1 + bucket_of(max_ms)
     dense = [0] * end
     for part in parts:
         for bucket, samples in part:
@@ -77,8 +77,9 @@ def sum_buckets(parts: Iterable[Iterable[tuple[int, int]]], min_ms: float, max_m
     return dict(zip(compress(_INDICES[first:end], used), filter(None, used), strict=True))
 
 
-def _index_of(value_ms: float) -> int:
-    return bucket_index(int(value_ms * _NS_PER_MS + 0.5) // 1000)
+def bucket_of(value_ms: float) -> int:
+    """Return the bucket of a latency in ms."""
+    return bucket_index(int(value_ms * NS_PER_MS + 0.5) // 1000)
 
 
 class LatencySketch:
@@ -108,7 +109,7 @@ class LatencySketch:
         sketch.buckets = dict(buckets)
         sketch.count = sum(sketch.buckets.values())
         sketch.min_ms, sketch.max_ms = min_ms, max_ms
-        sketch.sum_ns = round((mean_ms or 0.0) * sketch.count * _NS_PER_MS)
+        sketch.sum_ns = round((mean_ms or 0.0) * sketch.count * NS_PER_MS)
         return sketch
 
     @classmethod
@@ -132,7 +133,7 @@ class LatencySketch:
         """
         if not 0.0 <= value_ms < math.inf:
             raise ValueError(f"a latency is a finite number of milliseconds, 0 or more; got {value_ms!r}")
-        value_ns = int(value_ms * _NS_PER_MS + 0.5)
+        value_ns = int(value_ms * NS_PER_MS + 0.5)
         index = bucket_index(value_ns // 1000)
         self.buckets[index] = self.buckets.get(index, 0) + times
         self.sum_ns += value_ns * times
@@ -172,7 +173,7 @@ class LatencySketch:
     @property
     def sum_ms(self) -> float:
         """Return the sum of all samples, each rounded to a nanosecond."""
-        return self.sum_ns / _NS_PER_MS
+        return self.sum_ns / NS_PER_MS
 
     @property
     def mean_ms(self) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loadgate.analysis.attribution import Attribution, MeasuredTarget, explain
+from loadgate.analysis.attribution import Attribution, explain
 from loadgate.analysis.attribution_text import episode_sentence
 from loadgate.analysis.growth import growth
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
@@ -16,6 +16,7 @@ from loadgate.analysis.recovery import Recovery, RecoveryState, recovery
 from loadgate.analysis.recovery_text import recovery_sentences
 from loadgate.analysis.settling import settling, settling_sentences
 from loadgate.analysis.traffic import Span, Traffic, stage_spans
+from loadgate.analysis.usual import MeasuredTarget
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceColumn, ResourceRecord
 from loadgate.resource_names import CPU_WAIT

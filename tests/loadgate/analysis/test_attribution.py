@@ -6,11 +6,12 @@ import pytest
 
 from benchmarks.calibrate.conclusions.__main__ import is_right
 from benchmarks.calibrate.conclusions.service import POOL, Cause, SimulatedService, explained
-from loadgate.analysis.attribution import Attribution, MeasuredTarget, attribute, explain
+from loadgate.analysis.attribution import Attribution, attribute, explain
 from loadgate.analysis.attribution_text import episode_sentence
 from loadgate.analysis.band import Band
 from loadgate.analysis.episodes import Episode, find_episodes, steady_band
 from loadgate.analysis.traffic import Span, Traffic
+from loadgate.analysis.usual import MeasuredTarget, Usual
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from tests.loadgate.analysis.made_traffic import START_S, second_of
@@ -57,7 +58,7 @@ def pool_wait(slow_s: float, waits: float = 50.0) -> ResourceRecord:
 
 
 def attributed(record: ResourceRecord, *groups: Traffic) -> Attribution:
-    return attribute(EPISODE, BASE, groups, MeasuredTarget(record, [POOL], {"api": 1.0}))
+    return attribute(EPISODE, Usual(BASE, groups, MeasuredTarget(record, [POOL], {"api": 1.0})))
 
 
 def test_the_share_is_the_part_of_the_lost_time() -> None:
