@@ -27,13 +27,13 @@ RECOVERY_RULES = (
 
 # What half an hour can show: docs/measurement.md, "Growth of resources".
 GROWTH_RULES = (
-    "api: memory growth < 5MB/h",
-    "worker: memory growth < 20MB/h",
+    "api: memory growth < 10MB/h",
+    "worker: memory growth < 40MB/h",
     "redis: memory growth < 10MB/h",
-    "api: open_files growth < 10/h",
-    "api: threads growth < 10/h",
-    "worker: threads growth < 10/h",
-    "database: connections growth < 10/h",
+    "api: open_files growth < 1/min",
+    "api: threads growth < 20/h",
+    "worker: threads growth < 20/h",
+    "database: connections growth < 20/h",
 )
 
 LOAD_PROFILES: dict[str, LoadProfile] = {
