@@ -2,7 +2,7 @@
 
     python -m benchmarks.calibrate.leaks [--runs 20] [--seconds 300] [--mode sawtooth]
 
-It runs the stub `leaky` 20 times in each mode, 44 side by side, so it takes 26 minutes. The exit code is 1 if a leak is
+It runs the stub `leaky` 20 times in each mode, 44 side by side, so it takes 28 minutes. The exit code is 1 if a leak is
 found in less than 95 % of the runs, its kind is right in less than 90 %, or anything else breaks a limit even once.
 """
 
