@@ -10,12 +10,12 @@ from loadgate import LoadProfile, Stage
 GROUP = "stub"
 BEFORE_S, RUSH_S = 35, 10
 RATE_PER_S, RUSH_PER_S, OVERLOAD_PER_S = 100, 160, 130
-BASE_S, SIGMA = 0.1, 0.05
-"""The service time is lognormal."""
+BASE_S, SIGMA = 0.3, 0.05
+"""The service time is lognormal. It is long in relation to the delays that a busy machine adds."""
 
-PEAK_S = 0.1
-USERS = 100
-"""Enough that one is free for each arrival: the longest latencies are about 0.25 s."""
+PEAK_S = 0.3
+USERS = 200
+"""Enough that one is free for each arrival: the longest latencies are about 0.7 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class DrainCase:
         return LoadProfile(
             f"{BEFORE_S}-{RUSH_S}-{self.after_s}",
             users=USERS,
-            spawn_rate=USERS,
+            spawn_rate=50,
             stages=(
                 Stage(BEFORE_S, rate=RATE_PER_S, name="before"),
                 Stage(RUSH_S, rate=RUSH_PER_S, name="rush"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median, stdev
 
 from loadgate.analysis.band import TOLERANCE, WINDOWS_S, Band, NoBand, find_band, spread_limit
-from loadgate.analysis.traffic import Span, Traffic
+from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 
 MIN_OUTSIDE_S = 2
 """An episode lasts at least so many seconds longer than the overlap of the windows."""
@@ -42,17 +42,55 @@ class Episode:
 
 def steady_band(traffic: Traffic, steady: Span) -> Band | NoBand:
     """Return the band of a run without a stage before: that of its steady part without its long excursions."""
+    base = _without_excursions(traffic, steady)
+    return find_band(traffic, [span for span in base if span.length_s >= WINDOWS_S[0]])
+
+
+def _without_excursions(traffic: Traffic, steady: Span) -> list[Span]:
+    """Return the parts of a span without the long excursions above their limit.
+
+    Many excursions raise the limit above some of them. Each round therefore computes it without those that were found
+    before. At least half of the span must remain.
+    """
     window_s = WINDOWS_S[0]
     windows = [window for window in traffic.windows(steady, window_s) if window.p95_ms is not None]
-    values = [window.p95_ms for window in windows if window.p95_ms is not None]
-    if not values:
-        return find_band(traffic, [steady])
-    limit_ms = max(median(values) * (1 + TOLERANCE), spread_limit(values, len(values) / window_s))
-    outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
-    excluded = [
-        Span(run[0], run[-1] + window_s) for run in _runs(outside) if run[-1] - run[0] + 1 >= window_s + MIN_OUTSIDE_S
+    base = [steady]
+    while values := [window.p95_ms for window in _inside(windows, base) if window.p95_ms is not None]:
+        limit_ms = max(median(values) * (1 + TOLERANCE), spread_limit(values, len(values) / window_s))
+        outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
+        rest = without(steady, [_margin(_core(run, window_s)) for run in _runs(outside) if _is_long(run, window_s)])
+        if not steady.length_s / 2 <= _length_s(rest) < _length_s(base):
+            break
+        base = rest
+    return base
+
+
+def _inside(windows: Sequence[WindowFigures], spans: Sequence[Span]) -> list[WindowFigures]:
+    return [
+        window
+        for window in windows
+        if any(span.start_s <= window.start_s and window.start_s + window.length_s <= span.end_s for span in spans)
     ]
-    return find_band(traffic, [span for span in without(steady, excluded) if span.length_s >= window_s])
+
+
+def _is_long(run: Sequence[int], window_s: int) -> bool:
+    return run[-1] - run[0] + 1 >= window_s + MIN_OUTSIDE_S
+
+
+def _core(run: Sequence[int], window_s: int) -> Span:
+    """Return the seconds that are slow if the windows that start in these seconds are outside.
+
+    A window is outside as soon as a small part of it is slow, so the overlap of the windows does not count.
+    """
+    return Span(run[0] + window_s - 1, run[-1] + 1)
+
+
+def _margin(core: Span) -> Span:
+    return Span(core.start_s - 1, core.end_s + 1)
+
+
+def _length_s(spans: Sequence[Span]) -> float:
+    return sum(span.length_s for span in spans)
 
 
 def without(whole: Span, excluded: Sequence[Span]) -> list[Span]:
@@ -69,16 +107,15 @@ def without(whole: Span, excluded: Sequence[Span]) -> list[Span]:
 def find_episodes(traffic: Traffic, loaded: Span, band: Band) -> list[Episode]:
     """Return the episodes of a scope in a span, the worst ten of them, ascending.
 
-    A window is outside as soon as a small part of it is slow, so the overlap of the windows is subtracted from both
-    ends. An episode lasts at least three seconds and adds a mean latency that does not occur by chance.
+    An episode lasts at least three seconds and adds a mean latency that does not occur by chance.
     """
     outside = [window.start_s for window in traffic.windows(loaded, band.window_s) if band.contains(window) is False]
     chance = _Chance(traffic, band.base)
     found = [
         episode
         for run in _runs(outside, gap=band.window_s)
-        if run[-1] - run[0] + 1 >= band.window_s + MIN_OUTSIDE_S
-        and (episode := _episode(traffic, Span(run[0] + band.window_s - 1, run[-1] + 1), band, chance)) is not None
+        if _is_long(run, band.window_s)
+        and (episode := _episode(traffic, _core(run, band.window_s), band, chance)) is not None
     ]
     worst = sorted(found, key=lambda episode: episode.added_ms * episode.requests, reverse=True)[:MAX_EPISODES]
     return sorted(worst, key=lambda episode: episode.span.start_s)

@@ -13,30 +13,33 @@ from loadgate import LoadProfile, install
 
 sys.path.insert(0, str(ROOT / "tests/performance"))
 
-from users.account import AccountUser
-from users.auth import AuthUserFlow
-from users.health import HealthCheckUser
+# Locust runs each user class that it finds among the names of this file.
+from users import account, auth, health
 
 
-class AccountReader(AccountUser):
+class AccountReader(account.AccountUser):
     """A user that reads and changes its profile and refreshes its tokens, which needs the database and Redis."""
 
     group = "auth"
-    read_profile = AuthUserFlow.read_profile
-    update_profile = AuthUserFlow.update_profile
-    refresh = AuthUserFlow.refresh
+    read_profile = auth.AuthUserFlow.read_profile
+    update_profile = auth.AuthUserFlow.update_profile
+    refresh = auth.AuthUserFlow.refresh
+
+
+class HealthReader(health.HealthCheckUser):
+    """A monitoring system."""
 
 
 install(
     profiles={
         "causes": LoadProfile(
             "causes",
-            users=40,
-            spawn_rate=4,
+            users=16,
+            spawn_rate=1,
             rate="30/s",
-            weight_config={"AccountReader": 2, "HealthCheckUser": 1},
+            weight_config={"AccountReader": 2, "HealthReader": 1},
         )
     },
-    user_classes=[AccountReader, HealthCheckUser],
+    user_classes=[AccountReader, HealthReader],
     rules=["overall: requests > 0"],
 )

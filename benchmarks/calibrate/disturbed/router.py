@@ -16,7 +16,7 @@ BLOCK_S = 0.05
 FREE_S = (0.05, 0.1)
 """The loop is free for so long between two blocks."""
 
-HOLD_S, PAUSE_S = 0.2, 0.05
+HOLD_S, PAUSE_S = 0.3, 0.03
 
 router = APIRouter(prefix=PREFIX)
 
@@ -32,7 +32,7 @@ async def block(seconds: float) -> None:
 
 @router.post("/hold")
 async def hold(seconds: float, state: StateDep) -> None:
-    """Hold all connections of the pool for 200 ms at a time, as requests do that call another service meanwhile."""
+    """Hold all connections of the pool for 300 ms at a time, as requests do that call another service meanwhile."""
     database = state.database
     end_s = time.monotonic() + seconds
     while time.monotonic() < end_s:

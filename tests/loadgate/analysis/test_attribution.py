@@ -14,7 +14,7 @@ from loadgate.analysis.traffic import Span, Traffic
 from loadgate.analysis.usual import MeasuredTarget, Usual
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
-from tests.loadgate.analysis.made_traffic import START_S, second_of
+from tests.loadgate.analysis.made_traffic import START_S, second_of, traffic_of
 
 SLOW = range(80, 100)
 LOADED = Span(START_S, START_S + 160)
@@ -143,6 +143,30 @@ def test_an_episode_has_the_time_of_the_slow_requests() -> None:
     (episode,) = find_episodes(traffic, LOADED, band_of(traffic))
     assert episode.span == Span(START_S + 80, START_S + 100)
     assert episode.added_ms == pytest.approx(300, abs=5)
+
+
+def test_many_excursions_do_not_hide_each_other() -> None:
+    # Six of 21 seconds are slow, so half of the windows of 5 s contain a slow second.
+    traffic = traffic_of(
+        lambda rnd, second: second_of(rnd, 50, median_ms=150.0 if second % 21 >= 15 else 100.0, sigma=0.2),
+        seconds=9 * 21 + 15,
+    )
+    steady = Span(START_S, START_S + 9 * 21 + 15)
+    band = steady_band(traffic, steady)
+    assert isinstance(band, Band)
+    # The p95 of the base is 139 ms, and that of the excursions 208 ms.
+    assert 139 < band.limit_ms < 170
+    assert len(find_episodes(traffic, steady, band)) == 9
+
+
+def test_a_level_that_is_slow_most_of_the_time_is_not_an_excursion() -> None:
+    traffic = traffic_of(
+        lambda rnd, second: second_of(rnd, 50, median_ms=100.0 if second % 40 < 15 else 200.0), seconds=200
+    )
+    steady = Span(START_S, START_S + 200)
+    band = steady_band(traffic, steady)
+    assert isinstance(band, Band)
+    assert find_episodes(traffic, steady, band) == []
 
 
 def test_a_scope_without_an_excursion_has_no_episode() -> None:
