@@ -93,7 +93,7 @@ def latency_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
     """Return the design effects of the latencies of successful requests, whose slots are ascending."""
     sums = BatchSums()
     for slot in slots:
-        sums.add(slot.start_s, slot.totals.success.buckets)
+        sums.add(slot.start_s, slot.totals.success.buckets, slot.width_s)
     return design_effects([sums])
 
 

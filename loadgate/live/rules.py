@@ -77,6 +77,10 @@ class GrowingView:
         """See `RecorderView`."""
         return self._recorder.span_s()
 
+    def requests_between(self, first_s: int, end_s: int) -> int:
+        """See `RecorderView`."""
+        return self._recorder.requests_between(first_s, end_s)
+
     def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
         """See `RecorderView`."""
         return self._recorder.in_flight(scope)

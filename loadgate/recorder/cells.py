@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from loadgate.recorder.sketch import LatencySketch
@@ -169,7 +170,7 @@ class CellSeries:
             found += [
                 Slot(start_s, width_s, cells[start_s]) for start_s in starts if start_s >= since_s and start_s in cells
             ]
-        return sorted(found, key=lambda slot: (slot.start_s, slot.width_s))
+        return sorted(found, key=itemgetter(0, 1))
 
     def _cell(self, start_s: int, width_s: int) -> Cell:
         cell = self._by_width[width_s].get(start_s)

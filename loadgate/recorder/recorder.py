@@ -247,6 +247,11 @@ class Recorder:
             by_slot.setdefault(covered[slot.start_s, slot.width_s], []).append((outcome, slot.cell))
         return [TimeSlot(start_s, width_s, sum_cells(cells)) for (start_s, width_s), cells in sorted(by_slot.items())]
 
+    def requests_between(self, first_s: int, end_s: int) -> int:
+        """Return the number of requests of all scopes in the slots that start in [first_s, end_s), in epoch seconds."""
+        series = [one for _, one in self._select(OVERALL, None)]
+        return sum(slot.cell.latency.requests for one in series for slot in one.slots(first_s) if slot.start_s < end_s)
+
     def in_flight(self, scope: Scope = OVERALL) -> list[InFlight]:
         """Return the mean number of requests of a scope in flight per second, or per wider slot for old ones.
 

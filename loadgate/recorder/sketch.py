@@ -147,10 +147,13 @@ class LatencySketch:
 
     def merge(self, other: "LatencySketch") -> None:
         """Add all samples of `other`, without loss."""
-        buckets = self.buckets
-        known = buckets.get
-        for index, count in other.buckets.items():
-            buckets[index] = known(index, 0) + count
+        if not self.buckets:
+            self.buckets = dict(other.buckets)
+        else:
+            buckets = self.buckets
+            known = buckets.get
+            for index, count in other.buckets.items():
+                buckets[index] = known(index, 0) + count
         self.sum_ns += other.sum_ns
         self.count += other.count
         self.untimed += other.untimed

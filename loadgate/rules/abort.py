@@ -80,6 +80,9 @@ class _Recent:
         span_s = self.view.span_s()
         return None if span_s is None else (span_s[0], self.until_s)
 
+    def requests_between(self, first_s: int, end_s: int) -> int:
+        return self.view.requests_between(max(first_s, self.since_s), min(end_s, self.until_s))
+
     def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
         return [slot for slot in self.view.in_flight(scope) if self.since_s <= slot.start_s < self.until_s]
 

@@ -44,7 +44,7 @@ class RunBatches:
         if known.until_s < self._until_s:
             for slot in self._view.time_slots(rule.scope, [stage], int(known.until_s)):
                 if slot.start_s < self._until_s:
-                    known.sums.add(slot.start_s, _counts(rule, slot.totals))
+                    known.sums.add(slot.start_s, _counts(rule, slot.totals), slot.width_s)
             known.until_s = self._until_s
         return known.sums
 
@@ -53,7 +53,7 @@ def effects_of(rule: Rule, slots: Iterable[TimeSlot]) -> Mapping[int, DesignEffe
     """Return the design effects by bucket for a rule's metric in ascending slots, such as those of a window."""
     sums = BatchSums()
     for slot in slots:
-        sums.add(slot.start_s, _counts(rule, slot.totals))
+        sums.add(slot.start_s, _counts(rule, slot.totals), slot.width_s)
     return design_effects([sums])
 
 

@@ -29,5 +29,8 @@ class RecorderView(Protocol):
     ) -> list[TimeSlot]:
         """Return the totals of a scope per second."""
 
+    def requests_between(self, first_s: int, end_s: int) -> int:
+        """Return the number of requests in the slots that start in [first_s, end_s)."""
+
     def in_flight(self, scope: str = OVERALL) -> list[InFlight]:
         """Return the mean number of requests in flight per second."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, isfinite
 
 from loadgate.analysis.conclusion import Conclusion, Decision
 from loadgate.analysis.growth import Growth, growth
@@ -16,7 +16,7 @@ from loadgate.analysis.interval import Interval
 from loadgate.analysis.recovery import Recovery, decide_recovery, recovery
 from loadgate.analysis.stage_ratio import decide_ratio, stage_ratio
 from loadgate.analysis.traffic import Traffic
-from loadgate.recorder import OUTSIDE, OVERALL, RAMP
+from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.recorder.resources import ResourceRecord, ResourceSeries, ResourceUnit
 from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Unit
 from loadgate.rules.view import RecorderView
@@ -139,8 +139,7 @@ def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
 def requests_in(view: RecorderView, span_s: tuple[float, float]) -> int:
     """Return the number of requests that ended in a span of epoch seconds."""
     first_s, end_s = span_s
-    slots = view.time_slots(OVERALL, since_s=int(first_s))
-    return sum(slot.totals.requests for slot in slots if slot.start_s < end_s)
+    return view.requests_between(int(first_s), ceil(end_s))
 
 
 def companions(resources: ResourceRecord, resource: str, span_s: tuple[float, float]) -> dict[str, Growth | None]:

@@ -110,6 +110,18 @@ def test_a_slot_that_is_wider_than_a_batch_is_one_batch() -> None:
     assert design_effects([sums_of(rows)])[5].value == 1.0  # each batch has exactly its share
 
 
+def test_slots_of_known_width_have_the_same_sums() -> None:
+    rnd = random.Random(4)
+    rows = [(start_s, {5: rnd.randrange(50, 90), 9: rnd.randrange(20)}) for start_s in range(0, 600, 10)]
+    known = BatchSums()
+    for start_s, counts in rows:
+        known.add(start_s, counts, 10)
+    for second in range(600, 660):
+        known.add(second, {7: 3})
+
+    assert known.levels() == sums_of([*rows, *((second, {7: 3}) for second in range(600, 660))]).levels()
+
+
 def test_the_difference_between_stages_is_no_uncertainty() -> None:
     fast = [(second, {5: 10}) for second in range(100)]
     slow = [(second, {5: 1, 90: 9}) for second in range(100, 120)]
