@@ -58,7 +58,8 @@ def _without_excursions(traffic: Traffic, steady: Span) -> list[Span]:
     while values := [window.p95_ms for window in _inside(windows, base) if window.p95_ms is not None]:
         limit_ms = max(median(values) * (1 + TOLERANCE), spread_limit(values, len(values) / window_s))
         outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
-        rest = without(steady, [_margin(_core(run, window_s)) for run in _runs(outside) if _is_long(run, window_s)])
+        slow = [_excursion(run, windows, steady) for run in _runs(outside)]
+        rest = without(steady, [_margin(span) for span in slow if span.length_s > MIN_OUTSIDE_S])
         if not steady.length_s / 2 <= _length_s(rest) < _length_s(base):
             break
         base = rest
@@ -71,6 +72,14 @@ def _inside(windows: Sequence[WindowFigures], spans: Sequence[Span]) -> list[Win
         for window in windows
         if any(span.start_s <= window.start_s and window.start_s + window.length_s <= span.end_s for span in spans)
     ]
+
+
+def _excursion(run: Sequence[int], windows: Sequence[WindowFigures], steady: Span) -> Span:
+    """Return the slow seconds. Those of the first and the last window are not known to end inside of them."""
+    core = _core(run, WINDOWS_S[0])
+    start_s = steady.start_s if run[0] == windows[0].start_s else core.start_s
+    end_s = steady.end_s if run[-1] == windows[-1].start_s else core.end_s
+    return Span(start_s, end_s)
 
 
 def _is_long(run: Sequence[int], window_s: int) -> bool:

@@ -159,6 +159,17 @@ def test_many_excursions_do_not_hide_each_other() -> None:
     assert len(find_episodes(traffic, steady, band)) == 9
 
 
+@pytest.mark.parametrize("slow", [range(4), range(86, 90)], ids=["start", "end"])
+def test_an_excursion_that_the_start_or_the_end_cuts_off_is_no_part_of_the_base(slow: range) -> None:
+    traffic = traffic_of(
+        lambda rnd, second: second_of(rnd, 50, median_ms=300.0 if second in slow else 100.0), seconds=90
+    )
+    band = steady_band(traffic, Span(START_S, START_S + 90))
+    assert isinstance(band, Band)
+    assert not any(Span(START_S + slow.start, START_S + slow.stop).overlaps(span) for span in band.base)
+    assert band.limit_ms < 130
+
+
 def test_a_level_that_is_slow_most_of_the_time_is_not_an_excursion() -> None:
     traffic = traffic_of(
         lambda rnd, second: second_of(rnd, 50, median_ms=100.0 if second % 40 < 15 else 200.0), seconds=200
