@@ -55,7 +55,8 @@ check: setup
 
 # Runs all benchmarks, even if one misses its limit.
 BENCHMARKS = health_ratio.py 'auth_ratio.py --database sqlite' 'auth_ratio.py --database postgresql' llm_streams.py sampler_cost.py \
-	telemetry_cost.py event_loop_lag.py memory_growth.py generator_throughput.py loadgate_record_cost.py report_cost.py
+	telemetry_cost.py event_loop_lag.py memory_growth.py generator_throughput.py loadgate_record_cost.py report_cost.py \
+	conclusions_cost.py
 bench: setup
 	@status=0; for benchmark in $(BENCHMARKS); do .venv/bin/python benchmarks/$$benchmark || status=1; done; exit $$status
 

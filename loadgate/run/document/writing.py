@@ -50,14 +50,15 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
-        conclusions=conclusions(_finished(run)),
+        conclusions=conclusions(finished_run(run)),
         resources=ResourcesRecord.of(run.resources),
         made_on=made_on,
         recording=Recording.of(recorder),
     )
 
 
-def _finished(run: Run) -> FinishedRun:
+def finished_run(run: Run) -> FinishedRun:
+    """Return the facts from which the conclusions of a run are derived."""
     whole = run.facts().whole_run()
     return FinishedRun(run.plan.profile, run.recorder, run.target, whole.stages, whole.load_s, whole.unreliable)
 
