@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.analysis.attribution import RULED_OUT, Attribution, CpuUse, Rise, Share
+from loadgate.analysis.attribution import RULED_OUT, SATURATED, Attribution, CpuUse, Rise, Share
 from loadgate.recorder.resources import ColumnKind, ResourceUnit
 from loadgate.units import clock, count, duration, figure, given, given_percentage, milliseconds, size
 
@@ -54,7 +54,8 @@ def _rose(explained: Attribution) -> str:
 
 
 def _not_the_cause(explained: Attribution) -> str:
-    uses = [use for use in explained.cpu if not use.is_saturated and not use.is_starved]
+    # A CPU that was as busy in the base is neither named nor ruled out.
+    uses = [use for use in explained.cpu if use.utilisation < SATURATED and not use.is_starved]
     shown = [f"CPU of {use.resource} {_whole_percent(use.utilisation)}" for use in uses]
     if explained.starved is None:
         shown += [f"{share.wait.words} {_about(share.added_ms)}" for share in explained.ruled_out[:MAX_NAMED]]

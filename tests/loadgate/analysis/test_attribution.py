@@ -115,9 +115,13 @@ def test_a_saturated_cpu_is_named_but_not_as_a_measured_wait() -> None:
     )
 
 
-def test_a_cpu_that_was_saturated_before_as_well_explains_nothing() -> None:
-    found = attributed(record_of({("api", "cpu"): (0.97, 0.98)}), slow_group("auth", 300))
+def test_a_cpu_that_was_saturated_before_as_well_is_neither_named_nor_ruled_out() -> None:
+    busy = {("api", "cpu"): (0.97, 0.98), ("worker", "cpu"): (0.2, 0.2)}
+    target = MeasuredTarget(record_of(busy), [POOL], {"api": 1.0, "worker": 1.0})
+    traffic = slow_group("auth", 300)
+    (found,) = explain(Traffic("overall", []), [traffic], LOADED, target)
     assert found.saturated is None
+    assert episode_sentence(found, START_S).endswith("Not the cause: CPU of worker 20 %.")
 
 
 def test_what_rose_is_worded_as_no_cause() -> None:
