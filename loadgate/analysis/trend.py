@@ -13,19 +13,23 @@ and Yabu (J. Econometrics 151, 2009) estimate one model instead and truncate it 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import mul
 from statistics import NormalDist
 
 from loadgate.analysis.noise import NOISES, Noise, whitener
-from loadgate.analysis.warm_up import Curve, first_curves, refined
+from loadgate.analysis.warm_up import STEPS, Curve, first_curves, refined
 
 CONFIDENCE = 0.95
 MIN_VALUES = 8
 
 _WARM_UP_PARAMETERS = 4
 """A warm-up has two parameters. They count twice in the BIC, because a random walk often resembles a curve."""
+
+_NEARLY = 1.0
+"""The difference in the BIC at a distance of one standard deviation of a parameter."""
 
 _NORMAL = NormalDist()
 _NEGLIGIBLE = 1e-3
@@ -86,12 +90,11 @@ def trend(times: Sequence[float], values: Sequence[float], least_variance: float
     straight = [problem.straight() for problem in problems]
     curved = _curved(problems, times, first_curves(times[-1]))
     fits = [(1.0, straight)]
-    best = min([*straight, *curved], key=_bic)
-    if best.warm_up is not None:
-        curved += _curved(problems, times, refined(best.warm_up.curve))
-        gain = min(map(_bic, straight)) - min(map(_bic, curved))
-        share = 1 / (1 + math.exp(-gain / 2))
-        fits = [(1 - share, straight), (share, curved)]
+    if min(map(_lowest, curved.values()), default=math.inf) < _lowest(straight):
+        _refine(curved, problems, times)
+        warmed_up = list(chain.from_iterable(curved.values()))
+        share = 1 / (1 + math.exp((_lowest(warmed_up) - _lowest(straight)) / 2))
+        fits = [(1 - share, straight), (share, warmed_up)]
     average = _Average(fits)
     slope, warm_up = average.slope, average.warm_up()
     rest = (
@@ -101,14 +104,35 @@ def trend(times: Sequence[float], values: Sequence[float], least_variance: float
     return Trend(first + sum(rest) / len(times), slope, average.quantile(tail), average.quantile(1 - tail), warm_up)
 
 
-def _bic(fit: _Fit) -> float:
-    return fit.bic
+def _lowest(fits: Iterable[_Fit]) -> float:
+    """Return the BIC of the best fit."""
+    return min(fit.bic for fit in fits)
 
 
-def _curved(problems: Sequence[_Problem], times: Sequence[float], curves: Sequence[Curve]) -> list[_Fit]:
+def _curved(problems: Sequence[_Problem], times: Sequence[float], curves: Iterable[Curve]) -> dict[Curve, list[_Fit]]:
+    """Return the fits of each curve that can be distinguished from a line."""
     columns = [(curve, [curve.at(time) for time in times]) for curve in curves]
-    fits = (problem.curved(curve, column) for problem in problems for curve, column in columns)
-    return [fit for fit in fits if fit is not None]
+    found = ((curve, [problem.curved(curve, column) for problem in problems]) for curve, column in columns)
+    known = ((curve, [fit for fit in fits if fit is not None]) for curve, fits in found)
+    return {curve: fits for curve, fits in known if fits}
+
+
+def _refine(curved: dict[Curve, list[_Fit]], problems: Sequence[_Problem], times: Sequence[float]) -> None:
+    """Add curves ever closer to the best one, until its neighbours fit nearly as well.
+
+    In a series with little noise, the slope would otherwise make up for a time of the warm-up that is a little wrong.
+    """
+    curved |= _curved(problems, times, refined(_best(curved)))
+    for step in STEPS:
+        best = _best(curved)
+        near = _curved(problems, times, [best.scaled(1 - step), best.scaled(1 + step)])
+        curved |= near
+        if all(_lowest(fits) - _lowest(curved[best]) < _NEARLY for fits in near.values()):
+            return
+
+
+def _best(curved: Mapping[Curve, list[_Fit]]) -> Curve:
+    return min(curved, key=lambda curve: _lowest(curved[curve]))
 
 
 class _Problem:

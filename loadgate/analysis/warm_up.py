@@ -25,6 +25,9 @@ SHARES = {
 REFINEMENT = (0.78, 0.85, 0.92, 1.08, 1.17, 1.27)
 """The factors of the best time that are tried next."""
 
+STEPS = (0.04, 0.02, 0.01, 0.005, 0.0025, 0.0012, 0.0006)
+"""The distances at which its neighbours are tried then, as shares of the best time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -32,6 +35,10 @@ class Curve:
 
     shape: Shape
     time: float
+
+    def scaled(self, factor: float) -> Curve:
+        """Return the same curve at another pace."""
+        return Curve(self.shape, factor * self.time)
 
     def at(self, time: float) -> float:
         """Return the share that is still to come at a time: 1 at 0."""
@@ -47,4 +54,4 @@ def first_curves(span: float) -> list[Curve]:
 
 def refined(curve: Curve) -> list[Curve]:
     """Return the neighbours of a curve."""
-    return [Curve(curve.shape, factor * curve.time) for factor in REFINEMENT]
+    return [curve.scaled(factor) for factor in REFINEMENT]

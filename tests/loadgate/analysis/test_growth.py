@@ -211,3 +211,25 @@ def test_every_series_has_a_slope_inside_its_interval_and_an_outcome(
     assert found.visible_per_s > 0
     assert judge_growth(found, 0.0).reason
     assert judge_growth(found, 1e15).outcome is GrowthOutcome.HOLDS
+
+
+@pytest.mark.parametrize("leak_mb_per_h", [0.0, 20.0])
+@pytest.mark.parametrize("size_mb", [20, 300])
+@pytest.mark.parametrize("time_constant_s", [31, 38, 45, 53, 69, 90])
+def test_the_slope_does_not_make_up_for_the_time_of_a_quiet_warm_up(
+    time_constant_s: int, size_mb: int, leak_mb_per_h: float
+) -> None:
+    warm_up = [60e6 - size_mb * 1e6 * math.expm1(-second / time_constant_s) for second in range(300)]
+    pages = [level + leak_mb_per_h * 1e6 / 3600 * second for second, level in enumerate(warm_up)]
+    found = grown([level - level % 4096 for level in pages])
+    assert found.per_s * 3600 / 1e6 == pytest.approx(leak_mb_per_h, abs=1.5)
+    assert judge_growth(found, 5e6 / 3600).outcome is not GrowthOutcome.GROWS
+    assert found.warm_up is not None
+    assert found.warm_up.time_s == pytest.approx(time_constant_s, rel=0.01)
+
+
+@pytest.mark.parametrize("full_s", [77, 103, 161])
+def test_the_moment_at_which_a_quiet_cache_is_full_is_found(full_s: int) -> None:
+    found = grown([60e6 + 200e6 * min(1.0, second / full_s) for second in range(300)])
+    assert found.low_per_s <= 0 <= found.high_per_s
+    assert judge_growth(found, 5e6 / 3600).outcome is not GrowthOutcome.GROWS

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from loadgate import units
 from loadgate.analysis.growth import Growth, growth
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
@@ -64,7 +65,7 @@ def test_a_cache_has_a_size() -> None:
     assert kind is not None
     assert kind.cause is Cause.LEVELS_OFF
     assert kind.size_bytes == pytest.approx(40e6, rel=0.05)
-    assert kind_sentence(kind).startswith("It levels off, like a cache or a warm-up of 4")
+    assert kind_sentence(kind) == f"It levels off, like a cache or a warm-up of {units.size(kind.size_bytes)}."
 
 
 def test_the_sentence_names_the_growth_a_request_and_the_lifetime() -> None:
