@@ -118,11 +118,15 @@ def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun)
         sentences.append(judged.reason)
     if judged.outcome is not GrowthOutcome.HOLDS and rule.metric.quantity == MEMORY:
         kind = growth_kind(found, companions(run.resources, rule.scope, run.steady_s))
-        sentences += [kind_sentence(kind).removesuffix(".")] if kind is not None else []
+        sentences += [_clause(kind_sentence(kind))] if kind is not None else []
     interval = Interval(found.low_per_s * scale, found.high_per_s * scale, found.interval.confidence)
     return RuleResult(
         rule, _OUTCOMES[judged.outcome], "; ".join(sentences), found.per_s * scale, found.blocks, interval
     )
+
+
+def _clause(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
 def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
