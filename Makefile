@@ -60,8 +60,10 @@ BENCHMARKS = health_ratio.py 'auth_ratio.py --database sqlite' 'auth_ratio.py --
 bench: setup
 	@status=0; for benchmark in $(BENCHMARKS); do .venv/bin/python benchmarks/$$benchmark || status=1; done; exit $$status
 
+# Real runs first, then simulations.
 calibrate: setup
-	@.venv/bin/python -m benchmarks.calibrate
+	@status=0; for part in '' .intervals .growth .conclusions; do \
+		.venv/bin/python -m benchmarks.calibrate$$part || status=1; done; exit $$status
 
 clean:
 	rm -rf .venv .local .setup.lock reports .pytest_cache .mypy_cache .ruff_cache
