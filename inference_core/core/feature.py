@@ -61,7 +61,10 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Periodic:
-    """A task that `celery beat` sends every `every_s` seconds: a number, or the name of a setting that holds it."""
+    """A task that `celery beat` sends every `every_s` seconds: a number, or the name of a setting that holds it.
+
+    Its result is not stored.
+    """
 
     name: str
     task: str

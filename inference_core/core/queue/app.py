@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Literal
 
 from celery import Celery
+from redis import Redis
 from redis.exceptions import RedisError
 
 from inference_core.core.feature import Service
@@ -45,8 +47,13 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
 
     def measure_skew_now(self) -> None:
         """Measure the skew with a call of the broker. It is unchanged if the broker does not respond."""
-        with suppress(RedisError), broker_client(self.settings) as redis:
-            self.measure_skew(redis.time())
+        with suppress(RedisError):
+            self.measure_skew(self._redis.time())
+
+    @cached_property
+    def _redis(self) -> Redis:
+        # A client for each measurement would leave reference cycles (74 objects with redis-py 8.1).
+        return broker_client(self.settings)
 
     def now(self) -> datetime:
         """Return the time of the clock of Redis, if it is known. Celery computes `expires` and `eta` from it."""

@@ -116,14 +116,16 @@ def _routes(service: Service) -> Mapping[str, Mapping[str, str]]:
 def _schedule(service: Service, settings: Settings) -> Mapping[str, Mapping[str, Any]]:
     """Return the schedule of `celery beat`.
 
-    A task that no worker starts before the next one is sent expires, and the next one does its work.
+    A task that no worker starts before the next one is sent expires, and the next one does its work. Nobody reads the
+    results, so they are not stored. Otherwise Celery would subscribe to each one and keep two keys for it forever.
     """
     schedule = {}
     for entry in (entry for feature in service.features for entry in feature.schedule):
         if isinstance(entry.every_s, str) and entry.every_s not in type(settings).model_fields:
             raise FeatureError(f"schedule {entry.name}: every_s: there is no setting {entry.every_s}")
         every_s = getattr(settings, entry.every_s) if isinstance(entry.every_s, str) else entry.every_s
-        schedule[entry.name] = {"task": entry.task, "schedule": every_s, "options": {"expires": every_s}}
+        options = {"expires": every_s, "ignore_result": True}
+        schedule[entry.name] = {"task": entry.task, "schedule": every_s, "options": options}
     return schedule
 
 

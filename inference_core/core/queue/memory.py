@@ -13,7 +13,7 @@ from celery import signals
 
 
 def install() -> None:
-    """Exclude the objects that exist before the first fork from later garbage collections."""
+    """Exclude the objects of the imports from later garbage collections, in every process of the worker."""
 
     def freeze(**_: Any) -> None:
         # Only once, because later processes would make objects permanent that are not.
@@ -21,3 +21,5 @@ def install() -> None:
             gc.freeze()
 
     signals.worker_before_create_process.connect(freeze, weak=False)
+    # Celery forks beat before or after the processes for tasks. The order differs from start to start.
+    signals.beat_embedded_init.connect(freeze, weak=False)
