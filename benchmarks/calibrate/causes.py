@@ -39,7 +39,7 @@ TRIALS = 20
 EPISODES = 10
 """Trials of one run: a run reports at most ten episodes of a scope."""
 
-FIRST_S, EVERY_S, INJECTED_S = 30.0, 30.0, 6.0
+FIRST_S, EVERY_S, INJECTED_S = 45.0, 30.0, 6.0
 """The first injection begins so long after the start of Locust, because the users register first."""
 
 NULL_S = 60

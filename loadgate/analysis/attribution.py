@@ -121,10 +121,16 @@ class Attribution:
 
     @property
     def saturated(self) -> CpuUse | None:
-        """Return the resource whose CPU was saturated while no wait explains the episode."""
+        """Return the resource whose CPU was saturated while no wait explains the episode.
+
+        If a wait for a CPU is measured, other resources do not count, such as the whole machine: what they delay is
+        part of that wait, or of the wait for them.
+        """
         if self.starved is not None or self.cause is not None:
             return None
-        return max((use for use in self.cpu if use.is_saturated), key=lambda use: use.utilisation, default=None)
+        is_measured = any(share.wait.kind is WaitKind.CPU for share in self.shares)
+        uses = [use for use in self.cpu if use.is_saturated and (use.waited is not None or not is_measured)]
+        return max(uses, key=lambda use: use.utilisation, default=None)
 
     @property
     def ruled_out(self) -> tuple[Share, ...]:

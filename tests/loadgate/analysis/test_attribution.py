@@ -12,6 +12,7 @@ from loadgate.analysis.band import Band
 from loadgate.analysis.episodes import Episode, find_episodes, steady_band
 from loadgate.analysis.traffic import Span, Traffic
 from loadgate.analysis.usual import MeasuredTarget, Usual
+from loadgate.analysis.waits import Wait, WaitKind
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from tests.loadgate.analysis.made_traffic import START_S, second_of, traffic_of
@@ -113,6 +114,15 @@ def test_a_saturated_cpu_is_named_but_not_as_a_measured_wait() -> None:
         "while the CPU of api was saturated (0.990 of 1.00 cores, 0.400 before). No measured wait explains it"
         in sentence
     )
+
+
+def test_a_saturated_machine_is_not_named_if_its_effect_is_measured() -> None:
+    waited = Wait("api", "cpu_wait", "waiting for a CPU", WaitKind.CPU)
+    flows = {("api", "cpu"): (0.05, 0.05), ("api", "cpu_wait.sum"): (0.001, 0.001), ("machine", "cpu"): (1.7, 2.0)}
+    target = MeasuredTarget(record_of(flows), [waited], {"api": 1.0, "machine": 2.0})
+    (found,) = explain(Traffic("overall", []), [slow_group("auth", 300)], LOADED, target)
+    assert found.saturated is None
+    assert "which is not explained by anything measured" in episode_sentence(found, START_S)
 
 
 def test_a_cpu_that_was_saturated_before_as_well_is_neither_named_nor_ruled_out() -> None:
