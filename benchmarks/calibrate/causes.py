@@ -3,8 +3,8 @@
     python -m benchmarks.calibrate.causes [--only Redis] [--trials 20] [--episodes 10] [--parallel 2]
 
 A run is the service on PostgreSQL, and users of its suite with 30 arrivals per second. A cause is injected for 6 s in
-each 30 s, and each injection is a trial. Without a cause, each run of a minute is a trial. A trial is right if there is
-an episode at that time and each of them has the true cause; for a delay outside the target, if none of them has a
+each 30 s, and each injection is a trial. Without a cause, each run of two minutes is a trial. A trial is right if there
+is an episode at that time and each of them has the true cause; for a delay outside the target, if none of them has a
 cause; without a cause, if there is no episode. The exit code is 1 if less than 95 % of the trials of a case are right,
 or not all of those in which nothing may be blamed. It needs PostgreSQL and Linux. Run little else on the machine.
 """
@@ -42,7 +42,9 @@ EPISODES = 10
 FIRST_S, EVERY_S, INJECTED_S = 45.0, 30.0, 6.0
 """The first injection begins so long after the start of Locust, because the users register first."""
 
-NULL_S = 60
+NULL_S = 120
+"""Length of a run without a cause, which is judged after the registration."""
+
 AFTER_S = 6.0
 """An episode that begins so long after the end of an injection is not its effect."""
 
@@ -128,9 +130,11 @@ def measure(injection: Injection, episodes: int) -> Run:
 def _inject(
     injection: Injection, service: RunningService, proxy: FaultProxy, episodes: int, injected: list[Span]
 ) -> None:
-    if injection.inject is None:
-        return
     started_s = time.monotonic()
+    if injection.inject is None:
+        time.sleep(FIRST_S)
+        injected.append(Span(time.time(), math.inf))
+        return
     for number in range(episodes):
         time.sleep(max(0.0, started_s + FIRST_S + number * EVERY_S - time.monotonic()))
         began_s = time.time()
@@ -154,9 +158,7 @@ def _episodes(
 
 
 def judged(injection: Injection, injected: Sequence[Span], found: Sequence[EpisodeRecord]) -> Run:
-    """Return the outcome of each trial. A run without injections is one trial."""
-    if injection.inject is None:
-        return Run(injection, [outcome(injection, found)], [one.sentence for one in found], [])
+    """Return the outcome of each trial. A run without injections is one trial, which begins after the registration."""
     trials = [[one for one in found if _is_effect(one, span)] for span in injected]
     seen = [one for trial in trials for one in trial]
     others = [one.sentence for one in found if one not in seen]

@@ -52,9 +52,9 @@ class DrainCase:
 
 
 DRAIN_CASES = (
-    DrainCase("the rush slows nothing", math.inf, after_s=30, peak_s=0.0),
-    DrainCase("tau 5 s", 5.0, after_s=35),
+    DrainCase("the rush slows nothing", math.inf, after_s=90, peak_s=0.0),
+    DrainCase("tau 5 s", 5.0, after_s=90),
     DrainCase("tau 20 s", 20.0, after_s=75),
     DrainCase("tau 60 s", 60.0, after_s=185),
-    DrainCase("never", math.inf, after_s=30),
+    DrainCase("never", math.inf, after_s=90),
 )

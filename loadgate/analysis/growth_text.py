@@ -63,6 +63,12 @@ def kind_sentence(kind: GrowthKind) -> str:
     return f"{_CAUSES[kind.cause]}."
 
 
+def kind_clause(kind: GrowthKind) -> str:
+    """Return the sentence about the kind of a growth as a clause of a longer sentence."""
+    sentence = kind_sentence(kind)
+    return sentence[:1].lower() + sentence[1:].removesuffix(".")
+
+
 def sensitivity(growth: Growth) -> str:
     """Return the smallest growth that the run could show."""
     visible = units.growth(growth.visible_per_s, of_bytes=_of_bytes(growth))

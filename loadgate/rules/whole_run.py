@@ -11,7 +11,7 @@ from loadgate.analysis.growth import Growth, growth
 from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth, judge_lifetime
 from loadgate.analysis.growth_kind import growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
-from loadgate.analysis.growth_text import growth_sentence, kind_sentence
+from loadgate.analysis.growth_text import growth_sentence, kind_clause
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.recovery import Recovery, decide_recovery, recovery
 from loadgate.analysis.stage_ratio import decide_ratio, stage_ratio
@@ -118,15 +118,11 @@ def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun)
         sentences.append(judged.reason)
     if judged.outcome is not GrowthOutcome.HOLDS and rule.metric.quantity == MEMORY:
         kind = growth_kind(found, companions(run.resources, rule.scope, run.steady_s))
-        sentences += [_clause(kind_sentence(kind))] if kind is not None else []
+        sentences += [kind_clause(kind)] if kind is not None else []
     interval = Interval(found.low_per_s * scale, found.high_per_s * scale, found.interval.confidence)
     return RuleResult(
         rule, _OUTCOMES[judged.outcome], "; ".join(sentences), found.per_s * scale, found.blocks, interval
     )
-
-
-def _clause(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:].removesuffix(".")
 
 
 def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:

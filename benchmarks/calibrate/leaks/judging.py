@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from benchmarks.calibrate.leaks.measuring import RESOURCE, Measured, Subject
 from benchmarks.calibrate.stubs.modes import MODES
 from loadgate.analysis.growth_kind import Cause, GrowthKind
-from loadgate.analysis.growth_text import kind_sentence
+from loadgate.analysis.growth_text import kind_clause
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, WholeRun, evaluate, parse_rules
 
 LOW_LIMITS = (
@@ -62,7 +62,7 @@ class Judged:
     def has_right_kind(self) -> bool:
         """Return whether the leak was found, where it is, and only there. A leak of memory has a cause in addition."""
         cause = _CAUSES.get(MODES[self.subject.mode].leaks)
-        text = "" if cause is None else kind_sentence(GrowthKind(cause)).removesuffix(".")
+        text = "" if cause is None else kind_clause(GrowthKind(cause))
         return self.is_found and not self.false_fails and all(text in result.reason for result in self.leaked)
 
     @property

@@ -1,4 +1,4 @@
-"""Test the proof of recovery times: how it judges a run, and short forms of two of its cases."""
+"""Test the proof of recovery times: how it judges a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.calibrate import __main__ as calibration
 from benchmarks.calibrate.drains import DRAIN_CASES, DrainCase
-from benchmarks.calibrate.recovery import Row, Trial, measure
+from benchmarks.calibrate.recovery import Row, Trial
 
 NULL, TAU_5, *_, NEVER = DRAIN_CASES
 
@@ -68,11 +68,3 @@ def test_the_calibration_contains_the_whole_proof(holds: bool, monkeypatch: pyte
     monkeypatch.setattr("sys.argv", ["calibrate", "--only", "recovery"])
     assert calibration.main() == (0 if holds else 1)
     assert proved == [(DRAIN_CASES, 20)]
-
-
-@pytest.mark.full
-@pytest.mark.process
-@pytest.mark.parametrize("case", [NULL, TAU_5], ids=str)
-def test_a_measured_recovery_time_is_right(case: DrainCase) -> None:
-    # Other processes of a busy machine can disturb a run. A gate that is wrong would be wrong each time.
-    assert any(measure(case, seed).is_right for seed in range(3))

@@ -45,4 +45,4 @@ def test_without_a_suite_one_line_describes_how_to_name_one(tmp_path: Path) -> N
 @pytest.mark.parametrize("table", [Project, TargetSettings, CheckSettings])
 def test_every_setting_is_documented(table: type[Project | TargetSettings | CheckSettings]) -> None:
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
-    assert set(table.model_fields) - {"root", "target", "doctor"} <= listed
+    assert set(table.model_fields) - {"root", "target", "doctor", "resource"} <= listed

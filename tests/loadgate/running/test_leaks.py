@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from loadgate.analysis.growth_kind import Cause, GrowthKind
-from loadgate.analysis.growth_text import kind_sentence
+from loadgate.analysis.growth_text import kind_clause
 from tests.loadgate.running.support import FAIL, FULL, Started, document, loadgate_command, rule_of
 from tests.support.stack import ROOT
 
@@ -83,4 +83,4 @@ def test_a_leak_fails_with_its_kind_and_a_target_without_one_does_not(tmp_path: 
         assert (rule["outcome"] == "fail") == (cause is not None), rule
         if cause is not None:
             assert "api memory grows" in rule["reason"]
-            assert kind_sentence(GrowthKind(cause)).removesuffix(".") in rule["reason"]
+            assert kind_clause(GrowthKind(cause)) in rule["reason"]
