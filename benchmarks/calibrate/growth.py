@@ -19,8 +19,9 @@ from typing import Any
 
 from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions, growing
 from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth
+from loadgate.analysis.growth_judgement import judge_growth
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
 from loadgate.recorder.resources import ResourceUnit
 
@@ -90,8 +91,8 @@ def simulate(kind: Kind, seconds: int, series: int, budget_per_h: float) -> Shar
     for _ in range(series):
         found = known(growth(range(seconds), kind.draw(rng, seconds), kind.unit))
         outcome = judge_growth(found, budget_per_h / 3600).outcome
-        grows += outcome is GrowthOutcome.GROWS
-        holds += outcome is GrowthOutcome.HOLDS
+        grows += outcome is RuleOutcome.FAIL
+        holds += outcome is RuleOutcome.PASS
         misses += not found.low_per_s <= kind.per_hour / 3600 <= found.high_per_s
     return Shares(grows / series, holds / series, misses / series)
 

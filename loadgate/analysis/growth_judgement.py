@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
 from loadgate.analysis import growth_text as text
+from loadgate.analysis.decision import Decision, RuleOutcome
 from loadgate.analysis.growth import MAX_STEPS, Growth
 
 STEP_SHARE = 0.5
@@ -15,38 +13,22 @@ WARMED_UP = 0.95
 """The share of a warm-up that must be done at the end of the run."""
 
 
-class GrowthOutcome(StrEnum):
-    """The outcome of a comparison with a limit."""
-
-    HOLDS = "holds"
-    GROWS = "grows"
-    UNDECIDED = "undecided"
-
-
-@dataclass(frozen=True, slots=True)
-class GrowthJudgement:
-    """The outcome of a comparison, and a sentence part that gives the reason."""
-
-    outcome: GrowthOutcome
-    reason: str
-
-
-def judge_growth(growth: Growth, budget_per_s: float) -> GrowthJudgement:
+def judge_growth(growth: Growth, budget_per_s: float) -> Decision:
     """Compare a growth with a budget, in units per second.
 
-    It grows if its lower bound exceeds the budget, the growth is large enough, and nothing speaks for its end: see
-    `doubt`. It holds if its upper bound is below the budget.
+    It fails if its lower bound exceeds the budget, the growth is large enough, and nothing speaks for its end: see
+    `doubt`. It passes if its upper bound is below the budget.
     """
     if growth.high_per_s < budget_per_s:
-        return GrowthJudgement(GrowthOutcome.HOLDS, "the whole interval is below the limit")
+        return Decision(RuleOutcome.PASS, "the whole interval is below the limit")
     reason = doubt(growth)
     if growth.low_per_s <= budget_per_s:
-        return GrowthJudgement(GrowthOutcome.UNDECIDED, reason or "the limit lies inside the interval")
+        return Decision(RuleOutcome.INCONCLUSIVE, reason or "the limit lies inside the interval")
     if growth.increase < growth.minimum:
         reason = text.too_small(growth)
     if reason is not None:
-        return GrowthJudgement(GrowthOutcome.UNDECIDED, reason)
-    return GrowthJudgement(GrowthOutcome.GROWS, "the whole interval is above the limit")
+        return Decision(RuleOutcome.INCONCLUSIVE, reason)
+    return Decision(RuleOutcome.FAIL, "the whole interval is above the limit")
 
 
 def doubt(growth: Growth) -> str | None:
@@ -63,7 +45,7 @@ def doubt(growth: Growth) -> str | None:
     return None
 
 
-def judge_lifetime(growth: Growth, limit: float, least_s: float) -> GrowthJudgement:
+def judge_lifetime(growth: Growth, limit: float, least_s: float) -> Decision:
     """Decide whether a quantity stays below `limit` for `least_s` seconds from the end of the run.
 
     The growth that reaches the limit in exactly this time is the budget of `judge_growth`.
@@ -71,5 +53,5 @@ def judge_lifetime(growth: Growth, limit: float, least_s: float) -> GrowthJudgem
     room = limit - growth.end
     if room <= 0:
         reason = f"it is at {text.amount(growth.end, growth.unit)}, and its limit is {text.amount(limit, growth.unit)}"
-        return GrowthJudgement(GrowthOutcome.GROWS, reason)
+        return Decision(RuleOutcome.FAIL, reason)
     return judge_growth(growth, room / least_s)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from loadgate.analysis.band import Band, NoBand, find_band, staying
-from loadgate.analysis.conclusion import Conclusion, Decision, conclude
+from loadgate.analysis.decision import Decision, RuleOutcome, conclude
 from loadgate.analysis.drawn_limit import SEED
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.stage_ratio import StageRatio, stage_ratio
@@ -195,19 +195,19 @@ def decide_recovery(found: Recovery, holds: Callable[[float], bool]) -> Decision
     that the run did not see took longer than the time that it observed.
     """
     if found.state is RecoveryState.UNDECIDED:
-        return Decision(Conclusion.OPEN, found.reason)
+        return Decision(RuleOutcome.INCONCLUSIVE, found.reason)
     within = recovery_interval(found)
-    conclusion = conclude(within, holds)
+    outcome = conclude(within, holds)
     samples = found.bad.requests if found.bad else 0
     if found.time_s is None:
         reason = f"{found.scope} did not recover within the {duration(found.observed_s)} after {found.stage}"
-        return Decision(conclusion, reason, None, within, samples)
+        return Decision(outcome, reason, None, within, samples)
     reason = f"{found.scope} recovered {duration(found.time_s)} after {found.stage}"
     if found.time_s == 0:
         reason = f"{found.scope} was inside its band from the end of {found.stage} on"
-    elif conclusion is Conclusion.OPEN:
+    elif outcome is RuleOutcome.INCONCLUSIVE:
         reason += f", which is known to ±{given(found.window_s)} s only"
-    return Decision(conclusion, reason, found.time_s, within, samples)
+    return Decision(outcome, reason, found.time_s, within, samples)
 
 
 def recovery_interval(found: Recovery) -> Interval:

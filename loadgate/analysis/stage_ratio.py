@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgate.analysis.conclusion import Conclusion, Decision, conclude
 from loadgate.analysis.confidence import CONFIDENCE, min_samples, quantile_interval
+from loadgate.analysis.decision import Decision, RuleOutcome, conclude
 from loadgate.analysis.design_effect import latency_effects
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import TimeSlot, Totals
@@ -82,8 +82,8 @@ def decide_ratio(ratio: StageRatio | str, name: str, factor: float, holds: Calla
     that is above the limit by chance is therefore no failure, and a run with too few requests to tell is no pass.
     """
     if isinstance(ratio, str):
-        return Decision(Conclusion.OPEN, ratio)
-    conclusion = conclude(ratio.interval, holds)
+        return Decision(RuleOutcome.INCONCLUSIVE, ratio)
+    outcome = conclude(ratio.interval, holds)
     bounds = "to".join(
         f" {'?' if bound is None else figure(bound)} " for bound in (ratio.interval.low, ratio.interval.high)
     )
@@ -91,10 +91,10 @@ def decide_ratio(ratio: StageRatio | str, name: str, factor: float, holds: Calla
         f"{name} was {milliseconds(ratio.value_ms)} and {milliseconds(ratio.base_ms)} in the stage to compare with, "
         f"{figure(ratio.value)}x ({bounds.strip()})"
     )
-    if conclusion is Conclusion.OPEN:
+    if outcome is RuleOutcome.INCONCLUSIVE:
         more = _needed_times(ratio, factor)
         reason += f"; {more}" if more else ""
-    return Decision(conclusion, reason, ratio.value, ratio.interval, ratio.samples)
+    return Decision(outcome, reason, ratio.value, ratio.interval, ratio.samples)
 
 
 def _needed_times(ratio: StageRatio, factor: float) -> str:

@@ -1,5 +1,6 @@
 """The grammar of rules and their evaluation. Pure functions: no clock, no I/O, no Locust."""
 
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.rules.abort import abort_batches, abort_result, recent_view
 from loadgate.rules.evaluate import (
@@ -12,16 +13,7 @@ from loadgate.rules.evaluate import (
 )
 from loadgate.rules.parser import RuleErrors, parse_rules
 from loadgate.rules.thresholds import ThresholdError, from_thresholds, read_limits
-from loadgate.rules.types import (
-    Metric,
-    MetricKind,
-    Operator,
-    Rule,
-    RuleOutcome,
-    RuleResult,
-    Unit,
-    Verdict,
-)
+from loadgate.rules.types import Metric, MetricKind, Operator, Rule, RuleResult, Unit, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.whole_run import WholeRun
 

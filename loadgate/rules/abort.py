@@ -3,12 +3,13 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import OVERALL, InFlight, TimeSlot, Totals
 from loadgate.rules.dependence import RunBatches
 from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
 from loadgate.rules.readings import has_interval
-from loadgate.rules.types import Rule, RuleOutcome, RuleResult
+from loadgate.rules.types import Rule, RuleResult
 from loadgate.rules.view import RecorderView
 
 LOOK_BACK_S = 30

@@ -4,6 +4,7 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.windows import Window, fill_gaps, full_windows
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, TimeSlot, Totals
@@ -12,7 +13,7 @@ from loadgate.rules.lag import LagSlots, all_lags, lower_bound
 from loadgate.rules.readings import Reading, confidence_interval, has_interval, read
 from loadgate.rules.reasons import interval_note, shown, stall_note
 from loadgate.rules.smoke import judge_each_request
-from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Verdict
+from loadgate.rules.types import MetricKind, Rule, RuleResult, Verdict
 from loadgate.rules.view import RecorderView
 from loadgate.rules.whole_run import WholeRun, evaluate_whole_run_rule
 from loadgate.units import clock, count, duration, given

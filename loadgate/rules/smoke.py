@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.recorder import Totals
-from loadgate.rules.types import MetricKind, RuleOutcome, RuleResult
+from loadgate.rules.types import MetricKind, RuleResult
 from loadgate.units import count, given, quantity
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.units import compact_duration, plain
 
@@ -142,14 +143,6 @@ class Rule:
         stage = f" {preposition} {self.stage}" if self.stage else ""
         abort = " abort" if self.abort else ""
         return f"{self.scope}: {self.metric} {self.operator.value} {limit}{window}{stage}{abort}"
-
-
-class RuleOutcome(StrEnum):
-    """The outcome of a rule or the verdict of a run."""
-
-    PASS = "pass"  # noqa: S105 - no password
-    FAIL = "fail"
-    INCONCLUSIVE = "inconclusive"
 
 
 @dataclass(frozen=True, slots=True)

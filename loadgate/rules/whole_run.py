@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, isfinite
 
-from loadgate.analysis.conclusion import Conclusion, Decision
+from loadgate.analysis.decision import Decision, RuleOutcome
 from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth, judge_lifetime
+from loadgate.analysis.growth_judgement import judge_growth, judge_lifetime
 from loadgate.analysis.growth_kind import growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
 from loadgate.analysis.growth_text import growth_sentence, kind_clause
@@ -18,21 +18,12 @@ from loadgate.analysis.stage_ratio import decide_ratio, stage_ratio
 from loadgate.analysis.traffic import Traffic
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.recorder.resources import ResourceRecord, ResourceSeries, ResourceUnit
-from loadgate.rules.types import MetricKind, Rule, RuleOutcome, RuleResult, Unit
+from loadgate.rules.types import MetricKind, Rule, RuleResult, Unit
 from loadgate.rules.view import RecorderView
 from loadgate.units import count
 
 MEMORY = "memory"
 HOUR_S, DAY_S, MB = 3600.0, 86_400.0, 1e6
-
-_OUTCOMES = {
-    GrowthOutcome.HOLDS: RuleOutcome.PASS,
-    GrowthOutcome.GROWS: RuleOutcome.FAIL,
-    GrowthOutcome.UNDECIDED: RuleOutcome.INCONCLUSIVE,
-    Conclusion.HOLDS: RuleOutcome.PASS,
-    Conclusion.BROKEN: RuleOutcome.FAIL,
-    Conclusion.OPEN: RuleOutcome.INCONCLUSIVE,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +67,7 @@ def recovery_after(rule: Rule, view: RecorderView, run: WholeRun) -> Recovery:
 
 def _compared(rule: Rule, view: RecorderView, run: WholeRun) -> Decision:
     if run.unreliable:
-        return Decision(Conclusion.OPEN, run.unreliable)
+        return Decision(RuleOutcome.INCONCLUSIVE, run.unreliable)
     slots, base = (view.time_slots(rule.scope, [stage or ""]) for stage in (rule.stage, rule.compared_with))
     ratio = stage_ratio(slots, base, rule.metric.quantile)
     return decide_ratio(ratio, str(rule.metric), rule.limit, _holds(rule))
@@ -87,8 +78,7 @@ def _holds(rule: Rule) -> Callable[[float], bool]:
 
 
 def _decided(rule: Rule, decision: Decision) -> RuleResult:
-    outcome = _OUTCOMES[decision.conclusion]
-    return RuleResult(rule, outcome, decision.reason, decision.value, decision.samples, decision.interval)
+    return RuleResult(rule, decision.outcome, decision.reason, decision.value, decision.samples, decision.interval)
 
 
 def _resource_result(rule: Rule, view: RecorderView, run: WholeRun) -> RuleResult:
@@ -114,15 +104,13 @@ def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun)
     subject = f"{rule.scope} {rule.metric.quantity}"
     requests = requests_in(view, run.steady_s)
     sentences = [growth_sentence(subject, found, requests=requests).removesuffix(".")]
-    if judged.outcome is not GrowthOutcome.HOLDS:
+    if judged.outcome is not RuleOutcome.PASS:
         sentences.append(judged.reason)
-    if judged.outcome is not GrowthOutcome.HOLDS and rule.metric.quantity == MEMORY:
+    if judged.outcome is not RuleOutcome.PASS and rule.metric.quantity == MEMORY:
         kind = growth_kind(found, companions(run.resources, rule.scope, run.steady_s))
         sentences += [kind_clause(kind)] if kind is not None else []
     interval = Interval(found.low_per_s * scale, found.high_per_s * scale, found.interval.confidence)
-    return RuleResult(
-        rule, _OUTCOMES[judged.outcome], "; ".join(sentences), found.per_s * scale, found.blocks, interval
-    )
+    return RuleResult(rule, judged.outcome, "; ".join(sentences), found.per_s * scale, found.blocks, interval)
 
 
 def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
@@ -130,10 +118,10 @@ def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
     judged = judge_lifetime(found, limit, rule.limit * DAY_S)
     lasts = lifetime(found, limit)
     reason = growth_sentence(f"{rule.scope} {rule.metric.quantity}", found, lifetime=lasts).removesuffix(".")
-    if judged.outcome is not GrowthOutcome.HOLDS:
+    if judged.outcome is not RuleOutcome.PASS:
         reason = f"{reason}; {judged.reason}"
     days = lasts.seconds / DAY_S
-    return RuleResult(rule, _OUTCOMES[judged.outcome], reason, days if isfinite(days) else None, found.blocks)
+    return RuleResult(rule, judged.outcome, reason, days if isfinite(days) else None, found.blocks)
 
 
 def requests_in(view: RecorderView, span_s: tuple[float, float]) -> int:

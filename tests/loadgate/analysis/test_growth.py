@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from loadgate.analysis.blocks import block_length_s, blocks
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_judgement import GrowthOutcome, judge_growth, judge_lifetime
+from loadgate.analysis.growth_judgement import judge_growth, judge_lifetime
 from loadgate.analysis.growth_lifetime import lifetime
 from loadgate.analysis.warm_up import Shape
 from loadgate.recorder.resources import ResourceUnit
@@ -61,8 +62,8 @@ def test_a_leak_grows_at_its_rate() -> None:
     assert found.per_s == pytest.approx(2000)
     assert found.increase == pytest.approx(2000 * found.span_s)
     assert found.end == pytest.approx(found.start + found.increase)
-    assert judge_growth(found, 1000.0).outcome is GrowthOutcome.GROWS
-    assert judge_growth(found, 3000.0).outcome is GrowthOutcome.HOLDS
+    assert judge_growth(found, 1000.0).outcome is RuleOutcome.FAIL
+    assert judge_growth(found, 3000.0).outcome is RuleOutcome.PASS
 
 
 def test_a_leak_across_a_gap_is_found() -> None:
@@ -70,13 +71,13 @@ def test_a_leak_across_a_gap_is_found() -> None:
     found = growth([float(second) for second in kept], noisy([1e8 + 5000.0 * second for second in kept]))
     assert found is not None
     assert found.low_per_s < 5000 < found.high_per_s
-    assert judge_growth(found, 1000.0).outcome is GrowthOutcome.GROWS
+    assert judge_growth(found, 1000.0).outcome is RuleOutcome.FAIL
 
 
 @pytest.mark.parametrize("at", [200, 900, 1500])
 def test_a_step_is_not_a_leak(at: int) -> None:
     judged = judge_growth(grown([100e6 + (30e6 if second > at else 0) for second in range(1800)]), 0.0)
-    assert judged.outcome is not GrowthOutcome.GROWS
+    assert judged.outcome is not RuleOutcome.FAIL
 
 
 def test_a_step_is_named() -> None:
@@ -87,7 +88,7 @@ def test_a_step_is_named() -> None:
 def test_a_few_steps_are_no_leak() -> None:
     steps = (300, 620, 1000, 1300, 1600)
     judged = judge_growth(grown([100e6 + 10e6 * sum(second > at for at in steps) for second in range(1800)]), 0.0)
-    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.outcome is RuleOutcome.INCONCLUSIVE
     assert judged.reason == "a few steps of up to 10.0 MB are most of the growth"
 
 
@@ -96,12 +97,12 @@ def test_a_warm_up_is_separated_from_the_steady_state() -> None:
     assert found.warm_up is not None
     assert found.warm_up.shape is Shape.EXPONENTIAL
     assert found.warm_up.time_s == pytest.approx(90, rel=0.1)
-    assert judge_growth(found, 5e6 / 3600).outcome is GrowthOutcome.HOLDS
+    assert judge_growth(found, 5e6 / 3600).outcome is RuleOutcome.PASS
 
 
 def test_a_warm_up_that_is_not_done_is_named() -> None:
     judged = judge_growth(grown(noisy([100e6 - 40e6 * math.exp(-second / 900) for second in range(1800)])), 5e6 / 3600)
-    assert (judged.outcome, judged.reason) == (GrowthOutcome.UNDECIDED, "it is still warming up")
+    assert (judged.outcome, judged.reason) == (RuleOutcome.INCONCLUSIVE, "it is still warming up")
 
 
 def test_a_cache_that_fills_is_separated_from_the_steady_state() -> None:
@@ -110,48 +111,48 @@ def test_a_cache_that_fills_is_separated_from_the_steady_state() -> None:
     assert found.warm_up.shape is Shape.LINEAR
     assert found.warm_up.time_s == pytest.approx(600, rel=0.1)
     assert found.warm_up.rise == pytest.approx(40e6, rel=0.1)
-    assert judge_growth(found, 0.0).outcome is GrowthOutcome.UNDECIDED
+    assert judge_growth(found, 0.0).outcome is RuleOutcome.INCONCLUSIVE
 
 
 def test_a_leak_after_a_warm_up_is_found() -> None:
     level = [100e6 - 40e6 * math.exp(-second / 60) + 10_000 * second for second in range(1800)]
     found = grown(noisy(level))
     assert found.warm_up is not None
-    assert judge_growth(found, 5e6 / 3600).outcome is GrowthOutcome.GROWS
+    assert judge_growth(found, 5e6 / 3600).outcome is RuleOutcome.FAIL
 
 
 def test_a_growth_that_stops_before_the_end_is_no_leak() -> None:
     judged = judge_growth(grown(noisy([100e6 + 20_000.0 * min(second, 1350) for second in range(1800)])), 0.0)
-    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.outcome is RuleOutcome.INCONCLUSIVE
 
 
 def test_a_fall_holds_every_budget() -> None:
     judged = judge_growth(grown([100e6 - 5000.0 * second for second in range(1800)]), 0.0)
-    assert judged.outcome is GrowthOutcome.HOLDS
+    assert judged.outcome is RuleOutcome.PASS
 
 
 def test_a_small_growth_is_undecided() -> None:
     judged = judge_growth(grown([500e6 + 2000.0 * second for second in range(1800)]), 1000.0)
-    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.outcome is RuleOutcome.INCONCLUSIVE
     assert judged.reason == "a growth of 3.54 MB in the run is too small to be judged; the minimum is 5.00 MB"
 
 
 def test_a_constant_count_grows_less_than_three_in_the_run() -> None:
     found = grown([12.0] * 1800, ResourceUnit.COUNT)
     assert found.high_per_s * found.span_s == pytest.approx(3)
-    assert judge_growth(found, 10 / 3600).outcome is GrowthOutcome.HOLDS
-    assert judge_growth(found, 1 / 3600).outcome is GrowthOutcome.UNDECIDED
+    assert judge_growth(found, 10 / 3600).outcome is RuleOutcome.PASS
+    assert judge_growth(found, 1 / 3600).outcome is RuleOutcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("each_s", [1, 20, 60])
 def test_a_leak_of_threads_is_found(each_s: int) -> None:
     found = grown([12.0 + second // each_s for second in range(600)], ResourceUnit.COUNT)
-    assert judge_growth(found, 10 / 3600).outcome is GrowthOutcome.GROWS
+    assert judge_growth(found, 10 / 3600).outcome is RuleOutcome.FAIL
 
 
 def test_two_threads_more_are_no_leak() -> None:
     judged = judge_growth(grown([12.0 + 2 * (second > 700) for second in range(1800)], ResourceUnit.COUNT), 0.0)
-    assert judged.outcome is GrowthOutcome.UNDECIDED
+    assert judged.outcome is RuleOutcome.INCONCLUSIVE
 
 
 def test_a_limit_inside_the_interval_is_undecided() -> None:
@@ -169,8 +170,8 @@ def test_a_lifetime_follows_from_the_slope_and_its_bounds() -> None:
     lasts = lifetime(found, 512e6)
     assert lasts.seconds == pytest.approx((512e6 - found.end) / found.per_s)
     assert lasts.low_s < lasts.seconds < lasts.high_s
-    assert judge_lifetime(found, 512e6, 7 * 86_400).outcome is GrowthOutcome.GROWS
-    assert judge_lifetime(found, 512e6, 3600).outcome is GrowthOutcome.HOLDS
+    assert judge_lifetime(found, 512e6, 7 * 86_400).outcome is RuleOutcome.FAIL
+    assert judge_lifetime(found, 512e6, 3600).outcome is RuleOutcome.PASS
 
 
 def test_a_quantity_without_growth_lasts_for_ever() -> None:
@@ -183,7 +184,7 @@ def test_a_quantity_above_its_limit_has_no_time_left() -> None:
     found = grown([600e6] * 1800)
     assert lifetime(found, 512e6).seconds == 0
     judged = judge_lifetime(found, 512e6, 60)
-    assert (judged.outcome, judged.reason) == (GrowthOutcome.GROWS, "it is at 600 MB, and its limit is 512 MB")
+    assert (judged.outcome, judged.reason) == (RuleOutcome.FAIL, "it is at 600 MB, and its limit is 512 MB")
 
 
 def test_the_judgement_does_not_depend_on_the_scale_of_the_level() -> None:
@@ -210,7 +211,7 @@ def test_every_series_has_a_slope_inside_its_interval_and_an_outcome(
     assert found.low_per_s < found.per_s < found.high_per_s
     assert found.visible_per_s > 0
     assert judge_growth(found, 0.0).reason
-    assert judge_growth(found, 1e15).outcome is GrowthOutcome.HOLDS
+    assert judge_growth(found, 1e15).outcome is RuleOutcome.PASS
 
 
 @pytest.mark.parametrize("leak_mb_per_h", [0.0, 20.0])
@@ -223,7 +224,7 @@ def test_the_slope_does_not_make_up_for_the_time_of_a_quiet_warm_up(
     pages = [level + leak_mb_per_h * 1e6 / 3600 * second for second, level in enumerate(warm_up)]
     found = grown([level - level % 4096 for level in pages])
     assert found.per_s * 3600 / 1e6 == pytest.approx(leak_mb_per_h, abs=1.5)
-    assert judge_growth(found, 5e6 / 3600).outcome is not GrowthOutcome.GROWS
+    assert judge_growth(found, 5e6 / 3600).outcome is not RuleOutcome.FAIL
     assert found.warm_up is not None
     assert found.warm_up.time_s == pytest.approx(time_constant_s, rel=0.01)
 
@@ -232,4 +233,4 @@ def test_the_slope_does_not_make_up_for_the_time_of_a_quiet_warm_up(
 def test_the_moment_at_which_a_quiet_cache_is_full_is_found(full_s: int) -> None:
     found = grown([60e6 + 200e6 * min(1.0, second / full_s) for second in range(300)])
     assert found.low_per_s <= 0 <= found.high_per_s
-    assert judge_growth(found, 5e6 / 3600).outcome is not GrowthOutcome.GROWS
+    assert judge_growth(found, 5e6 / 3600).outcome is not RuleOutcome.FAIL

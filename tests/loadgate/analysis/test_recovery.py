@@ -5,7 +5,7 @@ import random
 import pytest
 
 from benchmarks.calibrate.conclusions import drains
-from loadgate.analysis.conclusion import Conclusion
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.recovery import Recovery, RecoveryState, decide_recovery, recovery
 from loadgate.analysis.recovery_text import recovery_sentences
 from loadgate.analysis.traffic import Traffic
@@ -202,31 +202,31 @@ def test_a_recovery_that_takes_longer_than_the_queue_says_so() -> None:
 
 @pytest.mark.parametrize(
     ("limit_s", "conclusion"),
-    [(60, Conclusion.HOLDS), (24, Conclusion.OPEN), (18, Conclusion.OPEN), (10, Conclusion.BROKEN)],
+    [(60, RuleOutcome.PASS), (24, RuleOutcome.INCONCLUSIVE), (18, RuleOutcome.INCONCLUSIVE), (10, RuleOutcome.FAIL)],
 )
-def test_a_rule_is_open_if_its_limit_is_within_the_resolution(limit_s: float, conclusion: Conclusion) -> None:
+def test_a_rule_is_open_if_its_limit_is_within_the_resolution(limit_s: float, conclusion: RuleOutcome) -> None:
     found = recovered(
         traffic_of(lambda rnd, second: second_of(rnd, 50, median_ms=300 if 0 <= after_rush(second) < 20 else 100))
     )
     decision = decide_recovery(found, lambda value: value < limit_s)
-    assert (decision.value, decision.conclusion) == (22, conclusion)
+    assert (decision.value, decision.outcome) == (22, conclusion)
 
 
-@pytest.mark.parametrize(("limit_s", "conclusion"), [(30, Conclusion.BROKEN), (120, Conclusion.OPEN)])
+@pytest.mark.parametrize(("limit_s", "conclusion"), [(30, RuleOutcome.FAIL), (120, RuleOutcome.INCONCLUSIVE)])
 def test_a_recovery_that_was_not_seen_breaks_only_limits_that_were_observed(
-    limit_s: float, conclusion: Conclusion
+    limit_s: float, conclusion: RuleOutcome
 ) -> None:
     found = recovered(traffic_of(lambda rnd, second: second_of(rnd, 50, median_ms=300 if second >= BEFORE_S else 100)))
     assert found.observed_s == AFTER_S
-    assert decide_recovery(found, lambda value: value < limit_s).conclusion is conclusion
+    assert decide_recovery(found, lambda value: value < limit_s).outcome is conclusion
 
 
 def test_a_scope_that_never_left_its_band_recovered_at_once() -> None:
     decision = decide_recovery(recovered(traffic_of(steady)), lambda value: value < 1)
-    assert decision.conclusion is Conclusion.HOLDS
+    assert decision.outcome is RuleOutcome.PASS
     assert decision.reason == "auth was inside its band from the end of rush on"
 
 
 def test_an_undecided_recovery_leaves_the_rule_open() -> None:
     decision = decide_recovery(recovered(Traffic("auth", [])), lambda value: value < 30)
-    assert (decision.conclusion, decision.value) == (Conclusion.OPEN, None)
+    assert (decision.outcome, decision.value) == (RuleOutcome.INCONCLUSIVE, None)

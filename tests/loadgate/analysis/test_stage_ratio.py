@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from loadgate.analysis.conclusion import Conclusion
+from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.stage_ratio import StageRatio, decide_ratio, stage_ratio
 from loadgate.recorder import TimeSlot
 from tests.loadgate.analysis.made_traffic import second_of
@@ -30,22 +30,22 @@ def test_the_interval_contains_the_true_ratio() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "conclusion"), [(1.0, Conclusion.HOLDS), (1.1, Conclusion.OPEN), (1.25, Conclusion.BROKEN)]
+    ("factor", "conclusion"), [(1.0, RuleOutcome.PASS), (1.1, RuleOutcome.INCONCLUSIVE), (1.25, RuleOutcome.FAIL)]
 )
-def test_a_rule_decides_by_the_whole_interval(factor: float, conclusion: Conclusion) -> None:
+def test_a_rule_decides_by_the_whole_interval(factor: float, conclusion: RuleOutcome) -> None:
     decision = decide_ratio(ratio_of(1, factor), "p95", 1.1, lambda value: value < 1.1)
-    assert decision.conclusion is conclusion
+    assert decision.outcome is conclusion
     assert decision.value == pytest.approx(factor, rel=0.05)
 
 
 def test_equal_stages_never_fail() -> None:
     decisions = [decide_ratio(ratio_of(seed, 1.0, 10), "p95", 1.1, lambda value: value < 1.1) for seed in range(100)]
-    assert Conclusion.BROKEN not in {decision.conclusion for decision in decisions}
+    assert RuleOutcome.FAIL not in {decision.outcome for decision in decisions}
 
 
 def test_an_open_rule_says_how_long_the_stages_must_be() -> None:
     decision = decide_ratio(ratio_of(1, 1.08, 10), "p95", 1.1, lambda value: value < 1.1)
-    assert decision.conclusion is Conclusion.OPEN
+    assert decision.outcome is RuleOutcome.INCONCLUSIVE
     assert "times as long would decide this" in decision.reason
 
 
@@ -54,7 +54,7 @@ def test_few_requests_have_no_bound_and_leave_the_rule_open() -> None:
     decision = decide_ratio(found, "p95", 1.1, lambda value: value < 1.1)
     assert decision.interval is not None
     assert decision.interval.high is None
-    assert decision.conclusion is Conclusion.OPEN
+    assert decision.outcome is RuleOutcome.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_stages_without_a_percentile_leave_the_rule_open(
     part: list[TimeSlot], base: list[TimeSlot], reason: str
 ) -> None:
     decision = decide_ratio(stage_ratio(part, base, 0.95), "p95", 1.1, lambda value: value < 1.1)
-    assert (decision.conclusion, decision.reason) == (Conclusion.OPEN, reason)
+    assert (decision.outcome, decision.reason) == (RuleOutcome.INCONCLUSIVE, reason)
