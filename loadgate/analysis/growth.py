@@ -12,7 +12,7 @@ from loadgate.analysis.blocks import Blocks, blocks
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.trend import CONFIDENCE, MIN_VALUES, Trend, trend
 from loadgate.analysis.warm_up import Shape
-from loadgate.recorder.resources import ResourceUnit
+from loadgate.recorder.resources import ResourceSeries, ResourceUnit
 
 POWER = 0.8
 """The probability with which a leak of `visible_per_s` is seen."""
@@ -122,6 +122,12 @@ def growth(times_s: Sequence[float], values: Sequence[float], unit: ResourceUnit
     fitted = trend(steps, series.values, least_variance=(grain / 100) ** 2)
     span_s = series.times_s[-1] - first_s
     return _growth(series, fitted, unit, span_s, unseen_per_s=GRAINS_UNSEEN * grain / span_s)
+
+
+def growth_between(series: ResourceSeries, span_s: tuple[float, float]) -> Growth | None:
+    """Return the growth of the part of a series in [start, end) of epoch seconds. See `growth`."""
+    part = series.between(*span_s)
+    return growth(part.times_s, part.values, part.column.unit)
 
 
 def _growth(series: Blocks, fitted: Trend, unit: ResourceUnit, span_s: float, unseen_per_s: float) -> Growth:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 
 from loadgate.analysis.decision import Decision, RuleOutcome
-from loadgate.analysis.growth import Growth, growth
+from loadgate.analysis.growth import Growth, growth_between
 from loadgate.analysis.growth_judgement import judge_growth, judge_lifetime
 from loadgate.analysis.growth_kind import growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
@@ -91,10 +91,9 @@ def _resource_result(rule: Rule, view: RecorderView, run: WholeRun) -> RuleResul
         wanted = wanted if in_bytes else "not in bytes, so its limit has no size"
         reason = f"{rule.metric.quantity!r} of {rule.scope!r} is {wanted}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
-    series = series.between(*run.steady_s)
-    found = growth(series.times_s, series.values, series.column.unit)
+    found = growth_between(series, run.steady_s)
     if found is None:
-        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _too_short(series))
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _too_short(series.between(*run.steady_s)))
     return _lifetime_result(rule, found) if rule.capacity is not None else _growth_result(rule, found, view, run)
 
 
@@ -136,8 +135,7 @@ def companions(resources: ResourceRecord, resource: str, span_s: tuple[float, fl
     for quantity in resources.quantities(resource):
         series = resources.series(resource, quantity)
         if series is not None and quantity != MEMORY:
-            part = series.between(*span_s)
-            found[quantity] = growth(part.times_s, part.values, part.column.unit)
+            found[quantity] = growth_between(series, span_s)
     return found
 
 

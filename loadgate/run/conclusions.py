@@ -8,19 +8,19 @@ from typing import Literal
 
 from loadgate.analysis.attribution import Attribution, explain
 from loadgate.analysis.attribution_text import episode_sentence
-from loadgate.analysis.growth import growth
+from loadgate.analysis.growth import growth_between
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
 from loadgate.analysis.growth_text import growth_sentence, kind_sentence
 from loadgate.analysis.leftover import left_over, left_over_sentence
 from loadgate.analysis.recovery import Recovery, RecoveryState, recovery
 from loadgate.analysis.recovery_text import recovery_sentences
 from loadgate.analysis.settling import settling, settling_sentences
-from loadgate.analysis.traffic import Span, Traffic, stage_spans
+from loadgate.analysis.traffic import Span, StageSpans, Traffic, stage_spans
 from loadgate.analysis.usual import MeasuredTarget
-from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
-from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceColumn, ResourceRecord
+from loadgate.recorder import OVERALL, RAMP, Recorder
+from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceRecord, ResourceSeries
 from loadgate.resource_names import CPU_WAIT
-from loadgate.rules.whole_run import MEMORY, companions, requests_in
+from loadgate.rules.whole_run import MEMORY, WholeRun, companions, requests_in
 from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, GrowthRecord, RecoveryRecord
 from loadgate.shape.profile import LoadProfile
 
@@ -33,26 +33,22 @@ _COMPANIONS = {PYTHON_BLOCKS, HEAP_IN_USE, "heap_held", "pss", "cgroup_memory"}
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What the conclusions are derived from. Times are epoch seconds."""
+    """What the conclusions are derived from."""
 
     profile: LoadProfile
     recorder: Recorder
     target: MeasuredTarget
-    stages: Sequence[tuple[float, str]]
-    load_s: tuple[float, float]
-    unreliable: str = ""
+    facts: WholeRun
 
     @property
     def steady(self) -> Span:
         """Return the load without the first ramp."""
-        first_s, end_s = self.load_s
-        since_s = next((since_s for since_s, stage in self.stages if stage not in {RAMP, OUTSIDE}), first_s)
-        return Span(min(max(first_s, since_s), end_s), end_s)
+        return Span(*self.facts.steady_s)
 
-    @property
-    def steady_s(self) -> tuple[float, float]:
-        """Return the start and the end of the load without the first ramp."""
-        return self.steady.start_s, self.steady.end_s
+    def spans_around(self, stage: str) -> StageSpans | None:
+        """Return the spans around a stage. `None` if the run has none."""
+        spans = stage_spans(self.facts.stages, stage, self.facts.load_s[1])
+        return None if isinstance(spans, str) else spans
 
     def traffic(self, scope: str) -> Traffic:
         """Return the requests of a scope."""
@@ -68,26 +64,24 @@ def conclusions(run: FinishedRun) -> ConclusionsRecord:
     """Return what a finished run shows in addition to its rules."""
     scopes = run.scopes() if run.recorder.totals().requests else []
     return ConclusionsRecord(
-        growth=_growth(run.target.record, run.steady, requests_in(run.recorder, run.steady_s)),
+        growth=_growth(run),
         recoveries=_recoveries(run, scopes),
         left_over=_left_over(run),
         episodes=_episodes(run, scopes),
     )
 
 
-def _growth(record: ResourceRecord, steady: Span, requests: int) -> list[GrowthRecord]:
+def _growth(run: FinishedRun) -> list[GrowthRecord]:
+    record, steady_s = run.target.record, run.facts.steady_s
+    requests = requests_in(run.recorder, steady_s)
     found = []
-    for column in record.columns:
-        if not _is_shown(column):
-            continue
-        series = record.series(column.resource, column.quantity)
-        part = series.between(steady.start_s, steady.end_s) if series is not None else None
-        fitted = growth(part.times_s, part.values, column.unit) if part is not None else None
+    for series in _shown_series(record):
+        column, fitted = series.column, growth_between(series, steady_s)
         if fitted is None:
             continue
         kind = None
         if column.quantity == MEMORY:
-            kind = growth_kind(fitted, companions(record, column.resource, (steady.start_s, steady.end_s)))
+            kind = growth_kind(fitted, companions(record, column.resource, steady_s))
         sentence = growth_sentence(f"{column.resource} {column.quantity}", fitted, requests=requests)
         found.append(
             GrowthRecord(
@@ -106,10 +100,11 @@ def _growth(record: ResourceRecord, steady: Span, requests: int) -> list[GrowthR
 
 
 def _recoveries(run: FinishedRun, scopes: Sequence[Traffic]) -> list[RecoveryRecord]:
+    facts = run.facts
     if not run.profile.stages:
         return _settlings(run, scopes)
     return [
-        _recovery_record(recovery(traffic, run.stages, stage, run.load_s[1], unreliable=run.unreliable))
+        _recovery_record(recovery(traffic, facts.stages, stage, facts.load_s[1], unreliable=facts.unreliable))
         for stage in rush_stages(run.profile)
         for traffic in scopes
     ]
@@ -139,8 +134,8 @@ def _recovery_record(found: Recovery) -> RecoveryRecord:
 
 def _settlings(run: FinishedRun, scopes: Sequence[Traffic]) -> list[RecoveryRecord]:
     """Return how each scope settled after the ramp of a run without stages, if it has enough requests to tell."""
-    rush, steady = Span(run.load_s[0], run.steady.start_s), run.steady
-    if run.unreliable or run.profile.rate is not None or rush.length_s <= 0:
+    rush, steady = Span(run.facts.load_s[0], run.steady.start_s), run.steady
+    if run.facts.unreliable or run.profile.rate is not None or rush.length_s <= 0:
         return []
     found = [settling(traffic, rush, steady) for traffic in scopes]
     return [
@@ -159,31 +154,24 @@ def _settlings(run: FinishedRun, scopes: Sequence[Traffic]) -> list[RecoveryReco
 
 
 def _left_over(run: FinishedRun) -> list[str]:
-    record = run.target.record
-    series = [record.series(column.resource, column.quantity) for column in record.columns if _is_shown(column)]
-    known = [one for one in series if one is not None]
-    sentences = []
-    for stage in rush_stages(run.profile):
-        spans = stage_spans(run.stages, stage, run.load_s[1])
-        if not isinstance(spans, str):
-            sentences += [left_over_sentence(item, stage) for item in left_over(known, spans) if item.is_clear]
-    return sentences
+    shown = _shown_series(run.target.record)
+    return [
+        left_over_sentence(item, stage)
+        for stage in rush_stages(run.profile)
+        if (spans := run.spans_around(stage)) is not None
+        for item in left_over(shown, spans)
+        if item.is_clear
+    ]
 
 
 def _episodes(run: FinishedRun, scopes: Sequence[Traffic]) -> list[EpisodeRecord]:
-    if run.unreliable or not scopes:
+    if run.facts.unreliable or not scopes:
         return []
-    before = next(
-        (
-            spans.before
-            for stage in rush_stages(run.profile)
-            if not isinstance(spans := stage_spans(run.stages, stage, run.load_s[1]), str)
-        ),
-        None,
-    )
+    around = (run.spans_around(stage) for stage in rush_stages(run.profile))
+    before = next((spans.before for spans in around if spans is not None), None)
     groups = [traffic for traffic in scopes if traffic.scope != OVERALL]
     found = explain(run.traffic(OVERALL), groups, run.steady, run.target, before)
-    return [_episode_record(item, run.load_s[0]) for item in found]
+    return [_episode_record(item, run.facts.load_s[0]) for item in found]
 
 
 def _episode_record(found: Attribution, started_s: float) -> EpisodeRecord:
@@ -210,6 +198,14 @@ def _explanation(found: Attribution) -> tuple[Literal["wait", "cpu", "nothing"],
     return "nothing", None
 
 
-def _is_shown(column: ResourceColumn) -> bool:
-    is_companion = column.quantity in _COMPANIONS or column.quantity.endswith(LIMIT)
-    return column.kind is ColumnKind.LEVEL and not is_companion
+def _shown_series(record: ResourceRecord) -> list[ResourceSeries]:
+    """Return the levels that are not limits and do not only explain another level."""
+    columns = [
+        column
+        for column in record.columns
+        if column.kind is ColumnKind.LEVEL
+        and column.quantity not in _COMPANIONS
+        and not column.quantity.endswith(LIMIT)
+    ]
+    found = (record.series(column.resource, column.quantity) for column in columns)
+    return [series for series in found if series is not None]

@@ -59,8 +59,7 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
 
 def finished_run(run: Run) -> FinishedRun:
     """Return the facts from which the conclusions of a run are derived."""
-    whole = run.facts().whole_run()
-    return FinishedRun(run.plan.profile, run.recorder, run.target, whole.stages, whole.load_s, whole.unreliable)
+    return FinishedRun(run.plan.profile, run.recorder, run.target, run.facts().whole_run())
 
 
 def _run(run: Run, ended_s: float) -> RunRecord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from benchmarks.calibrate.conclusions.service import CPU, RAMP_S, SLOW_S, START_S, Cause, SimulatedService
 from benchmarks.calibrate.conclusions.service import LENGTH_S as SIMULATED_S
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceUnit
+from loadgate.rules import WholeRun
 from loadgate.run.conclusions import FinishedRun, conclusions
 from loadgate.run.document.conclusions import EpisodeRecord
 from loadgate.shape.profile import LoadProfile
@@ -15,8 +16,11 @@ def episodes(service: SimulatedService) -> list[EpisodeRecord]:
         profile=LoadProfile("simulated", run_time=SIMULATED_S),
         recorder=service.recorder,
         target=service.target,
-        stages=[(START_S, "ramp"), (START_S + RAMP_S, "steady")],
-        load_s=(START_S, START_S + SIMULATED_S),
+        facts=WholeRun(
+            service.record,
+            stages=[(START_S, "ramp"), (START_S + RAMP_S, "steady")],
+            load_s=(START_S, START_S + SIMULATED_S),
+        ),
     )
     return conclusions(run).episodes
 
