@@ -14,7 +14,7 @@ from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_o
 from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import synthetic_document
 
-TEN_MINUTES_BYTES = 450_000
+TEN_MINUTES_BYTES = 400_000
 THIRTY_MINUTES_BYTES = 1_000_000
 THIRTY_MINUTES_RUN_JSON_BYTES = 2_000_000
 

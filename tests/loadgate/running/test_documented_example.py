@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from loadgate.project import CheckSettings, Project, TargetSettings
+from loadgate.resource_settings import ProcessResource, PrometheusResource
 from tests.loadgate.running.support import ERROR, USAGE, document, finish, loadgate_command
 
 PAGE = (Path(__file__).parents[3] / "docs" / "loadgate.md").read_text()
@@ -42,7 +44,7 @@ def test_without_a_suite_one_line_describes_how_to_name_one(tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("table", [Project, TargetSettings, CheckSettings])
-def test_every_setting_is_documented(table: type[Project | TargetSettings | CheckSettings]) -> None:
+@pytest.mark.parametrize("table", [Project, TargetSettings, CheckSettings, ProcessResource, PrometheusResource])
+def test_every_setting_is_documented(table: type[BaseModel]) -> None:
     listed = set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE))
     assert set(table.model_fields) - {"root", "target", "doctor", "resource"} <= listed
