@@ -1,0 +1,106 @@
+"""What is measured of the two sides, base and head: pairs of segments, one segment for each side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loadgate.recorder import LatencySketch
+
+
+class MeasureKind(StrEnum):
+    """What is compared of a scope."""
+
+    PERCENTILE = "percentile"
+    MEAN = "mean"
+    FAILURES = "failures"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A value of a scope that is compared between the sides.
+
+    - `scope`: a group, a request name with its method, or `overall`.
+    - `percentile`: above 0 and below 100; None for the other kinds.
+    """
+
+    scope: str
+    kind: MeasureKind
+    percentile: float | None = None
+
+    @property
+    def metric(self) -> str:
+        """Return the metric in the grammar of rules, such as `p95`."""
+        return self.kind.value if self.percentile is None else f"p{self.percentile:g}"
+
+    def __str__(self) -> str:
+        return f"{self.scope}: {self.metric}"
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeCounts:
+    """The latencies of the successful requests of a scope in ms, and the number of failed ones."""
+
+    success: LatencySketch
+    failures: int
+
+    @property
+    def requests(self) -> int:
+        """Return the number of requests."""
+        return self.success.requests + self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One measurement of one side.
+
+    - `scopes`: by the name of the scope. A scope without requests is absent.
+    - `rate_per_s`: the arrivals that the generator started per second.
+    - `control_ms`: a latency of a server of the load gate that ran during the segment; None if it was not measured.
+    - `problem`: why the segment cannot be compared, one clause; "" if it can.
+    """
+
+    scopes: Mapping[str, ScopeCounts]
+    rate_per_s: float
+    control_ms: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two segments that were measured one after the other with the same seed and schedule."""
+
+    base: Segment
+    head: Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Margins:
+    """What is too small to matter, and what is too large to accept.
+
+    `ignore` and `worse` are relative changes of a latency, such as 0.05. The others are differences of the share of
+    failures, such as 0.001 for 0.1 percentage points.
+    """
+
+    ignore: float = 0.05
+    worse: float = 0.10
+    ignore_failures: float = 0.001
+    worse_failures: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared.
+
+    - `rules`: the measures of the rules, which decide.
+    - `others`: measures that are shown and decide nothing.
+    - `looks`: after how many pairs the comparison is decided.
+    """
+
+    rules: tuple[Measure, ...]
+    others: tuple[Measure, ...] = ()
+    names: tuple[str, ...] = ()
+    """Names of requests, each a scope. Their p95 is shown and decides nothing."""
+    margins: Margins = field(default_factory=Margins)
+    looks: tuple[int, ...] = (10, 20)
