@@ -15,7 +15,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if missing := [name for name in GENERATOR_PACKAGES if find_spec(name) is None]:
         sys.exit(f"loadgate: not installed here: {', '.join(missing)}; install with: pip install {' '.join(missing)}")
-    from loadgate.cli import app  # noqa: PLC0415 - this import takes most of the start-up time
+    from loadgate.cli.command_line import app  # noqa: PLC0415 - this import takes most of the start-up time
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     app()

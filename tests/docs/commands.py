@@ -10,7 +10,7 @@ import typer
 import typer.main
 from typer.core import TyperCommand, TyperGroup
 
-import loadgate.cli
+import loadgate.cli.command_line
 from inference_core.app.cli import command_line
 from inference_core.service import service
 from tests.support.stack import ROOT
@@ -81,7 +81,7 @@ def _python(arguments: list[str]) -> None:
         raise ValueError(f"python: there is no file {arguments[0]}")
 
 
-COMMANDS: dict[str, typer.Typer] = {"inference-core": command_line(service), "loadgate": loadgate.cli._cli}
+COMMANDS: dict[str, typer.Typer] = {"inference-core": command_line(service), "loadgate": loadgate.cli.command_line.cli}
 CHECKS: dict[str, Callable[[list[str]], None]] = {
     **{name: _typer(app) for name, app in COMMANDS.items()},
     "make": _make,

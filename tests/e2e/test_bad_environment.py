@@ -39,7 +39,12 @@ SERVICE_MODULES = (
     *("inference_core.auth.admin.service", "inference_core.app.worker_app", "inference_core.llm.simulator.serve"),
     *("uvicorn.main", "fastapi_cli.cli", "celery.bin.celery", "celery.apps.worker", "celery.apps.beat", "aiosqlite"),
 )
-LOADGATE_MODULES = ("loadgate.cli", "loadgate.report.history", "loadgate.runner.run", "loadgate.run.document.schema")
+LOADGATE_MODULES = (
+    "loadgate.cli.command_line",
+    "loadgate.report.history",
+    "loadgate.runner.run",
+    "loadgate.run.document.schema",
+)
 CELERY = ["-m", "celery", "-A", "inference_core.celery.celery_main:celery_app"]
 SERVICE = {
     "up": [str(BIN / "inference-core"), "up", "--port", "0", "--ephemeral"],

@@ -18,7 +18,7 @@ from tests.support.forked_commands import ForkedCommands, Outcome
 from tests.support.stack import BIN
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
-MODULES = ("loadgate.cli", "loadgate.report.history", "loadgate.runner.run")
+MODULES = ("loadgate.cli.command_line", "loadgate.report.history", "loadgate.runner.run")
 NOBODY = "http://127.0.0.1:9"
 COMMANDS = {
     "history": PASS,

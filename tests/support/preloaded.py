@@ -45,7 +45,7 @@ COMMANDS = (
 MODULES = (
     {"locust": LOCUST, "uvicorn": SERVICE, "celery": SERVICE, "pytest": TESTING}
     | {"tests.support.shop_commands": COMMANDS}
-    | {name: (name,) for name in ("loadgate.cli", "tests.support.stub_service")}
+    | {"loadgate.cli": ("loadgate.cli.command_line",), "tests.support.stub_service": ("tests.support.stub_service",)}
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from loadgate.cli import history
+from loadgate.cli.results import history
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
 from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline

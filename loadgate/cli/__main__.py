@@ -1,0 +1,5 @@
+"""Start the command line with `python -m loadgate.cli`."""
+
+from loadgate.cli.command_line import app
+
+app()

@@ -1,0 +1,73 @@
+"""The `loadgate` command line: its commands, its help, and how errors are printed."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+from loadgate.cli import results, running
+from loadgate.cli.output import os_error_text, print_error, say
+from loadgate.errors import CommandError
+from loadgate.exit_codes import ExitCode
+from loadgate.stdio import use_safe_streams
+
+cli = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    # Rich would draw boxes that do not use the full width of the terminal.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+# The backspace keeps Click from joining the lines.
+_EXAMPLE_LINES = """\b
+Examples:
+  loadgate run light
+  loadgate run medium --host http://localhost:8000
+  loadgate history"""
+
+
+def app() -> None:
+    """Run the command line. An error is printed on standard error, one line for each problem, without a traceback."""
+    use_safe_streams()
+    try:
+        code = typer.main.get_command(cli).main(standalone_mode=False)
+    except typer.TyperException as error:
+        code = print_error(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
+    except CommandError as error:
+        code = print_error(str(error), error.exit_code)
+    except OSError as error:
+        code = print_error(os_error_text(error), ExitCode.ERROR)
+    except (KeyboardInterrupt, typer.Abort):
+        code = print_error("interrupted, so there is no result", ExitCode.ERROR)
+    sys.exit(code)
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        locust, own = metadata.version("locust"), metadata.version("inference-core")
+        say(f"loadgate {own} (Locust {locust}, Python {platform.python_version()})")
+        raise typer.Exit
+
+
+@cli.callback(invoke_without_command=True, epilog=_EXAMPLE_LINES)
+def main(
+    context: typer.Context,
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Turn a Locust suite into load profiles, a verdict and a report."""
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(ExitCode.USAGE)
+
+
+cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(running.run_command)
+for command in (running.doctor, running.profiles, results.report, results.history):
+    cli.command()(command)

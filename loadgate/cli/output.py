@@ -1,0 +1,45 @@
+"""What all commands print: lines, lines of the width of the terminal, and errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+
+from loadgate.exit_codes import ExitCode
+
+
+def can_show(characters: str) -> bool:
+    """Return whether standard output has all these characters."""
+    try:
+        characters.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def say(line: str) -> None:
+    """Print a line. Characters that standard output does not have are escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "ascii"
+    print(line.encode(encoding, "backslashreplace").decode(encoding), flush=True)
+
+
+def say_wrapped(lines: Iterable[str]) -> None:
+    """Print lines and wrap them at the width of the terminal."""
+    from loadgate.terminal import terminal_columns, wrapped
+
+    for line in wrapped(lines, terminal_columns(os.environ)):
+        say(line)
+
+
+def os_error_text(error: OSError) -> str:
+    """Return the path and the reason of an operating system error."""
+    place = error.filename2 or error.filename
+    return f"{place}: {error.strerror}" if place else error.strerror or str(error)
+
+
+def print_error(message: str, code: ExitCode) -> ExitCode:
+    """Print an error on standard error, each line with the name of the command, and return its exit code."""
+    for line in message.splitlines():
+        print(f"loadgate: {line}", file=sys.stderr)
+    return code

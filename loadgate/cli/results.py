@@ -1,0 +1,76 @@
+"""The commands for past runs: `report`, `history`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from loadgate.cli.output import can_show, os_error_text, say, say_wrapped
+from loadgate.exit_codes import ExitCode
+
+
+def report(
+    run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
+    hdr: Annotated[bool, typer.Option("--hdr", help="Also write the latencies as an HdrHistogram log.")] = False,
+) -> int:
+    """Write the files of a run again.
+
+    The report, the JUnit file, the summary, the CSV file and the metrics are written from its run.json.
+    """
+    from loadgate.paths import ReportFolderError, shown_path
+    from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
+    from loadgate.run.document import RunFileError, damage, read_run
+
+    folder = run_path if run_path.is_dir() else run_path.parent
+    document = read_run(run_path)
+    try:
+        written = [rebuild_artefacts(document, folder)]
+        if hdr:
+            written.append(write_latency_log(document, folder))
+    except DAMAGED as error:
+        raise RunFileError(f"{run_path}: {damage(error)}") from error
+    except OSError as error:
+        raise ReportFolderError(f"{shown_path(folder)}: the files cannot be written: {os_error_text(error)}") from error
+    for path in written:
+        say(str(shown_path(path)))
+    return ExitCode.PASS
+
+
+def history(
+    *,
+    profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            "--prune",
+            min=1,
+            metavar="N",
+            help="First delete all but the newest N runs and the folders of runs that did not start.",
+        ),
+    ] = None,
+) -> int:
+    """List past runs and their verdicts.
+
+    The newest run comes first. A sparkline shows the values of each rule over time.
+    """
+    from loadgate.paths import shown_path
+    from loadgate.project import load_project
+    from loadgate.report.history import history_json, history_text, past_runs, prune
+
+    runs = load_project().reports_path / "runs"
+    if keep is not None:
+        deleted = prune(runs, profile, keep, time.time())
+        print(f"deleted run folders in {shown_path(runs)}: {deleted}", file=sys.stderr, flush=True)
+    found, unread = past_runs(runs, profile, limit)
+    if as_json:
+        say(json.dumps(history_json(found, unread), indent=2))
+    else:
+        say_wrapped(history_text(found, unread, can_show).splitlines())
+    return ExitCode.PASS
