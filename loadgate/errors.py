@@ -8,7 +8,7 @@ CommandError              a cause outside the request:
     ├── ProjectError      [tool.loadgate] in pyproject.toml
     ├── RunError          the options of `loadgate run`
     ├── DescribeError     a locustfile that cannot be loaded
-    ├── RunFileError      a run.json that cannot be read
+    ├── RunFileError      a run.json or an ab.json that cannot be read
     └── SuiteError        a suite; its subclasses for wrong values are also ValueErrors:
         ├── ProfileError  a load profile
         └── LimitError    thresholds and rules:

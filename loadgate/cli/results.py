@@ -24,7 +24,7 @@ def report(
     """
     from loadgate.paths import ReportFolderError, shown_path
     from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
-    from loadgate.run.document import RunFileError, damage, read_run
+    from loadgate.run.document import RUN, RunFileError, read_run
 
     folder = run_path if run_path.is_dir() else run_path.parent
     document = read_run(run_path)
@@ -33,7 +33,7 @@ def report(
         if hdr:
             written.append(write_latency_log(document, folder))
     except DAMAGED as error:
-        raise RunFileError(f"{run_path}: {damage(error)}") from error
+        raise RunFileError(f"{run_path}: {RUN.damage(error)}") from error
     except OSError as error:
         raise ReportFolderError(f"{shown_path(folder)}: the files cannot be written: {os_error_text(error)}") from error
     for path in written:

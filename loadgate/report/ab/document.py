@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from loadgate.analysis.ab.result import AbResult
+from loadgate.exit_codes import ExitCode
+from loadgate.paths import write_atomically
+from loadgate.run.document import EnvironmentRecord
 from loadgate.run.document.parts import Count, Part, Positive, Text, Time
+from loadgate.run.document.stored_file import FileKind, read_file
+from loadgate.run.judgement import exit_code
 
-SCHEMA_VERSION = 1
+AB_FILE = "ab.json"
+SCHEMA_VERSION: Literal[1] = 1
+"""Incremented if a program for older documents would misread a newer document."""
+
+AB = FileKind(
+    name=AB_FILE,
+    content="a comparison of loadgate",
+    versions=(SCHEMA_VERSION,),
+    repair="restore the file, or delete the folder of this comparison",
+    renewal="compare again",
+)
 
 
 class SideRecord(Part):
@@ -48,3 +66,68 @@ class SegmentRecord(Part):
     rate_per_s: Positive
     control_ms: Positive | None
     problem: Text
+
+
+class UncomparedRule(Part):
+    """A rule of the suite that takes no part in the comparison."""
+
+    rule: Text = Field(description="The rule, as in `overall: requests > 1000`.")
+    reason: Text = Field(description="Why it is not compared, one clause.")
+
+
+class AbDocument(Part, title="A comparison of loadgate"):
+    """All data of a comparison of two sides. The runs of its segments are in folders of their own."""
+
+    schema_version: Literal[1]
+    started_at: Time
+    plan: PlanRecord
+    result: AbResult = Field(description="The conclusion, and the change of each rule, measure and request name.")
+    not_compared: list[UncomparedRule]
+    segments: list[SegmentRecord] = Field(description="In the order of measurement.")
+    made_on: EnvironmentRecord | None = Field(
+        description="The environment of the load generator, from the run of a segment; null if no segment has a run."
+    )
+
+    @classmethod
+    def of(
+        cls,
+        plan: PlanRecord,
+        result: AbResult,
+        segments: Sequence[SegmentRecord],
+        *,
+        started_at: str,
+        not_compared: Sequence[UncomparedRule] = (),
+        made_on: EnvironmentRecord | None = None,
+    ) -> AbDocument:
+        """Return the document of a comparison. `started_at` is a `Time`, see `iso_time`."""
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            started_at=started_at,
+            plan=plan,
+            result=result,
+            not_compared=list(not_compared),
+            segments=list(segments),
+            made_on=made_on,
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> AbDocument:
+        """Read a comparison from its folder or its ab.json.
+
+        Raises:
+            RunFileError: There is no ab.json, or this version cannot read it.
+        """
+        return read_file(path, AB, cls.model_validate_json)
+
+    def write(self, folder: Path) -> None:
+        """Write ab.json. The folder is created if necessary."""
+        write_atomically(folder / AB_FILE, self.to_json())
+
+    def to_json(self) -> str:
+        """Return the text of ab.json."""
+        return self.model_dump_json()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Return the exit code of the outcome."""
+        return exit_code(self.result.outcome)

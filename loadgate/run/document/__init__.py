@@ -10,13 +10,15 @@ from loadgate.run.document.environment import (
 from loadgate.run.document.figures import LatencyFigures, NameFigures, ScopeFigures, TotalFigures
 from loadgate.run.document.model import SCHEMA_VERSION, RunDocument
 from loadgate.run.document.plan import RunRecord, StageRecord
-from loadgate.run.document.reading import RUN_FILE, RunFileError, damage, read_run
+from loadgate.run.document.reading import RUN, RUN_FILE, read_run
 from loadgate.run.document.recording import InFlightRecord, SeriesRecord
 from loadgate.run.document.requests import ErrorRecord
 from loadgate.run.document.resources import ResourcesRecord
+from loadgate.run.document.stored_file import RunFileError
 from loadgate.run.document.verdict import RuleRecord
 
 __all__ = [
+    "RUN",
     "RUN_FILE",
     "SCHEMA_VERSION",
     "EnvironmentRecord",
@@ -37,6 +39,5 @@ __all__ = [
     "StageRecord",
     "TargetRecord",
     "TotalFigures",
-    "damage",
     "read_run",
 ]

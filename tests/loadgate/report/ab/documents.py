@@ -1,0 +1,197 @@
+"""Documents of comparisons for the tests of their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from loadgate.analysis.ab.result import AbResult, Change, Guard, NameChange
+from loadgate.analysis.ab.segments import Measure, MeasureKind
+from loadgate.analysis.decision import RuleOutcome
+from loadgate.analysis.interval import Interval
+from loadgate.report.ab.document import AbDocument, PlanRecord, SegmentRecord, SideRecord, UncomparedRule
+from loadgate.run.document.environment import EnvironmentRecord, FingerprintRecord, MachineClassRecord, MachineRecord
+from loadgate.run.document.parts import iso_time
+
+STARTED_S = 1_777_593_600.0
+SHIFTS = (-0.02, 0.01, 0.0, 0.02, -0.01)
+HOSTILE = (
+    "| a | <script>alert(1)</script><b>&amp;\u202e @team #17 [x](http://evil.example) ![i](http://evil.example/i) "
+    "`code` $$x$$ ~~s~~ **b** _e_\n\n# head\r\n- item http://evil.example www.evil.example a@evil.example "
+    "org/repo#1 b619deaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa :tada: <!-- x --> \x1b[31m"
+)
+"""Text that would become markup, a mention, a link or a control sequence."""
+
+
+def change(
+    scope: str = "auth",
+    percentile: float | None = 95.0,
+    *,
+    kind: MeasureKind = MeasureKind.PERCENTILE,
+    value: float = 0.02,
+    half: float = 0.03,
+    outcome: RuleOutcome = RuleOutcome.PASS,
+    reason: str = "at most 5 % slower, below 10 %",
+    more_pairs: int | None = None,
+) -> Change:
+    """A change with a symmetric interval, and the pairs around it."""
+    is_share = kind is MeasureKind.FAILURES
+    base = 0.01 if is_share else 400.0
+    return Change(
+        measure=Measure(scope, kind, percentile if kind is MeasureKind.PERCENTILE else None),
+        base=base,
+        head=base + value if is_share else base * (1 + value),
+        change=value,
+        interval=Interval(value - half, value + half, 0.95),
+        p_value=0.012,
+        pairs=tuple(value + shift * (half / 0.03) for shift in SHIFTS * 2),
+        detectable=half * 1.5,
+        more_pairs=more_pairs,
+        outcome=outcome,
+        reason=reason,
+    )
+
+
+def unmeasured(scope: str = "llm") -> Change:
+    """A rule without requests on the side of base."""
+    return Change(
+        measure=Measure(scope, MeasureKind.PERCENTILE, 99.9), base=None, head=12.0, change=None, interval=None,
+        p_value=None, pairs=(None,) * 10, detectable=None, more_pairs=None, outcome=RuleOutcome.INCONCLUSIVE,
+        reason="base has no successful requests",
+    )  # fmt: skip
+
+
+def guards(broken: bool = False) -> tuple[Guard, ...]:
+    """The guards of a result. `broken`: the control moved."""
+    moved = 0.034 if broken else 0.004
+    return (
+        Guard("control", moved, 0.02, broken, f"The control server was {moved:.1%} slower with head."),
+        Guard("rate", 0.001, 0.01, False, "The rates differ by 0.1 %."),
+        Guard("segments", None, None, False, "All 20 segments can be compared."),
+    )
+
+
+def names() -> tuple[NameChange, ...]:
+    """The changes of two request names."""
+    return (
+        NameChange("POST /api/v1/auth/login", 400.0, 470.0, 0.175, Interval(0.12, 0.23, 0.95), True),
+        NameChange("GET /api/v1/ping", 2.0, 2.02, 0.01, None, False),
+    )
+
+
+def result(
+    rules: Sequence[Change],
+    outcome: RuleOutcome = RuleOutcome.PASS,
+    reason: str = "no rule is more than 10 % slower; auth p95 +2.00 % [-1.00 %, +5.00 %]",
+) -> AbResult:
+    """A result after 10 pairs."""
+    others = (change(value=0.01, percentile=50.0), change("overall", kind=MeasureKind.MEAN, value=-0.06))
+    return AbResult(outcome, reason, True, 10, tuple(rules), others, names(), guards())
+
+
+def document(judged: AbResult, *, base: str = "main", head: str = "faster-login", scopes: str = "auth") -> AbDocument:
+    """The document of a result. `scopes` names the scope of the rule that is not compared."""
+    return AbDocument.of(
+        plan(base, head),
+        judged,
+        segments(judged.pairs),
+        started_at=iso_time(STARTED_S),
+        not_compared=[UncomparedRule(rule=f"{scopes}: requests > 1000", reason="the load decides it")],
+        made_on=environment(),
+    )
+
+
+def plan(base: str = "main", head: str = "faster-login") -> PlanRecord:
+    """A plan of ten pairs of two commits."""
+    return PlanRecord(
+        base=SideRecord(label=base, commit="b619dea0" * 5),
+        head=SideRecord(label=head, commit="336552c0" * 5, changed_files=3),
+        profile="medium",
+        rate_per_s=20.0,
+        rate_from="half of the capacity of base",
+        settle_s=5.0,
+        measure_s=20.0,
+        pairs=10,
+        seed=42,
+        ignore=0.05,
+        worse=0.10,
+        ignore_failures=0.001,
+        worse_failures=0.005,
+    )
+
+
+def segments(pairs: int) -> list[SegmentRecord]:
+    """Two segments a pair."""
+    return [
+        SegmentRecord(
+            pair=pair, side=side, started_at=iso_time(STARTED_S + 60 * pair + 30 * place),
+            folder=f"segments/{pair:02d}-{side}", rate_per_s=20.0, control_ms=0.4, problem="",
+        )
+        for pair in range(1, pairs + 1)
+        for place, side in enumerate(("base", "head"))
+    ]  # fmt: skip
+
+
+def environment() -> EnvironmentRecord:
+    """The environment of the load generator."""
+    return EnvironmentRecord(
+        git=None,
+        machine=MachineRecord(name="ci", system="Linux", processor="x86_64", cores=2, memory_bytes=8_000_000_000),
+        versions={"python": "3.12.1", "locust": "2.47.0"},
+        machine_class=MachineClassRecord(cpu="Some CPU", usable_cores=2, cpu_limit=None, memory_limit_bytes=None),
+        software=None,
+        fingerprint=FingerprintRecord(machine="0a1b2c3d4e5f", profile="111111111111", rules="2", suite="3", test="4"),
+    )
+
+
+def passed() -> AbDocument:
+    """Nothing is slower."""
+    return document(result([change(), change("overall", kind=MeasureKind.FAILURES, value=0.0, half=0.001)]))
+
+
+def failed() -> AbDocument:
+    """Login is 17 % slower, with enough certainty."""
+    slower = change(value=0.17, half=0.04, outcome=RuleOutcome.FAIL, reason="17.0 % slower, at least 13.0 %")
+    reason = "auth p95 is 17.0 % slower: 400 ms to 468 ms"
+    return document(result([slower, change("tasks", 99.0)], RuleOutcome.FAIL, reason))
+
+
+def undecided() -> AbDocument:
+    """Too few pairs, and a rule that base cannot measure."""
+    wide = change(value=0.06, half=0.09, outcome=RuleOutcome.INCONCLUSIVE, reason="too few pairs", more_pairs=14)
+    return document(result([wide, unmeasured()], RuleOutcome.INCONCLUSIVE, "auth p95 needs 14 more pairs"))
+
+
+def guard_broken() -> AbDocument:
+    """The machine changed during the comparison."""
+    judged = result([change()], RuleOutcome.INCONCLUSIVE, "the control server was 3.4 % slower with head")
+    return document(replace(judged, guards=guards(broken=True)))
+
+
+def without_rules() -> AbDocument:
+    """A suite without comparable rules, and segments without an environment."""
+    judged = AbResult(RuleOutcome.INCONCLUSIVE, "the suite has no rule to compare", False, 0, (), (), (), ())
+    return AbDocument.of(plan(), judged, [], started_at=iso_time(STARTED_S))
+
+
+def hostile() -> AbDocument:
+    """A comparison in which every text from outside is markup."""
+    rule = change(HOSTILE, outcome=RuleOutcome.FAIL, reason=HOSTILE, value=0.2)
+    name = NameChange(HOSTILE, 1.0, 2.0, 1.0, None, True)
+    judged = result([rule], RuleOutcome.FAIL, HOSTILE)
+    judged = replace(judged, names=(name,), others=(rule,), guards=(Guard(HOSTILE, 0.3, 0.02, True, HOSTILE),))
+    made = document(judged, base=HOSTILE, head=HOSTILE, scopes=HOSTILE)
+    told = made.plan.model_copy(update={"profile": HOSTILE, "rate_from": HOSTILE})
+    stopped = [segment.model_copy(update={"problem": HOSTILE, "folder": HOSTILE}) for segment in made.segments]
+    return made.model_copy(update={"plan": told, "segments": stopped})
+
+
+def huge() -> AbDocument:
+    """A comparison of many rules and names with very long texts."""
+    rules = [change(f"scope {number} {'ab|<' * 500}", reason="r<" * 3000) for number in range(300)]
+    judged = result(rules, RuleOutcome.INCONCLUSIVE, "&" * 20_000)
+    many = [NameChange(f"GET /{number}/{'<' * 1500}", 1.0, 1.2, 0.2, None, True) for number in range(500)]
+    return document(replace(judged, names=tuple(many)), base="<" * 5000, head="|" * 5000, scopes="[" * 5000)
+
+
+KINDS = {made.__name__: made for made in (passed, failed, undecided, guard_broken, without_rules, hostile, huge)}
