@@ -1,8 +1,8 @@
 """The band of a scope: what its p95, its failures and its completions are while nothing disturbs it.
 
-The upper limit of the p95 of a window is the highest of three:
+The upper limit of the p95 of a window is the highest of these:
 
-- 10 % above the median of the base's windows;
+- 10 %, and at least 10 ms, above the median of the base's windows;
 - the median and three scaled median absolute deviations (Hampel, JASA 69, 1974), more if the base is short;
 - the limit that 99 % of the stages keep that are drawn from the base (`drawn_limit`).
 
@@ -32,6 +32,10 @@ MIN_WINDOWS = 6
 """Minimum length of a base, in windows."""
 
 TOLERANCE = 0.10
+TOLERANCE_MS = 10.0
+"""Other programs on the machine delay single requests by this much. Without it, the p95 of an endpoint that takes 2 ms
+would leave its band whenever another program runs."""
+
 FAILURE_TOLERANCE = 0.01
 """One percentage point."""
 
@@ -151,12 +155,17 @@ def _limit(
     """Return the highest of the three limits, and what it is."""
     middle_ms = median(p95s)
     highest = max(
-        (middle_ms * (1 + TOLERANCE), "10 % above the median"),
+        (tolerated_ms(middle_ms), "10 %, and at least 10 ms, above the median"),
         (spread_limit(p95s, sum(span.length_s for span in spans) / window_s), "three deviations above the median"),
     )
     parts = [part for span in spans for part in traffic.tails_in(span, window_s)]
     drawn_ms = drawn_limit(parts, window_s, middle_ms, highest[0], seed)
     return highest if drawn_ms is None else (drawn_ms, "what 99 % of the drawn stages keep")
+
+
+def tolerated_ms(middle_ms: float) -> float:
+    """Return the highest latency that does not matter in comparison with the usual one."""
+    return max(middle_ms * (1 + TOLERANCE), middle_ms + TOLERANCE_MS)
 
 
 def spread_limit(values: Sequence[float], independent: float) -> float:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median, stdev
 
-from loadgate.analysis.band import TOLERANCE, WINDOWS_S, Band, NoBand, find_band, spread_limit
+from loadgate.analysis.band import WINDOWS_S, Band, NoBand, find_band, spread_limit, tolerated_ms
 from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 
 MIN_OUTSIDE_S = 2
@@ -56,7 +56,7 @@ def _without_excursions(traffic: Traffic, steady: Span) -> list[Span]:
     windows = [window for window in traffic.windows(steady, window_s) if window.p95_ms is not None]
     base = [steady]
     while values := [window.p95_ms for window in _inside(windows, base) if window.p95_ms is not None]:
-        limit_ms = max(median(values) * (1 + TOLERANCE), spread_limit(values, len(values) / window_s))
+        limit_ms = max(tolerated_ms(median(values)), spread_limit(values, len(values) / window_s))
         outside = [window.start_s for window in windows if (window.p95_ms or 0.0) > limit_ms]
         slow = [_excursion(run, windows, steady) for run in _runs(outside)]
         rest = without(steady, [_margin(span) for span in slow if span.length_s > MIN_OUTSIDE_S])

@@ -21,12 +21,9 @@ def judge_growth(growth: Growth, budget_per_s: float) -> Decision:
     """
     if growth.high_per_s < budget_per_s:
         return Decision(RuleOutcome.PASS, "the whole interval is below the limit")
-    reason = doubt(growth)
     if growth.low_per_s <= budget_per_s:
-        return Decision(RuleOutcome.INCONCLUSIVE, reason or "the limit lies inside the interval")
-    if growth.increase < growth.minimum:
-        reason = text.too_small(growth)
-    if reason is not None:
+        return Decision(RuleOutcome.INCONCLUSIVE, doubt(growth) or "the limit lies inside the interval")
+    if (reason := doubt_or_size(growth)) is not None:
         return Decision(RuleOutcome.INCONCLUSIVE, reason)
     return Decision(RuleOutcome.FAIL, "the whole interval is above the limit")
 
@@ -43,6 +40,11 @@ def doubt(growth: Growth) -> str | None:
     if not growth.continues:
         return "the growth slows down"
     return None
+
+
+def doubt_or_size(growth: Growth) -> str | None:
+    """Return why a growth is no leak: it is too small, a few events, or may come to an end. None if it can be one."""
+    return text.too_small(growth) if growth.increase < growth.minimum else doubt(growth)
 
 
 def judge_lifetime(growth: Growth, limit: float, least_s: float) -> Decision:

@@ -7,6 +7,9 @@ from loadgate.run.document import RunDocument
 MAX_BRIEF = 5
 """The maximum number of sentences in the console and the summary. The report has all of them."""
 
+MIN_GROWTH_S = 600.0
+"""A shorter run shows the warm-up of a service as well. Its growth is only in the report, and rules judge it."""
+
 
 def conclusions(document: RunDocument) -> list[tuple[str, list[str]]]:
     """Return a title and texts of one or more sentences for each kind of conclusion that the run has."""
@@ -22,7 +25,8 @@ def conclusions(document: RunDocument) -> list[tuple[str, list[str]]]:
 def brief_conclusions(document: RunDocument) -> list[str]:
     """Return the sentences that need attention: slow episodes, recoveries that took time, and growth."""
     found = document.conclusions
-    growing = [record for record in found.growth if record.low_per_s > 0]
+    is_long = document.run.duration_s >= MIN_GROWTH_S
+    growing = [record for record in found.growth if is_long and record.low_per_s > 0 and record.doubt is None]
     sentences = [
         *(episode.sentence for episode in found.episodes),
         *(" ".join(record.sentences[:2]) for record in found.recoveries if record.time_s != 0),

@@ -9,7 +9,15 @@ from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.quantities import joined
 from loadgate.report.resources import brief_figures
-from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_reason
+from loadgate.report.text import (
+    OUTCOME_WORDS,
+    aligned,
+    printable,
+    rule_conditions,
+    rule_limit,
+    rule_quantity,
+    rule_reason,
+)
 from loadgate.run.document import RuleRecord, RunDocument
 from loadgate.terminal import wrapped
 from loadgate.units import count, duration, percentage
@@ -89,6 +97,6 @@ def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:
     for rule in rules:
         interval = rule.interval
         if rule.outcome == "pass" and interval is not None and None in (interval.low, interval.high):
-            names.append(f"{rule.scope}: {rule.metric}" if interval.contains(rule.limit) else "")
+            names.append(f"{rule.scope}: {rule.metric}{rule_conditions(rule)}" if interval.contains(rule.limit) else "")
     named = ", ".join(filter(None, names))
     return [f"too few requests for a 95 % confidence interval of {named}"] if named else []

@@ -9,6 +9,7 @@ from typing import Literal
 from loadgate.analysis.attribution import Attribution, explain
 from loadgate.analysis.attribution_text import episode_sentence
 from loadgate.analysis.growth import growth_between
+from loadgate.analysis.growth_judgement import doubt_or_size
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
 from loadgate.analysis.growth_text import growth_sentence, kind_sentence
 from loadgate.analysis.leftover import left_over, left_over_sentence
@@ -93,6 +94,7 @@ def _growth(run: FinishedRun) -> list[GrowthRecord]:
                 high_per_s=fitted.high_per_s,
                 visible_per_s=fitted.visible_per_s,
                 kind=kind.cause if kind is not None else None,
+                doubt=doubt_or_size(fitted),
                 sentence=f"{sentence} {kind_sentence(kind)}" if kind is not None else sentence,
             )
         )

@@ -23,6 +23,11 @@ class GrowthRecord(Part):
     high_per_s: float
     visible_per_s: Positive = Field(description="The smallest growth that the run would show with 80 % probability.")
     kind: Cause | None = Field(description="What keeps the memory; null if it does not grow, or for other quantities.")
+    doubt: Text | None = Field(
+        default=None,
+        exclude_if=lambda doubt: doubt is None,
+        description="Why the growth is no leak, one clause: it is small or may end; absent if it can be a leak.",
+    )
     sentence: Text
 
 

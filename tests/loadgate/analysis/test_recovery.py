@@ -45,6 +45,14 @@ def test_recovery_is_found_for_failures_without_slow_responses() -> None:
     assert 50 * 15 <= found.bad.failed <= 52 * 15
 
 
+@pytest.mark.parametrize(("added_ms", "recovers_at_once"), [(8.0, True), (30.0, False)])
+def test_a_few_milliseconds_more_of_a_fast_route_are_no_disturbance(added_ms: float, recovers_at_once: bool) -> None:
+    found = recovered(
+        traffic_of(lambda rnd, second: second_of(rnd, 50, median_ms=2 + added_ms * (0 <= after_rush(second) < 20)))
+    )
+    assert (found.time_s == 0) == recovers_at_once
+
+
 def test_a_single_failure_is_no_disturbance() -> None:
     found = recovered(traffic_of(lambda rnd, second: second_of(rnd, 50, failed=0.01 if second % 20 == 0 else 0.0)))
     assert found.time_s == 0

@@ -115,6 +115,11 @@ def test_limits_with_too_few_requests_for_an_interval_are_named_in_one_line() ->
     assert not any(line.startswith("  ") for line in lines)
 
 
+def test_a_limit_of_a_stage_is_named_with_its_stage() -> None:
+    few = judged(run_of({"A": [5.0] * 25}, "web: p95 < 100ms in steady"))
+    assert "! too few requests for a 95 % confidence interval of web: p95 in steady" in verdict_text(few, None)
+
+
 def test_a_limit_that_holds_only_without_the_ramp_has_a_reason() -> None:
     document = synthetic_document(SMALL)
     data = as_json(document)
