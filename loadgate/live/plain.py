@@ -9,9 +9,12 @@ from loadgate.rules import RuleOutcome
 from loadgate.run.document import RuleRecord
 from loadgate.units import clock, count, given, per_second
 
+RESOURCE_COLUMNS = 120
+"""The maximum length of the part about resources. Those that do not fit are in the report."""
+
 
 def plain_line(state: LiveState) -> str:
-    """Return the state in one line: time, stage, users, rates, each rule with its value, and the target's resources."""
+    """Return the state in one line: time, stage, users, rates, each rule with its value, and the most important resources."""
     planned = f"/{clock(state.planned_s)}" if state.planned_s else ""
     parts = [
         f"{clock(state.elapsed_s)}{planned}{', waiting for the last responses' if state.is_stopping else ''}",
@@ -20,7 +23,7 @@ def plain_line(state: LiveState) -> str:
         f"{count(state.requests)} requests ({per_second(state.requests_per_s)})",
         f"{count(state.failures)} failed",
         *(rule_words(rule) for rule in state.rules),
-        *([readings_line(state.resources)] if state.resources else []),
+        *([readings_line(state.resources, RESOURCE_COLUMNS)] if state.resources else []),
     ]
     return " | ".join(parts)
 

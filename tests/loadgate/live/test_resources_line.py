@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from loadgate.live.plain import plain_line
+from loadgate.live.plain import RESOURCE_COLUMNS, plain_line
 from loadgate.live.resources import RECENT_S, readings, readings_line
 from loadgate.live.state import LiveState
 from loadgate.live.table import table_rows
@@ -113,8 +113,10 @@ def test_the_drawn_view_has_one_more_line(columns: int) -> None:
     assert len(drawn(many.model_copy(update={"resources": state(filled()).resources}))) <= 12
 
 
-def test_the_plain_line_ends_with_the_resources() -> None:
-    assert plain_line(state(filled())) == f"{plain_line(STATE)} | {LINE}"
+def test_the_plain_line_ends_with_the_most_important_resources() -> None:
+    shown = readings_line(readings(filled(), START_S + 20.4), RESOURCE_COLUMNS)
+    assert plain_line(state(filled())) == f"{plain_line(STATE)} | {shown}"
+    assert len(shown) < len(LINE)
     assert plain_line(state(ResourceRecord())) == plain_line(STATE)
 
 
