@@ -14,7 +14,7 @@ RESOURCE_COLUMNS = 120
 
 
 def plain_line(state: LiveState) -> str:
-    """Return the state in one line: time, stage, users, rates, each rule with its value, and the most important resources."""
+    """Return the state in one line: time, stage, users, rates, each rule with its value, and the main resources."""
     planned = f"/{clock(state.planned_s)}" if state.planned_s else ""
     parts = [
         f"{clock(state.elapsed_s)}{planned}{', waiting for the last responses' if state.is_stopping else ''}",
