@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,11 @@ class ActiveRun:
         run = Run(plan)
         sampler = HealthSampler(process, limits, run.record_lag if generates_load else None)
         sampler.start()
-        pacer = Pacer(run.recorder.count, run.record_lag) if is_open else None
+        # Each process has its own sequence of random numbers.
+        seed = None if plan.seed is None else f"{plan.seed} {process}"
+        if seed is not None:
+            random.seed(seed)
+        pacer = Pacer(run.recorder.count, run.record_lag, seed) if is_open else None
         activate(pacer)
         if pacer is not None:
             run.enter_stage(OUTSIDE)

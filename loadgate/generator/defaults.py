@@ -6,7 +6,7 @@ import difflib
 import inspect
 import math
 import os
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterable, Mapping, Sequence
 
 from locust import User
@@ -20,7 +20,7 @@ from loadgate.rules import MetricKind, Rule, read_limits
 from loadgate.shape.arrivals import EXAMPLES
 from loadgate.shape.profile import LoadProfile
 from loadgate.shape.stages import closed_steps
-from loadgate.units import plain
+from loadgate.units import duration_s, plain
 
 STOP_TIMEOUT_S = 10
 """Time for requests in flight to finish at the end of a run, unless --stop-timeout is set."""
@@ -34,7 +34,7 @@ LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "r
 
 
 def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
-    """Add --load-profile (LOAD_PROFILE) and --rate to Locust's command line, if they are not there yet."""
+    """Add the options of the load gate to Locust's command line, if they are not there yet."""
     if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public attribute
         return
     group = parser.add_argument_group("Load profile")
@@ -51,6 +51,25 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
         metavar="<arrivals>",
         help=f"Open model: start tasks at this rate, {EXAMPLES}, whether or not responses have arrived",
     )
+    group.add_argument(
+        "--settle",
+        metavar="<duration>",
+        type=_duration_s,
+        help="Open model: requests of this time at the start, such as 5s, belong to the stage ramp",
+    )
+    group.add_argument(
+        "--seed",
+        metavar="<number>",
+        type=int,
+        help="Seed of Python's random numbers and of the tasks of an open model, so that runs can be repeated",
+    )
+
+
+def _duration_s(text: str) -> float:
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def validate_profile(profile: LoadProfile, user_classes: Sequence[type[User]]) -> None:

@@ -8,10 +8,11 @@ is slow.
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.event import AsyncResult
@@ -34,11 +35,23 @@ MAX_WAITING = 1000
 """Maximum number of arrivals that wait for a free user in one process. Further ones are dropped and counted."""
 
 
+_T = TypeVar("_T")
+
+
 class Arrival(NamedTuple):
-    """The intended start of a task (perf_counter), and whether the task had to wait for a free user."""
+    """The intended start of a task (perf_counter), a random number, and whether it had to wait for a free user.
+
+    The number, from 0 to below 1, decides which of the tasks starts. It depends only on the seed and the number of the
+    arrival, so that runs with the same seed start the same tasks at the same times.
+    """
 
     intended: float
-    waited: bool
+    number: float
+    waited: bool = False
+
+    def choose(self, tasks: Sequence[_T]) -> _T:
+        """Return the task of this arrival."""
+        return tasks[int(self.number * len(tasks))]
 
     def lateness_s(self, began: float) -> float:
         """Return the delay of the task's first request, which started at `began`. Up to OWN_SLACK_S counts as 0."""
@@ -49,10 +62,16 @@ class Arrival(NamedTuple):
 class Pacer:
     """The arrivals of one process. Each task waits for its arrival with `take`."""
 
-    def __init__(self, count: Callable[[ArrivalEvent], None], record_lag: Callable[[str, float], None]) -> None:
+    def __init__(
+        self,
+        count: Callable[[ArrivalEvent], None],
+        record_lag: Callable[[str, float], None],
+        seed: str | None = None,
+    ) -> None:
         self._count = count
         self._record_lag = record_lag
-        self._waiting: dict[str, deque[float]] = {}
+        self._random = random.Random(seed)  # noqa: S311 - no secret
+        self._waiting: dict[str, deque[Arrival]] = {}
         self._free: dict[str, deque[AsyncResult[Arrival | None]]] = {}
         self._greenlet: gevent.Greenlet | None = None
         self._over = False
@@ -100,7 +119,7 @@ class Pacer:
             return None
         waiting = self._waiting.get(user_class)
         if waiting:
-            return self._started(Arrival(waiting.popleft(), waited=True))
+            return self._started(waiting.popleft()._replace(waited=True))
         ticket: AsyncResult[Arrival | None] = AsyncResult()
         self._free.setdefault(user_class, deque()).append(ticket)
         try:
@@ -121,18 +140,19 @@ class Pacer:
     def _arrive_next(self) -> None:
         user_class = next(self._order, None)
         start_s = None if self._share is None else self._share.start_s(self._handed_out)
+        number = self._random.random()
         if user_class is None:
             self._count(ArrivalEvent.NEVER_STARTED)
         elif start_s is not None:
-            self._arrive(user_class, self._began + start_s)
+            self._arrive(user_class, Arrival(self._began + start_s, number))
         self._handed_out += 1
 
-    def _arrive(self, user_class: str, intended: float) -> None:
+    def _arrive(self, user_class: str, arrival: Arrival) -> None:
         free = self._free.get(user_class)
         if free:
-            free.popleft().set(Arrival(intended, waited=False))
+            free.popleft().set(arrival)
         elif sum(map(len, self._waiting.values())) < MAX_WAITING:
-            self._waiting.setdefault(user_class, deque()).append(intended)
+            self._waiting.setdefault(user_class, deque()).append(arrival)
         else:
             self._count(ArrivalEvent.DROPPED)
 
@@ -153,7 +173,7 @@ class Pacer:
             if self._over:
                 self._count(ArrivalEvent.NEVER_STARTED)
             else:
-                self._arrive(user_class, arrival.intended)
+                self._arrive(user_class, arrival)
 
 
 _active: Pacer | None = None

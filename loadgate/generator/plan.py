@@ -15,7 +15,8 @@ from loadgate.generator.groups import group_of
 from loadgate.generator.suite import Choice
 from loadgate.generator.suite_files import suite_hash
 from loadgate.run.state import Plan
-from loadgate.shape.stages import Step, closed_steps
+from loadgate.shape.arrivals import ArrivalSchedule
+from loadgate.shape.stages import Step, closed_steps, settling
 from loadgate.shape.weighted import weighted_order
 from loadgate.units import count
 
@@ -51,7 +52,8 @@ def make_plan(choice: Choice, environment: Environment, *, timed_by_gate: bool) 
         processes=runner.worker_count if isinstance(runner, MasterRunner) else 1,
         user_classes={user.__name__: user.weight for user in environment.user_classes},
         steps=_steps(choice, options.num_users) if shape is None else (),
-        arrivals=profile.arrivals() if options.open_model else None,
+        arrivals=_arrivals(choice, options.settle) if options.open_model else None,
+        seed=options.seed,
         fewer_users=_fewer_users(choice, environment),
         groups_without_users=_groups_without_users(choice, environment),
         remarks=choice.overrides,
@@ -73,6 +75,11 @@ def classes_with_users(choice: Choice, environment: Environment) -> list[type[Us
     enough = len(running) + sum(user.fixed_count for user in running)
     chosen = set(islice(chain(fixed, weighted_order(weights)), min(users, enough)))
     return [user for user in running if user.__name__ in chosen]
+
+
+def _arrivals(choice: Choice, settle_s: float | None) -> ArrivalSchedule | None:
+    schedule = choice.profile.arrivals()
+    return settling(schedule, settle_s) if schedule is not None and settle_s else schedule
 
 
 def _steps(choice: Choice, users: int | None) -> tuple[Step, ...]:
@@ -124,4 +131,8 @@ def option_problem(options: Namespace) -> str | None:
     if options.run_time is not None and options.run_time <= 0:
         # For Locust, 0 means a run without end.
         return "-t, --run-time: a run time must be above 0, such as 30s"
+    if options.settle and not options.open_model:
+        return "--settle: needs an open model; give a rate, such as --rate 50/s"
+    if options.settle and options.run_time and options.settle >= options.run_time:
+        return "--settle: must be shorter than the run time"
     return None

@@ -240,15 +240,16 @@ class BaseUser(FastHttpUser):
         self._arrival: Arrival | None = None
         self._open_model = active() is not None
         if self._open_model:
-            self.tasks = [_at_its_arrival(task) for task in self.tasks if callable(task)]
+            self.tasks = [_at_its_arrival([task for task in self.tasks if callable(task)])] if self.tasks else []
             self.wait_time = lambda: 0.0  # type: ignore[method-assign]
 
-    def await_arrival(self) -> None:
+    def await_arrival(self) -> Arrival:
         """Wait for the intended start of the next task, in an open model."""
         pacer = active()
         self._arrival = pacer.take(type(self).__name__) if pacer is not None else None
         if self._arrival is None:
             raise StopUser
+        return self._arrival
 
     def lateness_ms(self, began: float | None) -> float | None:
         """Return the time from the intended start of the arrival to `began` (perf_counter), the start of its request.
@@ -280,10 +281,10 @@ class BaseUser(FastHttpUser):
         return group_of(cls)
 
 
-def _at_its_arrival(task: Callable[..., Any]) -> Callable[[BaseUser], None]:
-    @functools.wraps(task)
+def _at_its_arrival(tasks: Sequence[Callable[..., Any]]) -> Callable[[BaseUser], None]:
+    """Return one task in place of all: it waits for an arrival, and runs the task of that arrival."""
+
     def paced(user: BaseUser) -> None:
-        user.await_arrival()
-        task(user)
+        user.await_arrival().choose(tasks)(user)
 
     return paced

@@ -57,6 +57,8 @@ class Plan:
     """The changes of the number of users in a closed model."""
     arrivals: ArrivalSchedule | None = None
     """The intended starts of tasks in an open model."""
+    seed: int | None = None
+    """The seed of all random numbers. `None` if the run is not repeatable."""
     timed_by_gate: bool = False
     """Whether the gate ends the run. Locust's timer would include the time before the load."""
     fewer_users: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loadgate.recorder import RAMP, STEADY
-from loadgate.shape.arrivals import ArrivalSchedule
+from loadgate.shape.arrivals import ArrivalSchedule, RateSegment
 from loadgate.shape.profile import LoadProfile
 
 
@@ -36,6 +36,20 @@ def closed_steps(profile: LoadProfile) -> list[Step]:
         at_s += stage.duration_s
         users_before = users
     return steps
+
+
+def settling(schedule: ArrivalSchedule, settle_s: float) -> ArrivalSchedule:
+    """Return the same arrivals, with those of the first `settle_s` seconds in the stage `ramp`."""
+    begin_s, segments = 0.0, []
+    for segment in schedule.segments:
+        before_s = min(max(0.0, settle_s - begin_s), segment.duration_s)
+        at_cut = segment.first + segment.slope * before_s
+        if before_s:
+            segments.append(RateSegment(segment.first, at_cut, before_s, RAMP))
+        if before_s < segment.duration_s:
+            segments.append(RateSegment(at_cut, segment.last, segment.duration_s - before_s, segment.name))
+        begin_s += segment.duration_s
+    return ArrivalSchedule(tuple(segments))
 
 
 def open_stage_starts(schedule: ArrivalSchedule) -> list[tuple[float, str]]:

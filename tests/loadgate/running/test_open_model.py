@@ -24,7 +24,7 @@ from tests.loadgate.running.support import (
     master_ports,
     rule_of,
 )
-from tests.loadgate.stub_server import StubServer
+from tests.loadgate.stub_server import StubServer, stub_server
 
 
 def requests_by_stage(run: dict[str, Any]) -> Counter[str]:
@@ -68,6 +68,22 @@ def test_requests_before_the_first_arrival_are_in_no_rate(tmp_path: Path, stub: 
     assert before >= 40
     assert run["run"]["duration_s"] == 2
     assert overall["requests_per_s"] == (stub.total - before) / 2
+
+
+def test_runs_with_the_same_seed_start_the_same_tasks_and_settle_first(tmp_path: Path) -> None:
+    received = []
+    for name in ("first", "second"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with stub_server() as stub:
+            done = locust(folder, "--host", stub.url, "-t", "3s", "--settle", "1s", "--seed", "7", LOAD_PROFILE="open")
+        assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+        received.append(stub.received)
+        stages = requests_by_stage(document(folder))
+        assert set(stages) == {"ramp", "steady"}
+        assert stages["ramp"] == pytest.approx(40, abs=10)
+    assert received[0] == received[1]
+    assert len(received[0]) > 1
 
 
 def test_latency_counts_from_the_intended_start_and_service_time_from_the_sending(
@@ -122,6 +138,7 @@ def test_a_rate_makes_any_profile_an_open_model(tmp_path: Path, stub: StubServer
     ("options", "profile", "message"),
     [
         (["--rate", "fast"], "roomy", "rate: 'fast' is not an arrival rate"),
+        (["--settle", "soon"], "open", "argument --settle: 'soon' is not a duration"),
         ([], "open-nested", "an open model needs subclasses of loadgate.users.BaseUser whose tasks are functions"),
     ],
 )
@@ -132,6 +149,22 @@ def test_an_invalid_open_model_is_refused(
     assert done.returncode == USAGE
     (line,) = done.stderr.splitlines()
     assert message in line
+    assert stub.total == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "profile", "message"),
+    [
+        (["--settle", "1s"], "roomy", "--settle: needs an open model; give a rate, such as --rate 50/s"),
+        (["--settle", "9s", "-t", "5s"], "open", "--settle: must be shorter than the run time"),
+    ],
+)
+def test_a_time_to_settle_needs_arrivals_and_a_longer_run(
+    tmp_path: Path, stub: StubServer, options: list[str], profile: str, message: str
+) -> None:
+    done = locust(tmp_path, "--host", stub.url, "--loglevel", "WARNING", *options, LOAD_PROFILE=profile)
+    assert done.returncode == USAGE
+    assert done.stderr.splitlines() == [f"loadgate: {message}"]
     assert stub.total == 0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from loadgate.shape.arrivals import RateSegment, parse_rate
 from loadgate.shape.profile import LoadProfile, ProfileError, Stage, find_profile
-from loadgate.shape.stages import open_stage_starts
+from loadgate.shape.stages import open_stage_starts, settling
 
 CLASSES = ["HealthCheckUser", "HealthCheckFullUser", "AuthUserFlow", "TasksMonitoringUser"]
 WEIGHTS = {"HealthCheckUser": 10, "HealthCheckFullUser": 1, "AuthUserFlow": 15, "TasksMonitoringUser": 1}
@@ -184,3 +184,15 @@ def test_a_profile_is_found_by_name_or_the_known_ones_are_named() -> None:
         find_profile("lite", profiles)
     with pytest.raises(ProfileError, match="known profiles: none is declared"):
         find_profile("lite", {})
+
+
+def test_the_first_seconds_belong_to_the_ramp_and_all_arrivals_keep_their_starts() -> None:
+    for schedule in (parse_rate("10/s"), parse_rate("10..20/s over 3s"), parse_rate("4..40/s over 20s")):
+        settled = settling(schedule, 5)
+        for index in (0, 7, 60, 200):
+            assert settled.start_s(index) == pytest.approx(schedule.start_s(index))
+    assert open_stage_starts(settling(parse_rate("10/s"), 5)) == [(0, "ramp"), (5, "steady")]
+    assert open_stage_starts(settling(parse_rate("10..20/s over 3s"), 5)) == [(0, "ramp"), (3, "ramp"), (5, "steady")]
+    staged = LoadProfile("staged", stages=(Stage("2s", rate=5, name="a"), Stage("4s", rate=5, name="b"))).arrivals()
+    assert staged is not None
+    assert open_stage_starts(settling(staged, 3)) == [(0, "ramp"), (2, "ramp"), (3, "b")]
