@@ -1,6 +1,6 @@
 """Inject causes of slowness into the real service, and count how often the load gate names the right one.
 
-    python -m benchmarks.calibrate.causes [--only Redis] [--trials 20] [--episodes 10] [--parallel 2]
+    python -m benchmarks.calibrate.causes [--only Redis] [--trials 20] [--share 0.95] [--episodes 10] [--parallel 2]
 
 A run is the service on PostgreSQL, and users of its suite with 30 arrivals per second. A cause is injected for 6 s in
 each 30 s, and each injection is a trial. Without a cause, each run of two minutes is a trial. A trial is right if there
@@ -76,6 +76,8 @@ class Row:
 
     injection: Injection
     runs: Sequence[Run]
+    share: float | None = None
+    """The share of the trials that must be right. None for that of the case."""
 
     @property
     def holds(self) -> bool:
@@ -97,8 +99,8 @@ class Row:
 
     @property
     def _needed(self) -> int:
-        trials = len(self._outcomes)
-        return math.ceil(SHARE * trials) if self.injection.named else trials
+        share = self.share or (SHARE if self.injection.named else 1.0)
+        return math.ceil(share * len(self._outcomes))
 
     def __str__(self) -> str:
         counts = " | ".join(str(self._outcomes.count(outcome)) for outcome in Outcome)
@@ -189,7 +191,13 @@ def measured(injections: Sequence[Injection], trials: int, episodes: int, parall
         yield from pool.map(lambda job: measure(*job), jobs)
 
 
-def prove(injections: Sequence[Injection], trials: int, episodes: int = EPISODES, parallel: int = 1) -> bool:
+def prove(
+    injections: Sequence[Injection],
+    trials: int,
+    episodes: int = EPISODES,
+    parallel: int = 1,
+    share: float | None = None,
+) -> bool:
     """Print the table of the cases, and return whether each holds."""
     runs: list[Run] = []
     try:
@@ -201,22 +209,23 @@ def prove(injections: Sequence[Injection], trials: int, episodes: int = EPISODES
     except ServerUnavailableError as error:
         print(f"causes cannot be injected: {error}", file=sys.stderr)
         return False
-    rows = [Row(injection, [run for run in runs if run.injection is injection]) for injection in injections]
+    rows = [Row(injection, [run for run in runs if run.injection is injection], share) for injection in injections]
     print("\n".join((HEAD, *map(str, rows))))
     return all(row.holds for row in rows)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="run only cases whose name contains TEXT")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="run only cases with TEXT; can be repeated")
     parser.add_argument("--trials", type=whole_number, default=TRIALS, help="trials of each case")
+    parser.add_argument("--share", type=float, help="share of the trials of a case that must be right")
     parser.add_argument("--episodes", type=whole_number, default=EPISODES, help="injections of one run")
     parser.add_argument("--parallel", type=whole_number, default=1, help="runs at the same time")
     options = parser.parse_args()
-    injections = [injection for injection in INJECTIONS if options.only in injection.name]
+    injections = [injection for injection in INJECTIONS if any(text in injection.name for text in options.only or [""])]
     if not injections:
         parser.error(f"--only {options.only}: no case name contains this text")
-    return 0 if prove(injections, options.trials, options.episodes, options.parallel) else 1
+    return 0 if prove(injections, options.trials, options.episodes, options.parallel, options.share) else 1
 
 
 if __name__ == "__main__":

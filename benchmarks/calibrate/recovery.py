@@ -1,11 +1,11 @@
 """Measure recovery times of a stub whose disturbance drains at a known rate, and compare them with the truth.
 
-    python -m benchmarks.calibrate.recovery [--only "tau 5 s"] [--runs 20] [--parallel 4]
+    python -m benchmarks.calibrate.recovery [--only "tau 5 s"] [--runs 20] [--share 0.95] [--parallel 4]
 
 A run is one Locust process against one stub `draining`: 35 s before, a rush of 10 s, and the time after it. A recovery
 time is right if it is at most one window away from the true one, and exactly 0 if the rush slows nothing. A run is
 undecided, and not right, if the gate gives no time, or if the stage before was so noisy that its band hides the whole
-delay. The exit code is 1 if less than 95 % of the runs of a case are right. Run little else on the machine meanwhile.
+delay. The exit code is 1 if less than the share of the runs of a case are right. Run little else on the machine.
 """
 
 from __future__ import annotations
@@ -68,6 +68,7 @@ class Row:
 
     case: DrainCase
     trials: Sequence[Trial]
+    share: float = SHARE
 
     @property
     def holds(self) -> bool:
@@ -79,7 +80,7 @@ class Row:
 
     @property
     def _needed(self) -> int:
-        return math.ceil(SHARE * len(self.trials))
+        return math.ceil(self.share * len(self.trials))
 
     def __str__(self) -> str:
         decided = [trial for trial in self.trials if not trial.undecided]
@@ -156,27 +157,28 @@ def measured(cases: Sequence[DrainCase], runs: int, parallel: int) -> Iterator[T
         yield from pool.map(lambda job: measure(*job), jobs)
 
 
-def prove(cases: Sequence[DrainCase], runs: int, parallel: int = PARALLEL) -> bool:
+def prove(cases: Sequence[DrainCase], runs: int, parallel: int = PARALLEL, share: float = SHARE) -> bool:
     """Print the table of the cases, and return whether each holds."""
     trials: list[Trial] = []
     for trial in measured(cases, runs, parallel):
         trials.append(trial)
         print(trial, file=sys.stderr, flush=True)
-    rows = [Row(case, [trial for trial in trials if trial.case is case]) for case in cases]
+    rows = [Row(case, [trial for trial in trials if trial.case is case], share) for case in cases]
     print("\n".join((HEAD, *map(str, rows))))
     return all(row.holds for row in rows)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", metavar="TEXT", help="run only cases whose name contains TEXT")
+    parser.add_argument("--only", action="append", metavar="TEXT", help="run only cases with TEXT; can be repeated")
     parser.add_argument("--runs", type=whole_number, default=RUNS, help="runs of each case")
+    parser.add_argument("--share", type=float, default=SHARE, help="share of the runs of a case that must be right")
     parser.add_argument("--parallel", type=whole_number, default=PARALLEL, help="runs at the same time")
     options = parser.parse_args()
-    cases = [case for case in DRAIN_CASES if options.only in case.name]
+    cases = [case for case in DRAIN_CASES if any(text in case.name for text in options.only or [""])]
     if not cases:
         parser.error(f"--only {options.only}: no case name contains this text")
-    return 0 if prove(cases, options.runs, options.parallel) else 1
+    return 0 if prove(cases, options.runs, options.parallel, options.share) else 1
 
 
 if __name__ == "__main__":
