@@ -3,6 +3,8 @@
     kind                    function          examples
     latency                 milliseconds      `0.843 ms`  `12.0 ms`  `105 ms`  `1,625 ms`
     share, of a fraction    percentage        `0 %`  `0.625 %`  `12.0 %`
+    change, of a fraction   change            `+12.0 %`  `-3.20 %`
+    change of a share       points            `+0.610 points`, percentage points
     rate                    per_second        `0.426/s`  `42.6/s`  `1,625/s`
     size, of bytes          size              `512 B`  `1.50 kB`  `105 MB`, in powers of 1000 as in rules
     CPU use                 cores             `0.426 cores`
@@ -107,6 +109,20 @@ def percentage(fraction: float | None, limit: float | None = None) -> str:
 def given_percentage(fraction: float | None) -> str:
     """Return a limit or a setting, given as a fraction, as a percentage."""
     return given(_percent(fraction), "%")
+
+
+def change(fraction: float | None) -> str:
+    """Return a relative change, given as a fraction, as a percentage with its sign."""
+    return _signed(percentage(fraction), fraction)
+
+
+def points(fraction: float | None) -> str:
+    """Return a difference of two shares, given as a fraction, in percentage points with its sign."""
+    return UNKNOWN if fraction is None else f"{_signed(figure(_percent(fraction)), fraction)} points"
+
+
+def _signed(text: str, value: float | None) -> str:
+    return f"+{text}" if value is not None and value > 0 else text
 
 
 def per_second(value: float | None) -> str:

@@ -94,6 +94,17 @@ def test_a_share_is_a_percentage(fraction: float, text: str) -> None:
     assert units.percentage(fraction) == text
 
 
+@pytest.mark.parametrize(
+    ("fraction", "relative", "share"),
+    [
+        (0.12, "+12.0 %", "+12.0 points"), (-0.0321, "-3.21 %", "-3.21 points"), (0.0, "0 %", "0 points"),
+        (None, "-", "-"),
+    ],
+)  # fmt: skip
+def test_a_change_has_its_sign(fraction: float | None, relative: str, share: str) -> None:
+    assert (units.change(fraction), units.points(fraction)) == (relative, share)
+
+
 @pytest.mark.parametrize(("value", "text"), SIZES)
 def test_a_size_has_the_largest_suitable_unit(value: int, text: str) -> None:
     assert units.size(value) == text

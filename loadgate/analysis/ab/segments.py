@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from loadgate.recorder import LatencySketch
+from loadgate.units import plain
 
 
 class MeasureKind(StrEnum):
@@ -32,7 +33,7 @@ class Measure:
     @property
     def metric(self) -> str:
         """Return the metric in the grammar of rules, such as `p95`."""
-        return self.kind.value if self.percentile is None else f"p{self.percentile:g}"
+        return self.kind.value if self.percentile is None else f"p{plain(self.percentile)}"
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.metric}"
