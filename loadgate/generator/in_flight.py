@@ -20,6 +20,7 @@ from locust.contrib.fasthttp import FastHttpSession
 from locust.exception import ResponseError
 from locust.runners import CPU_MONITOR_INTERVAL, Runner
 from locust.user.task import LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
+from requests.adapters import HTTPAdapter
 
 from loadgate.generator.client.stopwatch import Stopwatch, timed, under_way
 from loadgate.generator.client.streamed import follow_body, has_open_body, settle_body
@@ -132,15 +133,33 @@ def _start(user: User, group: Any) -> gevent.Greenlet:
 
 
 def _close_idle(user: User) -> None:
-    """Close the user's idle connections. Requests in flight in greenlets of its tasks continue."""
+    """Close the user's idle connections, unless users share them.
+
+    Requests in flight in greenlets of its tasks continue. `Session.close` of requests only drops its reference to the
+    connections. They would stay open until the last response is garbage-collected, because it refers to them.
+    """
+    if any(getattr(user, shared, None) is not None for shared in ("client_pool", "pool_manager")):
+        return
     client = getattr(user, "client", None)
+    for idle in _idle_connections(client):
+        while not idle.empty():
+            if (connection := idle.get(block=False)) is not None:  # urllib3 fills its queue with None
+                connection.close()
     if isinstance(client, HttpSession):
         client.close()
-    elif isinstance(client, FastHttpSession):
-        for connections in client.client.clientpool.clients.values():
-            idle = connections._connection_pool._socket_queue  # noqa: SLF001 - `close` would also close requests in flight
-            while not idle.empty():
-                idle.get(block=False).close()
+
+
+def _idle_connections(client: object) -> list[Any]:
+    """Return the queues of a client's idle connections."""
+    if isinstance(client, FastHttpSession):
+        pools = client.client.clientpool.clients.values()
+        return [pool._connection_pool._socket_queue for pool in pools]  # noqa: SLF001 - `close` would also close requests in flight
+    if not isinstance(client, HttpSession):
+        return []
+    adapters = [adapter for adapter in client.adapters.values() if isinstance(adapter, HTTPAdapter)]
+    managers = [manager for adapter in adapters for manager in (adapter.poolmanager, *adapter.proxy_manager.values())]
+    queues = [manager.pools[key].pool for manager in managers for key in manager.pools.keys()]  # noqa: SIM118 - urllib3's container cannot be iterated
+    return [queue for queue in queues if queue is not None]
 
 
 def _stop(user: User, force: bool = False) -> bool:

@@ -197,3 +197,13 @@ def test_ids_do_not_depend_on_the_seed_of_the_suite_or_on_forks() -> None:
 def test_ids_of_any_request(context: Any, headers: Any, ids: tuple[str, str]) -> None:
     assert request_ids(context, SimpleNamespace(headers=headers)) == ids
     assert request_ids(context, None)[1] == ""
+
+
+def test_a_user_that_ends_closes_its_connections_without_a_garbage_collection() -> None:
+    result = seen("leaving")
+    assert (result["opened"], result["closed"]) == (6, 6)
+
+
+def test_connections_that_users_share_outlive_a_user() -> None:
+    result = seen("sharing")
+    assert (result["opened"], result["closed"], result["errors"]) == (3, 0, [])

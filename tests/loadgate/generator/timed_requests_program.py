@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import sys
@@ -14,9 +15,11 @@ from gevent.event import Event
 from gevent.pool import Group
 from gevent.pywsgi import WSGIServer
 from gevent.server import StreamServer
-from locust import FastHttpUser, constant, task
+from geventhttpclient.client import HTTPClientPool
+from locust import FastHttpUser, HttpUser, User, constant, task
 from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
+from urllib3 import PoolManager
 
 from loadgate.generator.client.stopwatch import under_way
 from loadgate.generator.client.timestamped_socket import TimestampedSocket, last_arrival
@@ -305,6 +308,43 @@ def stopped_in_pause(user: BaseUser, result: Result) -> None:
     result["open"] = len(greenlets)
 
 
+def one_after_the_other(user: BaseUser, result: Result, *kinds: tuple[type[User], dict[str, Any]]) -> None:
+    """Start and stop two users of each kind, one after the other, without a garbage collection."""
+
+    def serve(connection: socket.socket, _: object) -> None:
+        result["opened"] += 1
+        while connection.recv(10_000):
+            connection.sendall(OK)
+        result["closed"] += 1
+
+    def ask(asking: Any) -> None:
+        asking.client.get("/")
+        asked.set()
+
+    follow_clients()
+    gc.disable()
+    server = StreamServer(("127.0.0.1", 0), serve)
+    server.start()
+    common = {"host": f"http://127.0.0.1:{server.server_port}", "tasks": [ask], "wait_time": constant(60)}
+    for kind, attributes in kinds:
+        leaving_class = type("Leaving", (kind,), common | attributes)
+        for _ in range(2):
+            asked, greenlets = Event(), Group()
+            leaver = leaving_class(user.environment)
+            leaver.start(greenlets)
+            asked.wait(10)
+            leaver.stop()
+            greenlets.join(10)
+    server.stop()
+
+
+def leaving(user: BaseUser, result: Result) -> None:
+    one_after_the_other(user, result, (BaseUser, {}), (FastHttpUser, {}), (HttpUser, {}))
+    until = time.monotonic() + 10
+    while result["closed"] < result["opened"] and time.monotonic() < until:
+        gevent.sleep(0.01)
+
+
 OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 SCENARIOS = {
@@ -330,12 +370,20 @@ SCENARIOS = {
     "nested": nested,
     "expectations": expectations,
     "stopped-in-pause": stopped_in_pause,
+    "leaving": leaving,
+    "sharing": lambda user, result: one_after_the_other(
+        user,
+        result,
+        (BaseUser, {"client_pool": HTTPClientPool(concurrency=1)}),
+        (FastHttpUser, {"client_pool": HTTPClientPool(concurrency=1)}),
+        (HttpUser, {"pool_manager": PoolManager()}),
+    ),
 }
 
 
 def main() -> None:
     lists = ("latencies_ms", "errors", "paths", "cookies", "accepts", "traceparents", "ids", "bodies")
-    result: Result = {name: [] for name in lists} | {"waited": 0}
+    result: Result = {name: [] for name in lists} | {"waited": 0, "opened": 0, "closed": 0}
 
     def on_request(response_time: float, exception: BaseException | None, **event: Any) -> None:
         result["latencies_ms"].append(response_time)
