@@ -14,27 +14,21 @@ from pathlib import Path
 
 from benchmarks.calibrate.leaks.proof import Plan, prove
 from benchmarks.calibrate.stubs.modes import MODES
-from benchmarks.calibrate.stubs.server import number_above_0
+from benchmarks.calibrate.stubs.server import number_above_0, whole_number
 
 
 def main() -> int:
     usual = Plan()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=_whole_above_0, default=usual.runs, help="runs of each mode")
+    parser.add_argument("--runs", type=whole_number, default=usual.runs, help="runs of each mode")
     parser.add_argument("--seconds", type=number_above_0, default=usual.seconds, help="length of a run")
-    parser.add_argument("--batch", type=_whole_above_0, default=usual.batch, help="stubs side by side")
+    parser.add_argument("--batch", type=whole_number, default=usual.batch, help="stubs side by side")
     parser.add_argument("--speed", type=number_above_0, default=usual.speed, help="how many times faster stubs leak")
     parser.add_argument("--mode", choices=MODES, action="append", help="run only this mode; can be repeated")
     parser.add_argument("--records", type=Path, metavar="FOLDER", help="keep what was measured in this folder")
     given = parser.parse_args()
     modes = given.mode or tuple(MODES)
-    return prove(Plan(given.runs, given.seconds, given.batch, given.speed, modes, given.records))
-
-
-def _whole_above_0(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
+    return 0 if prove(Plan(given.runs, given.seconds, given.batch, given.speed, modes, given.records)) else 1
 
 
 if __name__ == "__main__":

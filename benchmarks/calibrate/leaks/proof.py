@@ -35,20 +35,20 @@ class Plan:
         return [subjects[first : first + self.batch] for first in range(0, len(subjects), self.batch)]
 
 
-def prove(plan: Plan) -> int:
-    """Print the table and the missed limits. Return the exit code, which is 1 as well if a run was not completed."""
+def prove(plan: Plan) -> bool:
+    """Print the table and the missed limits. Return whether there are none and every run was completed."""
     try:
         judged = list(_judged(plan))
     except (MeasuringError, NotStartedError, OSError) as error:
         print(f"{NAME}: {error}", file=sys.stderr)
-        return 1
+        return False
     print(f"{HEAD}\n| --- |{' ---: |' * (HEAD.count('|') - 2)}")
     misses = []
     for row in rows(judged):
         print(row)
         misses += row.misses()
     print("\n".join(misses) if misses else "every mode is within its limits")
-    return 1 if misses else 0
+    return not misses
 
 
 def _judged(plan: Plan) -> Iterator[Judged]:

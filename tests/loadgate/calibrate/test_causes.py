@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.calibrate import __main__ as calibration
 from benchmarks.calibrate.causes import Outcome, Row, Run, judged, outcome
 from benchmarks.calibrate.injections import INJECTIONS, NOTHING, OUTSIDE, Injection
 from loadgate.analysis.traffic import Span
@@ -67,17 +66,3 @@ def test_each_case_has_its_own_outcome_and_limit() -> None:
     quiet = Run(NOTHING, [Outcome.NO_EPISODE], [], [])
     assert Row(NOTHING, [quiet] * 20).holds
     assert not Row(NOTHING, [*[quiet] * 19, Run(NOTHING, [Outcome.NOT_EXPLAINED], [], [])]).holds
-
-
-@pytest.mark.parametrize("holds", [True, False])
-def test_the_calibration_contains_the_whole_proof(holds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    proved: list[tuple[object, int]] = []
-
-    def noted(cases: object, runs: int) -> bool:
-        proved.append((cases, runs))
-        return holds
-
-    monkeypatch.setattr("benchmarks.calibrate.causes.prove", noted)
-    monkeypatch.setattr("sys.argv", ["calibrate", "--only", "causes"])
-    assert calibration.main() == (0 if holds else 1)
-    assert proved == [(INJECTIONS, 20)]

@@ -6,7 +6,6 @@ import math
 
 import pytest
 
-from benchmarks.calibrate import __main__ as calibration
 from benchmarks.calibrate.drains import DRAIN_CASES, DrainCase
 from benchmarks.calibrate.recovery import Row, Trial
 
@@ -54,17 +53,3 @@ def test_the_stages_of_each_case_are_long_enough_for_its_drain() -> None:
         if math.isfinite(case.tau_s):
             # The band tolerates at least 10 % of the base, to which the peak falls in 2.3 time constants.
             assert case.after_s > 2.3 * case.tau_s + 20
-
-
-@pytest.mark.parametrize("holds", [True, False])
-def test_the_calibration_contains_the_whole_proof(holds: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    proved: list[tuple[object, int]] = []
-
-    def noted(cases: object, runs: int) -> bool:
-        proved.append((cases, runs))
-        return holds
-
-    monkeypatch.setattr("benchmarks.calibrate.recovery.prove", noted)
-    monkeypatch.setattr("sys.argv", ["calibrate", "--only", "recovery"])
-    assert calibration.main() == (0 if holds else 1)
-    assert proved == [(DRAIN_CASES, 20)]
