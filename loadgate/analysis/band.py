@@ -18,11 +18,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist, median
 
+from loadgate.analysis.binomial import binomial_cdf
 from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.design_effect import SUCCEEDED, failure_effects
 from loadgate.analysis.drawn_limit import EXTREME, SEED, STAYS, drawn_limit, quantile_of
 from loadgate.analysis.student import student_quantile
 from loadgate.analysis.tails import MIN_SUCCESSES
-from loadgate.analysis.traffic import Span, Traffic, WindowFigures
+from loadgate.analysis.traffic import Counts, Span, Traffic, WindowFigures
 from loadgate.units import count, duration
 
 WINDOWS_S = (5, 10, 20)
@@ -138,7 +140,7 @@ def find_band(traffic: Traffic, base: Sequence[Span], seed: int = SEED) -> Band 
                 limit_ms=limit_ms,
                 reason=reason,
                 failure_share=failures / requests,
-                failures_limit=_upper_share(failures, requests),
+                failures_limit=_highest_share(traffic, spans, counts),
                 completion_floor=_completion_floor(windows),
             )
             return _widened(band, windows)
@@ -181,8 +183,10 @@ def spread_limit(values: Sequence[float], independent: float) -> float:
     return middle + student * math.sqrt(1 + 1 / (degrees + 1)) * deviation
 
 
-def _upper_share(failures: int, requests: int) -> float:
-    interval = share_interval(failures, requests)
+def _highest_share(traffic: Traffic, spans: Sequence[Span], counts: Counts) -> float:
+    """Return the upper bound of the share of failures in spans. Failures in the same stall count as one."""
+    effects = failure_effects(slot for span in spans for slot in traffic.slots_in(span))
+    interval = share_interval(counts.failures, counts.requests, effect=effects.get(SUCCEEDED))
     return (interval.high or 0.0) / 100 if interval else 0.0
 
 
@@ -233,17 +237,4 @@ def placebo(band: Band, windows: Sequence[WindowFigures]) -> float:
 
 def _is_rare(successes: int, trials: int, share: float) -> bool:
     """Return whether at least so many successes are expected in less than 1 % of the cases (binomial)."""
-    if successes <= trials * share:
-        return False
-    below = sum(
-        math.exp(
-            math.lgamma(trials + 1)
-            - math.lgamma(number + 1)
-            - math.lgamma(trials - number + 1)
-            + (number * math.log(share) if number else 0.0)
-            + (trials - number) * math.log1p(-share)
-        )
-        for number in range(successes)
-        if share or not number
-    )
-    return 1 - below < 1 - EXTREME
+    return successes > trials * share and binomial_cdf(successes - 1, trials, share) > EXTREME

@@ -97,6 +97,14 @@ def latency_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
     return design_effects([sums])
 
 
+def failure_effects(slots: Iterable[TimeSlot]) -> dict[int, DesignEffect]:
+    """Return the design effects of the buckets of `failure_counts` in ascending slots. Empty without failures."""
+    sums = BatchSums()
+    for slot in slots:
+        sums.add(slot.start_s, failure_counts(slot.totals), slot.width_s)
+    return design_effects([sums])
+
+
 def failure_counts(totals: Totals) -> dict[int, int]:
     """Return the successful and the failed requests as two buckets."""
     return {SUCCEEDED: totals.requests - totals.failures, FAILED: totals.failures}

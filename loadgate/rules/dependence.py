@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from loadgate.analysis.batches import BatchSums
-from loadgate.analysis.design_effect import DesignEffect, design_effects, failure_counts
+from loadgate.analysis.design_effect import (
+    DesignEffect,
+    design_effects,
+    failure_counts,
+    failure_effects,
+    latency_effects,
+)
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.rules.types import Rule
 from loadgate.rules.view import RecorderView
@@ -51,10 +57,7 @@ class RunBatches:
 
 def effects_of(rule: Rule, slots: Iterable[TimeSlot]) -> Mapping[int, DesignEffect]:
     """Return the design effects by bucket for a rule's metric in ascending slots, such as those of a window."""
-    sums = BatchSums()
-    for slot in slots:
-        sums.add(slot.start_s, _counts(rule, slot.totals), slot.width_s)
-    return design_effects([sums])
+    return latency_effects(slots) if rule.metric.kind.is_latency else failure_effects(slots)
 
 
 def _counts(rule: Rule, totals: Totals) -> Mapping[int, int]:
