@@ -21,7 +21,7 @@ def times(version: Version) -> list[float]:
         (Version(slower=0.1), 1.1, 1.1),
         (Version(slower_tail=0.1), 1.0, 1.1),
         (Version(slower_half=0.2), 1.0, 1.2),
-        (Version(late=0.03), 1.0, None),
+        (Version(late=0.03), 1.012, None),
         (Version(failures=0.5), 1.0, 1.0),
     ],
     ids=["all", "the tail", "the slower half", "late requests", "failures"],
