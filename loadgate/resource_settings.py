@@ -39,9 +39,9 @@ class ProcessResource(_Resource):
     pid_file: _Text | None = None
     """A file with the process id."""
     serves: bool = False
-    """Whether it serves the requests, so that they wait when it waits for a CPU core. Without any, the first does."""
+    """Whether it serves the requests, which then wait while it waits for a CPU core. By default, the first does."""
     cores: Annotated[float, Field(gt=0)] | None = None
-    """The CPU cores that it can use, if it cannot use all. A Python process with one event loop can use one."""
+    """The number of CPU cores that it can use, if it cannot use all. A Python process with one event loop can use 1."""
 
     @property
     def quantities(self) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ class PrometheusResource(_Resource):
     """The selector of a counter."""
     unit: Literal["bytes", "s", "count"] = "count"
     optional: bool = False
-    """Whether the metrics can lack it, such as a pool that only some databases have. Then there is no note."""
+    """Whether the metrics need not contain it, such as a pool that only some databases have. No note says so then."""
     bearer: _Text | None = None
     """The environment variable that contains the token for a protected URL."""
 

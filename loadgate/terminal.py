@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 MIN_COLUMNS = 20
 COLUMNS = re.compile(r"[0-9]{1,9}")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
-NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b))")
+NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b|[kMGT]?B\b|cores\b))")
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:

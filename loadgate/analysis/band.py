@@ -6,8 +6,8 @@ The upper limit of the p95 of a window is the highest of these:
 - the median and three scaled median absolute deviations (Hampel, JASA 69, 1974), more if the base is short;
 - the limit that 99 % of the stages keep that are drawn from the base (`drawn_limit`).
 
-The band is then tested on the base itself, as a placebo: at how many of its moments would the rule for recovery say
-that a recovery is needed?
+The band is then tested on the base itself, as a placebo: the share of its moments at which the rule for recovery would
+say that a recovery is needed.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Band:
     """The band of a scope.
 
     - `limit_ms`: the highest p95 of a window inside the band; `reason` says what determined it.
-    - `failures_limit`: a share that failures exceed by chance in less than 1 % of the windows is below it.
+    - `failures_limit`: the upper bound of the true share of failures. A window is outside if so many failures are
+      expected in less than 1 % of the windows with this share.
     - `completion_floor`: the lowest completions ÷ arrivals; None if arrivals are unknown.
     - `placebo`: the share of the base's moments at which a recovery would be needed.
     - `widened`: whether the band was made wider until the placebo was at most 5 %.
@@ -145,24 +146,25 @@ def find_band(traffic: Traffic, base: Sequence[Span], seed: int = SEED) -> Band 
             )
             return _widened(band, windows)
     if length_s < MIN_WINDOWS * WINDOWS_S[0]:
-        return NoBand(f"{duration(length_s)} before is too short; at least {MIN_WINDOWS * WINDOWS_S[0]} s are needed")
-    rate = count(requests)
+        return NoBand(
+            f"the time before was only {duration(length_s)}; at least {MIN_WINDOWS * WINDOWS_S[0]} s are needed"
+        )
     needed = f"{MIN_SUCCESSES} successful requests in each window of {WINDOWS_S[0]} to {WINDOWS_S[-1]} s"
-    return NoBand(f"{rate} requests in the {duration(length_s)} before are too few; a p95 needs {needed}")
+    return NoBand(f"{count(requests)} requests in the {duration(length_s)} before are too few; a p95 needs {needed}")
 
 
 def _limit(
     traffic: Traffic, spans: Sequence[Span], window_s: int, p95s: Sequence[float], seed: int
 ) -> tuple[float, str]:
-    """Return the highest of the three limits, and what it is."""
+    """Return the highest of the three limits, and what determined it."""
     middle_ms = median(p95s)
     highest = max(
-        (tolerated_ms(middle_ms), "10 %, and at least 10 ms, above the median"),
-        (spread_limit(p95s, sum(span.length_s for span in spans) / window_s), "three deviations above the median"),
+        (tolerated_ms(middle_ms), "10 %, and at least 10 ms, above the usual p95"),
+        (spread_limit(p95s, sum(span.length_s for span in spans) / window_s), "three deviations above the usual p95"),
     )
     parts = [part for span in spans for part in traffic.tails_in(span, window_s)]
     drawn_ms = drawn_limit(parts, window_s, middle_ms, highest[0], seed)
-    return highest if drawn_ms is None else (drawn_ms, "what 99 % of the drawn stages keep")
+    return highest if drawn_ms is None else (drawn_ms, "99 % of stages resampled from usual seconds stay below it")
 
 
 def tolerated_ms(middle_ms: float) -> float:
@@ -211,7 +213,7 @@ def _widened(band: Band, windows: Sequence[WindowFigures]) -> Band:
             band.failures_limit, *(window.failures / window.requests for window in windows if window.requests)
         ),
         completion_floor=None if band.completion_floor is None else min(band.completion_floor, *completions),
-        reason="widened until the base lies inside",
+        reason="widened, because the stage before was not steady",
         widened=True,
     )
     p95s = [window.p95_ms for window in windows if window.p95_ms is not None]

@@ -27,13 +27,13 @@ GRAIN = {ResourceUnit.BYTES: 16_384.0, ResourceUnit.COUNT: 1.0, ResourceUnit.SEC
 """The size of the steps in which a quantity grows. A Python memory pool has 16 KiB."""
 
 SECOND_HALF_SHARE = 0.5
-"""A leak continues: the second half grows at least this fast, as a share of the whole."""
+"""A leak continues: the slope of the second half is at least this share of the slope of the whole."""
 
 LAST_QUARTER_SHARE = 0.25
-"""A cache that is full at three quarters of the run still has a fast second half."""
+"""The same for the last quarter. A cache that is full after three quarters still has a steep second half."""
 
 MAX_STEPS = 3
-"""A few requests that need much memory leave a few steps."""
+"""The number of steps that are compared with the growth. A few requests that need much memory leave a few steps."""
 
 GRAINS_UNSEEN = 3
 """The rule of three: if no event was seen, the upper 95 % bound of their expected number is 3.
@@ -46,8 +46,8 @@ Source: Hanley and Lippman-Hand, JAMA 249, 1983.
 class WarmUp:
     """A rise to a level, such as a warm-up or a cache that fills.
 
-    It ends after `time_s` if it is linear. If it is exponential, 63 % of it are done by then. `rise` is the whole rise,
-    below 0 for a fall, and `done` is the share of it that is done at the end.
+    After `time_s`, a linear one has ended, and 63 % of an exponential one is done. `rise` is the whole rise, below 0
+    for a fall. `done` is the share of it that is done at the end of the run.
     """
 
     shape: Shape
@@ -60,12 +60,13 @@ class WarmUp:
 class Growth:
     """The growth of a quantity. Values are in its unit: bytes or a count.
 
-    `per_s` is the slope per second apart from the warm-up, with its 95 % interval. `start` and `end` are the fitted
-    values at the first and last block; `increase` is the slope times the span. `second_half_per_s` and
-    `last_quarter_per_s` are the slopes of these parts, warm-up included. `largest_steps` are the three largest lasting
-    increases from one block to the next, warm-up excluded, the largest first.
-    `visible_per_s` is the sensitivity: a steady growth that this run shows with a probability of 80 %.
-    `minimum` is the increase below which the quantity counts as constant.
+    - `per_s`: the slope per second without the warm-up; `interval` is its 95 % interval.
+    - `start`, `end`: the fitted values at the first and the last block.
+    - `increase`: the slope times the span.
+    - `second_half_per_s`, `last_quarter_per_s`: the slopes of these parts, warm-up included.
+    - `largest_steps`: the three largest lasting increases from one block to the next, without the warm-up, descending.
+    - `visible_per_s`: the sensitivity, which is the steady growth that this run shows with a probability of 80 %.
+    - `minimum`: the increase below which the quantity counts as constant.
     """
 
     unit: ResourceUnit
@@ -169,7 +170,7 @@ def _warm_up(fitted: Trend, step_s: float, span_s: float) -> WarmUp | None:
 def _largest_steps(series: Blocks, fitted: Trend, unit: ResourceUnit) -> tuple[float, ...]:
     """Return the largest increases of the level below which the quantity never falls again.
 
-    Each increase of a count by one is a step, so steps of one grain say nothing.
+    Every growth of a count consists of steps of one grain, so these are left out.
     """
     first_s = series.times_s[0]
     levels = [

@@ -1,4 +1,4 @@
-"""The kind of a growth of memory, from the quantities that were measured beside it."""
+"""The kind of a growth of memory: what keeps the memory, from other quantities of the same resource."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from loadgate.analysis.growth import Growth
 PYTHON_BLOCKS, HEAP_IN_USE = "python_blocks", "heap_in_use"
 
 PYTHON_BLOCK_BYTES = 1024
-"""Python blocks explain a growth if they need at most this much memory each, with the buffers that they own.
+"""Python blocks explain a growth if there is a new block for at least each so many bytes of it.
 
+A block can own a larger buffer outside of the blocks.
 Python's own allocator serves objects of up to 512 bytes, and only these are its blocks (obmalloc.c).
 """
 
 HEAP_SHARE = 0.5
-"""The heap in use explains a growth if it grows at least this fast, as a share of the growth of the memory."""
+"""The heap in use explains a growth if its own growth is at least this share of the growth of the memory."""
 
 
 class Cause(StrEnum):
@@ -33,7 +34,7 @@ class Cause(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GrowthKind:
-    """The kind of a growth. `size_bytes` is that of a cache, `missing` the quantities that were not measured."""
+    """The kind of a growth. `size_bytes` is the rise of a cache or a warm-up; `missing` was not measured."""
 
     cause: Cause
     size_bytes: float | None = None

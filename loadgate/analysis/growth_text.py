@@ -6,32 +6,37 @@ from loadgate import units
 from loadgate.analysis.growth import Growth
 from loadgate.analysis.growth_kind import Cause, GrowthKind
 from loadgate.analysis.growth_lifetime import Lifetime
-from loadgate.recorder.resources import ResourceUnit
+from loadgate.analysis.quantity_text import FORMATS, words
+from loadgate.recorder.resources import ColumnKind, ResourceUnit
 
 _CAUSES = {
-    Cause.PYTHON: "The Python blocks grow too: Python code keeps objects",
+    Cause.PYTHON: "The Python blocks grew as well, so Python code keeps objects",
     Cause.NATIVE: (
-        "The heap in use grows and the Python blocks do not: native code or large Python objects such as bytes keep it"
+        "The heap in use grew and the Python blocks did not, so native code or large Python objects such as bytes "
+        "keep the memory"
     ),
     Cause.RETAINED: (
-        "The heap in use and the Python blocks do not grow: the allocator keeps freed memory, "
-        "or it lies outside the heap, such as the stacks of threads"
+        "Neither the heap in use nor the Python blocks grew, so the allocator keeps freed memory, "
+        "or the memory is outside the heap, such as the stacks of threads"
     ),
-    Cause.UNCLEAR: "The series of its heap and its Python blocks are too noisy to show where it grows",
+    Cause.UNCLEAR: "The heap in use and the Python blocks vary too much to show what keeps the memory",
 }
 
 
 def growth_sentence(
     subject: str, growth: Growth, *, requests: int | None = None, lifetime: Lifetime | None = None
 ) -> str:
-    """Return the sentence about a growth. `requests` is the number of requests served in its span."""
+    """Return the sentence about a growth. `requests` is the number of requests served in its span.
+
+    Its verbs are in the past tense, so that they agree with a singular and with a plural subject.
+    """
     shown = units.growth(growth.per_s, (growth.low_per_s, growth.high_per_s), of_bytes=_of_bytes(growth))
     if growth.low_per_s <= 0 <= growth.high_per_s:
-        return f"{subject} shows no growth: {shown}; {sensitivity(growth)}."
-    parts = [f"{subject} {'grows' if growth.per_s > 0 else 'shrinks'} {shown}"]
+        return f"{subject} showed no clear growth: {shown}; {sensitivity(growth)}."
+    parts = [f"{subject} {'grew' if growth.per_s > 0 else 'changed'} by {shown}"]
     if requests and growth.per_s > 0:
-        parts.append(f", {per_request(growth, requests)} a request")
-    if lifetime:
+        parts.append(f", {per_request(growth, requests)} per request")
+    if lifetime and lifetime.seconds > 0:
         parts.append(f"; {lifetime_text(lifetime, growth.unit)}")
     return "".join(parts) + "."
 
@@ -43,23 +48,22 @@ def per_request(growth: Growth, requests: int) -> str:
 
 
 def lifetime_text(lifetime: Lifetime, unit: ResourceUnit) -> str:
-    """Return when a limit is reached."""
-    limit = f"its limit of {amount(lifetime.limit, unit)}"
-    if lifetime.seconds == 0:
-        return f"{limit} is reached"
+    """Return the clause that says when a limit will be reached."""
+    limit = f"the limit of {amount(lifetime.limit, unit)}"
     if lifetime.low_s == float("inf"):
-        return f"{limit} is not approached"
+        return f"{limit} will not be reached"
     bounds = f"[{units.outlook(lifetime.low_s)}, {units.outlook(lifetime.high_s)}]"
-    return f"{limit} is reached in {units.outlook(lifetime.seconds)} {bounds}"
+    return f"{limit} will be reached in {units.outlook(lifetime.seconds)} {bounds}"
 
 
 def kind_sentence(kind: GrowthKind) -> str:
     """Return the sentence about the kind of a growth of memory."""
     if kind.cause is Cause.LEVELS_OFF:
-        size = "" if kind.size_bytes is None else f" of {units.size(kind.size_bytes)}"
-        return f"It levels off, like a cache or a warm-up{size}."
+        rise = "" if kind.size_bytes is None else f" after a rise of {units.size(kind.size_bytes)}"
+        return f"The memory levelled off{rise}, like a cache or a warm-up."
     if kind.cause is Cause.UNKNOWN:
-        return f"Its kind is unknown: there is no series of {' and '.join(kind.missing)}."
+        missing = " and ".join(map(words, kind.missing))
+        return f"What keeps the memory is unknown, because the run has no values of {missing}."
     return f"{_CAUSES[kind.cause]}."
 
 
@@ -70,19 +74,19 @@ def kind_clause(kind: GrowthKind) -> str:
 
 
 def sensitivity(growth: Growth) -> str:
-    """Return the smallest growth that the run could show."""
+    """Return the clause that states the smallest growth that the run could show."""
     visible = units.growth(growth.visible_per_s, of_bytes=_of_bytes(growth))
-    return f"a leak under {visible} cannot be seen in {units.duration(round(growth.span_s))}"
+    return f"a run of {units.duration(round(growth.span_s))} cannot show a leak under {visible}"
 
 
 def too_small(growth: Growth) -> str:
-    """Return that a growth is below the minimum."""
+    """Return the clause that says that a growth is below the minimum."""
     found, least = amount(growth.increase, growth.unit), amount(growth.minimum, growth.unit)
     return f"a growth of {found} in the run is too small to be judged; the minimum is {least}"
 
 
 def steps(growth: Growth, *, one: bool) -> str:
-    """Return that one step or a few steps are most of the growth."""
+    """Return the clause that says that one step or a few steps are most of the growth."""
     if one:
         return f"one step of {amount(growth.largest_steps[0], growth.unit)} is most of the growth"
     return f"a few steps of up to {amount(growth.largest_steps[0], growth.unit)} are most of the growth"
@@ -90,7 +94,7 @@ def steps(growth: Growth, *, one: bool) -> str:
 
 def amount(value: float, unit: ResourceUnit) -> str:
     """Return an amount of a quantity."""
-    return units.size(value) if unit is ResourceUnit.BYTES else units.figure(value)
+    return FORMATS[ColumnKind.LEVEL, unit](value)
 
 
 def _of_bytes(growth: Growth) -> bool:

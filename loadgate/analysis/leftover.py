@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from statistics import median
 
 from loadgate.analysis.band import DEVIATIONS, MAD_SCALE
+from loadgate.analysis.quantity_text import amount, subject
 from loadgate.analysis.traffic import Span, StageSpans
-from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries, ResourceUnit
-from loadgate.units import figure, size
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
 
 LAST_S = 30.0
-"""What is left is the level in the last seconds of the time after."""
+"""The level after a disturbance is that of this time before the end."""
 
 MIN_VALUES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """The level of a quantity before a disturbance and at the end of the time after it. Both are medians.
+    """The median level of a quantity before a disturbance, and at the end of the time after it.
 
     `is_clear` means that the difference exceeds three scaled median absolute deviations of the level before.
     """
@@ -55,12 +55,7 @@ def left_over(series: Sequence[ResourceSeries], spans: StageSpans) -> list[LeftO
 def left_over_sentence(found: LeftOver, stage: str) -> str:
     """Return the sentence about a quantity that `stage` changed."""
     before, after, change = (
-        _amount(found.column, value) for value in (found.before, found.after, abs(found.difference))
+        amount(found.column, value) for value in (found.before, found.after, abs(found.difference))
     )
     direction = "higher" if found.difference > 0 else "lower"
-    name = f"{found.column.resource} {found.column.quantity}"
-    return f"At the end, {name} was {change} {direction} than before {stage} ({before}, {after})."
-
-
-def _amount(column: ResourceColumn, value: float) -> str:
-    return size(value) if column.unit is ResourceUnit.BYTES else figure(value)
+    return f"{subject(found.column)} ended {change} {direction} than before {stage} ({after} instead of {before})."

@@ -20,7 +20,6 @@ from loadgate.analysis.tails import QUANTILE
 from loadgate.analysis.traffic import Span, StageSpans, Traffic, WindowFigures, stage_spans
 from loadgate.units import duration, given
 
-STEP_S = 1
 MIN_STAY_WINDOWS = 2
 """A scope must stay inside for at least this many windows until the end of the run."""
 
@@ -37,8 +36,8 @@ class RecoveryState(StrEnum):
 class BadRequests:
     """The requests from the start of the disturbance until the recovery, or until the end of the run.
 
-    `slow` ones succeeded, and took longer than the band's limit. `usual` is the number of failed and slow requests that
-    as many requests of the stage before have.
+    `slow` ones succeeded, but took longer than the band's limit. `usual` is the number of failed and slow ones among
+    the same number of requests of the stage before.
     """
 
     requests: int
@@ -51,8 +50,9 @@ class BadRequests:
 class QueueDrain:
     """The queue at the end of the disturbance, and how long the target needs to serve it.
 
-    `drain_s` is the backlog divided by the difference of the rates; None if requests arrive as fast as the highest
-    completion rate. `longer` means that the recovery took more than a window longer.
+    `backlog` are the requests in flight in addition to those of the stage before. `drain_s` is the backlog divided by
+    the difference of the rates; None if requests arrive as fast as the highest completion rate. `longer` means that the
+    recovery took more than a window longer than `drain_s`.
     """
 
     backlog: float
@@ -69,7 +69,7 @@ class Recovery:
     - `reason`: a clause that says why the state is undecided; else empty.
     - `time_s`: seconds from the end of the disturbance. None unless recovered.
     - `observed_s`: the time after the disturbance that the run observed.
-    - `window_s`: the resolution of `time_s`, which moves in steps of STEP_S.
+    - `window_s`: the resolution of `time_s`. A window starts at each second.
     - `peak_ms`: the highest p95 of a window from the start of the disturbance until the recovery.
     - `lasting`: the p95 after the recovery, or in the second half of the time after, divided by that of the stage
       before.
@@ -125,9 +125,8 @@ def recovery(
     windows = traffic.windows(spans.after, band.window_s)
     if len(windows) < MIN_STAY_WINDOWS * band.window_s:
         needed = duration(MIN_STAY_WINDOWS * band.window_s)
-        return replace(
-            known, reason=f"{duration(spans.after.length_s)} after {stage} is too short; {needed} are needed"
-        )
+        length = duration(spans.after.length_s)
+        return replace(known, reason=f"the time after {stage} was only {length}; at least {needed} are needed")
     inside = [band.contains(window) for window in windows]
     if all(state is None for state in inside):
         return replace(known, reason=f"there were too few requests after {stage} for a p95")
@@ -206,7 +205,7 @@ def decide_recovery(found: Recovery, holds: Callable[[float], bool]) -> Decision
     if found.time_s == 0:
         reason = f"{found.scope} was inside its band from the end of {found.stage} on"
     elif outcome is RuleOutcome.INCONCLUSIVE:
-        reason += f", which is known to ±{given(found.window_s)} s only"
+        reason += f", but this is known only to ±{given(found.window_s)} s"
     return Decision(outcome, reason, found.time_s, within, samples)
 
 

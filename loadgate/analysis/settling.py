@@ -1,4 +1,4 @@
-"""How a scope behaves in the rush at the start of a run, and how long after it the scope settles.
+"""How a scope behaves in the rush at the start of a run, and how long it then takes to settle.
 
 A run such as `spike` has no stage before its rush. Its band is that of the second half of its steady part.
 """
@@ -68,15 +68,15 @@ def settling(traffic: Traffic, rush: Span, steady: Span) -> Settling:
 def settling_sentences(found: Settling, rush: Span, steady: Span) -> list[str]:
     """Return the sentences about a rush and the time after it."""
     if found.state is RecoveryState.UNDECIDED:
-        return [f"Whether {found.scope} settled after the ramp is not known: {found.reason}."]
+        return [f"It is not known whether {found.scope} settled after the ramp: {found.reason}."]
     failed = f"{count(found.failures)} of {count(found.requests)} requests failed"
     behaved = (
-        f"In the ramp ({duration(round(rush.length_s))}), the p95 of {found.scope} was {milliseconds(found.rush_ms)}, "
-        f"and {failed}; in the steady part it was {milliseconds(found.steady_ms)}."
+        f"In the ramp ({duration(round(rush.length_s))}), {found.scope} had a p95 of {milliseconds(found.rush_ms)}, "
+        f"and {failed}. In the steady part, its p95 was {milliseconds(found.steady_ms)}."
     )
     if found.time_s is None:
         half = duration(round(steady.length_s / 2))
-        return [behaved, f"{found.scope} did not settle within {half} after the ramp."]
+        return [behaved, f"{found.scope} did not settle in the {half} after the ramp."]
     if found.time_s == 0:
         return [behaved, f"{found.scope} was inside its band from the end of the ramp on."]
     known = f"known to ±{given(found.window_s)} s"

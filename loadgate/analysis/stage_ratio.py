@@ -25,6 +25,12 @@ class StageRatio:
     samples: int
     base_samples: int
 
+    @property
+    def times(self) -> str:
+        """Return the ratio and its interval as words, as in `1.70 times (1.60 to 1.80)`."""
+        low, high = ("?" if bound is None else figure(bound) for bound in (self.interval.low, self.interval.high))
+        return f"{figure(self.value)} times ({low} to {high})"
+
 
 def stage_ratio(
     slots: Sequence[TimeSlot], base: Sequence[TimeSlot], quantile: float, confidence: float = CONFIDENCE
@@ -32,17 +38,17 @@ def stage_ratio(
     """Return the ratio of a percentile in two stages, or a clause that says why there is none.
 
     The interval combines those of the two percentiles on the logarithmic scale (Donner and Zou, "Closed-form confidence
-    intervals for functions of the normal mean and standard deviation", Stat. Methods Med. Res. 21, 2012: MOVER). They
+    intervals for functions of the normal mean and standard deviation", Stat. Methods Med. Res. 21, 2012: MOVER). These
     take into account that requests in the same stall are not independent.
     """
     sketches = [Totals.sum(slot.totals for slot in part).success for part in (slots, base)]
     needed = min_samples(quantile)
-    for sketch, where in zip(sketches, ("", " to compare with"), strict=True):
+    for sketch, where in zip(sketches, ("", " in the other stage"), strict=True):
         if sketch.count < needed:
             return f"{count(sketch.count)} successful requests{where} are too few; at least {count(needed)} are needed"
     value_ms, base_ms = (sketch.quantile(quantile) or 0.0 for sketch in sketches)
     if not base_ms:
-        return "the value to compare with is 0"
+        return "the value of the other stage is 0"
     bounds = [
         quantile_interval(sketch, quantile, confidence, latency_effects(part))
         for sketch, part in zip(sketches, (slots, base), strict=True)
@@ -84,12 +90,8 @@ def decide_ratio(ratio: StageRatio | str, name: str, factor: float, holds: Calla
     if isinstance(ratio, str):
         return Decision(RuleOutcome.INCONCLUSIVE, ratio)
     outcome = conclude(ratio.interval, holds)
-    bounds = "to".join(
-        f" {'?' if bound is None else figure(bound)} " for bound in (ratio.interval.low, ratio.interval.high)
-    )
     reason = (
-        f"{name} was {milliseconds(ratio.value_ms)} and {milliseconds(ratio.base_ms)} in the stage to compare with, "
-        f"{figure(ratio.value)}x ({bounds.strip()})"
+        f"{name} was {milliseconds(ratio.value_ms)}, {ratio.times} the {milliseconds(ratio.base_ms)} of the other stage"
     )
     if outcome is RuleOutcome.INCONCLUSIVE:
         more = _needed_times(ratio, factor)

@@ -247,5 +247,5 @@ def stage_spans(stages: Sequence[tuple[float, str]], name: str, end_s: float) ->
     disturbance = spans[at][1]
     again = next((span.start_s for stage, span in spans[at + 1 :] if stage == name), end_s)
     if again <= disturbance.end_s:
-        return f"the run ended before the end of {name}, {given(round(disturbance.length_s))} s after its start"
+        return f"the run ended {given(round(disturbance.length_s))} s after the start of {name}, before its end"
     return StageSpans(name, before, disturbance, Span(disturbance.end_s, again))

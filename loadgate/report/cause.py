@@ -44,7 +44,7 @@ def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
     p95 = milliseconds(row.success_ms.p95)
     return printable(
         f"{count(slow)} of the {count(above)} requests above the limit are {row.name}, "
-        f"{count(slow)} of its {count(answered)} (p95 {p95})"
+        f"which has {count(answered)} successful requests and a p95 of {p95}"
     )
 
 

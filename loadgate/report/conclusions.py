@@ -33,4 +33,6 @@ def brief_conclusions(document: RunDocument) -> list[str]:
         *(record.sentence for record in growing),
     ]
     more = len(sentences) - MAX_BRIEF
-    return sentences if more <= 0 else [*sentences[:MAX_BRIEF], f"{more} more conclusions are in the report."]
+    if more <= 0:
+        return sentences
+    return [*sentences[:MAX_BRIEF], f"{more} more {'conclusion is' if more == 1 else 'conclusions are'} in the report."]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.conclusions import brief_conclusions
-from loadgate.report.quantities import joined
+from loadgate.report.quantities import by_resource
 from loadgate.report.resources import brief_figures
 from loadgate.report.text import (
     OUTCOME_WORDS,
@@ -21,6 +21,9 @@ from loadgate.report.text import (
 from loadgate.run.document import RuleRecord, RunDocument
 from loadgate.terminal import wrapped
 from loadgate.units import count, duration, percentage
+
+DEFAULT_COLUMNS = 80
+"""The width of the lines of resources if the output is not a terminal."""
 
 HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
 
@@ -39,7 +42,7 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
         *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules)]),
         f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
-        *_resources(document),
+        *_resources(document, columns),
         *(printable(sentence) for sentence in brief_conclusions(document)),
         *([f"report: {report}"] if report is not None else []),
         f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
@@ -84,11 +87,12 @@ def _holds_with_the_ramp(rule: RuleRecord) -> bool:
     return value is None or rule.operator.holds(value, rule.limit)
 
 
-def _resources(document: RunDocument) -> list[str]:
-    """Return one line with the means of the target's resources under load."""
+def _resources(document: RunDocument, columns: int | None) -> list[str]:
+    """Return one line for each resource of the target with its means under load. Long lines are always wrapped."""
     found = [(line.quantity, figures, line.limit) for line, figures in brief_figures(document)]
     texts = [(quantity.resource, quantity.text(figures.mean, limit)) for quantity, figures, limit in found]
-    return [f"resources, mean: {joined(texts)}"] if texts else []
+    lines = [f"  {resource}: {text}" for resource, text in by_resource(texts)]
+    return ["resources of the target, means under load:", *wrapped(lines, columns or DEFAULT_COLUMNS)] if lines else []
 
 
 def _uncertain(rules: Iterable[RuleRecord]) -> list[str]:

@@ -71,7 +71,9 @@ def _run(document: RunDocument) -> list[_Metric]:
 def _rules(rules: Iterable[RuleRecord]) -> list[_Metric]:
     value = _Metric("loadgate_rule_value", "The measured value of a rule: seconds, a share, a count, a factor, a rate.")
     limit = _Metric("loadgate_rule_limit", "The limit of a rule, in the unit of its value.")
-    samples = _Metric("loadgate_rule_samples", "The number of requests from which the value of a rule is computed.")
+    samples = _Metric(
+        "loadgate_rule_samples", "The number of requests from which a value is computed; blocks for a growth."
+    )
     outcome = _Metric("loadgate_rule_outcome", "1 for the outcome of a rule, 0 for the others.")
     for rule in rules:
         divisor = _DIVISORS.get(rule.unit, 1.0)

@@ -1,4 +1,4 @@
-"""The quantities of the target's resources: their names, units and texts, for all outputs."""
+"""The quantities of the target's resources: their order, units and texts, for all outputs."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from loadgate.analysis.quantity_text import FORMATS, words
+from loadgate.analysis.waits import CPU
 from loadgate.recorder.resources import LIMIT, WAIT_COUNT, WAIT_SUM, ColumnKind, ResourceColumn, ResourceUnit
 from loadgate.report.text import printable
-from loadgate.units import cores, figure, mean_count, milliseconds, per_second, quantity, size
-
-_NAMES = {
-    "cpu": "CPU",
-    "cpu_throttled": "CPU throttled",
-    "cpu_wait.sum": "CPU wait",
-    "loop_lag": "event-loop lag",
-    "memory.collected": "memory after garbage collection",
-    "pss": "PSS",
-    "python_blocks": "Python blocks",
-}
-"""The words for quantities. The word for any other one is its name with spaces."""
+from loadgate.units import cores, milliseconds
 
 _WAITS = "waits"
-_ORDER = ("cpu", "memory", "connections", _WAITS, "depth", "open_files", "threads")
+_ORDER = (CPU, "memory", "connections", _WAITS, "depth", "open_files", "threads")
 """The quantities that people look at first. All waits have one place."""
 
 
@@ -46,12 +37,15 @@ CORES = QuantityUnit("cores", "cores", 1.0, cores)
 WAIT = QuantityUnit("s", "ms", 1000.0, lambda value: milliseconds(_scaled(value, 1000)))
 
 _UNITS = {
-    (ColumnKind.LEVEL, ResourceUnit.BYTES): QuantityUnit("bytes", "MB", 1e-6, size),
-    (ColumnKind.LEVEL, ResourceUnit.SECONDS): QuantityUnit("s", "s", 1.0, lambda value: quantity(value, "s")),
-    (ColumnKind.LEVEL, ResourceUnit.COUNT): QuantityUnit("count", "count", 1.0, mean_count),
-    (ColumnKind.FLOW, ResourceUnit.BYTES): QuantityUnit("bytes/s", "MB/s", 1e-6, lambda value: f"{size(value)}/s"),
-    (ColumnKind.FLOW, ResourceUnit.SECONDS): QuantityUnit("s/s", "s/s", 1.0, lambda value: f"{figure(value)} s/s"),
-    (ColumnKind.FLOW, ResourceUnit.COUNT): QuantityUnit("count/s", "per second", 1.0, per_second),
+    column: QuantityUnit(name, axis, factor, FORMATS[column])
+    for column, name, axis, factor in (
+        ((ColumnKind.LEVEL, ResourceUnit.BYTES), "bytes", "MB", 1e-6),
+        ((ColumnKind.LEVEL, ResourceUnit.SECONDS), "s", "s", 1.0),
+        ((ColumnKind.LEVEL, ResourceUnit.COUNT), "count", "count", 1.0),
+        ((ColumnKind.FLOW, ResourceUnit.BYTES), "bytes/s", "MB/s", 1e-6),
+        ((ColumnKind.FLOW, ResourceUnit.SECONDS), "s/s", "s/s", 1.0),
+        ((ColumnKind.FLOW, ResourceUnit.COUNT), "count/s", "per second", 1.0),
+    )
 }
 
 
@@ -72,7 +66,7 @@ class Quantity:
     @property
     def label(self) -> str:
         """Return the words for the quantity, as in `open files`."""
-        return _NAMES.get(self.name) or self.name.replace("_", " ")
+        return words(self.name)
 
     @property
     def chart(self) -> str:
@@ -114,7 +108,7 @@ def quantities(columns: Sequence[ResourceColumn]) -> list[Quantity]:
             continue
         wait = name.removesuffix(WAIT_SUM)
         per = known.get((resource, wait + WAIT_COUNT)) if name.endswith(WAIT_SUM) else None
-        unit = WAIT if per else CORES if name == "cpu" else _UNITS[column.kind, column.unit]
+        unit = WAIT if per else CORES if name == CPU else _UNITS[column.kind, column.unit]
         limit = known.get((resource, name + LIMIT))
         limited = Quantity(resource, limit.quantity, unit, limit, None) if limit else None
         found.append(Quantity(resource, wait if per else name, unit, column, per, limited))
@@ -122,10 +116,15 @@ def quantities(columns: Sequence[ResourceColumn]) -> list[Quantity]:
     return sorted(found, key=lambda quantity: (resources.index(quantity.resource), quantity.rank))
 
 
+def by_resource(texts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return (resource, text) with the texts of each resource joined, as in `CPU 0.820 cores, memory 312 MB`."""
+    parts = groupby(texts, key=lambda pair: pair[0])
+    return [(printable(resource), printable(", ".join(text for _, text in pairs))) for resource, pairs in parts]
+
+
 def joined(texts: Iterable[tuple[str, str]]) -> str:
     """Return (resource, text) as one line, as in `api CPU 0.820 cores, memory 312 MB · database connections 12`."""
-    parts = groupby(texts, key=lambda pair: pair[0])
-    return printable(" · ".join(f"{resource} {', '.join(text for _, text in pairs)}" for resource, pairs in parts))
+    return " · ".join(f"{resource} {text}" for resource, text in by_resource(texts))
 
 
 def real_limit(limit: float | None) -> float | None:

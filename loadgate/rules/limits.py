@@ -14,7 +14,7 @@ MAX_LIMIT = 10**15
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)\s*"
 _END = r"(?![\w.%/])"
 _SIZES = {"": 1.0, "kb": 1e-3, "mb": 1.0, "gb": 1e3, "kib": 2**10 / 1e6, "mib": 2**20 / 1e6, "gib": 2**30 / 1e6}
-"""The size units in MB."""
+"""How many MB each size unit has."""
 
 _HOURS = {"s": 1 / 3600, "min": 1 / 60, "m": 1 / 60, "h": 1.0, "d": 24.0}
 _LIMIT = re.compile(rf"{_NUMBER}(?P<unit>us|ms|min|s|%|/\s*s)?{_END}", re.IGNORECASE)
@@ -43,7 +43,8 @@ def parse_limit(text: str, at: int, metric: Metric, *, compares: bool) -> Limit:
         RuleSyntaxError: There is no limit in the form that the metric needs.
     """
     if compares:
-        match = _matched(_FACTOR, text, at, "expected a factor, such as 1.1x")
+        hint = "; a limit for one stage ends with 'in <stage>'"
+        match = _matched(_FACTOR, text, at, "expected a factor to compare two stages, such as 1.1x", hint)
         return Limit(float(match["number"]), Unit.TIMES, match.end())
     if metric.kind is MetricKind.GROWTH:
         return _growth(text, at)
@@ -105,11 +106,11 @@ def _in_unit(metric: Metric, number: float, unit: str, at: int) -> tuple[float, 
     return number, allowed[unit]
 
 
-def _matched(pattern: re.Pattern[str], text: str, at: int, expected: str) -> re.Match[str]:
+def _matched(pattern: re.Pattern[str], text: str, at: int, expected: str, hint: str = "") -> re.Match[str]:
     match = pattern.match(text, at)
     if match is None:
         word = _WORD.match(text, at)
-        raise RuleSyntaxError(at, expected + (f", not {word[0]!r}" if word else ""))
+        raise RuleSyntaxError(at, expected + (f", not {word[0]!r}" if word else "") + hint)
     if float(match["number"]) > MAX_LIMIT:
         raise RuleSyntaxError(at, f"a limit is at most {count(MAX_LIMIT)}")
     return match

@@ -29,7 +29,7 @@ class RuleError:
 
 
 class LineParser:
-    """A parser of one line. After an error, it continues at the next part, if that part can be found."""
+    """A parser of one line. After an error, it continues with the next part, if it can find that part."""
 
     def __init__(self, text: str, line: int) -> None:
         self.errors: list[RuleError] = []
@@ -61,7 +61,7 @@ class LineParser:
         window_s = self._window()
         stage = self._stage(metric)
         abort, abort_at = self._abort()
-        self._end()
+        self._end("'over <duration>', 'in <stage>', 'abort' or the end")
         if metric is None or operator is None:
             return None
         rule = Rule(scope, metric, operator, limit.value, limit.unit, window_s, abort, stage)
@@ -91,7 +91,7 @@ class LineParser:
             stage = self._last_stage("the stage to compare with, such as 'before'")
             return replace(rule, stage=compared_stage, compared_with=stage)
         if metric.kind is not MetricKind.RECOVERY:
-            self._end()
+            self._end("the end", f"; {metric} takes no window, stage or 'abort'")
             return rule
         self._skip_spaces()
         if not self._keyword("after"):
@@ -211,13 +211,10 @@ class LineParser:
         at = self._at
         return self._keyword("abort"), at
 
-    def _end(self) -> None:
+    def _end(self, expected: str, hint: str = "") -> None:
         self._skip_spaces()
         if self._at < len(self._text):
-            self._error(
-                self._at,
-                f"expected 'over <duration>', 'in <stage>', 'abort' or the end, not {self._text[self._at :]!r}",
-            )
+            self._error(self._at, f"expected {expected}, not {self._text[self._at :]!r}{hint}")
 
     def _keyword(self, word: str) -> bool:
         self._skip_spaces()
@@ -237,9 +234,9 @@ class LineParser:
 def can_be_known_early(rule: Rule) -> bool:
     """Return whether the failure of a rule without a window can be certain before the end of the run.
 
-    A count, a maximum or a minimum cannot return after it has crossed its limit. For a percentile or a failure rate,
-    the confidence interval can exclude the limit. A mean or a throughput can recover, and a count can still reach its
-    lower limit.
+    A count or a maximum above its upper limit stays above it, and a minimum below its lower limit stays below it. For a
+    percentile or a failure rate, the confidence interval can exclude the limit. A mean or a throughput can recover, and
+    a count can still reach its lower limit.
     """
     kind, from_above = rule.metric.kind, rule.operator.bounds_from_above
     if kind in {MetricKind.MEAN, MetricKind.THROUGHPUT}:

@@ -7,7 +7,7 @@ from loadgate.rules.types import Rule
 from loadgate.units import count, given_percentage, quantity
 
 _LARGE_DESIGN_EFFECT = 4.0
-"""From this design effect on, a reason states it. The interval is then twice as wide as for independent requests."""
+"""A reason states a design effect of at least this. The interval is then twice as wide as for independent requests."""
 
 
 def shown(rule: Rule, value: float | None) -> str:
@@ -32,4 +32,6 @@ def stall_note(samples: int, interval: Interval | None) -> str:
     if effect is None or effect < _LARGE_DESIGN_EFFECT:
         return ""
     independent = max(1, round(samples / effect))
-    return f"; requests come in stalls: {count(samples)} requests count as {count(independent)} independent ones"
+    return (
+        f"; requests meet the same stalls, so {count(samples)} requests count as {count(independent)} independent ones"
+    )

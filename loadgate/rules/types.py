@@ -151,7 +151,7 @@ class RuleResult:
 
     - `reason`: one sentence.
     - `value`: the value in the rule's unit, None if it is unknown; for a rule with a window, that of the worst window.
-    - `samples`: the number of requests from which the value is computed.
+    - `samples`: the number of requests from which the value is computed; for a growth, the number of blocks.
     - `stages`: `steady` if the value excludes the ramp, else `all`.
     - `value_all_stages`: the value with the ramp, for a latency rule without a stage.
     - `window_start_s`: the epoch second at which the worst window starts.

@@ -1,4 +1,4 @@
-"""Evaluate the rules that are known only at the end: the growth of resources, recoveries and comparisons of stages."""
+"""Evaluate the rules that are known only at the end of a run: growth of resources, recovery, comparison of stages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from loadgate.analysis.growth_kind import growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
 from loadgate.analysis.growth_text import growth_sentence, kind_clause
 from loadgate.analysis.interval import Interval
+from loadgate.analysis.quantity_text import subject
 from loadgate.analysis.recovery import Recovery, decide_recovery, recovery
 from loadgate.analysis.stage_ratio import decide_ratio, stage_ratio
 from loadgate.analysis.traffic import Traffic
@@ -88,21 +89,23 @@ def _resource_result(rule: Rule, view: RecorderView, run: WholeRun) -> RuleResul
     in_bytes = series.column.unit is ResourceUnit.BYTES
     if in_bytes != (rule.in_mb or rule.unit is Unit.MB_PER_HOUR):
         wanted = "in bytes, so its limit needs a size such as 5MB"
-        wanted = wanted if in_bytes else "not in bytes, so its limit has no size"
+        wanted = wanted if in_bytes else "not in bytes, so its limit takes no size such as 5MB"
         reason = f"{rule.metric.quantity!r} of {rule.scope!r} is {wanted}"
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, reason)
     found = growth_between(series, run.steady_s)
     if found is None:
         return RuleResult(rule, RuleOutcome.INCONCLUSIVE, _too_short(series.between(*run.steady_s)))
-    return _lifetime_result(rule, found) if rule.capacity is not None else _growth_result(rule, found, view, run)
+    words = subject(series.column)
+    if rule.capacity is not None:
+        return _lifetime_result(rule, words, found)
+    return _growth_result(rule, words, found, view, run)
 
 
-def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun) -> RuleResult:
+def _growth_result(rule: Rule, words: str, found: Growth, view: RecorderView, run: WholeRun) -> RuleResult:
     scale = HOUR_S / (MB if rule.unit is Unit.MB_PER_HOUR else 1.0)
     judged = judge_growth(found, rule.limit / scale)
-    subject = f"{rule.scope} {rule.metric.quantity}"
     requests = requests_in(view, run.steady_s)
-    sentences = [growth_sentence(subject, found, requests=requests).removesuffix(".")]
+    sentences = [growth_sentence(words, found, requests=requests).removesuffix(".")]
     if judged.outcome is not RuleOutcome.PASS:
         sentences.append(judged.reason)
     if judged.outcome is not RuleOutcome.PASS and rule.metric.quantity == MEMORY:
@@ -112,11 +115,11 @@ def _growth_result(rule: Rule, found: Growth, view: RecorderView, run: WholeRun)
     return RuleResult(rule, judged.outcome, "; ".join(sentences), found.per_s * scale, found.blocks, interval)
 
 
-def _lifetime_result(rule: Rule, found: Growth) -> RuleResult:
+def _lifetime_result(rule: Rule, words: str, found: Growth) -> RuleResult:
     limit = (rule.capacity or 0.0) * (MB if rule.in_mb else 1.0)
     judged = judge_lifetime(found, limit, rule.limit * DAY_S)
     lasts = lifetime(found, limit)
-    reason = growth_sentence(f"{rule.scope} {rule.metric.quantity}", found, lifetime=lasts).removesuffix(".")
+    reason = growth_sentence(words, found, lifetime=lasts).removesuffix(".")
     if judged.outcome is not RuleOutcome.PASS:
         reason = f"{reason}; {judged.reason}"
     days = lasts.seconds / DAY_S
@@ -140,15 +143,15 @@ def companions(resources: ResourceRecord, resource: str, span_s: tuple[float, fl
 
 
 def _too_short(series: ResourceSeries) -> str:
-    known = f"there are {count(len(series))} seconds of measurements under load"
-    return f"{known}, too few for a growth; run at least 3 min"
+    known = f"only {count(len(series))} seconds under load were measured"
+    return f"{known}, which is too short for a growth; run for at least 3 min"
 
 
 def _not_measured(rule: Rule, resources: ResourceRecord) -> str:
     quantity, scope = rule.metric.quantity, rule.scope
     if known := resources.quantities(scope):
-        return f"{quantity!r} of {scope!r} was not measured; measured of it: {', '.join(known)}"
+        return f"{quantity!r} of {scope!r} was not measured; its measured quantities: {', '.join(known)}"
     notes = "; ".join(resources.notes)
     known = resources.resources()
-    measured = f"measured: {', '.join(known)}" if known else "no resource was measured"
+    measured = f"measured resources: {', '.join(known)}" if known else "no resource was measured"
     return f"the resource {scope!r} was not measured; {measured}{f' ({notes})' if notes else ''}"

@@ -13,6 +13,7 @@ from loadgate.analysis.growth_judgement import doubt_or_size
 from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
 from loadgate.analysis.growth_text import growth_sentence, kind_sentence
 from loadgate.analysis.leftover import left_over, left_over_sentence
+from loadgate.analysis.quantity_text import subject
 from loadgate.analysis.recovery import Recovery, RecoveryState, recovery
 from loadgate.analysis.recovery_text import recovery_sentences
 from loadgate.analysis.settling import settling, settling_sentences
@@ -26,7 +27,7 @@ from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, 
 from loadgate.shape.profile import LoadProfile
 
 MIN_RUSH = 1.5
-"""A stage is a rush if its load is so many times that of the stage before."""
+"""A stage is a rush if its load is at least this multiple of the loads of the stages before and after it."""
 
 _COMPANIONS = {PYTHON_BLOCKS, HEAP_IN_USE, "heap_held", "pss", "cgroup_memory"}
 """Quantities that only help to explain the growth of `memory`."""
@@ -83,7 +84,7 @@ def _growth(run: FinishedRun) -> list[GrowthRecord]:
         kind = None
         if column.quantity == MEMORY:
             kind = growth_kind(fitted, companions(record, column.resource, steady_s))
-        sentence = growth_sentence(f"{column.resource} {column.quantity}", fitted, requests=requests)
+        sentence = growth_sentence(subject(column), fitted, requests=requests)
         found.append(
             GrowthRecord(
                 resource=column.resource,
@@ -201,7 +202,7 @@ def _explanation(found: Attribution) -> tuple[Literal["wait", "cpu", "nothing"],
 
 
 def _shown_series(record: ResourceRecord) -> list[ResourceSeries]:
-    """Return the levels that are not limits and do not only explain another level."""
+    """Return the levels without limits and without those that only help to explain another level."""
     columns = [
         column
         for column in record.columns

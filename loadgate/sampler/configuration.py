@@ -32,7 +32,7 @@ class MetricSource:
     bearer: str | None = None
     """The environment variable that contains the token."""
     optional: bool = False
-    """Whether the metrics can lack it without a note."""
+    """Whether there is no note if the metrics do not contain it."""
 
 
 @dataclass(frozen=True, slots=True)

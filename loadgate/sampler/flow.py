@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MIN_COVERED_S = 0.2
-"""A second of which a shorter part was measured has no value."""
+"""If less of a second was measured, the second has no value."""
 
 
 @dataclass(slots=True)
 class Flow:
     """The amounts of one flow. An amount is spread evenly over the time in which it was measured.
 
-    So the sum over all seconds is the measured amount, even if readings are late.
+    The sum over all seconds is therefore the measured amount, even if readings are late.
     """
 
     _second: int = 0

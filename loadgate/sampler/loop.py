@@ -1,4 +1,4 @@
-"""The loop of the sampler: it measures at the start of each second, and obeys commands in between."""
+"""The loop of the sampler: it measures at the start of each second, and carries out commands between measurements."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class SampleLoop:
                     [Reading(part, "memory.collected", LEVEL, BYTES, size) for part, size in self._processes.memory()],
                 )
             except ScrapeError as error:
-                self._output.note(f"garbage was not collected before the memory was measured: {error}")
+                self._output.note(f"the memory after garbage collection was not measured: {error}")
             finally:
                 scraper.close()
         self._output.done("collect")

@@ -54,7 +54,7 @@ class Scraper:
             body = self._get(start_s + TIMEOUT_S)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()
-            raise ScrapeError(f"{self.url} does not respond ({_reason(error)})") from error
+            raise ScrapeError(f"{self.url} cannot be read ({_reason(error)})") from error
         except ScrapeError:
             self._connection.close()
             raise
@@ -104,10 +104,10 @@ class Scraper:
 
     def _hint(self, status: int) -> str:
         if status in {http.client.UNAUTHORIZED, http.client.FORBIDDEN}:
-            return ": set bearer" if self._bearer is None else f": the token in {self._bearer} is not accepted"
+            return "; set bearer" if self._bearer is None else f"; the token in {self._bearer} is not accepted"
         if http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST:
-            return ": redirects are not followed"
-        return ": set url" if status == http.client.NOT_FOUND else ""
+            return "; redirects are not followed"
+        return "; set url" if status == http.client.NOT_FOUND else ""
 
 
 def _reason(error: BaseException) -> str:

@@ -51,7 +51,9 @@ class MetricsWorker:
         self._write([*self._quantities.end()])
         if self._has_text:
             for selector, resource, quantity in self._quantities.never_seen():
-                self._output.note(f"{self._scraper.url} has no sample of {selector} ({quantity!r} of {resource!r})")
+                self._output.note(
+                    f"{self._scraper.url} has no sample of {selector}, which {quantity!r} of {resource!r} needs"
+                )
         self._scraper.close()
 
     def _scrape(self) -> None:
@@ -60,8 +62,8 @@ class MetricsWorker:
         self._write([*self._quantities.read(scrape.at_s, samples(scrape.text, self._quantities.metrics))])
         for metric in self._quantities.split():
             self._output.note(
-                f"{metric} of {self._scraper.url} falls again and again, so it is not measured: several processes "
-                "answer, and each has counters of its own"
+                f"{metric} of {self._scraper.url} falls repeatedly, so it is not measured: probably several processes "
+                "answer, each with its own counters"
             )
 
     def _write(self, values: Sequence[tuple[int, Reading]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from loadgate.sampler.processes.system import Process
 
 YOUNG_S = 10.0
-"""A process that is this old when it is first seen has existed before. Its past CPU time is not counted."""
+"""A process that is at least this old when it is first seen is not new. Its past CPU time is not counted."""
 
 
 def is_young(process: Process) -> bool:

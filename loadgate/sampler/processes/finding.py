@@ -13,7 +13,7 @@ from loadgate.sampler.processes.system import Process, System
 
 MIN_INTERVAL_S = 0.5
 SCANS_PER_COST = 1000
-"""A scan of all processes is repeated only after this multiple of its CPU time, so that it costs 0.1 % of a core."""
+"""The next scan of all processes begins after this multiple of the last one's CPU time, which costs 0.1 % of a core."""
 
 
 FORWARDERS = frozenset(
@@ -24,7 +24,7 @@ FORWARDERS = frozenset(
 
 @dataclass(slots=True)
 class Found:
-    """The result of a scan: the processes of each part, and why some parts have none."""
+    """The result of a scan: the processes of each part, and the reasons why some parts have none."""
 
     parts: dict[str, dict[int, Process]] = field(default_factory=dict)
     """By part: its processes by their id, in the state of the scan."""
@@ -129,7 +129,11 @@ class Finder:
             found, problem = self._listeners(source.port)
         elif source.pid_file is not None:
             found = _pid_in(Path(source.pid_file))
-            problem = f"{source.pid_file} contains no process id" if not found else "the process in its file has ended"
+            problem = (
+                f"{source.pid_file} contains no process id"
+                if not found
+                else f"the process in {source.pid_file} has ended"
+            )
             found = {pid for pid in found if self._system.process(pid) is not None}
         else:
             found, problem = set(lines), result.target_problem
@@ -153,7 +157,7 @@ class _Family:
             self._children.setdefault(process.parent, []).append(process.pid)
 
     def with_descendants(self, pids: Iterable[int], stop_at: set[int]) -> set[int]:
-        """Return these processes and their descendants, without those that begin at `stop_at`."""
+        """Return these processes and their descendants, without the processes in `stop_at` and their descendants."""
         found: set[int] = set()
         rest = [pid for pid in pids if pid in self.everything]
         while rest:

@@ -13,7 +13,8 @@ from loadgate.sampler.processes.system import Process, System
 from loadgate.sampler.readings import BYTES, COUNT, FLOW, LEVEL, SECONDS, Reading
 
 PSS_INTERVAL_S = 60.0
-"""Reading the PSS stalls a process that allocates memory. It is read no more often, and never of two parts at once."""
+"""The minimum time between two readings of the PSS of a part. A reading stalls a process that allocates memory, so the
+parts are read one at a time."""
 
 Note = Callable[[str], None]
 Values = Iterator[tuple[int, Reading]]
@@ -59,7 +60,7 @@ class ProcessSampler:
         self._before, self._last_s = states, now_s
 
     def _pss(self, now_s: float) -> Values:
-        """Read the PSS of the part whose reading is due for the longest time."""
+        """Read the PSS of the part whose reading has been due for the longest time."""
         for index, (due_s, part) in enumerate(self._pss_due):
             if due_s <= now_s and part.pids:
                 del self._pss_due[index]
@@ -176,7 +177,7 @@ class _Part:
         try:
             values = [read(pid) for pid in self.pids]
         except PermissionError:
-            self._note(f"{what} of {self.name!r} cannot be read: its process belongs to another user")
+            self._note(f"{what} of {self.name!r} cannot be read, because one of its processes belongs to another user")
             return None
         known = [value for value in values if value is not None]
         return sum(known) if known else None

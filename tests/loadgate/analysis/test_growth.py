@@ -102,7 +102,7 @@ def test_a_warm_up_is_separated_from_the_steady_state() -> None:
 
 def test_a_warm_up_that_is_not_done_is_named() -> None:
     judged = judge_growth(grown(noisy([100e6 - 40e6 * math.exp(-second / 900) for second in range(1800)])), 5e6 / 3600)
-    assert (judged.outcome, judged.reason) == (RuleOutcome.INCONCLUSIVE, "it is still warming up")
+    assert (judged.outcome, judged.reason) == (RuleOutcome.INCONCLUSIVE, "the warm-up has not ended")
 
 
 def test_a_cache_that_fills_is_separated_from_the_steady_state() -> None:
@@ -157,7 +157,7 @@ def test_two_threads_more_are_no_leak() -> None:
 
 def test_a_limit_inside_the_interval_is_undecided() -> None:
     found = grown(noisy([100e6 + 10_000.0 * second for second in range(1800)]))
-    assert judge_growth(found, 10_000.0).reason == "the limit lies inside the interval"
+    assert judge_growth(found, 10_000.0).reason == "the limit lies inside the 95 % interval"
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0] * 60])
@@ -184,7 +184,10 @@ def test_a_quantity_above_its_limit_has_no_time_left() -> None:
     found = grown([600e6] * 1800)
     assert lifetime(found, 512e6).seconds == 0
     judged = judge_lifetime(found, 512e6, 60)
-    assert (judged.outcome, judged.reason) == (RuleOutcome.FAIL, "it is at 600 MB, and its limit is 512 MB")
+    assert (judged.outcome, judged.reason) == (
+        RuleOutcome.FAIL,
+        "the value at the end was 600 MB, and the limit is 512 MB",
+    )
 
 
 def test_the_judgement_does_not_depend_on_the_scale_of_the_level() -> None:

@@ -50,7 +50,9 @@ def test_missing_companions_are_named() -> None:
     kind = growth_kind(MEMORY, {})
     assert kind is not None
     assert kind.missing == (PYTHON_BLOCKS, HEAP_IN_USE)
-    assert kind_sentence(kind) == "Its kind is unknown: there is no series of python_blocks and heap_in_use."
+    assert kind_sentence(kind) == (
+        "What keeps the memory is unknown, because the run has no values of Python blocks and heap in use."
+    )
 
 
 def test_memory_that_does_not_grow_has_no_kind() -> None:
@@ -65,7 +67,9 @@ def test_a_cache_has_a_size() -> None:
     assert kind is not None
     assert kind.cause is Cause.LEVELS_OFF
     assert kind.size_bytes == pytest.approx(40e6, rel=0.05)
-    assert kind_sentence(kind) == f"It levels off, like a cache or a warm-up of {units.size(kind.size_bytes)}."
+    assert kind_sentence(kind) == (
+        f"The memory levelled off after a rise of {units.size(kind.size_bytes)}, like a cache or a warm-up."
+    )
 
 
 def test_the_sentence_names_the_growth_a_request_and_the_lifetime() -> None:
@@ -73,8 +77,8 @@ def test_the_sentence_names_the_growth_a_request_and_the_lifetime() -> None:
     assert leak is not None
     sentence = growth_sentence("api memory", leak, requests=10_000, lifetime=lifetime(leak, 512e6))
     assert sentence == (
-        "api memory grows 72.0 MB/h [71.7, 72.3], 1.18 kB a request; "
-        "its limit of 512 MB is reached in 5.56 h [5.53 h, 5.58 h]."
+        "api memory grew by 72.0 MB/h [71.7, 72.3], 1.18 kB per request; "
+        "the limit of 512 MB will be reached in 5.56 h [5.53 h, 5.58 h]."
     )
 
 
@@ -82,5 +86,6 @@ def test_the_sentence_of_no_growth_names_the_smallest_leak_that_was_visible() ->
     flat = growth(SECONDS, [100e6 for _ in SECONDS])
     assert flat is not None
     assert growth_sentence("api memory", flat) == (
-        "api memory shows no growth: 0 MB/h [-0.300, 0.300]; a leak under 12.2 MB/h cannot be seen in 9 min 50 s."
+        "api memory showed no clear growth: 0 MB/h [-0.300, 0.300]; "
+        "a run of 9 min 50 s cannot show a leak under 12.2 MB/h."
     )

@@ -1,6 +1,6 @@
 """Test what a disturbance left behind."""
 
-from loadgate.analysis.leftover import left_over
+from loadgate.analysis.leftover import left_over, left_over_sentence
 from loadgate.analysis.traffic import Span, StageSpans
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
 
@@ -31,3 +31,8 @@ def test_flows_and_short_series_are_left_out() -> None:
     flow = ResourceColumn("api", "cpu", ColumnKind.FLOW)
     short = ResourceSeries(MEMORY, [10.0, 170.0], [1.0, 2.0])
     assert left_over([series(1, 2, column=flow), short], SPANS) == []
+
+
+def test_the_sentence_agrees_with_a_plural_and_names_both_levels() -> None:
+    (found,) = left_over([series(40, 52, noise=0, column=ResourceColumn("api", "open_files"))], SPANS)
+    assert left_over_sentence(found, "rush") == "api open files ended 12 higher than before rush (52 instead of 40)."

@@ -122,7 +122,7 @@ def test_a_base_that_says_nothing_leaves_the_recovery_undecided(traffic: Traffic
 def test_a_short_base_leaves_the_recovery_undecided() -> None:
     stages = [(START_S + BEFORE_S - 20, "before"), *STAGES[1:]]
     found = recovery(traffic_of(steady), stages, "rush", END_S)
-    assert found.reason == "20 s before is too short; at least 30 s are needed"
+    assert found.reason == "the time before was only 20 s; at least 30 s are needed"
 
 
 def test_few_requests_make_longer_windows() -> None:
@@ -135,8 +135,8 @@ def test_few_requests_make_longer_windows() -> None:
     [
         ("flood", END_S, "the stage flood did not start"),
         ("before", END_S, "there is no stage before before"),
-        ("rush", START_S + BEFORE_S + 10, "the run ended before the end of rush, 10 s after its start"),
-        ("rush", START_S + BEFORE_S + RUSH_S + 5, "5 s after rush is too short; 10 s are needed"),
+        ("rush", START_S + BEFORE_S + 10, "the run ended 10 s after the start of rush, before its end"),
+        ("rush", START_S + BEFORE_S + RUSH_S + 5, "the time after rush was only 5 s; at least 10 s are needed"),
     ],
 )
 def test_a_run_without_the_stages_leaves_the_recovery_undecided(stage: str, end_s: float, reason: str) -> None:
@@ -146,7 +146,7 @@ def test_a_run_without_the_stages_leaves_the_recovery_undecided(stage: str, end_
 def test_unreliable_measurements_leave_the_recovery_undecided() -> None:
     found = recovered(traffic_of(steady), unreliable="the load generator was saturated")
     assert recovery_sentences(found) == [
-        "Whether auth recovered after rush is not known: the load generator was saturated."
+        "It is not known whether auth recovered after rush: the load generator was saturated."
     ]
 
 

@@ -61,7 +61,7 @@ def test_few_requests_have_no_bound_and_leave_the_rule_open() -> None:
     ("part", "base", "reason"),
     [
         (slots(1, 1, requests=5), slots(2, 60), "5 successful requests are too few; at least 20 are needed"),
-        (slots(1, 60), [], "0 successful requests to compare with are too few; at least 20 are needed"),
+        (slots(1, 60), [], "0 successful requests in the other stage are too few; at least 20 are needed"),
         (slots(1, 60, failed=1.0), slots(2, 60), "0 successful requests are too few; at least 20 are needed"),
     ],
 )

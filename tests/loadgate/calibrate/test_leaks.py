@@ -90,7 +90,7 @@ def test_a_stub_that_was_not_measured_for_long_enough_misses_every_limit() -> No
     assert one.outcome is RuleOutcome.INCONCLUSIVE
     missed = Row("none", [one]).misses()
     assert len(missed) == len(LOW_LIMITS) + len(LIMITS)
-    assert missed[0].startswith("none 0: no growth for stub: memory growth < 5MB/h: there are 30 seconds")
+    assert missed[0].startswith("none 0: no growth for stub: memory growth < 5MB/h: only 30 seconds under load")
 
 
 def test_one_leak_in_twenty_may_be_missed_and_two_may_not() -> None:

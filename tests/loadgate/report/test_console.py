@@ -95,7 +95,7 @@ def test_the_request_that_contributes_most_to_a_failed_percentile_is_named() -> 
         run_of(times_ms, "web: p95 < 100ms", "overall: p99 < 100ms", "web: p50 < 100ms", "Slow: p95 < 1ms")
     )
     named = [slow_request(document, rule) for rule in document.verdict.rules]
-    said = "40 of the 42 requests above the limit are Slow, 40 of its 60 (p95 "
+    said = "40 of the 42 requests above the limit are Slow, which has 60 successful requests and a p95 of "
     assert [bool(text) and text.startswith(said) for text in named] == [True, True, False, False]
     assert named[2] is None  # it holds
     assert named[3] is None  # it names the request itself

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.recorder import OVERALL, FinishedRequest, Outcome
-from loadgate.recorder.resources import ResourceColumn, ResourceRecord
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord
 from loadgate.report.artefacts import (
     ArtefactError,
     append_job_summary,
@@ -238,8 +238,30 @@ def test_the_summary_and_the_console_have_the_resources_under_load(document: Run
     ]
     assert rows[3][4] == "20"
     assert rows[4][2:] == ["0.400 ms", "0.400 ms", "-"]
-    (line,) = [line for line in verdict_text(document, None).splitlines() if line.startswith("resources, mean: ")]
-    assert line.endswith(f"connections {rows[3][2]} of 20, wait 0.400 ms")
+    shown = verdict_text(document, None).splitlines()
+    head = shown.index("resources of the target, means under load:")
+    assert shown[head + 1].startswith(f"  api: CPU {rows[0][2]}, memory {rows[1][2]}, open files ")
+    assert shown[head + 2] == f"  database: connections {rows[3][2]} of 20, wait 0.400 ms"
+
+
+def test_lines_of_resources_are_wrapped_without_a_terminal() -> None:
+    record = ResourceRecord()
+    start_s = int(synthetic_document(SMALL).run.started_s)
+    waits = {
+        ResourceColumn("api", f"wait_{number}{suffix}", ColumnKind.FLOW): 1.0
+        for number in range(20)
+        for suffix in (".sum", ".count")
+    }
+    record.put(start_s, waits)
+    document = synthetic_document(SMALL).model_copy(update={"resources": ResourcesRecord.of(record)})
+    shown = verdict_text(document, None).splitlines()
+    head = shown.index("resources of the target, means under load:")
+    lines = [line for line in shown[head + 1 :] if line.startswith("  ")]
+    assert len(lines) > 2
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith("  api: wait 0 1,000 ms, ")
+    assert all(line.startswith("    ") for line in lines[1:])
+    assert sum(line.count(" ms") for line in lines) == 20
 
 
 def test_a_run_without_resources_has_no_line_of_them() -> None:

@@ -59,7 +59,7 @@ def test_a_run_with_stalls_has_a_wider_interval_and_says_so(line: str) -> None:
     assert even.interval is not None
     assert (stalls.interval.design_effect or 0) > 4
     assert (even.interval.design_effect or 0) < 2
-    assert "; requests come in stalls: 2," in stalls.reason
+    assert "; requests meet the same stalls, so 2," in stalls.reason
     assert stalls.reason.endswith(" independent ones")
     assert "stalls" not in even.reason
     assert RuleRecord.of(stalls).design_effect == stalls.interval.design_effect

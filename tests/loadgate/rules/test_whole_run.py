@@ -45,7 +45,7 @@ def test_a_leak_breaks_the_limit_of_its_growth_and_its_kind_is_named() -> None:
     assert leak.interval is not None
     assert leak.interval.low is not None
     assert 5 < leak.interval.low < 60
-    assert leak.reason.startswith("api memory grows ")
+    assert leak.reason.startswith("api memory grew by ")
     assert "Python code keeps objects" in leak.reason
 
 
@@ -53,13 +53,15 @@ def test_a_flat_memory_holds_its_limit() -> None:
     flat = result("api: memory growth < 5MB/h", resources())
     assert flat.outcome is RuleOutcome.PASS
     assert flat.samples == 60
-    assert "shows no growth" in flat.reason
+    assert "showed no clear growth" in flat.reason
 
 
 def test_the_unit_of_a_limit_is_that_of_the_quantity() -> None:
     assert "a size such as 5MB" in result("api: memory growth < 5/h", resources()).reason
-    assert "its limit has no size" in result("api: open_files growth < 5MB/h", resources()).reason
-    assert result("api: open_files growth < 20/h", resources()).outcome is RuleOutcome.PASS
+    assert "its limit takes no size" in result("api: open_files growth < 5MB/h", resources()).reason
+    files = result("api: open_files growth < 20/h", resources())
+    assert files.outcome is RuleOutcome.PASS
+    assert files.reason.startswith("api open files showed no clear growth")
 
 
 def test_a_lifetime_is_compared_with_the_room_below_the_capacity() -> None:
@@ -68,21 +70,27 @@ def test_a_lifetime_is_compared_with_the_room_below_the_capacity() -> None:
     short = result("api: memory lasts > 7d of 1GB", record)
     assert short.outcome is RuleOutcome.FAIL
     assert short.value == pytest.approx(1.37, rel=0.1)
-    assert "its limit of 1.00 GB is reached in" in short.reason
-    assert result("api: memory lasts > 1h of 100MB", record).outcome is RuleOutcome.FAIL
+    assert "the limit of 1.00 GB will be reached in" in short.reason
+    assert short.reason.endswith("; the whole 95 % interval is below 7.00 days")
+    reached = result("api: memory lasts > 1h of 100MB", record)
+    assert reached.outcome is RuleOutcome.FAIL
+    assert reached.reason.endswith("]; the value at the end was 212 MB, and the limit is 100 MB")
 
 
 def test_a_flat_memory_lasts() -> None:
     flat = result("api: memory lasts > 7d of 10GB", resources())
     assert flat.outcome is RuleOutcome.PASS
-    assert "shows no growth" in flat.reason
+    assert "showed no clear growth" in flat.reason
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("worker: memory growth < 5MB/h", "the resource 'worker' was not measured; measured: api"),
-        ("api: threads growth < 1/h", "'threads' of 'api' was not measured; measured of it: memory, python_blocks"),
+        ("worker: memory growth < 5MB/h", "the resource 'worker' was not measured; measured resources: api"),
+        (
+            "api: threads growth < 1/h",
+            "'threads' of 'api' was not measured; its measured quantities: memory, python_blocks, open_files",
+        ),
     ],
 )
 def test_what_was_not_measured_is_inconclusive(line: str, reason: str) -> None:

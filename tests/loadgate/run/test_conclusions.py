@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from benchmarks.calibrate.conclusions.service import CPU, RAMP_S, SLOW_S, START_S, Cause, SimulatedService
 from benchmarks.calibrate.conclusions.service import LENGTH_S as SIMULATED_S
-from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceUnit
+from loadgate.analysis.usual import MeasuredTarget
+from loadgate.recorder import Recorder
+from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from loadgate.rules import WholeRun
 from loadgate.run.conclusions import FinishedRun, conclusions
 from loadgate.run.document.conclusions import EpisodeRecord
@@ -45,10 +47,25 @@ def test_an_episode_of_a_resource_that_got_no_cpu_is_explained_by_its_wait_for_a
     assert found
     for one in found:
         assert (one.explained_by, one.cause, one.share) == ("wait", " ".join(CPU.key), None)
-        assert "while api waited for a CPU" in one.sentence
+        assert "Meanwhile, api waited for a CPU: " in one.sentence
 
 
 def test_an_episode_outside_the_target_has_no_cause() -> None:
     found = episodes(SimulatedService(Cause.OUTSIDE, seed=1))
     assert found
     assert {(one.explained_by, one.cause, one.share) for one in found} == {("nothing", None, None)}
+
+
+def test_the_growth_of_a_quantity_is_told_in_words() -> None:
+    record = ResourceRecord()
+    for second in range(300):
+        record.put(int(START_S) + second, {ResourceColumn("api", "open_files"): 40.0})
+    run = FinishedRun(
+        profile=LoadProfile("constant", run_time=300),
+        recorder=Recorder(),
+        target=MeasuredTarget(record),
+        facts=WholeRun(record, stages=[(START_S, "steady")], load_s=(START_S, START_S + 300)),
+    )
+    (found,) = conclusions(run).growth
+    assert found.quantity == "open_files"
+    assert found.sentence.startswith("api open files showed no clear growth: 0/h ")

@@ -82,5 +82,5 @@ def test_a_leak_fails_with_its_kind_and_a_target_without_one_does_not(tmp_path: 
         rule = rule_of(document(tmp_path / mode), "api")
         assert (rule["outcome"] == "fail") == (cause is not None), rule
         if cause is not None:
-            assert "api memory grows" in rule["reason"]
+            assert "api memory grew by" in rule["reason"]
             assert kind_clause(GrowthKind(cause)) in rule["reason"]

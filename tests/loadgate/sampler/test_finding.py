@@ -156,7 +156,7 @@ def test_a_program_that_forwards_a_port_is_not_the_target(system: FakeSystem, li
     [
         ("30\n", ""),
         ("30 \nmore", ""),
-        ("31", "the process in its file has ended"),
+        ("31", "redis.pid has ended"),
         ("", "contains no process id"),
         ("-30", "contains no process id"),
         ("99999999999999999999", "contains no process id"),

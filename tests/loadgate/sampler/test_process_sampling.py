@@ -141,7 +141,9 @@ def test_what_is_forbidden_is_a_gap_and_a_note(system: FakeSystem) -> None:
     assert values["api", "memory"] == 1000
     assert ("api", "open_files") not in values
     assert values["worker", "open_files"] == 20
-    assert sampling.notes[0] == "open files of 'api' cannot be read: its process belongs to another user"
+    assert (
+        sampling.notes[0] == "open files of 'api' cannot be read, because one of its processes belongs to another user"
+    )
 
 
 def test_a_part_that_was_never_found_is_a_note(system: FakeSystem) -> None:

@@ -125,14 +125,14 @@ def test_a_failing_scrape_is_one_note_and_a_gap(target: int, server: MetricsServ
         server.status = 200
         sampler.until(lambda: sampler.values("db", "connections"))
         sampler.end()
-    assert sampler.notes == [f"{server.url}/metrics answered 401: set bearer"]
+    assert sampler.notes == [f"{server.url}/metrics answered 401; set bearer"]
 
 
 def test_a_metric_that_does_not_exist_is_noted_at_the_end(target: int, server: MetricsServer) -> None:
     with running(Configuration(pid=target, metrics=(pool(server, used="pol"),))) as sampler:
         sampler.until(lambda: len(server.paths) >= 1)
         sampler.end()
-    assert sampler.notes == [f"{server.url}/metrics has no sample of pol ('connections' of 'db')"]
+    assert sampler.notes == [f"{server.url}/metrics has no sample of pol, which 'connections' of 'db' needs"]
 
 
 def test_garbage_is_collected_on_command(target: int, server: MetricsServer) -> None:
@@ -146,7 +146,7 @@ def test_garbage_is_collected_on_command(target: int, server: MetricsServer) -> 
         sampler.send("collect")
         sampler.until(lambda: sampler.lines.count({"done": "collect"}) == 2)
         assert len(sampler.values("target", "memory.collected")) == 1
-    assert "garbage was not collected before the memory was measured" in sampler.notes[0]
+    assert "the memory after garbage collection was not measured" in sampler.notes[0]
 
 
 def test_a_target_that_ends_is_a_gap(target: int) -> None:

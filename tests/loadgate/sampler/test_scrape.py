@@ -65,7 +65,7 @@ def test_a_proxy_is_not_used(server: MetricsServer, monkeypatch: pytest.MonkeyPa
 
 def test_a_redirect_is_refused(server: MetricsServer, open_scraper: Open) -> None:
     server.status, server.headers = 302, {"Location": "/elsewhere"}
-    assert failure(open_scraper(server.url)) == f"{server.url} answered 302: redirects are not followed"
+    assert failure(open_scraper(server.url)) == f"{server.url} answered 302; redirects are not followed"
     assert server.paths == ["/"]
 
 
@@ -89,12 +89,12 @@ def test_a_wrong_token_is_not_sent(
 def test_the_credentials_of_a_url_are_sent_but_not_shown(server: MetricsServer, open_scraper: Open) -> None:
     scraper = open_scraper(server.url.replace("//", "//me:pass@"))
     server.status = 403
-    assert failure(scraper) == f"{server.url} answered 403: set bearer"
+    assert failure(scraper) == f"{server.url} answered 403; set bearer"
     assert server.requests[0]["authorization"].startswith("Basic ")
 
 
 @pytest.mark.parametrize(
-    ("status", "hint"), [(401, ": set bearer"), (404, ": set url"), (500, ""), (204, ""), (302, ": redirects")]
+    ("status", "hint"), [(401, "; set bearer"), (404, "; set url"), (500, ""), (204, ""), (302, "; redirects")]
 )
 def test_another_status_is_an_error_that_says_what_to_do(
     status: int, hint: str, server: MetricsServer, open_scraper: Open
@@ -122,7 +122,7 @@ def test_a_server_that_does_not_answer_times_out(
 ) -> None:
     monkeypatch.setattr(scrape, "TIMEOUT_S", 0.2)
     server.gate.clear()
-    assert failure(open_scraper(server.url)) == f"{server.url} does not respond (timed out)"
+    assert failure(open_scraper(server.url)) == f"{server.url} cannot be read (timed out)"
 
 
 def test_a_server_that_drips_times_out(monkeypatch: pytest.MonkeyPatch, open_scraper: Open) -> None:
@@ -168,7 +168,7 @@ def test_an_answer_that_is_no_http_is_an_error(answer: bytes, reason: str, open_
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        assert f"does not respond ({reason})" in failure(open_scraper(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        assert f"cannot be read ({reason})" in failure(open_scraper(f"http://127.0.0.1:{listener.getsockname()[1]}"))
         thread.join(10)
 
 
@@ -188,5 +188,5 @@ def test_a_closed_port_is_an_error(open_scraper: Open) -> None:
         port = listener.getsockname()[1]
     assert (
         failure(open_scraper(f"http://127.0.0.1:{port}/m"))
-        == f"http://127.0.0.1:{port}/m does not respond (Connection refused)"
+        == f"http://127.0.0.1:{port}/m cannot be read (Connection refused)"
     )
