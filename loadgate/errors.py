@@ -39,3 +39,9 @@ class SuiteError(RequestError):
 
 class LimitError(SuiteError, ValueError):
     """Raised for limits that cannot be read. The text has one line for each problem."""
+
+
+def os_error_text(error: OSError) -> str:
+    """Return the path and the reason of an operating system error."""
+    place = error.filename2 or error.filename
+    return f"{place}: {error.strerror}" if place else error.strerror or str(error)

@@ -5,6 +5,7 @@
     share, of a fraction    percentage        `0 %`  `0.625 %`  `12.0 %`
     change, of a fraction   change            `+12.0 %`  `-3.20 %`
     change of a share       points            `+0.610 points`, percentage points
+    interval of a change    change_range      `+9.10 to +14.9 %`  `-0.100 to +0.100 points`
     rate                    per_second        `0.426/s`  `42.6/s`  `1,625/s`
     size, of bytes          size              `512 B`  `1.50 kB`  `105 MB`, in powers of 1000 as in rules
     CPU use                 cores             `0.426 cores`
@@ -119,6 +120,12 @@ def change(fraction: float | None) -> str:
 def points(fraction: float | None) -> str:
     """Return a difference of two shares, given as a fraction, in percentage points with its sign."""
     return UNKNOWN if fraction is None else f"{_signed(figure(_percent(fraction)), fraction)} points"
+
+
+def change_range(low: float | None, high: float | None, *, of_share: bool = False) -> str:
+    """Return the interval of a change, as in `+13.0 to +21.0 %`. A bound that is not known is a question mark."""
+    bounds = ("?" if bound is None else _signed(figure(_percent(bound)), bound) for bound in (low, high))
+    return f"{' to '.join(bounds)} {'points' if of_share else '%'}"
 
 
 def _signed(text: str, value: float | None) -> str:

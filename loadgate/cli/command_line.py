@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from loadgate.cli import results, running
-from loadgate.cli.output import os_error_text, print_error, say
-from loadgate.errors import CommandError
+from loadgate.cli.output import print_error, say
+from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
 from loadgate.stdio import use_safe_streams
 

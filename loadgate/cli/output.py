@@ -32,12 +32,6 @@ def say_wrapped(lines: Iterable[str]) -> None:
         say(line)
 
 
-def os_error_text(error: OSError) -> str:
-    """Return the path and the reason of an operating system error."""
-    place = error.filename2 or error.filename
-    return f"{place}: {error.strerror}" if place else error.strerror or str(error)
-
-
 def print_error(message: str, code: ExitCode) -> ExitCode:
     """Print an error on standard error, each line with the name of the command, and return its exit code."""
     for line in message.splitlines():

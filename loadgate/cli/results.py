@@ -10,34 +10,26 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli.output import can_show, os_error_text, say, say_wrapped
+from loadgate.cli.output import can_show, say, say_wrapped
 from loadgate.exit_codes import ExitCode
 
 
 def report(
-    run_path: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder or its run.json.")],
-    hdr: Annotated[bool, typer.Option("--hdr", help="Also write the latencies as an HdrHistogram log.")] = False,
+    path: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run or a comparison, or its JSON file.")],
+    hdr: Annotated[
+        bool, typer.Option("--hdr", help="Also write the latencies of a run as an HdrHistogram log.")
+    ] = False,
 ) -> int:
-    """Write the files of a run again.
+    """Write the files of a run or of a comparison again.
 
-    The report, the JUnit file, the summary, the CSV file and the metrics are written from its run.json.
+    The report, the JUnit file, the summary, the CSV file and the metrics are written from run.json, the page and the
+    summary of a comparison from ab.json.
     """
-    from loadgate.paths import ReportFolderError, shown_path
-    from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
-    from loadgate.run.document import RUN, RunFileError, read_run
+    from loadgate.paths import shown_path
+    from loadgate.report.rebuilding import rebuild
 
-    folder = run_path if run_path.is_dir() else run_path.parent
-    document = read_run(run_path)
-    try:
-        written = [rebuild_artefacts(document, folder)]
-        if hdr:
-            written.append(write_latency_log(document, folder))
-    except DAMAGED as error:
-        raise RunFileError(f"{run_path}: {RUN.damage(error)}") from error
-    except OSError as error:
-        raise ReportFolderError(f"{shown_path(folder)}: the files cannot be written: {os_error_text(error)}") from error
-    for path in written:
-        say(str(shown_path(path)))
+    for written in rebuild(path, with_latency_log=hdr):
+        say(str(shown_path(written)))
     return ExitCode.PASS
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadgate.errors import CommandError
@@ -35,8 +35,7 @@ def write_artefacts(document: RunDocument, folder: Path) -> Path:
         ArtefactError: Some files could not be written. All other files were written.
     """
     # run.json comes first, because all other files can be rebuilt from it.
-    failed = _write_each({RUN_FILE: document.to_json()}, folder)
-    _raise_unwritten(failed | _write_each(_made_from(document), folder))
+    write_files(folder, lambda: {RUN_FILE: document.to_json()}, lambda: _made_from(document))
     return folder / REPORT_FILE
 
 
@@ -46,7 +45,7 @@ def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
     Raises:
         ArtefactError: Some files could not be written. All other files were written.
     """
-    _raise_unwritten(_write_each(_made_from(document), folder))
+    write_files(folder, lambda: _made_from(document))
     return folder / REPORT_FILE
 
 
@@ -61,31 +60,32 @@ def _made_from(document: RunDocument) -> dict[str, str]:
     }
 
 
-def _write_each(texts: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """Write the files. Return the reason for each file that cannot be written."""
-    failed = {}
-    for name, text in texts.items():
-        try:
-            write_atomically(folder / name, text)
-        except OSError as error:
-            failed[name] = error.strerror or str(error)
-    return failed
+def write_files(folder: Path, *groups: Callable[[], Mapping[str, str]]) -> None:
+    """Write groups of texts, each by the name of its file. A group is made when the earlier groups are written.
 
-
-def _raise_unwritten(failed: Mapping[str, str]) -> None:
+    Raises:
+        ArtefactError: Some files could not be written. All other files were written.
+    """
+    failed: dict[str, str] = {}
+    for texts in groups:
+        for name, text in texts().items():
+            try:
+                write_atomically(folder / name, text)
+            except OSError as error:
+                failed[name] = error.strerror or str(error)
     if failed:
         reasons = dict.fromkeys(failed.values())
         names = {reason: ", ".join(name for name in failed if failed[name] == reason) for reason in reasons}
         raise ArtefactError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
 
 
-def append_job_summary(document: RunDocument) -> list[str]:
-    """Append the verdict to the summary page of a GitHub Actions job, if this is one. Return one line per error."""
+def append_job_summary(markdown: str) -> list[str]:
+    """Append a summary to the summary page of a GitHub Actions job, if this is one. Return one line per error."""
     page = os.environ.get("GITHUB_STEP_SUMMARY")
     if page and os.environ.get("GITHUB_ACTIONS") == "true":
         try:
             with Path(page).open("a", encoding="utf-8", errors="replace") as file:
-                file.write(markdown_summary(document))
+                file.write(markdown)
         except OSError as error:
             return [f"cannot write the job summary {page}: {error.strerror or error}"]
     return []

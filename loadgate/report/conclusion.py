@@ -14,6 +14,7 @@ from loadgate.project import Project
 from loadgate.report.artefacts import REPORT_FILE, ArtefactError, append_job_summary, write_artefacts
 from loadgate.report.console import verdict_text
 from loadgate.report.current_environment import current_environment
+from loadgate.report.summary import markdown_summary
 from loadgate.run.document import RUN_FILE, RunDocument
 from loadgate.run.document.writing import run_document
 from loadgate.run.judgement import exit_code, judge
@@ -57,7 +58,7 @@ def conclude(run: Run, project: Project, before: Conclusion | None = None) -> Co
 def show(conclusion: Conclusion, remarks: Sequence[str] = ()) -> None:
     """Print the verdict and the remarks, and add the verdict to the summary page of a CI job. Call it once per run."""
     # `loadgate run` can still change the verdict, so it adds the summary itself.
-    problems = [] if RUN_FOLDER_VARIABLE in os.environ else append_job_summary(conclusion.document)
+    problems = [] if RUN_FOLDER_VARIABLE in os.environ else append_job_summary(markdown_summary(conclusion.document))
     lines = "".join(f"loadgate: {line}\n" for line in (*problems, *remarks))
     print(conclusion.text + lines, flush=True)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from loadgate.report.conclusions import brief_conclusions
+from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
@@ -15,26 +15,20 @@ MAX_ERRORS = 10
 MAX_REQUESTS = 100
 MAX_RESOURCES = 30
 
-_ANYWHERE = re.compile(r"[\\`*_~$|\[\]]")
-"""Characters that GitHub's Markdown can interpret anywhere: code, emphasis, links and formulas."""
-
-_AT_THE_START = re.compile(r"^(\d+(?=[.)](?:\s|$))|(?=[#>+=-]))")
-"""Characters that mark a heading, a quotation or a list item at the start of a line."""
-
 
 def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests, the most frequent errors and the resources as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
     sentence = (
-        f"{_cell(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
-        f"against {_cell(run.host)}, {percentage(overall.failure_rate)} failed."
+        f"{escaped(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
+        f"against {escaped(run.host)}, {percentage(overall.failure_rate)} failed."
     )
     lines = [
-        f"## Load test {_cell(run.profile.name)}: {OUTCOME_WORDS[verdict.outcome]}",
+        f"## Load test {escaped(run.profile.name)}: {OUTCOME_WORDS[verdict.outcome]}",
         "",
         sentence,
         "",
-        *(f"> {_cell(note)}" for note in verdict.notes),
+        *(f"> {escaped(note)}" for note in verdict.notes),
         "" if verdict.notes else None,
         "| Rule | Limit | Measured | Samples | Outcome | |",
         "| --- | --- | ---: | ---: | --- | --- |",
@@ -51,10 +45,10 @@ def markdown_summary(document: RunDocument) -> str:
 
 
 def _rule_row(rule: RuleRecord) -> str:
-    what = f"{_cell(rule.scope)}: {rule.metric}"
+    what = f"{escaped(rule.scope)}: {rule.metric}"
     return (
-        f"| {what} | {_cell(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {count(rule.samples)} "
-        f"| {OUTCOME_WORDS[rule.outcome]} | {_cell(rule_reason(rule))} |"
+        f"| {what} | {escaped(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {count(rule.samples)} "
+        f"| {OUTCOME_WORDS[rule.outcome]} | {escaped(rule_reason(rule))} |"
     )
 
 
@@ -67,21 +61,21 @@ def _requests(names: Sequence[NameFigures]) -> list[str]:
 def _request_row(figures: NameFigures) -> str:
     times = figures.success_ms
     shown = " | ".join(map(milliseconds, (times.p50, times.p95, times.p99, times.max)))
-    name = _cell(figures.name) + (" (measure)" if figures.kind == "measure" else "")
+    name = escaped(figures.name) + (" (measure)" if figures.kind == "measure" else "")
     return f"| {name} | {count(figures.requests)} | {count(figures.failures)} | {shown} |"
 
 
 def _errors(errors: Sequence[ErrorRecord]) -> list[str]:
     if not errors:
         return []
-    rows = [f"| {_cell(e.name)} | {_cell(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
+    rows = [f"| {escaped(e.name)} | {escaped(e.text)} | {count(e.count)} |" for e in errors[:MAX_ERRORS]]
     more = [f"\n{len(errors) - MAX_ERRORS} more kinds of errors are in the report."] if len(errors) > MAX_ERRORS else []
     return ["", "| Failed request | Error | Times |", "| --- | --- | ---: |", *rows, *more]
 
 
 def _conclusions(document: RunDocument) -> list[str]:
     sentences = brief_conclusions(document)
-    return ["", *(f"- {_cell(sentence)}" for sentence in sentences)] if sentences else []
+    return ["", *(f"- {escaped(sentence)}" for sentence in sentences)] if sentences else []
 
 
 def _resources(document: RunDocument) -> list[str]:
@@ -95,10 +89,4 @@ def _resources(document: RunDocument) -> list[str]:
 
 def _resource_row(line: ResourceLine, figures: LineFigures) -> str:
     shown = " | ".join(map(line.quantity.unit.text, (figures.mean, figures.max, line.limit)))
-    return f"| {_cell(line.quantity.resource)} | {_cell(line.quantity.label)} | {shown} |"
-
-
-def _cell(text: str) -> str:
-    """Escape text so that it cannot end the table cell or become markup."""
-    line = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;")
-    return _AT_THE_START.sub(r"\1\\", _ANYWHERE.sub(r"\\\g<0>", line))
+    return f"| {escaped(line.quantity.resource)} | {escaped(line.quantity.label)} | {shown} |"

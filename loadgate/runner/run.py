@@ -27,6 +27,7 @@ from loadgate.report.artefacts import (
     publish,
     write_artefacts,
 )
+from loadgate.report.summary import markdown_summary
 from loadgate.report.text import target_end
 from loadgate.rules import RuleOutcome
 from loadgate.run.document import RUN_FILE, RunDocument, TargetRecord, read_run
@@ -127,7 +128,7 @@ class _Launch:
         except OSError as error:
             self.say(f"loadgate: not written: {shown_path(report)}: {error.strerror or error}")
             self.say(f"report: {shown_path(self.folder / REPORT_FILE)}")
-        for problem in append_job_summary(document):
+        for problem in append_job_summary(markdown_summary(document)):
             self.say(f"loadgate: {problem}")
         if code != verdict.exit_code and not ended and not self.signals.any():
             self.say(f"Locust exited with code {code}, but the exit code of the verdict is {verdict.exit_code}")

@@ -237,3 +237,8 @@ def test_a_growth_is_shown_for_an_hour(
 )
 def test_a_time_until_a_limit_has_one_unit(seconds: float, text: str) -> None:
     assert units.outlook(seconds) == text
+
+
+def test_the_interval_of_a_change_shows_unknown_bounds() -> None:
+    assert units.change_range(0.13, 0.21) == "+13.0 to +21.0 %"
+    assert units.change_range(None, 0.005, of_share=True) == "? to +0.500 points"

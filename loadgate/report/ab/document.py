@@ -10,7 +10,6 @@ from pydantic import Field
 
 from loadgate.analysis.ab.result import AbResult
 from loadgate.exit_codes import ExitCode
-from loadgate.paths import write_atomically
 from loadgate.run.document import EnvironmentRecord
 from loadgate.run.document.parts import Count, Part, Positive, Text, Time
 from loadgate.run.document.stored_file import FileKind, read_file
@@ -118,10 +117,6 @@ class AbDocument(Part, title="A comparison of loadgate"):
             RunFileError: There is no ab.json, or this version cannot read it.
         """
         return read_file(path, AB, cls.model_validate_json)
-
-    def write(self, folder: Path) -> None:
-        """Write ab.json. The folder is created if necessary."""
-        write_atomically(folder / AB_FILE, self.to_json())
 
     def to_json(self) -> str:
         """Return the text of ab.json."""

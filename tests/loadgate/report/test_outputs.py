@@ -290,13 +290,15 @@ def test_the_job_summary_is_written_only_in_a_github_job(tmp_path: Path, monkeyp
     document = synthetic_document(SMALL)
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    append_job_summary(document)
+    append_job_summary(markdown_summary(document))
     assert page.read_text() == "before\n"
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    assert append_job_summary(document) == []
+    assert append_job_summary(markdown_summary(document)) == []
     assert page.read_text().startswith("before\n## Load test synthetic: PASS\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path))
-    assert append_job_summary(document) == [f"cannot write the job summary {tmp_path}: Is a directory"]
+    assert append_job_summary(markdown_summary(document)) == [
+        f"cannot write the job summary {tmp_path}: Is a directory"
+    ]
 
 
 def test_a_write_error_does_not_affect_other_files(tmp_path: Path) -> None:

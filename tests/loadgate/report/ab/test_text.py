@@ -1,0 +1,99 @@
+"""Test the console output of a comparison: the conclusion is first, and lines fit in 80 columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loadgate.report.ab.text import ab_text
+from tests.loadgate.report.ab.documents import (
+    HOSTILE,
+    KINDS,
+    failed,
+    guard_broken,
+    hostile,
+    passed,
+    undecided,
+    without_rules,
+)
+
+
+def test_the_conclusion_comes_first_and_each_rule_has_a_row() -> None:
+    lines = ab_text(failed(), Path("ab/ab.html"), 80).splitlines()
+    assert lines[:7] == [
+        "",
+        "FAIL: auth p95 is 17.0 % slower: 400 ms to 468 ms (exit code 99)",
+        "",
+        "RULE          BASE    HEAD   CHANGE          INTERVAL  OUTCOME",
+        "auth: p95   400 ms  468 ms  +17.0 %  +13.0 to +21.0 %  FAIL",
+        "  17.0 % slower, at least 13.0 %",
+        "tasks: p99  400 ms  408 ms  +2.00 %  -1.00 to +5.00 %  PASS",
+    ]
+    assert "report: ab/ab.html" in lines
+
+
+def test_the_power_the_guards_the_names_and_the_sides_follow() -> None:
+    text = ab_text(failed(), None)
+    assert (
+        "With a probability of 80 %, 10 pairs detect +6.00 % of auth: p95, +4.50 % of tasks: p99.\n"
+        "p95 of request names that changed: POST /api/v1/auth/login +17.5 %.\n"
+        "not compared: auth: requests > 1000 (the load decides it)\n"
+        "base: main (b619dea0b619)\n"
+        "head: faster-login (336552c03365, 3 uncommitted files)\n"
+    ) in text
+    assert "guards that hold: control, rate, segments\n" in text
+    assert "report:" not in text
+
+
+def test_a_broken_guard_is_marked() -> None:
+    text = ab_text(guard_broken(), None)
+    assert "\n! The control server was 3.4% slower with head.\n" in text
+    assert "guards that hold: rate, segments\n" in text
+
+
+def test_an_undecided_rule_says_how_many_more_pairs_would_decide() -> None:
+    text = ab_text(undecided(), None)
+    assert "  too few pairs; 14 more pairs would decide\n" in text
+    assert "\nllm: p99.9       -  12.0 ms        -                 -  INCONCLUSIVE\n" in text
+
+
+def test_differences_of_shares_are_in_points() -> None:
+    row = next(line for line in ab_text(passed(), None).splitlines() if line.startswith("overall: failures"))
+    assert row.split() == [
+        "overall:",
+        "failures",
+        "1.00",
+        "%",
+        "1.00",
+        "%",
+        "0",
+        "points",
+        "-0.100",
+        "to",
+        "+0.100",
+        "points",
+        "PASS",
+    ]
+
+
+def test_a_comparison_without_rules_says_so() -> None:
+    text = ab_text(without_rules(), None)
+    assert text.startswith(
+        "\nINCONCLUSIVE: the suite has no rule to compare (exit code 98)\n\nno rule can be compared\n"
+    )
+    assert "With a probability" not in text
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+@pytest.mark.parametrize("kind", ["passed", "failed", "undecided", "guard_broken", "without_rules"])
+def test_lines_fit_into_the_terminal(kind: str, columns: int) -> None:
+    assert max(map(len, ab_text(KINDS[kind](), Path("ab/ab.html"), columns).splitlines())) <= columns
+
+
+@pytest.mark.parametrize("columns", [None, 80])
+def test_text_from_outside_is_printed_without_control_characters(columns: int | None) -> None:
+    text = ab_text(hostile(), None, columns)
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\x1b" in HOSTILE
+    assert "\u202e" in HOSTILE
