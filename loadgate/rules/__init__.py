@@ -3,8 +3,8 @@
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.rules.abort import abort_batches, abort_result, recent_view
+from loadgate.rules.context import EvaluationContext
 from loadgate.rules.evaluate import (
-    EvaluationContext,
     evaluate,
     evaluate_rule,
     is_steady,

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from loadgate.recorder import OVERALL, InFlight, TimeSlot, Totals
+from loadgate.rules.context import EvaluationContext
 from loadgate.rules.dependence import RunBatches
-from loadgate.rules.evaluate import EvaluationContext, evaluate_rule
+from loadgate.rules.evaluate import evaluate_rule
 from loadgate.rules.readings import has_interval
 from loadgate.rules.types import Rule, RuleResult
 from loadgate.rules.view import RecorderView

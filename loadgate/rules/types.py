@@ -130,6 +130,12 @@ class Rule:
         """Return whether the rule can be evaluated only after the run."""
         return self.metric.kind.reads_resource or self.metric.kind is MetricKind.RECOVERY or bool(self.compared_with)
 
+    @property
+    def counts_in_time(self) -> bool:
+        """Return whether the rule reads requests per time. `requests` without a window is a plain count."""
+        kind = self.metric.kind
+        return kind is MetricKind.THROUGHPUT or (kind is MetricKind.REQUESTS and self.window_s is not None)
+
     def __str__(self) -> str:
         """Return the rule in its grammar. Parsing the text gives an equal rule."""
         window = f" over {compact_duration(self.window_s)}" if self.window_s else ""
