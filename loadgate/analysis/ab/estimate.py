@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from loadgate.analysis.ab.buckets import PackedScope, Sides, Sums
@@ -12,9 +12,6 @@ from loadgate.analysis.confidence import CONFIDENCE, MIN_SAMPLES_FLOOR, min_samp
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.student import student_quantile
 from loadgate.units import count
-
-MANY_PAIRS = 1000
-"""The largest number of pairs for which anything is predicted."""
 
 
 def value(measure: Measure, sums: Sums) -> float | None:
@@ -87,9 +84,10 @@ class Estimate:
             return None
         return Interval(as_change(self.measure, low), as_change(self.measure, high), CONFIDENCE)
 
-    def error_with(self, pairs: int) -> float | None:
-        """Return the standard error that another number of pairs would have: it falls with the root of the number."""
-        return None if self.error is None else self.error * math.sqrt(self.pairs / pairs)
+    def extended(self, pairs: int) -> Estimate:
+        """Return the estimate with another number of pairs: its standard error falls with the root of the number."""
+        error = None if self.error is None else self.error * math.sqrt(self.pairs / pairs)
+        return replace(self, error=error, pairs=pairs)
 
 
 def estimate(scope: PackedScope, measure: Measure) -> Estimate | str:
@@ -104,6 +102,8 @@ def estimate(scope: PackedScope, measure: Measure) -> Estimate | str:
     independent requests with one failure and one success added to each side (Agresti and Caffo, American Statistician
     54, 2000).
     """
+    if not scope.pairs:
+        return "no pair can be compared"
     sides = scope.whole()
     problem = _problem(measure, sides)
     if problem:

@@ -75,6 +75,11 @@ class Pair:
     base: Segment
     head: Segment
 
+    @property
+    def can_be_compared(self) -> bool:
+        """Return whether neither segment has a problem."""
+        return not (self.base.problem or self.head.problem)
+
 
 @dataclass(frozen=True, slots=True)
 class Margins:

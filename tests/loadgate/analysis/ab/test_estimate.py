@@ -60,14 +60,14 @@ def test_the_jackknife_error_of_a_mean_of_equal_pairs_is_that_of_their_differenc
 def test_more_pairs_have_a_smaller_error() -> None:
     one = found(pairs(8), P95)
     assert one.error is not None
-    assert one.error_with(32) == pytest.approx(one.error / 2)
+    assert one.extended(32).error == pytest.approx(one.error / 2)
 
 
 def test_one_pair_has_a_change_without_an_interval() -> None:
     one = found(pairs(1, 1.1), P95)
     assert one.error is None
     assert one.interval() is None
-    assert one.error_with(10) is None
+    assert one.extended(10).error is None
 
 
 def test_a_difference_that_depends_on_one_pair_has_no_error() -> None:

@@ -1,0 +1,84 @@
+"""What makes a comparison inconclusive although its rules have outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from loadgate.analysis.ab.guards import guards
+from loadgate.analysis.ab.result import Guard
+from loadgate.analysis.ab.segments import Pair
+from tests.loadgate.analysis.ab.made_segments import segment
+
+
+def controlled(moves: Sequence[float | None]) -> Guard:
+    """Return the guard of the control, which moves by these factors from base to head."""
+    made = [Pair(segment(control_ms=0.4), segment(control_ms=None if move is None else 0.4 * move)) for move in moves]
+    control, _, _ = guards(made)
+    return control
+
+
+def test_a_control_that_moves_in_each_pair_breaks_the_guard() -> None:
+    guard = controlled([1.03 + 0.001 * pair for pair in range(11)])
+    assert guard.is_broken
+    assert guard.value == pytest.approx(0.035)
+    start, end = "The control server was 3.50 % slower in the segments of head", "the conditions of the sides were not"
+    assert guard.sentence == f"{start}, so {end} the same."
+    assert controlled([0.9] * 10).is_broken
+
+
+@pytest.mark.parametrize(
+    "moves",
+    [
+        [1.015] * 10,  # too little
+        [1.03] * 7,  # too few pairs to be sure
+        [1.0] * 8 + [5.0, 3.0],  # two disturbed pairs
+        [1.2] * 6 + [0.8] * 4,  # noise
+        [1.2] * 9 + [0.99],  # 9 of 10 are not significant at 99 %
+    ],
+)
+def test_a_control_does_not_break_the_guard_by_chance(moves: list[float]) -> None:
+    assert not controlled(moves).is_broken
+
+
+def test_noise_of_the_control_rarely_breaks_the_guard() -> None:
+    rng = Random(4)
+    broken = sum(controlled([rng.lognormvariate(0, 0.2) for _ in range(20)]).is_broken for _ in range(500))
+    assert broken <= 10
+
+
+def test_a_control_that_was_not_measured_is_named() -> None:
+    guard = controlled([None] * 10)
+    assert (guard.value, guard.is_broken, guard.sentence) == (None, False, "The control server was not measured.")
+    assert not controlled([1.1] * 6 + [None] * 4).is_broken
+
+
+@pytest.mark.parametrize(("head_per_s", "is_broken"), [(49.6, False), (49.4, True), (50.6, True)])
+def test_different_rates_break_the_guard(head_per_s: float, is_broken: bool) -> None:
+    _, rate, _ = guards([Pair(segment(), segment(rate_per_s=head_per_s))] * 10)
+    assert rate.is_broken is is_broken
+    assert rate.value == pytest.approx(head_per_s / 50 - 1)
+    assert rate.sentence.endswith("at most 1 % is allowed." if is_broken else f"{abs(head_per_s / 0.5 - 100):.3f} %.")
+
+
+def test_segments_that_cannot_be_compared_are_named() -> None:
+    slow, good = segment(problem="the generator was saturated"), segment()
+    *_, found = guards([Pair(good, good), Pair(good, slow), Pair(slow, good)])
+    assert found.is_broken
+    assert found.value == 2 / 6
+    assert found.sentence == "2 of 6 segments cannot be compared: pair 2, head: the generator was saturated; 1 more."
+    *_, found = guards([Pair(good, good)] * 3)
+    assert (found.is_broken, found.sentence) == (False, "All 6 segments can be compared.")
+
+
+def test_a_pair_with_a_problem_does_not_count_for_the_other_guards() -> None:
+    stopped = segment(rate_per_s=5.0, control_ms=9.0, problem="the target stopped")
+    good = segment(control_ms=0.4)
+    control, rate, segments = guards([Pair(good, good)] * 8 + [Pair(good, stopped)])
+    assert (control.value, rate.value, segments.is_broken) == (0.0, 0.0, True)
+
+
+def test_without_pairs_no_guard_is_broken() -> None:
+    assert not any(guard.is_broken for guard in guards([]))
