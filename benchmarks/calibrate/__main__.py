@@ -5,7 +5,7 @@
 First, it compares latencies. A case with a value beyond its limit runs twice more, and the median of the three runs is
 judged, because other processes can disturb a single p99.9. Counts must be exact each time.
 
-Then, it runs the proofs `leaks`, `recovery` and `causes`, which are programs of their own as well, such as
+Then, it runs the proofs `leaks`, `recovery`, `causes` and `ab`, which are programs of their own as well, such as
 `python -m benchmarks.calibrate.leaks`. The exit code is 1 if a value is beyond its limit. Run little else on the
 machine meanwhile.
 """
@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 
 from benchmarks.calibrate import causes, recovery
+from benchmarks.calibrate.ab import proof as ab
+from benchmarks.calibrate.ab.versions import CASES as VERSION_CASES
 from benchmarks.calibrate.cases import CASES, FULL_LOAD, Case, Load
 from benchmarks.calibrate.comparison import BARS, Comparison, median_of, table
 from benchmarks.calibrate.leaks import proof as leaks
@@ -27,6 +29,7 @@ PROOFS: Mapping[str, Callable[[int], bool]] = {
     leaks.NAME: lambda runs: leaks.prove(leaks.Plan(runs)),
     "recovery": lambda runs: recovery.prove(recovery.DRAIN_CASES, runs),
     "causes": lambda trials: causes.prove(causes.INJECTIONS, trials),
+    "ab": lambda runs: ab.prove(VERSION_CASES, runs),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.calibrate import __main__ as calibration
+from benchmarks.calibrate.ab.versions import CASES
 from benchmarks.calibrate.drains import DRAIN_CASES
 from benchmarks.calibrate.injections import INJECTIONS
 from benchmarks.calibrate.leaks.proof import Plan
@@ -17,6 +18,7 @@ from benchmarks.calibrate.leaks.proof import Plan
         ("leaks", "leaks.proof", (Plan(),)),
         ("recovery", "recovery", (DRAIN_CASES, 20)),
         ("causes", "causes", (INJECTIONS, 20)),
+        ("ab", "ab.proof", (CASES, 20)),
     ],
 )
 def test_the_calibration_contains_each_whole_proof(

@@ -1,0 +1,35 @@
+"""Compare pairs of stubs, one of which is slower or is not, and count the conclusions of `loadgate ab`.
+
+    python -m benchmarks.calibrate.ab [--only "200 ms"] [--runs 20] [--pairs 10] [--measure 10s] [--parallel 5]
+
+Two stubs of a version run side by side, and `loadgate ab` compares their URLs. All versions take 50 ms (lognormal,
+sigma 0.3), and 0.2 % of the requests fail. The exit code is 1 if the conclusions of a case miss a limit. Run little
+else on the machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from benchmarks.calibrate.ab.proof import RUNS, USUAL, Plan, prove
+from benchmarks.calibrate.ab.versions import CASES
+from benchmarks.calibrate.stubs.server import whole_number
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", metavar="TEXT", help="run only cases with TEXT; can be repeated")
+    parser.add_argument("--runs", type=whole_number, default=RUNS, help="comparisons of each case")
+    parser.add_argument("--pairs", type=whole_number, default=USUAL.pairs)
+    parser.add_argument("--measure", default=USUAL.measure, help="length of a segment")
+    parser.add_argument("--parallel", type=whole_number, default=USUAL.parallel, help="comparisons at the same time")
+    options = parser.parse_args()
+    cases = [case for case in CASES if any(text in case.name for text in options.only or [""])]
+    if not cases:
+        parser.error(f"--only {options.only}: no case name contains this text")
+    return 0 if prove(cases, options.runs, Plan(options.pairs, options.measure, options.parallel)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
