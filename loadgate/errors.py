@@ -4,9 +4,17 @@ CommandError              a cause outside the request:
 ├── ReportFolderError     a folder for reports that cannot be created or written
 ├── ArtefactError         files of a run that could not be written; also an OSError
 ├── TargetError           a managed target that does not start
+├── GitError              git is missing or fails
+├── BusyError             another comparison of the repository is running
+├── PrepareError          the command that prepares a worktree fails
+├── SideError             a side of a comparison that cannot be prepared or started
+├── SegmentError          a segment of a comparison that leaves no run
+├── StoppedError          a segment that a signal has stopped
 └── RequestError          the command line, the project's settings or a file that they name:
     ├── ProjectError      [tool.loadgate] in pyproject.toml
     ├── RunError          the options of `loadgate run`
+    ├── AbError           the options of `loadgate ab`
+    ├── CommitError       a commit or a repository that does not exist
     ├── DescribeError     a locustfile that cannot be loaded
     ├── RunFileError      a run.json or an ab.json that cannot be read
     └── SuiteError        a suite; its subclasses for wrong values are also ValueErrors:

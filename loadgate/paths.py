@@ -30,8 +30,16 @@ def run_folder(project: Project, profile: str, started_s: float) -> Path:
     """
     if given := os.environ.get(RUN_FOLDER_VARIABLE):
         return Path(given)
-    stamp = datetime.fromtimestamp(started_s, UTC).strftime("%Y%m%dT%H%M%SZ")
-    return _create_run_folder(project, f"{stamp}-{safe_name(profile)}")
+    return _create_folder(project.reports_path / "runs", profile, started_s)
+
+
+def comparison_folder(project: Project, profile: str, started_s: float) -> Path:
+    """Create the folder for the files of a comparison.
+
+    Raises:
+        ReportFolderError: The folder cannot be created.
+    """
+    return _create_folder(project.reports_path / "ab", profile, started_s)
 
 
 def check_reports(project: Project) -> None:
@@ -40,13 +48,16 @@ def check_reports(project: Project) -> None:
     Raises:
         ReportFolderError: The folder cannot be created, or it is not writable.
     """
-    runs = project.reports_path / "runs"
+    _check_folder(project.reports_path / "runs")
+
+
+def _check_folder(folder: Path) -> None:
     try:
-        runs.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ReportFolderError(f"{shown_path(runs)}: cannot be created for reports: {error.strerror}") from error
-    if not os.access(runs, os.W_OK | os.X_OK):
-        raise ReportFolderError(f"{shown_path(runs)}: the reports cannot be written there: Permission denied")
+        raise ReportFolderError(f"{shown_path(folder)}: cannot be created for reports: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReportFolderError(f"{shown_path(folder)}: the reports cannot be written there: Permission denied")
 
 
 def safe_name(text: str) -> str:
@@ -62,11 +73,12 @@ def shown_path(path: Path) -> Path:
         return path
 
 
-def _create_run_folder(project: Project, name: str) -> Path:
-    """Create a folder for one run. If a run that started in the same second has the name, append a number."""
-    check_reports(project)
+def _create_folder(parent: Path, profile: str, started_s: float) -> Path:
+    """Create a folder named by the time and the profile. If one of the same second has the name, append a number."""
+    name = f"{datetime.fromtimestamp(started_s, UTC).strftime('%Y%m%dT%H%M%SZ')}-{safe_name(profile)}"
+    _check_folder(parent)
     for number in count(1):
-        candidate = project.reports_path / "runs" / (name if number == 1 else f"{name}-{number}")
+        candidate = parent / (name if number == 1 else f"{name}-{number}")
         try:
             candidate.mkdir()
         except FileExistsError:

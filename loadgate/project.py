@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from loadgate.checks import Check, HttpCheck, TcpCheck
 from loadgate.errors import RequestError
 from loadgate.resource_settings import RESOURCE_KINDS, ResourceSettings, resource_problem
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+def _within(path: str) -> str:
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} must be a path within the project")
+    return path
+
+
+_PathWithin = Annotated[_Text, AfterValidator(_within)]
 
 
 class ProjectError(RequestError):
@@ -45,6 +54,12 @@ class TargetSettings(_Table):
     env: dict[str, str] = Field(default_factory=dict)
     collect: Annotated[str, StringConstraints(pattern=r"^/[!-~]*$")] | None = None
     """A path of the target that makes it collect garbage. It is requested before and after the load."""
+    prepare: tuple[_Text, ...] = ()
+    """The command that makes a new working tree of a commit ready for `command`, for comparisons of commits."""
+    prepared: tuple[_PathWithin, ...] = ()
+    """What `prepare` creates and later comparisons use again, as long as the files in `lock` are the same."""
+    lock: tuple[_PathWithin, ...] = ()
+    """The files that decide what `prepare` creates."""
 
     def for_run(self, run_folder: Path) -> TargetSettings:
         """Return the settings with `{run_folder}` replaced."""
@@ -59,6 +74,9 @@ class TargetSettings(_Table):
     def _one_way_to_be_ready(self) -> TargetSettings:
         if (self.ready_url is None) == (self.ready_line is None):
             msg = "give exactly one of ready_url and ready_line"
+            raise ValueError(msg)
+        if (self.prepared or self.lock) and not (self.prepare and self.prepared and self.lock):
+            msg = "prepared and lock belong together, and need prepare"
             raise ValueError(msg)
         return self
 

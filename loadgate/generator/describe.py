@@ -69,6 +69,7 @@ def _main(mark: str, path: str, run_arguments: Sequence[str]) -> None:
             "name": name,
             "description": item.description,
             "load": "" if (problems := item.problems(classes)) else item.load_text,
+            "rate_per_s": None if problems else item.mean_rate_per_s,
             "problems": problems,
         }
         for name, item in suite.profiles.items()

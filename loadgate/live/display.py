@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TextIO
 
 from loadgate.live.plain import plain_line
@@ -19,8 +21,8 @@ FIRST_LINE_S = 2.0
 class PlainDisplay:
     """A display that prints one line every PLAIN_INTERVAL_S."""
 
-    draws = False
-    """Whether the display redraws the terminal. Other processes must then not write to the terminal."""
+    takes_output = takes_errors = False
+    """Whether other processes must not write to standard output and standard error themselves."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -51,7 +53,12 @@ class PlainDisplay:
 class DrawnDisplay:
     """A display that redraws its view in place."""
 
-    draws = True
+    takes_output = True
+
+    @property
+    def takes_errors(self) -> bool:
+        """Return whether standard error is the terminal."""
+        return sys.stderr.isatty()
 
     def __init__(self, out: TextIO) -> None:
         self._screen = Screen(out)
@@ -73,7 +80,30 @@ class DrawnDisplay:
         self._screen.clear()
 
 
-Display = PlainDisplay | DrawnDisplay
+class LoggedDisplay:
+    """A display that shows nothing, and appends the output of other processes to a file."""
+
+    takes_output = takes_errors = True
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def show(self, state: LiveState) -> None:
+        """Do nothing."""
+
+    def say(self, text: str) -> None:
+        """Append the text."""
+        with self._path.open("a", encoding="utf-8", errors="replace") as file:
+            file.write(text)
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+Display = PlainDisplay | DrawnDisplay | LoggedDisplay
 
 
 def display_on(out: TextIO, environment: Mapping[str, str]) -> Display:

@@ -15,6 +15,7 @@ from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import Project
 from loadgate.runner.description_cache import DescriptionCache
+from loadgate.runner.locust_process import SAFE_PATH
 
 DESCRIBER = "loadgate.generator.describe"
 MARK = "loadgate-profiles: "
@@ -27,15 +28,21 @@ class DescribeError(RequestError):
     """Raised if the locustfile or the profile cannot be run. The text has one line for each error."""
 
 
-def describe(locustfile: str, profile: str | None = None, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Return `{"default": name, "profiles": [{name, description, load, problems}], "host": …, "needs_host": …}`.
+def describe(
+    locustfile: str, profile: str | None = None, options: Sequence[str] = (), *, current: Path | None = None
+) -> dict[str, Any]:
+    """Return `{"default": name, "profiles": [profile, …], "host": …, "needs_host": …}`.
+
+    A profile is `{name, description, load, rate_per_s, problems}`.
 
     Without `profile`, the function returns a cached description as long as its source files are unchanged.
 
     - `locustfile` has the form of Locust's -f: a file, several files with commas, or a folder.
     - If `profile` is given ("" for the default one), the function also checks that it can be run with these options.
     - `load` is a text, or "" for a profile with problems. Problems of a profile do not affect other profiles.
+    - `rate_per_s` is the mean rate of arrivals of an open model, else null.
     - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if the users need a host to start.
+    - `current` is the current folder of the suite, if it is not that of this process.
 
     Raises:
         DescribeError: The locustfile cannot be imported or declares no profiles, or `profile` or an option is wrong.
@@ -47,7 +54,10 @@ def describe(locustfile: str, profile: str | None = None, options: Sequence[str]
     # Compiled files would change the suite's folder while it is read, and the description would not be cached.
     command = [sys.executable, "-B", "-m", DESCRIBER, MARK, locustfile, *run_arguments]
     began_ns = time.time_ns()
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    variables = None if current is None else os.environ | SAFE_PATH
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=current, env=variables
+    )
     for line in done.stdout.splitlines():
         if line.startswith(MARK):
             description = json.loads(line.removeprefix(MARK))

@@ -8,7 +8,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,13 +26,22 @@ POLL_S = 0.1
 AFTER_CRASH_S = 3.0
 """Time for which the load continues after the managed target has ended, so that the report shows the failures."""
 
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""Keeps `python -m` from importing loadgate from the current folder, which can be a worktree with another version."""
+
 _READ_BYTES = 65_536
 
 
 def run_locust(
-    command: Sequence[str], folder: Path, target: ManagedTarget | None, signals: Signals, display: Display
+    command: Sequence[str],
+    folder: Path,
+    target: ManagedTarget | None,
+    signals: Signals,
+    display: Display,
+    *,
+    current: Path | None = None,
 ) -> int:
-    """Run Locust, which writes the artefacts to `folder`, and return its exit code.
+    """Run Locust, which writes the artefacts to `folder`, and return its exit code. `current` is its current folder.
 
     If the target ends, Locust is stopped AFTER_CRASH_S later.
     """
@@ -47,7 +55,9 @@ def run_locust(
         # Empty without a managed target, because an outer run may have set it.
         TARGET_PID_VARIABLE: str(target.pid) if target is not None else "",
     }
-    if display.draws:
+    if current is not None:
+        variables |= SAFE_PATH
+    if display.takes_output:
         variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
@@ -55,10 +65,11 @@ def run_locust(
     # In its own session, Locust gets Ctrl-C only from this process, and not a second time from the terminal.
     child = subprocess.Popen(
         command,
+        cwd=current,
         env=os.environ | variables,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if display.draws else None,
-        stderr=subprocess.PIPE if display.draws and sys.stderr.isatty() else None,
+        stdout=subprocess.PIPE if display.takes_output else None,
+        stderr=subprocess.PIPE if display.takes_errors else None,
         start_new_session=True,
         pass_fds=(started_writer, states_writer),
     )

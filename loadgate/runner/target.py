@@ -11,7 +11,7 @@ import threading
 import time
 import urllib.request
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
@@ -34,7 +34,10 @@ class TargetError(CommandError):
 class ManagedTarget:
     """A started target process group. `managed_target` makes sure that it is stopped."""
 
-    def __init__(self, settings: TargetSettings, folder: Path, log_path: Path) -> None:
+    def __init__(
+        self, settings: TargetSettings, folder: Path, log_path: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """Start the command in `folder`. `environment` replaces that of this process."""
         self.url = ""
         self._settings = settings
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
@@ -49,7 +52,7 @@ class ManagedTarget:
             self._process = subprocess.Popen(
                 settings.command,
                 cwd=folder,
-                env=os.environ | settings.env,
+                env={**(os.environ if environment is None else environment), **settings.env},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -159,14 +162,20 @@ class ManagedTarget:
 
 @contextlib.contextmanager
 def managed_target(
-    settings: TargetSettings, folder: Path, log_path: Path, give_up: Callable[[], bool] = lambda: False
+    settings: TargetSettings,
+    folder: Path,
+    log_path: Path,
+    give_up: Callable[[], bool] = lambda: False,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[ManagedTarget]:
     """Start the target in `folder`, wait until it is ready, and always stop it at the end.
+
+    `environment` replaces that of this process.
 
     Raises:
         TargetError: The target could not be started, ended early or was not ready in time, or `give_up` returned true.
     """
-    target = ManagedTarget(settings, folder, log_path)
+    target = ManagedTarget(settings, folder, log_path, environment)
     try:
         target.wait_ready(give_up)
         yield target

@@ -100,6 +100,12 @@ class LoadProfile:
         return _stage_arrivals(self.stages, self.stage_names)
 
     @property
+    def mean_rate_per_s(self) -> float | None:
+        """Return the mean rate of the arrivals of an open model, None for a closed one."""
+        schedule = self.arrivals()
+        return None if schedule is None else schedule.count_before(self.run_time_s) / self.run_time_s
+
+    @property
     def own_limits(self) -> tuple[Mapping[str, float], Sequence[str]] | None:
         """Return the profile's thresholds and rules, which replace those of the suite. None if it has neither."""
         if self.thresholds is None and self.rules is None:

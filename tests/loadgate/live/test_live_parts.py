@@ -192,7 +192,7 @@ def test_plain_lines_are_printed_at_intervals() -> None:
 
 
 def test_only_a_terminal_is_drawn_on() -> None:
-    assert not display_on(StringIO(), {"TERM": "xterm"}).draws
+    assert not display_on(StringIO(), {"TERM": "xterm"}).takes_output
 
 
 def test_the_view_counts_the_rules_that_are_judged_at_the_end() -> None:

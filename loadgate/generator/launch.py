@@ -1,0 +1,9 @@
+"""Start Locust with this version of loadgate: `python -m loadgate.generator.launch OPTION ...`.
+
+Locust imports a suite with the current folder on Python's path. By then, this version is imported.
+"""
+
+import runpy
+
+if __name__ == "__main__":
+    runpy.run_module("locust", run_name="__main__", alter_sys=True)

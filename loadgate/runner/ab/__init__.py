@@ -1,0 +1,1 @@
+"""Compare two versions of a service: two commits that are started from worktrees, or two deployments."""

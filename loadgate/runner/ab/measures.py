@@ -1,0 +1,67 @@
+"""What is compared: the measures of the suite's rules, and others that are shown beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loadgate.analysis.ab.segments import Comparison, Margins, Measure, MeasureKind
+from loadgate.recorder import OVERALL, Recorder
+from loadgate.report.ab.document import UncomparedRule
+from loadgate.rules import MetricKind, parse_rules
+from loadgate.run.document import RunDocument
+
+SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+"""The percentiles that are shown of every scope of a rule."""
+
+WITHOUT_RULES = (Measure(OVERALL, MeasureKind.PERCENTILE, 95.0), Measure(OVERALL, MeasureKind.FAILURES))
+"""The measures that decide if no rule of the suite can be compared."""
+
+_KINDS = {
+    MetricKind.PERCENTILE: MeasureKind.PERCENTILE,
+    MetricKind.MEAN: MeasureKind.MEAN,
+    MetricKind.FAILURES: MeasureKind.FAILURES,
+}
+
+
+def measures_of(rules: Sequence[str]) -> tuple[list[Measure], list[UncomparedRule]]:
+    """Return the measures of rules, each once, and the rules that have none.
+
+    The limit, the window and the stage of a rule play no part.
+    """
+    measures: dict[Measure, None] = {}
+    uncompared = []
+    for text in rules:
+        (rule,) = parse_rules(text)
+        kind = _KINDS.get(rule.metric.kind)
+        if kind is None or rule.compared_with:
+            what = "ratios of stages" if rule.compared_with else f"{rule.metric}"
+            uncompared.append(UncomparedRule(rule=text, reason=f"{what} cannot be compared"))
+        else:
+            measures[Measure(rule.scope, kind, rule.metric.percent)] = None
+    return list(measures), uncompared
+
+
+def comparison_of(
+    documents: Sequence[RunDocument], margins: Margins, looks: tuple[int, ...]
+) -> tuple[Comparison, list[UncomparedRule]]:
+    """Return what is compared, from the runs of the first pair, and the rules that are not."""
+    rules, uncompared = measures_of(list(dict.fromkeys(rule.rule for run in documents for rule in run.verdict.rules)))
+    scopes = list(dict.fromkeys([OVERALL, *(measure.scope for measure in rules)]))
+    shown = [Measure(scope, MeasureKind.PERCENTILE, percent) for scope in scopes for percent in SHOWN_PERCENTILES]
+    shown += [Measure(scope, kind) for scope in scopes for kind in (MeasureKind.MEAN, MeasureKind.FAILURES)]
+    deciding = rules or list(WITHOUT_RULES)
+    names = {name for run in documents for name in request_names(run.recording.recorder())}
+    comparison = Comparison(
+        rules=tuple(deciding),
+        others=tuple(measure for measure in shown if measure not in deciding),
+        names=tuple(sorted(names)),
+        margins=margins,
+        looks=looks,
+    )
+    return comparison, uncompared
+
+
+def request_names(recorder: Recorder) -> list[str]:
+    """Return the names of requests that are scopes of their own."""
+    groups = {OVERALL, *recorder.groups()}
+    return [name for name in recorder.names() if name not in groups and not recorder.is_measure(name)]

@@ -1,0 +1,93 @@
+"""Measure pairs of segments, one side after the other, and keep their records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loadgate.analysis.ab.segments import Measure, MeasureKind, Pair, Segment
+from loadgate.recorder import OVERALL
+from loadgate.report.ab.document import SegmentRecord
+from loadgate.run.document import RunDocument
+from loadgate.runner.ab.measures import measures_of
+from loadgate.runner.ab.order import SideName, side_orders
+from loadgate.runner.ab.rate import Rate
+from loadgate.runner.ab.segments import Meter, segment_of
+from loadgate.runner.ab.sides import Side
+from loadgate.runner.run import Say
+from loadgate.units import duration, milliseconds, per_second
+
+FOLDER = "segments"
+"""The folder of the segments' runs, relative to that of the comparison."""
+
+
+@dataclass
+class Pairs:
+    """The pairs of a comparison. `measured` grows with `measure`; `first` has the runs of the first pair."""
+
+    sides: tuple[Side, Side]
+    meter: Meter
+    rate: Rate
+    seed: int
+    folder: Path
+    say: Say
+    planned: int
+    measured: list[Pair] = field(default_factory=list)
+    records: list[SegmentRecord] = field(default_factory=list)
+    first: list[RunDocument] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Choose the order of the sides."""
+        self._orders = side_orders(self.planned, self.seed)
+
+    def measure(self, pairs: int) -> None:
+        """Measure until there are this many pairs.
+
+        Raises:
+            StoppedError: A signal has stopped a segment.
+            SideError, SegmentError: A segment cannot be measured.
+        """
+        while len(self.measured) < pairs:
+            number = len(self.measured) + 1
+            segments = {name: self._segment(name, number, pairs) for name in next(self._orders)}
+            self.measured.append(Pair(segments["base"], segments["head"]))
+
+    def _segment(self, name: SideName, number: int, pairs: int) -> Segment:
+        (side,) = (side for side in self.sides if side.name == name)
+        load, rate_per_s = self.meter.load, self.rate.per_s
+        relative = Path(FOLDER) / f"{number:02d}-{name}"
+        # Both segments of a pair have the same seed.
+        options = load.paced(rate_per_s, self.seed + number)
+        document, control_ms = self.meter.measure(side, options, self.folder / relative)
+        segment = segment_of(document, rate_per_s, control_ms)
+        if number == 1:
+            self.first.append(document)
+        self.records.append(
+            SegmentRecord(
+                pair=number,
+                side=name,
+                started_at=document.run.started_at,
+                folder=relative.as_posix(),
+                rate_per_s=segment.rate_per_s,
+                control_ms=control_ms,
+                problem=segment.problem,
+            )
+        )
+        problem = f"; not comparable: {segment.problem}" if segment.problem else ""
+        self.say(
+            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {per_second(rate_per_s)}: "
+            f"{_headline(document, segment)}{problem}"
+        )
+        return segment
+
+
+def _headline(document: RunDocument, segment: Segment) -> str:
+    """Return the percentile of the first rule that has one."""
+    measures, _ = measures_of([rule.rule for rule in document.verdict.rules])
+    percentiles = [
+        measure for measure in measures if measure.percentile is not None and measure.scope in segment.scopes
+    ]
+    measure = next(iter(percentiles), Measure(OVERALL, MeasureKind.PERCENTILE, 95.0))
+    counts = segment.scopes.get(measure.scope)
+    value = counts.success.quantile((measure.percentile or 0.0) / 100) if counts is not None else None
+    return f"{measure.metric} {measure.scope} {milliseconds(value)}"

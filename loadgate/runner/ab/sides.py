@@ -1,0 +1,183 @@
+"""The two sides of a comparison. Each gives a fresh target for a segment, or the URL of a deployment."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loadgate.credentials import without_credentials
+from loadgate.errors import CommandError, RequestError
+from loadgate.project import Project, TargetSettings, load_project
+from loadgate.report.ab.document import SideRecord
+from loadgate.runner.ab.commits import Commit, Repository
+from loadgate.runner.ab.order import SIDES, SideName
+from loadgate.runner.ab.preparation import run_prepare, side_environment
+from loadgate.runner.ab.worktrees import Worktree
+from loadgate.runner.run import Say
+from loadgate.runner.target import ManagedTarget, managed_target
+
+
+class SideError(CommandError):
+    """Raised if a side cannot be prepared or started. The text starts with the side and its commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """The target of one segment. `managed` is None for a deployment."""
+
+    url: str
+    managed: ManagedTarget | None = None
+    settings: TargetSettings | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A side that already runs."""
+
+    name: SideName
+    url: str
+
+    def __str__(self) -> str:
+        return without_credentials(self.url)
+
+    @property
+    def record(self) -> SideRecord:
+        """Return the record of the side."""
+        return SideRecord(label=str(self), url=str(self))
+
+    @contextlib.contextmanager
+    def target(self, folder: Path, give_up: Callable[[], bool]) -> Iterator[Fresh]:  # noqa: ARG002 - see CommitSide
+        """Give the URL."""
+        yield Fresh(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSide:
+    """A side that is started from the worktree of a commit. `project` is the project's folder in the worktree."""
+
+    name: SideName
+    commit: Commit
+    project: Path
+    settings: TargetSettings
+    environment: Mapping[str, str]
+
+    def __str__(self) -> str:
+        return str(self.commit)
+
+    @property
+    def record(self) -> SideRecord:
+        """Return the record of the side."""
+        commit = self.commit
+        return SideRecord(label=commit.label, commit=commit.commit, changed_files=commit.changed_files)
+
+    @contextlib.contextmanager
+    def target(self, folder: Path, give_up: Callable[[], bool]) -> Iterator[Fresh]:
+        """Start the target, and stop it at the end. `folder` is the folder of the segment.
+
+        Raises:
+            SideError: The target does not start.
+        """
+        settings, log = self.settings.for_run(folder), folder / "target.log"
+        with contextlib.ExitStack() as stack:
+            with named_side(self.name, self.commit):
+                target = stack.enter_context(managed_target(settings, self.project, log, give_up, self.environment))
+            yield Fresh(target.url, target, settings)
+
+
+Side = Deployment | CommitSide
+
+
+@contextlib.contextmanager
+def named_side(name: SideName, commit: Commit) -> Iterator[None]:
+    """Add the side and its commit to the error of a block."""
+    try:
+        yield
+    except CommandError as error:
+        raise SideError(f"{name}, {commit}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CommitSides:
+    """The sides of two commits, with the project of head, whose suite measures both, and its worktree."""
+
+    base: CommitSide
+    head: CommitSide
+    project: Project
+    tree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Worktrees:
+    """The worktrees of base and head in `folder`. `root` is the project's folder in the user's working tree."""
+
+    repository: Repository
+    folder: Path
+    root: Path
+    say: Say
+    give_up: Callable[[], bool]
+
+    @contextlib.contextmanager
+    def sides(self, base: Commit, head: Commit) -> Iterator[CommitSides]:
+        """Create the worktrees of two commits, prepare them, and remove them at the end.
+
+        Raises:
+            SideError: A worktree cannot be prepared, or has no target.
+        """
+        inside = self.root.resolve().relative_to(self.repository.top)
+        with contextlib.ExitStack() as stack:
+            trees, projects = [], []
+            for name, commit in zip(SIDES, (base, head), strict=True):
+                trees.append(Worktree(self.repository, self.folder / name))
+                tree = stack.enter_context(trees[-1].of(commit))
+                with named_side(name, commit):
+                    projects.append(_project_in(tree / inside))
+            of_base, of_head = _target_settings(projects[0], projects[1], self.say)
+            yield CommitSides(
+                self._prepared(CommitSide("base", base, trees[0].tree / inside, of_base, {}), trees[0]),
+                self._prepared(CommitSide("head", head, trees[1].tree / inside, of_head, {}), trees[1]),
+                projects[1],
+                trees[1].tree,
+            )
+
+    def _prepared(self, side: CommitSide, worktree: Worktree) -> CommitSide:
+        """Prepare the worktree of a side. Return the side with its environment."""
+        settings, project = side.settings, side.project
+        if settings.prepare and not worktree.restore(project, settings):
+            self.say(f"preparing {side.name}, {side}: {without_credentials(shlex.join(settings.prepare))}")
+            environment = side_environment(self.repository.top, worktree.tree, project, settings)
+            with named_side(side.name, side.commit):
+                run_prepare(settings.prepare, project, environment, worktree.log, self.give_up)
+            worktree.note_prepared(project, settings)
+        # A virtual environment that has just been created is part of the environment.
+        return replace(side, environment=side_environment(self.repository.top, worktree.tree, project, settings))
+
+
+def _project_in(folder: Path) -> Project:
+    """Return the project in a folder of a worktree. Settings above the folder do not belong to it."""
+    if not folder.is_dir():
+        raise RequestError(f"the commit has no folder {folder.name}")
+    project = load_project(folder)
+    return project if project.root == folder.resolve() else Project(root=folder)
+
+
+def _target_settings(base: Project, head: Project, say: Say) -> tuple[TargetSettings, TargetSettings]:
+    """Return the settings of both targets. What is missing in those of base is that of head."""
+    if head.target is None:
+        raise RequestError(
+            "head has no [tool.loadgate.target] in pyproject.toml, which starts both sides; "
+            "declare it, or use --base-url and --head-url"
+        )
+    settings = base.target
+    if settings is None:
+        say("base has no [tool.loadgate.target], so it is started as head is")
+        settings = head.target
+    elif head.target.prepare and not settings.prepare:
+        say("base has no prepare in [tool.loadgate.target], so it is prepared as head is")
+        parts = ("prepare", "prepared", "lock")
+        settings = settings.model_copy(update={part: getattr(head.target, part) for part in parts})
+    if not settings.prepare and not head.target.prepare:
+        say("prepare is not set in [tool.loadgate.target], so both sides use the packages that are installed here")
+    return settings, head.target

@@ -1,0 +1,49 @@
+"""The suite that measures both sides: that of head, or of this project for two deployments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadgate.project import Project
+from loadgate.runner.ab.preparation import in_worktree
+from loadgate.runner.ab.request import AbRequest
+from loadgate.runner.describe import DEFAULT_LOCUSTFILE, describe, suite_files
+
+_ANY_RATE = "1/s"
+"""Makes a profile an open model, for the check that it can be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A suite and the profile of a comparison.
+
+    `current` is the folder of its project, None for the current one. `rate_per_s` is the mean rate of an open profile.
+    """
+
+    locustfile: str
+    current: Path | None
+    profile: str
+    rate_per_s: float | None
+
+
+def suite_of(request: AbRequest, project: Project, current: Path | None = None) -> Suite:
+    """Return the suite of a project.
+
+    Raises:
+        DescribeError: There is no suite or no such profile, or the profile cannot be an open model.
+    """
+    locustfile = suite_files(request.locustfile, project)
+    options = ["--rate", request.rate or _ANY_RATE]
+    described = describe(locustfile, request.profile, options, current=current)
+    name = request.profile or described["default"]
+    (profile,) = (item for item in described["profiles"] if item["name"] == name)
+    return Suite(locustfile, current, name, profile["rate_per_s"])
+
+
+def given_in_worktree(locustfile: str | None, project: Project, top: Path, tree: Path) -> str | None:
+    """Return the locustfiles of the command line in the worktree `tree` of head, None for those of its settings."""
+    if locustfile is None and project.locustfile:
+        return None
+    parts = (locustfile or DEFAULT_LOCUSTFILE).split(",")
+    return ",".join(part if "://" in part else in_worktree(part.strip(), top, tree) for part in parts)
