@@ -13,6 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from loadgate.regular_expression import regular_expression
+
 NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
 
@@ -81,9 +83,9 @@ def _matcher(text: str, label: str, operator: str, value: str) -> Matcher:
     if not operator.endswith("~"):
         return Matcher(label, value, negated=operator == "!=")
     try:
-        pattern = re.compile(value, re.DOTALL)
-    except re.error as error:
-        raise SelectorError(f"{text!r}: {value!r} is not a regular expression: {error}") from error
+        pattern = regular_expression(value, re.DOTALL)
+    except ValueError as error:
+        raise SelectorError(f"{text!r}: {error}") from error
     return Matcher(label, value, negated=operator == "!~", pattern=pattern)
 
 

@@ -10,7 +10,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from loadgate.checks import Check, HttpCheck, TcpCheck
 from loadgate.errors import RequestError
-from loadgate.resource_settings import RESOURCE_KINDS, ResourceSettings, resource_problem
+from loadgate.resource_settings import (
+    MAX_RESOURCES,
+    RESOURCE_KINDS,
+    RegularExpression,
+    ResourceSettings,
+    resource_problem,
+)
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -46,7 +52,7 @@ class TargetSettings(_Table):
 
     command: Annotated[tuple[_Text, ...], Field(min_length=1)]
     ready_url: _Text | None = None
-    ready_line: _Text | None = None
+    ready_line: RegularExpression | None = None
     timeout: Annotated[float, Field(gt=0)] = 60.0
     """Seconds within which the target must be ready."""
     stop_timeout: Annotated[float, Field(ge=0)] = 10.0
@@ -128,7 +134,7 @@ class Project(_Table):
     """The host that `loadgate doctor` checks if no host is given."""
     target: TargetSettings | None = None
     doctor: tuple[CheckSettings, ...] = ()
-    resource: tuple[ResourceSettings, ...] = ()
+    resource: Annotated[tuple[ResourceSettings, ...], Field(max_length=MAX_RESOURCES)] = ()
 
     @model_validator(mode="after")
     def _resources_belong_together(self) -> Project:

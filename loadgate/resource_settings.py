@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from loadgate.metric_selector import SelectorError, parse_selector
+from loadgate.regular_expression import regular_expression
 from loadgate.resource_names import MACHINE
 
 PROCESS_QUANTITIES = ("memory", "pss", "cpu", "threads", "open_files", "cgroup_memory", "cpu_throttled", "cpu_wait")
 """The quantities of a resource of kind `process`."""
 
 _Text = Annotated[str, StringConstraints(min_length=1)]
+RegularExpression = Annotated[_Text, AfterValidator(lambda text: regular_expression(text).pattern)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)]
+_Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+_Line = Annotated[str, StringConstraints(pattern=r"^\P{Cc}+$", max_length=200)]
+"""A text without control characters."""
 
 
 class _Resource(BaseModel):
@@ -32,7 +37,7 @@ class ProcessResource(_Resource):
     """
 
     kind: Literal["process"]
-    command: _Text | None = None
+    command: RegularExpression | None = None
     """A regular expression that is searched in the command lines of the target's process tree."""
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     """The TCP port on which the process listens."""
@@ -40,7 +45,7 @@ class ProcessResource(_Resource):
     """A file with the process id."""
     serves: bool = False
     """Whether it serves the requests, which then wait while it waits for a CPU core. By default, the first does."""
-    cores: Annotated[float, Field(gt=0)] | None = None
+    cores: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """The number of CPU cores that it can use, if it cannot use all. A Python process with one event loop can use 1."""
 
     @property
@@ -52,10 +57,6 @@ class ProcessResource(_Resource):
     def _one_way_to_find_it(self) -> ProcessResource:
         if sum(way is not None for way in (self.command, self.port, self.pid_file)) > 1:
             raise ValueError("give only one of command, port and pid_file")
-        try:
-            re.compile(self.command or "")
-        except re.error as error:
-            raise ValueError(f"command is not a regular expression: {error}") from error
         return self
 
 
@@ -75,7 +76,7 @@ class PrometheusResource(_Resource):
     """The selector of the gauge's limit."""
     wait: _Text | None = None
     """The selector of a histogram or summary in seconds, without `_sum` and `_count`."""
-    waiting_for: _Text | None = None
+    waiting_for: _Line | None = None
     """What a request waits for in `wait`, in a sentence: `a database connection`."""
     inside: _Text | None = None
     """The wait that includes this one, as `resource quantity`."""
@@ -86,7 +87,7 @@ class PrometheusResource(_Resource):
     unit: Literal["bytes", "s", "count"] = "count"
     optional: bool = False
     """Whether the metrics need not contain it, such as a pool that only some databases have. No note says so then."""
-    bearer: _Text | None = None
+    bearer: _Variable | None = None
     """The environment variable that contains the token for a protected URL."""
 
     @property
@@ -127,8 +128,11 @@ ResourceSettings = Annotated[ProcessResource | PrometheusResource, Field(discrim
 
 RESOURCE_KINDS = ("process", "prometheus")
 
+MAX_RESOURCES = 100
+"""Each URL is read by a thread of its own, and each entry adds up to 10 columns."""
 
-def resource_problem(resources: Iterable[ProcessResource | PrometheusResource]) -> str | None:
+
+def resource_problem(resources: Sequence[ProcessResource | PrometheusResource]) -> str | None:
     """Return why these entries do not belong together. `None` if they do."""
     known: set[tuple[str, str]] = set()
     for resource in resources:
@@ -138,4 +142,9 @@ def resource_problem(resources: Iterable[ProcessResource | PrometheusResource]) 
             if (resource.name, quantity) in known:
                 return f"two entries measure {quantity!r} of {resource.name!r}; give one of them another name"
             known.add((resource.name, quantity))
+    metrics = [resource for resource in resources if isinstance(resource, PrometheusResource)]
+    waits = {f"{metric.name} {metric.wait_quantity}" for metric in metrics if metric.wait is not None}
+    for metric in metrics:
+        if metric.inside is not None and metric.inside not in waits - {f"{metric.name} {metric.wait_quantity}"}:
+            return f"{metric.inside!r}, which contains a wait of {metric.name!r}, is not the wait of another entry"
     return None

@@ -86,7 +86,7 @@ class ResourceSampling:
 
     def collect(self) -> None:
         """If the target can collect garbage, wait until it has done so and its memory was measured."""
-        if not self._is_started or not self._collects:
+        if not self._is_started or self._reader.dead or not self._collects:
             return
         self._collected.clear()
         self._send("collect")

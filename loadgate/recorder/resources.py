@@ -20,6 +20,12 @@ MAX_COLUMNS = 200
 MAX_GAP_S = 7 * 86_400
 """The maximum distance of a row from the first one. A second further away is not of this run."""
 
+MAX_VALUE = 1e21
+"""The maximum absolute value: far above each quantity of a computer, and its square can still be computed."""
+
+MIN_VALUE = 1e-12
+"""A value that is closer to 0 is 0."""
+
 LIMIT = ".limit"
 """The suffix of the quantity that is the limit of another one: `connections.limit`."""
 
@@ -83,11 +89,14 @@ class _Values:
     counts: array[int] = field(default_factory=lambda: array("I"))
 
     def add(self, row: int, value: float) -> None:
+        """Add a value. What is no number, or exceeds MAX_VALUE, is unknown."""
+        if not abs(value) <= MAX_VALUE:
+            return
         missing = row + 1 - len(self.sums)
         if missing > 0:
             self.sums.extend([0.0] * missing)
             self.counts.extend([0] * missing)
-        self.sums[row] += value
+        self.sums[row] += value if abs(value) >= MIN_VALUE else 0.0
         self.counts[row] += 1
 
     def halve(self) -> None:
@@ -133,10 +142,16 @@ class ResourceRecord:
             known = self._columns.get(key)
             if known is None:
                 if len(self._columns) >= MAX_COLUMNS:
+                    self._note_left_out()
                     continue
                 known = self._columns[key] = _Values()
-            if value is not None and math.isfinite(value):
+            if value is not None:
                 known.add(row, value)
+
+    def _note_left_out(self) -> None:
+        note = f"only the first {MAX_COLUMNS} quantities are recorded"
+        if note not in self.notes:
+            self.notes.append(note)
 
     @property
     def columns(self) -> list[ResourceColumn]:
@@ -215,8 +230,7 @@ class ResourceRecord:
             )
             values = record._columns[key] = _Values()
             for row, value in enumerate(_unpack(column["values"], data["rows"])):
-                if not math.isnan(value):
-                    values.add(row, value)
+                values.add(row, value)
         return record
 
 
@@ -228,8 +242,11 @@ def _pack(values: Sequence[float], rows: int) -> str:
 
 
 def _unpack(text: str, rows: int) -> array[float]:
+    if rows > MAX_ROWS:
+        raise ValueError(f"the resources have {rows} rows, more than {MAX_ROWS}")
     try:
-        raw = zlib.decompress(b64decode(text, validate=True))
+        # A small text can contain gigabytes.
+        raw = zlib.decompressobj().decompress(b64decode(text, validate=True), 8 * rows + 1)
     except zlib.error as error:
         raise ValueError(f"a column of resources cannot be unpacked: {error}") from error
     if len(raw) != 8 * rows:

@@ -8,12 +8,16 @@ from dataclasses import dataclass
 MIN_COVERED_S = 0.2
 """If less of a second was measured, the second has no value."""
 
+MAX_INTERVAL_S = 3600.0
+"""Two moments further apart are those of a clock that was set."""
+
 
 @dataclass(slots=True)
 class Flow:
     """The amounts of one flow. An amount is spread evenly over the time in which it was measured.
 
-    The sum over all seconds is therefore the measured amount, even if readings are late.
+    The sum over all seconds is therefore the measured amount, even if readings are late. If the clock was set between
+    two moments, the amount is ignored.
     """
 
     _second: int = 0
@@ -22,6 +26,8 @@ class Flow:
 
     def add(self, start_s: float, end_s: float, amount: float) -> Iterator[tuple[int, float]]:
         """Add an amount between two moments, and return (second, amount per second) of each completed second."""
+        if not 0 < end_s - start_s <= MAX_INTERVAL_S:
+            return
         rate = amount / (end_s - start_s)
         while start_s < end_s:
             second = int(start_s)

@@ -51,7 +51,7 @@ class SampleLoop:
                 self._measure_collected()
             elif not command and not self._commands.is_closed and time.time() >= int(now_s) + 1:
                 self._sample()
-        self._sample()
+        self._sample(is_last=True)
         for worker in self._workers:
             worker.end(LAST_SCRAPE_S)
         self._put(self._processes.end())
@@ -60,13 +60,13 @@ class SampleLoop:
         elapsed_s = time.monotonic() - self._began[0]
         self._output.end(round((time.process_time() - self._began[1]) / elapsed_s, 6))
 
-    def _sample(self) -> None:
+    def _sample(self, *, is_last: bool = False) -> None:
         if abs(time.time() - time.monotonic() - self._offset_s) > CLOCK_STEP_S:
             self._forget()
         now_s = time.time()
         for worker in self._workers:
             worker.wake()
-        self._put(self._processes.sample(now_s))
+        self._put(self._processes.sample(now_s, is_last=is_last))
         if self._machine is not None:
             self._put(self._machine.sample(now_s))
 

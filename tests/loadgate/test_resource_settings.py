@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from loadgate.project import Project, ProjectError, load_project
-from loadgate.resource_settings import ProcessResource, PrometheusResource
+from loadgate.resource_settings import MAX_RESOURCES, ProcessResource, PrometheusResource
 
 API = '[[tool.loadgate.resource]]\nname = "api"\nkind = "process"\n'
 POOL = '[[tool.loadgate.resource]]\nname = "pool"\nkind = "prometheus"\nquantity = "connections"\n'
+DEEP = 1000 * "(" + 1000 * ")"
 
 
 def loaded(folder: Path, text: str) -> Project:
@@ -40,7 +41,17 @@ def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        (API + 'command = "["', "resource.0: command is not a regular expression"),
+        (API + 'command = "["', "resource.0.command: '[' is not a regular expression"),
+        (API + f'command = "{DEEP}"', "resource.0.command: the regular expression is nested too deeply"),
+        (API + 'command = "a{9999999999}"', "the repetition number is too large"),
+        (API + "cores = inf", "resource.0.cores: Input should be a finite number"),
+        (POOL + f"used = 'a{{b=~\"{DEEP}\"}}'", "the regular expression is nested too deeply"),
+        (POOL + 'wait = "a"\nwaiting_for = "a\\u001b[31m"', "resource.0.waiting_for:"),
+        (POOL + 'wait = "a"\ninside = "api slots"', "'api slots', which contains a wait of 'pool', is not the wait"),
+        (POOL + 'wait = "a"\ninside = "pool connections"', "is not the wait of another entry"),
+        (POOL + 'used = "a"\nbearer = "A=B"', "resource.0.bearer:"),
+        ("".join(API.replace("api", f"a{i}") for i in range(MAX_RESOURCES + 1)), "resource: Tuple should have at most"),
+        ('[tool.loadgate.target]\ncommand = ["a"]\nready_line = "("', "target.ready_line: '(' is not a regular"),
         (API + 'command = "a"\nport = 80', "resource.0: give only one of command, port and pid_file"),
         (API + "port = 0", "resource.0.port:"),
         (API + 'quantity = "x"', "resource.0.quantity: Extra inputs are not permitted"),

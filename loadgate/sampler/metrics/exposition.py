@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from loadgate.metric_selector import LABEL, NAME, unescaped
 
-_LABEL = re.compile(rf'\s*({LABEL})\s*=\s*"((?:[^"\\]|\\.)*)"\s*,?\s*')
+# The quantifiers are possessive, so that the time to match a line grows only in proportion to its length.
+_LABEL = re.compile(rf'\s*+((?>{LABEL}))\s*+=\s*+"((?:[^"\\]|\\.)*+)"\s*+,?+\s*+')
 # An exemplar or a time stamp can follow the value.
-_SAMPLE = re.compile(rf'({NAME})[ \t]*(\{{(?:[^"}}]|"(?:[^"\\]|\\.)*")*\}})?[ \t]*([^\s#]+)')
+_SAMPLE = re.compile(rf'((?>{NAME}))[ \t]*+(\{{(?:[^"}}]|"(?:[^"\\]|\\.)*+")*+\}})?+[ \t]*+([^\s#]++)')
 
 
 class Sample(NamedTuple):
@@ -35,5 +36,19 @@ def samples(text: str, metrics: Sequence[str]) -> Iterator[Sample]:
             value = float(found[3])
         except ValueError:
             continue
-        labels = {label[1]: unescaped(label[2]) for label in _LABEL.finditer(found[2] or "", 1)}
-        yield Sample(line[: found.end(2) if found[2] else found.end(1)], found[1], labels, value)
+        labels = _labels((found[2] or "{}")[1:-1].strip())
+        if labels is not None:
+            yield Sample(line[: found.end(2) if found[2] else found.end(1)], found[1], labels, value)
+
+
+def _labels(text: str) -> dict[str, str] | None:
+    """Return the labels of a sample. `None` if the text is something else."""
+    labels: dict[str, str] = {}
+    position = 0
+    while position < len(text):
+        found = _LABEL.match(text, position)
+        if found is None:
+            return None
+        labels[found[1]] = unescaped(found[2])
+        position = found.end()
+    return labels

@@ -17,6 +17,9 @@ MAX_FALLS = 3
 
 FALLS_WINDOW_S = 60.0
 
+MAX_SERIES = 10_000
+"""The values of missing series are kept only up to this number, in case the target changes its labels all the time."""
+
 LIMIT = ".limit"
 """The suffix of the quantity that is the limit of another one."""
 
@@ -50,9 +53,9 @@ class _Counter:
     _values: dict[str, float] = field(default_factory=dict)
 
     def increase(self, at_s: float, found: list[Sample]) -> Iterator[tuple[int, Reading]]:
-        """Return the values of the seconds that this scrape completes."""
+        """Return the values of the seconds that this scrape completes. A counter is finite and not negative."""
         values = {sample.series: sample.value for sample in found}
-        if self.is_split or not all(map(math.isfinite, values.values())):
+        if self.is_split or not all(0 <= value < math.inf for value in values.values()):
             return
         start_s, self._last_s = self._last_s, at_s
         if start_s is not None and start_s < at_s and (values or self._values):
@@ -68,6 +71,8 @@ class _Counter:
                 yield second, self.reading(rate)
         # A series that is missing in one scrape keeps its value.
         self._values |= values
+        if len(self._values) > MAX_SERIES:
+            self._values = values
 
     def reading(self, rate: float) -> Reading:
         return Reading(self.resource, self.quantity, FLOW, self.unit, rate)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import re
+import socket
 import time
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 from urllib.parse import urlsplit
 
 from loadgate.credentials import basic_authorization, without_credentials
@@ -31,7 +35,10 @@ class Scrape:
 
 
 class Scraper:
-    """Requests one URL, once at a time. Redirects and proxies are not followed, and a body has at most MAX_BYTES."""
+    """Requests one URL, once at a time. Redirects and proxies are not followed.
+
+    A response takes at most TIMEOUT_S from its first byte to its last one, and a body has at most MAX_BYTES.
+    """
 
     def __init__(self, url: str, bearer: str | None = None) -> None:
         parts = urlsplit(url)
@@ -51,7 +58,7 @@ class Scraper:
         self._authorize()
         start_s = time.time()
         try:
-            body = self._get(start_s + TIMEOUT_S)
+            body = self._get()
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._connection.close()
             raise ScrapeError(f"{self.url} cannot be read ({_reason(error)})") from error
@@ -73,7 +80,7 @@ class Scraper:
             raise ScrapeError(f"{self.url} is not read, because the environment variable {self._bearer} {how}")
         self._headers["Authorization"] = f"Bearer {token}"
 
-    def _get(self, deadline_s: float) -> bytes:
+    def _get(self) -> bytes:
         response = self._response()
         if response.status != http.client.OK:
             raise ScrapeError(f"{self.url} answered {response.status}{self._hint(response.status)}")
@@ -82,8 +89,6 @@ class Scraper:
             body += piece
             if len(body) > MAX_BYTES:
                 raise ScrapeError(f"{self.url} answered with more than {MAX_BYTES // 1_000_000} MB")
-            if time.time() > deadline_s:
-                raise TimeoutError("timed out")
         if response.length:
             raise http.client.IncompleteRead(bytes(body), response.length)
         response.close()  # the connection remains open
@@ -91,6 +96,7 @@ class Scraper:
 
     def _response(self) -> http.client.HTTPResponse:
         """Send the request. If the server has closed the idle connection, send it again on a new one."""
+        self._connection.response_class = partial(_Response, time.monotonic() + TIMEOUT_S)  # type: ignore[assignment]
         is_reused = self._connection.sock is not None
         try:
             self._connection.request("GET", self._target, headers=self._headers)
@@ -108,6 +114,38 @@ class Scraper:
         if http.client.MULTIPLE_CHOICES <= status < http.client.BAD_REQUEST:
             return "; redirects are not followed"
         return "; set url" if status == http.client.NOT_FOUND else ""
+
+
+class _Response(http.client.HTTPResponse):
+    """A response that is read until a deadline. The timeout of a socket limits only each single part of it."""
+
+    def __init__(self, deadline_s: float, sock: socket.socket, *args: Any, **options: Any) -> None:
+        super().__init__(sock, *args, **options)
+        self.fp = io.BufferedReader(_UntilDeadline(self.fp.detach(), sock, deadline_s))
+
+
+class _UntilDeadline(io.RawIOBase):
+    """Reads from a socket until a deadline, in seconds of the monotonic clock."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, deadline_s: float) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._deadline_s = deadline_s
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left_s = self._deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("timed out")
+        self._sock.settimeout(left_s)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
 
 
 def _reason(error: BaseException) -> str:

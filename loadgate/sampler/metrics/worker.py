@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 
 from loadgate.sampler.configuration import MetricSource
 from loadgate.sampler.metrics.exposition import samples
 from loadgate.sampler.metrics.quantities import Quantities
 from loadgate.sampler.metrics.scrape import ScrapeError, Scraper
+from loadgate.sampler.pace import Pace
 from loadgate.sampler.readings import Output, Reading
 
 
@@ -19,6 +21,7 @@ class MetricsWorker:
         self._scraper = Scraper(url, bearer)
         self._quantities = Quantities(sources)
         self._output = output
+        self._pace = Pace()
         self._due = threading.Event()
         self._must_end = False
         self._has_text = False
@@ -26,8 +29,13 @@ class MetricsWorker:
         self._thread.start()
 
     def wake(self) -> None:
-        """Scrape now, unless a scrape is in progress."""
-        self._due.set()
+        """Scrape now, unless a scrape is in progress or the last one took too much CPU time."""
+        if self._pace.is_due(time.monotonic()):
+            self._due.set()
+        else:
+            self._output.note(
+                f"{self._scraper.url} is not read every second, because that would take too much CPU time"
+            )
 
     def end(self, within_s: float) -> None:
         """Scrape a last time, and write what remains."""
@@ -43,7 +51,8 @@ class MetricsWorker:
         while not self._must_end:
             self._due.wait()
             try:
-                self._scrape()
+                with self._pace.measuring(time.monotonic()):
+                    self._scrape()
             except ScrapeError as error:
                 self._output.note(str(error))
             # A wake-up during the scrape is dropped. `end` sets `_must_end` first, so its wake-up is never lost.

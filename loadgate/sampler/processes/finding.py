@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadgate.sampler.configuration import Configuration, ProcessSource
+from loadgate.sampler.pace import Pace
 from loadgate.sampler.processes.system import Process, System
 
 MIN_INTERVAL_S = 0.5
-SCANS_PER_COST = 1000
-"""The next scan of all processes begins after this multiple of the last one's CPU time, which costs 0.1 % of a core."""
+MAX_SHARE = 0.001
+"""The share of a core that the scans of all processes use at most."""
 
 
 FORWARDERS = frozenset(
@@ -41,15 +42,15 @@ class Finder:
         self._system = system
         self._own_pid = own_pid
         self._found = Found()
-        self._next_s = 0.0
+        self._pace = Pace(MAX_SHARE, MIN_INTERVAL_S)
         self._root: Process | None = None
 
     def find(self) -> Found:
         """Return the processes. They are searched only if the last search is long enough ago."""
-        now_s, cpu_s = time.monotonic(), time.thread_time()
-        if now_s >= self._next_s:
-            self._found = self._scan()
-            self._next_s = now_s + max(MIN_INTERVAL_S, (time.thread_time() - cpu_s) * SCANS_PER_COST)
+        now_s = time.monotonic()
+        if self._pace.is_due(now_s):
+            with self._pace.measuring(now_s):
+                self._found = self._scan()
         return self._found
 
     def _scan(self) -> Found:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from loadgate.sampler.configuration import Configuration
 from loadgate.sampler.flow import Flow
+from loadgate.sampler.pace import Pace
 from loadgate.sampler.processes.cgroups import Cgroups
 from loadgate.sampler.processes.cpu import cpu_growth, is_young
-from loadgate.sampler.processes.finding import Finder, names_of
+from loadgate.sampler.processes.finding import Finder, Found, names_of
 from loadgate.sampler.processes.system import Process, System
 from loadgate.sampler.readings import BYTES, COUNT, FLOW, LEVEL, SECONDS, Reading
 
@@ -33,11 +34,23 @@ class ProcessSampler:
         self._parts = [_Part(name, system, cgroups, note) for name in names_of(configuration.processes)]
         self._before: dict[int, Process] = {}
         self._last_s: float | None = None
+        self._pace = Pace()
         self._pss_due: list[tuple[float, _Part]] = [(0.0, part) for part in self._parts]
 
-    def sample(self, now_s: float) -> Values:
-        """Return (epoch second, value) of everything that is known at `now_s` (epoch seconds)."""
+    def sample(self, now_s: float, *, is_last: bool = False) -> Values:
+        """Return (epoch second, value) of everything that is known at `now_s` (epoch seconds).
+
+        If the last reading took long, there are no values until it is due again or the last one.
+        """
+        if not is_last and not self._pace.is_due(now_s):
+            self._note("the processes are not read every second, because that would take too much CPU time")
+            return
         found = self._finder.find()
+        with self._pace.measuring(now_s):
+            yield from self._read(found, now_s)
+        yield from self._pss(now_s)
+
+    def _read(self, found: Found, now_s: float) -> Values:
         states: dict[int, Process] = {}
         for pid, scanned in ((pid, process) for part in found.parts.values() for pid, process in part.items()):
             if pid not in states and (state := self._system.process(pid)) is not None and state.is_same(scanned):
@@ -56,7 +69,6 @@ class ProcessSampler:
             grown = cpu_growth(members, self._before, gone, now_s - self._last_s)
             yield from part.flows(self._last_s, now_s, grown, members[0].pid)
             yield from part.waits(self._last_s, now_s)
-        yield from self._pss(now_s)
         self._before, self._last_s = states, now_s
 
     def _pss(self, now_s: float) -> Values:
@@ -90,6 +102,7 @@ class ProcessSampler:
     def forget(self) -> None:
         """Start all differences anew, because the clock was set."""
         self._last_s = None
+        self._pace.forget()
 
 
 class _Part:

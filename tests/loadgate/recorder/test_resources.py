@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
+import zlib
+from base64 import b64encode
 
 import pytest
 
@@ -11,12 +14,14 @@ from loadgate.recorder.resources import (
     MAX_COLUMNS,
     MAX_GAP_S,
     MAX_ROWS,
+    MAX_VALUE,
     ColumnKind,
     ResourceColumn,
     ResourceRecord,
     ResourceUnit,
 )
 
+MIB = 1024 * 1024
 MEMORY = ResourceColumn("api", "memory", ColumnKind.LEVEL, ResourceUnit.BYTES)
 CPU = ResourceColumn("api", "cpu", ColumnKind.FLOW, ResourceUnit.SECONDS)
 
@@ -89,7 +94,9 @@ def test_a_second_of_another_clock_is_ignored() -> None:
 def test_the_number_of_columns_is_bounded() -> None:
     record = ResourceRecord()
     record.put(1, {ResourceColumn(f"r{number}", "memory"): 1.0 for number in range(2 * MAX_COLUMNS)})
+    record.put(2, {ResourceColumn("late", "memory"): 1.0})
     assert len(record.columns) == MAX_COLUMNS
+    assert record.notes == [f"only the first {MAX_COLUMNS} quantities are recorded"]
 
 
 def test_the_json_form_is_read_back_without_loss() -> None:
@@ -114,6 +121,35 @@ def test_an_incomplete_column_is_refused(values: str) -> None:
     data["columns"][0]["values"] = values
     with pytest.raises(ValueError):  # noqa: PT011 - base64 and zlib have messages of their own
         ResourceRecord.from_json(data)
+
+
+def test_a_column_that_unpacks_to_more_than_its_rows_is_refused() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5.0})
+    data = record.to_json()
+    data["columns"][0]["values"] = b64encode(zlib.compress(bytes(MIB))).decode()
+    tracemalloc.start()
+    with pytest.raises(ValueError, match="has 9 bytes, not 8"):
+        ResourceRecord.from_json(data)
+    assert tracemalloc.get_traced_memory()[1] < MIB / 2
+    tracemalloc.stop()
+    with pytest.raises(ValueError, match="more than 7200"):
+        ResourceRecord.from_json(data | {"rows": 10**9})
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, 2 * MAX_VALUE, -2 * MAX_VALUE, 1.7e308])
+def test_a_value_that_no_computer_can_have_is_unknown(value: float) -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5.0, CPU: value})
+    record.put(1001, {MEMORY: value})
+    assert record.columns == [MEMORY]
+    assert record.latest(MEMORY) == 5.0
+
+
+def test_a_value_that_is_hardly_different_from_zero_is_zero() -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 5e-324, CPU: 1e-9})
+    assert (record.latest(MEMORY), record.latest(CPU)) == (0.0, 1e-9)
 
 
 def test_an_empty_record_has_no_rows() -> None:

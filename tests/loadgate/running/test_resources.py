@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import gevent
 import psutil
 import pytest
 
@@ -284,6 +285,18 @@ def test_a_sampler_that_cannot_start_is_a_note(monkeypatch: pytest.MonkeyPatch) 
     sampling.collect()
     sampling.finish(is_interrupted=False)
     assert sampling.record.notes == ["the sampler could not start: Too many open files"]
+
+
+def test_a_sampler_that_was_killed_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TARGET_PID_VARIABLE, str(os.getpid()))
+    target = TargetSettings(command=("serve",), ready_line="x", collect="/gc")
+    sampling = ResourceSampling(Project(root=Path("/project"), target=target), ["http://127.0.0.1:1"])
+    samplers(psutil.Process())[0].kill()
+    with gevent.Timeout(30):
+        while not sampling.record.notes:
+            gevent.sleep(0.01)
+    sampling.finish(is_interrupted=False)
+    assert sampling.record.notes == ["the sampler was ended by SIGKILL before the end of the run"]
 
 
 def test_without_anything_to_measure_no_sampler_starts() -> None:

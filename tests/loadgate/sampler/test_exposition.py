@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from loadgate.sampler.metrics.exposition import samples
 
 ODD = ('a "b"', "back\\slash", "two\nlines", "{x,y}=1", "", "ü # 5")
+SPACES, LETTERS = 1_000_000 * " ", 1_000_000 * "b"
 
 
 def exposed() -> str:
@@ -62,3 +64,18 @@ def test_lines_that_are_no_samples_are_skipped() -> None:
 def test_a_series_is_known_by_its_name_and_labels() -> None:
     first, second = samples('a{b="1"} 5\na{b="2"} 5', ["a"])
     assert first.series != second.series
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["a{" + SPACES + "b}", "a{" + LETTERS + "}", "a{" + 500_000 * "b=" + "} 1", "a" + SPACES + "#", 'a{b="' + LETTERS],
+    ids=["spaces", "letters", "equal signs", "spaces without value", "quotation without end"],
+)
+def test_a_long_line_takes_time_in_proportion_to_its_length(line: str) -> None:
+    # In time that grows with the square of the length, each of these lines takes hours.
+    assert [*samples(f"{line} 1", ["a"])] == []
+
+
+def test_labels_that_cannot_be_read_do_not_select_a_series() -> None:
+    text = 'a{b="c",=} 1\na{"b.c"="d"} 2\na{ } 4\na{ b = "c" , } 5'
+    assert [(found.labels, found.value) for found in samples(text, ["a"])] == [({}, 4), ({"b": "c"}, 5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ SAMPLER, LOCUST, SHELL = 90, 91, 92
 def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     """A service with an API, a worker with a pool, and the load generator, all started from one shell."""
     monkeypatch.setattr(finding, "MIN_INTERVAL_S", 0)
-    monkeypatch.setattr(finding, "SCANS_PER_COST", 0)
+    monkeypatch.setattr(finding, "MAX_SHARE", math.inf)
     made = FakeSystem()
     made.add(1, 0, "init")
     made.add(SHELL, 1, "bash")

@@ -36,6 +36,11 @@ def test_a_second_that_was_hardly_measured_has_no_value() -> None:
     assert rows((100.0, 101.1, 1.1)) == {100: pytest.approx(1.0)}
 
 
+@pytest.mark.parametrize("end_s", [100.0, 99.0, 100.0 + 10 * 365 * 86_400])
+def test_an_amount_between_moments_of_a_clock_that_was_set_is_ignored(end_s: float) -> None:
+    assert rows((100.0, end_s, 5.0), (200.0, 201.0, 0.5)) == {200: 0.5}
+
+
 def test_the_sum_is_the_measured_amount_even_if_readings_are_late() -> None:
     rnd = random.Random(1)
     flow, at_s, total, summed = Flow(), 1000.0, 0.0, 0.0

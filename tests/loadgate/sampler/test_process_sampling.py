@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from itertools import count
 from pathlib import Path
 
 import pytest
 
+from loadgate.sampler import pace
 from loadgate.sampler.configuration import Configuration, ProcessSource
+from loadgate.sampler.pace import MAX_SHARE
 from loadgate.sampler.processes import finding
 from loadgate.sampler.processes.cgroups import Cgroups
 from loadgate.sampler.processes.sampling import ProcessSampler
@@ -19,7 +23,7 @@ START_S = 1000.0
 @pytest.fixture
 def system(monkeypatch: pytest.MonkeyPatch) -> FakeSystem:
     monkeypatch.setattr(finding, "MIN_INTERVAL_S", 0)
-    monkeypatch.setattr(finding, "SCANS_PER_COST", 0)
+    monkeypatch.setattr(finding, "MAX_SHARE", math.inf)
     made = FakeSystem()
     made.add(10, 1, "root")
     made.add(11, 10, "api", cpu_s=50)
@@ -50,6 +54,26 @@ def test_levels_are_summed_over_the_processes_of_a_part(system: FakeSystem) -> N
     assert values["worker", "threads"] == 2
     assert values["worker", "open_files"] == 20
     assert ("worker", "cpu") not in values
+
+
+def test_processes_that_take_long_to_read_are_read_less_often(
+    system: FakeSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cpu_s = count(step=1.5 * MAX_SHARE)
+    monkeypatch.setattr(pace.time, "thread_time", lambda: next(cpu_s))
+    sampling = Sampling(system)
+    assert sampling.next()
+    system.change(11, cpu_s=51)
+    assert sampling.next() == {}
+    assert sampling.notes == ["the processes are not read every second, because that would take too much CPU time"]
+    read = sampling.sampler.sample(START_S + 2)
+    values = [(second, value.value) for second, value in read if value.quantity == "cpu"]
+    assert values == [(1000, 0.5), (1001, 0.5), (1000, 0), (1001, 0)]
+    assert not [*sampling.sampler.sample(START_S + 3)]
+    assert [*sampling.sampler.sample(START_S + 3, is_last=True)]
+    assert not [*sampling.sampler.sample(START_S - 3600)]
+    sampling.sampler.forget()
+    assert [*sampling.sampler.sample(START_S - 3600)]
 
 
 def test_cpu_is_the_growth_since_the_last_sample(system: FakeSystem) -> None:

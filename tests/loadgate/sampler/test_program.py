@@ -118,6 +118,20 @@ def test_a_target_that_does_not_answer_delays_no_process_reading(target: int, se
         sampler.end()
 
 
+def test_metrics_that_take_long_to_read_are_read_less_often(target: int, server: MetricsServer) -> None:
+    # Their text is read with more CPU time than one URL may use in a second.
+    server.text = "\n".join(f'pool{{number="{number}"}} 1' for number in range(100_000))
+    configuration = Configuration(
+        pid=target, processes=(ProcessSource("target"),), metrics=(pool(server, used="pool"),)
+    )
+    with running(configuration) as sampler:
+        sampler.until(lambda: sampler.values("db", "connections") == [100_000] and sampler.notes)
+        sampler.end()
+    assert sampler.notes == [
+        f"{server.url}/metrics is not read every second, because that would take too much CPU time"
+    ]
+
+
 def test_a_failing_scrape_is_one_note_and_a_gap(target: int, server: MetricsServer) -> None:
     server.status = 401
     with running(Configuration(pid=target, metrics=(pool(server, used="pool"),))) as sampler:

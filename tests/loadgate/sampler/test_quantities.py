@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from loadgate.sampler.configuration import MetricSource
 from loadgate.sampler.metrics.exposition import samples
 from loadgate.sampler.metrics.quantities import MAX_FALLS, Quantities
@@ -64,10 +66,23 @@ def test_series_that_appear_count_from_zero_and_missing_ones_keep_their_value() 
     assert read(quantities, 103.0, text) == {(102, "loans"): 1}
 
 
-def test_a_counter_that_is_no_finite_number_is_a_gap() -> None:
+def test_the_number_of_series_is_bounded_if_the_labels_change_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("loadgate.sampler.metrics.quantities.MAX_SERIES", 10)
+    quantities = Quantities([LOANS])
+    read(quantities, 100.0, 'loans_total{id="0"} 5')
+    for number in range(1, 10):
+        assert read(quantities, 100.0 + number, f'loans_total{{id="{number}"}} 1') == {(99 + number, "loans"): 1}
+    assert read(quantities, 110.0, 'loans_total{id="0"} 7') == {(109, "loans"): 2}
+    read(quantities, 111.0, 'loans_total{id="10"} 1')
+    # The values of the missing series are forgotten.
+    assert read(quantities, 112.0, 'loans_total{id="0"} 7') == {(111, "loans"): 7}
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "-1", "1e999"])
+def test_a_counter_that_is_no_finite_number_is_a_gap(value: str) -> None:
     quantities = Quantities([LOANS])
     read(quantities, 100.0, "loans_total 5")
-    assert read(quantities, 101.0, "loans_total NaN") == {}
+    assert read(quantities, 101.0, f"loans_total {value}") == {}
     assert read(quantities, 102.0, "loans_total 7") == {(100, "loans"): 1, (101, "loans"): 1}
 
 

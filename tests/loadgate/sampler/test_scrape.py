@@ -125,7 +125,23 @@ def test_a_server_that_does_not_answer_times_out(
     assert failure(open_scraper(server.url)) == f"{server.url} cannot be read (timed out)"
 
 
-def test_a_server_that_drips_times_out(monkeypatch: pytest.MonkeyPatch, open_scraper: Open) -> None:
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        (HEAD + b"Content-Length: 1000000\r\n\r\n", b"x"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n1;", b"x"),
+        (HEAD + b"X-Long: ", b"x"),
+        (b"HTTP/1.1 200 ", b"x"),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    ],
+    ids=["body", "chunk", "header", "status line", "continue"],
+)
+def test_a_server_that_drips_times_out(
+    first: bytes, then: bytes, monkeypatch: pytest.MonkeyPatch, open_scraper: Open
+) -> None:
     monkeypatch.setattr(scrape, "TIMEOUT_S", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         stopped = threading.Event()
@@ -133,10 +149,10 @@ def test_a_server_that_drips_times_out(monkeypatch: pytest.MonkeyPatch, open_scr
         def drip() -> None:
             connection, _ = listener.accept()
             with connection:
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                connection.sendall(first)
                 while not stopped.wait(0.02):
                     try:
-                        connection.sendall(b"x")
+                        connection.sendall(then)
                     except OSError:
                         return
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from loadgate.sampler.processes.linux import LinuxSystem
+from loadgate.sampler.processes.linux import MAX_COMMAND_BYTES, LinuxSystem
 from loadgate.sampler.processes.portable import PortableSystem
 from loadgate.sampler.processes.system import System
 
@@ -145,6 +145,15 @@ def test_the_name_of_a_program_can_contain_parentheses(tmp_path: Path) -> None:
     process = LinuxSystem(str(tmp_path)).process(5)
     assert process is not None
     assert (process.parent, process.session, process.threads) == (4, 6, 20)
+
+
+@LINUX
+def test_only_the_beginning_of_a_long_command_line_is_read(tmp_path: Path) -> None:
+    (tmp_path / "5").mkdir()
+    (tmp_path / "5" / "cmdline").write_bytes(b"java\0" + b"x\0" * MAX_COMMAND_BYTES)
+    line = LinuxSystem(str(tmp_path)).command_line(5)
+    assert line.startswith("java x x")
+    assert MAX_COMMAND_BYTES - 1 <= len(line) <= MAX_COMMAND_BYTES
 
 
 @LINUX
