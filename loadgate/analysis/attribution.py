@@ -1,12 +1,13 @@
 """Attribution: which measured wait explains the latency that an episode adds.
 
-This is accounting. Let A be the latency that the episode adds to all requests, in request seconds, and E the seconds
-that they waited for one thing in addition to what as many requests of the base wait. The share of the wait is E ÷ A.
+This is accounting. Let A be the latency that the episode adds to all requests, in request seconds. Let E be the
+additional seconds that they waited for one thing, compared with as many requests of the base. The share of the wait is
+E ÷ A.
 
 - Only groups that use the wait count in A. Counters of a target do not say which requests waited, so the groups that
   use a wait are found by a regression (`users`), and each of them gets the same share of what it lost.
 - Groups that became faster do not reduce A. If several groups are slow for different reasons that cannot be told
-  apart, all shares become smaller, and nothing is explained rather than something wrong.
+  apart, all shares become smaller, so that no cause is named rather than a wrong one.
 - Shares never add up to more than 1: waits of other clients, or waits in parallel, are scaled down.
 """
 
@@ -29,17 +30,25 @@ RULED_OUT = 0.2
 """A wait with less than this share is not the cause."""
 
 SATURATED = 0.9
+"""A resource that uses at least this share of its cores is saturated."""
+
 MORE = 1.05
+"""A saturated CPU counts only if its use is above this multiple of its use in the base."""
+
 ROSE = 1.2
 ROSE_DEVIATIONS = 4.0
+"""A quantity rose if it is above this multiple of its mean and this many standard deviations above it."""
+
 MAX_RISES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The part of an added latency that a wait explains: `added_ms` of the mean, a `share` of it.
+    """The part of an added latency that a wait explains.
 
-    `held` and `limit` are the highest level during the episode and its limit, such as 20 of 20 connections.
+    - `added_ms`: the part in milliseconds of the mean latency.
+    - `share`: the part as a fraction of the added latency.
+    - `held`, `limit`: the highest level during the episode and its limit, such as 20 of 20 connections.
     """
 
     wait: Wait
@@ -69,15 +78,15 @@ class CpuUse:
 
     @property
     def is_saturated(self) -> bool:
-        """Return whether the resource had no CPU time left, and more than before."""
+        """Return whether the resource had no CPU time left and used more than in the base."""
         return self.utilisation >= SATURATED and self.used > self.base * MORE
 
     @property
     def is_starved(self) -> bool:
         """Return whether its threads had no time left because they waited for a CPU more than they used one.
 
-        Requests then queue for the threads, and hold what they have meanwhile. The waits of other requests, for example
-        for a connection, are a consequence.
+        Requests then queue for the threads, and hold their connections meanwhile. The waits of other requests, for
+        example for a connection, are a consequence.
         """
         waited = self.waited or 0.0
         return waited > self.used and self.used + waited >= SATURATED * self.cores
@@ -96,10 +105,13 @@ class Rise:
 class Attribution:
     """The explanation of an episode.
 
-    `starved` is a resource that got next to no CPU. Else, `cause` is the wait with at least half of the added latency.
-    Without one, `saturated` is a resource whose CPU was saturated, which is likely to be the cause but is not measured
-    as a wait. Without all three, nothing measured explains the episode, and `rises` are what was higher at the same
-    time.
+    The first of these that exists is the explanation:
+
+    - `starved`: a resource that waited for a CPU nearly all of the time.
+    - `cause`: the wait with at least half of the added latency.
+    - `saturated`: a resource whose CPU was saturated, which is probably the cause but is not measured as a wait.
+
+    Without them, nothing measured explains the episode. `rises` are the quantities that were higher at the same time.
     """
 
     episode: Episode

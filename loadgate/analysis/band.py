@@ -4,7 +4,7 @@ The upper limit of the p95 of a window is the highest of these:
 
 - 10 %, and at least 10 ms, above the median of the base's windows;
 - the median and three scaled median absolute deviations (Hampel, JASA 69, 1974), more if the base is short;
-- the limit that 99 % of the stages keep that are drawn from the base (`drawn_limit`).
+- the limit that 99 % of simulated stages keep, whose seconds are drawn from the base (`drawn_limit`).
 
 The band is then tested on the base itself, as a placebo: the share of its moments at which the rule for recovery would
 say that a recovery is needed.

@@ -1,4 +1,4 @@
-"""Blocks of a series: the bottom of its sawtooth."""
+"""The blocks of a series. Their low percentiles show the bottom of a sawtooth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Blocks:
 
 
 def block_length_s(span_s: float) -> float:
-    """Return the length of the blocks of a run: 10 s, and 30 s or a multiple of it in a run over 10 minutes."""
+    """Return the length of the blocks of a run: 10 s, or a multiple of 30 s in a run of more than 10 minutes."""
     if span_s <= LONG_RUN_S:
         return BLOCK_S
     return LONG_BLOCK_S * max(1, -int(-span_s // (LONG_BLOCK_S * MAX_BLOCKS)))

@@ -1,4 +1,4 @@
-"""The limit of a p95 that stages keep whose seconds are drawn from a base (moving-block bootstrap).
+"""The limit of the p95 that most stages keep if their seconds are drawn from a base (moving-block bootstrap).
 
 Source: Künsch, Annals of Statistics 17, 1989.
 
@@ -20,7 +20,7 @@ from loadgate.recorder.sketch import bucket_ms, bucket_of, nearest_rank
 
 DRAWS = 100
 DRAWN_WINDOWS = 12
-"""The length of a drawn stage and the maximum of a drawn base, in windows, which bounds the cost."""
+"""The length of a drawn stage, and the maximum length of a drawn base, in windows. This bounds the cost."""
 
 EXTREME = 0.99
 """The share of the drawn stages that keep the limit."""
@@ -40,8 +40,8 @@ def drawn_limit(
       the latest.
     - `middle_ms`: the median p95 of the windows of the base, above 0.
 
-    Fast path: a draw is evaluated exactly only if it can change the result. Counts of slow requests tell this, without
-    a p95 of each window: 30 -> 6 ms for a base of 15 minutes.
+    Fast path: a draw is evaluated exactly only if it can change the result. The counts of slow requests show whether it
+    can, without a p95 of each window: 30 -> 6 ms for a base of 15 minutes.
     """
     rnd = random.Random(seed)  # noqa: S311 - the same limit each time
     narrowest_s = min(part.width_s for part in parts)
@@ -77,7 +77,7 @@ def _block(parts: Sequence[SlotTail], size: int, rnd: random.Random) -> list[Slo
 
 
 def _kept_ms(stage: Sequence[SlotTail], size: int, least_ms: float) -> float | None:
-    """Return the lowest limit that a drawn stage keeps. It is 0 if the stage keeps `least_ms`, None without a p95."""
+    """Return the lowest limit that a drawn stage keeps: 0 if it keeps `least_ms`, None if no window has a p95."""
     bucket = bucket_of(least_ms)
     bucket -= bucket_ms(bucket) > least_ms
     timed = _sliding([part.timed for part in stage], size)

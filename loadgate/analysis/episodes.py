@@ -11,10 +11,10 @@ from loadgate.analysis.band import WINDOWS_S, Band, NoBand, find_band, spread_li
 from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 
 MIN_OUTSIDE_S = 2
-"""An episode lasts at least so many seconds longer than the overlap of the windows."""
+"""Episodes and excursions are longer than this."""
 
 SIGNIFICANT = 4.0
-"""The added mean latency must be so many standard deviations of the base's means."""
+"""The added mean latency must exceed this multiple of the standard deviation of the base's means."""
 
 MAX_EPISODES = 10
 
@@ -41,7 +41,7 @@ class Episode:
 
 
 def steady_band(traffic: Traffic, steady: Span) -> Band | NoBand:
-    """Return the band of a run without a stage before: that of its steady part without its long excursions."""
+    """Return the band of a run without a disturbance: that of its steady part without its long excursions."""
     base = _without_excursions(traffic, steady)
     return find_band(traffic, [span for span in base if span.length_s >= WINDOWS_S[0]])
 
@@ -49,8 +49,8 @@ def steady_band(traffic: Traffic, steady: Span) -> Band | NoBand:
 def _without_excursions(traffic: Traffic, steady: Span) -> list[Span]:
     """Return the parts of a span without the long excursions above their limit.
 
-    Many excursions raise the limit above some of them. Each round therefore computes it without those that were found
-    before. At least half of the span must remain.
+    Many excursions raise the limit above some of them. Each round therefore computes the limit without the excursions
+    that were found before. At least half of the span must remain.
     """
     window_s = WINDOWS_S[0]
     windows = [window for window in traffic.windows(steady, window_s) if window.p95_ms is not None]
@@ -75,7 +75,7 @@ def _inside(windows: Sequence[WindowFigures], spans: Sequence[Span]) -> list[Win
 
 
 def _excursion(run: Sequence[int], windows: Sequence[WindowFigures], steady: Span) -> Span:
-    """Return the slow seconds. Those of the first and the last window are not known to end inside of them."""
+    """Return the slow seconds. In the first or the last window, they may extend to the edge of the steady span."""
     core = _core(run, WINDOWS_S[0])
     start_s = steady.start_s if run[0] == windows[0].start_s else core.start_s
     end_s = steady.end_s if run[-1] == windows[-1].start_s else core.end_s
@@ -143,7 +143,7 @@ def _episode(traffic: Traffic, span: Span, band: Band, chance: _Chance) -> Episo
 
 @dataclass(slots=True)
 class _Chance:
-    """By how much the mean latency of a base varies."""
+    """How much the mean latency of a base varies by chance."""
 
     traffic: Traffic
     base: Sequence[Span]

@@ -1,9 +1,9 @@
 """The slope of a series whose noise is anything between independent noise and a random walk.
 
-The noise of memory is near a random walk: what is retained once stays. A model of independent noise would call most
-random walks a trend, and a model of a random walk would miss most leaks. Both are special cases of an AR(1) process
-plus independent noise, so the slope is estimated under a grid of such models, and the estimates are averaged with the
-restricted likelihood of each model as its weight.
+The noise of memory resembles a random walk, because memory that is kept once stays. A model of independent noise would
+find a trend in most random walks, and a model of a random walk would miss most leaks. Both are special cases of an
+AR(1) process plus independent noise. The slope is therefore estimated with a grid of such models, and the estimates are
+averaged with the restricted likelihood of each model as its weight.
 
 Sources: the restricted likelihood of Harville (JASA 72, 1977), which is well-behaved up to the unit root (Chen and
 Deo, J. Time Series Analysis 33, 2012); the average over models of Hoeting et al. (Statistical Science 14, 1999). Perron
@@ -29,7 +29,7 @@ _WARM_UP_PARAMETERS = 4
 """A warm-up has two parameters. They count twice in the BIC, because a random walk often resembles a curve."""
 
 _NEARLY = 1.0
-"""The difference in the BIC at a distance of one standard deviation of a parameter."""
+"""The BIC differs by this much if a parameter changes by one standard deviation."""
 
 _NORMAL = NormalDist()
 _NEGLIGIBLE = 1e-3
@@ -51,7 +51,7 @@ class WarmUp:
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """The model y = start + slope * t, plus the warm-up if there is one. The slope lies between `low` and `high`."""
+    """The model y = start + slope * t, plus the warm-up if there is one. `low` and `high` are bounds of the slope."""
 
     start: float
     slope: float
@@ -120,7 +120,7 @@ def _curved(problems: Sequence[_Problem], times: Sequence[float], curves: Iterab
 def _refine(curved: dict[Curve, list[_Fit]], problems: Sequence[_Problem], times: Sequence[float]) -> None:
     """Add curves ever closer to the best one, until its neighbours fit nearly as well.
 
-    In a series with little noise, the slope would otherwise make up for a time of the warm-up that is a little wrong.
+    In a series with little noise, the slope would otherwise compensate for a small error in the time of the warm-up.
     """
     curved |= _curved(problems, times, refined(_best(curved)))
     for step in STEPS:

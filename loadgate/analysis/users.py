@@ -1,8 +1,8 @@
 """Which groups use a wait: a regression of the number of waits on the requests of each group.
 
-The counter of a wait does not say which requests waited. But while nothing is wrong, the number of waits follows the
-requests of the groups that use it, and their numbers vary independently of those of other groups. A group whose
-requests certainly make next to no waits cannot have waited.
+The counter of a wait does not say which requests waited. While nothing is wrong, the number of waits depends on the
+number of requests of the groups that use it, and these numbers vary independently of those of other groups. A group
+whose requests certainly make almost no waits cannot have waited.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 
 NEGLIGIBLE = 0.1
-"""Waits per request of a group that does not use the wait."""
+"""A group uses a wait if its requests may make at least this many waits each."""
 
 ERRORS = 3.0
-"""The upper bound of the waits per request is so many standard errors above the estimate."""
+"""The distance of the upper bound of the waits per request from the estimate, in standard errors."""
 
 ROWS_PER_GROUP = 10
 
@@ -23,8 +23,8 @@ def users(waits: Sequence[float], requests: Sequence[Sequence[float]]) -> set[in
     """Return the indices of the groups that may use a wait.
 
     `waits` are the waits of each period, and `requests` the requests of each group in each period. A group is left out
-    only if the regression is certain that its requests make less than NEGLIGIBLE waits each. If the data do not tell
-    the groups apart, for example because all rates are constant, none is left out.
+    only if its requests certainly make less than NEGLIGIBLE waits each. If the data do not distinguish the groups, for
+    example because all rates are constant, none is left out.
     """
     groups = range(len(requests))
     everyone = set(groups)

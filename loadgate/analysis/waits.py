@@ -4,10 +4,10 @@ Three kinds of waits are counted differently.
 
 - A *part* of a request, such as waiting for a database connection: seconds waited ÷ requests. Waits can nest: the time
   of an inner wait is subtracted from the outer one, so that no second counts twice.
-- The *lag* of an event loop: a timer that wakes up late by l on average has met the loop at a random moment, and so
-  does everything that becomes ready. If the loop is blocked for b seconds at a time, l is Σb² ÷ 2T, the mean residual
-  time of a block (Kleinrock, Queueing Systems I, 5.2). A request becomes ready when it arrives and at the end of each
-  measured wait. It therefore loses l once, and once more for each wait. The measured wait includes that l, so it is
+- The *lag* of an event loop: if the loop is blocked for b seconds at a time during T, a timer that is due at a random
+  moment is late by l = Σb² ÷ 2T on average, the mean residual time of a block (Kleinrock, Queueing Systems I, 5.2).
+  Everything that becomes ready is late by the same time. A request becomes ready when it arrives and at the end of each
+  measured wait. It therefore loses l once, and once more for each wait. The measured wait includes this l, so it is
   subtracted there.
 - The *CPU* wait of a role: the seconds in which its threads were ready to run and did not run. Each of them delays the
   request that the thread works for, and those queued behind it, which are 1 ÷ (1 - utilisation) requests (M/M/1). An
@@ -25,7 +25,7 @@ from loadgate.recorder.resources import LIMIT, WAIT_COUNT, WAIT_SUM, ResourceRec
 
 CPU = "cpu"
 MAX_UTILISATION = 0.9
-"""The utilisation that the number of delayed requests is computed for at most; close to 1, it would be arbitrary."""
+"""A higher utilisation counts as this one. Close to 1, the number of delayed requests would be arbitrary."""
 
 MIN_KNOWN = 0.5
 """A flow must be known in at least half of a span."""
@@ -70,7 +70,7 @@ class PeriodWaits:
 
 
 def period_waits(record: ResourceRecord, waits: Sequence[Wait], spans: Sequence[Span], requests: int) -> PeriodWaits:
-    """Return the mean seconds that a request of these spans waited, each second counted once."""
+    """Return the mean seconds that a request of these spans waited. Each second is counted once."""
     if not requests:
         return PeriodWaits(0, {})
     totals = {wait: total for wait in waits if (total := _total(record, wait, spans)) is not None}

@@ -11,7 +11,7 @@ class Shape(StrEnum):
     """How a warm-up approaches its level."""
 
     EXPONENTIAL = "exponential"
-    """Slower and slower. `time` is the time constant, in which 63 % are done."""
+    """Ever more slowly. `time` is the time constant, after which 63 % is done."""
     LINEAR = "linear"
     """At a constant rate until it is done. `time` is its length."""
 
@@ -23,15 +23,15 @@ SHARES = {
 """The times that are tried first, as shares of the span of the series."""
 
 REFINEMENT = (0.78, 0.85, 0.92, 1.08, 1.17, 1.27)
-"""The factors of the best time that are tried next."""
+"""The multiples of the best time that are tried next."""
 
 STEPS = (0.04, 0.02, 0.01, 0.005, 0.0025, 0.0012, 0.0006)
-"""The distances at which its neighbours are tried then, as shares of the best time."""
+"""The distances from the best time at which its neighbours are tried then, as shares of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The course of a warm-up: the share of it that is still to come."""
+    """The remaining share of a warm-up over time."""
 
     shape: Shape
     time: float
@@ -41,7 +41,7 @@ class Curve:
         return Curve(self.shape, factor * self.time)
 
     def at(self, time: float) -> float:
-        """Return the share that is still to come at a time: 1 at 0."""
+        """Return the remaining share at a time. It is 1 at time 0."""
         if self.shape is Shape.LINEAR:
             return max(0.0, 1 - time / self.time)
         return math.exp(-time / self.time)

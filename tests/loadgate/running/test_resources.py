@@ -111,7 +111,7 @@ def test_a_run_records_the_resources_of_its_managed_target(tmp_path: Path, optio
     assert values(record, "machine", "cpu")
     assert len(values(record, "api", "memory.collected")) == 2
     assert [note for note in record.notes if "worker" in note] == [
-        "no process of 'worker' was found: its command matches none of the target's 1 processes"
+        "no process of 'worker' was found: its command matches none of the target's processes (1 searched)"
     ]
     assert record.sampler_cpu_share is not None
     assert 0 < record.sampler_cpu_share < 1

@@ -64,7 +64,7 @@ def test_children_that_match_another_entry_belong_to_that_entry(system: FakeSyst
 def test_a_command_that_matches_nothing_is_a_problem(system: FakeSystem) -> None:
     result = found(system, ProcessSource("worker", command="sidekiq"))
     assert members(result, "worker") == set()
-    assert result.problems == {"worker": "its command matches none of the target's 6 processes"}
+    assert result.problems == {"worker": "its command matches none of the target's processes (6 searched)"}
 
 
 def test_a_part_that_starts_late_is_found_late(system: FakeSystem) -> None:

@@ -175,7 +175,7 @@ def test_a_part_that_was_never_found_is_a_note(system: FakeSystem) -> None:
     sampling = Sampling(system)
     sampling.next()
     list(sampling.sampler.end())
-    problem = "its command matches none of the target's 3 processes"
+    problem = "its command matches none of the target's processes (3 searched)"
     assert sampling.notes == [f"no process of 'api' was found: {problem}"]
 
 
