@@ -41,13 +41,13 @@ class Pairs:
         self._orders = side_orders(self.planned, self.seed)
 
     def measure(self, pairs: int) -> None:
-        """Measure until there are this many pairs.
+        """Measure until there are this many pairs, or until a segment cannot be compared. More could not help then.
 
         Raises:
             StoppedError: A signal has stopped a segment.
             SideError, SegmentError: A segment cannot be measured.
         """
-        while len(self.measured) < pairs:
+        while len(self.measured) < pairs and all(pair.can_be_compared for pair in self.measured):
             number = len(self.measured) + 1
             segments = {name: self._segment(name, number, pairs) for name in next(self._orders)}
             self.measured.append(Pair(segments["base"], segments["head"]))

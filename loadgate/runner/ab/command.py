@@ -1,0 +1,185 @@
+"""Carry out a comparison: sides, pairs of segments, decisions, and files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from loadgate.analysis.ab.judge import judge
+from loadgate.analysis.ab.power import powers
+from loadgate.analysis.ab.result import AbResult
+from loadgate.errors import CommandError
+from loadgate.exit_codes import ExitCode
+from loadgate.paths import comparison_folder, shown_path
+from loadgate.project import Project
+from loadgate.report.ab.artefacts import write_comparison
+from loadgate.report.ab.document import AbDocument, PlanRecord, UncomparedRule
+from loadgate.report.ab.summary import markdown_summary
+from loadgate.report.ab.text import ab_text
+from loadgate.report.artefacts import append_job_summary
+from loadgate.run.document.parts import iso_time
+from loadgate.runner.ab.commits import Repository
+from loadgate.runner.ab.control import Control, control_server
+from loadgate.runner.ab.measures import comparison_of
+from loadgate.runner.ab.pairs import Pairs
+from loadgate.runner.ab.rate import given_rate, measured_rate
+from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
+from loadgate.runner.ab.segments import Load, Meter
+from loadgate.runner.ab.sides import Deployment, Side, Worktrees
+from loadgate.runner.ab.suite import Suite, given_in_worktree, suite_of
+from loadgate.runner.ab.worktrees import worktrees_folder
+from loadgate.runner.run import Say
+from loadgate.runner.signals import Signals
+from loadgate.terminal import terminal_columns
+from loadgate.units import count, duration, given
+
+STARTING_S = 8.0
+"""Roughly the time to start and stop a target and Locust, for the first line."""
+
+
+def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
+    """Compare two versions of a service, and return the exit code of the conclusion.
+
+    Raises:
+        AbError, CommitError, DescribeError: The request, a commit or the suite is wrong.
+        GitError, SideError, SegmentError: The comparison cannot be carried out.
+    """
+    request.check()
+    with Signals() as signals:
+        try:
+            with _sides(request, project, signals, say) as (base, head, suite):
+                return _Comparing(request, project, base, head, suite, signals, say).run()
+        except CommandError as error:
+            if signals.any():
+                raise CommandError("interrupted, so there is no result") from error
+            raise
+
+
+@contextlib.contextmanager
+def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> Iterator[tuple[Side, Side, Suite]]:
+    """Give base, head and the suite. The worktrees of commits exist until the end of the block."""
+    if request.urls is not None:
+        base, head = Deployment("base", request.urls[0]), Deployment("head", request.urls[1])
+        suite = suite_of(request, project)
+        say(_first_line(request, base, head))
+        yield base, head, suite
+        return
+    repository = Repository.of(project.root)
+    commits = repository.sides(request.base, request.head)
+    say(_first_line(request, *commits))
+    with worktrees_folder(repository) as folder:
+        worktrees = Worktrees(repository, folder, project.root, say, signals.any)
+        with worktrees.sides(*commits) as sides:
+            given = given_in_worktree(request.locustfile, sides.project, repository.top, sides.tree)
+            suite = suite_of(replace(request, locustfile=given), sides.project, sides.project.root)
+            yield sides.base, sides.head, suite
+
+
+def _first_line(request: AbRequest, base: object, head: object) -> str:
+    """Return what is compared, and how long it takes."""
+    pairs = PLANNING_PAIRS if request.only_plan else request.pairs
+    segment_s = request.settle_s + request.measure_s
+    minutes = max(1, round(2 * pairs * (segment_s + STARTING_S) / 60))
+    again = "" if request.only_plan else "; as many again follow if they do not decide"
+    return (
+        f"comparing head, {head}, with base, {base}: {count(pairs)} pairs of {duration(segment_s)} a side take about "
+        f"{count(minutes)} min{again}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparing:
+    """A comparison whose sides are ready."""
+
+    request: AbRequest
+    project: Project
+    base: Side
+    head: Side
+    suite: Suite
+    signals: Signals
+    say: Say
+
+    def run(self) -> ExitCode:
+        """Measure and judge pairs, and return the exit code of the conclusion."""
+        started_s = time.time()
+        folder = comparison_folder(self.project, self.suite.profile, started_s)
+        try:
+            with control_server() as control:
+                pairs = self._pairs(control, folder)
+                if self.request.only_plan:
+                    return self._plan_only(pairs)
+                result, uncompared = self._judged(pairs)
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
+        document = AbDocument.of(
+            self._plan(pairs),
+            result,
+            pairs.records,
+            started_at=iso_time(started_s),
+            not_compared=uncompared,
+            made_on=pairs.first[0].made_on,
+        )
+        return self._conclude(document, folder)
+
+    def _pairs(self, control: Control, folder: Path) -> Pairs:
+        """Decide the rate and the seed of the pairs."""
+        request, suite = self.request, self.suite
+        load = Load(suite.locustfile, suite.profile, suite.current, request.settle_s, request.measure_s)
+        meter = Meter(load, control, self.signals)
+        rate = given_rate(request, suite)
+        if rate is None:
+            self.say(f"measuring the request rate of the closed model of profile {suite.profile} on base")
+            rate = measured_rate(self.base, meter, folder / "closed-model")
+        seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
+        self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
+        return Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs)
+
+    def _judged(self, pairs: Pairs) -> tuple[AbResult, list[UncomparedRule]]:
+        """Measure until the result is final, or until a segment cannot be compared."""
+        for look in self.request.looks:
+            pairs.measure(look)
+            comparison, uncompared = comparison_of(pairs.first, self.request.margins, self.request.looks)
+            result = judge(pairs.measured, comparison)
+            if result.is_final:
+                break
+        return result, uncompared
+
+    def _plan_only(self, pairs: Pairs) -> ExitCode:
+        """Measure a few pairs, and say what the plan would find."""
+        pairs.measure(PLANNING_PAIRS)
+        comparison, _ = comparison_of(pairs.first, self.request.margins, self.request.looks)
+        for power in powers(pairs.measured, comparison):
+            self.say(power.sentence)
+        return ExitCode.PASS
+
+    def _plan(self, pairs: Pairs) -> PlanRecord:
+        margins, load = self.request.margins, pairs.meter.load
+        return PlanRecord(
+            base=self.base.record,
+            head=self.head.record,
+            profile=self.suite.profile,
+            rate_per_s=pairs.rate.per_s,
+            rate_from=pairs.rate.origin,
+            settle_s=load.settle_s,
+            measure_s=load.measure_s,
+            pairs=self.request.pairs,
+            seed=pairs.seed,
+            ignore=margins.ignore,
+            worse=margins.worse,
+            ignore_failures=margins.ignore_failures,
+            worse_failures=margins.worse_failures,
+        )
+
+    def _conclude(self, document: AbDocument, folder: Path) -> ExitCode:
+        """Write the files, and print the conclusion."""
+        page = write_comparison(document, folder)
+        self.say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
+        for problem in append_job_summary(markdown_summary(document)):
+            self.say(f"loadgate: {problem}")
+        return document.exit_code
