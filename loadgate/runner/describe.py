@@ -13,9 +13,9 @@ from typing import Any
 
 from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
+from loadgate.parent_process import SAFE_PATH
 from loadgate.project import Project
 from loadgate.runner.description_cache import DescriptionCache
-from loadgate.runner.locust_process import SAFE_PATH
 
 DESCRIBER = "loadgate.generator.describe"
 MARK = "loadgate-profiles: "

@@ -16,7 +16,7 @@ from typing import IO
 
 from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
-from loadgate.parent_process import PARENT_VARIABLE
+from loadgate.parent_process import PARENT_VARIABLE, SAFE_PATH
 from loadgate.paths import RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
@@ -25,9 +25,6 @@ from loadgate.terminal import terminal_columns
 POLL_S = 0.1
 AFTER_CRASH_S = 3.0
 """Time for which the load continues after the managed target has ended, so that the report shows the failures."""
-
-SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""Keeps `python -m` from importing loadgate from the current folder, which can be a worktree with another version."""
 
 _READ_BYTES = 65_536
 
