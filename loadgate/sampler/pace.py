@@ -34,7 +34,7 @@ class Pace:
             yield
         finally:
             interval_s = (time.thread_time() - began_s) / self._max_share
-            self._next_s = now_s + (interval_s if interval_s > PERIOD_S else self._min_interval_s)
+            self._next_s = now_s + max(interval_s if interval_s > PERIOD_S else 0.0, self._min_interval_s)
 
     def forget(self) -> None:
         """Make the measurement due, because the clock was set."""

@@ -32,8 +32,8 @@ class _Gauge:
     selector: Selector
 
     def level(self, found: list[Sample]) -> Reading | None:
-        """Return the sum of the samples. `None` if there is none, or one is not a finite number."""
-        total = sum(sample.value for sample in found)
+        """Return the sum of the series. `None` if there is none, or one is not a finite number."""
+        total = sum({sample.series: sample.value for sample in found}.values())
         if not found or not math.isfinite(total):
             return None
         return Reading(self.resource, self.quantity, LEVEL, self.unit, total)

@@ -42,6 +42,8 @@ class MetricsWorker:
         self._must_end = True
         self._due.set()
         self._thread.join(within_s)
+        if self._thread.is_alive():
+            self._output.note(f"the last scrape of {self._scraper.url} did not end within {within_s:g} s")
 
     def forget(self) -> None:
         """Start all differences anew, because the clock was set."""

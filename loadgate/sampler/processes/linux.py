@@ -38,8 +38,7 @@ class LinuxSystem:
             text, user = _read(f"{path}/stat"), os.stat(path).st_uid
         except OSError:
             return None
-        # The name of the program is in parentheses, and it can contain spaces and parentheses.
-        field = text[text.rfind(b")") + 2 :].split()
+        field = _stat_fields(text)
         started = int(field[19])
         return Process(
             pid=pid,
@@ -82,9 +81,21 @@ class LinuxSystem:
             # Since Linux 6.2 the size is the number. Before, it is 0.
             return os.stat(path).st_size or len(os.listdir(path))
         except PermissionError:
+            if self._has_ended(pid):
+                return None
             raise
         except OSError:
             return None
+
+    def _has_ended(self, pid: int) -> bool:
+        """Return whether a process has ended, and its parent has perhaps not read its exit yet.
+
+        The files of such a process cannot be read, whoever owns it.
+        """
+        try:
+            return _stat_fields(_read(f"{self._proc}/{pid}/stat"))[0] == b"Z"
+        except OSError:
+            return True
 
     def cpu_wait_s(self, pid: int) -> float | None:
         """Return the seconds in which the threads of a process were ready to run and did not run (schedstat)."""
@@ -169,6 +180,12 @@ def _read(path: str, at_most: int = sys.maxsize) -> bytes:
     finally:
         os.close(descriptor)
     return data[:at_most]
+
+
+def _stat_fields(text: bytes) -> list[bytes]:
+    """Return the fields of `/proc/PID/stat`, beginning with the third one, the state."""
+    # The name of the program is in parentheses, and it can contain spaces and parentheses.
+    return text[text.rfind(b")") + 2 :].split()
 
 
 def _size(text: bytes, name: bytes) -> float | None:

@@ -17,6 +17,9 @@ PSS_INTERVAL_S = 60.0
 """The minimum time between two readings of the PSS of a part. A reading stalls a process that allocates memory, so the
 parts are read one at a time."""
 
+PSS_MAX_SHARE = 0.01
+"""The share of a core that the readings of the PSS of a part use at most."""
+
 Note = Callable[[str], None]
 Values = Iterator[tuple[int, Reading]]
 
@@ -35,7 +38,7 @@ class ProcessSampler:
         self._before: dict[int, Process] = {}
         self._last_s: float | None = None
         self._pace = Pace()
-        self._pss_due: list[tuple[float, _Part]] = [(0.0, part) for part in self._parts]
+        self._pss_due = [(Pace(PSS_MAX_SHARE, PSS_INTERVAL_S), part) for part in self._parts]
 
     def sample(self, now_s: float, *, is_last: bool = False) -> Values:
         """Return (epoch second, value) of everything that is known at `now_s` (epoch seconds).
@@ -73,11 +76,11 @@ class ProcessSampler:
 
     def _pss(self, now_s: float) -> Values:
         """Read the PSS of the part whose reading has been due for the longest time."""
-        for index, (due_s, part) in enumerate(self._pss_due):
-            if due_s <= now_s and part.pids:
-                del self._pss_due[index]
-                self._pss_due.append((now_s + PSS_INTERVAL_S, part))
-                yield from part.pss(int(now_s))
+        for index, (pace, part) in enumerate(self._pss_due):
+            if pace.is_due(now_s) and part.pids:
+                self._pss_due.append(self._pss_due.pop(index))
+                with pace.measuring(now_s):
+                    yield from part.pss(int(now_s))
                 return
 
     def memory(self) -> list[tuple[str, float]]:
@@ -102,7 +105,8 @@ class ProcessSampler:
     def forget(self) -> None:
         """Start all differences anew, because the clock was set."""
         self._last_s = None
-        self._pace.forget()
+        for pace in (self._pace, *(pss_pace for pss_pace, _ in self._pss_due)):
+            pace.forget()
 
 
 class _Part:

@@ -13,7 +13,7 @@ from loadgate.sampler.configuration import Configuration, ProcessSource
 from loadgate.sampler.pace import MAX_SHARE
 from loadgate.sampler.processes import finding
 from loadgate.sampler.processes.cgroups import Cgroups
-from loadgate.sampler.processes.sampling import ProcessSampler
+from loadgate.sampler.processes.sampling import PSS_INTERVAL_S, PSS_MAX_SHARE, ProcessSampler
 from tests.loadgate.sampler.fake_system import FakeSystem
 
 PARTS = (ProcessSource("api", command="api"), ProcessSource("worker", command="worker"))
@@ -156,6 +156,21 @@ def test_the_pss_is_read_once_a_minute_and_of_one_part_in_a_second(system: FakeS
         (120, "api"),
         (121, "worker"),
     ]
+
+
+def test_a_pss_that_takes_long_to_read_is_read_less_often(system: FakeSystem, monkeypatch: pytest.MonkeyPatch) -> None:
+    cpu_s = [0.0]
+
+    def read(pid: int) -> float:
+        cpu_s[0] += 2 * PSS_INTERVAL_S * PSS_MAX_SHARE
+        return 500.0
+
+    monkeypatch.setattr(pace.time, "thread_time", lambda: cpu_s[0])
+    monkeypatch.setattr(system, "pss_bytes", read)
+    sampling = Sampling(system)
+    seconds = [second for second in range(300) if ("api", "pss") in sampling.next()]
+    assert seconds == [0, 120, 240]
+    assert sampling.notes == []
 
 
 def test_what_is_forbidden_is_a_gap_and_a_note(system: FakeSystem) -> None:

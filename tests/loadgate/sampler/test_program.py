@@ -116,6 +116,7 @@ def test_a_target_that_does_not_answer_delays_no_process_reading(target: int, se
         assert len(server.paths) == 1  # two scrapes are never in progress at once
         assert sampler.values("db", "connections") == []
         sampler.end()
+    assert sampler.notes[-1] == f"the last scrape of {server.url}/metrics did not end within 2 s"
 
 
 def test_metrics_that_take_long_to_read_are_read_less_often(target: int, server: MetricsServer) -> None:

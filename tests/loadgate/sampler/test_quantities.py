@@ -24,6 +24,11 @@ def test_matching_gauges_are_summed() -> None:
     assert read(Quantities([POOL]), 100.4, text) == {(100, "used"): 5, (100, "used.limit"): 20}
 
 
+def test_a_series_that_is_exposed_twice_counts_once() -> None:
+    text = 'pool{state="a"} 2\npool{state="a"} 2\npool{state="b"} 2'
+    assert read(Quantities([POOL]), 100.4, text) == {(100, "used"): 4}
+
+
 def test_a_gauge_that_is_no_finite_number_is_a_gap() -> None:
     for value in ("NaN", "+Inf", "-Inf"):
         text = f'pool{{state="a"}} {value}\npool{{state="size"}} 20'

@@ -148,6 +148,24 @@ def test_the_name_of_a_program_can_contain_parentheses(tmp_path: Path) -> None:
 
 
 @LINUX
+def test_the_files_of_a_process_that_has_ended_are_not_those_of_another_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbid(path: str) -> os.stat_result:
+        raise PermissionError(path)
+
+    for pid, state in ((5, "Z"), (6, "S")):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a) {state} 1")
+    monkeypatch.setattr("loadgate.sampler.processes.linux.os.stat", forbid)
+    system = LinuxSystem(str(tmp_path))
+    assert system.open_files(5) is None
+    assert system.open_files(7) is None
+    with pytest.raises(PermissionError):
+        system.open_files(6)
+
+
+@LINUX
 def test_only_the_beginning_of_a_long_command_line_is_read(tmp_path: Path) -> None:
     (tmp_path / "5").mkdir()
     (tmp_path / "5" / "cmdline").write_bytes(b"java\0" + b"x\0" * MAX_COMMAND_BYTES)
