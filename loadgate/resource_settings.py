@@ -146,5 +146,5 @@ def resource_problem(resources: Sequence[ProcessResource | PrometheusResource]) 
     waits = {f"{metric.name} {metric.wait_quantity}" for metric in metrics if metric.wait is not None}
     for metric in metrics:
         if metric.inside is not None and metric.inside not in waits - {f"{metric.name} {metric.wait_quantity}"}:
-            return f"{metric.inside!r}, which contains a wait of {metric.name!r}, is not the wait of another entry"
+            return f"inside of {metric.name!r} must name the wait of another entry, not {metric.inside!r}"
     return None
