@@ -48,7 +48,7 @@ def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
         (POOL + f"used = 'a{{b=~\"{DEEP}\"}}'", "the regular expression is nested too deeply"),
         (POOL + 'wait = "a"\nwaiting_for = "a\\u001b[31m"', "resource.0.waiting_for:"),
         (POOL + 'wait = "a"\ninside = "api slots"', "inside of 'pool' must name the wait of another entry, not 'api"),
-        (POOL + 'wait = "a"\ninside = "pool connections"', "must name another entry, not 'pool connections'"),
+        (POOL + 'wait = "a"\ninside = "pool connections"', "the wait of another entry, not 'pool connections'"),
         (POOL + 'used = "a"\nbearer = "A=B"', "resource.0.bearer:"),
         ("".join(API.replace("api", f"a{i}") for i in range(MAX_RESOURCES + 1)), "resource: Tuple should have at most"),
         ('[tool.loadgate.target]\ncommand = ["a"]\nready_line = "("', "target.ready_line: '(' is not a regular"),
