@@ -18,7 +18,10 @@ MAX_ROWS = 7200
 
 MAX_COLUMNS = 200
 MAX_GAP_S = 7 * 86_400
-"""The maximum distance of a row from the first one. A second further away is not of this run."""
+"""The maximum time between two readings. A second that is further away from the last one is not of this run."""
+
+MAX_EARLY_S = 60
+"""The first value of a slow metric can belong to a second this long before the first one of another metric."""
 
 MAX_VALUE = 1e21
 """The maximum absolute value: far above each quantity of a computer, and its square can still be computed."""
@@ -121,19 +124,22 @@ class ResourceRecord:
     def __init__(self) -> None:
         self.notes: list[str] = []
         self.sampler_cpu_share: float | None = None
-        self._start_s = 0
+        self._start_s = self._last_s = 0
         self._step_s = 1
         self._columns: dict[ResourceColumn, _Values] = {}
 
     def put(self, second: int, values: Mapping[ResourceColumn, float | None]) -> None:
         """Add the values of one epoch second. An unknown value (None) is skipped.
 
-        A second before the first one or far away from it is ignored: a clock was set.
+        A second before the first one or far after the last one is ignored: a clock was set.
         """
         if not self._columns:
-            self._start_s = second
-        if not 0 <= second - self._start_s <= MAX_GAP_S:
+            self._start_s = self._last_s = second
+        if second < self._start_s or second - self._last_s > MAX_GAP_S:
+            if not 0 < self._start_s - second <= MAX_EARLY_S:
+                self._note("values of resources are missing, because the clock was set")
             return
+        self._last_s = max(self._last_s, second)
         while (row := (second - self._start_s) // self._step_s) >= MAX_ROWS:
             self._step_s *= 2
             for column in self._columns.values():
@@ -142,14 +148,13 @@ class ResourceRecord:
             known = self._columns.get(key)
             if known is None:
                 if len(self._columns) >= MAX_COLUMNS:
-                    self._note_left_out()
+                    self._note(f"only the first {MAX_COLUMNS} quantities are recorded")
                     continue
                 known = self._columns[key] = _Values()
             if value is not None:
                 known.add(row, value)
 
-    def _note_left_out(self) -> None:
-        note = f"only the first {MAX_COLUMNS} quantities are recorded"
+    def _note(self, note: str) -> None:
         if note not in self.notes:
             self.notes.append(note)
 

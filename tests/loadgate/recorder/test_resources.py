@@ -12,6 +12,7 @@ import pytest
 
 from loadgate.recorder.resources import (
     MAX_COLUMNS,
+    MAX_EARLY_S,
     MAX_GAP_S,
     MAX_ROWS,
     MAX_VALUE,
@@ -81,14 +82,31 @@ def test_a_long_run_has_wider_rows_and_the_same_mean() -> None:
     assert memory.times_s[:2] == [2.0, 6.0]
 
 
-def test_a_second_of_another_clock_is_ignored() -> None:
+def test_a_second_before_the_first_one_is_ignored() -> None:
     record = ResourceRecord()
     record.put(1000, {MEMORY: 1.0})
-    record.put(999, {MEMORY: 2.0})
-    record.put(1000 + MAX_GAP_S + 1, {MEMORY: 3.0})
+    record.put(1000 - MAX_EARLY_S, {MEMORY: 2.0})
     memory = record.series("api", "memory")
     assert memory is not None
     assert memory.values == [1.0]
+    assert record.notes == []
+
+
+@pytest.mark.parametrize("second", [1000 - MAX_EARLY_S - 1, 1000 + MAX_GAP_S + 1])
+def test_values_that_are_missing_because_the_clock_was_set_are_a_note(second: int) -> None:
+    record = ResourceRecord()
+    record.put(1000, {MEMORY: 1.0})
+    record.put(second, {MEMORY: 2.0})
+    assert len(record.series("api", "memory") or ()) == 1
+    assert record.notes == ["values of resources are missing, because the clock was set"]
+
+
+def test_a_run_can_be_longer_than_the_gap_between_two_readings() -> None:
+    record = ResourceRecord()
+    for second in range(0, 4 * MAX_GAP_S, MAX_GAP_S // 2):
+        record.put(second, {MEMORY: 1.0})
+    assert len(record.series("api", "memory") or ()) == 8
+    assert record.notes == []
 
 
 def test_the_number_of_columns_is_bounded() -> None:
