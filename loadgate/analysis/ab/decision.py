@@ -52,11 +52,16 @@ class RuleTest:
     level: float
     rules: int
 
-    def outcome(self, estimate: Estimate, p_value: float) -> RuleOutcome:
-        """Return the outcome of a rule. `p_value` is adjusted for all rules."""
-        if p_value <= self.level and self._matters(estimate):
+    def outcome(self, estimate: Estimate, p_value: float | None) -> RuleOutcome:
+        """Return the outcome of a rule. `p_value` is adjusted for all rules; without one, the measure cannot fail."""
+        if p_value is not None and p_value <= self.level and self.is_above_ignore(estimate):
             return RuleOutcome.FAIL
         return RuleOutcome.PASS if self.passes(estimate) else RuleOutcome.INCONCLUSIVE
+
+    def is_above_ignore(self, estimate: Estimate) -> bool:
+        """Return whether a change that is too small to matter is excluded."""
+        low = estimate.bound(1 - IGNORE_CONFIDENCE)
+        return low is not None and low >= self.limits.ignore
 
     def passes(self, estimate: Estimate) -> bool:
         """Return whether a change that is too large is excluded."""
@@ -82,7 +87,3 @@ class RuleTest:
         error, degrees = estimate.error or 0.0, estimate.pairs - 1
         significant = student_quantile(1 - self.level / (2 * self.rules), degrees) * error
         return max(significant, self.limits.ignore + student_quantile(IGNORE_CONFIDENCE, degrees) * error)
-
-    def _matters(self, estimate: Estimate) -> bool:
-        low = estimate.bound(1 - IGNORE_CONFIDENCE)
-        return low is not None and low >= self.limits.ignore

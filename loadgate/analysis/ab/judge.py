@@ -96,46 +96,43 @@ def _rules(measured: _Measured, comparison: Comparison, level: float) -> tuple[C
     rows = measured.statistics(measure for measure, found in estimates.items() if isinstance(found, Estimate))
     p_values = dict(zip(rows, adjusted_p_values(list(rows.values())), strict=True))
     return tuple(
-        _rule(measured, found, p_values[measure], RuleTest(Limits.of(measure, comparison.margins), level, len(rows)))
+        _change(measured, found, comparison.margins, level, (p_values[measure], len(rows)))
         if isinstance(found, Estimate)
         else _unknown(measured, measure, found)
         for measure, found in estimates.items()
     )
 
 
-def _rule(measured: _Measured, found: Estimate, adjusted: float, test: RuleTest) -> Change:
-    change = replace(_change(measured, found, test), outcome=test.outcome(found, adjusted), p_value=adjusted)
-    if change.outcome is not RuleOutcome.INCONCLUSIVE or found.error is None:
-        return change
-    more_pairs = test.more_pairs(found)
-    return replace(change, more_pairs=more_pairs, reason=f"{change.reason}; {text.undecided(more_pairs)}")
-
-
 def _others(measured: _Measured, comparison: Comparison, level: float) -> Iterator[Change]:
     """Return the measures that decide nothing. They pass if a change that is too large is excluded, and never fail."""
     for measure, found in measured.estimates(comparison.others).items():
         if isinstance(found, Estimate):
-            yield _change(measured, found, RuleTest(Limits.of(measure, comparison.margins), level, 1))
+            yield _change(measured, found, comparison.margins, level)
         else:
             yield _unknown(measured, measure, found)
 
 
-def _change(measured: _Measured, found: Estimate, test: RuleTest) -> Change:
-    """Return a change that passes or is inconclusive."""
-    smallest = detectable(found, test)
-    return Change(
+def _change(
+    measured: _Measured, found: Estimate, margins: Margins, level: float, tested: tuple[float, int] | None = None
+) -> Change:
+    """Return a change. `tested` is the adjusted p-value of a rule, and the number of rules that were tested."""
+    adjusted, rules = tested or (None, 1)
+    test = RuleTest(Limits.of(found.measure, margins), level, rules)
+    outcome, smallest = test.outcome(found, adjusted), detectable(found, test)
+    change = Change(
         measure=found.measure,
         base=found.base,
         head=found.head,
         change=found.change,
         interval=found.interval(),
-        p_value=None,
+        p_value=adjusted,
         pairs=measured.changes(found.measure),
         detectable=None if smallest is None else as_change(found.measure, smallest),
-        more_pairs=None,
-        outcome=RuleOutcome.PASS if test.passes(found) else RuleOutcome.INCONCLUSIVE,
-        reason=text.clause(found),
+        more_pairs=test.more_pairs(found) if tested and outcome is RuleOutcome.INCONCLUSIVE else None,
+        outcome=outcome,
+        reason="",
     )
+    return replace(change, reason=text.reason(change, margins, is_above_ignore=test.is_above_ignore(found)))
 
 
 def _unknown(measured: _Measured, measure: Measure, reason: str) -> Change:

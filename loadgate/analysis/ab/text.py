@@ -6,38 +6,45 @@ from collections.abc import Sequence
 
 from loadgate import units
 from loadgate.analysis.ab.decision import MOST_PAIRS
-from loadgate.analysis.ab.estimate import Estimate
 from loadgate.analysis.ab.result import Change
-from loadgate.analysis.ab.segments import MeasureKind
-
-
-def clause(found: Estimate) -> str:
-    """Return a change with its interval and both values, such as `12.0 % slower [8.13 %, 16.2 %], 412 ms instead of …`.
-
-    A change whose interval contains 0 has no direction: `not clearly different: +1.20 % [-3.20 %, +6.13 %], …`.
-    """
-    interval = found.interval()
-    if interval is None or interval.low is None or interval.high is None:
-        return f"{_directed(found, found.change)}, {_values(found, 'instead of')}; an interval needs more pairs"
-    if interval.low <= 0 <= interval.high:
-        bounds = _bounds(found, interval.low, interval.high)
-        return f"not clearly different: {_signed(found, found.change)} {bounds}, {_values(found, 'and')}"
-    bounds = _bounds(found, *sorted((abs(interval.low), abs(interval.high)))).replace("+", "")
-    return f"{_directed(found, found.change)} {bounds}, {_values(found, 'instead of')}"
-
-
-def undecided(more_pairs: int | None) -> str:
-    """Return how many pairs would decide."""
-    if more_pairs is None:
-        return f"{units.count(MOST_PAIRS)} pairs would not decide this"
-    return f"{units.count(more_pairs)} more pair{'s' if more_pairs > 1 else ''} would decide this"
+from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
+from loadgate.analysis.decision import RuleOutcome
 
 
 def sentence(change: Change) -> str:
-    """Return the sentence about a measure, such as `auth: p95 is 12.0 % slower [8.13 %, 16.2 %], …`."""
-    if change.change is None:
-        return f"{change.measure}: {change.reason}"
-    return f"{change.measure} {'are' if change.measure.kind is MeasureKind.FAILURES else 'is'} {change.reason}"
+    """Return the sentence about a measure, such as `auth: p95 is 12.0 % slower [8.13 %, 16.2 %], 412 ms instead of …`.
+
+    A change whose interval contains 0 has no direction: `… is not clearly different: +1.20 % [-3.20 %, +6.13 %], …`.
+    """
+    value, interval, measure = change.change, change.interval, change.measure
+    if value is None:
+        return f"{measure}: {change.reason}"
+    subject = f"{measure} {'are' if of_share(measure) else 'is'}"
+    if interval is None or interval.low is None or interval.high is None:
+        return f"{subject} {_directed(measure, value)}, {_values(change, 'instead of')}; {change.reason}"
+    if interval.low <= 0 <= interval.high:
+        bounds = _bounds(measure, interval.low, interval.high)
+        return f"{subject} not clearly different: {_signed(measure, value)} {bounds}, {_values(change, 'and')}"
+    bounds = _bounds(measure, *sorted((abs(interval.low), abs(interval.high)))).replace("+", "")
+    return f"{subject} {_directed(measure, value)} {bounds}, {_values(change, 'instead of')}"
+
+
+def reason(change: Change, margins: Margins, *, is_above_ignore: bool) -> str:
+    """Return why a measure has its outcome, one clause. `is_above_ignore`: it is certainly above the lower margin."""
+    ignore, worse = _margins(change.measure, margins)
+    direction = "higher" if of_share(change.measure) else "slower"
+    decides = change.p_value is not None
+    if change.outcome is RuleOutcome.PASS:
+        return f"less than {worse} {direction}"
+    if change.interval is None:
+        return "an interval needs more pairs"
+    if is_above_ignore and (change.outcome is RuleOutcome.FAIL or not decides):
+        return f"more than {ignore} {direction}"
+    if is_above_ignore:
+        found = f"not significant among all rules, p = {units.figure(change.p_value)}"
+    else:
+        found = f"it can be less than {ignore} or more than {worse} {direction}"
+    return f"{found}; {units.count(MOST_PAIRS)} pairs would not decide" if decides and not change.more_pairs else found
 
 
 def failed(worst: Change, failing: int) -> str:
@@ -53,31 +60,43 @@ def passed(closest: Change, rules: int) -> str:
     return f"{whole} within the margins; {sentence(closest)}"
 
 
-def inconclusive(undecided_rules: Sequence[Change], rules: int) -> str:
+def inconclusive(undecided: Sequence[Change], rules: int) -> str:
     """Return the conclusion if rules are undecided, with the rule that needs most pairs."""
-    hardest = max(undecided_rules, key=lambda rule: MOST_PAIRS + 1 if rule.more_pairs is None else rule.more_pairs)
-    number = f"{units.count(len(undecided_rules))} of {units.count(rules)} rules"
-    whole = "" if rules == 1 else f"{number} {'are' if len(undecided_rules) > 1 else 'is'} undecided; "
-    return whole + sentence(hardest)
+    hardest = max(undecided, key=lambda rule: MOST_PAIRS + 1 if rule.more_pairs is None else rule.more_pairs)
+    number = f"{units.count(len(undecided))} of {units.count(rules)} rules"
+    whole = "" if rules == 1 else f"{number} {'are' if len(undecided) > 1 else 'is'} undecided; "
+    more = hardest.more_pairs
+    needed = f"; {units.count(more)} more pair{'s' if more > 1 else ''} would decide" if more else ""
+    return f"{whole}{sentence(hardest)}{needed}"
 
 
-def _directed(found: Estimate, change: float) -> str:
-    if found.measure.kind is MeasureKind.FAILURES:
-        return f"{'higher' if change > 0 else 'lower'} by {units.points(abs(change)).removeprefix('+')}"
+def of_share(measure: Measure) -> bool:
+    """Return whether the changes of a measure are differences of shares, and not relative."""
+    return measure.kind is MeasureKind.FAILURES
+
+
+def _margins(measure: Measure, margins: Margins) -> tuple[str, str]:
+    if not of_share(measure):
+        return units.given_percentage(margins.ignore), units.given_percentage(margins.worse)
+    ignore, worse = units.given_percentage(margins.ignore_failures), units.given_percentage(margins.worse_failures)
+    return ignore.replace("%", "points"), worse.replace("%", "points")
+
+
+def _directed(measure: Measure, change: float) -> str:
+    if of_share(measure):
+        return f"{'higher' if change > 0 else 'lower'} by {_signed(measure, abs(change)).removeprefix('+')}"
     return f"{units.percentage(abs(change))} {'slower' if change > 0 else 'faster'}"
 
 
-def _signed(found: Estimate, change: float) -> str:
-    if found.measure.kind is MeasureKind.FAILURES:
-        return units.points(change)
-    return units.change(change)
+def _signed(measure: Measure, change: float) -> str:
+    return units.points(change) if of_share(measure) else units.change(change)
 
 
-def _bounds(found: Estimate, low: float, high: float) -> str:
+def _bounds(measure: Measure, low: float, high: float) -> str:
     """Return an interval. The word `points` stands only behind the change."""
-    return f"[{_signed(found, low)}, {_signed(found, high)}]".replace(" points", "")
+    return f"[{_signed(measure, low)}, {_signed(measure, high)}]".replace(" points", "")
 
 
-def _values(found: Estimate, between: str) -> str:
-    shown = units.percentage if found.measure.kind is MeasureKind.FAILURES else units.milliseconds
-    return f"{shown(found.head)} {between} {shown(found.base)}"
+def _values(change: Change, between: str) -> str:
+    shown = units.percentage if of_share(change.measure) else units.milliseconds
+    return f"{shown(change.head)} {between} {shown(change.base)}"

@@ -20,7 +20,17 @@ from loadgate.analysis.ab.permutation import (
 )
 from loadgate.analysis.ab.segments import Pair
 from loadgate.recorder import LatencySketch
-from tests.loadgate.analysis.ab.made_segments import FAILURES, MEAN, P95, counts, drawn, of_latencies, pairs, segment
+from tests.loadgate.analysis.ab.made_segments import (
+    FAILURES,
+    MEAN,
+    P50,
+    P95,
+    counts,
+    drawn,
+    of_latencies,
+    pairs,
+    segment,
+)
 
 
 def test_few_pairs_have_all_flips_up_to_their_opposites() -> None:
@@ -74,6 +84,15 @@ def test_exchanged_labels_give_the_same_p_value() -> None:
     )
 
 
+def test_a_false_alarm_of_any_rule_has_the_probability_of_the_level() -> None:
+    alarms, chosen = 0, flips(6)
+    for seed in range(200):
+        scope = PackedScope(pairs(6, seed=seed, requests=25, spread=0.1), "auth")
+        alarms += min(adjusted_p_values(statistics(scope, [P50, P95, MEAN], chosen))) <= 2 / 2**6
+    # At most 1 of 32: 6.25 of 200 are expected, and more than 16 have a probability of 0.02 %.
+    assert 1 <= alarms <= 16
+
+
 def test_equal_sides_are_not_significant() -> None:
     equal = [Pair(pair.base, pair.base) for pair in pairs(6)]
     (found,) = statistics(PackedScope(equal, "auth"), [P95], flips(6))
@@ -115,7 +134,7 @@ def test_a_less_significant_rule_never_has_the_smaller_p_value() -> None:
 
 
 def test_discoveries_are_those_of_benjamini_and_hochberg() -> None:
-    # Table 1 of their paper: at 5 %, the first four of 15 hypotheses are rejected.
+    # The example of their paper: at 5 %, the first four of 15 hypotheses are rejected.
     published = [
         0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.3240, 0.4262, 0.5719, 0.6528,
         0.7590, 1.0000,

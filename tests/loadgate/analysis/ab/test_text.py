@@ -1,0 +1,83 @@
+"""Sentences about changes."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadgate.analysis.ab.result import Change
+from loadgate.analysis.ab.segments import Margins, Measure
+from loadgate.analysis.ab.text import inconclusive, reason, sentence
+from loadgate.analysis.decision import RuleOutcome
+from loadgate.analysis.interval import Interval
+from tests.loadgate.analysis.ab.made_segments import FAILURES, P95
+
+
+def changed(
+    value: float | None, bounds: tuple[float, float] | None = None, measure: Measure = P95, *,
+    outcome: RuleOutcome = RuleOutcome.INCONCLUSIVE, more_pairs: int | None = None, p_value: float | None = 0.06,
+) -> Change:  # fmt: skip
+    base = 0.002 if measure is FAILURES else 368.0
+    head = None if value is None else base + value if measure is FAILURES else base * (1 + value)
+    interval = None if bounds is None else Interval(*bounds, 0.95)
+    return Change(measure, base, head, value, interval, p_value, (), None, more_pairs, outcome, "why")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (changed(0.12, (0.0813, 0.162)), "auth: p95 is 12.0 % slower [8.13 %, 16.2 %], 412 ms instead of 368 ms"),
+        (changed(-0.12, (-0.162, -0.08)), "auth: p95 is 12.0 % faster [8.00 %, 16.2 %], 324 ms instead of 368 ms"),
+        (
+            changed(0.012, (-0.032, 0.0613)),
+            "auth: p95 is not clearly different: +1.20 % [-3.20 %, +6.13 %], 372 ms and 368 ms",
+        ),
+        (
+            changed(0.00611, (0.00412, 0.0081), FAILURES),
+            "auth: failures are higher by 0.611 points [0.412, 0.810], 0.811 % instead of 0.200 %",
+        ),
+        (
+            changed(-0.001, (-0.0012, -0.0008), FAILURES),
+            "auth: failures are lower by 0.100 points [0.0800, 0.120], 0.100 % instead of 0.200 %",
+        ),
+        (
+            changed(0.001, (-0.001, 0.003), FAILURES),
+            "auth: failures are not clearly different: +0.100 points [-0.100, +0.300], 0.300 % and 0.200 %",
+        ),
+        (changed(0.12), "auth: p95 is 12.0 % slower, 412 ms instead of 368 ms; why"),
+        (changed(None), "auth: p95: why"),
+    ],
+)
+def test_a_change_is_told_with_its_interval_and_both_values(change: Change, text: str) -> None:
+    assert sentence(change) == text
+
+
+WIDE = (-0.01, 0.3)
+
+
+@pytest.mark.parametrize(
+    ("change", "is_above", "text"),
+    [
+        (changed(0.2, WIDE, outcome=RuleOutcome.FAIL), True, "more than 5 % slower"),
+        (changed(0.2, WIDE, outcome=RuleOutcome.PASS), False, "less than 10 % slower"),
+        (changed(0.2, WIDE, more_pairs=3), False, "it can be less than 5 % or more than 10 % slower"),
+        (changed(0.2, WIDE), False, "it can be less than 5 % or more than 10 % slower; 200 pairs would not decide"),
+        (changed(0.2, WIDE, more_pairs=3), True, "not significant among all rules, p = 0.0600"),
+        (changed(0.2, WIDE, p_value=None), True, "more than 5 % slower"),
+        (changed(0.2, WIDE, p_value=None), False, "it can be less than 5 % or more than 10 % slower"),
+        (changed(0.2), False, "an interval needs more pairs"),
+        (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.FAIL), True, "more than 0.1 points higher"),
+        (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.PASS), False, "less than 0.5 points higher"),
+    ],
+)
+def test_a_reason_names_the_margin_that_decides(change: Change, is_above: bool, text: str) -> None:
+    assert reason(change, Margins(), is_above_ignore=is_above) == text
+
+
+def test_an_inconclusive_comparison_names_the_rule_that_needs_most_pairs() -> None:
+    few, many = changed(0.012, (-0.03, 0.1), more_pairs=1), changed(0.06, (-0.1, 0.2), FAILURES, more_pairs=1200)
+    assert inconclusive([few], 1) == f"{sentence(few)}; 1 more pair would decide"
+    assert inconclusive([few, many], 5) == (
+        f"2 of 5 rules are undecided; {sentence(many)}; 1,200 more pairs would decide"
+    )
+    never = changed(0.06, (-0.1, 0.2))
+    assert inconclusive([few, never], 5) == f"2 of 5 rules are undecided; {sentence(never)}"
