@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-import sys
-import zlib
 from array import array
-from base64 import b64decode, b64encode
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from loadgate.recorder.packed_values import pack_values, unpack_values
 
 MAX_ROWS = 7200
 """Two hours of seconds. A longer run has rows of 2, 4, 8, ... seconds, so that its memory is bounded."""
@@ -215,7 +214,7 @@ class ResourceRecord:
                     "quantity": key.quantity,
                     "kind": key.kind.value,
                     "unit": key.unit.value,
-                    "values": _pack([*self._columns[key].means()], rows),
+                    "values": pack_values([*self._columns[key].means()], rows),
                 }
                 for key in columns
             ],
@@ -226,38 +225,17 @@ class ResourceRecord:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ResourceRecord:
         """Return the record that `to_json` converted. Raises ValueError for incomplete columns."""
+        if data["rows"] > MAX_ROWS:
+            raise ValueError(f"the resources have {data['rows']} rows, more than {MAX_ROWS}")
         record = cls()
         record._start_s, record._step_s = data["start_s"], data["step_s"]
+        record._last_s = record._start_s + data["rows"] * record._step_s
         record.notes, record.sampler_cpu_share = list(data["notes"]), data["sampler_cpu_share"]
         for column in data["columns"]:
             key = ResourceColumn(
                 column["resource"], column["quantity"], ColumnKind(column["kind"]), ResourceUnit(column["unit"])
             )
             values = record._columns[key] = _Values()
-            for row, value in enumerate(_unpack(column["values"], data["rows"])):
+            for row, value in enumerate(unpack_values(column["values"], data["rows"])):
                 values.add(row, value)
         return record
-
-
-def _pack(values: Sequence[float], rows: int) -> str:
-    column = array("d", [*values, *[math.nan] * (rows - len(values))])
-    if sys.byteorder == "big":
-        column.byteswap()
-    return b64encode(zlib.compress(column.tobytes())).decode("ascii")
-
-
-def _unpack(text: str, rows: int) -> array[float]:
-    if rows > MAX_ROWS:
-        raise ValueError(f"the resources have {rows} rows, more than {MAX_ROWS}")
-    try:
-        # A small text can contain gigabytes.
-        raw = zlib.decompressobj().decompress(b64decode(text, validate=True), 8 * rows + 1)
-    except zlib.error as error:
-        raise ValueError(f"a column of resources cannot be unpacked: {error}") from error
-    if len(raw) != 8 * rows:
-        raise ValueError(f"a column of resources has {len(raw)} bytes, not {8 * rows}")
-    column = array("d")
-    column.frombytes(raw)
-    if sys.byteorder == "big":
-        column.byteswap()
-    return column

@@ -110,7 +110,9 @@ class Finder:
         Shells, service managers and everything that has started this sampler are not part of the target.
         """
         everything, cgroup = family.everything, self._system.cgroup(pid)
-        while cgroup is not None:
+        seen: set[int] = set()  # an id that is reused during the scan can make a process its own ancestor
+        while cgroup is not None and pid not in seen:
+            seen.add(pid)
             parent = everything.get(everything[pid].parent) if pid in everything else None
             if parent is None or parent.pid in family.own or parent.pid == 1:
                 break

@@ -110,6 +110,12 @@ def test_shells_other_users_and_service_managers_are_not_part_of_the_target(syst
     assert members(found(system, ProcessSource("target"), pid=None, port=8000), "target") == {11, 12}
 
 
+def test_an_id_that_is_reused_during_the_scan_makes_no_endless_search(system: FakeSystem) -> None:
+    system.add(10, 11, "a new process with the id of the supervisor")
+    system.ports[8000] = Listening(frozenset({11}))
+    assert {10, 11, 12} <= members(found(system, ProcessSource("target"), pid=None, port=8000), "target")
+
+
 def test_the_load_generator_is_not_part_of_the_target(system: FakeSystem) -> None:
     system.add(60, LOCUST, "server of a test")
     system.ports[8000] = Listening(frozenset({60}))
