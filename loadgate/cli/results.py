@@ -36,7 +36,12 @@ def report(
 def history(
     *,
     profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Number of runs to show.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Number of runs to show; 20 by default, 150 with --changes.")
+    ] = None,
+    changes: Annotated[
+        bool, typer.Option("--changes", help="Show where the values of rules changed, and between which commits.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[
         int | None,
@@ -50,18 +55,26 @@ def history(
 ) -> int:
     """List past runs and their verdicts.
 
-    The newest run comes first. A sparkline shows the values of each rule over time.
+    The newest run comes first. A sparkline shows the values of each rule over time. --changes finds the places at which
+    the values changed for good, and prints the command that proves each of them.
     """
     from loadgate.paths import shown_path
     from loadgate.project import load_project
+    from loadgate.report.changes import MAX_RUNS, changes_json, changes_text, examine
     from loadgate.report.history import history_json, history_text, past_runs, prune
 
     runs = load_project().reports_path / "runs"
     if keep is not None:
         deleted = prune(runs, profile, keep, time.time())
         print(f"deleted run folders in {shown_path(runs)}: {deleted}", file=sys.stderr, flush=True)
-    found, unread = past_runs(runs, profile, limit)
-    if as_json:
+    found, unread = past_runs(runs, profile, limit or (MAX_RUNS if changes else 20))
+    if changes:
+        examined = examine(found[:MAX_RUNS])
+        if as_json:
+            say(json.dumps(changes_json(examined, unread), indent=2))
+        else:
+            say_wrapped(changes_text(examined, unread))
+    elif as_json:
         say(json.dumps(history_json(found, unread), indent=2))
     else:
         say_wrapped(history_text(found, unread, can_show).splitlines())

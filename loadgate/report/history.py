@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_conditions, rule_limit, rule_quantity
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_subject
 from loadgate.run.document import RUN_FILE, RuleRecord, RunFileError, read_run
 from loadgate.units import count, duration, percentage
 
@@ -44,6 +44,12 @@ class PastRun:
     requests: int
     failure_rate: float | None
     commit: str | None
+    commit_changed: bool
+    """Whether the run had uncommitted changes."""
+    profile_hash: str | None
+    """The fingerprint of the load. None in documents of older versions."""
+    machine_hash: str | None
+    ending: str
     rules: tuple[RuleRecord, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -205,7 +211,7 @@ def _age(folder: Path) -> tuple[str, int, str]:
 def _past_run(folder: Path) -> PastRun:
     document = read_run(folder)
     run, verdict, overall = document.run, document.verdict, document.totals.overall
-    git = document.made_on.git
+    git, fingerprint = document.made_on.git, document.made_on.fingerprint
     return PastRun(
         folder=folder.name,
         profile=run.profile.name,
@@ -218,6 +224,10 @@ def _past_run(folder: Path) -> PastRun:
         requests=overall.requests,
         failure_rate=overall.failure_rate,
         commit=git.commit if git else None,
+        commit_changed=git is not None and git.changed,
+        profile_hash=fingerprint.profile if fingerprint else None,
+        machine_hash=fingerprint.machine if fingerprint else None,
+        ending=run.ending,
         rules=tuple(verdict.rules),
     )
 
@@ -228,21 +238,17 @@ def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
     The subject of a rule is its text without the limit, so a changed limit does not start a new line. If a run has
     several limits for a subject, each limit has its own line.
     """
-    subjects = [Counter((run.profile, _subject(rule)) for rule in run.rules) for run in found]
+    subjects = [Counter((run.profile, rule_subject(rule)) for rule in run.rules) for run in found]
     several = {subject for counts in subjects for subject, times in counts.items() if times > 1}
     points: dict[tuple[str, str], list[Point]] = {}
     for run in found:
         for rule in run.rules:
-            key = run.profile, _subject(rule)
+            key = run.profile, rule_subject(rule)
             known = points.setdefault((run.profile, rule.rule) if key in several else key, [])
             # A run of an older version can contain the same rule twice.
             if not known or known[-1].folder != run.folder:
                 known.append(Point(run.folder, rule))
     return {key: line[::-1] for key, line in points.items()}
-
-
-def _subject(rule: RuleRecord) -> str:
-    return f"{rule.scope}: {rule.metric}{rule_conditions(rule)}"
 
 
 def _counted(points: Sequence[Point]) -> str:

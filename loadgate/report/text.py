@@ -22,6 +22,11 @@ def rule_limit(rule: RuleRecord) -> str:
     return f"{rule.operator} {limit}{rule_conditions(rule)}"
 
 
+def rule_subject(rule: RuleRecord) -> str:
+    """Return a rule without its limit, as in `auth: p95 over 10 s`. It names the value over many runs."""
+    return f"{rule.scope}: {rule.metric}{rule_conditions(rule)}"
+
+
 def rule_conditions(rule: RuleRecord) -> str:
     """Return what a rule reads, as in ` over 10 s in ramp`, ` after rush`, ` of 512 MB`. "" for the whole run."""
     if rule.capacity is not None:
