@@ -24,8 +24,8 @@ from benchmarks.calibrate.ab_segments import BASE, INJECTIONS, RULES, Version, p
 from benchmarks.calibrate.growth import Check
 from loadgate.analysis.ab.decision import significance
 from loadgate.analysis.ab.judge import judge
-from loadgate.analysis.ab.result import AbResult
-from loadgate.analysis.ab.segments import Comparison
+from loadgate.analysis.ab.result import AbResult, Change
+from loadgate.analysis.ab.segments import Comparison, MeasureKind
 from loadgate.analysis.decision import RuleOutcome
 
 LOOKS = (10, 20)
@@ -63,12 +63,28 @@ class Simulated:
         """Return the result that the comparison ends with."""
         return next((look for look in self.looks if look.is_final), self.looks[-1])
 
+    def fails_by_estimate(self) -> bool:
+        """Return whether the comparison would fail if the estimate, not its lower bound, had to be above the margin."""
+        for look in self.looks:
+            level = significance(look.pairs, LOOKS)
+            if any(_is_worse(rule) and rule.p_value is not None and rule.p_value <= level for rule in look.rules):
+                return True
+            if look.outcome is RuleOutcome.PASS:
+                return False
+        return False
+
     def alarms(self) -> list[bool]:
         """Return for each look whether the test alone finds any rule significant."""
         return [
             any(rule.p_value is not None and rule.p_value <= significance(look.pairs, LOOKS) for rule in look.rules)
             for look in self.looks
         ]
+
+
+def _is_worse(rule: Change) -> bool:
+    margins = COMPARISON.margins
+    ignore = margins.ignore_failures if rule.measure.kind is MeasureKind.FAILURES else margins.ignore
+    return rule.change is not None and rule.change >= ignore
 
 
 def simulate(case: Case, seed: int) -> Simulated:
@@ -113,7 +129,9 @@ def outcomes(simulation: Simulation) -> tuple[str, list[str]]:
         checks = [Check("fail", fails, most=0.0)]
     used = fmean(one.conclusion.pairs for one in simulation.comparisons)
     shares = (f"{100 * share:.1f} %" for share in (passes, simulation.share(RuleOutcome.INCONCLUSIVE), fails))
-    return _row(simulation.case, len(simulation.comparisons), *shares, f"{used:.1f}"), simulation.faults(checks)
+    estimate = f"{100 * fmean(one.fails_by_estimate() for one in simulation.comparisons):.1f} %"
+    cells = (simulation.case, len(simulation.comparisons), *shares, estimate, f"{used:.1f}")
+    return _row(*cells), simulation.faults(checks)
 
 
 def power(simulation: Simulation) -> str:
@@ -149,7 +167,7 @@ def report(nulls: Sequence[Simulation], changed: Sequence[Simulation], curve: Se
         row, broken = false_alarms(simulation)
         faults += broken
         print(row)
-    print(_head("head", "comparisons", "pass", "inconclusive", "fail", "pairs"))
+    print(_head("head", "comparisons", "pass", "inconclusive", "fail", "by the estimate alone", "pairs"))
     for simulation in (*nulls, *changed):
         row, broken = outcomes(simulation)
         faults += broken

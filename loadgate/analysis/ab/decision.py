@@ -17,10 +17,12 @@ keep their error rates over both looks:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from loadgate.analysis.ab.estimate import Estimate, Limits
+from loadgate.analysis.ab.permutation import smallest_p_value
 from loadgate.analysis.confidence import CONFIDENCE
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.student import student_quantile
@@ -82,8 +84,10 @@ class RuleTest:
         """Return the smallest difference that fails with the standard error of an estimate, which must have one.
 
         The level is divided among the rules, because the flips of other pairs are not known. This is cautious: the test
-        itself makes use of the dependence between rules.
+        itself makes use of the dependence between rules. It is infinite if the smallest p-value is above the level.
         """
         error, degrees = estimate.error or 0.0, estimate.pairs - 1
+        if smallest_p_value(estimate.pairs) > self.level:
+            return math.inf
         significant = student_quantile(1 - self.level / (2 * self.rules), degrees) * error
         return max(significant, self.limits.ignore + student_quantile(IGNORE_CONFIDENCE, degrees) * error)

@@ -40,6 +40,11 @@ def flips(pairs: int, seed: int = _SEED) -> list[Flip]:
     return [(False,) * pairs, *(tuple(bit == "1" for bit in draw) for draw in draws)]
 
 
+def smallest_p_value(pairs: int) -> float:
+    """Return the smallest p-value that a number of pairs, at least one, can have: one of its flips."""
+    return 2.0 ** (1 - pairs) if pairs <= EXACT_PAIRS else 1 / (1 + RANDOM_FLIPS)
+
+
 def statistics(scope: PackedScope, measures: Sequence[Measure], chosen: Sequence[Flip]) -> list[list[float]]:
     """Return for each measure the |difference| under each flip, divided by its root mean square over the flips.
 

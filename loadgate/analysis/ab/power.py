@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -17,12 +18,14 @@ _ABOVE = NormalDist().inv_cdf(POWER)
 
 
 def detectable(found: Estimate, test: RuleTest) -> float | None:
-    """Return the smallest true difference that fails with a probability of 80 %. None without a standard error.
+    """Return the smallest true difference that fails with a probability of 80 %. None if it is not known, or infinite.
 
     It is the smallest observed difference that fails, and 0.84 standard errors, because the observed difference is
     above the true one minus that with a probability of 80 % (Cohen, Statistical Power Analysis, 2nd ed., 1988).
     """
-    return None if found.error is None else test.least(found) + _ABOVE * found.error
+    if found.error is None or math.isinf(least := test.least(found)):
+        return None
+    return least + _ABOVE * found.error
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Power:
     """What a plan finds of one rule.
 
     - `pairs`: of the plan, at its last look.
-    - `detectable`: the smallest change that it finds with a probability of 80 %; None if the standard error is unknown.
+    - `detectable`: the smallest change that it finds with a probability of 80 %; None if that is unknown or infinite.
     - `finer`, `finer_pairs`: a smaller change, and the number of pairs that finds it; None if there is no such number.
     """
 
@@ -59,6 +62,9 @@ def _power(pairs: Sequence[Pair], measure: Measure, comparison: Comparison) -> P
     if isinstance(found, str):
         return Power(measure, planned, None, None, None, f"what this plan detects of {measure} is unknown: {found}")
     smallest = detectable(found.extended(planned), test)
+    if smallest is None and found.error is not None:
+        sentence = f"this plan detects no change of {measure}: {units.count(planned)} pairs are too few"
+        return Power(measure, planned, None, None, None, sentence)
     if smallest is None:
         reason = "at least two pairs with requests on both sides are needed"
         return Power(measure, planned, None, None, None, f"what this plan detects of {measure} is unknown: {reason}")

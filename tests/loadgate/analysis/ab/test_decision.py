@@ -124,3 +124,14 @@ def test_a_plan_that_cannot_tell_says_why() -> None:
         "what this plan detects of auth: p95 is unknown: at least two pairs with requests on both sides are needed"
     )
     assert powers(empty, Comparison((P95,)))[0].sentence.endswith("is unknown: base has no requests")
+
+
+def test_a_plan_with_too_few_pairs_for_its_level_detects_nothing() -> None:
+    # With 4 pairs, 8 flips are different, so the smallest p-value is 1/8.
+    (few,) = powers(pairs(3), Comparison((P95,), looks=(2, 4)))
+    assert few.detectable is None
+    assert few.sentence == "this plan detects no change of auth: p95: 4 pairs are too few"
+    (enough,) = powers(pairs(3), Comparison((P95,), looks=(3, 6)))
+    assert enough.detectable is not None
+    assert detectable(estimated(0.0, 0.01, 5), TEST) is None
+    assert TEST.more_pairs(estimated(0.5, 0.01, 3)) == 3
