@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from loadgate.checks import Check, HttpCheck, TcpCheck
 from loadgate.errors import RequestError
@@ -190,6 +191,15 @@ def _validated(path: Path, table: dict[str, Any]) -> Project:
         # Pydantic adds the kind of an entry to its place.
         loc = [str(part) for part in first["loc"] if part not in RESOURCE_KINDS]
         where = ".".join(["tool", "loadgate", *loc])
-        raise ProjectError(f"{path}: {where}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise ProjectError(f"{path}: {where}: {_problem(first, where)}") from error
     except TypeError as error:
         raise ProjectError(f"{path}: [tool.loadgate]: {error}") from error
+
+
+def _problem(error: ErrorDetails, where: str) -> str:
+    """Return what is wrong, in terms of TOML if Pydantic's message uses those of Python."""
+    if error["type"] == "tuple_type":
+        return f"must be a list of tables: write [[{where}]]" if isinstance(error["input"], dict) else "must be a list"
+    if error["type"] == "union_tag_not_found":
+        return f"kind is missing: give {' or '.join(RESOURCE_KINDS)}"
+    return error["msg"].removeprefix("Value error, ")

@@ -74,7 +74,12 @@ def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
         ('[tool.loadgate.target]\ncommand = ["a"]\nready_line = "x"\ncollect = "gc"', "target.collect:"),
         (POOL + 'used = "a"\nunit = "MB"', "resource.0.unit:"),
         (POOL + 'used = "a"\n' + POOL + 'used = "b"', "two entries measure 'connections' of 'pool'"),
-        ("[tool.loadgate]\nresource = 5", "resource:"),
+        ("[tool.loadgate]\nresource = 5", "resource: must be a list"),
+        (
+            API.replace("[[", "[").replace("]]", "]"),
+            "resource: must be a list of tables: write [[tool.loadgate.resource]]",
+        ),
+        (API.replace("kind", "sort"), "resource.0: kind is missing: give process or prometheus"),
     ],
 )
 def test_an_error_is_one_line_with_its_place(text: str, problem: str, tmp_path: Path) -> None:

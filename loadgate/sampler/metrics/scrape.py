@@ -98,6 +98,8 @@ class Scraper:
         """Send the request. If the server has closed the idle connection, send it again on a new one."""
         self._connection.response_class = partial(_Response, time.monotonic() + TIMEOUT_S)  # type: ignore[assignment]
         is_reused = self._connection.sock is not None
+        if is_reused:
+            self._connection.sock.settimeout(TIMEOUT_S)  # the last response has shortened it
         try:
             self._connection.request("GET", self._target, headers=self._headers)
             return self._connection.getresponse()
