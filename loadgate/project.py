@@ -177,7 +177,10 @@ def _loadgate_table(path: Path) -> dict[str, Any] | None:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path}: not valid TOML: {error}") from error
-    table = document.get("tool", {}).get("loadgate")
+    except OSError as error:
+        raise ProjectError(f"{path}: cannot be read: {error.strerror}") from error
+    tool = document.get("tool")
+    table = tool.get("loadgate") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise ProjectError(f"{path}: [tool.loadgate] must be a table")
     return table

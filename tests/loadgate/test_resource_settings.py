@@ -89,3 +89,16 @@ def test_an_error_is_one_line_with_its_place(text: str, problem: str, tmp_path: 
     assert message.startswith(f"{tmp_path}/pyproject.toml: tool.loadgate")
     assert problem in message
     assert "\n" not in message
+
+
+def test_a_file_without_a_table_of_tools_is_not_that_of_a_project(tmp_path: Path) -> None:
+    assert loaded(tmp_path, "tool = 5").root == tmp_path
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", fail)
+    with pytest.raises(ProjectError, match=r"pyproject\.toml: cannot be read: Permission denied"):
+        loaded(tmp_path, API)
