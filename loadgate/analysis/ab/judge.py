@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 from loadgate.analysis.ab import text
@@ -50,6 +50,7 @@ class _Measured:
     """The pairs, and their counts by scope."""
 
     pairs: Sequence[Pair]
+    _scopes: dict[str, PackedScope] = field(default_factory=dict)
 
     @cached_property
     def compared(self) -> list[Pair]:
@@ -59,10 +60,6 @@ class _Measured:
     @cached_property
     def flips(self) -> list[Flip]:
         return flips(len(self.compared))
-
-    @cached_property
-    def _scopes(self) -> dict[str, PackedScope]:
-        return {}
 
     def scope(self, name: str) -> PackedScope:
         """Return the counts of a scope."""
