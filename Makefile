@@ -11,10 +11,11 @@ IN_PARALLEL = -n $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + $(1))')
 # Tests start many processes. Without compiled files, each process would compile all modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help perf test test-all setup setup-run up check format bench calibrate prove clean
+.PHONY: help perf ab test test-all setup setup-run up check format bench calibrate prove clean
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
+	@echo 'make ab [PROFILE=light]    compare the working tree with the merge base of the default branch under load (12 minutes)'
 	@echo 'make test                  set up, run the tests that need no other programs (4 minutes on two cores)'
 	@echo 'make test-all              run all tests; they need PostgreSQL, MariaDB, Chromium, libfaketime and HAProxy'
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
@@ -32,6 +33,9 @@ setup setup-run:
 
 perf: setup-run
 	@exec .venv/bin/loadgate run $(PROFILE)
+
+ab: setup-run
+	@exec .venv/bin/loadgate ab --profile $(PROFILE)
 
 test: setup
 	@.venv/bin/python -m pytest $(call IN_PARALLEL,2) -q -m 'not full'

@@ -1,0 +1,173 @@
+"""Test whole comparisons: their files, their ends, and that they leave nothing behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.loadgate.runner.ab.repositories import commit, git, state
+from tests.loadgate.running.ab_project import project
+from tests.loadgate.running.support import (
+    ERROR,
+    FULL,
+    INCONCLUSIVE,
+    PASS,
+    Started,
+    finish,
+    loadgate_command,
+    wait_until,
+)
+from tests.loadgate.stub_server import stub_server
+
+SHORT = ("--pairs", "2", "--measure", "1s", "--settle", "1s", "--seed", "1")
+LENIENT = ("--worse", "1000000%")
+"""With two pairs, intervals are so wide that only these margins pass."""
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """Return a project whose head is slower than its base, and names its requests differently."""
+    folder = project(tmp_path / "repo", delay_ms=5)
+    commit(folder, "Slower", src__shop__answer_py="DELAY_S = 0.05\n", load__names_py='NAME = "of head"\n')
+    return folder
+
+
+def cache(folder: Path) -> str:
+    return str(folder.parent / "cache")
+
+
+def comparison(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and the ab.json of the only comparison."""
+    (found,) = (folder / "reports" / "performance" / "ab").iterdir()
+    return found, json.loads((found / "ab.json").read_text())
+
+
+def changes(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {
+        f"{item['measure']['scope']}: {item['measure']['kind']} {item['measure']['percentile'] or ''}".strip(): item
+        for item in document["result"]["rules"]
+    }
+
+
+def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: Path) -> None:
+    before = state(repo)
+    page = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "page.md")}
+    command = loadgate_command("ab", "HEAD~1", "HEAD", *SHORT, *LENIENT)
+    done = finish(command, repo, XDG_CACHE_HOME=cache(repo), **page)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert state(repo)[1:] == before[1:]
+    folder, document = comparison(repo)
+    (rule,) = changes(document).values()
+    assert rule["base"] < 40 < rule["head"]
+    assert [item["rule"] for item in document["not_compared"]] == ["pages: requests > 1"]
+    assert [name["name"] for name in document["result"]["names"]] == ["of head"]
+    plan = document["plan"]
+    assert (plan["rate_per_s"], plan["rate_from"], plan["seed"]) == (40, "the mean rate of the profile", 1)
+    assert plan["base"]["commit"] == git(repo, "rev-parse", "HEAD~1")
+    segments = document["segments"]
+    assert [item["pair"] for item in segments] == [1, 1, 2, 2]
+    assert {item["side"] for item in segments[:2]} == {"base", "head"} == {item["side"] for item in segments[2:]}
+    assert segments[0]["side"] != segments[2]["side"]
+    assert all(item["control_ms"] > 0 and item["problem"] == "" for item in segments)
+    assert all(item["rate_per_s"] == pytest.approx(40, rel=0.02) for item in segments)
+    assert all((folder / item["folder"] / "run.json").exists() for item in segments)
+    assert (tmp_path / "page.md").read_text() == (folder / "summary.md").read_text()
+    first, *lines = done.stdout.splitlines()
+    assert first.startswith("comparing head, HEAD (")
+    assert "2 pairs of 2 s a side take about 1 min" in first
+    assert (
+        len([line for line in lines if re.match(r"pair [12] of 2: (base|head), 1 s at 40.0/s: p50 pages ", line)]) == 4
+    )
+
+
+@FULL
+def test_two_deployments_are_compared_at_the_rate_of_the_closed_model(tmp_path: Path) -> None:
+    project(tmp_path)
+    options = ["--profile", "closed", "--measure", "2s", "--settle", "1s", "--pairs", "2", *LENIENT]
+    with stub_server() as base, stub_server() as head:
+        base.delay_s, head.delay_s = 0.002, 0.06
+        done = finish(loadgate_command("ab", "--base-url", base.url, "--head-url", head.url, *options), tmp_path)
+    assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    _, document = comparison(tmp_path)
+    (rule,) = changes(document).values()
+    assert rule["base"] < 50 < rule["head"]
+    plan = document["plan"]
+    assert plan["rate_from"] == "the request rate of the profile's closed model on base"
+    # Four users that wait for 0.1 s.
+    assert 20 < plan["rate_per_s"] <= 40
+    assert (plan["base"]["url"], plan["head"]["url"]) == (base.url, head.url)
+    assert plan["base"]["commit"] is None
+
+
+@FULL
+def test_a_plan_says_what_it_would_find(tmp_path: Path) -> None:
+    project(tmp_path)
+    with stub_server() as base, stub_server() as head:
+        urls = ["--base-url", base.url, "--head-url", head.url]
+        done = finish(loadgate_command("ab", *urls, *SHORT, "--plan"), tmp_path)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert re.search(r"^this plan detects \+[\d.]+ % of pages: p50", done.stdout, re.MULTILINE)
+    assert "PASS" not in done.stdout
+
+
+def test_a_side_that_does_not_start_is_named_with_its_commit_and_its_last_lines(repo: Path) -> None:
+    broken = commit(repo, "Broken", src__shop__answer_py="raise SystemExit('no answer')\n")
+    commit(repo, "Repaired", src__shop__answer_py="DELAY_S = 0\n")
+    done = finish(loadgate_command("ab", "HEAD~1", *SHORT), repo, XDG_CACHE_HOME=cache(repo))
+    assert done.returncode == ERROR
+    first, *rest = done.stderr.splitlines()
+    expected = f"loadgate: base, HEAD~1 ({broken[:12]}): the target ended with exit code 1; its last lines:"
+    assert first == expected
+    assert rest[0] == "loadgate:     no answer"
+    assert git(repo, "worktree", "list").count("\n") == 0
+
+
+def test_a_segment_that_cannot_be_measured_says_why(repo: Path) -> None:
+    commit(repo, "No class", load__locustfile_py=(repo / "load/locustfile.py").read_text().replace("[]", "None"))
+    settings = (repo / "pyproject.toml").read_text()
+    check = '[[tool.loadgate.doctor]]\nname = "queue"\nkind = "tcp"\nwhere = "127.0.0.1:9"\n'
+    (repo / "pyproject.toml").write_text(settings + check)
+    done = finish(loadgate_command("ab", *SHORT), repo, XDG_CACHE_HOME=cache(repo))
+    assert done.returncode == ERROR
+    (line,) = done.stderr.splitlines()
+    assert re.match(r"loadgate: (base|head), .*: Locust could not measure it: queue: .*127\.0\.0\.1:9", line)
+
+
+def is_sampled(pid: int) -> bool:
+    """Return whether the sampler of the target runs, which Locust starts with the load."""
+    family = psutil.Process(pid).children(recursive=True)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return any("loadgate.sampler" in process.cmdline() for process in family)
+    return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=FULL)])
+def test_an_interrupted_comparison_leaves_no_process_and_no_worktree(repo: Path, number: signal.Signals) -> None:
+    before = state(repo)
+    options = ["--pairs", "2", "--measure", "60s"]
+    with Started(loadgate_command("ab", *options), repo, XDG_CACHE_HOME=cache(repo)) as started:
+        wait_until(lambda: is_sampled(started.process.pid), "the load")
+        family = psutil.Process(started.process.pid).children(recursive=True)
+        # The target, the control and Locust.
+        assert len(family) >= 3
+        started.signal(number)
+        code = started.wait()
+    _, alive = psutil.wait_procs(family, timeout=20)
+    assert not alive
+    if number is signal.SIGINT:
+        assert code == ERROR
+        assert started.output.splitlines()[-1] == "loadgate: interrupted, so there is no result"
+    else:
+        # The next comparison removes the worktrees, also if it fails.
+        (repo / "src" / "shop" / "answer.py").write_text("raise SystemExit('no answer')\n")
+        done = finish(loadgate_command("ab", *options), repo, XDG_CACHE_HOME=cache(repo))
+        assert done.returncode == ERROR
+        (repo / "src" / "shop" / "answer.py").write_text("DELAY_S = 0.05\n")
+    assert state(repo)[1:] == before[1:]
