@@ -1,4 +1,4 @@
-"""One headless Chromium for the tests that look at pages, the system's own; and a page that is sure to be offline."""
+"""The system's Chromium for tests of pages, a page that is surely offline, and checks of its width and its access."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -70,3 +72,19 @@ class OfflinePage:
     def _note_console(self, message: Any) -> None:
         if message.type in {"error", "warning"}:
             self.errors.append(message.text)
+
+
+def width_beyond(page: Page) -> int:
+    """Return the number of pixels by which the page is wider than its window."""
+    beyond: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    return beyond
+
+
+def violations(page: Page) -> list[str]:
+    """Return the violations that axe finds, with their places.
+
+    The debugger injects the script, so the page's policy does not block it.
+    """
+    page.evaluate(AXE)
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [f"{item['id']}: {[node['target'] for node in item['nodes']][:3]}" for item in result["violations"]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from loadgate.report.ab.document import AB_FILE, AbDocument
+from loadgate.report.ab.page import html_page
 from loadgate.report.ab.summary import markdown_summary
 from loadgate.report.artefacts import SUMMARY_FILE, write_files
 
@@ -32,4 +33,4 @@ def rebuild_comparison(document: AbDocument, folder: Path) -> Path:
 
 
 def _made_from(document: AbDocument) -> dict[str, str]:
-    return {SUMMARY_FILE: markdown_summary(document)}
+    return {PAGE_FILE: html_page(document), SUMMARY_FILE: markdown_summary(document)}

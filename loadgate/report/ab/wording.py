@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loadgate.analysis.ab.result import AbResult, Change, Guard, NameChange
-from loadgate.analysis.ab.segments import MeasureKind
+from loadgate.analysis.ab.text import of_share
 from loadgate.report.ab.document import PlanRecord, SideRecord
 from loadgate.units import (
     change,
@@ -25,14 +25,9 @@ MAX_IN_SENTENCE = 4
 _SHORT_COMMIT = 12
 
 
-def of_share(item: Change) -> bool:
-    """Return whether the change is a difference of shares, and not relative."""
-    return item.measure.kind is MeasureKind.FAILURES
-
-
 def value_text(item: Change, value: float | None) -> str:
     """Return the value of one side."""
-    return percentage(value) if of_share(item) else milliseconds(value)
+    return percentage(value) if of_share(item.measure) else milliseconds(value)
 
 
 def change_text(item: Change) -> str:
@@ -43,7 +38,7 @@ def change_text(item: Change) -> str:
 def interval_text(item: Change) -> str:
     """Return the confidence interval of a change, as in `+13.0 to +21.0 %`. "-" if there is none."""
     interval = item.interval
-    return "-" if interval is None else change_range(interval.low, interval.high, of_share=of_share(item))
+    return "-" if interval is None else change_range(interval.low, interval.high, of_share=of_share(item.measure))
 
 
 def detectable_text(item: Change) -> str:
@@ -117,7 +112,7 @@ def broken(guards: Sequence[Guard]) -> list[Guard]:
 
 
 def _change(item: Change, value: float | None) -> str:
-    return points(value) if of_share(item) else change(value)
+    return points(value) if of_share(item.measure) else change(value)
 
 
 def _pairs(number: int, more: str = "") -> str:

@@ -6,7 +6,7 @@ import shlex
 from datetime import UTC, datetime
 
 from loadgate.report.text import target_end
-from loadgate.run.document import MachineClassRecord, RunDocument, RunRecord, StageRecord
+from loadgate.run.document import EnvironmentRecord, MachineClassRecord, RunDocument, RunRecord, StageRecord
 from loadgate.run.judgement import Ending
 from loadgate.units import count, duration, given, size
 
@@ -61,7 +61,7 @@ def counters(document: RunDocument) -> list[str]:
 def facts(document: RunDocument) -> dict[str, str]:
     """Return the environment and the settings of the run by name."""
     run, made_on = document.run, document.made_on
-    git, machine, profile = made_on.git, made_on.machine, run.profile
+    git, profile = made_on.git, run.profile
     how = cut_short_by_target(document)
     changed = ", with local changes" if git and git.changed else ""
     found = {
@@ -74,14 +74,22 @@ def facts(document: RunDocument) -> dict[str, str]:
         "Ended": f"{run.ended_at} ({how or run.ending}, load for {duration(run.duration_s)})",
         "Processes": f"{run.processes}, stop timeout {duration(run.stop_timeout_s)}",
         "Commit": f"{git.commit} on {git.branch}{changed}" if git else "not a repository",
-        "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
-        f"{size(machine.memory_bytes)}",
-        "Processor": _processor(made_on.machine_class),
-        "Versions": ", ".join(f"{name} {version}" for name, version in made_on.versions.items()),
+        **machine_facts(made_on),
         "Command": shlex.join(run.command),
         "run.json": f"schema version {document.schema_version}",
     }
     return {name: value for name, value in found.items() if value}
+
+
+def machine_facts(made_on: EnvironmentRecord) -> dict[str, str]:
+    """Return the machine of the load generator and its software by name. A value is "" if it is unknown."""
+    machine = made_on.machine
+    return {
+        "Machine": f"{machine.name}: {machine.system}, {machine.processor}, {machine.cores} cores, "
+        f"{size(machine.memory_bytes)}",
+        "Processor": _processor(made_on.machine_class),
+        "Versions": ", ".join(f"{name} {version}" for name, version in made_on.versions.items()),
+    }
 
 
 def _processor(machine: MachineClassRecord | None) -> str:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment
 
-from loadgate import units
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
+from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
 from loadgate.report.html.bounded import bounded
 from loadgate.report.html.embedded import embedded_data, packed, run_series
 from loadgate.report.html.grid import READABLE_SLOTS
@@ -24,10 +21,9 @@ from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, r
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
-from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
+from loadgate.report.text import rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import RunDocument
 
-PAGE = files("loadgate.report") / "page"
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
 SCRIPTS = (
     "data.js", "format.js", "theme.js", "zoom.js", "chart.js", "timecharts.js", "resources.js", "heatmap.js",
@@ -43,7 +39,7 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     document, series, hidden_names = bounded(document, series or run_series(document))
     resources = drawable(resource_lines(document), series.grids[0])
     data = embedded_data(document, series, resources)
-    style, script = _style(), _script()
+    css, script = style(*STYLES), _script()
     html = (
         _environment()
         .get_template("report.html.j2")
@@ -51,14 +47,13 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
             **_template_values(document, series, data["started_s"]),
             **_resource_values(document, series, resources),
             hidden_names=hidden_names,
-            style=style,
+            style=css,
             script=script,
             data=packed(data),
-            policy=_policy(style, script),
+            policy=policy([css], [script]),
         )
     )
-    # A lone surrogate, which a broken response can contain, cannot be written as UTF-8.
-    return html.encode("utf-8", "replace").decode("utf-8")
+    return encodable(html)
 
 
 def _template_values(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
@@ -109,25 +104,7 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (PAGE / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    formats = (
-        units.clock, units.count, units.duration, units.figure, units.given, units.given_percentage, units.milliseconds,
-        units.percentage, units.quantity, units.size, facts.moment,
-        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason,
-    )  # fmt: skip
-    environment.filters |= {format_.__name__: format_ for format_ in formats} | {"word": OUTCOME_WORDS.__getitem__}
-    return environment
-
-
-@cache
-def _style() -> str:
-    return "\n".join((PAGE / name).read_text(encoding="utf-8").strip() for name in STYLES)
+    return environment(rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason)
 
 
 @cache
@@ -138,14 +115,3 @@ def _script() -> str:
     licence = (PAGE / "vendor" / "uPlot.LICENSE").read_text(encoding="utf-8")
     wrapped = f'(async () => {{\n"use strict";\n{own}\n}})().catch(showWithoutCharts);'
     return f"/*! uPlot\n{licence}*/\n{vendor}\n{fallback}\n{wrapped}"
-
-
-def _policy(style: str, script: str) -> str:
-    """Return the content security policy: no requests, and only this style and this script."""
-    return (
-        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(content: str) -> str:
-    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode('ascii')}'"

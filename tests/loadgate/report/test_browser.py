@@ -13,7 +13,7 @@ from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceReco
 from loadgate.recorder.sketch import bucket_ms
 from loadgate.run.document.resources import ResourcesRecord
 from tests.loadgate.report.runs import KINDS, Synthetic, stored
-from tests.support.browser import OfflinePage
+from tests.support.browser import OfflinePage, violations, width_beyond
 from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import STARTED_S, synthetic_document
 
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.timeout(300)
 OpenReport = Callable[..., OfflinePage]
 PHONE = {"width": 360, "height": 740}
 NO_JS = {"java_script_enabled": False, "ready": False}
-AXE = (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 
 
 def shown(page: Page) -> list[str]:
@@ -30,22 +29,6 @@ def shown(page: Page) -> list[str]:
     found: list[str] = page.eval_on_selector_all(".plot[data-shown]", "all => all.map(one => one.dataset.shown)")
     assert len(found) >= 4
     return sorted(set(found))
-
-
-def width_beyond(page: Page) -> int:
-    """Return the number of pixels by which the page is wider than its window."""
-    beyond: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return beyond
-
-
-def violations(page: Page) -> list[str]:
-    """Return the violations that axe finds, with their places.
-
-    The debugger injects the script, so the page's policy does not block it.
-    """
-    page.evaluate(AXE)
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [f"{item['id']}: {[node['target'] for node in item['nodes']][:3]}" for item in result["violations"]]
 
 
 def test_charts_format_numbers_like_the_tables(browser: Browser) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
-from hashlib import sha256
-from html.parser import HTMLParser
 
 import pytest
 
 from loadgate.report.html import html_report
 from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
+from tests.support.pages import Balance, hash_of
 from tests.support.run_documents import as_json, document_of
 from tests.support.synthetic_run import synthetic_document
 
@@ -190,29 +188,3 @@ def test_the_plot_library_comes_with_its_licence() -> None:
 
     assert "Permission is hereby granted, free of charge" in html
     assert "leeoniya/uPlot" in html
-
-
-def hash_of(content: str) -> str:
-    return f"'sha256-{b64encode(sha256(content.encode()).digest()).decode()}'"
-
-
-class Balance(HTMLParser):
-    """Collects tags that are closed in the wrong order."""
-
-    VOID = frozenset({"meta", "path", "rect", "circle", "polyline"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.wrong: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Ignore it: it is already closed."""
-
-    def handle_endtag(self, tag: str) -> None:
-        if not self.open or self.open.pop() != tag:
-            self.wrong.append(tag)

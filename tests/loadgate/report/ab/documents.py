@@ -33,8 +33,14 @@ def change(
     outcome: RuleOutcome = RuleOutcome.PASS,
     reason: str = "at most 5 % slower, below 10 %",
     more_pairs: int | None = None,
+    wild: float | None = None,
+    high: float | None = 0.0,
 ) -> Change:
-    """A change with a symmetric interval, and the pairs around it."""
+    """A change with an interval, and the pairs around it.
+
+    - `wild`: a further pair that is far away.
+    - `high`: None for an interval without an upper bound.
+    """
     is_share = kind is MeasureKind.FAILURES
     base = 0.01 if is_share else 400.0
     return Change(
@@ -42,9 +48,9 @@ def change(
         base=base,
         head=base + value if is_share else base * (1 + value),
         change=value,
-        interval=Interval(value - half, value + half, 0.95),
+        interval=Interval(value - half, None if high is None else value + half, 0.95),
         p_value=0.012,
-        pairs=tuple(value + shift * (half / 0.03) for shift in SHIFTS * 2),
+        pairs=(*(value + shift * (half / 0.03) for shift in SHIFTS * 2), *([] if wild is None else [wild])),
         detectable=half * 1.5,
         more_pairs=more_pairs,
         outcome=outcome,
@@ -174,6 +180,11 @@ def without_rules() -> AbDocument:
     return AbDocument.of(plan(), judged, [], started_at=iso_time(STARTED_S))
 
 
+def wild() -> AbDocument:
+    """A pair that is far from the others, and an interval without an upper bound."""
+    return document(result([change(wild=9.0), change("tasks", high=None)]))
+
+
 def hostile() -> AbDocument:
     """A comparison in which every text from outside is markup."""
     rule = change(HOSTILE, outcome=RuleOutcome.FAIL, reason=HOSTILE, value=0.2)
@@ -194,4 +205,4 @@ def huge() -> AbDocument:
     return document(replace(judged, names=tuple(many)), base="<" * 5000, head="|" * 5000, scopes="[" * 5000)
 
 
-KINDS = {made.__name__: made for made in (passed, failed, undecided, guard_broken, without_rules, hostile, huge)}
+KINDS = {made.__name__: made for made in (passed, failed, undecided, guard_broken, without_rules, wild, hostile, huge)}

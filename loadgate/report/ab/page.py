@@ -1,0 +1,144 @@
+"""ab.html: one self-contained file without scripts that starts with the conclusion."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment
+
+from loadgate.analysis.ab.result import Change
+from loadgate.analysis.ab.text import of_share
+from loadgate.report.ab import wording
+from loadgate.report.ab.axis import HEIGHT, WIDTH, Axis, Plot
+from loadgate.report.ab.document import AbDocument, PlanRecord
+from loadgate.report.html.assembly import encodable, environment, policy, style
+from loadgate.report.html.facts import machine_facts
+from loadgate.report.markdown import cut
+from loadgate.report.text import printable
+from loadgate.units import change, count, duration, given, points
+
+STYLES = ("css/base.css", "css/parts.css", "css/ab.css", "css/media.css")
+MAX_NAMES = 200
+MAX_TEXT = 300
+"""The maximum length of a text from outside. ab.json has the whole text."""
+
+_FOLDER = re.compile(r"(?:[\w-][\w.-]*/)*[\w-][\w.-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The changes with the same unit, which share an axis."""
+
+    unit: str
+    axis: Axis
+    rows: list[tuple[Change, Plot]]
+
+
+def html_page(document: AbDocument) -> str:
+    """Return the page of a comparison, made from its ab.json."""
+    css = style(*STYLES)
+    html = _environment().get_template("ab/page.html.j2").render(**_values(document), style=css, policy=policy([css]))
+    return encodable(html)
+
+
+def _values(document: AbDocument) -> dict[str, Any]:
+    """Return the variables of the template by name."""
+    result, plan = document.result, document.plan
+    names = sorted(result.names, key=lambda item: (not item.is_discovery, -abs(item.change)))
+    return {
+        "result": result,
+        "plan": plan,
+        "title": f"Comparison {short(plan.profile)}",
+        "sides": (wording.side_text(plan.base), wording.side_text(plan.head)),
+        "measured": wording.plan_sentence(plan, result.pairs),
+        "broken": wording.broken(result.guards),
+        "rules": _groups(document, result.rules),
+        "others": _groups(document, result.others),
+        "confidence": wording.confidence_text([*result.rules, *result.others]),
+        "size": (WIDTH, HEIGHT),
+        "power": wording.power_sentence(result),
+        "names": names[:MAX_NAMES],
+        "hidden_names": max(0, len(names) - MAX_NAMES),
+        "not_compared": document.not_compared,
+        "segments": document.segments,
+        "facts": {name: value for name, value in _facts(document).items() if value},
+        "started_at": document.started_at,
+    }
+
+
+def _groups(document: AbDocument, changes: Sequence[Change]) -> list[Group]:
+    """Return the relative changes and the differences of shares. Both tables of the page have the same axes."""
+    result, plan = document.result, document.plan
+    margins = {False: (plan.ignore, plan.worse), True: (plan.ignore_failures, plan.worse_failures)}
+    units = {False: "percent", True: "percentage points"}
+    groups = []
+    for is_share in (False, True):
+        shown = [item for item in changes if of_share(item.measure) is is_share]
+        on_axis = (item for item in (*result.rules, *result.others) if of_share(item.measure) is is_share)
+        axis = Axis.of(on_axis, *margins[is_share])
+        groups.append(Group(units[is_share], axis, [(item, Plot.of(item, axis)) for item in shown]))
+    return [group for group in groups if group.rows]
+
+
+def _facts(document: AbDocument) -> dict[str, str]:
+    """Return what was measured, and on which machine."""
+    plan, made_on = document.plan, document.made_on
+    return {
+        "Base": wording.side_text(plan.base),
+        "Head": wording.side_text(plan.head),
+        "Profile": plan.profile,
+        "Rate": f"{given(plan.rate_per_s, '/s')}, {plan.rate_from}",
+        "Pairs": f"{count(document.result.pairs)} of {count(plan.pairs)}; as many again if they do not decide",
+        "Segment": f"{duration(plan.settle_s)} to settle, {duration(plan.measure_s)} measured, seed {plan.seed}",
+        "Margins": _margins(plan),
+        "Started": document.started_at,
+        **(machine_facts(made_on) if made_on is not None else {}),
+        "ab.json": f"schema version {document.schema_version}",
+    }
+
+
+def _margins(plan: PlanRecord) -> str:
+    percent, points = ([given(round(share * 100, 9)) for share in pair] for pair in (
+        (plan.ignore, plan.worse), (plan.ignore_failures, plan.worse_failures)
+    ))  # fmt: skip
+    return (
+        f"latencies: up to +{percent[0]} % is ignored, from +{percent[1]} % is worse; "
+        f"failures: up to +{points[0]} points, from +{points[1]} points"
+    )
+
+
+@cache
+def _environment() -> Environment:
+    texts = (
+        wording.change_text, wording.detectable_text, wording.interval_text, wording.name_interval, wording.reason_text,
+        wording.value_text,
+    )  # fmt: skip
+    return environment(*texts, described, folder_link, short, pair_change)
+
+
+def described(item: Change) -> str:
+    """Return the text alternative of a drawn change."""
+    known = [value for value in item.pairs if value is not None]
+    if item.change is None:
+        return "no change is known"
+    pairs = f"; pairs from {pair_change(min(known), item)} to {pair_change(max(known), item)}" if known else ""
+    return f"{wording.change_text(item)}, interval {wording.interval_text(item)}{pairs}"
+
+
+def pair_change(value: float | None, item: Change) -> str:
+    """Return the change of a pair of a measure."""
+    return points(value) if of_share(item.measure) else change(value)
+
+
+def folder_link(folder: str) -> str:
+    """Return the link to a folder inside of the folder of the page. "" if it is elsewhere."""
+    return f"{folder}/" if _FOLDER.fullmatch(folder) else ""
+
+
+def short(text: object) -> str:
+    """Return text from outside without control characters, at most `MAX_TEXT` characters."""
+    return cut(printable(str(text)), MAX_TEXT)

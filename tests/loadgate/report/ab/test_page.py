@@ -1,0 +1,161 @@
+"""Test the page of a comparison: the conclusion first, changes on one axis, no scripts, no external resources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+
+from loadgate.analysis.ab.segments import MeasureKind
+from loadgate.report.ab.axis import WIDTH, Axis, Plot
+from loadgate.report.ab.document import AbDocument
+from loadgate.report.ab.page import folder_link, html_page
+from tests.loadgate.report.ab.documents import KINDS, change, failed, hostile, huge, passed, unmeasured
+from tests.loadgate.report.runs import text_of
+from tests.support.pages import Balance, hash_of
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("passed", ["PASS Comparison medium no rule is more than 10 % slower;", "0 points -0.100 to +0.100 points"]),
+        (
+            "failed",
+            [
+                "FAIL Comparison medium auth p95 is 17.0 % slower: 400 ms to 468 ms",
+                "FAIL auth: p95 400 ms 468 ms +17.0 % +13.0 to +21.0 % 17.0 % slower, at least 13.0 %",
+                "With a probability of 80 %, 10 pairs detect +6.00 % of auth: p95, +4.50 % of tasks: p99.",
+                "POST /api/v1/auth/login 400 ms 470 ms +17.5 % +12.0 to +23.0 % yes",
+                "auth: requests > 1000 (the load decides it)",
+                "overall: mean 400 ms 376 ms -6.00 % -9.00 to -3.00 %",
+                "Head faster-login (336552c03365, 3 uncommitted files)",
+                "up to +5 % is ignored, from +10 % is worse; failures: up to +0.1 points, from +0.5 points",
+                "python 3.12.1, locust 2.47.0",
+            ],
+        ),
+        (
+            "undecided",
+            ["INCONCLUSIVE llm: p99.9 - 12.0 ms - - base has no", "too few pairs; 14 more pairs would decide"],
+        ),
+        ("guard_broken", ["BROKEN control 3.40 % 2 % The control server was 3.4% slower with head."]),
+        (
+            "without_rules",
+            [
+                "INCONCLUSIVE Comparison medium the suite has no rule to compare The comparison is not finished.",
+                *(
+                    "No rule can be compared",
+                    "The power is unknown",
+                    "No guard was checked.",
+                    "No segment was measured.",
+                ),
+            ],
+        ),
+    ],
+)
+def test_the_page_describes_each_kind_of_comparison(kind: str, said: list[str]) -> None:
+    told = text_of(html_page(KINDS[kind]()))
+    assert [sentence for sentence in said if sentence not in told] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_conclusion_comes_first_and_the_markup_is_balanced(kind: str) -> None:
+    html = html_page(KINDS[kind]())
+    checker = Balance()
+    checker.feed(html)
+    assert (checker.wrong, checker.open) == ([], [])
+    body = text_of(html[html.index("<main>") :])
+    order = [body.index(part) for part in ("Comparison", "Rules", "Power", "Guards", "Pairs", "Plan and sides")]
+    assert order == sorted(order)
+
+
+@pytest.mark.parametrize("made", [hostile, huge])
+def test_text_from_outside_stays_text_and_is_cut(made: Callable[[], AbDocument]) -> None:
+    html = html_page(made())
+    assert "<script" not in html
+    assert "<b>" not in html
+    assert set(re.findall(r'href="([^#][^"]*)"', html)) <= {f"segments/{n:02d}-{s}/" for n in range(1, 11) for s in
+                                                            ("base", "head")}  # fmt: skip
+    assert max(map(len, re.findall(r"[^<>]+", re.sub(r"(?s)<style>.*?</style>", "", html)))) < 3000
+    assert "\u202e" not in html
+
+
+def test_the_policy_allows_only_the_own_style() -> None:
+    html = html_page(failed())
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    (style,) = re.findall(r"(?s)<style>(.*?)</style>", html)
+    assert policy.replace("&#39;", "'").split("; ") == [
+        "default-src 'none'",
+        f"style-src {hash_of(style)}",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    assert not re.findall(r"""(?:src|srcset)=|url\(|@import|\bstyle="|\son\w+=""", html)
+
+
+def test_each_rule_is_drawn_with_its_interval_margins_and_pairs() -> None:
+    html = html_page(failed())
+    drawings = re.findall(r'(?s)<svg viewBox="0 0 300.0 48.0" role="img" aria-label="([^"]*)">(.*?)</svg>', html)
+    assert [label for label, _ in drawings] == [
+        "+17.0 %, interval +13.0 to +21.0 %; pairs from +14.3 % to +19.7 %",
+        "+2.00 %, interval -1.00 to +5.00 %; pairs from 0 % to +4.00 %",
+        "+1.00 %, interval -2.00 to +4.00 %; pairs from -1.00 % to +3.00 %",
+        "-6.00 %, interval -9.00 to -3.00 %; pairs from -8.00 % to -4.00 %",
+    ]
+    for _, drawing in drawings:
+        assert drawing.count("<circle") == 10
+        for mark in ("zone worse", "margin ignored", "zero", "interval", "estimate"):
+            assert drawing.count(f'class="{mark}"') == 1
+    for mark in ("zone worse", "margin ignored", "margin", "zero"):
+        assert len(set(re.findall(rf'class="{mark}" (?:x|d)="(\S+)', html))) == 1
+
+
+def test_failures_have_an_axis_of_their_own() -> None:
+    html = html_page(passed())
+    titles = re.findall(r'<th scope="col" class="plot">([^<]*)<', html)
+    assert titles == ["Change in percent", "Change in percentage points", "Change in percent"]
+
+
+def test_a_rule_without_a_value_has_no_marks() -> None:
+    plot = Plot.of(unmeasured(), Axis.of([unmeasured()], 0.05, 0.1))
+    assert (plot.change, plot.interval, plot.dots) == (None, "", [])
+
+
+def test_the_axis_contains_margins_intervals_and_near_pairs() -> None:
+    axis = Axis.of([change(value=0.02, half=0.03)], 0.05, 0.1)
+    assert (axis.low, axis.high) == (-0.05, 0.1)
+    assert (axis.at(-0.05), axis.at(0.025), axis.at(0.1)) == (8.0, 150.0, 292.0)
+    assert axis.ticks() == [(8.0, "-5"), (102.7, "0"), (197.3, "+5"), (292.0, "+10")]
+
+
+def test_a_pair_far_away_is_drawn_at_the_end_of_the_axis() -> None:
+    wild = change(value=0.02, half=0.03, wild=9.0)
+    axis = Axis.of([wild], 0.05, 0.1)
+    assert axis.high == pytest.approx(0.25)
+    dots = Plot.of(wild, axis).dots
+    assert [dot.is_beyond for dot in dots] == [False] * 10 + [True]
+    assert dots[-1].x == WIDTH - 8.0
+    assert 'class="pair beyond"' in html_page(failed().model_copy(update={"result": KINDS["wild"]().result}))
+
+
+def test_an_interval_without_a_bound_reaches_the_end() -> None:
+    half_known = change(high=None)
+    assert Plot.of(half_known, Axis.of([half_known], 0.05, 0.1)).interval.endswith("H300.0M83.7 6.0v8")
+
+
+@pytest.mark.parametrize("value", [0.0, 1e-9, 0.3, 40.0, -0.999])
+def test_ticks_are_round_numbers_that_do_not_overlap(value: float) -> None:
+    ticks = Axis.of([change(value=value, half=abs(value) / 3, kind=MeasureKind.FAILURES)], 0.0, 0.0).ticks()
+    assert 2 <= len(ticks) <= 7
+    assert min(b[0] - a[0] for a, b in pairwise(ticks)) >= 44
+    assert max(len(label) for _, label in ticks) <= 7
+
+
+@pytest.mark.parametrize(
+    ("folder", "link"),
+    [("segments/01-base", "segments/01-base/"), ("", ""), ("/etc", ""), ("..", ""), ("a/../..", ""), ("a b", ""),
+     ("javascript:alert(1)", ""), ("//evil.example", ""), ("a\n", "")],
+)  # fmt: skip
+def test_only_folders_inside_are_links(folder: str, link: str) -> None:
+    assert folder_link(folder) == link
