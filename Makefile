@@ -1,6 +1,8 @@
 # The commands of the README. They install everything into .venv and .local in this folder.
 
 PROFILE ?= light
+# Arrivals per second of a comparison: about half of what two cores can serve.
+RATE ?= 30/s
 PORT ?= 8000
 # The first Python that is 3.11 or newer. To use another one: make setup PYTHON=/path/to/python3
 PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -15,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo 'make perf [PROFILE=light]  set up, start the stack, run a load profile, print the verdict, write the report'
-	@echo 'make ab [PROFILE=light]    compare the working tree with the merge base of the default branch under load (12 minutes)'
+	@echo 'make ab [RATE=30/s]        compare the working tree with the merge base of the default branch under load (12 minutes)'
 	@echo 'make test                  set up, run the tests that need no other programs (4 minutes on two cores)'
 	@echo 'make test-all              run all tests; they need PostgreSQL, MariaDB, Chromium, libfaketime and HAProxy'
 	@echo 'make up [PORT=8000]        run the stack in the foreground'
@@ -35,7 +37,7 @@ perf: setup-run
 	@exec .venv/bin/loadgate run $(PROFILE)
 
 ab: setup-run
-	@exec .venv/bin/loadgate ab --profile $(PROFILE)
+	@exec .venv/bin/loadgate ab --profile $(PROFILE) --rate $(RATE)
 
 test: setup
 	@.venv/bin/python -m pytest $(call IN_PARALLEL,2) -q -m 'not full'

@@ -134,8 +134,8 @@ class _Comparing:
         meter = Meter(load, control, self.signals)
         rate = given_rate(request, suite)
         if rate is None:
-            self.say(f"measuring the request rate of the closed model of profile {suite.profile} on base")
-            rate = measured_rate(self.base, meter, folder / "closed-model")
+            self.say(f"measuring the rate of the closed model of profile {suite.profile} on base, in two runs")
+            rate = measured_rate(self.base, meter, folder / "rate")
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
         return Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from loadgate.runner.ab.sides import Side
 from loadgate.runner.ab.suite import Suite
 
 _SPAWN_RATE = "100"
-"""Users start this fast per second, so that the segment is measured with all of them."""
+"""Users start this fast per second, so that the run is measured with all of them."""
+
+_FRACTION = 0.2
+"""The part of the request rate at which tasks with up to five requests are no more load than the closed model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +36,27 @@ def given_rate(request: AbRequest, suite: Suite) -> Rate | None:
 
 
 def measured_rate(base: Side, meter: Meter, folder: Path) -> Rate:
-    """Measure the request rate of the closed model on base. `folder` is the folder of the run.
+    """Measure at which rate the closed model starts tasks on base. The runs are in `folder`.
+
+    A run of the closed model gives the rate of its requests. A run of the open model at a fraction of it gives the
+    requests of a task.
 
     Raises:
-        SegmentError: The closed model makes no requests.
+        SegmentError: A model makes no requests.
     """
-    document, _ = meter.measure(base, ["--spawn-rate", _SPAWN_RATE], folder)
+    requests_per_s = _request_rate(base, meter, ["--spawn-rate", _SPAWN_RATE], folder / "closed")
+    low = _rounded(requests_per_s * _FRACTION)
+    requests_per_task = _request_rate(base, meter, meter.load.paced(low, 0), folder / "open") / low
+    return Rate(_rounded(requests_per_s / requests_per_task), "as the profile's closed model on base")
+
+
+def _request_rate(base: Side, meter: Meter, options: Sequence[str], folder: Path) -> float:
+    document, _ = meter.measure(base, options, folder)
     rate = request_rate(document)
     if rate is None:
         reason = problem_of(document) or "the profile made no requests"
-        raise SegmentError(f"base, {base}: the closed model gives no rate: {reason}; give one with --rate")
-    return Rate(_rounded(rate), "the request rate of the profile's closed model on base")
+        raise SegmentError(f"base, {base}: its rate cannot be measured: {reason}; give one with --rate")
+    return rate
 
 
 def _rounded(rate_per_s: float) -> float:
