@@ -70,5 +70,6 @@ def main(
 
 cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(running.run_command)
 cli.command("ab")(comparing.ab_command)
+cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
 for command in (running.doctor, running.profiles, results.report, results.history):
     cli.command()(command)

@@ -1,13 +1,15 @@
-"""The commands that compare: `ab`."""
+"""The commands that compare: `ab`, `compare`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from loadgate.cli.options import Locustfile
-from loadgate.cli.output import say
+from loadgate.cli.output import say, say_wrapped
 from loadgate.units import duration_s
 
 
@@ -84,3 +86,54 @@ def ab_command(
         locustfile=locustfile,
     )
     return ab(request, load_project(), say)
+
+
+class AgainstCommand(TyperCommand):
+    """A command whose option `--against` takes all names up to the next option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Repeat `--against` before each of its names, which is the form that Click reads."""
+        spread: list[str] = []
+        is_against = False
+        for arg in args:
+            if arg.startswith("-"):
+                is_against = arg == "--against"
+                spread += [] if is_against else [arg]
+            else:
+                spread += ["--against", arg] if is_against else [arg]
+        if args and args[-1] == "--against":
+            spread.append("--against")
+        return super().parse_args(ctx, spread)
+
+
+def compare_command(
+    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, run.json, name, latest or latest-N.")],
+    *,
+    against: Annotated[list[str], typer.Option(metavar="RUN...", help="The runs to compare with.")],
+    profile: Annotated[str | None, typer.Option(help="The load profile that latest means.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Compare past runs of one load profile.
+
+    With several runs a side, or with enough past runs of the same load, the differences are judged; otherwise they are
+    only described. Exit codes: 0 not worse, 99 worse, 98 not judged or inconclusive, 2 usage error.
+    """
+    from loadgate.project import load_project
+    from loadgate.report.changes import MAX_RUNS
+    from loadgate.report.compare import ComparedRun, check_sides, compare_runs, comparison_json, comparison_text
+    from loadgate.report.history import past_runs
+    from loadgate.report.run_names import named_run
+    from loadgate.run.judgement import exit_code
+
+    folder = load_project().reports_path / "runs"
+    head, base = ([ComparedRun(*named_run(name, folder, profile)) for name in names] for names in (runs, against))
+    check_sides(base, head)
+    # Several runs a side show their spread themselves.
+    has_single = min(len(base), len(head)) == 1
+    history = past_runs(folder, head[0].document.run.profile.name, MAX_RUNS)[0] if has_single else []
+    found = compare_runs(base, head, history)
+    if as_json:
+        say(json.dumps(comparison_json(found), indent=2))
+    else:
+        say_wrapped(comparison_text(found))
+    return exit_code(found.outcome)

@@ -82,7 +82,7 @@ def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun
     """
     found: list[PastRun] = []
     unread: list[UnreadableRun] = []
-    for folder in _newest_first(runs):
+    for folder in newest_first(runs):
         if len(found) == limit:
             break
         try:
@@ -107,7 +107,7 @@ def prune(runs: Path, profile: str | None, keep: int, now_s: float) -> int:
         OSError: A folder cannot be deleted.
     """
     kept = deleted = 0
-    for folder in _newest_first(runs):
+    for folder in newest_first(runs):
         if not _STAMPED.match(folder.name) or folder.is_symlink():
             continue
         if not (folder / RUN_FILE).exists():
@@ -195,7 +195,8 @@ def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = U
     return "".join(unknown if value is None else bar(value) for value in values)
 
 
-def _newest_first(runs: Path) -> Iterator[Path]:
+def newest_first(runs: Path) -> Iterator[Path]:
+    """Yield the folders of runs, newest first."""
     # The name of a folder starts with the time of its run, so the files need not be read.
     if runs.is_dir():
         yield from sorted((path for path in runs.iterdir() if path.is_dir()), key=_age, reverse=True)

@@ -1,0 +1,116 @@
+"""The comparison of runs as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from loadgate.report.compare.result import Compared, ComparedScope, RunComparison
+from loadgate.report.compare.sides import ComparedRun
+from loadgate.report.compare.values import METRICS, Quantity
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable
+from loadgate.run.judgement import exit_code
+from loadgate.units import UNKNOWN, change, change_range, figure, percentage, points, quantity
+
+RULES_HEAD = ("RULE", "BASE", "HEAD", "CHANGE", "INTERVAL", "OUTCOME")
+SHORT_COMMIT = 10
+
+
+def comparison_text(found: RunComparison) -> list[str]:
+    """Return the comparison as lines: the runs, the remarks, the rules, the scopes, and the conclusion."""
+    rules = [RULES_HEAD, *map(_rule_cells, found.rules)]
+    scopes = [("CHANGE OF", *METRICS), *map(_scope_cells, found.scopes)]
+    lines = [
+        f"base: {_runs(found.base)}",
+        f"head: {_runs(found.head)}",
+        *(f"! {remark.sentence}" for remark in found.remarks),
+        "",
+        *(aligned(rules, right={1, 2, 3}) if found.rules else ["no rule is in both sides"]),
+        "",
+        *(aligned(scopes, right=range(1, len(METRICS) + 1)) if found.scopes else []),
+        "",
+        f"{OUTCOME_WORDS[found.outcome]}: {found.reason} (exit code {exit_code(found.outcome)})",
+    ]
+    return [printable(line) for line in lines]
+
+
+def comparison_json(found: RunComparison) -> dict[str, Any]:
+    """Return the comparison as a JSON object. Relative changes and shares are fractions."""
+    return {
+        "outcome": found.outcome,
+        "exit_code": exit_code(found.outcome),
+        "reason": found.reason,
+        "base": [run.name for run in found.base],
+        "head": [run.name for run in found.head],
+        "remarks": [remark.sentence for remark in found.remarks],
+        "rules": [_json(rule) for rule in found.rules],
+        "scopes": [
+            {"kind": scope.kind, "name": scope.name}
+            | {name: _json(value) for name, value in zip(METRICS, scope.values, strict=True)}
+            for scope in found.scopes
+        ],
+    }
+
+
+def value_text(of: Quantity, value: float | None) -> str:
+    """Return a value with its unit."""
+    return percentage(value) if of.is_share else quantity(value, of.unit) if of.unit else figure(value)
+
+
+def change_text(of: Quantity, value: float | None) -> str:
+    """Return a change, as in `+8.20 %` or `+0.500 points`."""
+    if value is None:
+        return UNKNOWN
+    return points(value) if of.is_share else change(value)
+
+
+def interval_text(of: Quantity, interval: tuple[float | None, float | None] | None) -> str:
+    """Return the interval of a change."""
+    return UNKNOWN if interval is None else change_range(*interval, of_share=of.is_share)
+
+
+def _runs(runs: Sequence[ComparedRun]) -> str:
+    return ", ".join(f"{run.name}{_commit(run)}" for run in runs)
+
+
+def _commit(run: ComparedRun) -> str:
+    git = run.document.made_on.git
+    if git is None:
+        return ""
+    return f" ({git.commit[:SHORT_COMMIT]}{', with local changes' if git.changed else ''})"
+
+
+def _rule_cells(rule: Compared) -> tuple[str, ...]:
+    of, difference = rule.quantity, rule.difference
+    return (
+        of.subject,
+        value_text(of, rule.base),
+        value_text(of, rule.head),
+        change_text(of, rule.change),
+        interval_text(of, rule.interval),
+        UNKNOWN if difference is None or difference.low is None else OUTCOME_WORDS[difference.outcome],
+    )
+
+
+def _scope_cells(scope: ComparedScope) -> tuple[str, ...]:
+    name = f"  {scope.name}" if scope.kind == "name" else scope.name
+    return (name, *(change_text(value.quantity, value.change) for value in scope.values))
+
+
+def _json(compared: Compared) -> dict[str, Any]:
+    of, difference = compared.quantity, compared.difference
+    found: dict[str, Any] = {
+        "rule": of.subject,
+        "unit": of.unit,
+        "base": compared.base,
+        "head": compared.head,
+        "change": compared.change,
+    }
+    if difference is None:
+        return found
+    return found | {
+        "interval": compared.interval,
+        "p_value": difference.p_value,
+        "judged_by": difference.basis,
+        "outcome": difference.outcome,
+    }
