@@ -1,0 +1,274 @@
+"""Test the comment of a pull request against a stub of GitHub: it is found and updated, and nothing else is posted."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from loadgate.report.ab.summary import MAX_CHARACTERS, markdown_summary
+from tests.loadgate.report.ab.documents import HOSTILE, KINDS, failed, passed
+
+SCRIPT = Path(__file__).parents[2] / ".github" / "actions" / "performance-comment" / "post.py"
+BOT = "github-actions[bot]"
+COMMIT = "5" * 40
+SUMMARY = markdown_summary(failed())
+
+
+def script() -> ModuleType:
+    """The module of the script, which is not in a package."""
+    spec = importlib.util.spec_from_file_location("performance_comment", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look for their module
+    spec.loader.exec_module(module)
+    return module
+
+
+POST = script()
+
+
+def archive(content: str | bytes = SUMMARY, name: str = "20260501T000000Z-medium/summary.md") -> bytes:
+    """A zip archive with one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+        files.writestr(name, content)
+    return packed.getvalue()
+
+
+def pull(number: int = 17, *, sha: str = COMMIT, source: str | None = "stranger/project") -> dict[str, Any]:
+    """A pull request as GitHub describes it. `source` is None if its fork was deleted."""
+    head = {"sha": sha, "repo": {"full_name": source} if source else None}
+    return {"number": number, "head": head, "base": {"repo": {"full_name": "team/project"}}}
+
+
+def comment(number: int, body: str, login: str = BOT) -> dict[str, Any]:
+    """A comment as GitHub describes it."""
+    return {"id": number, "body": body, "user": {"login": login}}
+
+
+class GitHub(ThreadingHTTPServer):
+    """A stub of the routes that the script uses. It notes what is written and the tokens of downloads."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answers)
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        self.artifacts = [{"id": 5}, {"id": 7}]
+        self.archive = archive()
+        self.pulls = [pull()]
+        self.comments: list[dict[str, Any]] = []
+        self.written: list[tuple[str, str, str]] = []
+        self.asked: list[str] = []
+        self.tokens: dict[str, str | None] = {}
+
+    def answer(self, path: str, query: dict[str, list[str]]) -> Any:
+        """Return the answer to a GET request."""
+        self.asked.append(path)
+        if path.endswith("/runs/3/artifacts"):
+            return {"artifacts": self.artifacts if query["name"] == ["performance-comparison"] else []}
+        if path.endswith("/pulls"):
+            return self.pulls if query["head"] == ["stranger:fast; rm -rf /"] else []
+        first = 100 * (int(query["page"][0]) - 1)
+        return self.comments[first : first + 100] if path.endswith("/issues/17/comments") else None
+
+
+class _Answers(BaseHTTPRequestHandler):
+    server: GitHub
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.server.tokens[url.path] = self.headers["Authorization"]
+        if url.path.endswith("/artifacts/7/zip"):
+            self._send(302, b"", {"Location": f"{self.server.url}/download"})
+        elif url.path == "/download":
+            self._send(200, self.server.archive)
+        else:
+            self._send(200, json.dumps(self.server.answer(url.path, parse_qs(url.query))).encode())
+
+    def do_PATCH(self) -> None:
+        self.do_POST()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.written.append((self.command, self.path, json.loads(body)["body"]))
+        self._send(201, b"{}")
+
+    def log_message(self, *args: Any) -> None:
+        """Print nothing."""
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    """Run a stub of GitHub."""
+    with GitHub() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def post(github: GitHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Return a function that runs the script for the event of a workflow run."""
+
+    def posting(**run: Any) -> int:
+        event = {
+            "id": 3,
+            "head_sha": COMMIT,
+            "head_branch": "fast; rm -rf /",
+            "head_repository": {"full_name": "stranger/project"},
+            "pull_requests": [],
+            **run,
+        }
+        path = tmp_path / "event.json"
+        path.write_text(json.dumps({"workflow_run": event}))
+        monkeypatch.setenv("GITHUB_EVENT_PATH", str(path))
+        monkeypatch.setenv("GITHUB_API_URL", github.url)
+        monkeypatch.setenv("GITHUB_REPOSITORY", "team/project")
+        monkeypatch.setenv("TOKEN", "secret")
+        monkeypatch.setenv("AUTHOR", BOT)
+        code: int = POST.main()
+        return code
+
+    return posting
+
+
+def test_the_first_comparison_of_a_fork_is_posted(github: GitHub, post: Callable[..., int]) -> None:
+    assert post() == 0
+    assert github.written == [("POST", "/repos/team/project/issues/17/comments", SUMMARY.rstrip("\n"))]
+
+
+def test_a_later_comparison_updates_the_comment_of_the_bot(github: GitHub, post: Callable[..., int]) -> None:
+    marker = SUMMARY.splitlines()[-1]
+    github.comments = [
+        *(comment(number, "chatter", "person") for number in range(150)),
+        comment(201, f"looks like the bot\n{marker}", "person"),
+        comment(202, markdown_summary(passed()).replace("medium", "light")),
+        {"id": 203, "body": None, "user": None},
+        comment(204, f"{marker}\nquoted above"),
+        comment(205, markdown_summary(passed())),
+    ]
+    assert post() == 0
+    assert github.written == [("PATCH", "/repos/team/project/issues/comments/205", SUMMARY.rstrip("\n"))]
+
+
+def test_the_token_is_not_sent_to_the_host_of_the_download(github: GitHub, post: Callable[..., int]) -> None:
+    assert post() == 0
+    assert github.tokens["/repos/team/project/actions/artifacts/7/zip"] == "Bearer secret"
+    assert github.tokens["/download"] is None
+
+
+def test_a_run_without_a_comparison_posts_nothing(
+    github: GitHub, post: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    github.artifacts = []
+    assert post() == 0
+    assert capsys.readouterr().out == "the run has no comparison\n"
+    assert github.written == []
+
+
+@pytest.mark.parametrize(
+    "pulls",
+    [[], [pull(sha="6" * 40)], [pull(source="other/project")], [pull(source=None)]],
+    ids=["closed", "newer commit", "other fork", "deleted fork"],
+)
+def test_only_the_pull_request_of_the_commit_gets_a_comment(
+    github: GitHub, post: Callable[..., int], pulls: list[dict[str, Any]]
+) -> None:
+    github.pulls = pulls
+    assert post() == 0
+    assert github.written == []
+
+
+def test_a_deleted_fork_gets_no_comment(github: GitHub, post: Callable[..., int]) -> None:
+    assert post(head_repository=None) == 0
+    assert github.written == []
+
+
+def test_two_pull_requests_of_one_branch_are_not_mixed_up(
+    github: GitHub, post: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    github.pulls = [pull(17), pull(18)]
+    assert post() == 1
+    assert "2 pull requests have this branch" in capsys.readouterr().err
+    assert github.written == []
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"no archive", "the artifact cannot be read: BadZipFile"),
+        (archive(b"\xff\xfe"), "the artifact cannot be read: UnicodeDecodeError"),
+        (archive(name="other.md"), "the artifact has 0 files summary.md, and must have one"),
+        (archive("x" * 300_000), "summary.md has more than 200000 bytes"),
+        (archive("### PASS: x\n" + "x" * 70_000 + "\n<!-- loadgate ab m -->"), "summary.md has more than 65536 char"),
+        (archive("x\n" * 100_000), "summary.md has more than 65536 characters"),
+        (b"x" * 1_000_001, "an answer has more than 1000000 bytes"),
+    ],
+)
+def test_a_bad_artifact_is_not_posted(
+    github: GitHub, post: Callable[..., int], capsys: pytest.CaptureFixture[str], content: bytes, problem: str
+) -> None:
+    github.archive = content
+    assert post() == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"performance-comment: {problem}")
+    assert len(error.splitlines()) == 1
+    assert github.written == []
+
+
+def test_an_error_of_github_is_one_line(
+    github: GitHub, post: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Answers, "do_POST", lambda self: self._send(403, b""))
+    assert post() == 1
+    assert capsys.readouterr().err == "performance-comment: GitHub answered with status 403\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_summary_that_loadgate_writes_can_be_posted(kind: str) -> None:
+    summary = markdown_summary(KINDS[kind]())
+    assert POST.checked(summary) == summary.rstrip("\n")
+    assert MAX_CHARACTERS < POST.MAX_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("@team", "a@evil.example", "\\@team", "&#64;team", "&commat;team", "#17", "GH-17", "org/repo#17"),
+        *("<b>", "<!-- x -->", "<img src=x>", "[a](b)", "![a](b)", "\\\\[a](b)", "[a]: b", "`code`", "~~~", "$x$"),
+        *("http://evil.example", "HTTPS://evil.example", "http:\\//evil.example", "www.evil.example", "&#119;ww.x"),
+        *("\u202eabc", "\x1b[31m", "a\rb", "/close", HOSTILE),
+    ],
+)
+def test_a_summary_that_loadgate_would_have_escaped_is_refused(text: str) -> None:
+    lines = SUMMARY.rstrip("\n").split("\n")
+    for place in (1, len(lines) - 1):
+        with pytest.raises(POST.Refused, match=r"^line \d+ of summary\.md has text that loadgate would have escaped$"):
+            POST.checked("\n".join([*lines[:place], text, *lines[place:]]))
+
+
+@pytest.mark.parametrize("summary", ["", "\n", SUMMARY + "more\n", "hello\n" + SUMMARY, "<!-- loadgate ab medium -->"])
+def test_other_text_is_refused(summary: str) -> None:
+    with pytest.raises(POST.Refused, match=r"is not the summary of a comparison"):
+        POST.checked(summary)
