@@ -24,10 +24,10 @@ from loadgate.report.ab.text import ab_text
 from loadgate.report.artefacts import append_job_summary
 from loadgate.run.document.parts import iso_time
 from loadgate.runner.ab.commits import Repository
-from loadgate.runner.ab.control import Control, control_server
+from loadgate.runner.ab.control import control_server
 from loadgate.runner.ab.measures import comparison_of
 from loadgate.runner.ab.pairs import Pairs
-from loadgate.runner.ab.rate import given_rate, measured_rate
+from loadgate.runner.ab.rate import Rate, given_rate, measured_rate
 from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
 from loadgate.runner.ab.segments import Load, Meter
 from loadgate.runner.ab.sides import Deployment, Side, Worktrees
@@ -43,17 +43,42 @@ STARTING_S = 8.0
 
 
 def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
-    """Compare two versions of a service, and return the exit code of the conclusion.
+    """Compare two versions of a service, print the conclusion, and return its exit code.
 
     Raises:
         AbError, CommitError, DescribeError: The request, a commit or the suite is wrong.
         GitError, SideError, SegmentError: The comparison cannot be carried out.
     """
+    if request.only_plan:
+        with _ready(request, project, say) as comparing:
+            return comparing.plan()
+    document, folder = compare(request, project, say)
+    page = write_comparison(document, folder)
+    say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
+    for problem in append_job_summary(markdown_summary(document)):
+        say(f"loadgate: {problem}")
+    return document.exit_code
+
+
+def compare(request: AbRequest, project: Project, say: Say) -> tuple[AbDocument, Path]:
+    """Compare two versions of a service. Return the document, and the folder for it, which has the segments.
+
+    Raises:
+        AbError, CommitError, DescribeError: The request, a commit or the suite is wrong.
+        GitError, SideError, SegmentError: The comparison cannot be carried out.
+    """
+    with _ready(request, project, say) as comparing:
+        return comparing.compare()
+
+
+@contextlib.contextmanager
+def _ready(request: AbRequest, project: Project, say: Say) -> Iterator[_Comparing]:
+    """Give a comparison whose sides are ready. Signals are collected during the block."""
     request.check()
     with Signals() as signals:
         try:
             with _sides(request, project, signals, say) as (base, head, suite):
-                return _Comparing(request, project, base, head, suite, signals, say).run()
+                yield _Comparing(request, project, base, head, suite, signals, say)
         except CommandError as error:
             if signals.any():
                 raise CommandError("interrupted, so there is no result") from error
@@ -104,19 +129,11 @@ class _Comparing:
     signals: Signals
     say: Say
 
-    def run(self) -> ExitCode:
-        """Measure and judge pairs, and return the exit code of the conclusion."""
+    def compare(self) -> tuple[AbDocument, Path]:
+        """Measure and judge pairs. Return the document and its folder."""
         started_s = time.time()
-        folder = comparison_folder(self.project, self.suite.profile, started_s)
-        try:
-            with control_server() as control:
-                pairs = self._pairs(control, folder)
-                if self.request.only_plan:
-                    return self._plan_only(pairs)
-                result, uncompared = self._judged(pairs)
-        finally:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
+        with self._pairs(started_s) as pairs:
+            result, uncompared = self._judged(pairs)
         document = AbDocument.of(
             self._plan(pairs),
             result,
@@ -125,20 +142,39 @@ class _Comparing:
             not_compared=uncompared,
             made_on=pairs.first[0].made_on,
         )
-        return self._conclude(document, folder)
+        return document, pairs.folder
 
-    def _pairs(self, control: Control, folder: Path) -> Pairs:
-        """Decide the rate and the seed of the pairs."""
+    def plan(self) -> ExitCode:
+        """Measure a few pairs, and say what the plan would find."""
+        with self._pairs(time.time()) as pairs:
+            pairs.measure(PLANNING_PAIRS)
+        comparison, _ = comparison_of(pairs.first, self.request.margins, self.request.looks)
+        for power in powers(pairs.measured, comparison):
+            self.say(power.sentence)
+        return ExitCode.PASS
+
+    @contextlib.contextmanager
+    def _pairs(self, started_s: float) -> Iterator[Pairs]:
+        """Give the pairs, with their folder, rate and seed. The control runs until the end of the block."""
         request, suite = self.request, self.suite
         load = Load(suite.locustfile, suite.profile, suite.current, request.settle_s, request.measure_s)
-        meter = Meter(load, control, self.signals)
-        rate = given_rate(request, suite)
-        if rate is None:
-            self.say(f"measuring the rate of the closed model of profile {suite.profile} on base, in two runs")
-            rate = measured_rate(self.base, meter, folder / "rate")
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
-        self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
-        return Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs)
+        folder = comparison_folder(self.project, suite.profile, started_s)
+        try:
+            with control_server() as control:
+                meter = Meter(load, control, self.signals)
+                rate = self._rate(meter, folder / "rate")
+                self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")
+                yield Pairs((self.base, self.head), meter, rate, seed, folder, self.say, request.pairs)
+        finally:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
+
+    def _rate(self, meter: Meter, folder: Path) -> Rate:
+        if (rate := given_rate(self.request, self.suite)) is not None:
+            return rate
+        self.say(f"measuring the rate of the closed model of profile {self.suite.profile} on base, in two runs")
+        return measured_rate(self.base, meter, folder)
 
     def _judged(self, pairs: Pairs) -> tuple[AbResult, list[UncomparedRule]]:
         """Measure until the result is final, or until a segment cannot be compared."""
@@ -149,14 +185,6 @@ class _Comparing:
             if result.is_final:
                 break
         return result, uncompared
-
-    def _plan_only(self, pairs: Pairs) -> ExitCode:
-        """Measure a few pairs, and say what the plan would find."""
-        pairs.measure(PLANNING_PAIRS)
-        comparison, _ = comparison_of(pairs.first, self.request.margins, self.request.looks)
-        for power in powers(pairs.measured, comparison):
-            self.say(power.sentence)
-        return ExitCode.PASS
 
     def _plan(self, pairs: Pairs) -> PlanRecord:
         margins, load = self.request.margins, pairs.meter.load
@@ -175,11 +203,3 @@ class _Comparing:
             ignore_failures=margins.ignore_failures,
             worse_failures=margins.worse_failures,
         )
-
-    def _conclude(self, document: AbDocument, folder: Path) -> ExitCode:
-        """Write the files, and print the conclusion."""
-        page = write_comparison(document, folder)
-        self.say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
-        for problem in append_job_summary(markdown_summary(document)):
-            self.say(f"loadgate: {problem}")
-        return document.exit_code
