@@ -63,7 +63,6 @@ class Control:
             at_s, began = time.time(), time.perf_counter()
             try:
                 requests.write(b"\n")
-                requests.flush()
             except OSError:
                 return  # the server has ended, so the control is not measured
             if not responses.readline():
@@ -78,6 +77,7 @@ def control_server() -> Iterator[Control]:
         [sys.executable, "-I", __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        bufsize=0,
         start_new_session=True,
     )
     try:

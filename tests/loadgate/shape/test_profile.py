@@ -186,6 +186,13 @@ def test_a_profile_is_found_by_name_or_the_known_ones_are_named() -> None:
         find_profile("lite", {})
 
 
+def test_the_mean_rate_is_that_of_all_arrivals() -> None:
+    assert LoadProfile("closed").mean_rate_per_s is None
+    assert LoadProfile("open", rate="90/min", run_time="1m").mean_rate_per_s == 1.5
+    assert LoadProfile("ramp", rate="10..30/s over 20s", run_time="40s").mean_rate_per_s == 25
+    assert LoadProfile("staged", stages=(Stage("10s", rate=5), Stage("30s", rate=25))).mean_rate_per_s == 20
+
+
 def test_the_first_seconds_belong_to_the_ramp_and_all_arrivals_keep_their_starts() -> None:
     for schedule in (parse_rate("10/s"), parse_rate("10..20/s over 3s"), parse_rate("4..40/s over 20s")):
         settled = settling(schedule, 5)
