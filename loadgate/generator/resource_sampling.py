@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -28,6 +29,8 @@ COLLECT_S = 10.0
 LAST_SAMPLE_S = 4.0
 """Time for the last sample. The sampler waits at most 2 s for a slow target."""
 
+logger = logging.getLogger(__name__)
+
 _READ_BYTES = 65_536
 
 _close_now = get_original("os", "close")
@@ -39,7 +42,7 @@ class ResourceSampling:
 
     def __init__(self, project: Project, hosts: Sequence[str]) -> None:
         """Start the sampler, unless there is nothing to measure."""
-        self.record = ResourceRecord()
+        self.record = ResourceRecord(order=[entry.name for entry in project.resource])
         self._pid: int | None = None
         self._is_started = False
         self._commands = -1
@@ -149,6 +152,8 @@ class ResourceSampling:
             self.record.put(message["second"], values)
         elif "note" in message:
             self.record.notes.append(message["note"])
+            if not self._is_ending:
+                logger.warning("%s", message["note"])
         elif "cpu_share" in message:
             self.record.sampler_cpu_share = message["cpu_share"]
         elif "done" in message:

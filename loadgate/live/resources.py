@@ -1,16 +1,17 @@
-"""The current use of the target's resources, in one line."""
+"""The current use of the target's resources, in one line or a few."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from loadgate.recorder.resources import ColumnKind, ResourceRecord
-from loadgate.report.quantities import Quantity, joined, quantities, real_limit
+from loadgate.report.quantities import Quantity, by_resource, quantities, real_limit
 from loadgate.run.document.parts import Part
 
 RECENT_S = 10
 """A value that is older is not shown. Amounts per second and waits are means over this time."""
 
+_SEPARATOR = " · "
 
 _LIMIT_BONUS = 2
 """A quantity with a limit, such as the connections of a pool, is shown before others."""
@@ -59,18 +60,35 @@ def readings(record: ResourceRecord, now_s: float) -> list[ResourceReading]:
 
 
 def readings_line(shown: Sequence[ResourceReading], columns: int | None = None) -> str:
-    """Return the readings in one line of at most `columns`. Those that do not fit are omitted.
+    """Return the readings in one line of at most `columns`. Those that do not fit are omitted. "" if none fits."""
+    return "".join(readings_lines(shown, columns, 1))
 
-    Important ones are kept: the first resources, their CPU and memory, and quantities with a limit. "" if none fits.
+
+def readings_lines(shown: Sequence[ResourceReading], columns: int | None, lines: int) -> list[str]:
+    """Return the readings in at most `lines` lines of at most `columns`. Those that do not fit are omitted.
+
+    Important ones are kept: the first resources, their CPU and memory, and quantities with a limit.
     """
     kept: set[int] = set()
-    line = ""
+    fitting: list[str] = []
     for place in sorted(range(len(shown)), key=lambda place: shown[place].priority):
-        tried = joined((shown[at].resource, shown[at].text) for at in sorted(kept | {place}))
-        if columns is None or len(tried) <= columns:
+        tried = _packed([shown[at] for at in sorted(kept | {place})], columns)
+        if columns is None or (len(tried) <= lines and max(map(len, tried)) <= columns):
             kept.add(place)
-            line = tried
-    return line
+            fitting = tried
+    return fitting
+
+
+def _packed(shown: Sequence[ResourceReading], columns: int | None) -> list[str]:
+    """Return the readings in lines of at most `columns`, but never part a resource."""
+    lines: list[str] = []
+    for parts in by_resource((reading.resource, reading.text) for reading in shown):
+        text = " ".join(parts)
+        if lines and (columns is None or len(lines[-1]) + len(_SEPARATOR) + len(text) <= columns):
+            lines[-1] += _SEPARATOR + text
+        else:
+            lines.append(text)
+    return lines
 
 
 def _value(record: ResourceRecord, quantity: Quantity, since_s: int) -> float | None:

@@ -37,8 +37,8 @@ class LiveState(Part):
     """The CPU use of the busiest generator process, as a share of one core. `None` until it is known."""
     cpu_limit_share: float
     rules: list[RuleRecord]
-    rules_at_end: int
-    """The number of further rules, which are known only at the end of the run."""
+    rules_at_end: list[str]
+    """Further rules, which are known only at the end of the run."""
     resources: list[ResourceReading]
     """The current use of the target's resources. Empty if nothing samples them."""
 
@@ -80,6 +80,6 @@ def live_state(
         cpu_share=cpu_share,
         cpu_limit_share=cpu_limit_share,
         rules=[RuleRecord.of(result) for result in results],
-        rules_at_end=len(run.plan.rules) - len(results),
+        rules_at_end=[str(rule) for rule in run.plan.rules if rule.is_known_at_end],
         resources=readings(run.resources, now_s),
     )

@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from loadgate.live.plain import rule_name
-from loadgate.live.resources import readings_line
+from loadgate.live.resources import readings_lines
 from loadgate.live.state import LiveState
+from loadgate.report.text import printable
 from loadgate.run.document import RuleRecord
 from loadgate.units import clock, count, given, per_second, percentage, quantity
 
@@ -19,23 +20,27 @@ COLOURS = {"pass": "green", "fail": "bold red", "inconclusive": "yellow"}
 WORDS = {"pass": "✔ pass", "fail": "✘ FAIL", "inconclusive": "… inconclusive"}
 WIDE_COLUMNS = 64
 """From this width on, each rule has a gauge and its outcome as a word."""
+MAX_RESOURCE_LINES = 3
+"""The lines for resources, if there is room below the rules. On a low terminal, they have one line."""
 
 
 def live_view(state: LiveState, columns: int, lines: int) -> RenderableType:
     """Return the view for a terminal of `columns` by `lines`. Rules that do not fit are counted in its last line."""
-    resources = readings_line(state.resources, columns)
-    room = max(1, lines - (7 if resources else 6) - (1 if state.rules_at_end else 0))
+    free = lines - 6 - (1 if state.rules_at_end else 0)
+    most = min(MAX_RESOURCE_LINES, max(1, free - len(state.rules)))
+    resources = readings_lines(state.resources, columns, most)
+    room = max(1, free - len(resources))
     shown = list(state.rules)
     if len(shown) > room:
         shown = sorted(shown, key=lambda rule: rule.outcome != "fail")[:room]
     parts: list[RenderableType] = [_progress(state, columns), _figures(state)]
-    if resources:
-        parts.append(Text(resources, no_wrap=True, overflow="ellipsis"))
+    parts += [Text(line, no_wrap=True, overflow="ellipsis") for line in resources]
     parts.append(_rules(shown, columns))
-    more = [f"{len(state.rules) - len(shown)} more rules"] if len(shown) < len(state.rules) else []
-    more += [f"{state.rules_at_end} rules are judged at the end"] if state.rules_at_end else []
+    hidden = len(state.rules) - len(shown)
+    more = [f"and {hidden} more {'rule' if hidden == 1 else 'rules'}"] if hidden else []
+    more += [f"judged at the end: {', '.join(map(printable, state.rules_at_end))}"] if state.rules_at_end else []
     if more:
-        parts.append(Text(f"and {', '.join(more)}", style="dim", no_wrap=True, overflow="ellipsis"))
+        parts.append(Text("; ".join(more), style="dim", no_wrap=True, overflow="ellipsis"))
     return Group(*parts)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -118,9 +118,11 @@ class ResourceRecord:
 
     A row covers `step_s` whole epoch seconds and holds the mean of the values in them. `notes` are sentences on what
     could not be read. `sampler_cpu_share` is the cost of the sampling, as a share of one core; None if it is unknown.
+    Resources in `order` come before others, because the order in which their first values arrive is random.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, order: Sequence[str] = ()) -> None:
+        self._places = {resource: place for place, resource in enumerate(dict.fromkeys(order))}
         self.notes: list[str] = []
         self.sampler_cpu_share: float | None = None
         self._start_s = self._last_s = 0
@@ -159,8 +161,9 @@ class ResourceRecord:
 
     @property
     def columns(self) -> list[ResourceColumn]:
-        """Return the columns with at least one value, in the order of their first row."""
-        return [key for key, values in self._columns.items() if values.counts]
+        """Return the columns with at least one value, in the order of the resources and of their first row."""
+        known = [key for key, values in self._columns.items() if values.counts]
+        return sorted(known, key=lambda key: self._places.get(key.resource, len(self._places)))
 
     @property
     def step_s(self) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 from loadgate.report.cause import failure_lines, slow_request
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.quantities import by_resource
-from loadgate.report.resources import brief_figures
+from loadgate.report.resources import brief_figures, unread
 from loadgate.report.text import (
     OUTCOME_WORDS,
     aligned,
@@ -39,7 +39,7 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
     lines = [
         *_rules(document, rules, columns),
         "",
-        *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules)]),
+        *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules), *unread(document)]),
         f"{requests}, {percentage(overall.failure_rate)} failed",
         *(f"  {line}" for line in failure_lines(document)),
         *_resources(document, columns),

@@ -122,11 +122,6 @@ def by_resource(texts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(printable(resource), printable(", ".join(text for _, text in pairs))) for resource, pairs in parts]
 
 
-def joined(texts: Iterable[tuple[str, str]]) -> str:
-    """Return (resource, text) as one line, as in `api CPU 0.820 cores, memory 312 MB · database connections 12`."""
-    return " · ".join(f"{resource} {text}" for resource, text in by_resource(texts))
-
-
 def real_limit(limit: float | None) -> float | None:
     """Return the limit. None if there is none, which many programs report as 0 or -1."""
     return limit if limit is not None and limit > 0 else None

@@ -10,6 +10,8 @@ from loadgate.recorder.resources import ResourceColumn, ResourceRecord
 from loadgate.report.quantities import Quantity, quantities, real_limit
 from loadgate.run.document import RunDocument
 
+MAX_UNREAD = 5
+
 
 @dataclass(frozen=True, slots=True)
 class LineFigures:
@@ -82,6 +84,13 @@ def brief_figures(document: RunDocument) -> list[tuple[ResourceLine, LineFigures
     """Return the figures of the quantities that short outputs show."""
     found = load_figures(document, resource_lines(document))
     return [(line, figures) for line, figures in found if not line.quantity.is_detail]
+
+
+def unread(document: RunDocument) -> list[str]:
+    """Return what could not be read, at most MAX_UNREAD sentences and the number of further ones, for short outputs."""
+    notes = document.resources.notes
+    more = len(notes) - MAX_UNREAD
+    return notes if more <= 0 else [*notes[:MAX_UNREAD], f"{more} more things could not be read; the report names them"]
 
 
 def with_limits(lines: Iterable[ResourceLine]) -> Iterator[ResourceLine]:

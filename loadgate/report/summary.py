@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
-from loadgate.report.resources import LineFigures, ResourceLine, brief_figures
+from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
 from loadgate.units import count, duration, milliseconds, percentage
@@ -19,6 +19,7 @@ MAX_RESOURCES = 30
 def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests, the most frequent errors and the resources as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
+    notes = [*verdict.notes, *unread(document)]
     sentence = (
         f"{escaped(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
         f"against {escaped(run.host)}, {percentage(overall.failure_rate)} failed."
@@ -28,8 +29,8 @@ def markdown_summary(document: RunDocument) -> str:
         "",
         sentence,
         "",
-        *(f"> {escaped(note)}" for note in verdict.notes),
-        "" if verdict.notes else None,
+        *(f"> {escaped(note)}" for note in notes),
+        "" if notes else None,
         "| Rule | Limit | Measured | Samples | Outcome | |",
         "| --- | --- | ---: | ---: | --- | --- |",
         *(_rule_row(rule) for rule in verdict.rules),

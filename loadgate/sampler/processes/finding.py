@@ -127,9 +127,8 @@ class Finder:
         if source.command is not None:
             pattern = re.compile(source.command)
             found = {pid for pid, line in lines.items() if pattern.search(line)}
-            problem = (
-                result.target_problem or f"its command matches none of the target's processes ({len(lines)} searched)"
-            )
+            searched = f"its command matches none of the target's processes ({len(lines)} searched)"
+            problem = result.target_problem or f"{searched}; correct command, or set port or pid_file instead"
         elif source.port is not None:
             found, problem = self._listeners(source.port)
         elif source.pid_file is not None:

@@ -84,7 +84,7 @@ def test_a_failed_window_stays_failed_except_in_the_ramp() -> None:
 
 
 STATE = LiveState(
-    rules_at_end=0,
+    rules_at_end=[],
     profile="heavy",
     host="http://x",
     stage="steady",
@@ -195,10 +195,12 @@ def test_only_a_terminal_is_drawn_on() -> None:
     assert not display_on(StringIO(), {"TERM": "xterm"}).takes_output
 
 
-def test_the_view_counts_the_rules_that_are_judged_at_the_end() -> None:
-    some = STATE.model_copy(update={"rules_at_end": 7})
-    assert drawn(80, state=some)[-1].rstrip() == "and 7 rules are judged at the end"
+def test_the_view_names_the_rules_that_are_judged_at_the_end() -> None:
+    growth = ["api: memory growth < 5MB/h", "auth: recovery < 30s after rush"]
+    some = STATE.model_copy(update={"rules_at_end": growth})
+    assert drawn(80, state=some)[-1].rstrip() == f"judged at the end: {growth[0]}, {growth[1]}"
+    assert drawn(40, state=some)[-1].rstrip() == "judged at the end: api: memory growth <…"
     many = some.model_copy(update={"rules": STATE.rules * 10})
     rows = drawn(80, 12, many)
     assert len(rows) <= 12
-    assert rows[-1].rstrip() == "and 25 more rules, 7 rules are judged at the end"
+    assert rows[-1].startswith(f"and 25 more rules; judged at the end: {growth[0]}, auth: ")

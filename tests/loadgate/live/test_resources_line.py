@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from loadgate.live.plain import RESOURCE_COLUMNS, plain_line
-from loadgate.live.resources import RECENT_S, readings, readings_line
+from loadgate.live.resources import RECENT_S, readings, readings_line, readings_lines
 from loadgate.live.state import LiveState
 from loadgate.live.table import table_rows
 from loadgate.live.view import live_view
@@ -97,20 +97,32 @@ def test_a_narrow_line_has_the_first_resource_and_what_has_a_limit() -> None:
     assert readings_line(found, 70) == "api CPU 0.820 cores, memory 312 MB · database connections 12 of 20"
 
 
-@pytest.mark.parametrize("columns", [20, 40, 77, 120, 200])
-def test_the_drawn_view_has_one_more_line(columns: int) -> None:
-    def drawn(shown: LiveState) -> list[str]:
-        out = StringIO()
-        Console(file=out, width=columns, height=12, color_system=None).print(live_view(shown, columns, 12))
-        return [row.rstrip() for row in out.getvalue().splitlines()]
+def drawn(shown: LiveState, columns: int, lines: int) -> list[str]:
+    out = StringIO()
+    Console(file=out, width=columns, height=lines, color_system=None).print(live_view(shown, columns, lines))
+    return [row.rstrip() for row in out.getvalue().splitlines()]
 
-    many = STATE.model_copy(update={"rules": STATE.rules * 10})
-    without, with_line = drawn(STATE), drawn(state(filled()))
-    assert len(with_line) == len(without) + 1
-    assert [row for row in with_line if row not in without] == [
-        readings_line(readings(filled(), START_S + 20.4), columns)
+
+@pytest.mark.parametrize(("lines", "more"), [(10, 1), (11, 2), (12, 3), (40, 3)])
+@pytest.mark.parametrize("columns", [20, 40, 77, 120, 200])
+def test_the_drawn_view_has_more_lines_of_resources_if_there_is_room(columns: int, lines: int, more: int) -> None:
+    with_resources = state(filled())
+    without, rows = drawn(STATE, columns, lines), drawn(with_resources, columns, lines)
+    shown = [row for row in rows if row not in without]
+    assert shown == readings_lines(with_resources.resources, columns, more)
+    assert len(rows) == len(without) + len(shown)
+    many = with_resources.model_copy(update={"rules": STATE.rules * 10})
+    assert len(drawn(many, columns, lines)) <= lines
+
+
+def test_several_lines_have_all_resources_and_never_part_one() -> None:
+    found = readings(filled(), START_S + 20.4)
+    assert readings_lines(found, 80, 3) == [
+        "api CPU 0.820 cores, memory 312 MB, event-loop lag 3.00 ms, open files 45",
+        "database connections 12 of 20 · queue depth 3",
     ]
-    assert len(drawn(many.model_copy(update={"resources": state(filled()).resources}))) <= 12
+    assert readings_lines(found, 80, 1) == [readings_line(found, 80)]
+    assert readings_lines(found, 10, 3) == []
 
 
 def test_the_plain_line_ends_with_the_most_important_resources() -> None:

@@ -7,6 +7,7 @@ import math
 import tracemalloc
 import zlib
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 
@@ -174,3 +175,12 @@ def test_an_empty_record_has_no_rows() -> None:
     data = ResourceRecord().to_json()
     assert data["rows"] == 0
     assert ResourceRecord.from_json(data).columns == []
+
+
+def test_resources_have_the_given_order_in_the_file_too() -> None:
+    later, other = replace(MEMORY, resource="worker"), replace(MEMORY, resource="machine")
+    record = ResourceRecord(order=[MEMORY.resource, "worker", MEMORY.resource])
+    for second, column in enumerate((other, later, MEMORY)):
+        record.put(1000 + second, {column: 1.0})
+    assert record.columns == [MEMORY, later, other]
+    assert ResourceRecord.from_json(record.to_json()).columns == [MEMORY, later, other]

@@ -24,6 +24,7 @@ from loadgate.report.console import verdict_text
 from loadgate.report.html import run_series
 from loadgate.report.junit import junit_xml
 from loadgate.report.prometheus import prometheus_text
+from loadgate.report.resources import MAX_UNREAD
 from loadgate.report.series_csv import series_csv
 from loadgate.report.summary import MAX_RESOURCES, markdown_summary
 from loadgate.rules import RuleOutcome, RuleResult
@@ -242,6 +243,21 @@ def test_the_summary_and_the_console_have_the_resources_under_load(document: Run
     head = shown.index("resources of the target, means under load:")
     assert shown[head + 1].startswith(f"  api: CPU {rows[0][2]}, memory {rows[1][2]}, open files ")
     assert shown[head + 2] == f"  database: connections {rows[3][2]} of 20, wait 0.400 ms"
+
+
+def test_the_summary_and_the_console_say_what_could_not_be_read() -> None:
+    record = ResourceRecord()
+    record.notes += [f"http://api/{number} answered 404; set url" for number in range(MAX_UNREAD + 2)]
+    document = synthetic_document(SMALL).model_copy(update={"resources": ResourcesRecord.of(record)})
+    notes = [*record.notes[:MAX_UNREAD], "2 more things could not be read; the report names them"]
+    assert [line for line in verdict_text(document, None).splitlines() if line.startswith("! ")] == [
+        f"! {note}" for note in notes
+    ]
+    quoted = [line for line in markdown_summary(document).splitlines() if line.startswith("> ")]
+    assert len(quoted) == len(notes)
+    assert quoted[-1] == f"> {notes[-1]}"
+    one = ResourcesRecord.of(ResourceRecord()).model_copy(update={"notes": ["x"]})
+    assert "\n! x\n" in verdict_text(document.model_copy(update={"resources": one}), None)
 
 
 def test_lines_of_resources_are_wrapped_without_a_terminal() -> None:

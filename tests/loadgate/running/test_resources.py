@@ -110,9 +110,8 @@ def test_a_run_records_the_resources_of_its_managed_target(tmp_path: Path, optio
     assert set(values(record, "database", "connections")) == {3}
     assert values(record, "machine", "cpu")
     assert len(values(record, "api", "memory.collected")) == 2
-    assert [note for note in record.notes if "worker" in note] == [
-        "no process of 'worker' was found: its command matches none of the target's processes (1 searched)"
-    ]
+    (missing,) = [note for note in record.notes if "worker" in note]
+    assert missing.startswith("no process of 'worker' was found: its command matches none of the target's processes")
     assert record.sampler_cpu_share is not None
     assert 0 < record.sampler_cpu_share < 1
     run = document(tmp_path)["run"]

@@ -64,7 +64,8 @@ def test_children_that_match_another_entry_belong_to_that_entry(system: FakeSyst
 def test_a_command_that_matches_nothing_is_a_problem(system: FakeSystem) -> None:
     result = found(system, ProcessSource("worker", command="sidekiq"))
     assert members(result, "worker") == set()
-    assert result.problems == {"worker": "its command matches none of the target's processes (6 searched)"}
+    problem = "its command matches none of the target's processes (6 searched)"
+    assert result.problems == {"worker": f"{problem}; correct command, or set port or pid_file instead"}
 
 
 def test_a_part_that_starts_late_is_found_late(system: FakeSystem) -> None:

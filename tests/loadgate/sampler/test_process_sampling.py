@@ -191,7 +191,8 @@ def test_a_part_that_was_never_found_is_a_note(system: FakeSystem) -> None:
     sampling.next()
     list(sampling.sampler.end())
     problem = "its command matches none of the target's processes (3 searched)"
-    assert sampling.notes == [f"no process of 'api' was found: {problem}"]
+    advice = "correct command, or set port or pid_file instead"
+    assert sampling.notes == [f"no process of 'api' was found: {problem}; {advice}"]
 
 
 def test_parts_that_are_missing_for_one_reason_share_a_note(system: FakeSystem) -> None:
