@@ -71,7 +71,8 @@ def _cells(item: Change) -> tuple[str, ...]:
         wording.value_text(item, item.base),
         wording.value_text(item, item.head),
         wording.change_text(item),
-        wording.interval_text(item),
+        # Its unit is the unit of the change. Without it, the table fits in 80 columns.
+        wording.interval_text(item).removesuffix(" %").removesuffix(" points"),
         OUTCOME_WORDS[item.outcome],
     )
 

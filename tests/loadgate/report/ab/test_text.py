@@ -25,10 +25,10 @@ def test_the_conclusion_comes_first_and_each_rule_has_a_row() -> None:
         "",
         "FAIL: auth p95 is 17.0 % slower: 400 ms to 468 ms (exit code 99)",
         "",
-        "RULE          BASE    HEAD   CHANGE          INTERVAL  OUTCOME",
-        "auth: p95   400 ms  468 ms  +17.0 %  +13.0 to +21.0 %  FAIL",
+        "RULE          BASE    HEAD   CHANGE        INTERVAL  OUTCOME",
+        "auth: p95   400 ms  468 ms  +17.0 %  +13.0 to +21.0  FAIL",
         "  17.0 % slower, at least 13.0 %",
-        "tasks: p99  400 ms  408 ms  +2.00 %  -1.00 to +5.00 %  PASS",
+        "tasks: p99  400 ms  408 ms  +2.00 %  -1.00 to +5.00  PASS",
     ]
     assert "report: ab/ab.html" in lines
 
@@ -55,26 +55,12 @@ def test_a_broken_guard_is_marked() -> None:
 def test_an_undecided_rule_says_how_many_more_pairs_would_decide() -> None:
     text = ab_text(undecided(), None)
     assert "  too few pairs; 14 more pairs would decide\n" in text
-    assert "\nllm: p99.9       -  12.0 ms        -                 -  INCONCLUSIVE\n" in text
+    assert "\nllm: p99.9       -  12.0 ms        -               -  INCONCLUSIVE\n" in text
 
 
 def test_differences_of_shares_are_in_points() -> None:
     row = next(line for line in ab_text(passed(), None).splitlines() if line.startswith("overall: failures"))
-    assert row.split() == [
-        "overall:",
-        "failures",
-        "1.00",
-        "%",
-        "1.00",
-        "%",
-        "0",
-        "points",
-        "-0.100",
-        "to",
-        "+0.100",
-        "points",
-        "PASS",
-    ]
+    assert " ".join(row.split()) == "overall: failures 1.00 % 1.00 % 0 points -0.100 to +0.100 PASS"
 
 
 def test_a_comparison_without_rules_says_so() -> None:
