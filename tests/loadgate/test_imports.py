@@ -32,7 +32,9 @@ def loaded(*arguments: str, folder: Path) -> set[str]:
     return set(json.loads(report.read_text()))
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["report", "--help"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["run", "--help"], ["report", "--help"], ["ab", "--help"]]
+)
 def test_help_loads_neither_the_generator_nor_reports(arguments: list[str], tmp_path: Path) -> None:
     modules = loaded(*arguments, folder=tmp_path)
     assert "typer" in modules

@@ -113,7 +113,8 @@ class Repository:
             index = Path(folder) / "index"
             own = self.top / git(self.top, "rev-parse", "--git-path", "index")
             if own.exists():
-                shutil.copyfile(own, index)
+                # With its time, by which git knows files that changed while it was written.
+                shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index)}
             git(self.top, "-c", "core.safecrlf=false", "add", "--all", environment=environment)
             return git(self.top, "write-tree", environment=environment)
