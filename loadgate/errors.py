@@ -16,6 +16,7 @@ CommandError              a cause outside the request:
     ├── AbError           the options of `loadgate ab`
     ├── CommitError       a commit or a repository that does not exist
     ├── DescribeError     a locustfile that cannot be loaded
+    ├── BaselineError     a baseline that does not exist or cannot be made
     ├── CompareError      runs that cannot be compared
     ├── RunNameError      a run that does not exist
     ├── RunFileError      a run.json or an ab.json that cannot be read

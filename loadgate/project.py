@@ -131,6 +131,8 @@ class Project(_Table):
     root: Path
     locustfile: str | None = None
     reports: str = "reports/performance"
+    baselines: str = "baselines"
+    """The folder of the baselines of profiles."""
     host: str = "http://localhost:8000"
     """The host that `loadgate doctor` checks if no host is given."""
     target: TargetSettings | None = None

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli import comparing, results, running
+from loadgate.cli import baselines, comparing, results, running
 from loadgate.cli.output import print_error, say
 from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
@@ -71,5 +71,6 @@ def main(
 cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(running.run_command)
 cli.command("ab")(comparing.ab_command)
 cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
+cli.add_typer(baselines.cli, name="baseline")
 for command in (running.doctor, running.profiles, results.report, results.history):
     cli.command()(command)

@@ -32,6 +32,10 @@ def run_command(
     ] = None,
     processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 for one per core.")] = None,
     rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks at this rate, {EXAMPLES}.")] = None,
+    baseline: Annotated[
+        bool | None,
+        typer.Option("--baseline/--no-baseline", help="Compare with the profile's baseline; default: if there is one."),
+    ] = None,
     locustfile: Locustfile = None,
 ) -> int:
     """Run a load profile. The verdict decides the exit code.
@@ -52,7 +56,7 @@ def run_command(
     if profile.startswith("-"):
         # Without a profile, the first argument is an option for Locust.
         options, profile = [*options, profile], os.environ.get("LOAD_PROFILE", "")
-    request = RunRequest(profile, host, locustfile, [*options, *context.args])
+    request = RunRequest(profile, host, locustfile, [*options, *context.args], baseline)
     return run(request, load_project(), say)
 
 

@@ -27,15 +27,18 @@ from loadgate.report.artefacts import (
     publish,
     write_artefacts,
 )
+from loadgate.report.baseline import changes_lines, find_baseline, with_baseline
 from loadgate.report.summary import markdown_summary
 from loadgate.report.text import target_end
 from loadgate.rules import RuleOutcome
 from loadgate.run.document import RUN_FILE, RunDocument, TargetRecord, read_run
+from loadgate.run.document.baseline import BaselineRecord
 from loadgate.run.judgement import INTERRUPTED
 from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget, managed_target
+from loadgate.terminal import terminal_columns, wrapped
 
 Say = Callable[[str], None]
 
@@ -56,6 +59,8 @@ class RunRequest:
     locustfile: str | None = None
     """In the form of Locust's -f: a file, several files with commas, or a folder."""
     locust_options: Sequence[str] = ()
+    baseline: bool | None = None
+    """Whether to compare with the profile's baseline; None if there is one."""
 
 
 def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
@@ -77,10 +82,11 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     if not has_host and settings is None:
         raise RunError("no host to test: use --host, set TARGET_HOST, or declare [tool.loadgate.target]")
     request = replace(request, profile=request.profile or declared["default"])
+    baseline = find_baseline(project, request.profile, request.baseline)
     folder = run_folder(project, request.profile, time.time())
     try:
         with Signals() as signals:
-            launch = _Launch(request, project, locustfile, folder, signals, say)
+            launch = _Launch(request, project, locustfile, folder, baseline, signals, say)
             if has_host or settings is None:
                 return launch.run_against(host or "")
             settings = settings.for_run(folder)
@@ -101,6 +107,7 @@ class _Launch:
     project: Project
     locustfile: str
     folder: Path
+    baseline: BaselineRecord | None
     signals: Signals
     say: Say
 
@@ -109,15 +116,14 @@ class _Launch:
         code = self._locust(host, target)
         if not (self.folder / RUN_FILE).exists():
             return self._without_run(code)
-        document = read_run(self.folder)
-        ended = None
-        if target is not None and self.project.target is not None:
-            ended = target.ended()
-            document = with_target(document, target_record(target, self.project.target.for_run(self.folder), ended))
+        written = read_run(self.folder)
+        document, ended = self._with_target(written, target)
+        document = self._with_baseline(document)
+        if document is not written:
             try:
                 write_artefacts(document, self.folder)
             except ArtefactError as error:
-                self.say(f"loadgate: the target's exit could not be added: {error}")
+                self.say(f"loadgate: the target's exit and the baseline could not be added: {error}")
         verdict = document.verdict
         if ended:
             self.say(f"FAIL: {verdict.reason} (exit code {verdict.exit_code})")
@@ -134,6 +140,23 @@ class _Launch:
             self.say(f"Locust exited with code {code}, but the exit code of the verdict is {verdict.exit_code}")
             return ExitCode.ERROR
         return verdict.exit_code
+
+    def _with_target(self, document: RunDocument, target: ManagedTarget | None) -> tuple[RunDocument, str | None]:
+        """Return the document with the managed target, and how the target ended if it did."""
+        if target is None or self.project.target is None:
+            return document, None
+        ended = target.ended()
+        return with_target(document, target_record(target, self.project.target.for_run(self.folder), ended)), ended
+
+    def _with_baseline(self, document: RunDocument) -> RunDocument:
+        """Return the document with the profile's baseline, and print the changes."""
+        if self.baseline is None:
+            return document
+        document, problem = with_baseline(document, self.baseline)
+        lines = [f"! {problem}"] if problem else changes_lines(document)
+        for line in wrapped(lines, terminal_columns(os.environ)):
+            self.say(line)
+        return document
 
     def _locust(self, host: str, target: ManagedTarget | None) -> int:
         """Run Locust and return its exit code."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from loadgate.errors import RequestError
 from loadgate.report.compare.load import fingerprint_of, load_difference
-from loadgate.run.document import RunDocument
+from loadgate.run.document import MachineClassRecord, RunDocument
 from loadgate.run.judgement import Ending
-from loadgate.units import duration
+from loadgate.units import count, duration, given, size
 
 
 class CompareError(RequestError):
@@ -81,17 +81,21 @@ def run_problem(document: RunDocument) -> str:
 
 
 def machine_text(document: RunDocument) -> str:
-    """Return the class of a machine, as in `AMD EPYC 7B13, 2 cores`."""
-    machine = document.made_on.machine_class
+    """Return the class of a run's machine, as in `AMD EPYC 7B13, 2 cores`."""
+    return class_text(document.made_on.machine_class, fingerprint_of(document).machine)
+
+
+def class_text(machine: MachineClassRecord | None, machine_hash: str) -> str:
+    """Return a class of machines in words; its hash if nothing is known of it."""
     parts = []
     if machine is not None:
         parts = [
             machine.cpu or "",
-            f"{machine.usable_cores} cores" if machine.usable_cores else "",
-            f"CPU limit {machine.cpu_limit:g}" if machine.cpu_limit else "",
-            f"memory limit {machine.memory_limit_bytes} B" if machine.memory_limit_bytes else "",
+            f"{count(machine.usable_cores)} cores" if machine.usable_cores else "",
+            f"CPU limit {given(machine.cpu_limit)}" if machine.cpu_limit else "",
+            f"memory limit {size(machine.memory_limit_bytes)}" if machine.memory_limit_bytes else "",
         ]
-    return ", ".join(filter(None, parts)) or f"class {fingerprint_of(document).machine}"
+    return ", ".join(filter(None, parts)) or f"class {machine_hash}"
 
 
 def _several(runs: Sequence[ComparedRun], value: Callable[[ComparedRun], object]) -> bool:

@@ -19,7 +19,8 @@ from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_se
 from loadgate.report.resources import ResourceLine
 from loadgate.report.text import rule_conditions
 from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures
-from loadgate.units import duration, given, plain
+from loadgate.run.document.baseline import BaselineRecord
+from loadgate.units import duration, given, milliseconds, plain
 
 SPECTRUM_STEP = 0.05
 """Step of the percentile spectrum in log10(1 / (1 - p)): 20 points from p90 to p99, and 20 from p99 to p99.9."""
@@ -81,6 +82,7 @@ def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, nam
         "success": _outcome(success, figures.success_ms),
         "failure": _outcome(failure, figures.failure_ms) if any(failure[0].counts) else None,
         "limits": _limits(scope, document.verdict.rules, document.run.started_s),
+        "baseline": _baseline(scope, document.baseline),
         "comparison": _comparison(figures),
     }
     if scope.heat is not None:
@@ -128,6 +130,13 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
         for rule in rules
         if rule.unit == "ms" and rule.scope == scope.name
     ]
+
+
+def _baseline(scope: ScopeSeries, baseline: BaselineRecord | None) -> list[dict[str, Any]]:
+    """Return the p95 of the baseline, which the chart of response times shows. Empty without one."""
+    found = baseline.scope(scope.kind, scope.name) if baseline is not None else None
+    value = found.measured("p95") if found is not None else None
+    return [{"ms": value.value, "text": milliseconds(value.value)}] if value is not None else []
 
 
 def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:

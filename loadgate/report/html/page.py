@@ -9,6 +9,8 @@ from typing import Any
 
 from jinja2 import Environment
 
+from loadgate.report.baseline.changes import RunChanges
+from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, document_changes, interval_text
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
@@ -21,7 +23,7 @@ from loadgate.report.html.rules import GAUGE_WIDTH, rule_gauge, rule_interval, r
 from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
-from loadgate.report.text import rule_limit, rule_quantity, rule_reason
+from loadgate.report.text import rule_limit, rule_quantity, rule_reason, rule_subject
 from loadgate.run.document import RunDocument
 
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")
@@ -38,13 +40,15 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     """Return the page of one run, made from its run.json. `series` can be given if they are already computed."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     resources = drawable(resource_lines(document), series.grids[0])
+    changes = document_changes(document)
     data = embedded_data(document, series, resources)
     css, script = style(*STYLES), _script()
     html = (
         _environment()
         .get_template("report.html.j2")
         .render(
-            **_template_values(document, series, data["started_s"]),
+            **_template_values(document, series, data["started_s"], changes),
+            **_baseline_values(document, changes),
             **_resource_values(document, series, resources),
             hidden_names=hidden_names,
             style=css,
@@ -56,10 +60,12 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     return encodable(html)
 
 
-def _template_values(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
+def _template_values(
+    document: RunDocument, series: ChartSeries, started_s: float, changes: RunChanges | None
+) -> dict[str, Any]:
     """Return the variables of the templates by name."""
     run, verdict, totals = document.run, document.verdict, document.totals
-    rows = request_rows(totals, series)
+    rows = request_rows(totals, series, changes)
     return {
         "run": run,
         "verdict": verdict,
@@ -93,6 +99,14 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
     }
 
 
+def _baseline_values(document: RunDocument, changes: RunChanges | None) -> dict[str, Any]:
+    return {
+        "changes": changes,
+        "baseline": baseline_line(document.baseline) if document.baseline else "",
+        "baseline_notes": baseline_notes(document),
+    }
+
+
 def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence[ResourceLine]) -> dict[str, Any]:
     return {
         "resources": resource_figures(document, lines),
@@ -104,7 +118,10 @@ def _resource_values(document: RunDocument, series: ChartSeries, lines: Sequence
 
 @cache
 def _environment() -> Environment:
-    return environment(rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason)
+    return environment(
+        rule_gauge, rule_interval, rule_limit, rule_margin, rule_quantity, rule_reason, rule_subject,
+        change_text, interval_text,
+    )  # fmt: skip
 
 
 @cache

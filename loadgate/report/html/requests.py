@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadgate.recorder.sketch import bucket_ms
+from loadgate.report.baseline.changes import RunChanges, ValueChange
+from loadgate.report.baseline.text import change_text
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
 from loadgate.run.document import ScopeFigures, TotalFigures
 from loadgate.units import count, figure, milliseconds, percentage, size
@@ -31,19 +34,21 @@ class RequestRow:
     group: str
     name: str
     cells: tuple[Cell, ...]
+    since_baseline: Cell
+    """The change of the p95."""
     has_failures: bool
     spark: str
     times: tuple[tuple[str, tuple[str, ...]], ...]
     received: str
 
 
-def request_rows(totals: TotalFigures, series: ChartSeries) -> list[RequestRow]:
-    """Return the rows in the order of the embedded data: overall, groups, names."""
+def request_rows(totals: TotalFigures, series: ChartSeries, changes: RunChanges | None = None) -> list[RequestRow]:
+    """Return the rows in the order of the embedded data: overall, groups, names. `changes`: since a baseline."""
     both = zip(series.scopes, totals.scopes(), strict=True)
-    return [_row(index, scope, figures) for index, (scope, figures) in enumerate(both)]
+    return [_row(index, scope, figures, changes) for index, (scope, figures) in enumerate(both)]
 
 
-def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
+def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: RunChanges | None) -> RequestRow:
     success_ms, comparison = figures.success_ms, figures.service_ms or figures.estimate_ms
     failed = figures.failures
     cells = (
@@ -59,11 +64,19 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures) -> RequestRow:
         group=scope.group,
         name=scope.name,
         cells=cells,
+        since_baseline=_since_baseline(changes.scope(scope.kind, scope.name) if changes else {}),
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
         received=size(figures.response_bytes),
     )
+
+
+def _since_baseline(changes: Mapping[str, ValueChange]) -> Cell:
+    found = changes.get("p95")
+    if found is None or found.change is None:
+        return Cell("-", -100.0)
+    return Cell(change_text(found), round(found.change, 4))
 
 
 def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:

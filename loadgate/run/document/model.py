@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from loadgate.run.document.baseline import BaselineRecord
 from loadgate.run.document.conclusions import ConclusionsRecord
 from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord, TargetRecord
 from loadgate.run.document.figures import TotalFigures
@@ -62,6 +63,11 @@ class RunDocument(Part, title="A run of loadgate"):
     conclusions: ConclusionsRecord = Field(description="What the run shows in addition to its rules.")
     resources: ResourcesRecord = Field(description="The resources of the target over time.")
     made_on: EnvironmentRecord
+    baseline: BaselineRecord | None = Field(
+        default=None,
+        exclude_if=lambda there: there is None,
+        description="The baseline that the run is compared with; absent without one. It decides nothing.",
+    )
     recording: Recording
 
     def to_json(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -106,6 +107,27 @@ def test_plain_locust_and_loadgate_run_give_the_same_verdict_and_artefacts(
 
 
 @pytest.mark.full
+def test_a_run_is_compared_with_the_baseline_of_its_profile(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\n")
+    with stub_server() as stub:
+        load = ("run", "roomy", "--host", stub.url, "-u", "2", "-t", "2s")
+        refused = gate(tmp_path, *load, "--baseline")
+        assert refused.returncode == USAGE
+        assert "baselines/roomy.json: profile roomy has no baseline" in refused.stderr
+        first = gate(tmp_path, *load)
+        assert first.returncode == PASS, first.stdout + first.stderr
+        assert "baseline" not in first.stdout
+        assert gate(tmp_path, "baseline", "set", "latest").returncode == PASS
+        shutil.rmtree(tmp_path / "reports")
+        second = gate(tmp_path, *load)
+    assert second.returncode == PASS, second.stdout + second.stderr
+    assert "baseline: run 20" in second.stdout
+    assert document(tmp_path)["baseline"]["profile"] == "roomy"
+    assert "Since baseline" in (run_folder(tmp_path) / "report.html").read_text()
+    published = tmp_path / "reports" / "performance" / "roomy_load_report.html"
+    assert "Since baseline" in published.read_text()
+
+
 def test_the_managed_target_is_started_measured_and_stopped(tmp_path: Path) -> None:
     project(tmp_path)
     done = gate(tmp_path, "run", "roomy", "-u", "2", "-t", "4s", "--processes", "2")

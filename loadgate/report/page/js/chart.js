@@ -63,7 +63,7 @@ function logRange(spec, low, high) {
   return uPlot.rangeLog(low, Math.max(high, ...nearLimits(spec, high)), 10, false);
 }
 
-/** Draw a dashed line at the limit of each rule. */
+/** Draw a dashed line at the limit of each rule, and a dotted one at the value of a baseline. */
 function drawLimits(plot, spec) {
   const { ctx, bbox } = plot;
   for (const limit of spec.limits || []) {
@@ -72,7 +72,7 @@ function drawLimits(plot, spec) {
     ctx.save();
     ctx.strokeStyle = colour(limit.colour);
     ctx.lineWidth = 1.5 * devicePixelRatio;
-    ctx.setLineDash([6 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.setLineDash((limit.dash || [6, 4]).map((length) => length * devicePixelRatio));
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
@@ -114,7 +114,7 @@ function legendOf(spec, toggle) {
  * - title, unit, height
  * - x: an array for each grid, or a single one
  * - series: label, colour, values (as x), format, dash, dots, fill, hidden
- * - limits: at, label, colour
+ * - limits: at, label, colour, dash
  * - reach: the y axis includes limits up to this multiple of the highest value. The default is 3.
  * - log, yRange: the y axis
  * - time: whether x is the time range that all charts share

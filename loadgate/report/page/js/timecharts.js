@@ -60,6 +60,11 @@ function limitsOf(scope) {
   }));
 }
 
+/** Return the p95 of a scope in the baseline as a dotted line. Other percentiles would hide the lines of the run. */
+function baselineOf(scope) {
+  return scope.raw.baseline.map((value) => ({ at: value.ms, colour: "soft", dash: [2, 4], label: `p95 of the baseline ${value.text}` }));
+}
+
 /** Shade the worst window of each failed rule with a window. */
 function drawWorstWindows(plot, limits) {
   const { ctx, bbox } = plot;
@@ -93,7 +98,7 @@ function responseChart(host, scope, options) {
     unit: "ms, successful requests",
     height: options.height,
     log: options.log,
-    limits: limitsOf(scope),
+    limits: [...limitsOf(scope), ...baselineOf(scope)],
     series: [
       line("p50", success.p50),
       line("p95", success.p95),

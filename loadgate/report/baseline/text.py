@@ -1,0 +1,129 @@
+"""What the console says about a baseline."""
+
+from __future__ import annotations
+
+from loadgate.report.baseline.changes import RunChanges, ValueChange, changes_since
+from loadgate.report.baseline.measuring import measured_run
+from loadgate.report.compare.load import differing
+from loadgate.report.compare.sides import class_text
+from loadgate.report.compare.values import METRICS
+from loadgate.report.text import aligned, printable
+from loadgate.rules import Unit
+from loadgate.run.document import RunDocument
+from loadgate.run.document.baseline import BaselineRecord, BaselineScope
+from loadgate.units import UNKNOWN, change, change_range, figure, percentage, points, quantity
+
+HEAD = ("RULE", "BASELINE", "NOW", "CHANGE", "INTERVAL")
+SHORT_COMMIT = 10
+
+
+def baseline_line(baseline: BaselineRecord) -> str:
+    """Return what a baseline is, as in `run 20260501T120000Z-light of 2026-05-01, commit 8f14e45fce`."""
+    changed = ", with local changes" if baseline.changed else ""
+    commit = f", commit {baseline.commit[:SHORT_COMMIT]}{changed}" if baseline.commit else ""
+    return printable(f"run {baseline.run} of {baseline.started_at[:10]}{commit}")
+
+
+def with_baseline(document: RunDocument, baseline: BaselineRecord) -> tuple[RunDocument, str]:
+    """Return the document of a run with its baseline, or unchanged with the reason why they are not compared."""
+    fingerprint = document.made_on.fingerprint
+    if fingerprint is None or fingerprint.profile != baseline.fingerprint.profile:
+        what = differing(baseline.load, document) if fingerprint is not None else "the run has no fingerprint"
+        return document, f"not compared with the baseline, because the loads differ: {what}"
+    return document.model_copy(update={"baseline": baseline}), ""
+
+
+def document_changes(document: RunDocument) -> RunChanges | None:
+    """Return the changes of a run since its baseline. None without one."""
+    baseline = document.baseline
+    return None if baseline is None else changes_since(baseline, measured_run(document))
+
+
+def changes_lines(document: RunDocument) -> list[str]:
+    """Return the changes of the rules since the baseline as lines. Empty without one."""
+    baseline, found = document.baseline, document_changes(document)
+    if baseline is None or found is None:
+        return []
+    rows = [HEAD, *(_cells(item) for item in found.rules.values())]
+    return [
+        "",
+        *(aligned(rows, right={1, 2, 3}) if found.rules else ["no rule is in the baseline"]),
+        "",
+        f"baseline: {baseline_line(baseline)}",
+        *baseline_notes(document),
+    ]
+
+
+def baseline_notes(document: RunDocument) -> list[str]:
+    """Return what the changes since the baseline mean. Empty without one."""
+    baseline, fingerprint = document.baseline, document.made_on.fingerprint
+    if baseline is None or fingerprint is None:
+        return []
+    notes = []
+    if fingerprint.machine != baseline.fingerprint.machine:
+        classes = (
+            class_text(baseline.machine_class, baseline.fingerprint.machine),
+            class_text(document.made_on.machine_class, fingerprint.machine),
+        )
+        notes.append(f"! the baseline is from another class of machines ({classes[0]}; this run: {classes[1]})")
+    if fingerprint.suite != baseline.fingerprint.suite:
+        notes.append("! the suite has changed since the baseline")
+    notes.append(
+        "The changes decide nothing. Their intervals do not include how much runs differ by chance, so one run proves "
+        f"no change.{proof_command(baseline)}"
+    )
+    return [printable(note) for note in notes]
+
+
+def proof_command(baseline: BaselineRecord) -> str:
+    """Return the command that proves a change since the commit of a baseline. "" without a commit."""
+    if baseline.commit is None:
+        return ""
+    return f" To prove one: loadgate ab {baseline.commit[:SHORT_COMMIT]} --profile {baseline.profile}"
+
+
+def values_lines(baseline: BaselineRecord) -> list[str]:
+    """Return the values of a baseline as lines: the rules, then the scopes."""
+    rules = [(rule.rule, value_text(rule.unit, rule.value[0])) for rule in baseline.rules]
+    scopes = [("SCOPE", *METRICS), *(_scope_cells(scope) for scope in baseline.scopes)]
+    return [
+        printable(f"profile {baseline.profile}: {baseline_line(baseline)}"),
+        "",
+        *(aligned([("RULE", "VALUE"), *rules], right={1}) if rules else []),
+        "",
+        *aligned(scopes, right=range(1, len(METRICS))),
+    ]
+
+
+def _scope_cells(scope: BaselineScope) -> tuple[str, ...]:
+    values = ((metric, scope.measured(metric)) for metric in METRICS)
+    units = {metric: Unit.PERCENT if metric == "failures" else Unit.MS for metric in METRICS}
+    shown = (UNKNOWN if found is None else value_text(units[metric], found.value) for metric, found in values)
+    return (f"  {scope.name}" if scope.kind == "name" else scope.name, *shown)
+
+
+def value_text(unit: Unit, value: float) -> str:
+    """Return a value with its unit. Shares are fractions."""
+    return percentage(value) if unit == Unit.PERCENT else quantity(value, unit) if unit else figure(value)
+
+
+def change_text(item: ValueChange) -> str:
+    """Return a change, as in `+8.20 %` or `+0.500 points`."""
+    if item.change is None:
+        return UNKNOWN
+    return points(item.change) if item.is_share else change(item.change)
+
+
+def interval_text(item: ValueChange) -> str:
+    """Return the interval of a change."""
+    return UNKNOWN if not item.has_interval else change_range(item.low, item.high, of_share=item.is_share)
+
+
+def _cells(item: ValueChange) -> tuple[str, ...]:
+    return (
+        item.subject,
+        value_text(item.unit, item.base),
+        value_text(item.unit, item.head),
+        change_text(item),
+        interval_text(item),
+    )

@@ -1,0 +1,64 @@
+"""The baseline of a load profile: the values of one run, which later runs are compared with."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from loadgate.analysis.differences import Measured
+from loadgate.rules import Unit
+from loadgate.run.document.environment import FingerprintRecord, MachineClassRecord
+from loadgate.run.document.parts import Count, Part, Text, Time
+
+ValueRow = tuple[float, float | None, float | None]
+"""A value and the bounds of its 95 % interval, null if they are unknown. Latencies are in ms, shares are fractions."""
+
+
+class BaselineRule(Part):
+    """The value of a rule, in its unit; failures in percent are fractions."""
+
+    rule: Text = Field(description="The rule without its limit.")
+    unit: Unit
+    value: ValueRow
+
+    @property
+    def measured(self) -> Measured:
+        """Return the value with its interval."""
+        return Measured(*self.value)
+
+
+class BaselineScope(Part):
+    """The values of a scope by metric: p50, p95, p99, mean and failures. A metric without a value is absent."""
+
+    kind: Literal["overall", "group", "name"]
+    name: Text
+    requests: Count
+    failures: Count
+    values: dict[Text, ValueRow]
+
+    def measured(self, metric: str) -> Measured | None:
+        """Return a value with its interval. None if there is none."""
+        return Measured(*self.values[metric]) if metric in self.values else None
+
+
+class BaselineRecord(Part):
+    """A baseline. Its values exclude the ramp, like those of rules."""
+
+    schema_version: Literal[1] = Field(description="Incremented if a program for older files would misread the file.")
+    profile: Text
+    run: Text = Field(description="The name of the folder of the run.")
+    started_at: Time
+    duration_s: float
+    commit: Text | None
+    changed: bool = Field(description="Whether the run had uncommitted changes.")
+    fingerprint: FingerprintRecord
+    machine_class: MachineClassRecord | None
+    load: dict[Text, Text] = Field(description="The load in words, to say what differs from that of another run.")
+    rules: list[BaselineRule]
+    scopes: list[BaselineScope]
+
+    def scope(self, kind: str, name: str) -> BaselineScope | None:
+        """Return a scope. Every kind other than `overall` and `group` is a request name."""
+        wanted = kind if kind in {"overall", "group"} else "name"
+        return next((scope for scope in self.scopes if (scope.kind, scope.name) == (wanted, name)), None)

@@ -1,0 +1,196 @@
+"""Baselines: their files, what is refused, and the changes that the console and the page show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from typer.main import get_command
+
+from loadgate.cli import command_line
+from loadgate.errors import CommandError
+from loadgate.exit_codes import ExitCode
+from loadgate.project import load_project
+from loadgate.report.baseline import changes_lines, find_baseline, measured_run, read_baseline, with_baseline
+from loadgate.report.html import html_report
+from loadgate.run.document import RunDocument
+from loadgate.run.judgement import EndedBy
+from tests.loadgate.report.runs import HOSTILE, text_of
+from tests.support.made_runs import Made, keep_run, made_run
+from tests.support.run_documents import stored
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    (tmp_path / "pyproject.toml").write_text("[tool.loadgate]\nbaselines = 'kept/baselines'\n")
+    return tmp_path / "reports" / "performance" / "runs"
+
+
+@pytest.fixture
+def baseline(capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: str) -> Said:
+        code = get_command(command_line.cli).main(["baseline", *arguments], standalone_mode=False)
+        return Said(code, capsys.readouterr().out)
+
+    return run
+
+
+def compared(base: Made, current: Made) -> RunDocument:
+    """The document of a run with a baseline, as it comes back from run.json."""
+    document, problem = with_baseline(made_run(current), measured_run(made_run(base), "20260501T000000Z-light"))
+    assert problem == ""
+    return stored(document)
+
+
+def test_a_baseline_is_set_and_shown(runs: Path, baseline: Command) -> None:
+    keep_run(runs, Made(requests=1000))
+    assert baseline("set", "latest") == (0, "kept/baselines/light.json\n")
+    file = runs.parents[2] / "kept" / "baselines" / "light.json"
+    assert len(file.read_text().splitlines()) > 15
+    assert file.stat().st_size < 4000
+    found = read_baseline(file)
+    assert found.run == "20260501T000000Z-light"
+    auth = found.scope("group", "auth")
+    assert auth is not None
+    value = auth.measured("p95")
+    assert value is not None
+    assert value.low is not None
+    assert value.high is not None
+    assert value.low < value.value < value.high
+    assert baseline("show").out == (
+        "kept/baselines/light.json: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fce\n"
+    )
+    shown = baseline("show", "--profile", "light").out
+    assert "auth: p95" in shown
+    assert "GET health" in shown
+
+
+def test_only_complete_runs_become_baselines(runs: Path, baseline: Command) -> None:
+    refused = {
+        "was interrupted after 1 min, so it cannot be a baseline": Made(ended_by=EndedBy.INTERRUPT),
+        "has no fingerprint, because an older version wrote it": Made(day=1, load=None),
+        "has no requests, so it cannot be a baseline": Made(day=2, requests=0),
+    }
+    for message, wanted in refused.items():
+        folder = keep_run(runs, wanted)
+        with pytest.raises(CommandError) as error:
+            baseline("set", str(folder))
+        assert f"{folder.name} {message}" in str(error.value)
+        assert error.value.exit_code == ExitCode.USAGE
+    assert baseline("show").out == "no baselines found\n"
+    with pytest.raises(CommandError, match="there are not so many runs"):
+        baseline("set", "latest-9")
+
+
+def test_a_run_finds_the_baseline_of_its_profile(runs: Path, baseline: Command) -> None:
+    project = load_project()
+    assert find_baseline(project, "light", None) is None
+    with pytest.raises(CommandError) as refused:
+        find_baseline(project, "light", wanted=True)
+    assert str(refused.value) == (
+        "kept/baselines/light.json: profile light has no baseline; "
+        "set one with `loadgate baseline set latest --profile light`"
+    )
+    keep_run(runs, Made())
+    baseline("set", "latest", "--profile", "light")
+    assert find_baseline(project, "light", None) == find_baseline(project, "light", wanted=True)
+    assert find_baseline(project, "light", None) is not None
+    assert find_baseline(project, "light", wanted=False) is None
+    assert find_baseline(project, "medium", None) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: "{", "not JSON: "),
+        (lambda data: "[]", "not a baseline of loadgate: it has no schema_version; restore the file, or set"),
+        (
+            lambda data: json.dumps(data | {"schema_version": 9}),
+            "newer version of loadgate: its schema version is 9",
+        ),
+        (lambda data: json.dumps(data | {"scopes": 3}), "damaged: .scopes should be a valid array, not 3; restore"),
+        (lambda data: json.dumps(data | {"rules": [{"rule": "x"}]}), "damaged: .rules[0].unit is missing; restore"),
+        (lambda data: json.dumps(data | {"duration_s": "60"}), "damaged: .duration_s should be a valid number"),
+    ],
+)
+def test_a_damaged_baseline_is_one_line(
+    runs: Path, baseline: Command, change: Callable[[dict[str, object]], str], message: str
+) -> None:
+    keep_run(runs, Made())
+    baseline("set", "latest")
+    file = runs.parents[2] / "kept" / "baselines" / "light.json"
+    file.write_text(change(json.loads(file.read_text())))
+    with pytest.raises(CommandError) as refused:
+        find_baseline(load_project(), "light", None)
+    assert message in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert refused.value.exit_code == ExitCode.USAGE
+
+
+def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
+    document = compared(Made(requests=4000), Made(day=1, requests=4000, slow=1.3, seed=2, failures=40))
+    text = "\n".join(changes_lines(document))
+    (rule,) = [line for line in text.splitlines() if line.startswith("auth: p95")]
+    change, low, high = (float(rule.split()[place].removeprefix("+")) for place in (6, 8, 10))
+    assert 15 < low < change < high < 50
+    assert "+1.00 points" in text
+    assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fce" in text
+    assert "one run proves no change. To prove one: loadgate ab 8f14e45fce --profile light" in text
+
+
+def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:
+    base = measured_run(made_run(Made(load="0th3r", users=20)))
+    current = made_run()
+    document, problem = with_baseline(current, base)
+    assert document is current
+    assert problem == "not compared with the baseline, because the loads differ: users 20 and 5"
+    document, problem = with_baseline(made_run(Made(load=None)), base)
+    assert document.baseline is None
+    assert problem.endswith("the run has no fingerprint")
+
+
+def test_another_class_of_machines_and_another_suite_are_said() -> None:
+    document = compared(Made(machine="0th3r", suite="0th3r", commit=None), Made(day=1))
+    text = "\n".join(changes_lines(document))
+    assert "! the baseline is from another class of machines (class 0th3r; this run: class c1a55c1a55c1)" in text
+    assert "! the suite has changed since the baseline" in text
+    assert "loadgate ab" not in text
+
+
+def test_a_baseline_changes_no_outcome() -> None:
+    document = compared(Made(), Made(day=1, slow=4.0, seed=2))
+    assert document.verdict == made_run(Made(day=1, slow=4.0, seed=2)).verdict
+
+
+def test_the_page_shows_the_changes_since_the_baseline() -> None:
+    document = compared(Made(requests=4000), Made(day=1, requests=4000, slow=1.3, seed=2))
+    page = html_report(document)
+    text = text_of(page)
+    assert "Since baseline" in text
+    assert "p95 since baseline" in text
+    assert "Baseline: run 20260501T000000Z-light of 2026-05-01" in text
+    assert text_of(html_report(made_run())).count("since baseline") == 0
+    assert "Since baseline" not in text_of(html_report(made_run()))
+
+
+def test_empty_runs_and_hostile_texts_do_not_break_the_page() -> None:
+    document = compared(Made(), Made(day=1, requests=0))
+    assert "Since baseline" in text_of(html_report(document))
+    assert changes_lines(document)
+    assert document.baseline is not None
+    hostile = document.baseline.model_copy(update={"run": HOSTILE, "profile": HOSTILE, "commit": HOSTILE})
+    page = html_report(document.model_copy(update={"baseline": hostile}))
+    assert "</script><script>document" not in page
