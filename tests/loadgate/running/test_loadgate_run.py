@@ -17,8 +17,10 @@ import pytest
 
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
+from loadgate.report.ab.artefacts import write_comparison
 from loadgate.report.artefacts import write_artefacts
 from loadgate.runner.target import managed_target
+from tests.loadgate.report.ab.documents import failed
 from tests.loadgate.running.support import (
     ERROR,
     FAIL,
@@ -401,6 +403,18 @@ def test_a_report_that_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> 
     assert (unread.returncode, unwritten.returncode) == (USAGE, ERROR)
     assert re.fullmatch(r"loadgate: nested/run.json: not JSON: .*\n", unread.stderr)
     assert unwritten.stderr == "loadgate: taken: the files cannot be written: report.html: Is a directory\n"
+
+
+def test_the_files_of_a_comparison_can_be_written_again(tmp_path: Path) -> None:
+    project(tmp_path)
+    page = write_comparison(failed(), tmp_path / "ab")
+    before = page.read_bytes()
+    page.unlink()
+    rebuilt, refused = gate(tmp_path, "report", "ab"), gate(tmp_path, "report", "ab/ab.json", "--hdr")
+    assert (rebuilt.returncode, rebuilt.stdout) == (PASS, "ab/ab.html\n")
+    assert page.read_bytes() == before
+    assert refused.returncode == USAGE
+    assert refused.stderr.startswith("loadgate: ab/ab.json: a comparison has no log of latencies; ")
 
 
 def test_the_history_is_shown_in_any_encoding(tmp_path: Path) -> None:
