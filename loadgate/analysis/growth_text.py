@@ -6,7 +6,7 @@ from loadgate import units
 from loadgate.analysis.growth import Growth
 from loadgate.analysis.growth_kind import Cause, GrowthKind
 from loadgate.analysis.growth_lifetime import Lifetime
-from loadgate.analysis.quantity_text import FORMATS, words
+from loadgate.analysis.quantity_text import FORMATS
 from loadgate.recorder.resources import ColumnKind, ResourceUnit
 
 _CAUSES = {
@@ -62,8 +62,8 @@ def kind_sentence(kind: GrowthKind) -> str:
         rise = "" if kind.size_bytes is None else f" after a rise of {units.size(kind.size_bytes)}"
         return f"The memory levelled off{rise}, like a cache or a warm-up."
     if kind.cause is Cause.UNKNOWN:
-        missing = " and ".join(map(words, kind.missing))
-        return f"What keeps the memory is unknown, because the run has no values of {missing}."
+        was = "was" if len(kind.missing) == 1 else "were"
+        return f"What keeps the memory is unknown, because {' and '.join(kind.missing)} {was} not measured."
     return f"{_CAUSES[kind.cause]}."
 
 
@@ -74,9 +74,9 @@ def kind_clause(kind: GrowthKind) -> str:
 
 
 def sensitivity(growth: Growth) -> str:
-    """Return the clause that states the smallest growth that the run could show."""
+    """Return the clause that states the smallest growth that the time after the ramp could show."""
     visible = units.growth(growth.visible_per_s, of_bytes=_of_bytes(growth))
-    return f"a run of {units.duration(round(growth.span_s))} cannot show a leak under {visible}"
+    return f"the {units.duration(round(growth.span_s))} after the ramp cannot show a leak under {visible}"
 
 
 def too_small(growth: Growth) -> str:

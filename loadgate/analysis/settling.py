@@ -72,7 +72,7 @@ def settling_sentences(found: Settling, rush: Span, steady: Span) -> list[str]:
     failed = f"{count(found.failures)} of {count(found.requests)} requests failed"
     behaved = (
         f"In the ramp ({duration(round(rush.length_s))}), {found.scope} had a p95 of {milliseconds(found.rush_ms)}, "
-        f"and {failed}. In the steady part, its p95 was {milliseconds(found.steady_ms)}."
+        f"and {failed}. In the second half of the steady part, its p95 was {milliseconds(found.steady_ms)}."
     )
     if found.time_s is None:
         half = duration(round(steady.length_s / 2))

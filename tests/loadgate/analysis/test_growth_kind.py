@@ -8,7 +8,7 @@ import pytest
 
 from loadgate import units
 from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
+from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, GrowthKind, growth_kind
 from loadgate.analysis.growth_lifetime import lifetime
 from loadgate.analysis.growth_text import growth_sentence, kind_sentence
 from loadgate.recorder.resources import ResourceUnit
@@ -51,8 +51,10 @@ def test_missing_companions_are_named() -> None:
     assert kind is not None
     assert kind.missing == (PYTHON_BLOCKS, HEAP_IN_USE)
     assert kind_sentence(kind) == (
-        "What keeps the memory is unknown, because the run has no values of Python blocks and heap in use."
+        "What keeps the memory is unknown, because python_blocks and heap_in_use were not measured."
     )
+    one = GrowthKind(Cause.UNKNOWN, missing=(HEAP_IN_USE,))
+    assert kind_sentence(one) == "What keeps the memory is unknown, because heap_in_use was not measured."
 
 
 def test_memory_that_does_not_grow_has_no_kind() -> None:
@@ -87,5 +89,5 @@ def test_the_sentence_of_no_growth_names_the_smallest_leak_that_was_visible() ->
     assert flat is not None
     assert growth_sentence("api memory", flat) == (
         "api memory showed no clear growth: 0 MB/h [-0.300, 0.300]; "
-        "a run of 9 min 50 s cannot show a leak under 12.2 MB/h."
+        "the 9 min 50 s after the ramp cannot show a leak under 12.2 MB/h."
     )
