@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from loadgate.runner.ab.suite import Suite
 _SPAWN_RATE = "100"
 """Users start this fast per second, so that the run is measured with all of them."""
 
+_DIGITS = 3
 _FRACTION = 0.2
 """The part of the request rate at which tasks with up to five requests are no more load than the closed model."""
 
@@ -60,4 +62,5 @@ def _request_rate(base: Side, meter: Meter, options: Sequence[str], folder: Path
 
 
 def _rounded(rate_per_s: float) -> float:
-    return float(f"{rate_per_s:.3g}")
+    """Return a rate above 0 with so many significant digits."""
+    return round(rate_per_s, _DIGITS - 1 - math.floor(math.log10(rate_per_s)))

@@ -10,6 +10,7 @@ from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
 from loadgate.shape.arrivals import parse_rate
+from loadgate.units import count
 
 PLANNING_PAIRS = 3
 """Pairs that show how much the measures vary, for an answer about the plan."""
@@ -96,5 +97,5 @@ class AbRequest:
         if not (self.settle_s + self.measure_s).is_integer():
             problems.append("--settle and --measure together must be whole seconds, because Locust has no shorter runs")
         if self.seed is not None and not 0 <= self.seed < MAX_SEED:
-            problems.append(f"--seed: must be from 0 to {MAX_SEED - 1:,}")
+            problems.append(f"--seed: must be from 0 to {count(MAX_SEED - 1)}")
         return problems

@@ -52,7 +52,7 @@ class Load:
         """Return the command of Locust."""
         command = [sys.executable, "-m", "loadgate.generator.launch", "-f", self.locustfile, "--headless"]
         command += ["--only-summary", "--loglevel", "WARNING", "--load-profile", self.profile, "--host", url]
-        return [*command, "-t", f"{self.segment_s:.0f}s", *options]
+        return [*command, "-t", compact_duration(self.segment_s), *options]
 
     def paced(self, rate_per_s: float, seed: int) -> list[str]:
         """Return the options of a segment of a comparison."""

@@ -12,6 +12,7 @@ from loadgate.sampler.metrics.quantities import Quantities
 from loadgate.sampler.metrics.scrape import ScrapeError, Scraper
 from loadgate.sampler.pace import Pace
 from loadgate.sampler.readings import Output, Reading
+from loadgate.units import duration
 
 
 class MetricsWorker:
@@ -43,7 +44,7 @@ class MetricsWorker:
         self._due.set()
         self._thread.join(within_s)
         if self._thread.is_alive():
-            self._output.note(f"the last scrape of {self._scraper.url} did not end within {within_s:g} s")
+            self._output.note(f"the last scrape of {self._scraper.url} did not end within {duration(within_s)}")
 
     def forget(self) -> None:
         """Start all differences anew, because the clock was set."""
