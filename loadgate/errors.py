@@ -14,6 +14,7 @@ CommandError              a cause outside the request:
     ├── ProjectError      [tool.loadgate] in pyproject.toml
     ├── RunError          the options of `loadgate run`
     ├── AbError           the options of `loadgate ab`
+    ├── BisectError       the options of `loadgate bisect`
     ├── CommitError       a commit or a repository that does not exist
     ├── DescribeError     a locustfile that cannot be loaded
     ├── BaselineError     a baseline that does not exist or cannot be made

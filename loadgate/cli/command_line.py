@@ -71,6 +71,7 @@ def main(
 cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(running.run_command)
 cli.command("ab")(comparing.ab_command)
 cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
+cli.command("bisect")(comparing.bisect_command)
 cli.add_typer(baselines.cli, name="baseline")
 for command in (running.doctor, running.profiles, results.report, results.history):
     cli.command()(command)

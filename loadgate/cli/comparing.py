@@ -1,4 +1,4 @@
-"""The commands that compare: `ab`, `compare`."""
+"""The commands that compare: `ab`, `compare`, `bisect`."""
 
 from __future__ import annotations
 
@@ -137,3 +137,38 @@ def compare_command(
     else:
         say_wrapped(comparison_text(found))
     return exit_code(found.outcome)
+
+
+def bisect_command(
+    good: Annotated[str, typer.Argument(help="A commit before the regression.")],
+    bad: Annotated[str, typer.Argument(help="A later commit with the regression.")],
+    rule: Annotated[str, typer.Argument(help="The scope and the metric of a rule, such as 'auth: p95'.")],
+    *,
+    profile: Annotated[
+        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; without it, the suite's default.")
+    ] = "",
+    rate: Annotated[str | None, typer.Option(help="Arrival rate, such as 50/s; without it, the profile's.")] = None,
+    pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs of each comparison.")] = 10,
+) -> int:
+    """Find the commit that made a rule's value worse.
+
+    First, loadgate ab proves that the commits differ. Then, it compares each commit that git bisect chooses. Exit
+    codes: 0 found, 98 not proven or undecided, 1 not carried out, 2 usage error.
+    """
+    from loadgate.paths import shown_path
+    from loadgate.project import load_project
+    from loadgate.report.ab.artefacts import write_comparison
+    from loadgate.report.ab.document import AbDocument
+    from loadgate.runner.ab.command import compare
+    from loadgate.runner.ab.request import AbRequest
+    from loadgate.runner.bisect.command import BisectRequest, bisect, measure_of
+
+    project = load_project()
+
+    def compared(request: AbRequest) -> AbDocument:
+        document, folder = compare(request, project, say)
+        say(f"report: {shown_path(write_comparison(document, folder))}")
+        return document
+
+    options = AbRequest(profile=profile, rate=rate, pairs=pairs)
+    return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say)

@@ -27,15 +27,15 @@ class BusyError(CommandError):
 
 
 @contextlib.contextmanager
-def worktrees_folder(repository: Repository) -> Iterator[Path]:
-    """Give the folder of the repository's worktrees, for one comparison at a time.
+def worktrees_folder(repository: Repository, use: str = "ab") -> Iterator[Path]:
+    """Give the folder of the repository's worktrees for a command, which runs once at a time.
 
     Raises:
         BusyError: Another comparison of the repository is running.
     """
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     name = hashlib.sha256(os.fsencode(repository.top)).hexdigest()[:8]
-    folder = cache / "loadgate" / "ab" / f"{repository.top.name}-{name}"
+    folder = cache / "loadgate" / use / f"{repository.top.name}-{name}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (folder / "lock").open("w") as lock:
         try:

@@ -1,0 +1,1 @@
+"""`loadgate bisect`: find the commit that made a value worse."""
