@@ -81,8 +81,10 @@ def _distance(bound: float | None, value: float) -> float:
     return abs(math.log(bound / value)) if bound and value else math.inf
 
 
-def decide_ratio(ratio: StageRatio | str, name: str, factor: float, holds: Callable[[float], bool]) -> Decision:
-    """Decide a rule such as `p95 after < 1.1x before`. `name` is that of the metric.
+def decide_ratio(
+    ratio: StageRatio | str, name: str, stages: tuple[str, str], factor: float, holds: Callable[[float], bool]
+) -> Decision:
+    """Decide a rule such as `p95 after < 1.1x before`. `name` is that of the metric; the second stage is the base.
 
     The rule fails only if the whole interval breaks the limit, and holds only if the whole interval keeps it. A value
     that is above the limit by chance is therefore no failure, and a run with too few requests to tell is no pass.
@@ -90,9 +92,11 @@ def decide_ratio(ratio: StageRatio | str, name: str, factor: float, holds: Calla
     if isinstance(ratio, str):
         return Decision(RuleOutcome.INCONCLUSIVE, ratio)
     outcome = conclude(ratio.interval, holds)
-    reason = (
-        f"{name} was {milliseconds(ratio.value_ms)}, {ratio.times} the {milliseconds(ratio.base_ms)} of the other stage"
+    value, base = (
+        f"{milliseconds(value)} in {stage}"
+        for value, stage in zip((ratio.value_ms, ratio.base_ms), stages, strict=True)
     )
+    reason = f"{name} was {value}, {ratio.times} the {base}"
     if outcome is RuleOutcome.INCONCLUSIVE:
         more = _needed_times(ratio, factor)
         reason += f"; {more}" if more else ""

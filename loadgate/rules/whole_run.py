@@ -69,9 +69,10 @@ def recovery_after(rule: Rule, view: RecorderView, run: WholeRun) -> Recovery:
 def _compared(rule: Rule, view: RecorderView, run: WholeRun) -> Decision:
     if run.unreliable:
         return Decision(RuleOutcome.INCONCLUSIVE, run.unreliable)
-    slots, base = (view.time_slots(rule.scope, [stage or ""]) for stage in (rule.stage, rule.compared_with))
+    stages = (rule.stage or "", rule.compared_with or "")
+    slots, base = (view.time_slots(rule.scope, [stage]) for stage in stages)
     ratio = stage_ratio(slots, base, rule.metric.quantile)
-    return decide_ratio(ratio, str(rule.metric), rule.limit, _holds(rule))
+    return decide_ratio(ratio, str(rule.metric), stages, rule.limit, _holds(rule))
 
 
 def _holds(rule: Rule) -> Callable[[float], bool]:

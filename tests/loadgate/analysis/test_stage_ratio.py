@@ -1,6 +1,7 @@
 """Test the ratio of a percentile in two stages, and the rule that compares it."""
 
 import random
+import re
 
 import pytest
 
@@ -8,6 +9,9 @@ from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.stage_ratio import StageRatio, decide_ratio, stage_ratio
 from loadgate.recorder import TimeSlot
 from tests.loadgate.analysis.made_traffic import second_of
+
+STAGES = ("after", "before")
+REASON = r"p95 was [\d.]+ ms in after, [\d.]+ times \([\d.]+ to [\d.]+\) the [\d.]+ ms in before"
 
 
 def slots(seed: int, seconds: int, median_ms: float = 100.0, requests: int = 50, failed: float = 0.0) -> list[TimeSlot]:
@@ -33,25 +37,28 @@ def test_the_interval_contains_the_true_ratio() -> None:
     ("factor", "conclusion"), [(1.0, RuleOutcome.PASS), (1.1, RuleOutcome.INCONCLUSIVE), (1.25, RuleOutcome.FAIL)]
 )
 def test_a_rule_decides_by_the_whole_interval(factor: float, conclusion: RuleOutcome) -> None:
-    decision = decide_ratio(ratio_of(1, factor), "p95", 1.1, lambda value: value < 1.1)
+    decision = decide_ratio(ratio_of(1, factor), "p95", STAGES, 1.1, lambda value: value < 1.1)
     assert decision.outcome is conclusion
     assert decision.value == pytest.approx(factor, rel=0.05)
+    assert re.match(REASON, decision.reason)
 
 
 def test_equal_stages_never_fail() -> None:
-    decisions = [decide_ratio(ratio_of(seed, 1.0, 10), "p95", 1.1, lambda value: value < 1.1) for seed in range(100)]
+    decisions = [
+        decide_ratio(ratio_of(seed, 1.0, 10), "p95", STAGES, 1.1, lambda value: value < 1.1) for seed in range(100)
+    ]
     assert RuleOutcome.FAIL not in {decision.outcome for decision in decisions}
 
 
 def test_an_open_rule_says_how_long_the_stages_must_be() -> None:
-    decision = decide_ratio(ratio_of(1, 1.08, 10), "p95", 1.1, lambda value: value < 1.1)
+    decision = decide_ratio(ratio_of(1, 1.08, 10), "p95", STAGES, 1.1, lambda value: value < 1.1)
     assert decision.outcome is RuleOutcome.INCONCLUSIVE
     assert "times as long would decide this" in decision.reason
 
 
 def test_few_requests_have_no_bound_and_leave_the_rule_open() -> None:
     found = stage_ratio(slots(1, 1, requests=30), slots(2, 60), 0.95)
-    decision = decide_ratio(found, "p95", 1.1, lambda value: value < 1.1)
+    decision = decide_ratio(found, "p95", STAGES, 1.1, lambda value: value < 1.1)
     assert decision.interval is not None
     assert decision.interval.high is None
     assert decision.outcome is RuleOutcome.INCONCLUSIVE
@@ -68,5 +75,5 @@ def test_few_requests_have_no_bound_and_leave_the_rule_open() -> None:
 def test_stages_without_a_percentile_leave_the_rule_open(
     part: list[TimeSlot], base: list[TimeSlot], reason: str
 ) -> None:
-    decision = decide_ratio(stage_ratio(part, base, 0.95), "p95", 1.1, lambda value: value < 1.1)
+    decision = decide_ratio(stage_ratio(part, base, 0.95), "p95", STAGES, 1.1, lambda value: value < 1.1)
     assert (decision.outcome, decision.reason) == (RuleOutcome.INCONCLUSIVE, reason)

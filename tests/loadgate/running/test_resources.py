@@ -112,6 +112,7 @@ def test_a_run_records_the_resources_of_its_managed_target(tmp_path: Path, optio
     assert len(values(record, "api", "memory.collected")) == 2
     (missing,) = [note for note in record.notes if "worker" in note]
     assert missing.startswith("no process of 'worker' was found: its command matches none of the target's processes")
+    assert "! no process of 'worker' was found" in done.stdout
     assert record.sampler_cpu_share is not None
     assert 0 < record.sampler_cpu_share < 1
     run = document(tmp_path)["run"]
@@ -296,6 +297,18 @@ def test_a_sampler_that_was_killed_is_not_waited_for(monkeypatch: pytest.MonkeyP
             gevent.sleep(0.01)
     sampling.finish(is_interrupted=False)
     assert sampling.record.notes == ["the sampler was ended by SIGKILL before the end of the run"]
+
+
+def test_what_cannot_be_read_is_logged_during_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    url = "http://127.0.0.1:1/metrics"
+    entry = PrometheusResource(name="db", kind="prometheus", quantity="connections", used="used", url=url)
+    sampling = ResourceSampling(Project(root=Path("/project"), resource=(entry,)), [FOREIGN])
+    with gevent.Timeout(30):
+        while not caplog.messages:
+            gevent.sleep(0.01)
+    sampling.finish(is_interrupted=True)
+    assert caplog.messages == sampling.record.notes
+    assert url in caplog.messages[0]
 
 
 def test_without_anything_to_measure_no_sampler_starts() -> None:
