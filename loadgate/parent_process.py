@@ -1,4 +1,4 @@
-"""What child processes get from their parent. They stop when it ends: on Linux, even if it is killed."""
+"""Stop a child process when its parent ends. On Linux this works even if the parent is killed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from collections.abc import Callable
 
 PARENT_VARIABLE = "LOADGATE_PARENT"
 """Set by `loadgate run`: the parent's process id, and the descriptor to which Locust writes when the load starts."""
-
-SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""Keeps `python -m` from importing loadgate from the current folder, which can be a worktree of another version."""
 
 PR_SET_PDEATHSIG = 1
 """See prctl(2)."""

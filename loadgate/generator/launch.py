@@ -1,6 +1,7 @@
 """Start Locust with this version of loadgate: `python -m loadgate.generator.launch OPTION ...`.
 
-Locust imports a suite with the current folder on Python's path. By then, this version is imported.
+Locust imports a suite with the current folder first on Python's path. By then, this version is imported, so the suite
+does not import another one from the current folder.
 """
 
 import runpy

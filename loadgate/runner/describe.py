@@ -7,13 +7,12 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
-from loadgate.parent_process import SAFE_PATH
 from loadgate.project import Project
 from loadgate.runner.description_cache import DescriptionCache
 
@@ -29,7 +28,12 @@ class DescribeError(RequestError):
 
 
 def describe(
-    locustfile: str, profile: str | None = None, options: Sequence[str] = (), *, current: Path | None = None
+    locustfile: str,
+    profile: str | None = None,
+    options: Sequence[str] = (),
+    *,
+    current: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return `{"default": name, "profiles": [profile, …], "host": …, "needs_host": …}`.
 
@@ -42,7 +46,8 @@ def describe(
     - `load` is a text, or "" for a profile with problems. Problems of a profile do not affect other profiles.
     - `rate_per_s` is the mean rate of arrivals of an open model, else null.
     - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if the users need a host to start.
-    - `current` is the current folder of the suite, if it is not that of this process.
+    - `current` is the current folder of the suite, if it is not that of this process, and `variables` are added to its
+      environment.
 
     Raises:
         DescribeError: The locustfile cannot be imported or declares no profiles, or `profile` or an option is wrong.
@@ -54,9 +59,9 @@ def describe(
     # Compiled files would change the suite's folder while it is read, and the description would not be cached.
     command = [sys.executable, "-B", "-m", DESCRIBER, MARK, locustfile, *run_arguments]
     began_ns = time.time_ns()
-    variables = None if current is None else os.environ | SAFE_PATH
+    environment = os.environ | dict(variables or {})
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=current, env=variables
+        command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=current, env=environment
     )
     for line in done.stdout.splitlines():
         if line.startswith(MARK):

@@ -9,14 +9,14 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from loadgate.live.channel import LIVE_VARIABLE, StateReader
 from loadgate.live.display import Display
-from loadgate.parent_process import PARENT_VARIABLE, SAFE_PATH
+from loadgate.parent_process import PARENT_VARIABLE
 from loadgate.paths import RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
@@ -37,33 +37,37 @@ def run_locust(
     display: Display,
     *,
     current: Path | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> int:
-    """Run Locust, which writes the artefacts to `folder`, and return its exit code. `current` is its current folder.
+    """Run Locust, which writes the artefacts to `folder`, and return its exit code.
 
+    `current` is its current folder, if it is not that of this process, and `variables` are added to its environment.
     If the target ends, Locust is stopped AFTER_CRASH_S later.
     """
     started, started_writer = os.pipe()
     states, states_writer = os.pipe()
     os.set_blocking(started, False)
-    variables = {
-        RUN_FOLDER_VARIABLE: str(folder),
-        LIVE_VARIABLE: str(states_writer),
-        PARENT_VARIABLE: f"{os.getpid()} {started_writer}",
-        # Empty without a managed target, because an outer run may have set it.
-        TARGET_PID_VARIABLE: str(target.pid) if target is not None else "",
-    }
-    if current is not None:
-        variables |= SAFE_PATH
+    environment = (
+        os.environ
+        | dict(variables or {})
+        | {
+            RUN_FOLDER_VARIABLE: str(folder),
+            LIVE_VARIABLE: str(states_writer),
+            PARENT_VARIABLE: f"{os.getpid()} {started_writer}",
+            # Empty without a managed target, because an outer run may have set it.
+            TARGET_PID_VARIABLE: str(target.pid) if target is not None else "",
+        }
+    )
     if display.takes_output:
-        variables |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+        environment |= {"PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
         # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
-            variables["COLUMNS"] = str(columns)
+            environment["COLUMNS"] = str(columns)
     # In its own session, Locust gets Ctrl-C only from this process, and not a second time from the terminal.
     child = subprocess.Popen(
         command,
         cwd=current,
-        env=os.environ | variables,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE if display.takes_output else None,
         stderr=subprocess.PIPE if display.takes_errors else None,

@@ -31,7 +31,7 @@ from loadgate.runner.ab.rate import Rate, given_rate, measured_rate
 from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
 from loadgate.runner.ab.segments import Load, Meter
 from loadgate.runner.ab.sides import Deployment, Side, Worktrees
-from loadgate.runner.ab.suite import Suite, given_in_worktree, suite_of
+from loadgate.runner.ab.suite import Suite, frozen_loadgate, given_in_worktree, suite_of
 from loadgate.runner.ab.worktrees import worktrees_folder
 from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
@@ -90,18 +90,19 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
     """Give base, head and the suite. The worktrees of commits exist until the end of the block."""
     if request.urls is not None:
         base, head = Deployment("base", request.urls[0]), Deployment("head", request.urls[1])
-        suite = suite_of(request, project)
-        say(_first_line(request, base, head))
-        yield base, head, suite
+        with frozen_loadgate() as variables:
+            suite = suite_of(request, project, variables)
+            say(_first_line(request, base, head))
+            yield base, head, suite
         return
     repository = Repository.of(project.root)
     commits = repository.sides(request.base, request.head)
     say(_first_line(request, *commits))
-    with worktrees_folder(repository) as folder:
+    with worktrees_folder(repository) as folder, frozen_loadgate() as variables:
         worktrees = Worktrees(repository, folder, project.root, say, signals.any)
         with worktrees.sides(*commits) as sides:
             given = given_in_worktree(request.locustfile, sides.project, repository.top, sides.tree)
-            suite = suite_of(replace(request, locustfile=given), sides.project, sides.project.root)
+            suite = suite_of(replace(request, locustfile=given), sides.project, variables, sides.project.root)
             yield sides.base, sides.head, suite
 
 
@@ -157,7 +158,7 @@ class _Comparing:
     def _pairs(self, started_s: float) -> Iterator[Pairs]:
         """Give the pairs, with their folder, rate and seed. The control runs until the end of the block."""
         request, suite = self.request, self.suite
-        load = Load(suite.locustfile, suite.profile, suite.current, request.settle_s, request.measure_s)
+        load = Load(suite, request.settle_s, request.measure_s)
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         folder = comparison_folder(self.project, suite.profile, started_s)
         try:

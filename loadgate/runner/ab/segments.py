@@ -16,6 +16,7 @@ from loadgate.run.document.environment import TargetRecord
 from loadgate.run.judgement import Ending, arrival_note, unsent_notes
 from loadgate.runner.ab.control import Control, control_latency
 from loadgate.runner.ab.sides import Fresh, Side
+from loadgate.runner.ab.suite import Suite
 from loadgate.runner.locust_process import run_locust
 from loadgate.runner.run import target_record, with_target
 from loadgate.runner.signals import Signals
@@ -35,11 +36,9 @@ class SegmentError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load of all segments. `current` is the folder of the suite's project, None for the current one."""
+    """The load of all segments."""
 
-    locustfile: str
-    profile: str
-    current: Path | None
+    suite: Suite
     settle_s: float
     measure_s: float
 
@@ -50,8 +49,8 @@ class Load:
 
     def command(self, url: str, options: Iterable[str]) -> list[str]:
         """Return the command of Locust."""
-        command = [sys.executable, "-m", "loadgate.generator.launch", "-f", self.locustfile, "--headless"]
-        command += ["--only-summary", "--loglevel", "WARNING", "--load-profile", self.profile, "--host", url]
+        command = [sys.executable, "-m", "loadgate.generator.launch", "-f", self.suite.locustfile, "--headless"]
+        command += ["--only-summary", "--loglevel", "WARNING", "--load-profile", self.suite.profile, "--host", url]
         return [*command, "-t", compact_duration(self.segment_s), *options]
 
     def paced(self, rate_per_s: float, seed: int) -> list[str]:
@@ -81,7 +80,15 @@ class Meter:
         with side.target(folder, self.signals.any) as target:
             command = self.load.command(target.url, options)
             with self.control.asking() as answers:
-                run_locust(command, folder, target.managed, self.signals, LoggedDisplay(log), current=self.load.current)
+                run_locust(
+                    command,
+                    folder,
+                    target.managed,
+                    self.signals,
+                    LoggedDisplay(log),
+                    current=self.load.suite.current,
+                    variables=self.load.suite.variables,
+                )
             if self.signals.any():
                 raise StoppedError
             if not (folder / RUN_FILE).exists():

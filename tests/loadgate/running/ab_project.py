@@ -80,6 +80,7 @@ def project(folder: Path, delay_ms: float = 2) -> Path:
         "prepare.py": PREPARING,
         "a.lock": "1",
         "load/locustfile.py": SUITE,
+        "loadgate/__init__.py": "raise ImportError('the loadgate of a worktree is not the one that compares')\n",
         "load/names.py": 'NAME = "of base"\n',
         ".gitignore": "reports/\nmade/\n__pycache__/\n",
     }.items():
