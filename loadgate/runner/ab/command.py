@@ -95,7 +95,7 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
             say(_first_line(request, base, head))
             yield base, head, suite
         return
-    repository = Repository.of(project.root)
+    repository = Repository.of(project.root, project.reports_path)
     commits = repository.sides(request.base, request.head)
     say(_first_line(request, *commits))
     with worktrees_folder(repository) as folder, frozen_loadgate() as variables:

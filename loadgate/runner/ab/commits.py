@@ -51,12 +51,17 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A git repository with a working tree. `top` is the folder of the working tree."""
+    """A git repository with a working tree.
+
+    - `top`: the folder of the working tree.
+    - `reports`: the folder of the load gate's reports, which never belong to a commit.
+    """
 
     top: Path
+    reports: Path | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> Repository:
+    def of(cls, folder: Path, reports: Path | None = None) -> Repository:
         """Return the repository that contains a folder.
 
         Raises:
@@ -65,7 +70,7 @@ class Repository:
         """
         git(folder, "--version")
         try:
-            repository = cls(Path(git(folder, "rev-parse", "--show-toplevel")).resolve())
+            repository = cls(Path(git(folder, "rev-parse", "--show-toplevel")).resolve(), reports)
         except GitError as error:
             raise CommitError(
                 f"{folder}: {str(error).removeprefix('git rev-parse: ')}; "
@@ -116,8 +121,18 @@ class Repository:
                 # With its time, by which git knows files that changed while it was written.
                 shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index)}
-            git(self.top, "-c", "core.safecrlf=false", "add", "--all", environment=environment)
+            git(self.top, "-c", "core.safecrlf=false", "add", "--all", *self._paths(), environment=environment)
             return git(self.top, "write-tree", environment=environment)
+
+    def _paths(self) -> list[str]:
+        """Return the paths of all files, for git. Git refuses to exclude a path that it ignores."""
+        reports = self.reports.resolve() if self.reports is not None else self.top
+        if (
+            self.top not in reports.parents
+            or git_or_none(self.top, "check-ignore", "--quiet", str(reports)) is not None
+        ):
+            return []
+        return ["--", ":/", f":(top,exclude,literal){reports.relative_to(self.top).as_posix()}"]
 
     def _default_base(self, head: Commit) -> Commit:
         branch = self._default_branch()

@@ -15,7 +15,7 @@ from loadgate.runner.ab.rate import Rate
 from loadgate.runner.ab.segments import Meter, segment_of
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.run import Say
-from loadgate.units import duration, milliseconds, per_second
+from loadgate.units import duration, given, milliseconds
 
 FOLDER = "segments"
 """The folder of the segments' runs, relative to that of the comparison."""
@@ -75,7 +75,7 @@ class Pairs:
         )
         problem = f"; not comparable: {segment.problem}" if segment.problem else ""
         self.say(
-            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {per_second(rate_per_s)}: "
+            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {given(rate_per_s, "/s")}: "
             f"{_headline(document, segment)}{problem}"
         )
         return segment

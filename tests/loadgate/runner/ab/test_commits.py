@@ -89,6 +89,18 @@ def test_commits_are_named_as_git_names_them(repo: Path) -> None:
     assert str(head) == second[:12]
 
 
+def test_reports_are_no_uncommitted_files(repo: Path) -> None:
+    commit(repo, b_txt="b")
+    reports = repo / "reports" / "performance"
+    reports.mkdir(parents=True)
+    (reports / "run.json").write_text("{}")
+    assert Repository.of(repo, reports).sides(None, None)[1].changed_files == 0
+    (repo / "c.txt").write_text("c")
+    assert Repository.of(repo, reports).sides(None, None)[1].changed_files == 1
+    (repo / ".gitignore").write_text("/reports/\n")
+    assert Repository.of(repo, reports).sides(None, None)[1].changed_files == 2
+
+
 def test_a_subfolder_belongs_to_its_repository_and_all_changes_count(repo: Path) -> None:
     commit(repo, services__api__main_py="1", other_txt="1")
     (repo / "other.txt").write_text("2")
