@@ -75,7 +75,7 @@ class Pairs:
         )
         problem = f"; not comparable: {segment.problem}" if segment.problem else ""
         self.say(
-            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {given(rate_per_s, "/s")}: "
+            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {given(rate_per_s, '/s')}: "
             f"{_headline(document, segment)}{problem}"
         )
         return segment

@@ -82,9 +82,7 @@ def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: P
     first, *lines = done.stdout.splitlines()
     assert first.startswith("comparing head, HEAD (")
     assert "2 pairs of 2 s a side take about 1 min" in first
-    assert (
-        len([line for line in lines if re.match(r"pair [12] of 2: (base|head), 1 s at 40/s: p50 pages ", line)]) == 4
-    )
+    assert len([line for line in lines if re.match(r"pair [12] of 2: (base|head), 1 s at 40/s: p50 pages ", line)]) == 4
 
 
 @FULL
