@@ -192,7 +192,8 @@ def _validated(path: Path, table: dict[str, Any]) -> Project:
     try:
         return Project(root=path.parent, **table)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A misspelt key is also reported as a missing one.
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         # Pydantic adds the kind of an entry to its place.
         loc = [str(part) for part in first["loc"] if part not in RESOURCE_KINDS]
         where = ".".join(["tool", "loadgate", *loc])
@@ -203,8 +204,17 @@ def _validated(path: Path, table: dict[str, Any]) -> Project:
 
 def _problem(error: ErrorDetails, where: str) -> str:
     """Return what is wrong, in terms of TOML if Pydantic's message uses those of Python."""
-    if error["type"] == "tuple_type":
-        return f"must be a list of tables: write [[{where}]]" if isinstance(error["input"], dict) else "must be a list"
-    if error["type"] == "union_tag_not_found":
-        return f"kind is missing: give {' or '.join(RESOURCE_KINDS)}"
+    kinds = " or ".join(RESOURCE_KINDS)
+    match error["type"]:
+        case "tuple_type":
+            is_table = isinstance(error["input"], dict)
+            return f"must be a list of tables: write [[{where}]]" if is_table else "must be a list"
+        case "union_tag_not_found":
+            return f"kind is missing: give {kinds}"
+        case "union_tag_invalid":
+            return f"kind {error['ctx']['tag']!r} is unknown: give {kinds}"
+        case "extra_forbidden":
+            return "unknown key"
+        case "missing":
+            return "is missing"
     return error["msg"].removeprefix("Value error, ")

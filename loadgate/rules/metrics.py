@@ -9,7 +9,10 @@ from loadgate.rules.types import Metric, MetricKind
 MAX_PERCENTILE_DECIMALS = 4
 """A percentile with more decimals could be rounded to 100 when it is printed or stored."""
 
-_METRICS = "p50 to p99.99, mean, min, max, failures, requests, throughput, recovery, 'memory growth' or 'memory lasts'"
+_METRICS = (
+    "p50 to p99.99, mean, min, max, failures, requests, throughput, recovery, or a quantity with growth or lasts, such "
+    "as 'open_files growth'"
+)
 _WORD = re.compile(r"[^\s<>=]+")
 _PERCENTILE = re.compile(r"p\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(?P<quantity>[^\W\d][\w.]*)\s+(?P<kind>growth|lasts)(?!\w)", re.IGNORECASE)

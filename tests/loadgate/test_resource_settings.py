@@ -54,11 +54,11 @@ def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
         ('[tool.loadgate.target]\ncommand = ["a"]\nready_line = "("', "target.ready_line: '(' is not a regular"),
         (API + 'command = "a"\nport = 80', "resource.0: give only one of command, port and pid_file"),
         (API + "port = 0", "resource.0.port:"),
-        (API + 'quantity = "x"', "resource.0.quantity: Extra inputs are not permitted"),
+        (API + 'quantity = "x"', "resource.0.quantity: unknown key"),
         (API + API, "two entries measure 'memory' of 'api'"),
         (API.replace("api", "machine"), "the name 'machine' is reserved"),
         (API.replace("api", "a b"), "resource.0.name:"),
-        (API.replace("process", "docker"), "resource.0: Input tag 'docker'"),
+        (API.replace("process", "docker"), "resource.0: kind 'docker' is unknown: give process or prometheus"),
         (POOL, "resource.0: give at least one of used, wait and rate"),
         (POOL + 'used = "a{"', "resource.0: used: 'a{'"),
         (POOL + 'used = "a"\nrate = "b"', "resource.0: give only one of used and rate"),
@@ -80,6 +80,8 @@ def test_two_entries_can_share_a_name(tmp_path: Path) -> None:
             "resource: must be a list of tables: write [[tool.loadgate.resource]]",
         ),
         (API.replace("kind", "sort"), "resource.0: kind is missing: give process or prometheus"),
+        (POOL.replace("quantity", "quantitty") + 'used = "a"', "resource.0.quantitty: unknown key"),
+        (POOL.replace("quantity", "unit") + 'used = "a"', "resource.0.quantity: is missing"),
     ],
 )
 def test_an_error_is_one_line_with_its_place(text: str, problem: str, tmp_path: Path) -> None:

@@ -252,7 +252,7 @@ def test_bad_usage_is_one_line(tmp_path: Path, arguments: list[str], message: st
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[tool.loadgate]\nlocustfil = 'x'\n", "tool.loadgate.locustfil: Extra inputs are not permitted"),
+        ("[tool.loadgate]\nlocustfil = 'x'\n", "tool.loadgate.locustfil: unknown key"),
         ("[tool.loadgate.target]\ncommand = ['x']\n", "give exactly one of ready_url and ready_line"),
         ("[tool.loadgate\n", "not valid TOML"),
     ],
