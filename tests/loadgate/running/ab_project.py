@@ -28,7 +28,7 @@ server.serve_forever()
 """
 SUITE = """
 import loadgate
-from loadgate import LoadProfile
+from loadgate import HealthLimits, LoadProfile
 from loadgate.users import BaseUser
 from locust import constant, task
 from names import NAME
@@ -49,6 +49,8 @@ loadgate.install(
     user_classes=[Visitor],
     rules=["pages: p50 < 10s", "pages: requests > 1"],
     preflight=[],
+    # Other tests that run at the same time do not make a segment invalid.
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000),
 )
 """
 SETTINGS = """[tool.loadgate]
