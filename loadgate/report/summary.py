@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, interval_text, value_text
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
@@ -35,6 +36,7 @@ def markdown_summary(document: RunDocument) -> str:
         "| --- | --- | ---: | ---: | --- | --- |",
         *(_rule_row(rule) for rule in verdict.rules),
         "",
+        *_since_baseline(document),
         "| Request | Requests | Failed | p50 | p95 | p99 | Max |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
         *_requests(document.totals.requests),
@@ -51,6 +53,26 @@ def _rule_row(rule: RuleRecord) -> str:
         f"| {what} | {escaped(rule_limit(rule))} | {rule_quantity(rule, rule.value)} | {count(rule.samples)} "
         f"| {OUTCOME_WORDS[rule.outcome]} | {escaped(rule_reason(rule))} |"
     )
+
+
+def _since_baseline(document: RunDocument) -> list[str]:
+    """Return the changes of the rules since the baseline as a table. Empty without one."""
+    baseline, changes = document.baseline, document.since_baseline
+    if baseline is None or changes is None or not changes.rules:
+        return []
+    rows = (
+        f"| {escaped(item.subject)} | {value_text(item.unit, item.base)} | {value_text(item.unit, item.head)} "
+        f"| {change_text(item)} | {interval_text(item)} |"
+        for item in changes.rules
+    )
+    return [
+        f"Baseline: {escaped(baseline_line(baseline))}. {' '.join(map(escaped, baseline_notes(document)))}",
+        "",
+        "| Rule | Baseline | Now | Change | Interval |",
+        "| --- | ---: | ---: | ---: | ---: |",
+        *rows,
+        "",
+    ]
 
 
 def _requests(names: Sequence[NameFigures]) -> list[str]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Context
+from typing import Literal
 
-from loadgate.recorder import OVERALL, Recorder
+from loadgate.analysis.confidence import min_samples, quantile_interval, share_interval
+from loadgate.analysis.design_effect import SUCCEEDED, DesignEffect
+from loadgate.recorder import OVERALL
 from loadgate.report.compare.load import fingerprint_of, load_facts
-from loadgate.report.compare.values import METRICS
 from loadgate.report.text import rule_subject
-from loadgate.rules import EvaluationContext, Metric, MetricKind, Operator, Rule, Unit
+from loadgate.rules import Metric, MetricKind, Operator, RecorderView, Rule, Unit, steady_stages
 from loadgate.rules.dependence import RunBatches
-from loadgate.rules.evaluate import evaluate_rule
 from loadgate.run.document import RuleRecord, RunDocument, ScopeFigures
 from loadgate.run.document.baseline import BaselineRecord, BaselineRule, BaselineScope, ValueRow
 
+PERCENTILES = (50, 95, 99)
 MAX_NAMES = 30
 """A baseline has the names with the most requests, so that its file stays small."""
 _DIGITS = 5
@@ -53,13 +55,10 @@ def _rule_row(rule: RuleRecord) -> ValueRow | None:
 
 
 def _scopes(document: RunDocument) -> list[BaselineScope]:
-    recorder = document.recording.recorder()
-    load_s = (document.run.started_s, document.run.started_s + document.run.duration_s)
-    context = EvaluationContext(load_s=load_s, batches=RunBatches(recorder))
-    totals = document.totals
-    found = [_scope("overall", OVERALL, totals.overall, recorder, context)]
-    found += [_scope("group", name, figures, recorder, context) for name, figures in totals.groups.items()]
-    return found + [_scope("name", name, figures, recorder, context) for name, figures in _names(document)]
+    run, totals = _Measuring(document.recording.recorder()), document.totals
+    found = [run.scope("overall", OVERALL, totals.overall)]
+    found += [run.scope("group", name, figures) for name, figures in totals.groups.items()]
+    return found + [run.scope("name", name, figures) for name, figures in _names(document)]
 
 
 def _names(document: RunDocument) -> Iterator[tuple[str, ScopeFigures]]:
@@ -72,31 +71,49 @@ def _names(document: RunDocument) -> Iterator[tuple[str, ScopeFigures]]:
     yield from ((figures.name, figures) for figures in single if id(figures) in shown)
 
 
-def _scope(
-    kind: str, name: str, figures: ScopeFigures, recorder: Recorder, context: EvaluationContext
-) -> BaselineScope:
-    values = {}
-    for metric in METRICS:
-        # The limit is not used: a rule reads the value and its interval.
-        result = evaluate_rule(_rule(name, metric), recorder, context)
-        if result.value is not None:
-            interval = result.interval
-            bounds = (interval.low, interval.high) if interval is not None else (None, None)
-            values[metric] = _row(result.value, *bounds, divisor=100 if metric == "failures" else 1)
-    return BaselineScope.model_validate(
-        {"kind": kind, "name": name, "requests": figures.requests, "failures": figures.failures, "values": values}
-    )
+class _Measuring:
+    """Measures the scopes of a run as its rules do: latencies without the ramp, failures of the whole run."""
+
+    def __init__(self, view: RecorderView) -> None:
+        self._view = view
+        self._steady = steady_stages(view)
+        self._batches = RunBatches(view)
+
+    def scope(self, kind: Literal["overall", "group", "name"], name: str, figures: ScopeFigures) -> BaselineScope:
+        """Return the values of a scope."""
+        failures = share_interval(figures.failures, figures.requests, effect=self._failure_effect(name))
+        values = self._latencies(name)
+        if failures is not None:
+            values["failures"] = _row(
+                100 * figures.failures / figures.requests, failures.low, failures.high, divisor=100
+            )
+        return BaselineScope(kind=kind, name=name, requests=figures.requests, failures=figures.failures, values=values)
+
+    def _latencies(self, name: str) -> dict[str, ValueRow]:
+        steady = self._view.totals(name, self._steady).success
+        stages = self._steady if steady.count else None
+        sketch = steady if steady.count else self._view.totals(name).success
+        if sketch.mean_ms is None:
+            return {}
+        # The design effects of all percentiles are computed at once, which takes most of the time.
+        effects = self._batches.effects(_rule(name, Metric(MetricKind.MEAN), Unit.MS), stages)
+        values = {"mean": _row(sketch.mean_ms, None, None)}
+        for percent in PERCENTILES:
+            value, interval = sketch.quantile(percent / 100), quantile_interval(sketch, percent / 100, effects=effects)
+            if sketch.count >= min_samples(percent / 100) and value is not None and interval is not None:
+                values[f"p{percent}"] = _row(value, interval.low, interval.high)
+        return values
+
+    def _failure_effect(self, name: str) -> DesignEffect | None:
+        return self._batches.effects(_rule(name, Metric(MetricKind.FAILURES), Unit.PERCENT), None).get(SUCCEEDED)
 
 
-def _rule(scope: str, metric: str) -> Rule:
-    if metric == "failures":
-        return Rule(scope, Metric(MetricKind.FAILURES), Operator.LE, 100.0, Unit.PERCENT)
-    if metric == "mean":
-        return Rule(scope, Metric(MetricKind.MEAN), Operator.LE, float("inf"), Unit.MS)
-    return Rule(scope, Metric(MetricKind.PERCENTILE, float(metric[1:])), Operator.LE, float("inf"), Unit.MS)
+def _rule(scope: str, metric: Metric, unit: Unit) -> Rule:
+    """Return a rule that reads a metric. Its limit is not used."""
+    return Rule(scope, metric, Operator.LE, 0.0, unit)
 
 
-def _row(value: float, low: float | None, high: float | None, *, divisor: float) -> ValueRow:
+def _row(value: float, low: float | None, high: float | None, *, divisor: float = 1) -> ValueRow:
     low, high = (None if bound is None else _rounded(bound / divisor) for bound in (low, high))
     return _rounded(value / divisor), low, high
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.report.baseline.changes import RunChanges, ValueChange, changes_since
+from loadgate.report.baseline.changes import changes_since
 from loadgate.report.baseline.measuring import measured_run
 from loadgate.report.compare.load import differing
 from loadgate.report.compare.sides import class_text
@@ -10,7 +10,7 @@ from loadgate.report.compare.values import METRICS
 from loadgate.report.text import aligned, printable
 from loadgate.rules import Unit
 from loadgate.run.document import RunDocument
-from loadgate.run.document.baseline import BaselineRecord, BaselineScope
+from loadgate.run.document.baseline import BaselineRecord, BaselineScope, ValueChange
 from loadgate.units import UNKNOWN, change, change_range, figure, percentage, points, quantity
 
 HEAD = ("RULE", "BASELINE", "NOW", "CHANGE", "INTERVAL")
@@ -30,21 +30,16 @@ def with_baseline(document: RunDocument, baseline: BaselineRecord) -> tuple[RunD
     if fingerprint is None or fingerprint.profile != baseline.fingerprint.profile:
         what = differing(baseline.load, document) if fingerprint is not None else "the run has no fingerprint"
         return document, f"not compared with the baseline, because the loads differ: {what}"
-    return document.model_copy(update={"baseline": baseline}), ""
-
-
-def document_changes(document: RunDocument) -> RunChanges | None:
-    """Return the changes of a run since its baseline. None without one."""
-    baseline = document.baseline
-    return None if baseline is None else changes_since(baseline, measured_run(document))
+    changes = changes_since(baseline, measured_run(document))
+    return document.model_copy(update={"baseline": baseline, "since_baseline": changes}), ""
 
 
 def changes_lines(document: RunDocument) -> list[str]:
     """Return the changes of the rules since the baseline as lines. Empty without one."""
-    baseline, found = document.baseline, document_changes(document)
+    baseline, found = document.baseline, document.since_baseline
     if baseline is None or found is None:
         return []
-    rows = [HEAD, *(_cells(item) for item in found.rules.values())]
+    rows = [HEAD, *(_cells(item) for item in found.rules)]
     return [
         "",
         *(aligned(rows, right={1, 2, 3}) if found.rules else ["no rule is in the baseline"]),

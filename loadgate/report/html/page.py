@@ -9,8 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from loadgate.report.baseline.changes import RunChanges
-from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, document_changes, interval_text
+from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, interval_text
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
@@ -40,15 +39,14 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     """Return the page of one run, made from its run.json. `series` can be given if they are already computed."""
     document, series, hidden_names = bounded(document, series or run_series(document))
     resources = drawable(resource_lines(document), series.grids[0])
-    changes = document_changes(document)
     data = embedded_data(document, series, resources)
     css, script = style(*STYLES), _script()
     html = (
         _environment()
         .get_template("report.html.j2")
         .render(
-            **_template_values(document, series, data["started_s"], changes),
-            **_baseline_values(document, changes),
+            **_template_values(document, series, data["started_s"]),
+            **_baseline_values(document),
             **_resource_values(document, series, resources),
             hidden_names=hidden_names,
             style=css,
@@ -60,12 +58,10 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
     return encodable(html)
 
 
-def _template_values(
-    document: RunDocument, series: ChartSeries, started_s: float, changes: RunChanges | None
-) -> dict[str, Any]:
+def _template_values(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
     """Return the variables of the templates by name."""
     run, verdict, totals = document.run, document.verdict, document.totals
-    rows = request_rows(totals, series, changes)
+    rows = request_rows(totals, series, document.since_baseline)
     return {
         "run": run,
         "verdict": verdict,
@@ -99,9 +95,9 @@ def _template_values(
     }
 
 
-def _baseline_values(document: RunDocument, changes: RunChanges | None) -> dict[str, Any]:
+def _baseline_values(document: RunDocument) -> dict[str, Any]:
     return {
-        "changes": changes,
+        "changes": document.since_baseline,
         "baseline": baseline_line(document.baseline) if document.baseline else "",
         "baseline_notes": baseline_notes(document),
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from loadgate.recorder.sketch import bucket_ms
-from loadgate.report.baseline.changes import RunChanges, ValueChange
-from loadgate.report.baseline.text import change_text
+from loadgate.report.baseline.text import change_text, interval_text
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
 from loadgate.run.document import ScopeFigures, TotalFigures
+from loadgate.run.document.baseline import BaselineChanges, ValueChange
 from loadgate.units import count, figure, milliseconds, percentage, size
 
 TIMES = ("mean", "min", "p50", "p90", "p95", "p99", "p99.9", "max")
@@ -35,22 +34,24 @@ class RequestRow:
     name: str
     cells: tuple[Cell, ...]
     since_baseline: Cell
-    """The change of the p95."""
+    """The change of the p95, with its interval in `since_interval`."""
+    since_interval: str
     has_failures: bool
     spark: str
     times: tuple[tuple[str, tuple[str, ...]], ...]
     received: str
 
 
-def request_rows(totals: TotalFigures, series: ChartSeries, changes: RunChanges | None = None) -> list[RequestRow]:
+def request_rows(totals: TotalFigures, series: ChartSeries, changes: BaselineChanges | None = None) -> list[RequestRow]:
     """Return the rows in the order of the embedded data: overall, groups, names. `changes`: since a baseline."""
     both = zip(series.scopes, totals.scopes(), strict=True)
     return [_row(index, scope, figures, changes) for index, (scope, figures) in enumerate(both)]
 
 
-def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: RunChanges | None) -> RequestRow:
+def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: BaselineChanges | None) -> RequestRow:
     success_ms, comparison = figures.success_ms, figures.service_ms or figures.estimate_ms
     failed = figures.failures
+    moved = changes.scope(scope.kind, scope.name).get("p95") if changes else None
     cells = (
         Cell(count(figures.requests), figures.requests),
         Cell(f"{count(failed)} ({percentage(figures.failure_rate)})" if failed else "0", failed),
@@ -64,7 +65,8 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: RunChan
         group=scope.group,
         name=scope.name,
         cells=cells,
-        since_baseline=_since_baseline(changes.scope(scope.kind, scope.name) if changes else {}),
+        since_baseline=_since_baseline(moved),
+        since_interval=interval_text(moved) if moved and moved.has_interval else "",
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
@@ -72,11 +74,10 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: RunChan
     )
 
 
-def _since_baseline(changes: Mapping[str, ValueChange]) -> Cell:
-    found = changes.get("p95")
-    if found is None or found.change is None:
+def _since_baseline(moved: ValueChange | None) -> Cell:
+    if moved is None or moved.change is None:
         return Cell("-", -100.0)
-    return Cell(change_text(found), round(found.change, 4))
+    return Cell(change_text(moved), round(moved.change, 4))
 
 
 def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:

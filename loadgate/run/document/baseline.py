@@ -1,8 +1,9 @@
-"""The baseline of a load profile: the values of one run, which later runs are compared with."""
+"""The baseline of a load profile: the values of one run, and the changes of a later run since then."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, TypeVar
 
 from pydantic import Field
 
@@ -59,6 +60,60 @@ class BaselineRecord(Part):
     scopes: list[BaselineScope]
 
     def scope(self, kind: str, name: str) -> BaselineScope | None:
-        """Return a scope. Every kind other than `overall` and `group` is a request name."""
-        wanted = kind if kind in {"overall", "group"} else "name"
-        return next((scope for scope in self.scopes if (scope.kind, scope.name) == (wanted, name)), None)
+        """Return a scope."""
+        return _scope_of(self.scopes, kind, name)
+
+
+class ValueChange(Part):
+    """The change of a value since the baseline. It is relative, or a difference of shares for failures."""
+
+    subject: Text = Field(description="The rule without its limit, or the scope and the metric.")
+    unit: Unit
+    base: float
+    head: float
+    change: float | None
+    low: float | None = Field(description="Lower bound of the 95 % interval, as far as the requests show it.")
+    high: float | None
+
+    @property
+    def is_share(self) -> bool:
+        """Return whether values are shares."""
+        return self.unit == Unit.PERCENT
+
+    @property
+    def has_interval(self) -> bool:
+        """Return whether a bound of the interval is known."""
+        return self.low is not None or self.high is not None
+
+
+class ScopeChanges(Part):
+    """The changes of a scope by metric."""
+
+    kind: Literal["overall", "group", "name"]
+    name: Text
+    values: dict[Text, ValueChange]
+
+
+class BaselineChanges(Part):
+    """The changes of a run since its baseline. They describe and decide nothing: single runs differ by chance."""
+
+    rules: list[ValueChange]
+    scopes: list[ScopeChanges]
+
+    def rule(self, subject: str) -> ValueChange | None:
+        """Return the change of a rule, given without its limit."""
+        return next((rule for rule in self.rules if rule.subject == subject), None)
+
+    def scope(self, kind: str, name: str) -> dict[str, ValueChange]:
+        """Return the changes of a scope by metric."""
+        found = _scope_of(self.scopes, kind, name)
+        return {} if found is None else found.values
+
+
+_Named = TypeVar("_Named", BaselineScope, ScopeChanges)
+
+
+def _scope_of(scopes: Iterable[_Named], kind: str, name: str) -> _Named | None:
+    """Return a scope. Every kind other than `overall` and `group` is a request name."""
+    wanted = kind if kind in {"overall", "group"} else "name"
+    return next((scope for scope in scopes if (scope.kind, scope.name) == (wanted, name)), None)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from loadgate.run.document.baseline import BaselineRecord
+from loadgate.run.document.baseline import BaselineChanges, BaselineRecord
 from loadgate.run.document.conclusions import ConclusionsRecord
 from loadgate.run.document.environment import EnvironmentRecord, GeneratorRecord, TargetRecord
 from loadgate.run.document.figures import TotalFigures
@@ -67,6 +67,11 @@ class RunDocument(Part, title="A run of loadgate"):
         default=None,
         exclude_if=lambda there: there is None,
         description="The baseline that the run is compared with; absent without one. It decides nothing.",
+    )
+    since_baseline: BaselineChanges | None = Field(
+        default=None,
+        exclude_if=lambda there: there is None,
+        description="The changes of the run since its baseline; absent without one.",
     )
     recording: Recording
 

@@ -15,12 +15,18 @@ from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import load_project
 from loadgate.report.baseline import changes_lines, find_baseline, measured_run, read_baseline, with_baseline
-from loadgate.report.html import html_report
+from loadgate.report.baseline.measuring import MAX_NAMES
+from loadgate.report.baseline.text import change_text, interval_text
+from loadgate.report.html import html_report, run_series
+from loadgate.report.html.embedded import embedded_data
+from loadgate.report.summary import markdown_summary
 from loadgate.run.document import RunDocument
 from loadgate.run.judgement import EndedBy
+from loadgate.units import milliseconds
 from tests.loadgate.report.runs import HOSTILE, text_of
 from tests.support.made_runs import Made, keep_run, made_run
 from tests.support.run_documents import stored
+from tests.support.synthetic_run import Synthetic, synthetic_document
 
 
 class Said(NamedTuple):
@@ -181,6 +187,10 @@ def test_the_page_shows_the_changes_since_the_baseline() -> None:
     text = text_of(page)
     assert "Since baseline" in text
     assert "p95 since baseline" in text
+    assert document.since_baseline is not None
+    moved = document.since_baseline.scope("name", "GET auth")["p95"]
+    assert f"{change_text(moved)} {interval_text(moved)}" in text
+    assert (moved.low or 0.0) > 0
     assert "Baseline: run 20260501T000000Z-light of 2026-05-01" in text
     assert text_of(html_report(made_run())).count("since baseline") == 0
     assert "Since baseline" not in text_of(html_report(made_run()))
@@ -194,3 +204,45 @@ def test_empty_runs_and_hostile_texts_do_not_break_the_page() -> None:
     hostile = document.baseline.model_copy(update={"run": HOSTILE, "profile": HOSTILE, "commit": HOSTILE})
     page = html_report(document.model_copy(update={"baseline": hostile}))
     assert "</script><script>document" not in page
+
+
+def test_the_values_are_those_of_the_rules() -> None:
+    document = made_run(
+        Made(requests=4000, failures=40, rules=("auth: p95 < 1s", "auth: failures < 9%", "auth: p99 < 1s"))
+    )
+    measured = measured_run(document)
+    auth = measured.scope("group", "auth")
+    assert auth is not None
+    assert {rule.rule.removeprefix("auth: "): rule.value for rule in measured.rules} == {
+        metric: auth.values[metric] for metric in ("p95", "failures", "p99")
+    }
+
+
+def test_the_charts_get_the_p95_of_the_baseline() -> None:
+    document = compared(Made(requests=1000), Made(day=1, requests=1000, seed=2))
+    series = run_series(document)
+    scopes = embedded_data(document, series, [])["scopes"]
+    assert document.baseline is not None
+    auth = document.baseline.scope("group", "auth")
+    assert auth is not None
+    assert next(scope["baseline"] for scope in scopes if scope["name"] == "auth") == [
+        {"ms": auth.values["p95"][0], "text": milliseconds(auth.values["p95"][0])}
+    ]
+    assert all(scope["baseline"] == [] for scope in embedded_data(made_run(), series, [])["scopes"])
+
+
+def test_a_baseline_has_the_names_with_the_most_requests() -> None:
+    document = synthetic_document(Synthetic(duration_s=40, names=MAX_NAMES + 10, requests_per_s=200))
+    made_on = document.made_on.model_copy(update={"fingerprint": made_run().made_on.fingerprint})
+    measured = measured_run(document.model_copy(update={"made_on": made_on}))
+    requests = {scope.name: scope.requests for scope in measured.scopes if scope.kind == "name"}
+    assert len(requests) == MAX_NAMES
+    others = [figures.requests for figures in document.totals.requests if figures.name not in requests]
+    assert min(requests.values()) >= max(others)
+
+
+def test_the_summary_has_the_changes_of_the_rules() -> None:
+    summary = markdown_summary(compared(Made(requests=4000), Made(day=1, requests=4000, slow=1.3, seed=2)))
+    assert "| Rule | Baseline | Now | Change | Interval |" in summary
+    assert "Baseline: run 20260501T000000Z-light of 2026-05-01" in summary
+    assert "Baseline" not in markdown_summary(made_run())
