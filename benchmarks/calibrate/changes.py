@@ -3,9 +3,9 @@
     python -m benchmarks.calibrate.changes [--histories 60]
 
 Prints the false alarms per 100 of 1,000 stable histories of 40 runs, and the share of histories whose change of +5, +10
-or +20 % is found within one run of its place. The exit code is 1 if stable histories of independent runs have more than 2 false
-alarms per 100, or if less than 95 % of the changes of +20 % in the middle of normal histories with a spread of 3 % are
-found.
+or +20 % is found within one run of its place. The exit code is 1 if stable histories of independent runs have more than
+2 false alarms per 100, or if less than 95 % of the changes of +20 % in the middle of normal histories with a spread of
+3 % are found.
 """
 
 from __future__ import annotations
