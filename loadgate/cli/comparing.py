@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Annotated, Any
 
 import typer
@@ -107,7 +108,7 @@ class AgainstCommand(TyperCommand):
 
 
 def compare_command(
-    runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="A folder, run.json, name, latest or latest-N.")],
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="A folder, run.json, name, latest or latest-N.")],
     *,
     against: Annotated[list[str], typer.Option(metavar="RUN...", help="The runs to compare with.")],
     profile: Annotated[str | None, typer.Option(help="The load profile that latest means.")] = None,
@@ -124,6 +125,7 @@ def compare_command(
     from loadgate.report.history import past_runs
     from loadgate.report.run_names import named_run
     from loadgate.run.judgement import exit_code
+    from loadgate.terminal import terminal_columns
 
     folder = load_project().reports_path / "runs"
     head, base = ([ComparedRun(*named_run(name, folder, profile)) for name in names] for names in (runs, against))
@@ -135,7 +137,7 @@ def compare_command(
     if as_json:
         say(json.dumps(comparison_json(found), indent=2))
     else:
-        say_wrapped(comparison_text(found))
+        say_wrapped(comparison_text(found, terminal_columns(os.environ)))
     return exit_code(found.outcome)
 
 

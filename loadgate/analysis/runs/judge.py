@@ -40,6 +40,8 @@ class RunValues:
 
     - `past`: the values of past runs, oldest first, without the compared ones.
     - `ignore`, `worse`: a difference that is too small to matter, and one that is too large to accept.
+    - `least_error`: a lower bound of the standard error of the difference. Runs without a failure are all equal, but a
+      few failures in the next one are still chance.
     """
 
     base: tuple[float, ...]
@@ -47,6 +49,7 @@ class RunValues:
     past: tuple[float, ...]
     ignore: float
     worse: float
+    least_error: float = 0.0
 
     @property
     def basis(self) -> Basis:
@@ -98,20 +101,28 @@ def _judged(values: RunValues, p_value: float | None, rules: int) -> Difference:
     basis = values.basis
     if difference is None or basis is Basis.NOTHING:
         return Difference(basis, difference, None, None, None, RuleOutcome.INCONCLUSIVE)
+    error = _error(values)
+    reach = _reach(error, (1 + CONFIDENCE) / 2)
     if basis is Basis.RUNS:
-        error = from_both_sides(values.base, values.head)
         is_significant = p_value is not None and p_value <= LEVEL
     else:
-        error = from_past_runs(values.past, len(values.base), len(values.head))
         # Bonferroni: without permutations, the dependence between rules is not known.
         is_significant = abs(difference) > _reach(error, 1 - LEVEL / (2 * rules))
-    reach = _reach(error, (1 + CONFIDENCE) / 2)
     outcome = RuleOutcome.INCONCLUSIVE
     if is_significant and difference - _reach(error, CONFIDENCE) >= values.ignore:
         outcome = RuleOutcome.FAIL
     elif difference + reach < values.worse:
         outcome = RuleOutcome.PASS
     return Difference(basis, difference, difference - reach, difference + reach, p_value, outcome)
+
+
+def _error(values: RunValues) -> StandardError:
+    """Return the standard error of the difference, at least `least_error`."""
+    if values.basis is Basis.RUNS:
+        error = from_both_sides(values.base, values.head)
+    else:
+        error = from_past_runs(values.past, len(values.base), len(values.head))
+    return StandardError(max(error.value, values.least_error), error.degrees)
 
 
 def _reach(error: StandardError, probability: float) -> float:

@@ -78,7 +78,8 @@ def _suspicion_lines(group: GroupChanges, series: SeriesChanges) -> Iterator[str
     if suspicion is None:
         return
     moved = _moved(series, suspicion.before, suspicion.newest)
-    yield f"  ?      {series.subject} may have changed with the newest run  {moved}"
+    yield f"  ?      {series.subject} may have changed with the newest run"
+    yield f"         {moved}"
     yield f"         {_proof(group, series.points[-2].run, series.points[-1].run)}"
 
 

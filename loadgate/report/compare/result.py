@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import NamedTuple
 
 from loadgate.analysis.decision import RuleOutcome
@@ -22,7 +23,7 @@ from loadgate.report.compare.values import (
     scope_value,
 )
 from loadgate.report.history import PastRun
-from loadgate.run.document import NameFigures, ScopeFigures, TotalFigures
+from loadgate.run.document import NameFigures, RuleRecord, ScopeFigures, TotalFigures
 from loadgate.run.judgement import Ending
 from loadgate.units import count, given
 
@@ -92,6 +93,9 @@ def _past(base: Sequence[ComparedRun], head: Sequence[ComparedRun], history: Seq
     ]
 
 
+Rules = Sequence[RuleRecord]
+
+
 class Values(NamedTuple):
     """The value of a quantity in each run of both sides. None if a run has none."""
 
@@ -104,14 +108,28 @@ def _rules(base: Sequence[ComparedRun], head: Sequence[ComparedRun], past: Seque
     quantities = common_quantities(*sides)
     values = [Values(*([rule_value(one, rules) for rules in side] for side in sides)) for one in quantities]
     deciding = [place for place, one in enumerate(quantities) if one.decides]
-    judged = judge_runs([_run_values(quantities[place], values[place], past) for place in deciding])
+    judged = judge_runs([_run_values(quantities[place], sides, past) for place in deciding])
     differences = dict(zip(deciding, judged, strict=True))
     return [_compared(one, values[place], differences.get(place)) for place, one in enumerate(quantities)]
 
 
-def _run_values(quantity: Quantity, values: Values, past: Sequence[PastRun]) -> RunValues:
+def _run_values(quantity: Quantity, sides: Sequence[Sequence[Rules]], past: Sequence[PastRun]) -> RunValues:
+    base, head = (quantity.scaled(rule_value(quantity, rules) for rules in side) for side in sides)
     earlier = quantity.scaled(rule_value(quantity, run.rules, reliable=True) for run in past)
-    return RunValues(quantity.scaled(values.base), quantity.scaled(values.head), earlier, *quantity.margins())
+    return RunValues(base, head, earlier, *quantity.margins(), _sampling_error(quantity, sides))
+
+
+def _sampling_error(quantity: Quantity, sides: Sequence[Sequence[Rules]]) -> float:
+    """Return the standard error of a difference of shares, as far as it comes from the number of requests; else 0."""
+    if not quantity.is_share:
+        return 0.0
+    known = [[rule for rules in side for rule in rules if Quantity.of(rule) == quantity] for side in sides]
+    requests = [sum(rule.samples for rule in side) for side in known]
+    if not all(requests):
+        return 0.0
+    failures = sum((rule.value or 0.0) / 100 * rule.samples for side in known for rule in side)
+    share = failures / sum(requests)
+    return sqrt(share * (1 - share) * sum(1 / number for number in requests))
 
 
 def _compared(quantity: Quantity, values: Values, difference: Difference | None = None) -> Compared:

@@ -16,22 +16,37 @@ RULES_HEAD = ("RULE", "BASE", "HEAD", "CHANGE", "INTERVAL", "OUTCOME")
 SHORT_COMMIT = 10
 
 
-def comparison_text(found: RunComparison) -> list[str]:
-    """Return the comparison as lines: the runs, the remarks, the rules, the scopes, and the conclusion."""
-    rules = [RULES_HEAD, *map(_rule_cells, found.rules)]
+def comparison_text(found: RunComparison, columns: int | None = None) -> list[str]:
+    """Return the comparison as lines: the runs, the remarks, the rules, the scopes, and the conclusion.
+
+    If the table of rules is wider than `columns`, it becomes a list.
+    """
     scopes = [("CHANGE OF", *METRICS), *map(_scope_cells, found.scopes)]
     lines = [
         f"base: {_runs(found.base)}",
         f"head: {_runs(found.head)}",
         *(f"! {remark.sentence}" for remark in found.remarks),
         "",
-        *(aligned(rules, right={1, 2, 3}) if found.rules else ["no rule is in both sides"]),
+        *_rules(found, columns),
         "",
         *(aligned(scopes, right=range(1, len(METRICS) + 1)) if found.scopes else []),
         "",
         f"{OUTCOME_WORDS[found.outcome]}: {found.reason} (exit code {exit_code(found.outcome)})",
     ]
     return [printable(line) for line in lines]
+
+
+def _rules(found: RunComparison, columns: int | None) -> list[str]:
+    if not found.rules:
+        return ["no rule is in both sides"]
+    rows = [RULES_HEAD, *map(_rule_cells, found.rules)]
+    table = aligned(rows, right={1, 2, 3})
+    if columns is None or max(map(len, table)) <= columns:
+        return table
+    lines = []
+    for rule, base, head, moved, interval, outcome in rows[1:]:
+        lines += [f"{outcome} {rule}", f"  {base} -> {head}, {moved}, interval {interval}"]
+    return lines
 
 
 def comparison_json(found: RunComparison) -> dict[str, Any]:

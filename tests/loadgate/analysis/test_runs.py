@@ -153,3 +153,13 @@ def test_constant_runs_have_no_error() -> None:
     error = from_both_sides([1.0, 1.0], [1.0, 1.0, 1.0])
     assert (error.value, error.degrees) == (0.0, 3)
     assert from_both_sides([1.0, 1.0], [1.0, 1.0 + 1e-170]).degrees >= 1
+
+
+def test_runs_without_failures_do_not_make_a_single_failure_certain() -> None:
+    none = (0.0,) * 12
+    (certain,) = judge_runs([RunValues((0.0,), (0.002,), none, 0.001, 0.005)])
+    assert certain.outcome is RuleOutcome.FAIL
+    (uncertain,) = judge_runs([RunValues((0.0,), (0.002,), none, 0.001, 0.005, least_error=0.0014)])
+    assert uncertain.outcome is RuleOutcome.INCONCLUSIVE
+    assert uncertain.low is not None
+    assert uncertain.low < 0 < (uncertain.high or 0.0)

@@ -163,6 +163,16 @@ def test_what_limits_a_comparison_is_said(
     assert said.code == (FAIL if judged else INCONCLUSIVE)
 
 
+def test_few_failures_after_runs_without_failures_are_chance(runs: Path, loadgate: Command) -> None:
+    kept(runs, range(12))
+    for failures, outcome in ((1, "inconclusive"), (40, "fail")):
+        head = keep_run(runs, Made(day=20 + failures, failures=failures)).name
+        document = json.loads(loadgate(head, "--json", "--against", "20260512T000000Z-light").out)
+        rule = next(rule for rule in document["rules"] if rule["rule"] == "overall: failures")
+        assert (rule["judged_by"], rule["outcome"]) == ("past runs", outcome)
+        assert rule["interval"][0] < rule["change"] < rule["interval"][1]
+
+
 def test_names_that_are_no_run_are_one_line(runs: Path, loadgate: Command) -> None:
     (one,) = kept(runs, range(1))
     write_atomically(runs / "20260630T120000Z-light" / "run.json", "{")
@@ -191,5 +201,5 @@ def test_runs_without_requests_are_described(runs: Path, loadgate: Command) -> N
 
 def test_the_text_fits_into_80_columns(runs: Path, loadgate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    base, head = kept(runs, range(4)), kept(runs, range(4, 8), slow=1.5)
+    base, head = kept(runs, range(4)), kept(runs, range(4, 8), slow=1.5, failures=3)
     assert max(map(len, loadgate(*head, "--against", *base).out.splitlines())) <= 80
