@@ -141,7 +141,7 @@ class _Comparing:
             pairs.records,
             started_at=iso_time(started_s),
             not_compared=uncompared,
-            made_on=pairs.first[0].made_on,
+            made_on=pairs.made_on,
         )
         return document, pairs.folder
 
@@ -149,7 +149,7 @@ class _Comparing:
         """Measure a few pairs, and say what the plan would find."""
         with self._pairs(time.time()) as pairs:
             pairs.measure(PLANNING_PAIRS)
-        comparison, _ = comparison_of(pairs.first, self.request.margins, self.request.looks)
+        comparison, _ = comparison_of(pairs.seen, self.request.margins, self.request.looks)
         for power in powers(pairs.measured, comparison):
             self.say(power.sentence)
         return ExitCode.PASS
@@ -181,7 +181,7 @@ class _Comparing:
         """Measure until the result is final, or until a segment cannot be compared."""
         for look in self.request.looks:
             pairs.measure(look)
-            comparison, uncompared = comparison_of(pairs.first, self.request.margins, self.request.looks)
+            comparison, uncompared = comparison_of(pairs.seen, self.request.margins, self.request.looks)
             result = judge(pairs.measured, comparison)
             if result.is_final:
                 break

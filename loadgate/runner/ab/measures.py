@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from loadgate.analysis.ab.segments import Comparison, Margins, Measure, MeasureKind
 from loadgate.recorder import OVERALL, Recorder
@@ -41,20 +42,30 @@ def measures_of(rules: Sequence[str]) -> tuple[list[Measure], list[UncomparedRul
     return list(measures), uncompared
 
 
-def comparison_of(
-    documents: Sequence[RunDocument], margins: Margins, looks: tuple[int, ...]
-) -> tuple[Comparison, list[UncomparedRule]]:
-    """Return what is compared, from the runs of the first pair, and the rules that are not."""
-    rules, uncompared = measures_of(list(dict.fromkeys(rule.rule for run in documents for rule in run.verdict.rules)))
+@dataclass
+class Seen:
+    """The rules and the request names of all runs so far. A rare request can be missing in some of them."""
+
+    rules: dict[str, None] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+
+    def add(self, document: RunDocument) -> None:
+        """Add those of a run."""
+        self.rules |= dict.fromkeys(rule.rule for rule in document.verdict.rules)
+        self.names.update(request_names(document.recording.recorder()))
+
+
+def comparison_of(seen: Seen, margins: Margins, looks: tuple[int, ...]) -> tuple[Comparison, list[UncomparedRule]]:
+    """Return what is compared, and the rules that are not."""
+    rules, uncompared = measures_of(list(seen.rules))
     scopes = list(dict.fromkeys([OVERALL, *(measure.scope for measure in rules)]))
     shown = [Measure(scope, MeasureKind.PERCENTILE, percent) for scope in scopes for percent in SHOWN_PERCENTILES]
     shown += [Measure(scope, kind) for scope in scopes for kind in (MeasureKind.MEAN, MeasureKind.FAILURES)]
     deciding = rules or list(WITHOUT_RULES)
-    names = {name for run in documents for name in request_names(run.recording.recorder())}
     comparison = Comparison(
         rules=tuple(deciding),
         others=tuple(measure for measure in shown if measure not in deciding),
-        names=tuple(sorted(names)),
+        names=tuple(sorted(seen.names)),
         margins=margins,
         looks=looks,
     )

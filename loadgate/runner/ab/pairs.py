@@ -8,8 +8,8 @@ from pathlib import Path
 from loadgate.analysis.ab.segments import Measure, MeasureKind, Pair, Segment
 from loadgate.recorder import OVERALL
 from loadgate.report.ab.document import SegmentRecord
-from loadgate.run.document import RunDocument
-from loadgate.runner.ab.measures import measures_of
+from loadgate.run.document import EnvironmentRecord, RunDocument
+from loadgate.runner.ab.measures import Seen, measures_of
 from loadgate.runner.ab.order import SideName, side_orders
 from loadgate.runner.ab.rate import Rate
 from loadgate.runner.ab.segments import Meter, segment_of
@@ -23,7 +23,7 @@ FOLDER = "segments"
 
 @dataclass
 class Pairs:
-    """The pairs of a comparison. `measured` grows with `measure`; `first` has the runs of the first pair."""
+    """The pairs of a comparison. `measure` adds to `measured`, `records` and `seen`."""
 
     sides: tuple[Side, Side]
     meter: Meter
@@ -34,7 +34,8 @@ class Pairs:
     planned: int
     measured: list[Pair] = field(default_factory=list)
     records: list[SegmentRecord] = field(default_factory=list)
-    first: list[RunDocument] = field(default_factory=list)
+    seen: Seen = field(default_factory=Seen)
+    made_on: EnvironmentRecord | None = None
 
     def __post_init__(self) -> None:
         """Choose the order of the sides."""
@@ -60,8 +61,8 @@ class Pairs:
         options = load.paced(rate_per_s, self.seed + number)
         document, control_ms = self.meter.measure(side, options, self.folder / relative)
         segment = segment_of(document, rate_per_s, control_ms)
-        if number == 1:
-            self.first.append(document)
+        self.seen.add(document)
+        self.made_on = self.made_on or document.made_on
         self.records.append(
             SegmentRecord(
                 pair=number,

@@ -10,7 +10,7 @@ from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
 from loadgate.recorder import RAMP, STEADY
 from loadgate.run.document import RunDocument, TargetRecord
 from loadgate.runner.ab.control import Answer, control_latency
-from loadgate.runner.ab.measures import comparison_of, measures_of
+from loadgate.runner.ab.measures import Seen, comparison_of, measures_of
 from loadgate.runner.ab.order import side_orders
 from loadgate.runner.ab.request import AbError, AbRequest
 from loadgate.runner.ab.segments import problem_of, request_rate, segment_of
@@ -22,6 +22,19 @@ P95 = Measure("pages", MeasureKind.PERCENTILE, 95.0)
 @pytest.fixture
 def document() -> RunDocument:
     return synthetic_document(Synthetic(duration_s=120, names=3))
+
+
+def seen_in(*documents: RunDocument) -> Seen:
+    seen = Seen()
+    for document in documents:
+        seen.add(document)
+    return seen
+
+
+def test_a_request_name_that_is_missing_in_some_runs_is_shown() -> None:
+    few, many = (synthetic_document(Synthetic(duration_s=30, names=number)) for number in (2, 4))
+    comparison, _ = comparison_of(seen_in(few, many, few), Margins(), (10, 20))
+    assert len(comparison.names) == 4
 
 
 @pytest.mark.parametrize("pairs", [2, 3, 10])
@@ -55,7 +68,7 @@ def test_rules_with_equal_measures_are_compared_once_and_others_are_named() -> N
 
 
 def test_other_measures_are_shown_beside_those_of_the_rules(document: RunDocument) -> None:
-    comparison, uncompared = comparison_of([document, document], Margins(), (10, 20))
+    comparison, uncompared = comparison_of(seen_in(document, document), Margins(), (10, 20))
     scopes = [measure.scope for measure in comparison.rules]
     assert scopes[-1] == "overall"
     assert uncompared == []
@@ -67,7 +80,7 @@ def test_other_measures_are_shown_beside_those_of_the_rules(document: RunDocumen
 
 def test_without_rules_the_latency_and_the_failures_of_all_requests_decide(document: RunDocument) -> None:
     without = document.model_copy(update={"verdict": document.verdict.model_copy(update={"rules": []})})
-    comparison, _ = comparison_of([without], Margins(), (10, 20))
+    comparison, _ = comparison_of(seen_in(without), Margins(), (10, 20))
     assert [str(measure) for measure in comparison.rules] == ["overall: p95", "overall: failures"]
 
 
