@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, interval_text, value_text
+from loadgate.report.baseline.text import baseline_line, baseline_notes
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
 from loadgate.report.text import OUTCOME_WORDS, rule_limit, rule_quantity, rule_reason
+from loadgate.report.value_changes import change_text, interval_text, value_text
 from loadgate.run.document import ErrorRecord, NameFigures, RuleRecord, RunDocument
 from loadgate.units import count, duration, milliseconds, percentage
 
@@ -62,7 +63,7 @@ def _since_baseline(document: RunDocument) -> list[str]:
         return []
     rows = (
         f"| {escaped(item.subject)} | {value_text(item.unit, item.base)} | {value_text(item.unit, item.head)} "
-        f"| {change_text(item)} | {interval_text(item)} |"
+        f"| {change_text(item.unit, item.change)} | {interval_text(item.unit, item.low, item.high)} |"
         for item in changes.rules
     )
     return [

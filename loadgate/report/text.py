@@ -8,6 +8,9 @@ from loadgate.rules import MetricKind
 from loadgate.run.document import RuleRecord
 from loadgate.units import duration, given, quantity
 
+SHORT_COMMIT = 12
+"""Characters of a commit that are shown."""
+
 OUTCOME_WORDS = {"pass": "PASS", "fail": "FAIL", "inconclusive": "INCONCLUSIVE"}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from loadgate.analysis.ab.result import AbResult, Change, Guard, NameChange
 from loadgate.analysis.ab.text import of_share
 from loadgate.report.ab.document import PlanRecord, SideRecord
+from loadgate.report.text import SHORT_COMMIT
 from loadgate.units import (
     change,
     change_range,
@@ -21,8 +22,6 @@ from loadgate.units import (
 
 MAX_IN_SENTENCE = 4
 """The maximum number of rules or names that a sentence lists."""
-
-_SHORT_COMMIT = 12
 
 
 def value_text(item: Change, value: float | None) -> str:
@@ -84,7 +83,7 @@ def side_text(side: SideRecord) -> str:
     """Return a side: its label, its commit and its uncommitted files."""
     files = side.changed_files
     details = [
-        side.commit[:_SHORT_COMMIT] if side.commit and side.commit[:_SHORT_COMMIT] != side.label else "",
+        side.commit[:SHORT_COMMIT] if side.commit and side.commit[:SHORT_COMMIT] != side.label else "",
         side.url if side.url and side.url != side.label else "",
         f"{count(files)} uncommitted {'file' if files == 1 else 'files'}" if files else "",
     ]

@@ -7,14 +7,14 @@ from loadgate.report.baseline.measuring import measured_run
 from loadgate.report.compare.load import differing
 from loadgate.report.compare.sides import class_text
 from loadgate.report.compare.values import METRICS
-from loadgate.report.text import aligned, printable
+from loadgate.report.text import SHORT_COMMIT, aligned, printable
+from loadgate.report.value_changes import change_text, interval_text, value_text
 from loadgate.rules import Unit
 from loadgate.run.document import RunDocument
 from loadgate.run.document.baseline import BaselineRecord, BaselineScope, ValueChange
-from loadgate.units import UNKNOWN, change, change_range, figure, percentage, points, quantity
+from loadgate.units import UNKNOWN
 
 HEAD = ("RULE", "BASELINE", "NOW", "CHANGE", "INTERVAL")
-SHORT_COMMIT = 10
 
 
 def baseline_line(baseline: BaselineRecord) -> str:
@@ -97,28 +97,11 @@ def _scope_cells(scope: BaselineScope) -> tuple[str, ...]:
     return (f"  {scope.name}" if scope.kind == "name" else scope.name, *shown)
 
 
-def value_text(unit: Unit, value: float) -> str:
-    """Return a value with its unit. Shares are fractions."""
-    return percentage(value) if unit == Unit.PERCENT else quantity(value, unit) if unit else figure(value)
-
-
-def change_text(item: ValueChange) -> str:
-    """Return a change, as in `+8.20 %` or `+0.500 points`."""
-    if item.change is None:
-        return UNKNOWN
-    return points(item.change) if item.is_share else change(item.change)
-
-
-def interval_text(item: ValueChange) -> str:
-    """Return the interval of a change."""
-    return UNKNOWN if not item.has_interval else change_range(item.low, item.high, of_share=item.is_share)
-
-
 def _cells(item: ValueChange) -> tuple[str, ...]:
     return (
         item.subject,
         value_text(item.unit, item.base),
         value_text(item.unit, item.head),
-        change_text(item),
-        interval_text(item),
+        change_text(item.unit, item.change),
+        interval_text(item.unit, item.low, item.high),
     )

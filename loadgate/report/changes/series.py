@@ -21,7 +21,7 @@ MIN_VALUES = 14
 """With fewer values, no split has a p-value of 0.001: a split of 13 values is one of at most 1,716."""
 
 _RELATIVE = ChangeLimits(log1p(Margins().ignore))
-_SHARE = ChangeLimits(100 * Margins().ignore_failures)
+_SHARE = ChangeLimits(Margins().ignore_failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class SeriesKey:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A run of a series. `value` is in the unit of the rule."""
+    """A run of a series. `value` is in the unit of the rule; a share is a fraction."""
 
     run: PastRun
     value: float
@@ -58,7 +58,7 @@ class SeriesChanges:
     too_few: bool
 
     def value(self, compared: float) -> float:
-        """Return a value of a change in the unit of the rule."""
+        """Return a value of a change in the unit of the rule; a share is a fraction."""
         return compared if self.unit is Unit.PERCENT else exp(compared)
 
 
@@ -103,7 +103,7 @@ def _group(key: SeriesKey, newest_first: Sequence[PastRun]) -> GroupChanges:
 
 def _examined(subject: str, rule: RuleRecord, newest_first: Sequence[PastRun]) -> SeriesChanges:
     is_share = rule.unit == Unit.PERCENT
-    points = tuple(_points(subject, newest_first, allow_zero=is_share))
+    points = tuple(_points(subject, newest_first, is_share=is_share))
     values = [point.value if is_share else log(point.value) for point in points]
     limits = _SHARE if is_share else _RELATIVE
     too_few = len(values) < MIN_VALUES
@@ -113,13 +113,13 @@ def _examined(subject: str, rule: RuleRecord, newest_first: Sequence[PastRun]) -
     return SeriesChanges(subject, rule.unit, rule.operator, points, changes, suspicion, too_few)
 
 
-def _points(subject: str, newest_first: Iterable[PastRun], *, allow_zero: bool) -> list[Point]:
+def _points(subject: str, newest_first: Iterable[PastRun], *, is_share: bool) -> list[Point]:
     """Return the known values, oldest first. An inconclusive rule has no reliable value, and 0 has no logarithm."""
     found = []
     for run in newest_first:
         rule = next((rule for rule in run.rules if rule_subject(rule) == subject), None)
         if rule is None or rule.value is None or rule.outcome is RuleOutcome.INCONCLUSIVE:
             continue
-        if rule.value > 0 or (allow_zero and rule.value == 0):
-            found.append(Point(run, float(rule.value)))
+        if rule.value > 0 or (is_share and rule.value == 0):
+            found.append(Point(run, rule.value / 100 if is_share else float(rule.value)))
     return found[::-1]

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from loadgate import units
 from loadgate.analysis.changes import Change
 from loadgate.report.changes.series import MIN_VALUES, GroupChanges, HistoryChanges, SeriesChanges
 from loadgate.report.history import PastRun, UnreadableRun
-from loadgate.report.text import printable
+from loadgate.report.text import SHORT_COMMIT, printable
+from loadgate.report.value_changes import change_text, json_unit, value_text
 from loadgate.rules import Unit
-from loadgate.units import count, given, points, quantity
-
-SHORT_COMMIT = 10
+from loadgate.units import count, given
 
 
 def changes_text(found: HistoryChanges, unread: list[UnreadableRun]) -> list[str]:
@@ -101,11 +99,9 @@ def _commit(run: PastRun) -> str:
 
 
 def _moved(series: SeriesChanges, before: float, after: float) -> str:
-    old, new = series.value(before), series.value(after)
-    shown = f"{quantity(old, series.unit)} -> {quantity(new, series.unit)}"
-    if series.unit is Unit.PERCENT:
-        return f"{shown} ({points((new - old) / 100)})"
-    return f"{shown} ({units.change(new / old - 1)})"
+    unit, old, new = series.unit, series.value(before), series.value(after)
+    moved = new - old if unit is Unit.PERCENT else new / old - 1
+    return f"{value_text(unit, old)} -> {value_text(unit, new)} ({change_text(unit, moved)})"
 
 
 def _is_worse(series: SeriesChanges, before: float, after: float) -> bool:
@@ -115,7 +111,7 @@ def _is_worse(series: SeriesChanges, before: float, after: float) -> bool:
 def _series_json(group: GroupChanges, series: SeriesChanges) -> dict[str, Any]:
     return {
         "rule": series.subject,
-        "unit": series.unit,
+        "unit": json_unit(series.unit),
         "values": [point.value for point in series.points],
         "folders": [point.run.folder for point in series.points],
         "is_examined": not series.too_few,

@@ -7,13 +7,13 @@ from typing import Any
 
 from loadgate.report.compare.result import Compared, ComparedScope, RunComparison
 from loadgate.report.compare.sides import ComparedRun
-from loadgate.report.compare.values import METRICS, Quantity
-from loadgate.report.text import OUTCOME_WORDS, aligned, printable
+from loadgate.report.compare.values import METRICS
+from loadgate.report.text import OUTCOME_WORDS, SHORT_COMMIT, aligned, printable
+from loadgate.report.value_changes import change_text, interval_text, json_unit, value_text
 from loadgate.run.judgement import exit_code
-from loadgate.units import UNKNOWN, change, change_range, figure, percentage, points, quantity
+from loadgate.units import UNKNOWN
 
 RULES_HEAD = ("RULE", "BASE", "HEAD", "CHANGE", "INTERVAL", "OUTCOME")
-SHORT_COMMIT = 10
 
 
 def comparison_text(found: RunComparison, columns: int | None = None) -> list[str]:
@@ -67,23 +67,6 @@ def comparison_json(found: RunComparison) -> dict[str, Any]:
     }
 
 
-def value_text(of: Quantity, value: float | None) -> str:
-    """Return a value with its unit."""
-    return percentage(value) if of.is_share else quantity(value, of.unit) if of.unit else figure(value)
-
-
-def change_text(of: Quantity, value: float | None) -> str:
-    """Return a change, as in `+8.20 %` or `+0.500 points`."""
-    if value is None:
-        return UNKNOWN
-    return points(value) if of.is_share else change(value)
-
-
-def interval_text(of: Quantity, interval: tuple[float | None, float | None] | None) -> str:
-    """Return the interval of a change."""
-    return UNKNOWN if interval is None else change_range(*interval, of_share=of.is_share)
-
-
 def _runs(runs: Sequence[ComparedRun]) -> str:
     return ", ".join(f"{run.name}{_commit(run)}" for run in runs)
 
@@ -99,24 +82,24 @@ def _rule_cells(rule: Compared) -> tuple[str, ...]:
     of, difference = rule.quantity, rule.difference
     return (
         of.subject,
-        value_text(of, rule.base),
-        value_text(of, rule.head),
-        change_text(of, rule.change),
-        interval_text(of, rule.interval),
+        value_text(of.unit, rule.base),
+        value_text(of.unit, rule.head),
+        change_text(of.unit, rule.change),
+        interval_text(of.unit, *(rule.interval or (None, None))),
         UNKNOWN if difference is None or difference.low is None else OUTCOME_WORDS[difference.outcome],
     )
 
 
 def _scope_cells(scope: ComparedScope) -> tuple[str, ...]:
     name = f"  {scope.name}" if scope.kind == "name" else scope.name
-    return (name, *(change_text(value.quantity, value.change) for value in scope.values))
+    return (name, *(change_text(value.quantity.unit, value.change) for value in scope.values))
 
 
 def _json(compared: Compared) -> dict[str, Any]:
     of, difference = compared.quantity, compared.difference
     found: dict[str, Any] = {
         "rule": of.subject,
-        "unit": of.unit,
+        "unit": json_unit(of.unit),
         "base": compared.base,
         "head": compared.head,
         "change": compared.change,

@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from loadgate.report.baseline.text import baseline_line, baseline_notes, change_text, interval_text
+from loadgate.report.baseline.text import baseline_line, baseline_notes
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
@@ -23,6 +23,7 @@ from loadgate.report.html.series import ChartSeries, names_grid
 from loadgate.report.html.timeline import timeline
 from loadgate.report.resources import ResourceLine, resource_lines
 from loadgate.report.text import rule_limit, rule_quantity, rule_reason, rule_subject
+from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
 
 STYLES = ("vendor/uPlot.min.css", "css/base.css", "css/parts.css", "css/charts.css", "css/media.css")

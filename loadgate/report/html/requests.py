@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loadgate.recorder.sketch import bucket_ms
-from loadgate.report.baseline.text import change_text, interval_text
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries
+from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import ScopeFigures, TotalFigures
 from loadgate.run.document.baseline import BaselineChanges, ValueChange
 from loadgate.units import count, figure, milliseconds, percentage, size
@@ -66,7 +66,7 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: Baselin
         name=scope.name,
         cells=cells,
         since_baseline=_since_baseline(moved),
-        since_interval=interval_text(moved) if moved and moved.has_interval else "",
+        since_interval=interval_text(moved.unit, moved.low, moved.high) if moved and moved.has_interval else "",
         has_failures=bool(failed),
         spark=_spark(scope.success[-1]),
         times=_times(figures),
@@ -77,7 +77,7 @@ def _row(index: int, scope: ScopeSeries, figures: ScopeFigures, changes: Baselin
 def _since_baseline(moved: ValueChange | None) -> Cell:
     if moved is None or moved.change is None:
         return Cell("-", -100.0)
-    return Cell(change_text(moved), round(moved.change, 4))
+    return Cell(change_text(moved.unit, moved.change), round(moved.change, 4))
 
 
 def _times(figures: ScopeFigures) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -16,10 +16,10 @@ from loadgate.exit_codes import ExitCode
 from loadgate.project import load_project
 from loadgate.report.baseline import changes_lines, find_baseline, measured_run, read_baseline, with_baseline
 from loadgate.report.baseline.measuring import MAX_NAMES
-from loadgate.report.baseline.text import change_text, interval_text
 from loadgate.report.html import html_report, run_series
 from loadgate.report.html.embedded import embedded_data
 from loadgate.report.summary import markdown_summary
+from loadgate.report.value_changes import change_text, interval_text
 from loadgate.run.document import RunDocument
 from loadgate.run.judgement import EndedBy
 from loadgate.units import milliseconds
@@ -77,7 +77,7 @@ def test_a_baseline_is_set_and_shown(runs: Path, baseline: Command) -> None:
     assert value.high is not None
     assert value.low < value.value < value.high
     assert baseline("show").out == (
-        "kept/baselines/light.json: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fce\n"
+        "kept/baselines/light.json: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fceea\n"
     )
     shown = baseline("show", "--profile", "light").out
     assert "auth: p95" in shown
@@ -153,8 +153,8 @@ def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
     change, low, high = (float(rule.split()[place].removeprefix("+")) for place in (6, 8, 10))
     assert 15 < low < change < high < 50
     assert "+1.00 points" in text
-    assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fce" in text
-    assert "one run proves no change. To prove one: loadgate ab 8f14e45fce --profile light" in text
+    assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fceea" in text
+    assert "one run proves no change. To prove one: loadgate ab 8f14e45fceea --profile light" in text
 
 
 def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:
@@ -189,7 +189,7 @@ def test_the_page_shows_the_changes_since_the_baseline() -> None:
     assert "p95 since baseline" in text
     assert document.since_baseline is not None
     moved = document.since_baseline.scope("name", "GET auth")["p95"]
-    assert f"{change_text(moved)} {interval_text(moved)}" in text
+    assert f"{change_text(moved.unit, moved.change)} {interval_text(moved.unit, moved.low, moved.high)}" in text
     assert (moved.low or 0.0) > 0
     assert "Baseline: run 20260501T000000Z-light of 2026-05-01" in text
     assert text_of(html_report(made_run())).count("since baseline") == 0

@@ -55,7 +55,7 @@ def test_single_runs_are_described_and_not_judged(runs: Path, loadgate: Command)
     kept(runs, range(1, 2), slow=1.5)
     said = loadgate("latest", "--against", "latest-1")
     assert said.code == INCONCLUSIVE
-    assert "base: 20260501T000000Z-light (8f14e45fce)" in said.out
+    assert "base: 20260501T000000Z-light (8f14e45fceea)" in said.out
     assert "head: 20260502T000000Z-light" in said.out
     (rule,) = [line for line in said.out.splitlines() if line.startswith("auth: p95")]
     assert rule.split()[-2:] == ["-", "-"]
@@ -170,6 +170,7 @@ def test_few_failures_after_runs_without_failures_are_chance(runs: Path, loadgat
         document = json.loads(loadgate(head, "--json", "--against", "20260512T000000Z-light").out)
         rule = next(rule for rule in document["rules"] if rule["rule"] == "overall: failures")
         assert (rule["judged_by"], rule["outcome"]) == ("past runs", outcome)
+        assert (rule["unit"], rule["head"]) == ("fraction", failures / 400)
         assert rule["interval"][0] < rule["change"] < rule["interval"][1]
 
 
