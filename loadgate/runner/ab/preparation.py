@@ -31,7 +31,7 @@ def side_environment(top: Path, tree: Path, project: Path, settings: TargetSetti
 
     - Paths in PYTHONPATH below `top` become those of the worktree `tree`.
     - With `prepare`, the virtual environment of loadgate is left, because an installation into it would change both
-      sides, and a virtual environment among the prepared paths is active.
+      sides, and the first virtual environment among the prepared paths is active.
     """
     environment = without_git_variables(os.environ)
     if python_path := environment.get("PYTHONPATH"):
@@ -45,7 +45,7 @@ def side_environment(top: Path, tree: Path, project: Path, settings: TargetSetti
     if sys.prefix != sys.base_prefix:
         own = Path(sys.prefix) / "bin"
         path = [folder for folder in path if Path(folder) != own]
-    for prepared in settings.prepared:
+    for prepared in reversed(settings.prepared):
         if (project / prepared / "pyvenv.cfg").is_file():
             environment["VIRTUAL_ENV"] = str(project / prepared)
             path.insert(0, str(project / prepared / "bin"))

@@ -166,16 +166,17 @@ def _ends(pid: int) -> bool:
 
 def test_nothing_in_the_environment_leads_to_the_users_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     top, tree = tmp_path / "top", tmp_path / "tree"
-    for folder in (top / "src", tree / ".venv" / "bin"):
+    for folder in (top / "src", tree / ".venv" / "bin", tree / "deep" / "cache" / "bin"):
         folder.mkdir(parents=True)
-    (tree / ".venv" / "pyvenv.cfg").touch()
+    for path in SETTINGS.prepared:
+        (tree / path / "pyvenv.cfg").touch()
     monkeypatch.setattr(sys, "prefix", str(top / ".venv"))
     monkeypatch.setenv("PATH", f"{top}/.venv/bin:/usr/bin")
     monkeypatch.setenv("VIRTUAL_ENV", f"{top}/.venv")
     monkeypatch.setenv("PYTHONPATH", f"{top}/src:/elsewhere")
     monkeypatch.setenv("GIT_DIR", f"{top}/.git")
     environment = side_environment(top, tree, tree, SETTINGS)
-    assert environment["PATH"] == f"{tree}/.venv/bin:/usr/bin"
+    assert environment["PATH"] == f"{tree}/.venv/bin:{tree}/deep/cache/bin:/usr/bin"
     assert environment["VIRTUAL_ENV"] == f"{tree}/.venv"
     assert environment["PYTHONPATH"] == f"{tree}/src:/elsewhere"
     assert "GIT_DIR" not in environment
