@@ -26,8 +26,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.profile_run import stack_under_profile
-from loadgate.analysis.growth import growth
-from loadgate.analysis.growth_text import growth_sentence
+from loadgate.analysis.growth.growth import growth
+from loadgate.analysis.growth.text import growth_sentence
 
 MIB = 1024 * 1024
 # The kernel walks through all pages of a process to determine its PSS, which delays the process by milliseconds.

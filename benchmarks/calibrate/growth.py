@@ -20,9 +20,9 @@ from typing import Any
 from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions, growing
 from loadgate.analysis.confidence import share_interval
 from loadgate.analysis.decision import RuleOutcome
-from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_judgement import judge_growth
-from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
+from loadgate.analysis.growth.growth import Growth, growth
+from loadgate.analysis.growth.judgement import judge_growth
+from loadgate.analysis.growth.kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, growth_kind
 from loadgate.recorder.resources import ResourceUnit
 
 LENGTHS_S = (300, 1800, 14_400)

@@ -9,7 +9,7 @@ from functools import partial
 from itertools import accumulate
 from random import Random
 
-from loadgate.analysis.growth_kind import Cause
+from loadgate.analysis.growth.kind import Cause
 from loadgate.recorder.resources import ResourceUnit
 
 MB = 1e6

@@ -22,8 +22,8 @@ from benchmarks.calibrate.drains import DRAIN_CASES, GROUP, DrainCase
 from benchmarks.calibrate.runs import CalibrationError, locust_run
 from benchmarks.calibrate.stubs.server import whole_number
 from benchmarks.calibrate.stubs.started import stub
-from loadgate.analysis.band import NoBand, find_band
-from loadgate.analysis.recovery import RecoveryState
+from loadgate.analysis.recovery.band import NoBand, find_band
+from loadgate.analysis.recovery.recovery import RecoveryState
 from loadgate.analysis.tails import QUANTILE
 from loadgate.analysis.traffic import StageSpans, Traffic, stage_spans
 from loadgate.run.document import RunDocument

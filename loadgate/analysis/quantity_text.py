@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from loadgate.analysis.waits import CPU
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceUnit
+from loadgate.resource_names import CPU
 from loadgate.units import cores, figure, mean_count, per_second, quantity, size
 
 _WORDS = {

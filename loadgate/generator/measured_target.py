@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadgate.analysis.usual import MeasuredTarget
-from loadgate.analysis.waits import Wait, WaitKind
+from loadgate.analysis.causes.usual import MeasuredTarget
+from loadgate.analysis.causes.waits import Wait, WaitKind
 from loadgate.project import Project
 from loadgate.recorder.resources import ResourceRecord
 from loadgate.resource_names import CPU_WAIT, TARGET

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from loadgate.analysis.quantity_text import FORMATS, words
-from loadgate.analysis.waits import CPU
 from loadgate.recorder.resources import LIMIT, WAIT_COUNT, WAIT_SUM, ColumnKind, ResourceColumn, ResourceUnit
 from loadgate.report.text import printable
+from loadgate.resource_names import CPU
 from loadgate.units import cores, milliseconds
 
 _WAITS = "waits"

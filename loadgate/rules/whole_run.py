@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from math import ceil, isfinite
 
 from loadgate.analysis.decision import Decision, RuleOutcome
-from loadgate.analysis.growth import Growth, growth_between
-from loadgate.analysis.growth_judgement import judge_growth, judge_lifetime
-from loadgate.analysis.growth_kind import growth_kind
-from loadgate.analysis.growth_lifetime import lifetime
-from loadgate.analysis.growth_text import growth_sentence, kind_clause
+from loadgate.analysis.growth.growth import Growth, growth_between
+from loadgate.analysis.growth.judgement import judge_growth, judge_lifetime
+from loadgate.analysis.growth.kind import growth_kind
+from loadgate.analysis.growth.lifetime import lifetime
+from loadgate.analysis.growth.text import growth_sentence, kind_clause
 from loadgate.analysis.interval import Interval
 from loadgate.analysis.quantity_text import subject
-from loadgate.analysis.recovery import Recovery, decide_recovery, recovery
-from loadgate.analysis.stage_ratio import decide_ratio, stage_ratio
+from loadgate.analysis.recovery.recovery import Recovery, decide_recovery, recovery
+from loadgate.analysis.recovery.stage_ratio import decide_ratio, stage_ratio
 from loadgate.analysis.traffic import Traffic
 from loadgate.recorder import OUTSIDE, RAMP
 from loadgate.recorder.resources import ResourceRecord, ResourceSeries, ResourceUnit

@@ -6,19 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from loadgate.analysis.attribution import Attribution, explain
-from loadgate.analysis.attribution_text import episode_sentence
-from loadgate.analysis.growth import growth_between
-from loadgate.analysis.growth_judgement import doubt_or_size
-from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
-from loadgate.analysis.growth_text import growth_sentence, kind_sentence
-from loadgate.analysis.leftover import left_over, left_over_sentence
+from loadgate.analysis.causes.attribution import Attribution, explain
+from loadgate.analysis.causes.text import episode_sentence
+from loadgate.analysis.causes.usual import MeasuredTarget
+from loadgate.analysis.growth.growth import growth_between
+from loadgate.analysis.growth.judgement import doubt_or_size
+from loadgate.analysis.growth.kind import HEAP_IN_USE, PYTHON_BLOCKS, growth_kind
+from loadgate.analysis.growth.text import growth_sentence, kind_sentence
 from loadgate.analysis.quantity_text import subject
-from loadgate.analysis.recovery import Recovery, RecoveryState, recovery
-from loadgate.analysis.recovery_text import recovery_sentences
-from loadgate.analysis.settling import settling, settling_sentences
+from loadgate.analysis.recovery.leftover import left_over, left_over_sentence
+from loadgate.analysis.recovery.recovery import Recovery, RecoveryState, recovery
+from loadgate.analysis.recovery.settling import settling, settling_sentences
+from loadgate.analysis.recovery.text import recovery_sentences
 from loadgate.analysis.traffic import Span, StageSpans, Traffic, stage_spans
-from loadgate.analysis.usual import MeasuredTarget
 from loadgate.recorder import OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceRecord, ResourceSeries
 from loadgate.resource_names import CPU_WAIT

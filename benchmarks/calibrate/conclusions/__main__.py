@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from benchmarks.calibrate.conclusions import drains
 from benchmarks.calibrate.conclusions.service import SLOW_S, START_S, TRUTH, Cause, SimulatedService, explained
-from loadgate.analysis.attribution import Attribution
+from loadgate.analysis.causes.attribution import Attribution
 
 REPEATS = 20
 SHARE = 0.95

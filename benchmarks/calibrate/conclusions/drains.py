@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from loadgate.analysis.recovery import Recovery, recovery
+from loadgate.analysis.recovery.recovery import Recovery, recovery
 from loadgate.analysis.traffic import Traffic
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
 

@@ -11,10 +11,10 @@ from collections import defaultdict
 from enum import StrEnum
 
 from benchmarks.calibrate.conclusions.events import Simulation, Slots, Task
-from loadgate.analysis.attribution import Attribution, explain
+from loadgate.analysis.causes.attribution import Attribution, explain
+from loadgate.analysis.causes.usual import MeasuredTarget
+from loadgate.analysis.causes.waits import Wait, WaitKind
 from loadgate.analysis.traffic import Span, Traffic
-from loadgate.analysis.usual import MeasuredTarget
-from loadgate.analysis.waits import Wait, WaitKind
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from benchmarks.calibrate.leaks.measuring import RESOURCE, Measured, Subject
 from benchmarks.calibrate.stubs.modes import MODES
-from loadgate.analysis.growth_kind import Cause, GrowthKind
-from loadgate.analysis.growth_text import kind_clause
+from loadgate.analysis.growth.kind import Cause, GrowthKind
+from loadgate.analysis.growth.text import kind_clause
 from loadgate.rules import EvaluationContext, RuleOutcome, RuleResult, WholeRun, evaluate, parse_rules
 
 LOW_LIMITS = (

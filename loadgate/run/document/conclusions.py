@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from loadgate.analysis.growth_kind import Cause
-from loadgate.analysis.recovery import RecoveryState
+from loadgate.analysis.growth.kind import Cause
+from loadgate.analysis.recovery.recovery import RecoveryState
 from loadgate.recorder.resources import ResourceUnit
 from loadgate.run.document.parts import Part, Positive, Text
 

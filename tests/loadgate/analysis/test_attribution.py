@@ -6,13 +6,13 @@ import pytest
 
 from benchmarks.calibrate.conclusions.__main__ import is_right
 from benchmarks.calibrate.conclusions.service import POOL, Cause, SimulatedService, explained
-from loadgate.analysis.attribution import Attribution, attribute, explain
-from loadgate.analysis.attribution_text import episode_sentence
-from loadgate.analysis.band import Band
-from loadgate.analysis.episodes import Episode, find_episodes, steady_band
+from loadgate.analysis.causes.attribution import Attribution, attribute, explain
+from loadgate.analysis.causes.episodes import Episode, find_episodes, steady_band
+from loadgate.analysis.causes.text import episode_sentence
+from loadgate.analysis.causes.usual import MeasuredTarget, Usual
+from loadgate.analysis.causes.waits import Wait, WaitKind
+from loadgate.analysis.recovery.band import Band
 from loadgate.analysis.traffic import Span, Traffic
-from loadgate.analysis.usual import MeasuredTarget, Usual
-from loadgate.analysis.waits import Wait, WaitKind
 from loadgate.recorder import TimeSlot, Totals
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from tests.loadgate.analysis.made_traffic import START_S, second_of, traffic_of

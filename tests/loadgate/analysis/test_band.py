@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loadgate.analysis.band import Band, find_band
 from loadgate.analysis.confidence import share_interval
+from loadgate.analysis.recovery.band import Band, find_band
 from loadgate.analysis.traffic import Span
 from tests.loadgate.analysis.made_traffic import BEFORE_S, START_S, second_of, traffic_of
 

@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from loadgate.analysis.drawn_limit import DRAWN_WINDOWS, DRAWS, drawn_limit, quantile_of
+from loadgate.analysis.recovery.drawn_limit import DRAWN_WINDOWS, DRAWS, drawn_limit, quantile_of
 from loadgate.analysis.tails import SlotTail, p95_ms, tails
 from loadgate.recorder import TimeSlot
 from tests.loadgate.analysis.made_traffic import second_of

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadgate.analysis.blocks import block_length_s, blocks
 from loadgate.analysis.decision import RuleOutcome
-from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_judgement import judge_growth, judge_lifetime
-from loadgate.analysis.growth_lifetime import lifetime
-from loadgate.analysis.warm_up import Shape
+from loadgate.analysis.growth.blocks import block_length_s, blocks
+from loadgate.analysis.growth.growth import Growth, growth
+from loadgate.analysis.growth.judgement import judge_growth, judge_lifetime
+from loadgate.analysis.growth.lifetime import lifetime
+from loadgate.analysis.growth.warm_up import Shape
 from loadgate.recorder.resources import ResourceUnit
 
 TIMES_S = [1_000_000.5 + second for second in range(1800)]

@@ -7,10 +7,10 @@ from random import Random
 import pytest
 
 from loadgate import units
-from loadgate.analysis.growth import Growth, growth
-from loadgate.analysis.growth_kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, GrowthKind, growth_kind
-from loadgate.analysis.growth_lifetime import lifetime
-from loadgate.analysis.growth_text import growth_sentence, kind_sentence
+from loadgate.analysis.growth.growth import Growth, growth
+from loadgate.analysis.growth.kind import HEAP_IN_USE, PYTHON_BLOCKS, Cause, GrowthKind, growth_kind
+from loadgate.analysis.growth.lifetime import lifetime
+from loadgate.analysis.growth.text import growth_sentence, kind_sentence
 from loadgate.recorder.resources import ResourceUnit
 
 SECONDS = range(600)

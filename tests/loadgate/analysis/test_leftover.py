@@ -1,6 +1,6 @@
 """Test what a disturbance left behind."""
 
-from loadgate.analysis.leftover import left_over, left_over_sentence
+from loadgate.analysis.recovery.leftover import left_over, left_over_sentence
 from loadgate.analysis.traffic import Span, StageSpans
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
 

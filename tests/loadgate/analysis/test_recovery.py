@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.calibrate.conclusions import drains
 from loadgate.analysis.decision import RuleOutcome
-from loadgate.analysis.recovery import Recovery, RecoveryState, decide_recovery, recovery
-from loadgate.analysis.recovery_text import recovery_sentences
+from loadgate.analysis.recovery.recovery import Recovery, RecoveryState, decide_recovery, recovery
+from loadgate.analysis.recovery.text import recovery_sentences
 from loadgate.analysis.traffic import Traffic
 from loadgate.recorder import InFlight, TimeSlot, Totals
 from tests.loadgate.analysis.made_traffic import (

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from loadgate.analysis.decision import RuleOutcome
-from loadgate.analysis.stage_ratio import StageRatio, decide_ratio, stage_ratio
+from loadgate.analysis.recovery.stage_ratio import StageRatio, decide_ratio, stage_ratio
 from loadgate.recorder import TimeSlot
 from tests.loadgate.analysis.made_traffic import second_of
 

@@ -2,7 +2,7 @@
 
 import random
 
-from loadgate.analysis.users import users
+from loadgate.analysis.causes.users import users
 
 
 def test_a_group_that_makes_no_waits_is_left_out() -> None:

@@ -2,8 +2,8 @@
 
 import pytest
 
+from loadgate.analysis.causes.waits import Wait, WaitKind, flow_total, period_waits
 from loadgate.analysis.traffic import Span
-from loadgate.analysis.waits import Wait, WaitKind, flow_total, period_waits
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 
 SPAN = Span(1000, 1020)

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.calibrate.growth import BUDGET_PER_H, CAUSES, right_kinds, simulate
 from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind
-from loadgate.analysis.growth_kind import Cause
+from loadgate.analysis.growth.kind import Cause
 
 # With 150 series and a true share of 5 %, more than 17 alarms have a probability of 0.1 %.
 SERIES, MOST = 150, 17 / 150

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadgate.analysis.waits import Wait, WaitKind
+from loadgate.analysis.causes.waits import Wait, WaitKind
 from loadgate.generator.measured_target import measured_target
 from loadgate.project import Project, load_project
 from loadgate.recorder.resources import ResourceRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceUnit
-from loadgate.report.quantities import Quantity, joined, quantities, real_limit
+from loadgate.report.quantities import Quantity, by_resource, quantities, real_limit
 
 BYTES, SECONDS, COUNT = ResourceUnit.BYTES, ResourceUnit.SECONDS, ResourceUnit.COUNT
 LEVEL, FLOW = ColumnKind.LEVEL, ColumnKind.FLOW
@@ -101,8 +101,9 @@ def test_a_name_that_is_only_a_suffix_is_a_name(name: str) -> None:
     assert only(ResourceColumn("api", name)).name == name
 
 
-def test_texts_are_joined_by_resource_in_one_printable_line() -> None:
-    assert joined([("api", "CPU 1"), ("api", "memory 2"), ("da\nta", "x\x1b[31m 3")]) == (
-        "api CPU 1, memory 2 · da ta x?[31m 3"
-    )
-    assert joined([]) == ""
+def test_texts_are_joined_by_resource_and_printable() -> None:
+    assert by_resource([("api", "CPU 1"), ("api", "memory 2"), ("da\nta", "x\x1b[31m 3")]) == [
+        ("api", "CPU 1, memory 2"),
+        ("da ta", "x?[31m 3"),
+    ]
+    assert by_resource([]) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.calibrate.conclusions.service import CPU, RAMP_S, SLOW_S, START_S, Cause, SimulatedService
 from benchmarks.calibrate.conclusions.service import LENGTH_S as SIMULATED_S
-from loadgate.analysis.usual import MeasuredTarget
+from loadgate.analysis.causes.usual import MeasuredTarget
 from loadgate.recorder import Recorder
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord, ResourceUnit
 from loadgate.rules import WholeRun

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.analysis.growth_kind import Cause, GrowthKind
-from loadgate.analysis.growth_text import kind_clause
+from loadgate.analysis.growth.kind import Cause, GrowthKind
+from loadgate.analysis.growth.text import kind_clause
 from tests.loadgate.running.support import FAIL, FULL, Started, document, loadgate_command, rule_of
 from tests.support.stack import ROOT
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from loadgate.analysis import growth_text as text
 from loadgate.analysis.decision import Decision, RuleOutcome
-from loadgate.analysis.growth import MAX_STEPS, Growth
+from loadgate.analysis.growth import text
+from loadgate.analysis.growth.growth import MAX_STEPS, Growth
 from loadgate.units import outlook
 
 STEP_SHARE = 0.5

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from loadgate.analysis.band import NoBand, find_band, staying
-from loadgate.analysis.recovery import RecoveryState
+from loadgate.analysis.recovery.band import NoBand, find_band, staying
+from loadgate.analysis.recovery.recovery import RecoveryState
 from loadgate.analysis.traffic import Span, Traffic
 from loadgate.units import count, duration, given, milliseconds
 

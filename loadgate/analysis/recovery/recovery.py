@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from loadgate.analysis.band import Band, NoBand, find_band, staying
 from loadgate.analysis.decision import Decision, RuleOutcome, conclude
-from loadgate.analysis.drawn_limit import SEED
 from loadgate.analysis.interval import Interval
-from loadgate.analysis.stage_ratio import StageRatio, stage_ratio
+from loadgate.analysis.recovery.band import Band, NoBand, find_band, staying
+from loadgate.analysis.recovery.drawn_limit import SEED
+from loadgate.analysis.recovery.stage_ratio import StageRatio, stage_ratio
 from loadgate.analysis.tails import QUANTILE
 from loadgate.analysis.traffic import Span, StageSpans, Traffic, WindowFigures, stage_spans
 from loadgate.units import duration, given

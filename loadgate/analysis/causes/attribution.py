@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from loadgate.analysis.band import NoBand, find_band
-from loadgate.analysis.episodes import Episode, find_episodes, steady_band
+from loadgate.analysis.causes.episodes import Episode, find_episodes, steady_band
+from loadgate.analysis.causes.usual import MeasuredTarget, Usual
+from loadgate.analysis.causes.waits import Wait, WaitKind, highest, level, limit_of, period_waits
+from loadgate.analysis.recovery.band import NoBand, find_band
 from loadgate.analysis.traffic import Counts, Span, Traffic
-from loadgate.analysis.usual import MeasuredTarget, Usual
-from loadgate.analysis.waits import CPU, Wait, WaitKind, highest, level, limit_of, period_waits
 from loadgate.recorder.resources import WAIT_SUM, ResourceColumn, ResourceRecord
+from loadgate.resource_names import CPU
 
 CAUSE = 0.5
 """A wait with at least this share of the added latency is its cause."""

@@ -21,7 +21,7 @@ from statistics import NormalDist, median
 from loadgate.analysis.binomial import binomial_cdf
 from loadgate.analysis.confidence import share_interval
 from loadgate.analysis.design_effect import SUCCEEDED, failure_effects
-from loadgate.analysis.drawn_limit import EXTREME, SEED, STAYS, drawn_limit, quantile_of
+from loadgate.analysis.recovery.drawn_limit import EXTREME, SEED, STAYS, drawn_limit, quantile_of
 from loadgate.analysis.student import student_quantile
 from loadgate.analysis.tails import MIN_SUCCESSES
 from loadgate.analysis.traffic import Counts, Span, Traffic, WindowFigures

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.analysis.recovery import Recovery, RecoveryState
+from loadgate.analysis.recovery.recovery import Recovery, RecoveryState
 from loadgate.units import count, duration, figure, given, milliseconds
 
 

@@ -8,10 +8,11 @@ from functools import cached_property
 from statistics import fmean, pstdev
 from typing import NamedTuple
 
+from loadgate.analysis.causes.users import users
+from loadgate.analysis.causes.waits import Wait, WaitKind, level, period_waits
 from loadgate.analysis.traffic import Counts, Span, Traffic
-from loadgate.analysis.users import users
-from loadgate.analysis.waits import CPU, Wait, WaitKind, level, period_waits
 from loadgate.recorder.resources import WAIT_COUNT, WAIT_SUM, ResourceColumn, ResourceRecord
+from loadgate.resource_names import CPU
 
 
 @dataclass(frozen=True, slots=True)

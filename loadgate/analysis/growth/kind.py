@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from loadgate.analysis.growth import Growth
+from loadgate.analysis.growth.growth import Growth
 
 PYTHON_BLOCKS, HEAP_IN_USE = "python_blocks", "heap_in_use"
 

@@ -19,8 +19,8 @@ from itertools import chain
 from operator import mul
 from statistics import NormalDist
 
-from loadgate.analysis.noise import NOISES, Noise, whitener
-from loadgate.analysis.warm_up import STEPS, Curve, first_curves, refined
+from loadgate.analysis.growth.noise import NOISES, Noise, whitener
+from loadgate.analysis.growth.warm_up import STEPS, Curve, first_curves, refined
 
 CONFIDENCE = 0.95
 MIN_VALUES = 8

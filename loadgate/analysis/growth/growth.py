@@ -8,10 +8,10 @@ from heapq import nlargest
 from itertools import accumulate, pairwise
 from statistics import NormalDist, fmean
 
-from loadgate.analysis.blocks import Blocks, blocks
+from loadgate.analysis.growth.blocks import Blocks, blocks
+from loadgate.analysis.growth.trend import CONFIDENCE, MIN_VALUES, Trend, trend
+from loadgate.analysis.growth.warm_up import Shape
 from loadgate.analysis.interval import Interval
-from loadgate.analysis.trend import CONFIDENCE, MIN_VALUES, Trend, trend
-from loadgate.analysis.warm_up import Shape
 from loadgate.recorder.resources import ResourceSeries, ResourceUnit
 
 POWER = 0.8

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from loadgate import units
-from loadgate.analysis.growth import Growth
-from loadgate.analysis.growth_kind import Cause, GrowthKind
-from loadgate.analysis.growth_lifetime import Lifetime
+from loadgate.analysis.growth.growth import Growth
+from loadgate.analysis.growth.kind import Cause, GrowthKind
+from loadgate.analysis.growth.lifetime import Lifetime
 from loadgate.analysis.quantity_text import FORMATS
 from loadgate.recorder.resources import ColumnKind, ResourceUnit
 

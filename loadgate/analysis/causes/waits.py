@@ -22,8 +22,8 @@ from enum import StrEnum
 
 from loadgate.analysis.traffic import Span
 from loadgate.recorder.resources import LIMIT, WAIT_COUNT, WAIT_SUM, ResourceRecord, ResourceSeries
+from loadgate.resource_names import CPU
 
-CPU = "cpu"
 MAX_UTILISATION = 0.9
 """A higher utilisation counts as this one. Close to 1, the number of delayed requests would be arbitrary."""
 

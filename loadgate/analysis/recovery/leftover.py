@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from loadgate.analysis.band import DEVIATIONS, MAD_SCALE
 from loadgate.analysis.quantity_text import amount, subject
+from loadgate.analysis.recovery.band import DEVIATIONS, MAD_SCALE
 from loadgate.analysis.traffic import Span, StageSpans
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceSeries
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import median, stdev
 
-from loadgate.analysis.band import WINDOWS_S, Band, NoBand, find_band, spread_limit, tolerated_ms
+from loadgate.analysis.recovery.band import WINDOWS_S, Band, NoBand, find_band, spread_limit, tolerated_ms
 from loadgate.analysis.traffic import Span, Traffic, WindowFigures
 
 MIN_OUTSIDE_S = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadgate.analysis.attribution import RULED_OUT, SATURATED, Attribution, CpuUse, Share
+from loadgate.analysis.causes.attribution import RULED_OUT, SATURATED, Attribution, CpuUse, Share
 from loadgate.analysis.quantity_text import amount, subject
 from loadgate.units import clock, count, duration, figure, given, given_percentage, milliseconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from loadgate.analysis.growth import Growth
+from loadgate.analysis.growth.growth import Growth
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""When a scope was slow, and which measured wait explains it."""
