@@ -7,8 +7,8 @@ keep their error rates over both looks:
   0.048 at the last, so a fail without any difference has a probability of at most 5 % (O'Brien and Fleming,
   Biometrics 35, 1979).
 - **Fails of what does not matter**: a rule fails only if the change is also above the margin `ignore`, at its lower
-  95 % confidence bound. The estimate alone would fail one of twelve comparisons with a true change of 3 %
-  (benchmarks/calibrate/ab_simulated.py, p99 with a standard error of 1.9 %).
+  95 % confidence bound. The estimate alone failed 2 of 40 simulated comparisons with a true change of 3 %
+  (benchmarks/calibrate/ab_simulated.py).
 - **False passes**: a rule passes if its 95 % interval is below the margin `worse`. The interval of a rule that is worse
   by the margin or more lies below it with a probability of 2.5 % at each look, so of at most 5 % over both. A
   comparison passes only if all rules pass, so this needs no adjustment for the number of rules (Berger, Technometrics
