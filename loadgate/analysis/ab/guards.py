@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from loadgate import units
+from loadgate.analysis.ab.faults import MOST_LEFT_OUT, Faults
 from loadgate.analysis.ab.result import Guard
 from loadgate.analysis.ab.segments import Pair
 from loadgate.analysis.binomial import binomial_cdf
@@ -16,10 +17,10 @@ MOVED_CONFIDENCE = 0.99
 MOST_RATE_DIFFERENCE = 0.01
 
 
-def guards(pairs: Sequence[Pair]) -> tuple[Guard, ...]:
-    """Return the guards of all measured pairs."""
+def guards(pairs: Sequence[Pair], planned: int) -> tuple[Guard, ...]:
+    """Return the guards of all measured pairs. `planned` is the number of pairs at the first look."""
     compared = [pair for pair in pairs if pair.can_be_compared]
-    return _control(compared), _rate(compared), _segments(pairs)
+    return _control(compared), _rate(compared), _segments(pairs, planned)
 
 
 def _control(pairs: Sequence[Pair]) -> Guard:
@@ -35,7 +36,8 @@ def _control(pairs: Sequence[Pair]) -> Guard:
         if pair.base.control_ms and pair.head.control_ms
     )
     if not moves:
-        return Guard("control", None, MOST_MOVED, False, "The control server was not measured.")
+        unknown = "The control server was not measured, so it is unknown whether the sides had the same conditions."
+        return Guard("control", None, MOST_MOVED, bool(pairs), unknown)
     moved = math.expm1(median(moves))
     # The number of pairs below the true median is binomial with a probability of one half.
     beyond = sum(2 * binomial_cdf(rank, len(moves), 0.5) <= 1 - MOVED_CONFIDENCE for rank in range(len(moves) // 2))
@@ -56,7 +58,7 @@ def _rate(pairs: Sequence[Pair]) -> Guard:
         for rates in ([pair.base.rate_per_s for pair in pairs], [pair.head.rate_per_s for pair in pairs])
     )
     if not base or not head:
-        return Guard("rate", None, MOST_RATE_DIFFERENCE, False, "The arrival rates were not measured.")
+        return Guard("rate", None, MOST_RATE_DIFFERENCE, bool(pairs), "The arrival rates were not measured.")
     differs = head / base - 1
     is_broken = abs(differs) > MOST_RATE_DIFFERENCE
     sentence = (
@@ -67,8 +69,8 @@ def _rate(pairs: Sequence[Pair]) -> Guard:
     return Guard("rate", differs, MOST_RATE_DIFFERENCE, is_broken, sentence)
 
 
-def _segments(pairs: Sequence[Pair]) -> Guard:
-    """Return the guard of the segments that cannot be compared."""
+def _segments(pairs: Sequence[Pair], planned: int) -> Guard:
+    """Return the guard of the segments that cannot be compared. A pass needs all pairs of a target that has faults."""
     problems = [
         f"pair {number}, {side}: {segment.problem}"
         for number, pair in enumerate(pairs, 1)
@@ -77,7 +79,9 @@ def _segments(pairs: Sequence[Pair]) -> Guard:
     ]
     total = 2 * len(pairs)
     if not problems:
-        return Guard("segments", 0.0, 0.0, False, f"All {units.count(total)} segments can be compared.")
+        return Guard("segments", 0.0, MOST_LEFT_OUT, False, f"All {units.count(total)} segments can be compared.")
     sentence = f"{units.count(len(problems))} of {units.count(total)} segments cannot be compared: {problems[0]}"
     sentence += f"; {units.count(len(problems) - 1)} more." if len(problems) > 1 else "."
-    return Guard("segments", len(problems) / total, 0.0, True, sentence)
+    faults = Faults.of(pairs)
+    is_broken = faults.is_broken(planned) or (faults.head > 0 and not faults.is_regression)
+    return Guard("segments", len(problems) / total, MOST_LEFT_OUT, is_broken, sentence)

@@ -10,6 +10,7 @@ from loadgate.analysis.ab import text
 from loadgate.analysis.ab.buckets import PackedScope
 from loadgate.analysis.ab.decision import RuleTest, significance
 from loadgate.analysis.ab.estimate import Estimate, Limits, as_change, by_pair, estimate, value
+from loadgate.analysis.ab.faults import Faults
 from loadgate.analysis.ab.guards import guards
 from loadgate.analysis.ab.permutation import Flip, adjusted_p_values, discoveries, flips, p_value, statistics
 from loadgate.analysis.ab.power import detectable
@@ -24,20 +25,23 @@ FALSE_DISCOVERIES = 0.05
 def judge(pairs: Sequence[Pair], comparison: Comparison) -> AbResult:
     """Return the conclusion from all pairs, in the order of their measurement.
 
-    Pairs with a segment that cannot be compared are left out of all changes, and such a pair is a broken guard. A
-    comparison whose guard is broken is inconclusive, also if a rule fails: the sides were not measured in the same way.
+    Pairs with a segment that cannot be compared are left out of all changes, see `faults`. A comparison whose guard is
+    broken is inconclusive, also if a rule fails: the sides were not measured in the same way.
     Raises ValueError for looks that are not one or two ascending numbers.
     """
-    level = significance(len(pairs), comparison.looks)
-    measured = _Measured(pairs)
-    found = guards(pairs)
+    measured, faults = _Measured(pairs), Faults.of(pairs)
+    number = len(measured.compared)
+    level = significance(number, comparison.looks)
+    found = guards(pairs, comparison.looks[0])
     rules = _rules(measured, comparison, level)
-    outcome, reason = _conclusion(rules, found, comparison.margins, len(pairs))
+    outcome, reason = _conclusion(rules, found, comparison.margins, number)
+    if faults.is_regression:
+        outcome, reason = RuleOutcome.FAIL, text.faulty(faults.head, len(pairs), _first_fault(pairs))
     return AbResult(
         outcome=outcome,
         reason=reason,
-        is_final=len(pairs) >= comparison.looks[-1] or not _is_open(outcome, rules, found),
-        pairs=len(pairs),
+        is_final=number >= comparison.looks[-1] or not _is_open(outcome, rules, found),
+        pairs=number,
         rules=rules,
         others=tuple(_others(measured, comparison, level)),
         names=tuple(_names(measured, comparison.names)),
@@ -157,13 +161,13 @@ def _conclusion(
     rules: Sequence[Change], found: Sequence[Guard], margins: Margins, pairs: int
 ) -> tuple[RuleOutcome, str]:
     """Return the outcome of the comparison, and the sentence about it."""
+    broken = next((guard for guard in found if guard.is_broken), None)
+    if broken:
+        return RuleOutcome.INCONCLUSIVE, broken.sentence[:1].lower() + broken.sentence[1:].removesuffix(".")
     if not pairs:
         return RuleOutcome.INCONCLUSIVE, "no pair was measured"
     if not rules:
         return RuleOutcome.INCONCLUSIVE, "the suite has no rule to compare"
-    broken = next((guard for guard in found if guard.is_broken), None)
-    if broken:
-        return RuleOutcome.INCONCLUSIVE, broken.sentence[:1].lower() + broken.sentence[1:].removesuffix(".")
     failing = [rule for rule in rules if rule.outcome is RuleOutcome.FAIL]
     if failing:
         return RuleOutcome.FAIL, text.failed(max(failing, key=partial(_share, margins)), len(failing))
@@ -171,6 +175,10 @@ def _conclusion(
     if undecided:
         return RuleOutcome.INCONCLUSIVE, text.inconclusive(undecided, len(rules))
     return RuleOutcome.PASS, text.passed(max(rules, key=partial(_share, margins)), len(rules))
+
+
+def _first_fault(pairs: Sequence[Pair]) -> str:
+    return next(pair.head.problem for pair in pairs if pair.head.is_fault)
 
 
 def _share(margins: Margins, rule: Change) -> float:

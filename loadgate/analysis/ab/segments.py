@@ -60,12 +60,14 @@ class Segment:
     - `rate_per_s`: the arrivals that the generator started per second.
     - `control_ms`: a latency of a server of the load gate that ran during the segment; None if it was not measured.
     - `problem`: why the segment cannot be compared, one clause; "" if it can.
+    - `is_fault`: whether the target is the cause of the problem.
     """
 
     scopes: Mapping[str, ScopeCounts]
     rate_per_s: float
     control_ms: float | None = None
     problem: str = ""
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,11 @@ def failed(worst: Change, failing: int) -> str:
     return sentence(worst) + more
 
 
+def faulty(faults: int, pairs: int, first: str) -> str:
+    """Return the conclusion if only the target of head has faults. `first` is the clause about the first of them."""
+    return f"head had faults in {units.count(faults)} of {units.count(pairs)} pairs, and base in none: {first}"
+
+
 def passed(closest: Change, rules: int) -> str:
     """Return the conclusion of a pass. `closest` is the rule that is closest to its margin."""
     whole = "the rule is" if rules == 1 else f"all {units.count(rules)} rules are"

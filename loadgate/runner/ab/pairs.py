@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from loadgate.analysis.ab.faults import Faults
 from loadgate.analysis.ab.segments import Measure, MeasureKind, Pair, Segment
 from loadgate.recorder import OVERALL
 from loadgate.report.ab.document import SegmentRecord
@@ -42,15 +43,19 @@ class Pairs:
         self._orders = side_orders(self.planned, self.seed)
 
     def measure(self, pairs: int) -> None:
-        """Measure until there are this many pairs, or until a segment cannot be compared. More could not help then.
+        """Measure until this many pairs can be compared, or until their faults decide. More could not help then.
 
         Raises:
             StoppedError: A signal has stopped a segment.
             SideError, SegmentError: A segment cannot be measured.
         """
-        while len(self.measured) < pairs and all(pair.can_be_compared for pair in self.measured):
+        while (compared := sum(pair.can_be_compared for pair in self.measured)) < pairs:
+            faults = Faults.of(self.measured)
+            if faults.is_regression or faults.is_broken(self.planned):
+                break
             number = len(self.measured) + 1
-            segments = {name: self._segment(name, number, pairs) for name in next(self._orders)}
+            pairs_in_all = pairs + number - 1 - compared
+            segments = {name: self._segment(name, number, pairs_in_all) for name in next(self._orders)}
             self.measured.append(Pair(segments["base"], segments["head"]))
 
     def _segment(self, name: SideName, number: int, pairs: int) -> Segment:
@@ -74,7 +79,7 @@ class Pairs:
                 problem=segment.problem,
             )
         )
-        problem = f"; not comparable: {segment.problem}" if segment.problem else ""
+        problem = f"; left out: {segment.problem}" if segment.problem else ""
         self.say(
             f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {given(rate_per_s, '/s')}: "
             f"{_headline(document, segment)}{problem}"

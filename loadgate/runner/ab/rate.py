@@ -56,7 +56,7 @@ def _request_rate(base: Side, meter: Meter, options: Sequence[str], folder: Path
     document, _ = meter.measure(base, options, folder)
     rate = request_rate(document)
     if rate is None:
-        reason = problem_of(document) or "the profile made no requests"
+        reason = problem_of(document).text or "the profile made no requests"
         raise SegmentError(f"base, {base}: its rate cannot be measured: {reason}; give one with --rate")
     return rate
 

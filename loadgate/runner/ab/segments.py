@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from loadgate.analysis.ab.segments import ScopeCounts, Segment
 from loadgate.errors import CommandError
@@ -124,7 +125,8 @@ def segment_of(document: RunDocument, rate_per_s: float, control_ms: float | Non
         totals = recorder.totals(scope, stages)
         if totals.requests:
             counts[scope] = ScopeCounts(totals.success, totals.failures)
-    return Segment(counts, _achieved_rate(document, rate_per_s), control_ms, problem_of(document))
+    problem = problem_of(document)
+    return Segment(counts, _achieved_rate(document, rate_per_s), control_ms, problem.text, problem.is_fault)
 
 
 def _achieved_rate(document: RunDocument, rate_per_s: float) -> float:
@@ -135,23 +137,36 @@ def _achieved_rate(document: RunDocument, rate_per_s: float) -> float:
     return max(0.0, planned - lost) / run.duration_s if run.duration_s else 0.0
 
 
-def problem_of(document: RunDocument) -> str:
-    """Return why a run cannot be compared, one clause, "" if it can."""
-    run, counters = document.run, document.counters
+class Problem(NamedTuple):
+    """Why a run cannot be compared, one clause, "" if it can; and whether the target is the cause."""
+
+    text: str
+    is_fault: bool
+
+
+def problem_of(document: RunDocument) -> Problem:
+    """Return the first problem of a run."""
     if document.target is not None and document.target.ended:
-        return document.target.ended.partition(";")[0]
+        return Problem(document.target.ended.partition(";")[0], is_fault=True)
+    saturated = [process.problem for process in document.generator if process.problem]
+    if saturated:
+        return Problem(f"the load generator was saturated ({saturated[0]})", is_fault=False)
+    if unsent := unsent_notes(document.counters):
+        return Problem(unsent[0], is_fault=False)
+    fault = _fault(document)
+    return Problem(fault, is_fault=bool(fault))
+
+
+def _fault(document: RunDocument) -> str:
+    run = document.run
     if run.ending is not Ending.COMPLETED:
         return f"the run was {run.ending.value}: {document.verdict.reason}"
-    for process in document.generator:
-        if process.problem:
-            return f"the load generator was saturated ({process.problem})"
     if not document.totals.overall.requests:
         return "it has no requests"
-    problems = [note for note in (arrival_note(counters), *unsent_notes(counters)) if note]
     if document.exceptions:
         times = sum(item.count for item in document.exceptions)
-        problems.append(f"the suite raised {count(times)} exceptions (first: {document.exceptions[0].text})")
-    return problems[0] if problems else ""
+        return f"the suite raised {count(times)} exceptions (first: {document.exceptions[0].text})"
+    return arrival_note(document.counters) or ""
 
 
 def request_rate(document: RunDocument) -> float | None:

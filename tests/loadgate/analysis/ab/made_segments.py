@@ -23,11 +23,11 @@ def counts(latencies_ms: Iterable[float], failures: int = 0) -> ScopeCounts:
 
 def segment(
     latencies_ms: Iterable[float] = (), failures: int = 0, *, scope: str = "auth", rate_per_s: float = 50.0,
-    control_ms: float | None = None, problem: str = "",
+    control_ms: float | None = 1.0, problem: str = "", is_fault: bool = False,
 ) -> Segment:  # fmt: skip
     """A segment with one scope, which is absent without requests."""
     found = counts(latencies_ms, failures)
-    return Segment({scope: found} if found.requests else {}, rate_per_s, control_ms, problem)
+    return Segment({scope: found} if found.requests else {}, rate_per_s, control_ms, problem, is_fault)
 
 
 def drawn(rng: Random, factor: float = 1.0, requests: int = 300, spread: float = 0.02) -> list[float]:

@@ -16,7 +16,7 @@ from tests.loadgate.analysis.ab.made_segments import segment
 def controlled(moves: Sequence[float | None]) -> Guard:
     """Return the guard of the control, which moves by these factors from base to head."""
     made = [Pair(segment(control_ms=0.4), segment(control_ms=None if move is None else 0.4 * move)) for move in moves]
-    control, _, _ = guards(made)
+    control, _, _ = guards(made, 10)
     return control
 
 
@@ -51,34 +51,53 @@ def test_noise_of_the_control_rarely_breaks_the_guard() -> None:
 
 def test_a_control_that_was_not_measured_is_named() -> None:
     guard = controlled([None] * 10)
-    assert (guard.value, guard.is_broken, guard.sentence) == (None, False, "The control server was not measured.")
+    assert (guard.value, guard.is_broken) == (None, True)
+    assert guard.sentence.startswith("The control server was not measured, so it is unknown whether")
     assert not controlled([1.1] * 6 + [None] * 4).is_broken
 
 
 @pytest.mark.parametrize(("head_per_s", "is_broken"), [(49.6, False), (49.4, True), (50.6, True)])
 def test_different_rates_break_the_guard(head_per_s: float, is_broken: bool) -> None:
-    _, rate, _ = guards([Pair(segment(), segment(rate_per_s=head_per_s))] * 10)
+    _, rate, _ = guards([Pair(segment(), segment(rate_per_s=head_per_s))] * 10, 10)
     assert rate.is_broken is is_broken
     assert rate.value == pytest.approx(head_per_s / 50 - 1)
     assert rate.sentence.endswith("at most 1 % is allowed." if is_broken else f"{abs(head_per_s / 0.5 - 100):.3f} %.")
 
 
+def test_a_few_pairs_are_left_out_without_a_broken_guard() -> None:
+    slow, good = segment(problem="the generator was saturated"), segment()
+    *_, found = guards([Pair(good, good)] * 10 + [Pair(good, slow), Pair(slow, good)], 10)
+    assert not found.is_broken
+    assert found.sentence.startswith("2 of 24 segments cannot be compared: pair 11, head: the generator was saturated;")
+    *_, found = guards([Pair(good, good)] * 10 + [Pair(good, slow)] * 3, 10)
+    assert found.is_broken
+
+
+@pytest.mark.parametrize("faults", [1, 5])
+def test_faults_of_a_target_break_the_guard_until_they_are_certainly_those_of_head(faults: int) -> None:
+    ended, good = segment(problem="the target ended", is_fault=True), segment()
+    assert guards([Pair(good, ended)] * faults + [Pair(good, good)] * 10, 10)[2].is_broken
+    assert not guards([Pair(good, ended)] * 6 + [Pair(good, good)] * 10, 10)[2].is_broken
+    assert guards([Pair(ended, good)] * 6, 10)[2].is_broken
+    assert guards([Pair(good, ended)] * 6 + [Pair(ended, ended)], 10)[2].is_broken
+
+
 def test_segments_that_cannot_be_compared_are_named() -> None:
     slow, good = segment(problem="the generator was saturated"), segment()
-    *_, found = guards([Pair(good, good), Pair(good, slow), Pair(slow, good)])
+    *_, found = guards([Pair(good, good), Pair(good, slow), Pair(slow, good)], 3)
     assert found.is_broken
     assert found.value == 2 / 6
     assert found.sentence == "2 of 6 segments cannot be compared: pair 2, head: the generator was saturated; 1 more."
-    *_, found = guards([Pair(good, good)] * 3)
+    *_, found = guards([Pair(good, good)] * 3, 3)
     assert (found.is_broken, found.sentence) == (False, "All 6 segments can be compared.")
 
 
 def test_a_pair_with_a_problem_does_not_count_for_the_other_guards() -> None:
-    stopped = segment(rate_per_s=5.0, control_ms=9.0, problem="the target stopped")
+    stopped = segment(rate_per_s=5.0, control_ms=9.0, problem="the target stopped", is_fault=True)
     good = segment(control_ms=0.4)
-    control, rate, segments = guards([Pair(good, good)] * 8 + [Pair(good, stopped)])
+    control, rate, segments = guards([Pair(good, good)] * 8 + [Pair(good, stopped)], 8)
     assert (control.value, rate.value, segments.is_broken) == (0.0, 0.0, True)
 
 
 def test_without_pairs_no_guard_is_broken() -> None:
-    assert not any(guard.is_broken for guard in guards([]))
+    assert not any(guard.is_broken for guard in guards([], 10))

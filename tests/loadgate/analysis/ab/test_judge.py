@@ -109,13 +109,34 @@ def test_a_broken_guard_makes_a_fail_and_a_pass_inconclusive() -> None:
 
 def test_a_pair_with_a_problem_is_left_out_and_named() -> None:
     made = pairs(9, requests=1000)
-    made[4] = Pair(made[4].base, segment([9999.0] * 100, problem="the target stopped"))
+    made[4] = Pair(made[4].base, segment([9999.0] * 100, problem="the load generator was saturated"))
     result = judge(made, COMPARISON)
-    assert result.outcome is RuleOutcome.INCONCLUSIVE
-    assert result.reason == "1 of 18 segments cannot be compared: pair 5, head: the target stopped"
-    assert result.pairs == 9
+    assert result.outcome is RuleOutcome.PASS
+    assert (
+        result.guards[-1].sentence
+        == "1 of 18 segments cannot be compared: pair 5, head: the load generator was saturated."
+    )
+    assert result.pairs == 8
     assert [change is None for change in rule(result, P95).pairs] == [pair == 4 for pair in range(9)]
     assert abs(rule(result, MEAN).change or 1.0) < 0.05
+
+
+def test_a_target_that_ends_now_and_then_is_no_pass() -> None:
+    made = pairs(9, requests=1000)
+    made[4] = Pair(made[4].base, segment(problem="the target ended", is_fault=True))
+    result = judge(made, COMPARISON)
+    assert result.outcome is RuleOutcome.INCONCLUSIVE
+    assert result.reason == "1 of 18 segments cannot be compared: pair 5, head: the target ended"
+
+
+@pytest.mark.parametrize("compared", [0, 3])
+def test_a_head_that_ends_each_time_fails(compared: int) -> None:
+    ended = segment(problem="the target ended with exit code 3", is_fault=True)
+    result = judge([*pairs(compared), *[Pair(segment(), ended)] * 6], COMPARISON)
+    assert (result.outcome, result.is_final) == (RuleOutcome.FAIL, True)
+    assert result.reason == (
+        f"head had faults in 6 of {6 + compared} pairs, and base in none: the target ended with exit code 3"
+    )
 
 
 def test_a_route_that_base_lacks_is_inconclusive_and_no_more_pairs_are_measured_for_it() -> None:

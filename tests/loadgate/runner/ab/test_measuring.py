@@ -101,14 +101,17 @@ def test_arrivals_that_started_nothing_are_no_load(document: RunDocument) -> Non
     segment = segment_of(document.model_copy(update={"counters": lost}), 100.0, None)
     assert segment.rate_per_s == 90.0
     assert segment.problem.startswith("200 arrivals never started and 1,000 were dropped")
+    assert segment.is_fault
 
 
 def test_a_run_that_cannot_be_compared_says_why(document: RunDocument) -> None:
-    assert problem_of(document) == ""
+    assert problem_of(document) == ("", False)
     ended = TargetRecord(command=["x"], url="http://x", ended="the target ended with exit code 3; its last lines:\n  x")
-    assert problem_of(document.model_copy(update={"target": ended})) == "the target ended with exit code 3"
+    assert problem_of(document.model_copy(update={"target": ended})) == ("the target ended with exit code 3", True)
     saturated = synthetic_document(Synthetic(duration_s=120, names=3, saturated=True))
-    assert problem_of(saturated).startswith("the load generator was saturated (")
+    problem, is_fault = problem_of(saturated)
+    assert problem.startswith("the load generator was saturated (")
+    assert not is_fault
 
 
 def test_the_control_stands_for_the_measured_part() -> None:
