@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from locust import task
 
+from benchmarks.calibrate.ab.versions import GROUP
 from loadgate import LoadProfile, install
 from loadgate.generator.users import BaseUser
 
@@ -11,7 +12,7 @@ from loadgate.generator.users import BaseUser
 class Caller(BaseUser):
     """Sends one request for each arrival."""
 
-    group = "stub"
+    group = GROUP
 
     @task
     def ask(self) -> None:
@@ -21,6 +22,6 @@ class Caller(BaseUser):
 install(
     profiles={"ab": LoadProfile("ab", users=40, spawn_rate=100, rate="50/s")},
     user_classes=[Caller],
-    rules=[f"stub: {metric} < 10s" for metric in ("p50", "p95", "p99", "mean")] + ["stub: failures < 5%"],
+    rules=[*(f"{GROUP}: {metric} < 10s" for metric in ("p50", "p95", "p99", "mean")), f"{GROUP}: failures < 5%"],
     preflight=(),
 )

@@ -9,12 +9,15 @@ import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.calibrate.ab import relabelled
+from benchmarks.calibrate.ab.relabelled import stored_pairs
 from benchmarks.calibrate.ab.versions import USUAL_FAILURES, VersionCase
 from benchmarks.calibrate.runs import CalibrationError
 from benchmarks.calibrate.stubs.started import ROOT, stub
+from loadgate.analysis.ab.segments import Pair
 from loadgate.exit_codes import ExitCode
 from loadgate.report.ab.document import AbDocument
 from loadgate.rules import RuleOutcome
@@ -51,6 +54,8 @@ class Compared:
     outcome: RuleOutcome
     pairs: int
     reason: str
+    measured: Sequence[Pair] = field(default=(), repr=False)
+    """The pairs of a comparison without a difference."""
 
 
 def compare(case: VersionCase, seed: int, plan: Plan) -> Compared:
@@ -75,7 +80,8 @@ def compare(case: VersionCase, seed: int, plan: Plan) -> Compared:
             raise CalibrationError(f"{case.name}: {done.stdout[-1500:]}\n{done.stderr[-1500:]}")
         (found,) = Path(folder).glob("reports/performance/ab/*/ab.json")
         result = AbDocument.read(found).result
-    return Compared(case, result.outcome, result.pairs, result.reason)
+        measured = stored_pairs(found.parent) if case.is_null else ()
+    return Compared(case, result.outcome, result.pairs, result.reason, measured)
 
 
 def _options(seed: int, **options: float) -> list[object]:
@@ -137,5 +143,7 @@ def prove(cases: Sequence[VersionCase], runs: int, plan: Plan = USUAL) -> bool:
     rows = [Row(case, [one for one in compared if one.case is case]) for case in cases]
     print("\n".join((HEAD, *map(str, rows))))
     misses = [miss for row in rows for miss in row.case.misses(row.outcomes)]
+    nulls = [pair for one in compared for pair in one.measured]
+    misses += relabelled.prove(nulls) if nulls else []
     print("\n".join(misses) if misses else "every case keeps its limits")
     return not misses

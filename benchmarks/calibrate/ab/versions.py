@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from loadgate.rules import RuleOutcome
 
+GROUP = "stub"
 FAIL, PASS = RuleOutcome.FAIL, RuleOutcome.PASS
 FOUND = 0.95
 NULL_FAILS, NULL_PASSES = 4 / 40, 34 / 40
@@ -38,6 +39,11 @@ class VersionCase:
             if outcomes.count(outcome) > (allowed := math.ceil(share * runs)):
                 missed.append(f"{self.name}: {outcomes.count(outcome)} of {runs} {outcome}, {allowed} are allowed")
         return missed
+
+    @property
+    def is_null(self) -> bool:
+        """Return whether head does not differ from base."""
+        return not self.head
 
 
 def _null(name: str, *, with_hog: bool) -> VersionCase:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from benchmarks.calibrate.ab import relabelled
 from benchmarks.calibrate.ab.proof import Compared, Row
-from benchmarks.calibrate.ab.versions import CASES, VersionCase
+from benchmarks.calibrate.ab.versions import CASES, GROUP, VersionCase
+from loadgate.analysis.ab.segments import Pair, ScopeCounts, Segment
+from loadgate.recorder import LatencySketch
 from loadgate.rules import RuleOutcome
 
 FAIL, INCONCLUSIVE, PASS = RuleOutcome.FAIL, RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS
@@ -43,3 +46,22 @@ def test_conclusions_beyond_a_limit_are_named(case: VersionCase, outcomes: list[
 def test_the_table_counts_conclusions_and_pairs() -> None:
     compared = [Compared(NULL, PASS, 10, ""), Compared(NULL, FAIL, 20, ""), Compared(NULL, PASS, 10, "")]
     assert str(Row(NULL, compared)) == "| no change | 3 | 1 | 0 | 2 | 10 to 20 |"
+
+
+def segment(level_ms: float) -> Segment:
+    sketch = LatencySketch()
+    for number in range(100):
+        sketch.record(level_ms + number % 10)
+    return Segment({GROUP: ScopeCounts(sketch, 0)}, 50.0, 1.0)
+
+
+def test_relabelled_pairs_raise_alarms_at_their_level_only() -> None:
+    pairs = [Pair(segment(50.0 + number % 7), segment(50.0 + number % 5)) for number in range(40)]
+    found = [relabelled.relabelled(pairs, seed) for seed in range(40)]
+    assert sum(any(one.alarms()) for one in found) <= 6
+
+
+def test_too_few_pairs_to_relabel_are_a_miss() -> None:
+    assert relabelled.prove([Pair(segment(50.0), segment(50.0))] * 19) == [
+        "relabelled: 19 pairs are too few; 20 are needed"
+    ]
