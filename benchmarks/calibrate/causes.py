@@ -6,7 +6,8 @@ A run is the service on PostgreSQL, and users of its suite with 30 arrivals per 
 each 30 s, and each injection is a trial. Without a cause, each run of two minutes is a trial. A trial is right if there
 is an episode at that time and each of them has the true cause; for a delay outside the target, if none of them has a
 cause; without a cause, if there is no episode. The exit code is 1 if less than 95 % of the trials of a case are right,
-or not all of those in which nothing may be blamed. It needs PostgreSQL and Linux. Run little else on the machine.
+or not all of those in which nothing may be blamed. It needs PostgreSQL and Linux, and root for the case of the CPU. Run
+little else on the machine.
 """
 
 from __future__ import annotations

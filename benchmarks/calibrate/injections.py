@@ -21,8 +21,8 @@ from tests.support.fault_proxy import FaultProxy, Toxic
 LOCKED_S, UNLOCKED_S = 0.15, 0.05
 REDIS_PAUSE_S, REDIS_RUN_S = 0.05, 0.03
 OUTSIDE_MS = 60
-HOGS = 2
 HOG_CORE = 0
+HOG_BUSY_S, HOG_IDLE_S = 0.04, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +76,30 @@ def _pause_redis(service: RunningService, _: FaultProxy, seconds: float) -> None
 
 
 def _use_the_cpu(_: RunningService, __: FaultProxy, seconds: float) -> None:
-    with contextlib.ExitStack() as hogs:
-        for _number in range(HOGS):
-            hogs.enter_context(_hog())
+    with _hog():
         time.sleep(seconds)
+
+
+_HOG = """
+import time
+while True:
+    until_s = time.monotonic() + {busy_s}
+    while time.monotonic() < until_s:
+        pass
+    time.sleep({idle_s})
+"""
 
 
 @contextlib.contextmanager
 def _hog() -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    """Run a process that takes HOG_CORE from all others for HOG_BUSY_S at a time, which needs root.
+
+    At normal priority, Linux lets a process that computes little run at once, so it would hardly be delayed.
+    """
+    process = subprocess.Popen([sys.executable, "-c", _HOG.format(busy_s=HOG_BUSY_S, idle_s=HOG_IDLE_S)])
     try:
         os.sched_setaffinity(process.pid, {HOG_CORE})
+        os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
         yield
     finally:
         process.kill()
