@@ -76,7 +76,7 @@ calibrate: setup
 PROVE = .venv/bin/python -m benchmarks.calibrate
 prove: setup
 	@$(PROVE).recovery --only nothing --only 'tau 5 s' --runs 2 --share 0.5
-	@$(PROVE).causes --only Redis --only 'event loop' --only outside --trials 2 --share 0.5 --parallel 2
+	@$(PROVE).causes --only 'event loop' --only outside --trials 2 --share 0.5 --parallel 2
 
 clean:
 	rm -rf .venv .local .setup.lock reports .pytest_cache .mypy_cache .ruff_cache
