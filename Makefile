@@ -25,7 +25,7 @@ help:
 	@echo 'make check                 check lint, format, types and import rules'
 	@echo 'make format                sort the imports and format the code'
 	@echo 'make bench                 measure routes, accounts, streams, telemetry, lag, memory and the load generator (15 minutes)'
-	@echo 'make calibrate             compare latencies and conclusions with a known truth (3 hours)'
+	@echo 'make calibrate             compare latencies and conclusions with a known truth (6 hours)'
 	@echo 'make prove                 run the shortest proofs of recovery times and causes (5 minutes)'
 	@echo 'make clean                 remove everything that these commands created, .venv included'
 

@@ -10,8 +10,9 @@ from loadgate import LoadProfile, Stage
 GROUP = "stub"
 BEFORE_S, RUSH_S = 35, 10
 RATE_PER_S, RUSH_PER_S, OVERLOAD_PER_S = 100, 160, 130
-BASE_S, SIGMA = 0.3, 0.05
-"""The service time is lognormal. It is long in relation to the delays that a busy machine adds."""
+BASE_S, SIGMA = 0.3, 0.02
+"""The service time is lognormal. It is long in relation to the delays that a busy machine adds, and varies little,
+because the delay of tau 60 s falls by half a millisecond in a second where it crosses the limit of the band."""
 
 PEAK_S = 0.3
 USERS = 200

@@ -1,6 +1,6 @@
 """Measure recovery times of a stub whose disturbance drains at a known rate, and compare them with the truth.
 
-    python -m benchmarks.calibrate.recovery [--only "tau 5 s"] [--runs 20] [--share 0.95] [--parallel 4]
+    python -m benchmarks.calibrate.recovery [--only "tau 5 s"] [--runs 20] [--share 0.95] [--parallel 12]
 
 A run is one Locust process against one stub `draining`: 35 s before, a rush of 10 s, and the time after it. A recovery
 time is right if it is at most one window away from the true one, and exactly 0 if the rush slows nothing. A run is
@@ -30,8 +30,8 @@ from loadgate.run.document import RunDocument
 
 SHARE = 0.95
 RUNS = 20
-PARALLEL = 4
-"""A run at 100 requests per second needs about a third of a core."""
+PARALLEL = 12
+"""A run at 100 requests per second needs about a tenth of a core."""
 
 LOCUSTFILE = Path(__file__).with_name("drain_locustfile.py")
 
