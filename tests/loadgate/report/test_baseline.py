@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from typer.main import get_command
 
-from loadgate.cli import command_line
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import load_project
@@ -24,17 +21,10 @@ from loadgate.run.document import RunDocument
 from loadgate.run.judgement import EndedBy
 from loadgate.units import milliseconds
 from tests.loadgate.report.runs import HOSTILE, text_of
+from tests.support.command_line import Command, command
 from tests.support.made_runs import Made, keep_run, made_run
 from tests.support.run_documents import stored
 from tests.support.synthetic_run import Synthetic, synthetic_document
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture
@@ -47,11 +37,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def baseline(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str) -> Said:
-        code = get_command(command_line.cli).main(["baseline", *arguments], standalone_mode=False)
-        return Said(code, capsys.readouterr().out)
-
-    return run
+    return command(capsys, "baseline")
 
 
 def compared(base: Made, current: Made) -> RunDocument:

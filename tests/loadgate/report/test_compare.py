@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import typer
-from typer.main import get_command
 
-from loadgate.cli import command_line
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import write_atomically
 from loadgate.run.judgement import EndedBy
+from tests.support.command_line import Command, command
 from tests.support.made_runs import RULES, Made, keep_run
 
 PASS, FAIL, INCONCLUSIVE = ExitCode.PASS, ExitCode.FAIL, ExitCode.INCONCLUSIVE
-
-
-class Said(NamedTuple):
-    code: int
-    out: str
-
-
-Command = Callable[..., Said]
 
 
 @pytest.fixture
@@ -38,11 +27,7 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def loadgate(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str) -> Said:
-        code = get_command(command_line.cli).main(["compare", *arguments], standalone_mode=False)
-        return Said(code, capsys.readouterr().out)
-
-    return run
+    return command(capsys, "compare")
 
 
 def kept(runs: Path, days: range, slow: float = 1.0, **changed: object) -> list[str]:
