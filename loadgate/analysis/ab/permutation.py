@@ -59,10 +59,11 @@ def statistics(scope: PackedScope, measures: Sequence[Measure], chosen: Sequence
         for row, measure in zip(rows, measures, strict=True):
             found = difference(measure, sides)
             row.append(math.inf if found is None else abs(found))
-    return [_scaled(row) for row in rows]
+    return [scaled(row) for row in rows]
 
 
-def _scaled(row: Sequence[float]) -> list[float]:
+def scaled(row: Sequence[float]) -> list[float]:
+    """Return a statistic under all flips, divided by the root mean square of its finite values."""
     finite = [value for value in row if math.isfinite(value)]
     scale = math.sqrt(math.fsum(value * value for value in finite) / len(finite)) if finite else 0.0
     return [value / scale for value in row] if scale else list(row)

@@ -11,6 +11,8 @@ from itertools import combinations
 from math import comb
 from random import Random
 
+from loadgate.analysis.ab.permutation import scaled
+
 EXACT_ASSIGNMENTS = 20_000
 """Up to this number, all assignments of runs to the sides are used: up to 8 and 8 runs."""
 RANDOM_ASSIGNMENTS = 9_999
@@ -45,5 +47,4 @@ def statistics(values: Sequence[float], chosen: Sequence[Assignment]) -> list[fl
     for places in chosen:
         part = math.fsum(values[place] for place in places)
         row.append(abs(part / len(places) - (total - part) / (size - len(places))))
-    scale = math.sqrt(math.fsum(value * value for value in row) / len(row))
-    return [value / scale for value in row] if scale else row
+    return scaled(row)
