@@ -18,6 +18,10 @@ TARGET_PID_VARIABLE = "LOADGATE_TARGET_PID"
 """The process id of the managed target, which `loadgate run` has started."""
 
 
+RUNS, COMPARISONS = "runs", "ab"
+"""The names of the folders of all runs and of all comparisons, in the folder of the reports."""
+
+
 class ReportFolderError(CommandError):
     """Raised if the folder of the reports cannot be created or written. The text is one line."""
 
@@ -30,7 +34,7 @@ def run_folder(project: Project, profile: str, started_s: float) -> Path:
     """
     if given := os.environ.get(RUN_FOLDER_VARIABLE):
         return Path(given)
-    return _create_folder(project.reports_path / "runs", profile, started_s)
+    return _create_folder(project.reports_path / RUNS, profile, started_s)
 
 
 def comparison_folder(project: Project, profile: str, started_s: float) -> Path:
@@ -39,7 +43,7 @@ def comparison_folder(project: Project, profile: str, started_s: float) -> Path:
     Raises:
         ReportFolderError: The folder cannot be created.
     """
-    return _create_folder(project.reports_path / "ab", profile, started_s)
+    return _create_folder(project.reports_path / COMPARISONS, profile, started_s)
 
 
 def check_reports(project: Project) -> None:
@@ -48,7 +52,7 @@ def check_reports(project: Project) -> None:
     Raises:
         ReportFolderError: The folder cannot be created, or it is not writable.
     """
-    _check_folder(project.reports_path / "runs")
+    _check_folder(project.reports_path / RUNS)
 
 
 def _check_folder(folder: Path) -> None:

@@ -25,13 +25,13 @@ def set_baseline(
     profile: Annotated[str | None, typer.Option(help="The load profile that latest means.")] = None,
 ) -> int:
     """Write the values of a run to the baseline of its profile. Commit the file."""
-    from loadgate.paths import shown_path
+    from loadgate.paths import RUNS, shown_path
     from loadgate.project import load_project
     from loadgate.report.baseline import write_baseline
     from loadgate.report.run_names import named_run
 
     project = load_project()
-    folder, document = named_run(run, project.reports_path / "runs", profile)
+    folder, document = named_run(run, project.reports_path / RUNS, profile)
     say(str(shown_path(write_baseline(project, document, folder))))
     return ExitCode.PASS
 

@@ -119,6 +119,7 @@ def compare_command(
     With several runs a side, or with enough past runs of the same load, the differences are judged; otherwise they are
     only described. Exit codes: 0 not worse, 99 worse, 98 not judged or inconclusive, 2 usage error.
     """
+    from loadgate.paths import RUNS
     from loadgate.project import load_project
     from loadgate.report.changes import MAX_RUNS
     from loadgate.report.compare import ComparedRun, check_sides, compare_runs, comparison_json, comparison_text
@@ -127,7 +128,7 @@ def compare_command(
     from loadgate.run.judgement import exit_code
     from loadgate.terminal import terminal_columns
 
-    folder = load_project().reports_path / "runs"
+    folder = load_project().reports_path / RUNS
     head, base = ([ComparedRun(*named_run(name, folder, profile)) for name in names] for names in (runs, against))
     check_sides(base, head)
     # Several runs a side show their spread themselves.

@@ -49,7 +49,7 @@ def history(
             "--prune",
             min=1,
             metavar="N",
-            help="First delete all but the newest N runs and the folders of runs that did not start.",
+            help="First delete all but the newest N runs and N comparisons, and the folders of failed starts.",
         ),
     ] = None,
 ) -> int:
@@ -58,16 +58,19 @@ def history(
     The newest run comes first. A sparkline shows the values of each rule over time. --changes finds the places at which
     the values changed for good, and prints the command that proves each of them.
     """
-    from loadgate.paths import shown_path
+    from loadgate.paths import RUNS, shown_path
     from loadgate.project import load_project
     from loadgate.report.changes import MAX_RUNS, changes_json, changes_text, examine
-    from loadgate.report.history import history_json, history_text, past_runs, prune
+    from loadgate.report.history import history_json, history_text, past_runs
+    from loadgate.report.pruning import prune
+    from loadgate.units import count
 
-    runs = load_project().reports_path / "runs"
+    reports = load_project().reports_path
     if keep is not None:
-        deleted = prune(runs, profile, keep, time.time())
-        print(f"deleted run folders in {shown_path(runs)}: {deleted}", file=sys.stderr, flush=True)
-    found, unread = past_runs(runs, profile, limit or (MAX_RUNS if changes else 20))
+        deleted = prune(reports, profile, keep, time.time())
+        numbers = f"runs: {count(deleted.runs)}, comparisons: {count(deleted.comparisons)}"
+        print(f"deleted in {shown_path(reports)}: {numbers}", file=sys.stderr, flush=True)
+    found, unread = past_runs(reports / RUNS, profile, limit or (MAX_RUNS if changes else 20))
     if changes:
         examined = examine(found[:MAX_RUNS])
         if as_json:

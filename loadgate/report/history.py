@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -20,13 +18,9 @@ UNKNOWN = "·"
 PLAIN_UNKNOWN = "-"
 MAX_SPARKS = 40
 """Maximum number of runs in a sparkline. It shows the newest ones."""
-QUIET_S = 3600.0
-"""If a folder has no run.json and nothing was written to it for this long, its run has failed."""
 
 RULE_KEYS = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
 """The keys of each rule in `loadgate history --json`."""
-
-_STAMPED = re.compile(r"\d{8}T\d{6}Z-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,43 +89,6 @@ def past_runs(runs: Path, profile: str | None, limit: int) -> tuple[list[PastRun
         if profile in {None, past.profile}:
             found.append(past)
     return found, unread
-
-
-def prune(runs: Path, profile: str | None, keep: int, now_s: float) -> int:
-    """Delete all runs except the newest `keep`, of one or all profiles. Return the number of deleted folders.
-
-    Without a profile, folders without a run.json are deleted too, unless a file was written to them within QUIET_S,
-    because their run may still be running. Other folders and links are kept.
-
-    Raises:
-        OSError: A folder cannot be deleted.
-    """
-    kept = deleted = 0
-    for folder in newest_first(runs):
-        if not _STAMPED.match(folder.name) or folder.is_symlink():
-            continue
-        if not (folder / RUN_FILE).exists():
-            is_over = profile is None and now_s - _last_change_s(folder) > QUIET_S
-        elif profile is not None and not _is_of(folder, profile):
-            continue
-        else:
-            kept += 1
-            is_over = kept > keep
-        if is_over:
-            shutil.rmtree(folder)
-            deleted += 1
-    return deleted
-
-
-def _is_of(folder: Path, profile: str) -> bool:
-    try:
-        return _past_run(folder).profile == profile
-    except RunFileError:
-        return False
-
-
-def _last_change_s(folder: Path) -> float:
-    return max(path.stat().st_mtime for path in (folder, *folder.rglob("*")))
 
 
 def history_json(found: Sequence[PastRun], unread: Sequence[UnreadableRun]) -> dict[str, Any]:

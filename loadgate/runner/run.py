@@ -17,6 +17,7 @@ from loadgate.credentials import without_credentials
 from loadgate.environment import named
 from loadgate.errors import RequestError
 from loadgate.exit_codes import ExitCode
+from loadgate.folder_locks import in_use
 from loadgate.live.display import display_on
 from loadgate.paths import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
@@ -85,7 +86,7 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     baseline = find_baseline(project, request.profile, request.baseline)
     folder = run_folder(project, request.profile, time.time())
     try:
-        with Signals() as signals:
+        with in_use(folder), Signals() as signals:
             launch = _Launch(request, project, locustfile, folder, baseline, signals, say)
             if has_host or settings is None:
                 return launch.run_against(host or "")

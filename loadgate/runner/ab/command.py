@@ -15,6 +15,7 @@ from loadgate.analysis.ab.power import powers
 from loadgate.analysis.ab.result import AbResult
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
+from loadgate.folder_locks import in_use
 from loadgate.paths import comparison_folder, shown_path
 from loadgate.project import Project
 from loadgate.report.ab.artefacts import write_comparison
@@ -162,7 +163,7 @@ class _Comparing:
         seed = secrets.randbelow(MAX_SEED) if request.seed is None else request.seed
         folder = comparison_folder(self.project, suite.profile, started_s)
         try:
-            with control_server() as control:
+            with in_use(folder), control_server() as control:
                 meter = Meter(load, control, self.signals)
                 rate = self._rate(meter, folder / "rate")
                 self.say(f"profile {suite.profile} at {given(rate.per_s, '/s')} ({rate.origin}), seed {seed}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from loadgate.cli.results import history
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
-from loadgate.report.history import MAX_SPARKS, QUIET_S, history_json, history_text, past_runs, prune, sparkline
+from loadgate.report.history import MAX_SPARKS, history_json, history_text, past_runs, sparkline
 from tests.support.run_documents import as_json
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
@@ -169,48 +167,6 @@ def test_text_of_a_run_stays_on_one_line(tmp_path: Path, document: dict[str, Any
     write_atomically(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
     text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
     assert "two lines ?[31mred" in text.splitlines()[1]
-
-
-def folders(runs: Path) -> set[str]:
-    return {path.name for path in runs.iterdir()}
-
-
-def test_pruning_keeps_the_newest_runs_and_runs_in_progress(tmp_path: Path, document: dict[str, Any]) -> None:
-    for day in range(1, 6):
-        keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
-    write_atomically(tmp_path / "20260506T120000Z-x" / "run.json", "{")
-    for name in ("20260501T130000Z-x", "20260506T130000Z-x"):
-        write_atomically(tmp_path / name / "logs" / "api.log", "a line")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "run.json").write_text("{}")
-    (tmp_path / "20260401T120000Z-x").symlink_to(tmp_path / "mine", target_is_directory=True)
-    now_s = time.time()
-
-    assert prune(tmp_path, "heavy", 2, now_s + 2 * QUIET_S) == 1
-    assert "20260501T120000Z-x" not in folders(tmp_path)
-    assert prune(tmp_path, None, 3, now_s) == 2
-    left = {"20260506T120000Z-x", "20260505T120000Z-x", "20260504T120000Z-x", "mine", "20260401T120000Z-x"}
-    unfinished = {"20260501T130000Z-x", "20260506T130000Z-x"}
-    assert folders(tmp_path) == left | unfinished
-    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 2
-    assert folders(tmp_path) == left
-    assert prune(tmp_path, None, 3, now_s + 2 * QUIET_S) == 0
-    assert prune(tmp_path / "absent", None, 1, now_s) == 0
-
-
-def test_the_command_prunes_before_it_lists_the_runs(
-    tmp_path: Path, document: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    runs = tmp_path / "reports" / "performance" / "runs"
-    for day in (1, 2, 3):
-        keep(runs, f"2026050{day}T120000Z-light", document)
-    monkeypatch.chdir(tmp_path)
-    assert history(keep=2) == 0
-    printed = capsys.readouterr()
-    assert printed.err == "deleted run folders in reports/performance/runs: 1\n"
-    assert folders(runs) == {"20260502T120000Z-light", "20260503T120000Z-light"}
-    assert "20260502T120000Z-light" in printed.out
-    assert "20260501T120000Z-light" not in printed.out
 
 
 def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
