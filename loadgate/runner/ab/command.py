@@ -33,7 +33,8 @@ from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
 from loadgate.runner.ab.segments import Load, Meter
 from loadgate.runner.ab.sides import Deployment, Side, Worktrees
 from loadgate.runner.ab.suite import Suite, frozen_loadgate, given_in_worktree, suite_of
-from loadgate.runner.ab.worktrees import worktrees_folder
+from loadgate.runner.ab.temporary import delete_left_folders
+from loadgate.runner.ab.worktrees import remove_left_worktrees, worktrees_folder
 from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.terminal import terminal_columns
@@ -77,6 +78,8 @@ def _ready(request: AbRequest, project: Project, say: Say) -> Iterator[_Comparin
     """Give a comparison whose sides are ready. Signals are collected during the block."""
     request.check()
     with Signals() as signals:
+        for problem in (*delete_left_folders(), *remove_left_worktrees()):
+            say(f"loadgate: {problem}")
         try:
             with _sides(request, project, signals, say) as (base, head, suite):
                 yield _Comparing(request, project, base, head, suite, signals, say)

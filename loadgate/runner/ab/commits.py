@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.errors import RequestError
 from loadgate.runner.ab.git import GitError, git, git_or_none
+from loadgate.runner.ab.temporary import temporary_folder
 
 SHORT = 12
 """Characters of a commit that are shown."""
@@ -114,8 +114,8 @@ class Repository:
 
     def _tree_of_files(self) -> str:
         """Return the tree of all files that git does not ignore. A copy of the index keeps the user's unchanged."""
-        with tempfile.TemporaryDirectory(prefix="loadgate-") as folder:
-            index = Path(folder) / "index"
+        with temporary_folder() as folder:
+            index = folder / "index"
             own = self.top / git(self.top, "rev-parse", "--git-path", "index")
             if own.exists():
                 # With its time, by which git knows files that changed while it was written.

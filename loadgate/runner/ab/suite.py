@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from loadgate.project import Project
 from loadgate.runner.ab.preparation import in_worktree
 from loadgate.runner.ab.request import AbRequest
+from loadgate.runner.ab.temporary import temporary_folder
 from loadgate.runner.describe import DEFAULT_LOCUSTFILE, describe, suite_files
 
 _ANY_RATE = "1/s"
@@ -42,10 +42,10 @@ def frozen_loadgate() -> Iterator[dict[str, str]]:
     worktree that contains another version of loadgate would be imported.
     """
     package = Path(__file__).parents[2]
-    with tempfile.TemporaryDirectory(prefix="loadgate-") as folder:
-        shutil.copytree(package, Path(folder) / package.name)
+    with temporary_folder() as folder:
+        shutil.copytree(package, folder / package.name)
         # The current folder would come first for `python -m`.
-        path = os.pathsep.join(filter(None, (folder, os.environ.get("PYTHONPATH"))))
+        path = os.pathsep.join(filter(None, (str(folder), os.environ.get("PYTHONPATH"))))
         yield {"PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 

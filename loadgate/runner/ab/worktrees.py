@@ -16,10 +16,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadgate.errors import CommandError
+from loadgate.errors import CommandError, os_error_text
 from loadgate.project import TargetSettings
 from loadgate.runner.ab.commits import Commit, Repository
 from loadgate.runner.ab.git import git, git_or_none
+from loadgate.runner.ab.order import SIDES
+
+_OWNER = "repository"
+"""The file with the path of the repository. It exists only while worktrees can exist."""
 
 
 class BusyError(CommandError):
@@ -33,16 +37,50 @@ def worktrees_folder(repository: Repository, use: str = "ab") -> Iterator[Path]:
     Raises:
         BusyError: Another comparison of the repository is running.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     name = hashlib.sha256(os.fsencode(repository.top)).hexdigest()[:8]
-    folder = cache / "loadgate" / use / f"{repository.top.name}-{name}"
+    folder = _cache() / use / f"{repository.top.name}-{name}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(folder) as is_free:
+        if not is_free:
+            raise BusyError("another comparison of this repository is running; start this one after its end")
+        owner = folder / _OWNER
+        owner.write_bytes(os.fsencode(repository.top))
+        yield folder
+        owner.unlink()
+
+
+def remove_left_worktrees() -> Iterator[str]:
+    """Remove the worktrees that killed commands have left, of all repositories. Yield a line for each failure.
+
+    What was prepared in them is kept.
+    """
+    for owner in _cache().glob(f"*/*/{_OWNER}"):
+        folder = owner.parent
+        try:
+            with _locked(folder) as is_free:
+                if is_free and owner.exists():
+                    repository = Repository(Path(os.fsdecode(owner.read_bytes())))
+                    for part in (folder, *(folder / side for side in SIDES)):
+                        Worktree(repository, part).remove()
+                    owner.unlink()
+        except OSError as error:
+            yield f"{folder}: a worktree is not removed: {os_error_text(error)}"
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "loadgate"
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock the folder of a repository during the block. Give False if another process has locked it."""
     with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BusyError("another comparison of this repository is running; start this one after its end") from error
-        yield folder
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +119,12 @@ class Worktree:
     def of(self, commit: Commit) -> Iterator[Path]:
         """Create the working tree of a commit, and remove it at the end. The one of a killed comparison is removed."""
         self.folder.mkdir(exist_ok=True)
-        self._remove()
+        self.remove()
         try:
             git(self.repository.top, "worktree", "add", "--quiet", "--detach", str(self.tree), commit.snapshot)
             yield self.tree
         finally:
-            self._remove()
+            self.remove()
 
     def restore(self, project: Path, settings: TargetSettings) -> bool:
         """Bring back what an earlier comparison has prepared in `project`, and return whether it is complete.
@@ -111,8 +149,8 @@ class Worktree:
     def _paths(self) -> Sequence[str]:
         return self._listed.read_text().splitlines()
 
-    def _remove(self) -> None:
-        """Remove the working tree, and keep what is prepared in it."""
+    def remove(self) -> None:
+        """Remove the working tree, if there is one, and keep what is prepared in it."""
         if self._key.exists():
             for path in self._paths():
                 _move(self.tree / path, self._kept / path)

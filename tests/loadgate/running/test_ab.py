@@ -19,6 +19,7 @@ from tests.loadgate.running.support import (
     FULL,
     INCONCLUSIVE,
     PASS,
+    USAGE,
     Started,
     finish,
     loadgate_command,
@@ -149,10 +150,15 @@ def is_sampled(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=FULL)])
-def test_an_interrupted_comparison_leaves_no_process_and_no_worktree(repo: Path, number: signal.Signals) -> None:
+def test_an_interrupted_comparison_leaves_no_process_and_no_files(
+    repo: Path, tmp_path: Path, number: signal.Signals
+) -> None:
     before = state(repo)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    variables = {"XDG_CACHE_HOME": cache(repo), "TMPDIR": str(temporary)}
     options = ["--pairs", "2", "--measure", "60s"]
-    with Started(loadgate_command("ab", *options), repo, XDG_CACHE_HOME=cache(repo)) as started:
+    with Started(loadgate_command("ab", *options), repo, **variables) as started:
         wait_until(lambda: is_sampled(started.process.pid), "the load")
         family = psutil.Process(started.process.pid).children(recursive=True)
         # The target, the control and Locust.
@@ -165,9 +171,11 @@ def test_an_interrupted_comparison_leaves_no_process_and_no_worktree(repo: Path,
         assert code == ERROR
         assert started.output.splitlines()[-1] == "loadgate: interrupted, so there is no result"
     else:
-        # The next comparison removes the worktrees, also if it fails.
-        (repo / "src" / "shop" / "answer.py").write_text("raise SystemExit('no answer')\n")
-        done = finish(loadgate_command("ab", *options), repo, XDG_CACHE_HOME=cache(repo))
-        assert done.returncode == ERROR
-        (repo / "src" / "shop" / "answer.py").write_text("DELAY_S = 0.05\n")
+        assert git(repo, "worktree", "list").count("\n") == 2
+        assert len(list(temporary.glob("loadgate-ab-*"))) == 1
+        # Any next comparison removes them, also one of another project and one that does not start.
+        urls = ["--base-url", "http://127.0.0.1:9", "--head-url", "http://localhost:9"]
+        done = finish(loadgate_command("ab", *urls, "--locustfile", "absent.py"), tmp_path, **variables)
+        assert done.returncode == USAGE, done.stderr
+    assert list(temporary.glob("loadgate-ab-*")) == []
     assert state(repo)[1:] == before[1:]
