@@ -17,7 +17,7 @@ from loadgate.live.state import LiveState
 from loadgate.recorder import OUTSIDE
 from loadgate.run.health import HealthLimits
 from loadgate.run.judgement import EndedBy
-from loadgate.run.state import Plan, Run
+from loadgate.run.state import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,12 @@ class ActiveRun:
     """The source of arrivals in an open model. `None` in a closed model."""
 
     @classmethod
-    def begin(cls, plan: Plan, process: str, limits: HealthLimits, *, generates_load: bool, is_open: bool) -> ActiveRun:
+    def begin(cls, run: Run, process: str, limits: HealthLimits, *, generates_load: bool, is_open: bool) -> ActiveRun:
         """Start recording and sampling. `generates_load` says whether this process sends requests itself."""
-        run = Run(plan)
         sampler = HealthSampler(process, limits, run.record_lag if generates_load else None)
         sampler.start()
         # Each process has its own sequence of random numbers.
-        seed = None if plan.seed is None else f"{plan.seed} {process}"
+        seed = None if run.plan.seed is None else f"{run.plan.seed} {process}"
         if seed is not None:
             random.seed(seed)
         pacer = Pacer(run.recorder.count, run.record_lag, seed) if is_open else None
@@ -73,7 +72,8 @@ class ActiveRun:
         self.sampler.stop()
 
     def _note_health(self) -> None:
-        self.run.health[self.sampler.process] = self.sampler.health()
+        health = self.sampler.health()
+        self.run.health[self.sampler.process] = health.model_copy(update={"clock": self.run.clock.record()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,47 +1,138 @@
-"""Measure the clock skew between the workers and their master, and convert reports to the master's time.
+"""The clock of a worker: it follows the master's clock, so that all processes record their times by one clock.
 
-Every second the master sends its time to each worker, and the worker returns it with its own time. The message is
-assumed to take half of the round trip, and the reply with the shortest round trip counts (Cristian, Probabilistic clock
-synchronization, 1989). The error is at most half of that round trip.
+Every 10 s, the worker sends a burst of 8 messages, and the master answers each with two times of its own clock.
+`loadgate.analysis.clock_offset` estimates the offset from them. The worker's side of an exchange is its monotonic
+clock, so that a worker whose wall clock is set during the run continues to record the master's time.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from loadgate.units import duration
+import gevent
+from gevent.event import AsyncResult
 
-MIN_REPORTED_SKEW_S = 1.0
-"""A smaller skew is not reported, because it shifts the times of a request by at most one second."""
+from loadgate.analysis.clock_offset import Exchange, OffsetHistory, best_offset
+from loadgate.run.clock import RunClock
+from loadgate.run.document.environment import ClockRecord
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import MasterRunner
+
+CLOCK = "loadgate_clock"
+"""Worker to master: {"number"}. Master to worker: {"number", "received_s", "answered_s"}, in epoch seconds."""
+
+BURST = 8
+INTERVAL_S = 10.0
+PAUSE_S = 0.02
+"""Pause between the messages of a burst, so that one delay does not affect all."""
+LOST_AFTER_S = 1.0
+"""An answer that takes longer than this does not count."""
+SET_S = 0.05
+"""A wall clock that moves by more than this against the monotonic clock has been set. NTP slews by at most 0.5 ms/s."""
+
+Send = Callable[[str, dict[str, Any]], None]
 
 
-@dataclass(slots=True)
-class WorkerClocks:
-    """The clock skew of each worker in seconds, positive if the worker's clock is behind."""
+class MasterClock(RunClock):
+    """The master's clock as a worker knows it. Before the first exchange, it is the worker's own clock."""
 
-    _best: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """By worker: (shortest round trip, skew), both in seconds."""
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._history = OffsetHistory()
+        self._offset_s: float | None = None
+        self._number = 0
+        self._answer: AsyncResult[Exchange] = AsyncResult()
+        self._sent_s = 0.0
+        self._wall_s = _wall_offset_s()
+        self._set_by_s = 0.0
+        self._greenlet: gevent.Greenlet | None = None
 
-    def learn(self, worker: str, *, sent_s: float, worker_s: float, received_s: float) -> None:
-        """Process a worker's reply. `sent_s` and `received_s` are times of the master, `worker_s` of the worker."""
-        round_trip_s = received_s - sent_s
-        if round_trip_s >= 0 and round_trip_s <= self._best.get(worker, (round_trip_s, 0.0))[0]:
-            self._best[worker] = round_trip_s, (sent_s + received_s) / 2 - worker_s
+    def now_s(self) -> float:
+        """Return the master's time."""
+        return time.time() if self._offset_s is None else time.monotonic() + self._offset_s
 
-    def assume(self, worker: str, *, worker_s: float, received_s: float) -> None:
-        """Estimate the skew from a report until the worker's first reply arrives. The travel time is ignored."""
-        self._best.setdefault(worker, (math.inf, received_s - worker_s))
+    def shift_s(self) -> float:
+        """Return the seconds to add to a time of the worker's wall clock."""
+        return self.now_s() - time.time()
 
-    def shift_s(self, worker: str) -> int:
-        """Return the whole seconds to add to the worker's times. 0 if the skew is unknown."""
-        return round(self._best.get(worker, (0.0, 0.0))[1])
+    @property
+    def is_known(self) -> bool:
+        """Return whether an exchange with the master has succeeded."""
+        return self._offset_s is not None
 
-    def remarks(self) -> list[str]:
-        """Return a sentence for each worker whose clock skew is at least MIN_REPORTED_SKEW_S."""
-        return [
-            f"the clock of worker {worker} was {duration(abs(skew_s))} {'behind' if skew_s > 0 else 'ahead of'} the "
-            "master's; the times of its requests are converted to the master's"
-            for worker, (_, skew_s) in sorted(self._best.items())
-            if abs(skew_s) >= MIN_REPORTED_SKEW_S
-        ]
+    def start(self) -> None:
+        """Start to follow the master's clock, until the process ends."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._follow)
+
+    def begin_run(self) -> None:
+        """Forget the drift and the jumps before a run."""
+        self._history = OffsetHistory(self._history.kept, self._history.kept[-1] if self._history.kept else None)
+        self._wall_s, self._set_by_s = _wall_offset_s(), 0.0
+
+    def record(self) -> ClockRecord | None:
+        """Return the state of the clock for run.json. `None` before the first exchange."""
+        if not self.is_known:
+            return None
+        self._note_set_wall_clock()
+        offset = self._history.at(time.monotonic())
+        return ClockRecord(
+            skew_s=round(self.shift_s(), 6),
+            error_s=round(offset.error_s, 6),
+            drift_ppm=round(self._history.least_drift * 1e6, 1),
+            set_by_s=round(self._set_by_s, 3),
+            jump_s=round(self._history.jump_s, 3),
+        )
+
+    def take_answer(self, data: dict[str, Any]) -> None:
+        """Process an answer of the master. Late answers are ignored."""
+        returned_s = time.monotonic()
+        if data["number"] == self._number and not self._answer.ready():
+            self._answer.set(Exchange(self._sent_s, data["received_s"], data["answered_s"], returned_s))
+
+    def _follow(self) -> None:
+        while True:
+            self._note_set_wall_clock()
+            offset = best_offset(found for _ in range(BURST) if (found := self._exchange()) is not None)
+            if offset is not None:
+                self._history = self._history.learn(offset)
+                self._offset_s = self._history.at(offset.at_s).offset_s
+            gevent.sleep(INTERVAL_S if self.is_known else LOST_AFTER_S)
+
+    def _exchange(self) -> Exchange | None:
+        self._number += 1
+        self._answer = AsyncResult()
+        self._sent_s = time.monotonic()
+        self._send(CLOCK, {"number": self._number})
+        try:
+            found: Exchange = self._answer.get(timeout=LOST_AFTER_S)
+        except gevent.Timeout:
+            return None
+        gevent.sleep(PAUSE_S)
+        return found
+
+    def _note_set_wall_clock(self) -> None:
+        wall_s = _wall_offset_s()
+        if abs(wall_s - self._wall_s) > SET_S:
+            self._set_by_s = max(self._set_by_s, wall_s - self._wall_s, key=abs)
+        self._wall_s = wall_s
+
+
+def _wall_offset_s() -> float:
+    return time.time() - time.monotonic()
+
+
+def answer_clocks(runner: MasterRunner) -> None:
+    """Answer the messages with which the workers compare their clocks."""
+
+    def answer(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's signature
+        received_s = time.time()
+        data = {"number": msg.data["number"], "received_s": received_s, "answered_s": time.time()}
+        runner.send_message(CLOCK, data, msg.node_id)
+
+    runner.register_message(CLOCK, answer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from loadgate.generator.in_flight import settle
 from loadgate.generator.interrupts import CtrlC
 from loadgate.generator.plan import make_plan, process_name
 from loadgate.generator.suite import Choice, Suite
+from loadgate.run.clock import RunClock
 from loadgate.run.load_state import Stopped
 from loadgate.run.state import Run
 
@@ -67,7 +67,7 @@ class Process(ABC):
     def settle(self, run: Run) -> None:
         """Wait for requests in flight until the stop timeout or a second Ctrl-C."""
         until_s = (run.load.at_s if isinstance(run.load, Stopped) else 0.0) + self.environment.stop_timeout
-        settle(lambda: self.ctrl_c.was_repeated or time.time() >= until_s)
+        settle(lambda: self.ctrl_c.was_repeated or run.clock.now_s() >= until_s)
 
     @abstractmethod
     def end_load(self) -> None:
@@ -83,10 +83,16 @@ class Process(ABC):
         if active is not None:
             active.run.record_exception(error, error.__traceback__, f"{where}: ")
 
-    def _begin(self, *, generates_load: bool, timed_by_gate: bool) -> ActiveRun:
+    def _begin(self, *, generates_load: bool, timed_by_gate: bool, clock: RunClock | None = None) -> ActiveRun:
         plan = make_plan(self.choice, self.environment, timed_by_gate=timed_by_gate)
         limits, is_open = self.suite.generator_limits, self.options.open_model
-        return ActiveRun.begin(plan, process_name(self.runner), limits, generates_load=generates_load, is_open=is_open)
+        return ActiveRun.begin(
+            Run(plan, clock=clock or RunClock()),
+            process_name(self.runner),
+            limits,
+            generates_load=generates_load,
+            is_open=is_open,
+        )
 
     def _load_changes(self) -> None:
         active = self.current()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -10,11 +11,12 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
+from locust.exception import RPCError
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.generator.active_run import ActiveRun
-from loadgate.generator.clocks import WorkerClocks
+from loadgate.generator.clocks import CLOCK, MasterClock, answer_clocks
 from loadgate.generator.generators import Generators
 from loadgate.generator.process import Process
 from loadgate.run.judgement import EndedBy
@@ -35,8 +37,6 @@ ARRIVALS = "loadgate_arrivals"
 """Master to worker: start your share of the arrivals. Data: see `MasterSide.start_arrivals`."""
 ARRIVING = "loadgate_arriving"
 """Worker to master: the arrivals have started."""
-CLOCK = "loadgate_clock"
-"""Master to worker: {"sent_s"}, the master's time. Worker to master: the same, with the worker's time as "worker_s"."""
 REPORT = "loadgate"
 """Key of the report within Locust's periodic report."""
 
@@ -57,14 +57,18 @@ class WorkerProcess(Process):
         self._is_finishing = False
         self.runner.register_message(FINISH, self._on_finish, concurrent=True)
         self.runner.register_message(STAGE, self._on_stage)
-        self.runner.register_message(ARRIVALS, self._on_arrivals)
+        # Concurrent, so that Locust's greenlet has set the target when both messages arrive at once.
+        self.runner.register_message(ARRIVALS, self._on_arrivals, concurrent=True)
         self.runner.register_message(CLOCK, self._on_clock)
+        self._clock = MasterClock(self._send)
+        self._clock.start()
 
     def begin(self) -> ActiveRun:
         """Start a run."""
+        self._clock.begin_run()
         self.reserve.hold()
         self.environment.process_exit_code = 0
-        return self._begin(generates_load=True, timed_by_gate=False)
+        return self._begin(generates_load=True, timed_by_gate=False, clock=self._clock)
 
     def is_told_to_stop(self) -> bool:
         """Return whether the master or an interrupt is ending the load. If not, the suite is ending it."""
@@ -103,8 +107,13 @@ class WorkerProcess(Process):
         if active is not None:
             active.run.enter_stage(msg.data["label"])
 
+    def _send(self, kind: str, data: dict[str, Any]) -> None:
+        """Send a message that is sent again later if it is lost."""
+        with contextlib.suppress(RPCError):
+            self.runner.send_message(kind, data)
+
     def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        self.runner.send_message(CLOCK, {**msg.data, "worker_s": time.time()})
+        self._clock.take_answer(msg.data)
 
     def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         active = self.current()
@@ -114,8 +123,9 @@ class WorkerProcess(Process):
         active.run.schedule_stages((after_s, label) for after_s, label in data["marks"])
         segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
         share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
-        # Arrivals of a class that has no users on this worker would wait forever.
-        here = {name for name, count in self.runner.user_classes_count.items() if count}
+        # Arrivals of a class that gets no users on this worker would wait forever. On a busy machine, users that are
+        # due may not have started yet.
+        here = {name for name, count in self.runner.target_user_classes_count.items() if count}
         active.pacer.start(
             share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
         )
@@ -129,8 +139,7 @@ class MasterSide(Generators):
         self._runner = runner
         self._current_run = current_run
         self._arriving: set[str] = set()
-        self._clocks = WorkerClocks()
-        runner.register_message(CLOCK, self._on_clock)
+        answer_clocks(runner)
         runner.register_message(FINAL, self._on_final)
         runner.register_message(ARRIVING, self._on_arriving)
 
@@ -169,14 +178,8 @@ class MasterSide(Generators):
         return sorted(client.id for client in [item for item in there if item.user_count] or there)
 
     def check_processes(self, run: Run) -> None:
-        """Query the workers' clocks, and note which workers are present. Call it every second."""
-        self._ask_clocks()
+        """Note which workers are present. Call it every second."""
         self._note_missing(run)
-
-    def _ask_clocks(self) -> None:
-        for client in self._runner.clients.all:
-            if client.state != STATE_MISSING:
-                self._runner.send_message(CLOCK, {"sent_s": time.time()}, client.id)
 
     def _note_missing(self, run: Run) -> None:
         """Note workers that Locust considers missing, and workers that have come back."""
@@ -209,10 +212,6 @@ class MasterSide(Generators):
     def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         self._arriving.add(msg.node_id)
 
-    def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        times = {name: msg.data[name] for name in ("sent_s", "worker_s")}
-        self._clocks.learn(self._label(msg.node_id), **times, received_s=time.time())
-
     def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         run = self._current_run()
         if run is not None and not run.is_stopped:
@@ -224,10 +223,7 @@ class MasterSide(Generators):
         run = self._current_run()
         if run is None:
             return
-        worker = self._label(client_id)
-        self._clocks.assume(worker, worker_s=report["sent_s"], received_s=time.time())
-        run.remarks = tuple(self._clocks.remarks())
-        run.merge_report(report, worker, self._clocks.shift_s(worker))
+        run.merge_report(report, self._label(client_id))
 
     def _label(self, client_id: str) -> str:
         return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]

@@ -66,15 +66,15 @@ class ErrorLog:
         if example is not None and known.keeps(at_s):
             known.add_example(example())
 
-    def merge_json(self, rows: list[list[Any]], shift_s: float = 0.0) -> None:
-        """Add the rows of another log's `to_json`, moved by `shift_s`."""
+    def merge_json(self, rows: list[list[Any]]) -> None:
+        """Add the rows of another log's `to_json`."""
         for name, text, count, first_s, last_s, examples in rows:
-            entry = self._entry(name, text, first_s + shift_s)
+            entry = self._entry(name, text, first_s)
             entry.count += count
-            entry.first_s = min(entry.first_s, first_s + shift_s)
-            entry.last_s = max(entry.last_s, last_s + shift_s)
+            entry.first_s = min(entry.first_s, first_s)
+            entry.last_s = max(entry.last_s, last_s)
             for example in examples:
-                entry.add_example(Exemplar.from_row(example, shift_s))
+                entry.add_example(Exemplar(*example))
 
     def to_json(self) -> list[list[Any]]:
         """Return the row of each error."""

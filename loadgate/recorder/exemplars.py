@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -45,12 +45,6 @@ class Exemplar:
         """Return the exemplar of a request. `ids` returns its ids, if it has any."""
         return cls(group, name, start_s, latency_ms, *(ids() if ids is not None else ("", "")))
 
-    @classmethod
-    def from_row(cls, row: Sequence[Any], shift_s: float) -> Exemplar:
-        """Return the exemplar of a row, moved by `shift_s`."""
-        group, name, start_s, *rest = row
-        return cls(group, name, start_s + shift_s, *rest)
-
     def to_row(self) -> list[Any]:
         """Return a short form for JSON and msgpack."""
         return [self.group, self.name, self.start_s, self.latency_ms, self.trace_id, self.request_id]
@@ -77,10 +71,10 @@ class SlowestRequests:
         """Return the requests, the slowest first."""
         return list(self._kept)
 
-    def merge_rows(self, rows: Iterable[list[Any]], shift_s: float = 0.0) -> None:
-        """Offer the rows of another instance's `to_rows`, moved by `shift_s`."""
+    def merge_rows(self, rows: Iterable[list[Any]]) -> None:
+        """Offer the rows of another instance's `to_rows`."""
         for row in rows:
-            self.offer(Exemplar.from_row(row, shift_s))
+            self.offer(Exemplar(*row))
 
     def to_rows(self) -> list[list[Any]]:
         """Return the row of each request."""

@@ -89,10 +89,10 @@ class SharedTime:
         raw = b"".join(_little_endian(column).tobytes() for column in columns)
         return {"count": len(rows), "columns": b64encode(zlib.compress(raw, 1)).decode("ascii")}
 
-    def merge(self, data: Mapping[str, Any], shift_s: int = 0) -> None:
-        """Add the slots of `pack`, moved by `shift_s`."""
+    def merge(self, data: Mapping[str, Any]) -> None:
+        """Add the slots of `pack`."""
         for start_s, width_s, nanoseconds in unpack_shared(data):
-            self._add(start_s + shift_s, width_s, nanoseconds)
+            self._add(start_s, width_s, nanoseconds)
 
     def _add(self, start_s: int, width_s: int, nanoseconds: int) -> None:
         if start_s > self._newest_s:

@@ -116,8 +116,8 @@ class Recorder(Record):
         self._clear()
         return delta
 
-    def merge_delta(self, delta: Mapping[str, Any], worker_id: str, shift_s: int = 0) -> bool:
-        """Add a worker's report, with all its times moved by `shift_s`. Return False if it was already added.
+    def merge_delta(self, delta: Mapping[str, Any], worker_id: str) -> bool:
+        """Add a worker's report. Return False if it was already added.
 
         The merge is lossless. A gap in the sequence is remembered until it is filled. Raises ValueError if the report
         has another format version.
@@ -125,7 +125,7 @@ class Recorder(Record):
         _check_version(delta)
         if not self._reports.accept(worker_id, delta["recorder"], delta["sequence"], final=delta["final"]):
             return False
-        self._merge(delta, shift_s)
+        self._merge(delta)
         return True
 
     def lost_reports(self) -> list[LostReports]:
@@ -191,17 +191,17 @@ class Recorder(Record):
         self._names.add(key.name)
         return key
 
-    def _merge(self, data: Mapping[str, Any], shift_s: int = 0) -> None:
+    def _merge(self, data: Mapping[str, Any]) -> None:
         for row in data["series"]:
             key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"], row.get("method", ""))
             series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
-                series.add(slot._replace(start_s=slot.start_s + shift_s))
+                series.add(slot)
         for row in data.get("in_flight", ()):
             key = SeriesKey(row["group"], row["name"], Outcome.SUCCESS, "", row.get("method", ""))
-            self._shared_time(key).merge(row, shift_s)
-        self._errors.merge_json(data["errors"], shift_s)
-        self._slowest.merge_rows(data["slowest"], shift_s)
+            self._shared_time(key).merge(row)
+        self._errors.merge_json(data["errors"])
+        self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 import traceback
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,6 +17,8 @@ from loadgate.recorder.errors import shorten
 from loadgate.recorder.request import Measure, without_surrogates
 from loadgate.recorder.resources import ResourceRecord
 from loadgate.rules import Rule, RuleResult
+from loadgate.run.clock import RunClock
+from loadgate.run.clock_notes import clock_notes
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
@@ -95,7 +96,8 @@ class Run:
 
     plan: Plan
     recorder: Recorder = field(default_factory=Recorder)
-    started_s: float = field(default_factory=time.time)
+    started_s: float = 0.0
+    """The start in epoch seconds. By default, it is the time at which this object was created."""
     stages: list[tuple[float, str]] = field(default_factory=lambda: [(0.0, RAMP)])
     """(start in epoch seconds, stage), ascending."""
     load: LoadState = field(default_factory=UnderLoad)
@@ -109,14 +111,19 @@ class Run:
     workers: WorkerPresence = field(default_factory=WorkerPresence)
     """The presence of the workers, and which of them have sent their final report."""
     rejected_samples: RejectedSamples = field(default_factory=RejectedSamples)
-    remarks: tuple[str, ...] = ()
-    """Sentences for the reader of the report that do not change the verdict."""
     first_bytes: FirstBytes = field(default_factory=FirstBytes)
     target: MeasuredTarget = field(default_factory=lambda: MeasuredTarget(ResourceRecord()))
     """The measurements of the target, in the process that determines the verdict."""
     lags: Recorder = field(default_factory=Recorder)
     """The lag of the processes that generate load, by the kind of measurement."""
-    _made_s: float = field(default_factory=time.time)
+    clock: RunClock = field(default_factory=RunClock)
+    """The clock of all times of the run. On a worker, it is the master's."""
+    _made_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Set the start."""
+        self._made_s = self._made_s or self.clock.now_s()
+        self.started_s = self.started_s or self._made_s
 
     @property
     def resources(self) -> ResourceRecord:
@@ -126,7 +133,7 @@ class Run:
     @property
     def elapsed_s(self) -> float:
         """Return the seconds from the start until now, or until the end of the load."""
-        elapsed_s = (self.load.at_s if isinstance(self.load, Stopped) else time.time()) - self.started_s
+        elapsed_s = (self.load.at_s if isinstance(self.load, Stopped) else self.clock.now_s()) - self.started_s
         if self.plan.timed_by_gate and self.plan.run_time_s is not None:
             # The users of an open model are stopped shortly after the last arrival.
             return min(elapsed_s, self.plan.run_time_s)
@@ -154,16 +161,17 @@ class Run:
 
     def stop(self, ended_by: EndedBy) -> None:
         """Note that the users are told to stop now. `ended_by` is the cause if none was noted before."""
-        self.load = Stopped(self.load.cause or Cause(ended_by), time.time())
+        self.load = Stopped(self.load.cause or Cause(ended_by), self.clock.now_s())
 
     def is_early(self) -> bool:
         """Return whether the run time has not passed yet. There is a tolerance, because Locust's timer can be ahead."""
         planned_s = self.plan.run_time_s
         # Locust's timer also runs while listeners delay the start of the load.
-        return planned_s is not None and time.time() - self._made_s < planned_s - min(1.0, planned_s / 4)
+        return planned_s is not None and self.clock.now_s() - self._made_s < planned_s - min(1.0, planned_s / 4)
 
     def record_request(self, request: FinishedRequest) -> None:
         """Record a request in the stage in which it started. Raises ValueError for one that must be rejected."""
+        request = self._by_run_clock(request)
         self._check_moment(request.end_s)
         is_outside = isinstance(self.load, Stopped) and request.start_s > self.load.at_s
         self.recorder.record(request.with_valid_texts(), OUTSIDE if is_outside else self.stage_at(request.start_s))
@@ -171,23 +179,25 @@ class Run:
     def record_cut_off(self, request: FinishedRequest) -> None:
         """Count a request that an interrupt cut off, and its time in flight. Raises ValueError for invalid times."""
         self.recorder.count(CUT_OFF)
+        request = self._by_run_clock(request)
         self._check_moment(request.end_s)
         self.recorder.record_cut_off(request.with_valid_texts())
 
     def record_measure(self, measure: Measure) -> None:
         """Record a measure in the stage in which it was taken. Raises ValueError for one that must be rejected."""
-        self._check_moment(measure.at_s)
+        at_s = measure.at_s + self.clock.shift_s()
+        self._check_moment(at_s)
         self.recorder.record_measure(
             without_surrogates(measure.name),
             measure.value_ms,
-            at_s=measure.at_s,
-            stage=self.stage_at(measure.at_s),
+            at_s=at_s,
+            stage=self.stage_at(at_s),
             group=without_surrogates(measure.group),
         )
 
     def record_lag(self, name: str, late_ms: float) -> None:
         """Record that a step of this process, named `name`, was `late_ms` late."""
-        now_s = time.time()
+        now_s = self.clock.now_s()
         start_s = now_s - late_ms / 1000
         self.lags.record(FinishedRequest(name, Outcome.SUCCESS, start_s, late_ms), self.stage_at(now_s))
 
@@ -201,9 +211,14 @@ class Run:
         """Count a rejected sample."""
         self.rejected_samples.add(1, shorten(f"{name}: {error}"))
 
+    def _by_run_clock(self, request: FinishedRequest) -> FinishedRequest:
+        """Return the request with its start by the clock of the run."""
+        shift_s = self.clock.shift_s()
+        return request._replace(start_s=request.start_s + shift_s) if shift_s else request
+
     def _check_moment(self, end_s: float) -> None:
         """Reject samples far outside the run, because the windows of rules extend from the first to the last sample."""
-        now_s = time.time()
+        now_s = self.clock.now_s()
         if math.isfinite(end_s) and not self._made_s - CLOCK_SLACK_S <= end_s <= now_s + CLOCK_SLACK_S:
             raise ValueError(
                 f"its end {end_s!r} is not within this run ({int(self._made_s)} to {int(now_s)}); "
@@ -219,13 +234,13 @@ class Run:
 
     def schedule_stages(self, marks: Iterable[tuple[float, str]]) -> None:
         """Set the stages of an open model, as (seconds from now, stage). Now is the start of the schedule."""
-        now_s = time.time() - CLOCKS_S
+        now_s = self.clock.now_s() - CLOCKS_S
         self.stages += [(now_s + after_s, stage) for after_s, stage in marks]
 
     def enter_stage(self, stage: str = STEADY) -> None:
         """Set the stage of requests that start from now on."""
         if stage != self.stages[-1][1]:
-            self.stages.append((time.time(), stage))
+            self.stages.append((self.clock.now_s(), stage))
 
     def take_report(self, *, final: bool) -> dict[str, Any]:
         """Return and remove everything recorded since the last report, for the master."""
@@ -235,7 +250,6 @@ class Run:
         rejected, self.rejected_samples = self.rejected_samples, RejectedSamples()
         delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
         return {
-            "sent_s": time.time(),
             "delta": delta,
             "lags": lags,
             "exceptions": exceptions,
@@ -245,11 +259,11 @@ class Run:
             "ended_by": self.ended_by.value if self.ended_by is not None else None,
         }
 
-    def merge_report(self, report: Mapping[str, Any], worker_id: str, shift_s: int = 0) -> None:
-        """Add a worker's report, whose times are moved by `shift_s`. A report that was already added is ignored."""
-        if not self.recorder.merge_delta(report["delta"], worker_id, shift_s):
+    def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
+        """Add a worker's report. A report that was already added is ignored."""
+        if not self.recorder.merge_delta(report["delta"], worker_id):
             return
-        self.lags.merge_delta(report["lags"], worker_id, shift_s)
+        self.lags.merge_delta(report["lags"], worker_id)
         for exception in report["exceptions"]:
             self._add_exception(ExceptionRecord(**exception))
         self.rejected_samples.add(*report["rejected_samples"])
@@ -283,7 +297,12 @@ class Run:
             request_types=self.plan.request_types,
             stages=self.stages,
             resources=self.resources,
-            remarks=(*self._end_remarks(), *self.remarks, *self.first_bytes.remarks(), *self.plan.remarks),
+            remarks=(
+                *self._end_remarks(),
+                *clock_notes(self.health.values()),
+                *self.first_bytes.remarks(),
+                *self.plan.remarks,
+            ),
         )
 
     def _end_remarks(self) -> list[str]:

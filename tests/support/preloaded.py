@@ -49,7 +49,7 @@ MODULES = (
 )
 """What each program imports. Only the first has Locust, which puts gevent's modules in the place of Python's."""
 
-AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR|TEST_CLOCK_SKEW_S")
+AT_START = re.compile(r"PYTHON|LD_|FAKETIME|MALLOC_|TZ$|PROMETHEUS_MULTIPROC_DIR")
 """Variables that are read when a program starts, or when a module is imported."""
 
 

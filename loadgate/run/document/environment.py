@@ -7,6 +7,18 @@ from pydantic import Field
 from loadgate.run.document.parts import Count, Part, Positive, Text
 
 
+class ClockRecord(Part):
+    """The clock of a worker in comparison with the master's, to which its times are converted."""
+
+    skew_s: float = Field(description="Seconds by which the worker's clock was behind; negative if it was ahead.")
+    error_s: float = Field(ge=0, description="The largest possible error of `skew_s`.")
+    drift_ppm: float = Field(
+        description="Change of the difference in microseconds per second, as near to 0 as the errors allow."
+    )
+    set_by_s: float = Field(description="The largest change by which the worker's clock was set; 0 if it was not set.")
+    jump_s: float = Field(description="The largest sudden change of the difference with another cause; 0 without one.")
+
+
 class GeneratorRecord(Part):
     """The health of a generator process. Shares are fractions of one core."""
 
@@ -19,6 +31,9 @@ class GeneratorRecord(Part):
     cpu_limit_share: float
     lag_limit_ms: float
     problem: Text | None = Field(description="Why the process was saturated; null if it was not.")
+    clock: ClockRecord | None = Field(
+        default=None, exclude_if=lambda clock: clock is None, description="The clock of a worker; absent for others."
+    )
 
 
 class TargetRecord(Part):

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import re
-import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from loadgate.recorder import Recorder
+from tests.loadgate.running.distributed import Worker, distributed
 from tests.loadgate.running.support import (
     PASS,
-    SUITE,
-    Started,
     document,
     locust,
-    locust_command,
     master_ports,
     run_folder,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.shifted_clock import shifted_clock
 
 
 def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
@@ -70,47 +69,40 @@ def test_the_run_waits_for_requests_in_flight_in_workers(tmp_path: Path, stub: S
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("skew_s", [-200, 7])
-def test_requests_of_a_worker_with_clock_skew_have_the_masters_time(
-    tmp_path: Path, stub: StubServer, skew_s: int
+@pytest.mark.parametrize(
+    ("shift", "skew_s", "says"),
+    [("+7s", -7, "7 s ahead of"), ("-200s", 200, "3 min 20 s behind")],
+)
+def test_a_worker_with_a_shifted_clock_has_the_same_seconds_as_the_others(
+    tmp_path: Path, stub: StubServer, shift: str, skew_s: float, says: str
 ) -> None:
-    bind_host, host, bind, port, _, _ = master_ports()
-    for name in ("one", "two", "master"):
-        (tmp_path / name).mkdir()
-    worker = [sys.executable, "-m", "locust", "-f", str(SUITE), "--worker", "--master-port", port]
-    master = locust_command("--host", stub.url, "--master", bind_host, host, bind, port, "--expect-workers", "2")
+    shifted = Worker(env=shifted_clock(shift))
+    options = ["--host", stub.url, "--rate", "40/s", "-t", "12s"]
     began_s = time.time()
-    with (
-        Started(master, tmp_path / "master", LOAD_PROFILE="windowed") as judge,
-        Started(worker, tmp_path / "one") as first,
-        Started(worker, tmp_path / "two", TEST_CLOCK_SKEW_S=str(skew_s)) as second,
-    ):
+    with distributed(tmp_path, options, shifted, Worker(), LOAD_PROFILE="roomy") as (judge, workers, _):
         assert judge.wait() == PASS, judge.output
-        assert (first.wait(), second.wait()) == (0, 0)
+        assert [worker.wait() for worker in workers] == [0, 0]
     run = document(tmp_path / "master")
-    first_s, end_s = Recorder.from_json(run["recording"]).span_s() or (0, 0)
-    assert began_s - 2 <= first_s < end_s <= time.time() + 2
-    assert run["totals"]["overall"]["requests"] == stub.total
-    assert all(began_s - 2 <= request["start_s"] <= time.time() + 2 for request in run["slowest"])
+    requests = Counter[int]()
+    for slot in Recorder.from_json(run["recording"]).time_slots():
+        requests[slot.start_s] += slot.totals.requests
+    assert sum(requests.values()) == stub.total
+    assert all(began_s - 1 <= second <= time.time() for second in requests)
+    # Requests count by their intended start. With only one of the workers, a second would have half of the rate.
+    complete = [requests[second] for second in range(min(requests) + 2, max(requests) - 1)]
+    assert len(complete) >= 8
+    assert all(36 <= count <= 44 for count in complete), complete
+    assert all(began_s - 1 <= request["start_s"] <= time.time() for request in run["slowest"])
+    skews_s = sorted((process["clock"]["skew_s"] for process in run["generator"] if "clock" in process), key=abs)
+    assert skews_s == pytest.approx([0, skew_s], abs=0.1)
     (note,) = [note for note in run["verdict"]["notes"] if "clock" in note]
-    assert re.fullmatch(r"the clock of worker \d was (\d+ min )?\d+(\.\d)? s (behind|ahead of) the master's; .*", note)
-    assert ("behind" in note) is (skew_s < 0)
+    assert re.fullmatch(rf"the clock of worker \d was {says} the master's; .*", note)
 
 
 def test_only_the_master_judges_a_run_with_two_workers(tmp_path: Path, stub: StubServer) -> None:
-    bind_host, host, bind, port, _, _ = master_ports()
-    for name in ("one", "two", "master"):
-        (tmp_path / name).mkdir()
     # The workers know nothing of the profile that the master runs.
-    worker = [sys.executable, "-m", "locust", "-f", str(SUITE), "--worker", "--master-port", port]
-    master = locust_command("--host", stub.url, "--master", bind_host, host, bind, port, "--expect-workers", "2")
-    with (
-        Started(master, tmp_path / "master", LOAD_PROFILE="slow") as judge,
-        Started(worker, tmp_path / "one") as first,
-        Started(worker, tmp_path / "two") as second,
-    ):
+    with distributed(tmp_path, ["--host", stub.url], Worker(), Worker(), LOAD_PROFILE="slow") as (judge, workers, _):
         assert judge.wait() == PASS, judge.output
-        assert first.wait() == 0, first.output
-        assert second.wait() == 0, second.output
+        assert [worker.wait() for worker in workers] == [0, 0]
     assert document(tmp_path / "master")["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
-    assert not (tmp_path / "one" / "reports").exists()
+    assert not (tmp_path / "worker-0" / "reports").exists()

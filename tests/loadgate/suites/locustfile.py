@@ -11,11 +11,6 @@ from gevent.monkey import get_original
 from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
 from locust.exception import RescheduleTaskImmediately
 
-if skew_s := float(os.environ.get("TEST_CLOCK_SKEW_S", "0")):
-    # Before anything of the gate is imported, which then knows no other clock.
-    true_time = time.time
-    time.time = lambda: true_time() + skew_s
-
 import loadgate
 from loadgate import LoadProfile, Stage
 from loadgate.health import HealthLimits

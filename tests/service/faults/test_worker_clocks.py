@@ -15,23 +15,14 @@ from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.submissions import task_key
 from tests.service.faults.conftest import OwnRedis
 from tests.support.processes import keys_of_service, wait_until
-from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 from tests.support.settings import Settings, service
+from tests.support.shifted_clock import shifted_clock
 
 pytestmark = pytest.mark.full
 
 HOURS = 25
 WARNING = f"{HOURS * 3600} s %s the clock of Redis"
-
-
-def at(shift: str) -> dict[str, str]:
-    """The environment of a process whose clock is off by `shift`."""
-    library = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
-    if library is None:
-        skip_or_fail(ServerUnavailableError("libfaketime is not installed; on Debian: apt-get install libfaketime"))
-    only_the_day = {"FAKETIME_DONT_FAKE_MONOTONIC": "1", "DONT_FAKE_MONOTONIC": "1"}
-    return {"LD_PRELOAD": str(library), "FAKETIME": shift, **only_the_day}
 
 
 @pytest.fixture
@@ -75,7 +66,7 @@ def test_tasks_run_are_retried_and_expire_by_the_clock_of_redis(
     api: ApiProcess, env: dict[str, str], own_redis: OwnRedis, tmp_path: Path
 ) -> None:
     folder, notes = tmp_path / "service", tmp_path / "notes"
-    with worker_process(folder, {**env, **at(f"+{HOURS}h")}, "ahead", concurrency=1) as ahead:
+    with worker_process(folder, {**env, **shifted_clock(f"+{HOURS}h")}, "ahead", concurrency=1) as ahead:
         assert result(api, submit(api, "test.add", 1, 2))["result"] == 3
         wait_until(lambda: skew_s(api, "celery@ahead") == pytest.approx(HOURS * 3600, abs=5), what="the skew shown")
         retried = submit(api, "test.soon", str(notes))
@@ -89,7 +80,7 @@ def test_tasks_run_are_retried_and_expire_by_the_clock_of_redis(
     celery.send_task("test.add", (1, 2), task_id=expired, expires=0.001, ignore_result=False)
     celery.close()
     # By this worker's own clock nothing has expired yet, and the second try is a day away.
-    with worker_process(folder, {**env, **at(f"-{HOURS}h")}, "behind", concurrency=1) as behind:
+    with worker_process(folder, {**env, **shifted_clock(f"-{HOURS}h")}, "behind", concurrency=1) as behind:
         assert result(api, retried)["result"] == "done"
         answer = result(api, expired)
         assert (answer["status"], answer["success"]) == ("REVOKED", False)
