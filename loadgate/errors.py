@@ -6,6 +6,7 @@ CommandError              a cause outside the request:
 ├── TargetError           a managed target that does not start
 ├── GitError              git is missing or fails
 ├── BusyError             another comparison of the repository is running
+├── DeliveryError         a run folder that cannot be sent to a URL
 ├── PrepareError          the command that prepares a worktree fails
 ├── SideError             a side of a comparison that cannot be prepared or started
 ├── SegmentError          a segment of a comparison that leaves no run
@@ -13,6 +14,7 @@ CommandError              a cause outside the request:
 └── RequestError          the command line, the project's settings or a file that they name:
     ├── ProjectError      [tool.loadgate] in pyproject.toml
     ├── RunError          the options of `loadgate run`
+    ├── RenderError       the options of `loadgate k8s render`
     ├── AbError           the options of `loadgate ab`
     ├── BisectError       the options of `loadgate bisect`
     ├── CommitError       a commit or a repository that does not exist

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli import baselines, comparing, results, running
+from loadgate.cli import baselines, cluster, comparing, results, running
 from loadgate.cli.output import print_error, say
 from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
@@ -73,5 +73,6 @@ cli.command("ab")(comparing.ab_command)
 cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
 cli.command("bisect")(comparing.bisect_command)
 cli.add_typer(baselines.cli, name="baseline")
+cli.add_typer(cluster.cli, name="k8s")
 for command in (running.doctor, running.profiles, results.report, results.history):
     cli.command()(command)

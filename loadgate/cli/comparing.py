@@ -9,16 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from loadgate.cli.options import Locustfile
+from loadgate.cli.options import Locustfile, duration
 from loadgate.cli.output import say, say_wrapped
-from loadgate.units import duration_s
-
-
-def _duration(text: str) -> float:
-    try:
-        return duration_s(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
 
 
 def _share(text: str) -> float:
@@ -45,10 +37,10 @@ def ab_command(
     rate: Annotated[str | None, typer.Option(help="Arrival rate, such as 50/s; without it, the profile's.")] = None,
     pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs; as many again follow if they are undecided.")] = 10,
     measure: Annotated[
-        float, typer.Option(parser=_duration, metavar="<duration>", help="Measured time of a segment.")
+        float, typer.Option(parser=duration, metavar="<duration>", help="Measured time of a segment.")
     ] = "20s",  # type: ignore[assignment]  # the parser reads it
     settle: Annotated[
-        float, typer.Option(parser=_duration, metavar="<duration>", help="Time at the start that is not measured.")
+        float, typer.Option(parser=duration, metavar="<duration>", help="Time at the start that is not measured.")
     ] = "5s",  # type: ignore[assignment]
     ignore: Annotated[
         float, typer.Option(parser=_share, metavar="<percentage>", help="Smaller changes never fail.")

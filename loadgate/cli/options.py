@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
+from loadgate.units import duration_s
+
 Locustfile = Annotated[
     str | None,
     typer.Option("--locustfile", "-f", help="Locustfile, comma-separated list, or folder, instead of the project's."),
 ]
+
+
+def duration(text: str) -> float:
+    """Return the seconds of an option such as `5m`.
+
+    Raises:
+        BadParameter: The text is not a duration above 0.
+    """
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli.options import Locustfile
+from loadgate.cli.options import Locustfile, duration
 from loadgate.cli.output import print_error, say, say_wrapped
 from loadgate.exit_codes import ExitCode
 from loadgate.shape.arrivals import EXAMPLES
@@ -36,6 +36,18 @@ def run_command(
         bool | None,
         typer.Option("--baseline/--no-baseline", help="Compare with the profile's baseline; default: if there is one."),
     ] = None,
+    put: Annotated[
+        str | None,
+        typer.Option(
+            envvar="LOADGATE_PUT_URL",
+            metavar="URL",
+            help="Afterwards, PUT the run folder as .tar.gz to this URL. LOADGATE_PUT_TOKEN is its bearer token.",
+        ),
+    ] = None,
+    keep: Annotated[
+        float | None,
+        typer.Option(parser=duration, metavar="<duration>", help="Afterwards, keep the process for this time."),
+    ] = None,
     locustfile: Locustfile = None,
 ) -> int:
     """Run a load profile. The verdict decides the exit code.
@@ -43,6 +55,7 @@ def run_command(
     Exit codes: 0 pass, 99 fail, 98 inconclusive, 1 not carried out, 2 usage error. Other options go to Locust.
     """
     from loadgate.project import load_project
+    from loadgate.runner.delivery import PUT_TOKEN_VARIABLE, Delivery
     from loadgate.runner.run import RunRequest, run
 
     given = {
@@ -56,7 +69,8 @@ def run_command(
     if profile.startswith("-"):
         # Without a profile, the first argument is an option for Locust.
         options, profile = [*options, profile], os.environ.get("LOAD_PROFILE", "")
-    request = RunRequest(profile, host, locustfile, [*options, *context.args], baseline)
+    delivery = Delivery(put or "", os.environ.get(PUT_TOKEN_VARIABLE, "").strip(), keep or 0.0)
+    request = RunRequest(profile, host, locustfile, [*options, *context.args], baseline, delivery)
     return run(request, load_project(), say)
 
 

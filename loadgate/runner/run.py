@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from loadgate.checks import host_problem, is_http
@@ -35,6 +35,7 @@ from loadgate.rules import RuleOutcome
 from loadgate.run.document import RUN_FILE, RunDocument, TargetRecord, read_run
 from loadgate.run.document.baseline import BaselineRecord
 from loadgate.run.judgement import INTERRUPTED
+from loadgate.runner.delivery import Delivery, deliver
 from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.locust_process import run_locust
 from loadgate.runner.signals import Signals
@@ -62,6 +63,7 @@ class RunRequest:
     locust_options: Sequence[str] = ()
     baseline: bool | None = None
     """Whether to compare with the profile's baseline; None if there is one."""
+    delivery: Delivery = field(default_factory=Delivery)
 
 
 def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
@@ -76,6 +78,8 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     host = request.host or os.environ.get("TARGET_HOST")
     if host and is_http(host) and (problem := host_problem(host)):
         raise RunError(without_credentials(named(problem, host, "TARGET_HOST")))
+    if problem := request.delivery.problem():
+        raise RunError(problem)
     settings = project.target
     declared = describe(locustfile, request.profile, request.locust_options)
     # Locust itself reads other hosts from its configuration files, the environment and the user classes.
@@ -88,13 +92,8 @@ def run(request: RunRequest, project: Project, say: Say) -> ExitCode:
     try:
         with in_use(folder), Signals() as signals:
             launch = _Launch(request, project, locustfile, folder, baseline, signals, say)
-            if has_host or settings is None:
-                return launch.run_against(host or "")
-            settings = settings.for_run(folder)
-            say(f"starting the target: {shown_command(settings.command)}")
-            with managed_target(settings, project.root, folder / "target.log", signals.any) as target:
-                say(f"the target is ready at {without_credentials(target.url)}")
-                return launch.run_against(target.url, target)
+            code = launch.run_against(host or "") if has_host or settings is None else launch.run_with(settings)
+            return launch.deliver(code)
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # succeeds only if the folder is empty, because the run did not start
@@ -111,6 +110,20 @@ class _Launch:
     baseline: BaselineRecord | None
     signals: Signals
     say: Say
+
+    def run_with(self, settings: TargetSettings) -> ExitCode:
+        """Start the managed target, run Locust against it, and stop it."""
+        settings = settings.for_run(self.folder)
+        self.say(f"starting the target: {shown_command(settings.command)}")
+        with managed_target(settings, self.project.root, self.folder / "target.log", self.signals.any) as target:
+            self.say(f"the target is ready at {without_credentials(target.url)}")
+            return self.run_against(target.url, target)
+
+    def deliver(self, code: ExitCode) -> ExitCode:
+        """Deliver the run's folder, unless it is empty. Return the exit code: nothing proves a pass that is lost."""
+        if not any(self.folder.iterdir()) or deliver(self.folder, self.request.delivery, self.signals, self.say):
+            return code
+        return ExitCode.ERROR if code == ExitCode.PASS else code
 
     def run_against(self, host: str, target: ManagedTarget | None = None) -> ExitCode:
         """Run Locust, complete the artefacts, publish the report, and return the exit code."""

@@ -34,6 +34,14 @@ class Signals:
         """Return whether a signal was received."""
         return self._received
 
+    def waiting(self) -> bool:
+        """Return whether a signal was received that was not relayed to Locust, for example after its end."""
+        return bool(self._pending)
+
+    def is_interrupted(self) -> bool:
+        """Return whether a Ctrl-C was received that was not relayed to Locust."""
+        return signal.SIGINT in self._pending
+
     def relay(self, child: subprocess.Popen[bytes]) -> None:
         """Relay new signals to Locust. SIGHUP becomes SIGTERM, because SIGHUP would kill Locust."""
         while self._pending:

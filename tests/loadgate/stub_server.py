@@ -1,6 +1,7 @@
 """A small HTTP server that is as slow, as wrong or as dead as a test wants, and counts what it was asked.
 
-As a program, `python stub_server.py [--die-after N] [--never-ready] [--exit-at-once]`, it is a managed target.
+As a program, `python stub_server.py [--die-after N] [--never-ready] [--exit-at-once]`, it is a managed target. With
+`--address` and `--port` other machines can reach it, and with `--stored FOLDER` it writes the bodies of PUT there.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 PIECES, PIECE_S = 3, 0.05
 
@@ -25,13 +27,14 @@ class StubServer(ThreadingHTTPServer):
 
     `/fail` and what begins so is answered with 500, `/stream` in PIECES pieces with PIECE_S before each, and `/endless`
     so too, but without an end. `/metrics` is in Prometheus' format. With request `freeze_at` it stands still for
-    `freeze_s`.
+    `freeze_s`. Bodies of PUT are in `stored`; a status in `put_statuses` answers one of them instead of 201, and 0
+    never.
     """
 
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, address: str = "127.0.0.1") -> None:
         self.delay_s = 0.0
         self.slow_s = 2.5
         self.fail_every = 0
@@ -42,10 +45,13 @@ class StubServer(ThreadingHTTPServer):
         self.received: Counter[str] = Counter()
         self.traceparents: list[str] = []
         self.authorizations: Counter[str] = Counter()
+        self.stored: dict[str, bytes] = {}
+        self.put_statuses: list[int] = []
+        self.folder: Path | None = None
         self.released = threading.Event()
         self._count = itertools.count(1)
         self._connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((address, port), Handler)
 
     @property
     def url(self) -> str:
@@ -116,6 +122,20 @@ class Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers["content-length"] or 0))
         self.do_GET()
 
+    def do_PUT(self) -> None:
+        stub = self.server
+        stub.received[f"PUT {self.path}"] += 1
+        stub.authorizations[self.headers["authorization"] or ""] += 1
+        body = self.rfile.read(int(self.headers["content-length"]))
+        status = stub.put_statuses.pop(0) if stub.put_statuses else 201
+        if status == 0:
+            stub.released.wait()
+        if status == 201:
+            stub.stored[self.path] = body
+            if stub.folder is not None:
+                (stub.folder / self.path.rpartition("/")[2]).write_bytes(body)
+        self.wfile.write(f"HTTP/1.1 {status} Told\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n".encode())
+
     def stream(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(PIECES):
@@ -149,12 +169,16 @@ def main() -> None:
     parser.add_argument("--die-after", type=int, default=0)
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--exit-at-once", action="store_true")
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--stored", type=Path)
     options = parser.parse_args()
     print("warming up", flush=True)
     if options.exit_at_once:
         print("cannot open the database", flush=True)
         raise SystemExit(7)
-    server = StubServer()
+    server = StubServer(options.port, options.address)
+    server.folder = options.stored
     server.die_after = options.die_after
     if not options.never_ready:
         print(server.url, flush=True)
