@@ -123,9 +123,21 @@ def points(fraction: float | None) -> str:
 
 
 def change_range(low: float | None, high: float | None, *, of_share: bool = False) -> str:
-    """Return the interval of a change, as in `+13.0 to +21.0 %`. A bound that is not known is a question mark."""
-    bounds = ("?" if bound is None else _signed(figure(_percent(bound)), bound) for bound in (low, high))
-    return f"{' to '.join(bounds)} {'points' if of_share else '%'}"
+    """Return the interval of a change, as in `+13.0 to +21.0 %`. A bound that is not known is a question mark.
+
+    Both bounds have the decimals of the larger one. A bound that would be 0 has one digit, so that its sign remains.
+    """
+    known = [_decimal(bound).scaleb(2) for bound in (low, high) if bound is not None]
+    place = max((_last_place(bound, _DIGITS) for bound in known if bound), default=0)
+
+    def text(bound: float | None) -> str:
+        if bound is None:
+            return "?"
+        exact = _decimal(bound).scaleb(2)
+        shown = exact.quantize(Decimal(1).scaleb(place), context=_WIDE) or _rounded(exact, 1)
+        return _signed(f"{shown:,f}", bound)
+
+    return f"{text(low)} to {text(high)} {'points' if of_share else '%'}"
 
 
 def _signed(text: str, value: float | None) -> str:
@@ -214,10 +226,13 @@ def _shown(value: Decimal, limit: Decimal | None = None) -> str:
 
 
 def _rounded(value: Decimal, digits: int) -> Decimal:
-    if not value:
-        return Decimal(0)
+    return value.quantize(Decimal(1).scaleb(_last_place(value, digits)), context=_WIDE) if value else Decimal(0)
+
+
+def _last_place(value: Decimal, digits: int) -> int:
+    """Return the exponent of the last shown digit of a value that is not 0."""
     magnitude = Context(prec=digits, rounding=ROUND_HALF_UP).plus(value).adjusted()
-    return value.quantize(Decimal(1).scaleb(min(0, magnitude - digits + 1)), context=_WIDE)
+    return min(0, magnitude - digits + 1)
 
 
 def _decimal(value: float) -> Decimal:

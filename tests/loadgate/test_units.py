@@ -242,3 +242,19 @@ def test_a_time_until_a_limit_has_one_unit(seconds: float, text: str) -> None:
 def test_the_interval_of_a_change_shows_unknown_bounds() -> None:
     assert units.change_range(0.13, 0.21) == "+13.0 to +21.0 %"
     assert units.change_range(None, 0.005, of_share=True) == "? to +0.500 points"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (-0.0000392, 0.325, "-0.004 to +32.5 %"),
+        (-0.0095, 0.165, "-1.0 to +16.5 %"),
+        (-0.24, 0.594, "-24.0 to +59.4 %"),
+        (-0.00159, 0.0323, "-0.16 to +3.23 %"),
+        (0.0, 0.0323, "0 to +3.23 %"),
+        (0.0, 0.0, "0 to 0 %"),
+        (-0.5, 23.75, "-50 to +2,375 %"),
+    ],
+)
+def test_the_bounds_of_a_change_have_the_same_decimals(low: float, high: float, text: str) -> None:
+    assert units.change_range(low, high) == text

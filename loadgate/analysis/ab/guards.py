@@ -47,7 +47,10 @@ def _control(pairs: Sequence[Pair]) -> Guard:
         f"The control server was {units.percentage(abs(moved), MOST_MOVED)} {'slower' if moved > 0 else 'faster'} "
         f"in the segments of head"
     )
-    sentence += ", so the conditions of the sides were not the same." if is_broken else "."
+    if is_broken:
+        sentence += ", so the conditions of the sides were not the same."
+    else:
+        sentence += ", which is within its noise." if abs(moved) > MOST_MOVED else "."
     return Guard("control", moved, MOST_MOVED, is_broken, sentence)
 
 
