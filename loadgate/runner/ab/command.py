@@ -96,12 +96,12 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
         base, head = Deployment("base", request.urls[0]), Deployment("head", request.urls[1])
         with frozen_loadgate() as variables:
             suite = suite_of(request, project, variables)
-            say(_first_line(request, base, head))
+            say(_first_lines(request, base, head))
             yield base, head, suite
         return
     repository = Repository.of(project.root, project.reports_path)
     commits = repository.sides(request.base, request.head)
-    say(_first_line(request, *commits))
+    say(_first_lines(request, *commits))
     with worktrees_folder(repository) as folder, frozen_loadgate() as variables:
         worktrees = Worktrees(repository, folder, project.root, say, signals.any)
         with worktrees.sides(*commits) as sides:
@@ -110,16 +110,14 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
             yield sides.base, sides.head, suite
 
 
-def _first_line(request: AbRequest, base: object, head: object) -> str:
+def _first_lines(request: AbRequest, base: object, head: object) -> str:
     """Return what is compared, and how long it takes."""
     pairs = PLANNING_PAIRS if request.only_plan else request.pairs
     segment_s = request.settle_s + request.measure_s
     minutes = max(1, round(2 * pairs * (segment_s + STARTING_S) / 60))
-    again = "" if request.only_plan else "; as many again follow if they do not decide"
-    return (
-        f"comparing head, {head}, with base, {base}: {count(pairs)} pairs of {duration(segment_s)} a side take about "
-        f"{count(minutes)} min{again}"
-    )
+    takes = f"{count(pairs)} pairs of {duration(segment_s)} a side take about {count(minutes)} min"
+    again = "" if request.only_plan else f"; {count(pairs)} more follow if they do not decide"
+    return f"base: {base}\nhead: {head}\n{takes}{again}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from loadgate.runner.ab.rate import Rate
 from loadgate.runner.ab.segments import Meter, segment_of
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.run import Say
-from loadgate.units import duration, given, milliseconds
+from loadgate.units import milliseconds
 
 FOLDER = "segments"
 """The folder of the segments' runs, relative to that of the comparison."""
+SHOWN = 3
+"""How many percentiles the line of a segment has."""
 
 
 @dataclass
@@ -60,10 +62,10 @@ class Pairs:
 
     def _segment(self, name: SideName, number: int, pairs: int) -> Segment:
         (side,) = (side for side in self.sides if side.name == name)
-        load, rate_per_s = self.meter.load, self.rate.per_s
+        rate_per_s = self.rate.per_s
         relative = Path(FOLDER) / f"{number:02d}-{name}"
         # Both segments of a pair have the same seed.
-        options = load.paced(rate_per_s, self.seed + number)
+        options = self.meter.load.paced(rate_per_s, self.seed + number)
         document, control_ms = self.meter.measure(side, options, self.folder / relative)
         segment = segment_of(document, rate_per_s, control_ms)
         self.seen.add(document)
@@ -80,20 +82,20 @@ class Pairs:
             )
         )
         problem = f"; left out: {segment.problem}" if segment.problem else ""
-        self.say(
-            f"pair {number} of {pairs}: {name}, {duration(load.measure_s)} at {given(rate_per_s, '/s')}: "
-            f"{_headline(document, segment)}{problem}"
-        )
+        self.say(f"pair {number} of {pairs}, {name}: {_headline(document, segment)}{problem}")
         return segment
 
 
 def _headline(document: RunDocument, segment: Segment) -> str:
-    """Return the percentile of the first rule that has one."""
+    """Return the first percentiles of the rules."""
     measures, _ = measures_of([rule.rule for rule in document.verdict.rules])
     percentiles = [
         measure for measure in measures if measure.percentile is not None and measure.scope in segment.scopes
     ]
-    measure = next(iter(percentiles), Measure(OVERALL, MeasureKind.PERCENTILE, 95.0))
+    shown = percentiles[:SHOWN] or [Measure(OVERALL, MeasureKind.PERCENTILE, 95.0)]
+    return ", ".join(f"{measure.scope} {measure.metric} {milliseconds(_value(measure, segment))}" for measure in shown)
+
+
+def _value(measure: Measure, segment: Segment) -> float | None:
     counts = segment.scopes.get(measure.scope)
-    value = counts.success.quantile((measure.percentile or 0.0) / 100) if counts is not None else None
-    return f"{measure.metric} {measure.scope} {milliseconds(value)}"
+    return counts.success.quantile((measure.percentile or 0.0) / 100) if counts is not None else None

@@ -80,10 +80,11 @@ def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: P
     assert all(item["rate_per_s"] == pytest.approx(40, rel=0.02) for item in segments)
     assert all((folder / item["folder"] / "run.json").exists() for item in segments)
     assert (tmp_path / "page.md").read_text() == (folder / "summary.md").read_text()
-    first, *lines = done.stdout.splitlines()
-    assert first.startswith("comparing head, HEAD (")
-    assert "2 pairs of 2 s a side take about 1 min" in first
-    assert len([line for line in lines if re.match(r"pair [12] of 2: (base|head), 1 s at 40/s: p50 pages ", line)]) == 4
+    base, head, takes, *lines = done.stdout.splitlines()
+    assert base.startswith("base: ")
+    assert head.startswith("head: HEAD (")
+    assert takes.startswith("2 pairs of 2 s a side take about 1 min")
+    assert len([line for line in lines if re.match(r"pair [12] of 2, (base|head): pages p50 ", line)]) == 4
 
 
 @FULL
