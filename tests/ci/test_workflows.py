@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,24 @@ def test_the_artifact_of_the_summary_has_one_name() -> None:
     posting = (GITHUB / "actions" / "performance-comment" / "post.py").read_text(encoding="utf-8")
     assert f'ARTIFACT = "{names[0]}"' in posting
     assert names == ["performance-comparison", "performance-comparison-report"]
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed", "expected"),
+    [(0, "false", 0), (99, "false", 99), (98, "false", 98), (2, "true", 2), (99, "true", 99), (98, "true", 0)],
+)
+def test_an_inconclusive_comparison_can_be_allowed(tmp_path: Path, code: int, allowed: str, expected: int) -> None:
+    command = tmp_path / "loadgate"
+    command.write_text(f'#!/bin/sh\necho "$@"\nexit {code}\n')
+    command.chmod(0o755)
+    (step,) = (step for step in steps(GITHUB / "actions" / "performance-comparison" / "action.yml") if "run" in step)
+    inputs = {"ALLOW_INCONCLUSIVE": allowed, "BASE": "HEAD^1", "PAIRS": "10", "PROFILE": "my profile", "RATE": ""}
+    environment = {"PATH": "/usr/bin:/bin", "LOADGATE": str(command), **inputs}
+    assert step["env"].keys() == environment.keys() - {"PATH"}
+    # As GitHub starts a step with `shell: bash`.
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    done = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == expected, done.stderr
+    options, *warnings = done.stdout.splitlines()
+    assert options == "ab --pairs 10 --profile my profile -- HEAD^1"
+    assert [line.startswith("::warning ") for line in warnings] == ([True] if (code, expected) == (98, 0) else [])
