@@ -172,6 +172,7 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--stored", type=Path)
+    parser.add_argument("--delay-ms", type=float, default=0.0)
     options = parser.parse_args()
     print("warming up", flush=True)
     if options.exit_at_once:
@@ -179,6 +180,7 @@ def main() -> None:
         raise SystemExit(7)
     server = StubServer(options.port, options.address)
     server.folder = options.stored
+    server.delay_s = options.delay_ms / 1000
     server.die_after = options.die_after
     if not options.never_ready:
         print(server.url, flush=True)
