@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
 
 from loadgate.analysis.clock_offset import Exchange, OffsetHistory, best_offset
 from loadgate.run.clock import RunClock
@@ -48,6 +48,7 @@ class MasterClock(RunClock):
         self._number = 0
         self._answer: AsyncResult[Exchange] = AsyncResult()
         self._sent_s = 0.0
+        self._known = Event()
         self._wall_s = _wall_offset_s()
         self._set_by_s = 0.0
         self._greenlet: gevent.Greenlet | None = None
@@ -64,6 +65,10 @@ class MasterClock(RunClock):
     def is_known(self) -> bool:
         """Return whether an exchange with the master has succeeded."""
         return self._offset_s is not None
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for the first successful exchange. Return whether there was one."""
+        return bool(self._known.wait(timeout_s))
 
     def start(self) -> None:
         """Start to follow the master's clock, until the process ends."""
@@ -102,6 +107,7 @@ class MasterClock(RunClock):
             if offset is not None:
                 self._history = self._history.learn(offset)
                 self._offset_s = self._history.at(offset.at_s).offset_s
+                self._known.set()
             gevent.sleep(INTERVAL_S if self.is_known else LOST_AFTER_S)
 
     def _exchange(self) -> Exchange | None:

@@ -33,7 +33,10 @@ LOAD_OPTIONS = {"num_users": "users", "spawn_rate": "spawn rate", "run_time": "r
 """Locust's options for which a profile has values, with their names in messages."""
 
 
-def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
+GATE_OPTIONS = {"load_profile": "--load-profile", "rate": "--rate", "settle": "--settle", "seed": "--seed"}
+
+
+def add_gate_options(parser: LocustArgumentParser) -> None:
     """Add the options of the load gate to Locust's command line, if they are not there yet."""
     if any("--load-profile" in action.option_strings for action in parser._actions):  # noqa: SLF001 - no public attribute
         return
@@ -42,7 +45,7 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
     group.add_argument(
         "--load-profile",
         metavar="<name>",
-        default=default,
+        default="",
         help="Load profile whose users, spawn rate, run time and class weights become the defaults",
         env_var="LOAD_PROFILE",
     )
@@ -63,6 +66,12 @@ def add_profile_option(parser: LocustArgumentParser, default: str) -> None:
         type=int,
         help="Seed of Python's random numbers and of the tasks of an open model, so that runs can be repeated",
     )
+
+
+def set_options(options: Namespace) -> dict[str, str]:
+    """Return the options of the load gate that have a value, as texts."""
+    values = {option: getattr(options, name) for name, option in GATE_OPTIONS.items()}
+    return {option: str(value) for option, value in values.items() if value not in {None, ""}}
 
 
 def _duration_s(text: str) -> float:

@@ -64,3 +64,13 @@ def _chain(error: object, depth: int) -> Iterator[OSError]:
         yield error
     for inner in (error.__cause__, error.__context__, getattr(error, "reason", None), *error.args):
         yield from _chain(inner, depth - 1)
+
+
+def open_files_limit() -> int | None:
+    """Return how many files this process may open. `None` without a limit, or if the system does not tell."""
+    try:
+        import resource  # noqa: PLC0415 - it does not exist on Windows
+    except ImportError:
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit

@@ -16,22 +16,43 @@ class GateDispatcher(UsersDispatcher):
 
     In Locust's order, classes with small weights get their first users late. With the weights 28/2/50/2, the first
     18 users belong to two classes. Locust's master also continues a ramp after the run was stopped, and so starts new
-    users. `on_change` is called at the start of every change of the number of users.
+    users. `on_change` is called at the start of every change of the number of users. A worker that connects
+    during a run gets no users before it is admitted.
     """
 
     def __init__(
-        self, worker_nodes: list[WorkerNode], user_classes: list[type[User]], on_change: Callable[[], None]
+        self,
+        worker_nodes: list[WorkerNode],
+        user_classes: list[type[User]],
+        on_change: Callable[[], None],
+        admits: Callable[[str], bool],
     ) -> None:
         self._halted = False
         self._on_change = on_change
+        self._admits = admits
         super().__init__(worker_nodes, user_classes)
 
     def new_dispatch(
         self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
     ) -> None:
-        """Start a change of the number of users."""
+        """Start a change of the number of users. Locust also calls this if nothing changes, after `add_worker`."""
+        is_change = self._rebalance or target_user_count != self.get_current_user_count() or user_classes is not None
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
-        self._on_change()
+        if is_change:
+            self._on_change()
+
+    def add_worker(self, worker_node: WorkerNode) -> None:
+        """Let a worker take users, if it is admitted and does not take any yet."""
+        if self._admits(worker_node.id) and not self._has(worker_node):
+            super().add_worker(worker_node)
+
+    def remove_worker(self, worker_node: WorkerNode) -> None:
+        """Distribute the users of a worker that has left."""
+        if self._has(worker_node):
+            super().remove_worker(worker_node)
+
+    def _has(self, worker_node: WorkerNode) -> bool:
+        return any(node.id == worker_node.id for node in self._worker_nodes)
 
     def halt(self) -> None:
         """Stop dispatching users."""
@@ -69,13 +90,20 @@ class Dispatchers:
     """The `dispatcher_class` of a process. Locust calls it at least once for each run to create a dispatcher."""
 
     def __init__(self, on_change: Callable[[], None]) -> None:
+        self.admits: Callable[[str], bool] = lambda _: True
+        """Whether the worker with this id may get users."""
         self._on_change = on_change
         self._made: list[GateDispatcher] = []
 
     def __call__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
         """Create the dispatcher that Locust uses from now on."""
-        self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change)]
+        self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change, self.admits)]
         return self._made[0]
+
+    def add_worker(self, worker_node: WorkerNode) -> None:
+        """Let a worker take users of the current run, if there is one."""
+        for dispatcher in self._made:
+            dispatcher.add_worker(worker_node)
 
     def halt(self) -> None:
         """Stop the current dispatcher."""

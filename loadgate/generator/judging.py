@@ -14,6 +14,7 @@ from locust.runners import MasterRunner
 from loadgate.credentials import without_credentials
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.active_run import ActiveRun, JudgedRun
+from loadgate.generator.admitted_workers import AdmittedWorkers
 from loadgate.generator.closing import Closing
 from loadgate.generator.generators import ThisProcess
 from loadgate.generator.live_state_cache import LiveStateCache
@@ -52,6 +53,7 @@ class JudgingProcess(Process):
             logging.getLogger("locust.stats_logger").disabled = True
         self._label = self.environment.profile
         self._master = MasterSide(self.runner, self._current_run) if isinstance(self.runner, MasterRunner) else None
+        self._workers = AdmittedWorkers(self, self.runner) if isinstance(self.runner, MasterRunner) else None
         self._project = _project()
         # Locust closes its CSV files after its last event.
         atexit.register(ProjectCopies(self.options, self._project).make)
@@ -105,6 +107,8 @@ class JudgingProcess(Process):
             self.options.run_time = self._run_time_s
         elif problems := self._preflight():
             self._refuse_start(problems)
+        if self._workers is not None:
+            self._check_workers(self._workers)
         self.reserve.hold()
         self._closing.begin()
         resources = self._sample_resources()
@@ -153,6 +157,8 @@ class JudgingProcess(Process):
     def judge(self, active: ActiveRun) -> None:
         """Determine the verdict of a finished run and write its files."""
         active.close()
+        if self._workers is not None:
+            self._workers.end_run()
         self.reserve.release()
         if self._closing.without_load:
             logger.error("no load was generated: %s", self._closing.without_load)
@@ -203,6 +209,16 @@ class JudgingProcess(Process):
         user_classes = classes_with_users(self.choice, self.environment)
         hosts = hosts_under_test(self.environment, user_classes)
         return preflight_problems(self.suite, self._project, hosts, user_classes)
+
+    def _check_workers(self, workers: AdmittedWorkers) -> None:
+        """Refuse the start of a run if a worker cannot reach the target."""
+        if not (problems := workers.problems()):
+            return
+        if self._is_headless:
+            workers.end(problems, ExitCode.ERROR)
+            # End the greenlet in which Locust would spawn the users.
+            raise gevent.GreenletExit
+        self._refuse_start(problems)
 
     def _refuse_start(self, problems: list[str]) -> NoReturn:
         """Prevent the start of a run, and show the reason in the web UI."""

@@ -71,10 +71,18 @@ def classes_with_users(choice: Choice, environment: Environment) -> list[type[Us
         return running
     fixed = chain.from_iterable(repeat(user.__name__, user.fixed_count) for user in running)
     weights = ((user.__name__, 1 if everyone else user.weight) for user in running if not user.fixed_count)
-    users = max(options.num_users, *(step.users for step in _steps(choice, options.num_users)[1:]), 0)
+    users = most_users(choice, environment)
     enough = len(running) + sum(user.fixed_count for user in running)
     chosen = set(islice(chain(fixed, weighted_order(weights)), min(users, enough)))
     return [user for user in running if user.__name__ in chosen]
+
+
+def most_users(choice: Choice, environment: Environment) -> int:
+    """Return the largest number of users that the plan has at once. 0 if only a LoadTestShape knows it."""
+    options = environment.parsed_options
+    if options is None or options.num_users is None or environment.shape_class is not None:
+        return 0
+    return max(int(options.num_users), *(step.users for step in _steps(choice, options.num_users)[1:]), 0)
 
 
 def _arrivals(choice: Choice, settle_s: float | None) -> ArrivalSchedule | None:

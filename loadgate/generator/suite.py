@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from locust import FastHttpUser, HttpUser, User
@@ -16,10 +16,11 @@ from loadgate.errors import SuiteError
 from loadgate.exit_codes import ExitCode
 from loadgate.generator.defaults import (
     LOAD_OPTIONS,
-    add_profile_option,
+    add_gate_options,
     overrides_of,
     rules_of,
     set_defaults,
+    set_options,
     set_weights,
     validate_profile,
 )
@@ -61,6 +62,8 @@ class Choice:
     """Sentences about configuration files and environment variables that override the profile."""
     request_types: frozenset[str] = frozenset()
     """Types of request events that the suite declares as requests or as measures."""
+    set_options: Mapping[str, str] = field(default_factory=dict)
+    """The options of the load gate that were set, in any source, with their values."""
 
 
 def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
@@ -69,8 +72,10 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
     Raises:
         SuiteError: The profile, a rule or a value with which Locust cannot start is wrong.
     """
-    add_profile_option(parser, suite.default_profile)
+    add_gate_options(parser)
+    parser.set_defaults(load_profile="")
     options, _ = parser.parse_known_args()
+    parser.set_defaults(load_profile=suite.default_profile)
     if problems := start_problems(options):
         raise SuiteError("\n".join(problems))
     choice = validated(suite, options.load_profile, options.rate)
@@ -80,6 +85,7 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
         given=given,
         overrides=overrides_of(parser, options, choice.profile),
         request_types=frozenset({*suite.requests, *suite.measures}),
+        set_options=set_options(options),
     )
     set_defaults(parser, choice.profile)
     set_weights(choice.profile, suite.user_classes, options)

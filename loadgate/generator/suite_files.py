@@ -18,6 +18,40 @@ def suite_hash(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None 
     It does not depend on where the files are, or on their order. Call it after the locustfiles have been imported.
     Installed packages and loadgate do not belong to the suite. `modules` are those that are imported.
     """
+    try:
+        contents = sorted(map(_hash, _files(locustfiles, modules)))
+    except OSError:
+        return None
+    return hashlib.sha256("".join(contents).encode()).hexdigest()[:_LENGTH] if contents else None
+
+
+def file_hashes(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None = None) -> dict[str, str]:
+    """Return a short hash of each file of the suite by its path below the folder of the locustfiles.
+
+    Paths are relative, so that they are equal on all machines. A file that cannot be read has the hash "".
+    """
+    files = _files(locustfiles, modules)
+    folders = sorted({Path(file).resolve().parent for file in locustfiles}, key=lambda folder: len(folder.parts))
+    return {_below(folders, file): _hash_or_nothing(file) for file in sorted(files)}
+
+
+def _below(folders: Sequence[Path], file: Path) -> str:
+    folder = next((folder for folder in folders if folder in file.parents), file.parent)
+    return file.relative_to(folder).as_posix()
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _hash_or_nothing(file: Path) -> str:
+    try:
+        return _hash(file)[:_LENGTH]
+    except OSError:
+        return ""
+
+
+def _files(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None) -> set[Path]:
     own = {Path(file).resolve() for file in locustfiles}
     folders = {file.parent for file in own}
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")}
@@ -28,8 +62,4 @@ def suite_hash(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None 
         path = Path(file).resolve()
         if not folders.isdisjoint(path.parents) and installed.isdisjoint(path.parents):
             own.add(path)
-    try:
-        contents = sorted(hashlib.sha256(file.read_bytes()).hexdigest() for file in own)
-    except OSError:
-        return None
-    return hashlib.sha256("".join(contents).encode()).hexdigest()[:_LENGTH] if contents else None
+    return own

@@ -18,6 +18,8 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.clocks import CLOCK, MasterClock, answer_clocks
 from loadgate.generator.generators import Generators
+from loadgate.generator.identity import own_identity
+from loadgate.generator.joining import Joining
 from loadgate.generator.process import Process
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
@@ -61,7 +63,7 @@ class WorkerProcess(Process):
         self.runner.register_message(ARRIVALS, self._on_arrivals, concurrent=True)
         self.runner.register_message(CLOCK, self._on_clock)
         self._clock = MasterClock(self._send)
-        self._clock.start()
+        Joining(self.runner, own_identity(self.suite, self.choice, self.environment), self._clock, self._send).start()
 
     def begin(self) -> ActiveRun:
         """Start a run."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from typing import Any
 
 from loadgate.run.document.environment import FingerprintRecord, MachineClassRecord
 from loadgate.run.state import Plan
+from loadgate.shape.profile import LoadProfile
 
 _LENGTH = 12
 _NO_LOAD = frozenset({"description", "thresholds", "rules"})
@@ -16,8 +18,7 @@ _NO_LOAD = frozenset({"description", "thresholds", "rules"})
 
 def fingerprint(machine: MachineClassRecord, plan: Plan) -> FingerprintRecord:
     """Return the fingerprint of a run: of the class of its machine, its load, its rules and its suite."""
-    fields = {name: value for name, value in asdict(plan.profile).items() if name not in _NO_LOAD}
-    load = [fields, plan.users, plan.spawn_rate, plan.run_time_s]
+    load = [_load_of(plan.profile), plan.users, plan.spawn_rate, plan.run_time_s]
     profile, rules, suite = short_hash(load), short_hash(sorted(map(str, plan.rules))), plan.suite_hash
     return FingerprintRecord(
         machine=short_hash(machine.model_dump(mode="json")),
@@ -26,6 +27,15 @@ def fingerprint(machine: MachineClassRecord, plan: Plan) -> FingerprintRecord:
         suite=suite,
         test=short_hash([profile, rules, suite]) if suite is not None else None,
     )
+
+
+def load_hash(profile: LoadProfile) -> str:
+    """Return the hash of the load of a profile, as the suite declares it."""
+    return short_hash(_load_of(profile))
+
+
+def _load_of(profile: LoadProfile) -> dict[str, Any]:
+    return {name: value for name, value in asdict(profile).items() if name not in _NO_LOAD}
 
 
 def short_hash(value: object) -> str:

@@ -18,6 +18,8 @@ class Worker:
     options: Sequence[str] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     suite: Path = SUITE
+    prefix: Sequence[str] = ()
+    """Words before its command."""
 
 
 @contextmanager
@@ -36,7 +38,9 @@ def distributed(
 
         judge = start("master", [*master, "--expect-workers", str(expected or len(workers))], **env)
         started = [
-            start(f"worker-{number}", [*locust_of(worker.suite), *at_port, *worker.options], **worker.env)
+            start(
+                f"worker-{number}", [*worker.prefix, *locust_of(worker.suite), *at_port, *worker.options], **worker.env
+            )
             for number, worker in enumerate(workers)
         ]
         yield judge, started, at_port

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import socket
 import time
 from typing import Any
 
@@ -15,6 +17,13 @@ import loadgate
 from loadgate import LoadProfile, Stage
 from loadgate.health import HealthLimits
 from loadgate.users import BaseUser
+
+if "TEST_CUT_OFF" in os.environ:
+
+    def refuse_connection(*_: Any, **__: Any) -> None:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    socket.create_connection = refuse_connection
 
 OWN_TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -306,7 +315,12 @@ loadgate.install(
     ],
     thresholds={"overall_failure_rate": 0.01},
     # These tests share their machine with others, and do not ask how fast it is.
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000"))),
+    generator_limits=HealthLimits(
+        cpu_share=100,
+        lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000")),
+        throttled_share=1,
+        steal_share=1,
+    ),
 )
 
 if "TEST_SHOWN_OPTIONS" in os.environ:
