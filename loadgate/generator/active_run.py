@@ -73,7 +73,9 @@ class ActiveRun:
 
     def _note_health(self) -> None:
         health = self.sampler.health()
-        self.run.health[self.sampler.process] = health.model_copy(update={"clock": self.run.clock.record()})
+        self.run.health[self.sampler.process] = health.model_copy(
+            update={"clock": self.run.clock.record(), "unsent": dict(self.run.unsent)}
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import gevent
 
+from loadgate.generator.lost_cpu_time import CpuReader, LostCpuTime
 from loadgate.recorder import LatencySketch
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.health import CPU_WINDOW_S, HealthLimits, saturation
@@ -26,6 +27,7 @@ class HealthSampler:
         self._limits = limits
         self._record_lag = record_lag
         self._lags = LatencySketch()
+        self._lost = LostCpuTime(CpuReader())
         self._cpu_peak = 0.0
         self._began = (time.perf_counter(), time.process_time())
         self._window: deque[tuple[float, float]] = deque([self._began])
@@ -36,6 +38,7 @@ class HealthSampler:
         # Locust inspects the call stack when it stops a run. The first inspection reads the sources of all modules.
         # At the end of a run this would delay the last responses by 20 ms.
         inspect.stack()
+        self._lost.note(time.perf_counter())
         self._greenlet = gevent.spawn(self._sample)
 
     def stop(self) -> None:
@@ -63,6 +66,10 @@ class HealthSampler:
             lag_samples=self._lags.count,
             cpu_limit_share=self._limits.cpu_share,
             lag_limit_ms=self._limits.lag_p99_ms,
+            throttled_peak_share=_rounded(self._lost.throttled_share()),
+            steal_peak_share=_rounded(self._lost.stolen_share()),
+            throttled_limit_share=self._limits.throttled_share,
+            steal_limit_share=self._limits.steal_share,
             problem=None,
         )
         return health.model_copy(update={"problem": saturation(health)})
@@ -88,9 +95,14 @@ class HealthSampler:
             self._record_lag(WAKE_UP, stall_ms)
 
     def _note_cpu(self, now: float) -> None:
+        self._lost.note(now)
         self._window.append((now, time.process_time()))
         while len(self._window) > 2 and now - self._window[1][0] >= CPU_WINDOW_S:
             self._window.popleft()
         (began, cpu_then), (_, cpu_now) = self._window[0], self._window[-1]
         if now - began >= CPU_WINDOW_S:
             self._cpu_peak = max(self._cpu_peak, (cpu_now - cpu_then) / (now - began))
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 4)

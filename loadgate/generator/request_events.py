@@ -18,7 +18,7 @@ from loadgate.generator.descriptors import exhausted_resource
 from loadgate.generator.groups import GROUP, current_group
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.recorder.request import Measure
-from loadgate.run.judgement import UNSENT, Ending
+from loadgate.run.judgement import Ending
 from loadgate.run.state import Run
 
 LATENESS = "lateness_ms"
@@ -53,7 +53,7 @@ def record_request(run: Run, event: Mapping[str, Any], measures: Collection[str]
         # If a `with` block has marked the request as failed, the response holds the error of the client.
         limit = exhausted_resource(exception) or exhausted_resource(getattr(event.get("response"), "error", None))
         if limit is not None:
-            run.recorder.count(UNSENT + limit)
+            run.count_unsent(limit)
             return
     try:
         request = finished_request(**event)

@@ -4,6 +4,9 @@ A generator process is saturated if one of these limits is exceeded:
 
 - CPU: it used more than 90 % of one core on average over any 10 s. A generator has one thread, and at 90 % requests
   wait inside it. The CPU time of other processes, such as the target, does not count.
+- Throttling: in more than 10 % of the periods of its container's CPU limit over any 10 s, the limit stopped it. Such a
+  stop lasts up to 100 ms, and the process does not use its CPU limit of a core in that time.
+- Steal: over any 10 s, the hypervisor gave more than 10 % of the machine's CPU time to other virtual machines.
 - Lag: 1 % of its timer wake-ups were at least 250 ms late, so it did not generate the planned load. On a machine with
   several busy processes, 5 to 50 ms are usual.
 
@@ -28,10 +31,27 @@ class HealthLimits:
     cpu_share: float = 0.9
     """The share of one core, averaged over `CPU_WINDOW_S`."""
     lag_p99_ms: float = 250.0
+    throttled_share: float = 0.1
+    """The share of the periods of a CPU limit (cgroup version 2), over `CPU_WINDOW_S`."""
+    steal_share: float = 0.1
+    """The share of the machine's CPU time, averaged over `CPU_WINDOW_S`."""
 
 
 def saturation(health: GeneratorRecord) -> str | None:
     """Return why a generator process is saturated. `None` if it is not."""
+    # The first two are the causes of a lag, so they are named before it.
+    if _exceeds(health.throttled_peak_share, health.throttled_limit_share):
+        share = percentage(health.throttled_peak_share, health.throttled_limit_share)
+        return (
+            f"generator {health.process} was throttled by the CPU limit of its container in {share} of the limit's "
+            f"periods over {duration(CPU_WINDOW_S)} (limit {given_percentage(health.throttled_limit_share)}); raise it"
+        )
+    if _exceeds(health.steal_peak_share, health.steal_limit_share):
+        share = percentage(health.steal_peak_share, health.steal_limit_share)
+        return (
+            f"the machine of generator {health.process} lost {share} of its CPU time to other virtual machines over "
+            f"{duration(CPU_WINDOW_S)} (limit {given_percentage(health.steal_limit_share)}); use another machine"
+        )
     if health.cpu_peak_share > health.cpu_limit_share:
         used = percentage(health.cpu_peak_share, health.cpu_limit_share)
         return (
@@ -45,3 +65,7 @@ def saturation(health: GeneratorRecord) -> str | None:
             f"(limit {given(health.lag_limit_ms, 'ms')}); its machine had too little free CPU time to measure correctly"
         )
     return None
+
+
+def _exceeds(share: float | None, limit: float | None) -> bool:
+    return share is not None and limit is not None and share > limit

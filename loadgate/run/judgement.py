@@ -77,6 +77,8 @@ class RunFacts:
     remarks: tuple[str, ...] = ()
     """Sentences for the reader of the report that do not change the verdict."""
     saturated: str | None = None
+    unsent_by: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """The number of unsent requests by process and by the resource that it ran out of."""
     lags: Recorder | None = None
     """The event-loop lag of the load generator."""
     aborted_by: RuleResult | None = None
@@ -203,13 +205,22 @@ def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts:
     ]
 
 
-def unsent_notes(counters: Mapping[str, int]) -> list[str]:
-    """Return a sentence on unsent requests for each resource that the load generator ran out of."""
+def unsent_notes(counters: Mapping[str, int], unsent_by: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Return a sentence on unsent requests for each resource that the load generator ran out of.
+
+    `unsent_by` are the numbers by process and resource. A run with several processes names them.
+    """
+    found = [(name.removeprefix(UNSENT), number) for name, number in counters.items() if name.startswith(UNSENT)]
     return [
-        f"the load generator ran out of {counter.removeprefix(UNSENT)}: {count(number)} requests were never sent"
-        for counter, number in counters.items()
-        if counter.startswith(UNSENT)
+        f"the load generator ran out of {resource}: {count(number)} requests were never sent"
+        + _by_process(resource, unsent_by)
+        for resource, number in found
     ]
+
+
+def _by_process(resource: str, unsent_by: Mapping[str, Mapping[str, int]]) -> str:
+    parts = [f"{process}: {count(unsent[resource])}" for process, unsent in unsent_by.items() if resource in unsent]
+    return f" ({', '.join(sorted(parts))})" if parts and len(unsent_by) > 1 else ""
 
 
 def names_note(recorder: Recorder) -> str | None:
@@ -243,4 +254,4 @@ def _invalidating_conditions(facts: RunFacts, counters: Mapping[str, int]) -> li
         samples = "sample was" if facts.rejected_samples == 1 else "samples were"
         found.append(f"{facts.rejected_samples} {samples} rejected (first: {facts.first_rejected_sample})")
     arrivals = arrival_note(counters)
-    return [*found, *facts.incomplete, *([arrivals] if arrivals else []), *unsent_notes(counters)]
+    return [*found, *facts.incomplete, *([arrivals] if arrivals else []), *unsent_notes(counters, facts.unsent_by)]

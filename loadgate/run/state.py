@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -22,7 +22,7 @@ from loadgate.run.clock_notes import clock_notes
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
-from loadgate.run.judgement import CUT_OFF, EndedBy, Ending, RunFacts
+from loadgate.run.judgement import CUT_OFF, UNSENT, EndedBy, Ending, RunFacts
 from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
 from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
@@ -118,6 +118,8 @@ class Run:
     """The lag of the processes that generate load, by the kind of measurement."""
     clock: RunClock = field(default_factory=RunClock)
     """The clock of all times of the run. On a worker, it is the master's."""
+    unsent: Counter[str] = field(default_factory=Counter)
+    """The number of unsent requests of this process by the resource that it ran out of."""
     _made_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -194,6 +196,11 @@ class Run:
             stage=self.stage_at(at_s),
             group=without_surrogates(measure.group),
         )
+
+    def count_unsent(self, resource: str) -> None:
+        """Count a request that this process could not send because it ran out of `resource`."""
+        self.recorder.count(UNSENT + resource)
+        self.unsent[resource] += 1
 
     def record_lag(self, name: str, late_ms: float) -> None:
         """Record that a step of this process, named `name`, was `late_ms` late."""
@@ -290,6 +297,7 @@ class Run:
             first_rejected_sample=self.rejected_samples.first,
             incomplete=(*(lost[worker] for worker in sorted(lost)), *self.workers.away),
             saturated="; ".join(problems) or None,
+            unsent_by={health.process: health.unsent for health in self.health.values()},
             lags=self.lags,
             aborted_by=self.load.cause.broken if self.load.cause is not None else None,
             fewer_users=self.plan.fewer_users,

@@ -30,6 +30,29 @@ class GeneratorRecord(Part):
     lag_samples: Count
     cpu_limit_share: float
     lag_limit_ms: float
+    throttled_peak_share: float | None = Field(
+        default=None,
+        exclude_if=lambda share: share is None,
+        description=(
+            "The highest share of the periods of the CPU limit, over 10 s, in which the limit stopped the process; "
+            "absent without a CPU limit (cgroup version 2)."
+        ),
+    )
+    steal_peak_share: float | None = Field(
+        default=None,
+        exclude_if=lambda share: share is None,
+        description=(
+            "The highest share of the machine's CPU time, over 10 s, that the hypervisor gave to other virtual "
+            "machines; absent if it is unknown."
+        ),
+    )
+    throttled_limit_share: float | None = Field(default=None, exclude_if=lambda share: share is None)
+    steal_limit_share: float | None = Field(default=None, exclude_if=lambda share: share is None)
+    unsent: dict[Text, Count] = Field(
+        default_factory=dict,
+        exclude_if=lambda unsent: not unsent,
+        description="Number of requests that were never sent by the resource that the process ran out of.",
+    )
     problem: Text | None = Field(description="Why the process was saturated; null if it was not.")
     clock: ClockRecord | None = Field(
         default=None, exclude_if=lambda clock: clock is None, description="The clock of a worker; absent for others."

@@ -151,7 +151,7 @@ def problem_of(document: RunDocument) -> Problem:
     saturated = [process.problem for process in document.generator if process.problem]
     if saturated:
         return Problem(f"the load generator was saturated ({saturated[0]})", is_fault=False)
-    if unsent := unsent_notes(document.counters):
+    if unsent := unsent_notes(document.counters, {process.process: process.unsent for process in document.generator}):
         return Problem(unsent[0], is_fault=False)
     fault = _fault(document)
     return Problem(fault, is_fault=bool(fault))

@@ -22,6 +22,14 @@ class CgroupState(NamedTuple):
     """The CPU seconds per second that it may use."""
 
 
+class CpuPeriods(NamedTuple):
+    """The periods of a CPU limit since the cgroup was created."""
+
+    all: int
+    throttled: int
+    """Those in which the processes of the cgroup were stopped because they had used their CPU time."""
+
+
 class Cgroups:
     """The cgroups below `mount`."""
 
@@ -44,6 +52,12 @@ class Cgroups:
             throttled_s=_throttled_s(cpu / "cpu.stat"),
             cores=int(quota) / int(period) if has_quota else None,
         )
+
+    def cpu_periods(self, path: str) -> CpuPeriods | None:
+        """Return the periods of the nearest CPU limit at or above `path`. `None` without one."""
+        lines = (read_text(self._nearest(path, "cpu.max") / "cpu.stat") or "").splitlines()
+        found = dict(line.split(maxsplit=1) for line in lines if line.startswith(("nr_periods ", "nr_throttled ")))
+        return CpuPeriods(int(found["nr_periods"]), int(found["nr_throttled"])) if len(found) == 2 else None
 
     def _nearest(self, path: str, limit: str) -> Path:
         """Return the nearest folder whose file `limit` sets a limit, or else the folder at `path`."""
