@@ -20,6 +20,9 @@ RULES = (
 )
 RATE_PER_S, SEGMENT_S = 50.0, 20.0
 MEDIAN_MS, SIGMA = 40.0, 0.4
+FAST_MS = 2.0
+"""The median of a fast route, of which a small absolute change is a large relative one."""
+
 FAILURE_SHARE = 0.002
 CONTROL_MS = 0.4
 
@@ -44,11 +47,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of the service. `failures`: the share of the requests that fail in addition to those of base."""
+    """A version of the service.
+
+    - `failures`: the share of the requests that fail in addition to those of base.
+    - `median_ms`: the median latency of base.
+    """
 
     name: str
     latency_ms: Callable[[Request], float] = attrgetter("latency_ms")
     failures: float = 0.0
+    median_ms: float = MEDIAN_MS
+
+    @property
+    def base(self) -> Version:
+        """Return the version that it is compared with."""
+        return Version("base", median_ms=self.median_ms)
 
 
 BASE = Version("no change")
@@ -57,6 +70,15 @@ BASE = Version("no change")
 def slower(percent: int) -> Version:
     """Return a version in which everything is slower."""
     return Version(f"+{percent} % of everything", partial(_times, 1 + percent / 100))
+
+
+def later(added_ms: float) -> Version:
+    """Return a version of a fast route in which everything takes longer by the same time."""
+    return Version(f"{FAST_MS:g} ms, +{added_ms:g} ms of everything", partial(_plus, added_ms), median_ms=FAST_MS)
+
+
+def _plus(added_ms: float, request: Request) -> float:
+    return request.latency_ms + added_ms
 
 
 def _times(factor: float, request: Request) -> float:
@@ -89,18 +111,18 @@ INJECTIONS = (
 def pairs(head: Version, number: int, seed: int, hog_from: float = math.inf) -> list[Pair]:
     """Return pairs of base and head. From pair `hog_from` on, which can be a fraction, another program uses the CPU."""
     rng = Random(f"{head.name} {seed}")  # noqa: S311 - a simulation
-    made = []
+    made, base = [], head.base
     for pair in range(number):
         level = rng.gauss(0, PAIR_SPREAD)
         first, second = (pair >= hog_from, pair + 0.5 >= hog_from)
-        versions = (BASE, head) if rng.random() < 0.5 else (head, BASE)
+        versions = (base, head) if rng.random() < 0.5 else (head, base)
         segments = [_segment(version, level, hog, rng) for version, hog in zip(versions, (first, second), strict=True)]
-        made.append(Pair(*(segments if versions[0] is BASE else segments[::-1])))
+        made.append(Pair(*(segments if versions[0] is base else segments[::-1])))
     return made
 
 
 def _segment(version: Version, pair_level: float, hog: bool, rng: Random) -> Segment:
-    level = MEDIAN_MS * math.exp(pair_level + rng.gauss(0, SEGMENT_SPREAD)) * (HOG_FACTOR if hog else 1)
+    level = version.median_ms * math.exp(pair_level + rng.gauss(0, SEGMENT_SPREAD)) * (HOG_FACTOR if hog else 1)
     stalls = _stalls(HOG_STALLS if hog else STALLS, rng)
     success, failures, time_s = LatencySketch(), 0, rng.expovariate(RATE_PER_S)
     while time_s < SEGMENT_S:

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import fmean
 
-from benchmarks.calibrate.ab_segments import BASE, INJECTIONS, RULES, Version, pairs, slower
+from benchmarks.calibrate.ab_segments import BASE, INJECTIONS, RULES, Version, later, pairs, slower
 from benchmarks.calibrate.growth import Check
 from loadgate.analysis.ab.decision import significance
 from loadgate.analysis.ab.judge import judge
 from loadgate.analysis.ab.result import AbResult, Change
-from loadgate.analysis.ab.segments import Comparison, MeasureKind
+from loadgate.analysis.ab.segments import Comparison
 from loadgate.analysis.decision import RuleOutcome
 
 LOOKS = (10, 20)
@@ -35,6 +35,9 @@ HOG_FROM = 5.5
 
 SMALL_PERCENT = 3
 POWER_PERCENT = (2, 5, 10, 20)
+FAST_SMALL, FAST_LARGE = later(0.3), later(1.0)
+"""Changes of a fast route, one below and one above the absolute margin. Both are more than 10 %."""
+
 
 LEAST_ALARMS, MOST_ALARMS = 0.03, 0.06
 MOST_NULL_FAILS, LEAST_NULL_PASSES = 4 / 40, 34 / 40
@@ -82,8 +85,7 @@ class Simulated:
 
 
 def _is_worse(rule: Change) -> bool:
-    margins = COMPARISON.margins
-    ignore = margins.ignore_failures if rule.measure.kind is MeasureKind.FAILURES else margins.ignore
+    ignore, _ = COMPARISON.margins.of(rule.measure, rule.base)
     return rule.change is not None and rule.change >= ignore
 
 
@@ -123,7 +125,9 @@ def outcomes(simulation: Simulation) -> tuple[str, list[str]]:
     passes, fails = simulation.share(RuleOutcome.PASS), simulation.share(RuleOutcome.FAIL)
     if simulation.case.head is BASE:
         checks = [Check("fail", fails, most=MOST_NULL_FAILS), Check("pass", passes, least=LEAST_NULL_PASSES)]
-    elif simulation.case.head in INJECTIONS:
+    elif simulation.case.head == FAST_SMALL:
+        checks = [Check("fail", fails, most=0.0), Check("pass", passes, least=LEAST_NULL_PASSES)]
+    elif simulation.case.head in (*INJECTIONS, FAST_LARGE):
         checks = [Check("fail", fails, least=LEAST_FOUND)]
     else:
         checks = [Check("fail", fails, most=0.0)]
@@ -188,7 +192,7 @@ def main() -> int:
     if options.nulls < 1 or options.repeats < 1 or options.processes < 1:
         parser.error("all options must be at least 1")
     nulls = [Case(BASE), Case(BASE, HOG_FROM)]
-    changed = [Case(head) for head in (slower(SMALL_PERCENT), *INJECTIONS)]
+    changed = [Case(head) for head in (slower(SMALL_PERCENT), *INJECTIONS, FAST_SMALL, FAST_LARGE)]
     curve = [Case(slower(percent)) for percent in POWER_PERCENT]
     found: dict[str, Simulation] = {}
     with ProcessPoolExecutor(options.processes) as pool:

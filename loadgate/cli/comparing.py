@@ -48,6 +48,9 @@ def ab_command(
     worse: Annotated[
         float, typer.Option(parser=_share, metavar="<percentage>", help="A pass excludes changes of this size.")
     ] = "10%",  # type: ignore[assignment]
+    ignore_ms: Annotated[
+        float, typer.Option(metavar="<number>", help="Smaller changes never fail, whatever their percentage.")
+    ] = 0.5,
     plan: Annotated[bool, typer.Option("--plan", help="Measure three pairs, and say which changes are found.")] = False,
     base_url: Annotated[str | None, typer.Option(help="Compare deployments: the URL of base.")] = None,
     head_url: Annotated[str | None, typer.Option(help="Compare deployments: the URL of head.")] = None,
@@ -73,7 +76,7 @@ def ab_command(
         pairs=pairs,
         measure_s=measure,
         settle_s=settle,
-        margins=Margins(ignore=ignore, worse=worse),
+        margins=Margins(ignore=ignore, worse=worse, ignore_ms=ignore_ms),
         only_plan=plan,
         seed=seed,
         locustfile=locustfile,

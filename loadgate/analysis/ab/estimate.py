@@ -45,11 +45,12 @@ class Limits:
     worse: float
 
     @classmethod
-    def of(cls, measure: Measure, margins: Margins) -> Limits:
-        """Return the limits of a measure."""
+    def of(cls, measure: Measure, margins: Margins, base: float) -> Limits:
+        """Return the limits of a measure, given the value of base."""
+        ignore, worse = margins.of(measure, base)
         if measure.kind is MeasureKind.FAILURES:
-            return cls(margins.ignore_failures, margins.worse_failures)
-        return cls(math.log1p(margins.ignore), math.log1p(margins.worse))
+            return cls(ignore, worse)
+        return cls(math.log1p(ignore), math.log1p(worse))
 
 
 @dataclass(frozen=True, slots=True)

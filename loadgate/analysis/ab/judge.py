@@ -118,7 +118,7 @@ def _change(
 ) -> Change:
     """Return a change. `tested` is the adjusted p-value of a rule, and the number of rules that were tested."""
     adjusted, rules = tested or (None, 1)
-    test = RuleTest(Limits.of(found.measure, margins), level, rules)
+    test = RuleTest(Limits.of(found.measure, margins, found.base), level, rules)
     outcome, smallest = test.outcome(found, adjusted), detectable(found, test)
     change = Change(
         measure=found.measure,
@@ -184,7 +184,7 @@ def _first_fault(pairs: Sequence[Pair]) -> str:
 def _share(margins: Margins, rule: Change) -> float:
     """Return the upper end of an interval as a share of its margin."""
     high = rule.interval.high if rule.interval else None
-    worse = margins.worse_failures if rule.measure.kind is MeasureKind.FAILURES else margins.worse
+    _, worse = margins.of(rule.measure, rule.base)
     return 0.0 if high is None else high / worse
 
 

@@ -57,10 +57,10 @@ def powers(pairs: Sequence[Pair], comparison: Comparison) -> tuple[Power, ...]:
 def _power(pairs: Sequence[Pair], measure: Measure, comparison: Comparison) -> Power:
     planned = comparison.looks[-1]
     level = significance(planned, comparison.looks)
-    test = RuleTest(Limits.of(measure, comparison.margins), level, len(set(comparison.rules)))
     found = estimate(PackedScope(pairs, measure.scope), measure)
     if isinstance(found, str):
         return Power(measure, planned, None, None, None, f"what this plan detects of {measure} is unknown: {found}")
+    test = RuleTest(Limits.of(measure, comparison.margins, found.base), level, len(set(comparison.rules)))
     smallest = detectable(found.extended(planned), test)
     if smallest is None and found.error is not None:
         sentence = f"this plan detects no change of {measure}: {units.count(planned)} pairs are too few"

@@ -87,14 +87,31 @@ class Pair:
 class Margins:
     """What is too small to matter, and what is too large to accept.
 
-    `ignore` and `worse` are relative changes of a latency, such as 0.05. The others are differences of the share of
-    failures, such as 0.001 for 0.1 percentage points.
+    - `ignore`, `worse`: relative changes of a latency, such as 0.05.
+    - `ignore_ms`: a change of a latency that is too small to matter, however large it is as a share. Twice of it is not
+      too large to accept, as the default of `worse` is twice that of `ignore`.
+    - `ignore_failures`, `worse_failures`: differences of the share of failures, such as 0.001 for 0.1 points.
     """
 
     ignore: float = 0.05
     worse: float = 0.10
+    ignore_ms: float = 0.5
     ignore_failures: float = 0.001
     worse_failures: float = 0.005
+
+    def of(self, measure: Measure, base: float | None) -> tuple[float, float]:
+        """Return what is ignored and what is worse, in the unit of the changes of a measure.
+
+        `base` is the value of base.
+        """
+        if measure.kind is MeasureKind.FAILURES:
+            return self.ignore_failures, self.worse_failures
+        return self.of_latency(base)
+
+    def of_latency(self, base_ms: float | None) -> tuple[float, float]:
+        """Return the relative changes that are ignored and that are worse, of a latency that base has."""
+        least = self.ignore_ms / base_ms if base_ms else 0.0
+        return max(self.ignore, least), max(self.worse, 2 * least)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def sentence(change: Change) -> str:
 
 def reason(change: Change, margins: Margins, *, is_above_ignore: bool) -> str:
     """Return why a measure has its outcome, one clause. `is_above_ignore`: it is certainly above the lower margin."""
-    ignore, worse = _margins(change.measure, margins)
+    ignore, worse = _margins(change, margins)
     direction = "higher" if of_share(change.measure) else "slower"
     decides = change.p_value is not None
     if change.outcome is RuleOutcome.PASS:
@@ -80,11 +80,16 @@ def of_share(measure: Measure) -> bool:
     return measure.kind is MeasureKind.FAILURES
 
 
-def _margins(measure: Measure, margins: Margins) -> tuple[str, str]:
-    if not of_share(measure):
-        return units.given_percentage(margins.ignore), units.given_percentage(margins.worse)
-    ignore, worse = units.given_percentage(margins.ignore_failures), units.given_percentage(margins.worse_failures)
-    return ignore.replace("%", "points"), worse.replace("%", "points")
+def _margins(change: Change, margins: Margins) -> tuple[str, str]:
+    """Return the margins of a measure as they were given."""
+    ignore, worse = margins.of(change.measure, change.base)
+    relative = units.given_percentage
+    if of_share(change.measure):
+        return relative(ignore).replace("%", "points"), relative(worse).replace("%", "points")
+    return (
+        relative(ignore) if ignore == margins.ignore else units.given(margins.ignore_ms, "ms"),
+        relative(worse) if worse == margins.worse else units.given(2 * margins.ignore_ms, "ms"),
+    )
 
 
 def _directed(measure: Measure, change: float) -> str:

@@ -28,12 +28,10 @@ _FLOOR = -1.0
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis from `low` to `high`, in the unit of the changes, with the margins of the comparison."""
+    """An axis from `low` to `high`, in the unit of the changes."""
 
     low: float
     high: float
-    ignore: float
-    worse: float
 
     @classmethod
     def of(cls, changes: Iterable[Change], ignore: float, worse: float) -> Axis:
@@ -45,7 +43,7 @@ class Axis:
         room = max(high - low, _LEAST)
         values = [low, high, *(value for item in changes for value in item.pairs if value is not None)]
         low, high = max(low - room, min(values)), min(high + room, max(values))
-        return cls(max(_FLOOR, low), max(high, low + _LEAST), ignore, worse)
+        return cls(max(_FLOOR, low), max(high, low + _LEAST))
 
     def at(self, value: float) -> float:
         """Return the place of a value. A value beyond the axis is placed at its end."""
@@ -76,18 +74,24 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """The places of a change on an axis. A place is None if the value is unknown."""
+    """The places of a change and of its margins on an axis.
+
+    A place is None if the value is unknown. That of a margin is None if it is not on the axis.
+    """
 
     change: float | None
     low: float | None
     high: float | None
     dots: list[Dot]
+    ignore: float | None
+    worse: float | None
 
     @classmethod
-    def of(cls, item: Change, axis: Axis) -> Plot:
-        """Return the places of a change."""
+    def of(cls, item: Change, axis: Axis, margins: tuple[float, float]) -> Plot:
+        """Return the places of a change. `margins`: what is ignored and what is worse."""
         change, low, high = (None if value is None else axis.at(value) for value in (item.change, *_bounds(item)))
-        return cls(change, low, high, list(_dots(item.pairs, axis)))
+        ignore, worse = (axis.at(value) if axis.contains(value) else None for value in margins)
+        return cls(change, low, high, list(_dots(item.pairs, axis)), ignore, worse)
 
     @property
     def interval(self) -> str:

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from loadgate.analysis.ab.result import AbResult
+from loadgate.analysis.ab.segments import Margins
 from loadgate.exit_codes import ExitCode
 from loadgate.run.document import EnvironmentRecord
 from loadgate.run.document.parts import Count, Part, Positive, Text, Time
@@ -53,6 +54,12 @@ class PlanRecord(Part):
     worse: Positive
     ignore_failures: Positive
     worse_failures: Positive
+    ignore_ms: Positive = Field(default=0.0, description="0 in documents of older versions.")
+
+    @property
+    def margins(self) -> Margins:
+        """Return the margins of the comparison."""
+        return Margins(self.ignore, self.worse, self.ignore_ms, self.ignore_failures, self.worse_failures)
 
 
 class SegmentRecord(Part):

@@ -72,15 +72,16 @@ def _values(document: AbDocument) -> dict[str, Any]:
 
 def _groups(document: AbDocument, changes: Sequence[Change]) -> list[Group]:
     """Return the relative changes and the differences of shares. Both tables of the page have the same axes."""
-    result, plan = document.result, document.plan
-    margins = {False: (plan.ignore, plan.worse), True: (plan.ignore_failures, plan.worse_failures)}
+    result, margins = document.result, document.plan.margins
+    ends = {False: (margins.ignore, margins.worse), True: (margins.ignore_failures, margins.worse_failures)}
     units = {False: "percent", True: "percentage points"}
     groups = []
     for is_share in (False, True):
         shown = [item for item in changes if of_share(item.measure) is is_share]
         on_axis = (item for item in (*result.rules, *result.others) if of_share(item.measure) is is_share)
-        axis = Axis.of(on_axis, *margins[is_share])
-        groups.append(Group(units[is_share], axis, [(item, Plot.of(item, axis)) for item in shown]))
+        axis = Axis.of(on_axis, *ends[is_share])
+        rows = [(item, Plot.of(item, axis, margins.of(item.measure, item.base))) for item in shown]
+        groups.append(Group(units[is_share], axis, rows))
     return [group for group in groups if group.rows]
 
 
@@ -105,8 +106,12 @@ def _margins(plan: PlanRecord) -> str:
     percent, points = ([given(round(share * 100, 9)) for share in pair] for pair in (
         (plan.ignore, plan.worse), (plan.ignore_failures, plan.worse_failures)
     ))  # fmt: skip
+    ignored, worse = f"+{percent[0]} %", f"+{percent[1]} %"
+    if plan.ignore_ms:
+        ignored += f" or +{given(plan.ignore_ms, 'ms')}"
+        worse += f" and +{given(2 * plan.ignore_ms, 'ms')}"
     return (
-        f"latencies: up to +{percent[0]} % is ignored, from +{percent[1]} % is worse; "
+        f"latencies: up to {ignored} is ignored, from {worse} is worse; "
         f"failures: up to +{points[0]} points, from +{points[1]} points"
     )
 

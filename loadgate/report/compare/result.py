@@ -114,9 +114,11 @@ def _rules(base: Sequence[ComparedRun], head: Sequence[ComparedRun], past: Seque
 
 
 def _run_values(quantity: Quantity, sides: Sequence[Sequence[Rules]], past: Sequence[PastRun]) -> RunValues:
-    base, head = (quantity.scaled(rule_value(quantity, rules) for rules in side) for side in sides)
+    values = [[rule_value(quantity, rules) for rules in side] for side in sides]
+    base, head = map(quantity.scaled, values)
+    margins = quantity.margins(quantity.mean(values[0]))
     earlier = quantity.scaled(rule_value(quantity, run.rules, reliable=True) for run in past)
-    return RunValues(base, head, earlier, *quantity.margins(), _sampling_error(quantity, sides))
+    return RunValues(base, head, earlier, *margins, _sampling_error(quantity, sides))
 
 
 def _sampling_error(quantity: Quantity, sides: Sequence[Sequence[Rules]]) -> float:

@@ -57,12 +57,17 @@ class Quantity:
             return None
         return self._value(difference) if self.is_share else self._value(difference) - 1
 
-    def margins(self) -> tuple[float, float]:
-        """Return the differences on the scale that are too small to matter and too large to accept."""
+    def margins(self, base: float | None) -> tuple[float, float]:
+        """Return the differences on the scale that are too small to matter and too large to accept.
+
+        `base` is the value of base in the unit of the quantity, by which an absolute margin of latencies is a relative
+        one.
+        """
         margins = Margins()
         if self.is_share:
             return margins.ignore_failures, margins.worse_failures
-        return log1p(margins.ignore), log1p(margins.worse)
+        ignore, worse = margins.of_latency(base if self.unit is Unit.MS else None)
+        return log1p(ignore), log1p(worse)
 
     def _value(self, scaled: float) -> float:
         signed = scaled if self.higher_is_worse else -scaled

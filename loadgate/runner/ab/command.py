@@ -205,4 +205,5 @@ class _Comparing:
             worse=margins.worse,
             ignore_failures=margins.ignore_failures,
             worse_failures=margins.worse_failures,
+            ignore_ms=margins.ignore_ms,
         )

@@ -94,6 +94,8 @@ class AbRequest:
             problems.append("--base-url and --head-url are the same deployment")
         if not 0 <= self.margins.ignore < self.margins.worse:
             problems.append("--ignore must be below --worse")
+        if not 0 <= self.margins.ignore_ms < float("inf"):
+            problems.append("--ignore-ms must be a number of milliseconds that is not negative")
         if not (self.settle_s + self.measure_s).is_integer():
             problems.append("--settle and --measure together must be whole seconds, because Locust has no shorter runs")
         if self.seed is not None and not 0 <= self.seed < MAX_SEED:

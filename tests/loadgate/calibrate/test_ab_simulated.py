@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.calibrate.ab_segments import BASE, INJECTIONS, Version, slower
 from benchmarks.calibrate.ab_simulated import (
+    FAST_LARGE,
+    FAST_SMALL,
     HOG_FROM,
     SMALL_PERCENT,
     Case,
@@ -47,6 +49,16 @@ def test_a_change_that_does_not_matter_does_not_fail() -> None:
     found = simulated(Case(slower(SMALL_PERCENT)), 3)
     assert found.share(RuleOutcome.FAIL) == 0
     assert outcomes(found)[1] == []
+
+
+def test_a_change_of_a_fast_route_fails_only_above_the_absolute_margin() -> None:
+    small, large = simulated(Case(FAST_SMALL), 3), simulated(Case(FAST_LARGE), 2)
+    assert small.share(RuleOutcome.PASS) == 1
+    assert all(look.rules[0].change > 0.1 for one in small.comparisons for look in one.looks)
+    assert large.share(RuleOutcome.FAIL) == 1
+    assert outcomes(small)[1] == outcomes(large)[1] == []
+    assert outcomes(Simulation(Case(FAST_LARGE), small.comparisons))[1] != []
+    assert outcomes(Simulation(Case(FAST_SMALL), large.comparisons))[1] != []
 
 
 def test_a_share_beyond_its_limit_is_named() -> None:

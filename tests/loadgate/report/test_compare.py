@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import log1p
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ import typer
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import write_atomically
+from loadgate.report.compare.values import Quantity
+from loadgate.rules import Unit
 from loadgate.run.judgement import EndedBy
 from tests.support.command_line import Command, command
 from tests.support.made_runs import RULES, Made, keep_run
@@ -189,3 +192,10 @@ def test_the_text_fits_into_80_columns(runs: Path, loadgate: Command, monkeypatc
     monkeypatch.setenv("COLUMNS", "80")
     base, head = kept(runs, range(4)), kept(runs, range(4, 8), slow=1.5, failures=3)
     assert max(map(len, loadgate(*head, "--against", *base).out.splitlines())) <= 80
+
+
+def test_a_small_absolute_change_of_a_fast_route_is_ignored() -> None:
+    fast, slow, rate = Quantity("a: p95", Unit.MS), Quantity("b: p95", Unit.MS), Quantity("c: rate", Unit.PER_SECOND)
+    assert fast.margins(2.0) == pytest.approx((log1p(0.25), log1p(0.5)))
+    assert slow.margins(50.0) == rate.margins(2.0) == pytest.approx((log1p(0.05), log1p(0.1)))
+    assert fast.margins(None) == slow.margins(50.0)

@@ -32,7 +32,7 @@ def assert_equals(sums: Sums, parts: list[ScopeCounts]) -> None:
             assert found is None
         else:
             # Both are in the same bucket, which is at most 1/128 wide, or 1 us.
-            assert found == pytest.approx(exact, rel=1 / 128, abs=0.001)
+            assert found == pytest.approx(exact, rel=1 / 128, abs=0.001001)
 
 
 @settings(deadline=None)

@@ -15,7 +15,7 @@ from loadgate.analysis.ab.segments import Comparison, Margins, Measure, Pair
 from loadgate.analysis.decision import RuleOutcome
 from tests.loadgate.analysis.ab.made_segments import FAILURES, P50, P95, pairs, segment
 
-TEST = RuleTest(Limits.of(P95, Margins()), 0.048, 5)
+TEST = RuleTest(Limits.of(P95, Margins(), 400.0), 0.048, 5)
 
 
 def estimated(change: float, error: float | None, number: int = 20, measure: Measure = P95) -> Estimate:
@@ -67,7 +67,7 @@ def test_the_outcome_follows_from_the_interval_and_the_p_value(
 
 
 def test_failures_have_margins_of_their_own() -> None:
-    test = RuleTest(Limits.of(FAILURES, Margins()), 0.048, 1)
+    test = RuleTest(Limits.of(FAILURES, Margins(), 0.002), 0.048, 1)
     assert test.outcome(estimated(0.004, 0.001, measure=FAILURES), 0.001) is RuleOutcome.FAIL
     assert test.outcome(estimated(0.0005, 0.0001, measure=FAILURES), 0.001) is RuleOutcome.PASS
     assert test.outcome(estimated(0.004, 0.002, measure=FAILURES), 0.06) is RuleOutcome.INCONCLUSIVE

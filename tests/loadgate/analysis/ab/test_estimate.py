@@ -113,6 +113,24 @@ def test_a_side_that_only_fails_has_a_change_of_failures() -> None:
 
 
 def test_limits_are_in_the_unit_of_the_differences() -> None:
-    limits = Limits.of(P95, Margins())
+    limits = Limits.of(P95, Margins(), 50.0)
     assert (as_change(P95, limits.ignore), as_change(P95, limits.worse)) == pytest.approx((0.05, 0.10))
-    assert Limits.of(Measure("auth", MeasureKind.FAILURES), Margins()) == Limits(0.001, 0.005)
+    assert Limits.of(Measure("auth", MeasureKind.FAILURES), Margins(), 0.002) == Limits(0.001, 0.005)
+
+
+@pytest.mark.parametrize(
+    ("base_ms", "ignore_ms", "ignore", "worse"),
+    [
+        (50.0, 0.5, 0.05, 0.10),
+        (10.0, 0.5, 0.05, 0.10),
+        (8.0, 0.5, 0.0625, 0.125),
+        (2.0, 0.5, 0.25, 0.5),
+        (2.0, 0.0, 0.05, 0.10),
+        (0.001, 0.5, 500.0, 1000.0),
+    ],
+)
+def test_an_absolute_margin_widens_the_margins_of_fast_routes(
+    base_ms: float, ignore_ms: float, ignore: float, worse: float
+) -> None:
+    limits = Limits.of(P95, Margins(ignore_ms=ignore_ms), base_ms)
+    assert (as_change(P95, limits.ignore), as_change(P95, limits.worse)) == pytest.approx((ignore, worse))

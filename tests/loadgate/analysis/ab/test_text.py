@@ -15,8 +15,9 @@ from tests.loadgate.analysis.ab.made_segments import FAILURES, P95
 def changed(
     value: float | None, bounds: tuple[float, float] | None = None, measure: Measure = P95, *,
     outcome: RuleOutcome = RuleOutcome.INCONCLUSIVE, more_pairs: int | None = None, p_value: float | None = 0.06,
+    base_ms: float = 368.0,
 ) -> Change:  # fmt: skip
-    base = 0.002 if measure is FAILURES else 368.0
+    base = 0.002 if measure is FAILURES else base_ms
     head = None if value is None else base + value if measure is FAILURES else base * (1 + value)
     interval = None if bounds is None else Interval(*bounds, 0.95)
     return Change(measure, base, head, value, interval, p_value, (), None, more_pairs, outcome, "why")
@@ -67,6 +68,14 @@ WIDE = (-0.01, 0.3)
         (changed(0.2), False, "an interval needs more pairs"),
         (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.FAIL), True, "more than 0.1 points higher"),
         (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.PASS), False, "less than 0.5 points higher"),
+        (changed(0.2, WIDE, outcome=RuleOutcome.PASS, base_ms=2.0), False, "less than 1 ms slower"),
+        (changed(0.5, WIDE, outcome=RuleOutcome.FAIL, base_ms=2.0), True, "more than 0.5 ms slower"),
+        (changed(0.2, WIDE, more_pairs=3, base_ms=2.0), False, "it can be less than 0.5 ms or more than 1 ms slower"),
+        (
+            changed(0.2, WIDE, more_pairs=3, base_ms=8.0),
+            False,
+            "it can be less than 0.5 ms or more than 1 ms slower",
+        ),
     ],
 )
 def test_a_reason_names_the_margin_that_decides(change: Change, is_above: bool, text: str) -> None:

@@ -123,6 +123,7 @@ def plan(base: str = "main", head: str = "faster-login") -> PlanRecord:
         worse=0.10,
         ignore_failures=0.001,
         worse_failures=0.005,
+        ignore_ms=0.5,
     )
 
 

@@ -87,3 +87,10 @@ def test_unknown_keys_of_a_newer_version_are_ignored(tmp_path: Path) -> None:
     data["new"] = data["result"]["new"] = data["result"]["rules"][0]["new"] = 1
     (tmp_path / AB_FILE).write_text(json.dumps(data), encoding="utf-8")
     assert AbDocument.read(tmp_path) == passed()
+
+
+def test_a_document_of_an_older_version_has_no_absolute_margin(tmp_path: Path) -> None:
+    data = json.loads(passed().to_json())
+    assert data["plan"].pop("ignore_ms") == 0.5
+    (tmp_path / AB_FILE).write_text(json.dumps(data), encoding="utf-8")
+    assert AbDocument.read(tmp_path).plan.margins.ignore_ms == 0

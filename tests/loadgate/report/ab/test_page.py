@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -31,7 +32,7 @@ from tests.support.pages import Balance, hash_of
                 "auth: requests > 1000 (the load decides it)",
                 "overall: mean 400 ms 376 ms -6.00 % -9.00 to -3.00 %",
                 "Head faster-login (336552c03365, 3 uncommitted files)",
-                "up to +5 % is ignored, from +10 % is worse; failures: up to +0.1 points, from +0.5 points",
+                "latencies: up to +5 % or +0.5 ms is ignored, from +10 % and +1 ms is worse; failures: up to +0.1",
                 "python 3.12.1, locust 2.47.0",
             ],
         ),
@@ -118,7 +119,7 @@ def test_failures_have_an_axis_of_their_own() -> None:
 
 
 def test_a_rule_without_a_value_has_no_marks() -> None:
-    plot = Plot.of(unmeasured(), Axis.of([unmeasured()], 0.05, 0.1))
+    plot = Plot.of(unmeasured(), Axis.of([unmeasured()], 0.05, 0.1), (0.05, 0.1))
     assert (plot.change, plot.interval, plot.dots) == (None, "", [])
 
 
@@ -129,11 +130,21 @@ def test_the_axis_contains_margins_intervals_and_near_pairs() -> None:
     assert axis.ticks() == [(8.0, "-5"), (102.7, "0"), (197.3, "+5"), (292.0, "+10")]
 
 
+def test_a_margin_that_is_not_on_the_axis_is_not_drawn() -> None:
+    axis = Axis.of([change(value=0.02, half=0.03)], 0.05, 0.1)
+    plot = Plot.of(change(value=0.02, half=0.03), axis, (0.05, 0.5))
+    assert (plot.ignore, plot.worse) == (axis.at(0.05), None)
+    judged = failed().result
+    fast = replace(judged, rules=(replace(judged.rules[0], base=1.0, head=1.17), *judged.rules[1:]))
+    html = html_page(failed().model_copy(update={"result": fast}))
+    assert html.count('class="zone worse"') == html_page(failed()).count('class="zone worse"') - 1
+
+
 def test_a_pair_far_away_is_drawn_at_the_end_of_the_axis() -> None:
     wild = change(value=0.02, half=0.03, wild=9.0)
     axis = Axis.of([wild], 0.05, 0.1)
     assert axis.high == pytest.approx(0.25)
-    dots = Plot.of(wild, axis).dots
+    dots = Plot.of(wild, axis, (0.05, 0.1)).dots
     assert [dot.is_beyond for dot in dots] == [False] * 10 + [True]
     assert dots[-1].x == WIDTH - 8.0
     assert 'class="pair beyond"' in html_page(failed().model_copy(update={"result": KINDS["wild"]().result}))
@@ -141,7 +152,7 @@ def test_a_pair_far_away_is_drawn_at_the_end_of_the_axis() -> None:
 
 def test_an_interval_without_a_bound_reaches_the_end() -> None:
     half_known = change(high=None)
-    assert Plot.of(half_known, Axis.of([half_known], 0.05, 0.1)).interval.endswith("H300.0M83.7 6.0v8")
+    assert Plot.of(half_known, Axis.of([half_known], 0.05, 0.1), (0.05, 0.1)).interval.endswith("H300.0M83.7 6.0v8")
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 0.3, 40.0, -0.999])

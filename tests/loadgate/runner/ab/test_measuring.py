@@ -125,6 +125,8 @@ def test_the_control_stands_for_the_measured_part() -> None:
     [
         (AbRequest(head_url="http://localhost:1"), "--base-url and --head-url belong together"),
         (AbRequest(margins=Margins(ignore=0.2)), "--ignore must be below --worse"),
+        (AbRequest(margins=Margins(ignore_ms=float("nan"))), "--ignore-ms must be a number of milliseconds"),
+        (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms must be a number of milliseconds"),
         (AbRequest(rate="10..20/s over 5s"), "--rate: a comparison needs one rate"),
         (AbRequest(measure_s=0.5, settle_s=1), "must be whole seconds"),
     ],
