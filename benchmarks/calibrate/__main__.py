@@ -22,6 +22,7 @@ from benchmarks.calibrate.ab.versions import CASES as VERSION_CASES
 from benchmarks.calibrate.cases import CASES, FULL_LOAD, Case, Load
 from benchmarks.calibrate.comparison import BARS, Comparison, median_of, table
 from benchmarks.calibrate.leaks import proof as leaks
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.runs import compare
 from benchmarks.calibrate.stubs.server import whole_number
 
@@ -75,4 +76,4 @@ def _judged(case: Case, load: Load) -> Comparison:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

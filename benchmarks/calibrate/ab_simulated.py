@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from statistics import fmean
 
 from benchmarks.calibrate.ab_segments import BASE, INJECTIONS, RULES, Version, later, pairs, slower
 from benchmarks.calibrate.growth import Check
+from benchmarks.calibrate.program import run
 from loadgate.analysis.ab.decision import significance
 from loadgate.analysis.ab.judge import judge
 from loadgate.analysis.ab.result import AbResult, Change
@@ -37,7 +37,6 @@ SMALL_PERCENT = 3
 POWER_PERCENT = (2, 5, 10, 20)
 FAST_SMALL, FAST_LARGE = later(0.3), later(1.0)
 """Changes of a fast route, one below and one above the absolute margin. Both are more than 10 %."""
-
 
 LEAST_ALARMS, MOST_ALARMS = 0.03, 0.06
 MOST_NULL_FAILS, LEAST_NULL_PASSES = 4 / 40, 34 / 40
@@ -206,4 +205,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.calibrate.disturbed.running import RunningService, running_service
 from benchmarks.calibrate.injections import INJECTIONS, NOTHING, Injection, pin
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.runs import locust_run
 from benchmarks.calibrate.stubs.server import whole_number
 from benchmarks.calibrate.stubs.started import ROOT
@@ -230,4 +231,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Mapping
 from random import Random
 
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.stubs.server import whole_number
 from loadgate.analysis.changes import ChangeLimits, find_changes, suspect_newest
 
@@ -101,4 +101,4 @@ def _found(draw: Draw, spread: float, size: float, at: int, histories: int) -> f
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -9,7 +9,6 @@ The exit code is 1 if a share is beyond its limit. The seeds are fixed, so the r
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from time import process_time
 from typing import Any
 
 from benchmarks.calibrate.growth_series import HEALTHY, LEAKS, MB, NOISE, SHAPES, Kind, companions, growing
+from benchmarks.calibrate.program import run
 from loadgate.analysis.confidence import share_interval
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.growth.growth import Growth, growth
@@ -239,4 +239,4 @@ def _printed(head: str, lines: Iterable[Line]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -11,11 +11,11 @@ become so wide that they say nothing. The exit code is 1 if a figure is beyond i
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.stubs.stalls import Stalls
 from loadgate.analysis.batches import BatchSums
 from loadgate.analysis.confidence import quantile_interval, share_interval
@@ -178,4 +178,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

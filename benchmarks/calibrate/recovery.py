@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.calibrate.drains import DRAIN_CASES, GROUP, DrainCase
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.runs import CalibrationError, locust_run
 from benchmarks.calibrate.stubs.server import whole_number
 from benchmarks.calibrate.stubs.started import stub
@@ -182,4 +183,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

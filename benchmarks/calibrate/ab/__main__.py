@@ -1,6 +1,7 @@
 """Compare pairs of stubs, one of which is slower or is not, and count the conclusions of `loadgate ab`.
 
     python -m benchmarks.calibrate.ab [--only "200 ms"] [--runs 20] [--pairs 10] [--measure 10s] [--parallel 5]
+    python -m benchmarks.calibrate.ab --runs 10 --seed-from 10      # the second half of 20 runs
 
 Two stubs of a version run side by side, and `loadgate ab` compares their URLs. All versions take 50 ms (lognormal,
 sigma 0.3), and 0.2 % of the requests fail. The exit code is 1 if the conclusions of a case miss a limit. Run little
@@ -10,11 +11,11 @@ else on the machine.
 from __future__ import annotations
 
 import argparse
-import sys
 
 from benchmarks.calibrate.ab.proof import RUNS, USUAL, Plan, prove
 from benchmarks.calibrate.ab.versions import CASES
-from benchmarks.calibrate.stubs.server import whole_number
+from benchmarks.calibrate.program import run
+from benchmarks.calibrate.stubs.server import number_or_0, whole_number
 
 
 def main() -> int:
@@ -24,12 +25,14 @@ def main() -> int:
     parser.add_argument("--pairs", type=whole_number, default=USUAL.pairs)
     parser.add_argument("--measure", default=USUAL.measure, help="length of a segment")
     parser.add_argument("--parallel", type=whole_number, default=USUAL.parallel, help="comparisons at the same time")
+    parser.add_argument("--seed-from", type=number_or_0, default=0, metavar="N", help="number of the first run")
     options = parser.parse_args()
     cases = [case for case in CASES if any(text in case.name for text in options.only or [""])]
     if not cases:
         parser.error(f"--only {options.only}: no case name contains this text")
-    return 0 if prove(cases, options.runs, Plan(options.pairs, options.measure, options.parallel)) else 1
+    plan = Plan(options.pairs, options.measure, options.parallel)
+    return 0 if prove(cases, options.runs, plan, options.seed_from) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from benchmarks.calibrate.conclusions import drains
 from benchmarks.calibrate.conclusions.service import SLOW_S, START_S, TRUTH, Cause, SimulatedService, explained
+from benchmarks.calibrate.program import run
 from loadgate.analysis.causes.attribution import Attribution
 
 REPEATS = 20
@@ -89,4 +89,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

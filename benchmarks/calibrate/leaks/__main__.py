@@ -9,10 +9,10 @@ found in less than 95 % of the runs, its kind is right in less than 90 %, or any
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from benchmarks.calibrate.leaks.proof import Plan, prove
+from benchmarks.calibrate.program import run
 from benchmarks.calibrate.stubs.modes import MODES
 from benchmarks.calibrate.stubs.server import number_above_0, whole_number
 
@@ -32,4 +32,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

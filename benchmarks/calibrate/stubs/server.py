@@ -179,6 +179,11 @@ def whole_number(text: str) -> int:
     return int(text)
 
 
+def number_or_0(text: str) -> int:
+    """Return a whole number from 0 on; a type for argparse."""
+    return 0 if text == "0" else whole_number(text)
+
+
 def gauges(values: Mapping[str, float]) -> str:
     """Return a page of Prometheus text with a gauge for each value."""
     return "".join(f"# TYPE {name} gauge\n{name} {value:.17g}\n" for name, value in values.items())

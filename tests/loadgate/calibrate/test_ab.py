@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.calibrate.ab import relabelled
-from benchmarks.calibrate.ab.proof import Compared, Row
+from benchmarks.calibrate.ab.proof import Compared, Row, seeds
 from benchmarks.calibrate.ab.versions import CASES, GROUP, VersionCase
 from loadgate.analysis.ab.segments import Pair, ScopeCounts, Segment
 from loadgate.recorder import LatencySketch
@@ -46,6 +46,11 @@ def test_conclusions_beyond_a_limit_are_named(case: VersionCase, outcomes: list[
 def test_the_table_counts_conclusions_and_pairs() -> None:
     compared = [Compared(NULL, PASS, 10, ""), Compared(NULL, FAIL, 20, ""), Compared(NULL, PASS, 10, "")]
     assert str(Row(NULL, compared)) == "| no change | 3 | 1 | 0 | 2 | 10 to 20 |"
+
+
+def test_the_parts_of_a_proof_have_the_seeds_of_the_whole() -> None:
+    assert [*seeds(10, 0), *seeds(10, 10)] == seeds(20, 0)
+    assert len(set(seeds(20, 0))) == 20
 
 
 def segment(level_ms: float) -> Segment:
