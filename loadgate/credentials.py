@@ -1,4 +1,4 @@
-"""User names and passwords in URLs. Requests use them, and output does not contain them."""
+"""User names and passwords in URLs, which requests use and output does not contain. And which server gets a token."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from urllib.parse import unquote, urlsplit
 _USER_INFO = re.compile(r"""(?<=://)[^\s/?#"<>]*@""")
 
 
+_PORTS = {"http": 80, "https": 443}
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
 def without_credentials(text: str) -> str:
     """Return a text from which the user name and the password of every URL are removed."""
     return _USER_INFO.sub("", text)
+
+
+def is_same_server(first: str, second: str) -> bool:
+    """Return whether two URLs have the same scheme, host and port. All names of the loopback interface are one host."""
+    servers = [_server(url) for url in (first, second)]
+    return None not in servers and servers[0] == servers[1]
+
+
+def _server(url: str) -> tuple[str, str, int] | None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS[parts.scheme]
+    except (ValueError, KeyError):
+        return None
+    host = (parts.hostname or "").rstrip(".")
+    return (parts.scheme, "localhost" if host in _LOOPBACK else host, port) if host else None
 
 
 def basic_authorization(url: str) -> str | None:

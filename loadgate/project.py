@@ -134,7 +134,7 @@ class Project(_Table):
     baselines: str = "baselines"
     """The folder of the baselines of profiles."""
     host: str = "http://localhost:8000"
-    """The host that `loadgate doctor` checks if no host is given."""
+    """The host that `loadgate doctor` checks if no host is given, and to which the tokens of the settings belong."""
     target: TargetSettings | None = None
     doctor: tuple[CheckSettings, ...] = ()
     resource: Annotated[tuple[ResourceSettings, ...], Field(max_length=MAX_RESOURCES)] = ()

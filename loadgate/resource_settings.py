@@ -16,6 +16,8 @@ from loadgate.resource_names import MACHINE
 PROCESS_QUANTITIES = ("memory", "pss", "cpu", "threads", "open_files", "cgroup_memory", "cpu_throttled", "cpu_wait")
 """The quantities of a resource of kind `process`."""
 
+MAX_HOSTS = 100
+
 _Text = Annotated[str, StringConstraints(min_length=1)]
 RegularExpression = Annotated[_Text, AfterValidator(lambda text: regular_expression(text).pattern)]
 _Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=60)]
@@ -89,6 +91,9 @@ class PrometheusResource(_Resource):
     """Whether the metrics need not contain it, such as a pool that only some databases have. No note says so then."""
     bearer: _Variable | None = None
     """The environment variable that contains the token for a protected URL."""
+    bearer_hosts: Annotated[tuple[_Text, ...], Field(max_length=MAX_HOSTS)] = ()
+    """Further hosts under test that get the token. A path is read with it from the managed target and from the `host`
+    of the project only."""
 
     @property
     def wait_quantity(self) -> str:
@@ -111,10 +116,7 @@ class PrometheusResource(_Resource):
             raise ValueError("limit needs used")
         if not re.fullmatch(r"[!-~]+", self.url):
             raise ValueError("url contains a space or another character that must be percent-encoded")
-        parts = urlsplit(self.url)
-        # A port that is no number raises ValueError.
-        is_whole = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        if not self.url.startswith("/") and not is_whole:
+        if not self.url.startswith("/") and not _is_address(self.url):
             raise ValueError("url must be a path such as /metrics, or an http:// or https:// address")
         for field in ("used", "limit", "wait", "rate"):
             try:
@@ -122,6 +124,20 @@ class PrometheusResource(_Resource):
             except SelectorError as error:
                 raise ValueError(f"{field}: {error}") from error
         return self
+
+    @model_validator(mode="after")
+    def _token_has_hosts(self) -> PrometheusResource:
+        if self.bearer_hosts and self.bearer is None:
+            raise ValueError("bearer_hosts needs bearer")
+        if not all(map(_is_address, self.bearer_hosts)):
+            raise ValueError("bearer_hosts must be http:// or https:// addresses")
+        return self
+
+
+def _is_address(url: str) -> bool:
+    """Return whether a URL has a server. A port that is no number raises ValueError."""
+    parts = urlsplit(url)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
 
 
 ResourceSettings = Annotated[ProcessResource | PrometheusResource, Field(discriminator="kind")]

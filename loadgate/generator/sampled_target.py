@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from loadgate.checks import host_problem, is_http
+from loadgate.credentials import is_same_server, without_credentials
 from loadgate.paths import TARGET_PID_VARIABLE
 from loadgate.project import Project
 from loadgate.resource_names import TARGET
@@ -37,6 +38,10 @@ def sampled_target(project: Project, hosts: Sequence[str]) -> tuple[Configuratio
     if relative and (not is_http(host) or host_problem(host)):
         notes.append(f"{relative[0].url} is not read, because the run has no valid http:// or https:// host")
         metrics = [entry for entry in metrics if entry not in relative]
+    elif pid is None:
+        foreign = [entry for entry in relative if not _gets_token(entry, host, project)]
+        notes += dict.fromkeys(_refusal(entry, host, project) for entry in foreign)
+        metrics = [entry for entry in metrics if entry not in foreign]
     collect = project.target.collect if project.target is not None and pid is not None else None
     configuration = Configuration(
         pid=pid,
@@ -46,6 +51,18 @@ def sampled_target(project: Project, hosts: Sequence[str]) -> tuple[Configuratio
         collect=_url(host, collect) if collect is not None else None,
     )
     return configuration, notes
+
+
+def _gets_token(entry: PrometheusResource, host: str, project: Project) -> bool:
+    """Return whether a host may get the token of an entry, which belongs to the hosts of the settings."""
+    return entry.bearer is None or any(is_same_server(host, known) for known in (project.host, *entry.bearer_hosts))
+
+
+def _refusal(entry: PrometheusResource, host: str, project: Project) -> str:
+    return without_credentials(
+        f"{entry.url} is not read, because the token in {entry.bearer} belongs to {project.host} and not to {host}; "
+        "to send it there, add the host to bearer_hosts"
+    )
 
 
 def _managed_pid() -> int | None:

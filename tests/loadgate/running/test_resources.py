@@ -14,6 +14,7 @@ import gevent
 import psutil
 import pytest
 
+from loadgate.credentials import without_credentials
 from loadgate.generator.resource_sampling import ResourceSampling
 from loadgate.generator.sampled_target import sampled_target
 from loadgate.paths import TARGET_PID_VARIABLE
@@ -241,10 +242,63 @@ def test_processes_of_another_machine_are_one_note(hosts: list[str], reason: str
 
 
 def test_the_metrics_of_another_machine_are_read() -> None:
-    entry = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool", bearer="TOKEN")
+    entry = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool")
     configuration, notes = sampled([f"{FOREIGN}/"], resource=(entry,))
     assert notes == []
-    assert [(source.url, source.bearer) for source in configuration.metrics] == [(f"{FOREIGN}/metrics", "TOKEN")]
+    assert [(source.url, source.bearer) for source in configuration.metrics] == [(f"{FOREIGN}/metrics", None)]
+
+
+PROTECTED = PrometheusResource(name="db", kind="prometheus", quantity="used", used="pool", bearer="TOKEN")
+
+
+@pytest.mark.parametrize(
+    ("host", "settings"),
+    [
+        ("http://localhost:8000", {}),
+        ("http://127.0.0.1:8000/", {}),
+        ("http://[::1]:8000/api", {}),
+        ("https://Staging.example.com", {"host": "https://staging.example.com:443/"}),
+        ("https://user:secret@staging.example.com", {"host": "https://staging.example.com"}),
+    ],
+)
+def test_a_token_goes_to_the_host_of_the_settings(host: str, settings: dict[str, Any]) -> None:
+    configuration, notes = sampled([host], resource=(PROTECTED,), **settings)
+    assert notes == []
+    assert [source.bearer for source in configuration.metrics] == ["TOKEN"]
+
+
+@pytest.mark.parametrize(
+    ("host", "settings"),
+    [
+        (FOREIGN, {}),
+        ("http://localhost:8001", {}),
+        ("https://localhost:8000", {}),
+        ("http://localhost.example.com:8000", {}),
+        ("http://localhost:8000@192.0.2.1", {}),
+        ("https://a.example.com", {"host": "https://b.example.com"}),
+        ("http://a.example.com", {"host": "https://a.example.com"}),
+        ("http://a.example.com:8080", {"host": "nonsense"}),
+    ],
+)
+def test_another_host_gets_no_token(host: str, settings: dict[str, Any]) -> None:
+    other = PROTECTED.model_copy(update={"quantity": "other"})
+    public = PROTECTED.model_copy(update={"quantity": "public", "bearer": None})
+    configuration, notes = sampled([host], resource=(PROTECTED, other, public), **settings)
+    assert [(source.quantity, source.bearer) for source in configuration.metrics] == [("public", None)]
+    own = settings.get("host", "http://localhost:8000")
+    whose = f"the token in TOKEN belongs to {own} and not to {without_credentials(host)}"
+    assert notes == [f"/metrics is not read, because {whose}; to send it there, add the host to bearer_hosts"]
+
+
+def test_a_token_goes_to_listed_hosts_to_its_own_url_and_to_a_managed_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = PROTECTED.model_copy(update={"bearer_hosts": ("https://other.example.com", FOREIGN)})
+    own = PROTECTED.model_copy(update={"name": "queue", "url": "http://metrics:9100/m"})
+    configuration, notes = sampled([FOREIGN], resource=(listed, own))
+    assert notes == []
+    assert [source.bearer for source in configuration.metrics] == ["TOKEN", "TOKEN"]
+    monkeypatch.setenv(TARGET_PID_VARIABLE, str(os.getpid()))
+    configuration, notes = sampled(["http://127.0.0.1:40123"], resource=(PROTECTED,))
+    assert (notes, [source.bearer for source in configuration.metrics]) == ([], ["TOKEN"])
 
 
 def test_a_path_needs_an_http_host_but_a_url_does_not() -> None:
