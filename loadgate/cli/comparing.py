@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from loadgate.cli.options import Locustfile, duration
-from loadgate.cli.output import say, say_wrapped
+from loadgate.cli.output import say, say_text, say_wrapped
 
 
 def _share(text: str) -> float:
@@ -81,7 +81,7 @@ def ab_command(
         seed=seed,
         locustfile=locustfile,
     )
-    return ab(request, load_project(), say)
+    return ab(request, load_project(), say_text)
 
 
 class AgainstCommand(TyperCommand):
@@ -164,9 +164,9 @@ def bisect_command(
     project = load_project()
 
     def compared(request: AbRequest) -> AbDocument:
-        document, folder = compare(request, project, say)
-        say(f"report: {shown_path(write_comparison(document, folder))}")
+        document, folder = compare(request, project, say_text)
+        say_text(f"report: {shown_path(write_comparison(document, folder))}")
         return document
 
     options = AbRequest(profile=profile, rate=rate, pairs=pairs)
-    return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say)
+    return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say_text)

@@ -32,6 +32,11 @@ def say_wrapped(lines: Iterable[str]) -> None:
         say(line)
 
 
+def say_text(text: str) -> None:
+    """Print lines of one text like `say_wrapped`. Without a terminal, as in a CI log, they are not wrapped."""
+    say_wrapped(text.split("\n"))
+
+
 def print_error(message: str, code: ExitCode) -> ExitCode:
     """Print an error on standard error, each line with the name of the command, and return its exit code."""
     for line in message.splitlines():

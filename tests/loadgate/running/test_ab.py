@@ -87,6 +87,11 @@ def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: P
     assert len([line for line in lines if re.match(r"pair [12] of 2, (base|head): pages p50 ", line)]) == 4
 
 
+def too_wide(output: str, columns: int) -> list[str]:
+    """Return the lines that are wider than the terminal although they could be wrapped. Paths are never broken."""
+    return [line for line in output.splitlines() if len(line) > columns and " " in line.strip()]
+
+
 @FULL
 def test_two_deployments_are_compared_at_the_rate_of_the_closed_model(tmp_path: Path) -> None:
     project(tmp_path)
@@ -95,8 +100,10 @@ def test_two_deployments_are_compared_at_the_rate_of_the_closed_model(tmp_path: 
     options = ["--profile", "closed", "--measure", "2s", "--settle", "1s", "--pairs", "2", *LENIENT]
     with stub_server() as base, stub_server() as head:
         base.delay_s, head.delay_s = 0.002, 0.06
-        done = finish(loadgate_command("ab", "--base-url", base.url, "--head-url", head.url, *options), tmp_path)
+        command = loadgate_command("ab", "--base-url", base.url, "--head-url", head.url, *options)
+        done = finish(command, tmp_path, COLUMNS="40")
     assert done.returncode in {PASS, INCONCLUSIVE}, done.stdout + done.stderr
+    assert too_wide(done.stdout, 40) == []
     _, document = comparison(tmp_path)
     (rule,) = changes(document).values()
     assert rule["base"] < 50 < rule["head"]
@@ -113,8 +120,9 @@ def test_a_plan_says_what_it_would_find(tmp_path: Path) -> None:
     project(tmp_path)
     with stub_server() as base, stub_server() as head:
         urls = ["--base-url", base.url, "--head-url", head.url]
-        done = finish(loadgate_command("ab", *urls, *SHORT[2:], "--plan"), tmp_path)
+        done = finish(loadgate_command("ab", *urls, *SHORT[2:], "--plan"), tmp_path, COLUMNS="80")
     assert done.returncode == PASS, done.stdout + done.stderr
+    assert too_wide(done.stdout, 80) == []
     assert re.search(r"^this plan detects \+[\d.]+ % of pages: p50", done.stdout, re.MULTILINE)
     assert "PASS" not in done.stdout
 
