@@ -16,7 +16,8 @@ class ExitCode(IntEnum):
     ERROR = 1
     """The run could not be carried out: the target was unreachable, crashed before the load, or loadgate failed.
 
-    A run that passed but whose run.json could not be written also has this code, because nothing proves the pass.
+    A run that passed but whose run.json could not be written also has this code, because nothing proves the pass. The
+    same applies if the run's folder could not be sent to the URL of --put.
     """
 
     USAGE = 2

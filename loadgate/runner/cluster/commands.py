@@ -7,8 +7,9 @@ from collections.abc import Sequence
 PORT = 5557
 """The port on which the master waits for workers. It is Locust's default."""
 
-CONNECT_WITHIN_S = 300
-"""Time within which all workers must be connected. Locust's workers try to connect for the same time."""
+CONNECT_WITHIN_S = 600
+"""Time for which a master waits for its workers, which can be placed later than the master, and on other machines have
+to load the image. A worker gives up after five minutes without a master."""
 
 
 def master_command(profile: str, locustfile: str, workers: int | str, options: Sequence[str] = ()) -> list[str]:

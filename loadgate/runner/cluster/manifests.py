@@ -22,7 +22,7 @@ USER = 65_532
 """The user and the group of all processes. Nothing in the image belongs to it."""
 
 SCHEDULE_WITHIN_S = 600
-"""Time for the cluster to place the pods and to load their image."""
+"""Time for the cluster to place the master and to load its image."""
 CONCLUDE_WITHIN_S = 120
 """Time for requests in flight, the verdict and the report, which together take less than half of it."""
 DELIVER_WITHIN_S = 150

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,15 @@ def test_the_build_context_contains_what_is_copied_and_nothing_else() -> None:
     assert "*" in ignored
     assert kept == {source.rstrip("/") for source, _ in copies()}
     assert all((ROOT / source).exists() for source in kept)
+
+
+def test_the_project_can_be_installed_in_the_image() -> None:
+    build = dockerfile().partition("AS build")[2].partition("\nFROM ")[0]
+    copied = {source.rstrip("/") for source, _ in copies(build)}
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    named = {settings["project"]["readme"], *(package["include"] for package in settings["tool"]["poetry"]["packages"])}
+    (setup,) = re.findall(r"^RUN python (\S+) --run-only$", build, re.MULTILINE)
+    assert copied == named | {setup, "pyproject.toml", "poetry.lock"}
 
 
 @pytest.mark.full

@@ -54,7 +54,7 @@ def test_the_commands_name_the_suite_the_target_and_the_number_of_workers(projec
     more = {"put": "https://store.example.com/runs/", "keep_s": 600.0, "run_time_s": 90.0, "options": ["-u", "200"]}
     _, documents = rendered(project, **more)
     assert shlex.join(command_of(documents, "master")) == (
-        "loadgate run roomy -f suite/locustfile.py --master --expect-workers 2 --expect-workers-max-wait 300"
+        "loadgate run roomy -f suite/locustfile.py --master --expect-workers 2 --expect-workers-max-wait 600"
         f" --master-bind-port 5557 --host {HOST} --run-time 1m30s --put https://store.example.com/runs/ --keep 10m"
         " -u 200"
     )
