@@ -6,13 +6,13 @@ import contextlib
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.calibrate.ab import relabelled
+from benchmarks.calibrate.ab.hog import Hog
 from benchmarks.calibrate.ab.relabelled import stored_pairs
 from benchmarks.calibrate.ab.versions import USUAL_FAILURES, VersionCase
 from benchmarks.calibrate.runs import CalibrationError
@@ -27,6 +27,7 @@ RUNS = 20
 SETTLE_S = 1.0
 STARTING_S = 3.0
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
+HOG = Hog()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def compare(case: VersionCase, seed: int, plan: Plan) -> Compared:
         tempfile.TemporaryDirectory() as folder,
         stub("version", *_options(seed, failures=USUAL_FAILURES)) as base,
         stub("version", *_options(seed + 1, **{"failures": USUAL_FAILURES, **case.head})) as head,
-        _hog(plan.half_s) if case.with_hog else contextlib.nullcontext(),
+        HOG.wanted(plan.half_s) if case.with_hog else contextlib.nullcontext(),
     ):
         Path(folder, "pyproject.toml").write_text("[tool.loadgate]\n")
         command = [sys.executable, "-m", "loadgate.cli", "ab", "--base-url", base.url, "--head-url", head.url]
@@ -88,26 +89,6 @@ def _options(seed: int, **options: float) -> list[object]:
     return [
         part for name, value in (options | {"seed": seed}).items() for part in (f"--{name.replace('_', '-')}", value)
     ]
-
-
-@contextlib.contextmanager
-def _hog(after_s: float) -> Iterator[None]:
-    """Use a core from `after_s` seconds after the start of the block until its end."""
-    ended = threading.Event()
-
-    def use() -> None:
-        if not ended.wait(after_s):
-            with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
-                ended.wait()
-                process.kill()
-
-    thread = threading.Thread(target=use)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 @dataclass(frozen=True, slots=True)
