@@ -33,6 +33,7 @@ def wait_for(number: int) -> set[str]:
     pytest.fail(f"there are {len(found)} busy processes instead of {number}")
 
 
+@pytest.mark.process
 def test_comparisons_share_one_process_until_the_last_one_ends() -> None:
     hog = Hog()
     with hog.wanted(0.0):
