@@ -153,6 +153,7 @@ def bisect_command(
     First, loadgate ab proves that the commits differ. Then, it compares each commit that git bisect chooses. Exit
     codes: 0 found, 98 not proven or undecided, 1 not carried out, 2 usage error.
     """
+    from loadgate.analysis.ab.segments import Margins
     from loadgate.paths import shown_path
     from loadgate.project import load_project
     from loadgate.report.ab.artefacts import write_comparison
@@ -168,5 +169,6 @@ def bisect_command(
         say_text(f"report: {shown_path(write_comparison(document, folder))}")
         return document
 
-    options = AbRequest(profile=profile, rate=rate, pairs=pairs)
+    # Who asks for a rule is interested in it, also if the change is less than half a millisecond.
+    options = AbRequest(profile=profile, rate=rate, pairs=pairs, margins=Margins(ignore_ms=0.0))
     return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say_text)

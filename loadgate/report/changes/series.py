@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import exp, log, log1p
+from statistics import median
 
 from loadgate.analysis.ab.segments import Margins
 from loadgate.analysis.changes import Change, ChangeLimits, Suspicion, find_changes, suspect_newest
@@ -19,9 +20,6 @@ MAX_RUNS = 150
 
 MIN_VALUES = 14
 """With fewer values, no split has a p-value of 0.001: a split of 13 values is one of at most 1,716."""
-
-_RELATIVE = ChangeLimits(log1p(Margins().ignore))
-_SHARE = ChangeLimits(Margins().ignore_failures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +103,22 @@ def _examined(subject: str, rule: RuleRecord, newest_first: Sequence[PastRun]) -
     is_share = rule.unit == Unit.PERCENT
     points = tuple(_points(subject, newest_first, is_share=is_share))
     values = [point.value if is_share else log(point.value) for point in points]
-    limits = _SHARE if is_share else _RELATIVE
+    limits = ChangeLimits(_least_change(rule.unit, values))
     too_few = len(values) < MIN_VALUES
     changes = () if too_few else tuple(find_changes(values, limits))
     newest_is_known = bool(points) and points[-1].run is newest_first[0]
     suspicion = suspect_newest(values, changes[-1].at if changes else 0, limits.min_change) if newest_is_known else None
     return SeriesChanges(subject, rule.unit, rule.operator, points, changes, suspicion, too_few)
+
+
+def _least_change(unit: Unit, values: Sequence[float]) -> float:
+    """Return the smallest difference of values that counts, with the margins of `loadgate ab`."""
+    margins = Margins()
+    if unit == Unit.PERCENT:
+        return margins.ignore_failures
+    usual_ms = exp(median(values)) if unit == Unit.MS and values else None
+    ignore, _ = margins.of_latency(usual_ms)
+    return log1p(ignore)
 
 
 def _points(subject: str, newest_first: Iterable[PastRun], *, is_share: bool) -> list[Point]:

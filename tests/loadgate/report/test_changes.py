@@ -36,10 +36,12 @@ def past(one: PastRun, number: int, p95_ms: float | None, failed: float = 0.0, *
     return replace(one, **{**named, **changed})
 
 
-def made_history(one: PastRun, runs: int, slow_from: int = 99, slow: float = 1.2, seed: int = 1) -> list[PastRun]:
+def made_history(
+    one: PastRun, runs: int, slow_from: int = 99, slow: float = 1.2, *, seed: int = 1, p95_ms: float = 200.0
+) -> list[PastRun]:
     """A history, newest first, whose p95 is 20 % higher from the run `slow_from` on."""
     rnd = random.Random(seed)
-    values = [200 * rnd.lognormvariate(0, 0.02) * (slow if number >= slow_from else 1) for number in range(runs)]
+    values = [p95_ms * rnd.lognormvariate(0, 0.02) * (slow if number >= slow_from else 1) for number in range(runs)]
     return [past(one, number, value) for number, value in enumerate(values)][::-1]
 
 
@@ -62,6 +64,11 @@ def test_a_faster_run_is_better_and_the_newest_change_comes_first(one: PastRun) 
     slow, fast = made_history(one, 20, slow_from=0), made_history(one, 20, seed=2)
     said = text(examine([*slow, *fast, *slow]))
     assert said.index("WORSE  auth: p95") < said.index("BETTER auth: p95")
+
+
+def test_a_change_of_a_fast_route_has_to_be_half_a_millisecond(one: PastRun) -> None:
+    fast = [made_history(one, 30, slow_from=18, slow=slow, p95_ms=2.0) for slow in (1.2, 1.5)]
+    assert [text(examine(history)).count("WORSE") for history in fast] == [0, 1]
 
 
 def test_the_newest_run_alone_is_only_suspected(one: PastRun) -> None:
