@@ -1,0 +1,237 @@
+"""The search for the highest rate that holds: results of trials in, the next trial or the end out.
+
+The rate doubles until it breaks. Then, the next rate is chosen by the distances of the shares from their limits, until
+a rate that holds and one that breaks are close enough. Last, the lower one is confirmed by a longer trial. MLRsearch
+(RFC 9971) searches in the same way, with other conditions for a bound: there, a trial loses frames or not.
+
+Nothing here measures, and nothing reads a clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from loadgate.analysis.capacity.level import MAX_TRIALS, Level, State, level_of
+from loadgate.analysis.capacity.next_rate import Bounds, bounds_of, rate_between, rounded
+from loadgate.analysis.capacity.plan import End, Ending, NextTrial, Purpose, SearchPlan
+from loadgate.analysis.capacity.trial import Trial, Void
+
+GENERATOR_ENDED = "the generator ended the search"
+
+MAX_VOIDS = 2
+"""A rate with so many trials that prove nothing is not tried again."""
+
+MAX_HALVINGS = 4
+"""If the first rate breaks, so many lower ones are tried, each half of the one before."""
+
+STARTING_S = 8.0
+"""Roughly the time to start and stop a target and Locust, until it has been measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A trial that was carried out."""
+
+    trial: Trial
+    purpose: Purpose
+    is_discarded: bool = False
+
+
+class Search:
+    """A search. `step` says what to do next, and `add` adds the result of the trial of the last step."""
+
+    def __init__(self, plan: SearchPlan) -> None:
+        self.plan = plan
+        self._done: list[_Done] = []
+        self._levels: dict[float, Level] = {}
+        self._elapsed_s = 0.0
+        self._starting_s = STARTING_S
+
+    @property
+    def levels(self) -> list[Level]:
+        """Return all rates with usable trials, ascending."""
+        return [self._levels[rate] for rate in sorted(self._levels)]
+
+    def add(self, step: NextTrial, trial: Trial, took_s: float) -> None:
+        """Add the result of a step, which took `took_s` in all."""
+        self._elapsed_s += took_s
+        self._starting_s = max(0.0, took_s - step.rest_s - self.plan.settle_s - trial.length_s)
+        self._done.append(_Done(trial, step.purpose, self._is_suspect(trial)))
+        rate = trial.rate_per_s
+        if usable := self._usable(rate):
+            # A rate that holds only for a short time does not hold.
+            breaks_later = step.purpose is Purpose.CONFIRM and self._breaks(trial)
+            self._levels[rate] = level_of([trial] if breaks_later else usable, self.plan.criteria)
+
+    def step(self) -> NextTrial | End:
+        """Return the next trial, or the end."""
+        if self.plan.at_least is not None:
+            return self._only(self.plan.at_least)
+        if (again := self._again()) is not None:
+            return again
+        bounds = bounds_of(self.levels)
+        return self._grow(bounds.holds) if bounds.breaks is None else self._narrow(bounds.holds, bounds.breaks)
+
+    def _narrow(self, holds: float | None, breaks: float) -> NextTrial | End:
+        """Return a rate between the bounds, the trial that confirms the lower one, or the end."""
+        if holds is None and breaks <= self._lowest * (1 + self.plan.width / 2):
+            return End(Ending.NONE, None, breaks)
+        if holds is not None and breaks / holds <= 1 + self.plan.width:
+            return self._confirm(holds, breaks, "")
+        rate = rate_between(self.levels, Bounds(holds, breaks), self.plan.width, self._lowest, self._void_rates)
+        if rate is None:
+            return self._confirm(holds, breaks, "the rates between could not be decided")
+        return self._bound(rate, holds, breaks)
+
+    @property
+    def _lowest(self) -> float:
+        return rounded(self.plan.first / 2**MAX_HALVINGS)
+
+    def _usable(self, rate: float) -> list[Trial]:
+        return [
+            done.trial
+            for done in self._done
+            if done.trial.rate_per_s == rate and done.trial.void is None and not done.is_discarded
+        ]
+
+    def _is_suspect(self, trial: Trial) -> bool:
+        """Return whether a trial breaks on a target that a higher rate has just broken, and that may not be itself."""
+        if self.plan.is_fresh or not self._done:
+            return False
+        before = self._done[-1].trial
+        return before.rate_per_s > trial.rate_per_s and self._breaks(before) and self._breaks(trial)
+
+    def _breaks(self, trial: Trial) -> bool:
+        return trial.void is None and level_of([trial], self.plan.criteria).state is State.BREAKS
+
+    def _voids(self, rate: float) -> list[Void]:
+        return [done.trial.void for done in self._done if done.trial.rate_per_s == rate and done.trial.void is not None]
+
+    def _trial(self, rate: float, length_s: float, purpose: Purpose) -> NextTrial:
+        needs_rest = not self.plan.is_fresh and bool(self._done) and self._breaks(self._done[-1].trial)
+        return NextTrial(rate, length_s, purpose, self.plan.rest_s if needs_rest else 0.0)
+
+    def _again(self) -> NextTrial | End | None:
+        """Return the last rate again, or the end, if its last trial does not suffice."""
+        if not self._done:
+            return None
+        last = self._done[-1]
+        rate, length_s = last.trial.rate_per_s, last.trial.length_s
+        purpose = last.purpose if last.purpose is Purpose.CONFIRM else Purpose.AGAIN
+        if last.is_discarded:
+            return self._if_affordable(self._trial(rate, length_s, purpose))
+        if last.trial.void is not None:
+            if len(self._voids(rate)) < MAX_VOIDS:
+                return self._if_affordable(self._trial(rate, length_s, purpose))
+            return None if last.trial.void.by_generator else self._end(last.trial.void.reason)
+        level = self._levels[rate]
+        if not level.can_be_decided or (last.purpose is Purpose.GROW and not level.seems_broken):
+            return None
+        again = self._trial(rate, self.plan.trial_s, Purpose.AGAIN)
+        return again if self._leaves_time(again) else None
+
+    def _grow(self, holds: float | None) -> NextTrial | End:
+        """Return a rate above all others, or the end if there can be none."""
+        if not self._done:
+            return self._trial(rounded(min(self.plan.first, self.plan.to)), self.plan.growth_s, Purpose.GROW)
+        highest = self.levels[-1].rate_per_s if self._levels else 0.0
+        if (ceiling := self._ceiling) is not None:
+            return self._below(ceiling, holds, max(holds or 0.0, highest))
+        if highest >= self.plan.to:
+            return self._at_the_top(self._levels[highest], holds)
+        rate = rounded(min(2 * highest, self.plan.to))
+        return self._if_affordable(self._trial(rate, self.plan.growth_s, Purpose.GROW))
+
+    def _below(self, ceiling: float, holds: float | None, highest: float) -> NextTrial | End:
+        """Return a rate between the highest so far and one that the generator cannot make."""
+        rate = rounded(math.sqrt(highest * ceiling)) if highest else 0.0
+        if holds is not None and ceiling / highest > 1 + self.plan.width and rate not in self._levels:
+            return self._bound(rate, holds, None)
+        return self._confirm(holds, None, GENERATOR_ENDED, by_generator=True)
+
+    def _at_the_top(self, top: Level, holds: float | None) -> NextTrial | End:
+        """Return another trial of the highest rate to try, until it is decided."""
+        if top.state is State.HOLDS:
+            return self._confirm(top.rate_per_s, None, "no higher rate was to be tried")
+        if len(top.trials) < MAX_TRIALS:
+            return self._if_affordable(self._trial(top.rate_per_s, self.plan.trial_s, Purpose.AGAIN))
+        return self._confirm(holds, None, "the highest rate to try could not be decided")
+
+    @property
+    def _ceiling(self) -> float | None:
+        """Return the lowest rate that the generator could not make. None if there is none."""
+        return min((rate for rate in self._void_rates if self._voids(rate)[-1].by_generator), default=None)
+
+    @property
+    def _void_rates(self) -> list[float]:
+        """Return the rates that are not tried again, because their trials prove nothing."""
+        rates = {done.trial.rate_per_s for done in self._done if done.trial.rate_per_s not in self._levels}
+        return [rate for rate in rates if len(self._voids(rate)) >= MAX_VOIDS]
+
+    def _only(self, rate: float) -> NextTrial | End:
+        """Return a trial of the only rate, or the end."""
+        level, voids = self._levels.get(rate), self._voids(rate)
+        if level is not None and level.state is not State.UNDECIDED:
+            holds = level.state is State.HOLDS
+            ending = Ending.AT_LEAST if holds else Ending.BETWEEN
+            return End(ending, rate if holds else None, None if holds else rate)
+        if len(voids) >= MAX_VOIDS:
+            return self._end(voids[-1].reason, by_generator=voids[-1].by_generator)
+        if level is not None and len(level.trials) >= MAX_TRIALS:
+            return self._end(f"it is undecided after {MAX_TRIALS} trials")
+        return self._if_affordable(self._trial(rate, self.plan.trial_s, Purpose.BOUND))
+
+    def _bound(self, rate: float, holds: float | None, breaks: float | None) -> NextTrial | End:
+        """Return a trial at a rate between the bounds, if there is time for it and for the confirmation."""
+        trial = self._trial(rate, self.plan.trial_s, Purpose.BOUND)
+        return trial if self._leaves_time(trial) else self._confirm(holds, breaks, "the budget ended")
+
+    def _leaves_time(self, trial: NextTrial) -> bool:
+        """Return whether there is time for a trial, and then for that which confirms the lower bound."""
+        confirmation = self._trial(trial.rate_per_s, self.plan.confirm_s, Purpose.CONFIRM)
+        return self._elapsed_s + self._cost_s(trial) + self._cost_s(confirmation) <= self.plan.budget_s
+
+    def _confirm(
+        self, holds: float | None, breaks: float | None, reason: str, *, by_generator: bool = False
+    ) -> NextTrial | End:
+        """Return the end with these bounds, or the trial that is missing to confirm the lower one."""
+        if holds is None:
+            return self._end(reason, by_generator=by_generator)
+        ending = Ending.AT_LEAST if breaks is None else Ending.BETWEEN if reason else Ending.SUSTAINS
+        end = End(ending, holds, breaks, reason, is_confirmed=True, by_generator=by_generator)
+        if self._is_confirmed(holds):
+            return end
+        trial = self._trial(holds, self.plan.confirm_s, Purpose.CONFIRM)
+        voids = self._voids(holds)
+        if len(voids) < MAX_VOIDS and self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
+            return trial
+        unconfirmed = voids[-1].reason if len(voids) >= MAX_VOIDS else "the budget ended"
+        reason = reason or f"the lower bound was not confirmed: {unconfirmed}"
+        ending = Ending.AT_LEAST if breaks is None else Ending.BETWEEN
+        return replace(end, ending=ending, reason=reason, is_confirmed=False)
+
+    def _is_confirmed(self, rate: float) -> bool:
+        """Return whether the longer trial of a rate has been carried out. If it breaks, the rate does not hold."""
+        return any(
+            done.purpose is Purpose.CONFIRM and done.trial in self._levels[rate].trials
+            for done in self._done
+            if done.trial.rate_per_s == rate
+        )
+
+    def _if_affordable(self, trial: NextTrial) -> NextTrial | End:
+        if not self._done or self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
+            return trial
+        return self._end("the budget ended")
+
+    def _cost_s(self, trial: NextTrial) -> float:
+        return trial.rest_s + self.plan.settle_s + trial.length_s + self._starting_s
+
+    def _end(self, reason: str, *, by_generator: bool = False) -> End:
+        """Return an end with the bounds so far."""
+        bounds = bounds_of(self.levels)
+        is_confirmed = bounds.holds is not None and self._is_confirmed(bounds.holds)
+        ending = Ending.BETWEEN
+        if bounds.breaks is None and bounds.holds is not None:
+            ending = Ending.AT_LEAST
+        return End(ending, bounds.holds, bounds.breaks, reason, is_confirmed, by_generator)
