@@ -19,6 +19,15 @@ WAKE_UP = "wake-up"
 """The name under which event-loop lag is recorded. Each interval has one record: the length of its stall."""
 
 
+def prepare_stack_inspection() -> None:
+    """Inspect the call stack once, before this process generates load or its master expects its heartbeats.
+
+    The first inspection reads the sources of all modules. Locust inspects the stack when it stops a run. Without this
+    call, that would delay the last responses by 20 ms. On a busy machine, it takes seconds.
+    """
+    inspect.stack()
+
+
 class HealthSampler:
     """A sampler of this process. It runs in a separate greenlet between `start` and `stop`."""
 
@@ -35,9 +44,6 @@ class HealthSampler:
 
     def start(self) -> None:
         """Start sampling. Call it before the load starts."""
-        # Locust inspects the call stack when it stops a run. The first inspection reads the sources of all modules.
-        # At the end of a run this would delay the last responses by 20 ms.
-        inspect.stack()
         self._lost.note(time.perf_counter())
         self._greenlet = gevent.spawn(self._sample)
 

@@ -15,6 +15,7 @@ from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.closing import cause_of_end
 from loadgate.generator.descriptors import Reserve
 from loadgate.generator.dispatch import Dispatchers
+from loadgate.generator.health import prepare_stack_inspection
 from loadgate.generator.in_flight import settle
 from loadgate.generator.interrupts import CtrlC
 from loadgate.generator.plan import make_plan, process_name
@@ -37,6 +38,7 @@ class Process(ABC):
 
     def __post_init__(self) -> None:
         """Prepare the process for its runs."""
+        prepare_stack_inspection()
         self.reserve = Reserve()
         self.dispatchers = Dispatchers(self._load_changes)
         self.environment.dispatcher_class = self.dispatchers  # type: ignore[assignment]  # Locust only calls it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sys
 import sysconfig
@@ -18,11 +19,10 @@ def suite_hash(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None 
     It does not depend on where the files are, or on their order. Call it after the locustfiles have been imported.
     Installed packages and loadgate do not belong to the suite. `modules` are those that are imported.
     """
-    try:
-        contents = sorted(map(_hash, _files(locustfiles, modules)))
-    except OSError:
+    contents = sorted(_contents(locustfiles, modules).values())
+    if not contents or "" in contents:
         return None
-    return hashlib.sha256("".join(contents).encode()).hexdigest()[:_LENGTH] if contents else None
+    return hashlib.sha256("".join(contents).encode()).hexdigest()[:_LENGTH]
 
 
 def file_hashes(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None = None) -> dict[str, str]:
@@ -30,9 +30,9 @@ def file_hashes(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None
 
     Paths are relative, so that they are equal on all machines. A file that cannot be read has the hash "".
     """
-    files = _files(locustfiles, modules)
     folders = sorted({Path(file).resolve().parent for file in locustfiles}, key=lambda folder: len(folder.parts))
-    return {_below(folders, file): _hash_or_nothing(file) for file in sorted(files)}
+    contents = _contents(locustfiles, modules)
+    return {_below(folders, file): contents[file][:_LENGTH] for file in sorted(contents)}
 
 
 def _below(folders: Sequence[Path], file: Path) -> str:
@@ -40,22 +40,31 @@ def _below(folders: Sequence[Path], file: Path) -> str:
     return file.relative_to(folder).as_posix()
 
 
+def _contents(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None) -> dict[Path, str]:
+    """Return the hash of each file, "" for one that cannot be read."""
+    if modules is None:
+        return _imported_contents(tuple(locustfiles))
+    return {file: _hash(file) for file in _files(locustfiles, modules)}
+
+
+@functools.cache
+def _imported_contents(locustfiles: tuple[str, ...]) -> dict[Path, str]:
+    # Cached, because it takes 0.1 s, during which a worker would send no heartbeat.
+    return {file: _hash(file) for file in _files(locustfiles, list(sys.modules.values()))}
+
+
 def _hash(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def _hash_or_nothing(file: Path) -> str:
     try:
-        return _hash(file)[:_LENGTH]
+        return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:
         return ""
 
 
-def _files(locustfiles: Sequence[str], modules: Iterable[ModuleType] | None) -> set[Path]:
+def _files(locustfiles: Sequence[str], modules: Iterable[ModuleType]) -> set[Path]:
     own = {Path(file).resolve() for file in locustfiles}
     folders = {file.parent for file in own}
     installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")}
-    for module in list(sys.modules.values()) if modules is None else modules:
+    for module in modules:
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or module.__name__.partition(".")[0] == "loadgate":
             continue

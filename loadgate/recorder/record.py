@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from heapq import nlargest
 
 from loadgate.recorder.cells import Cell, CellSeries, Outcome, SeriesKey, covering
 from loadgate.recorder.errors import ErrorCount, ErrorLog
@@ -42,6 +43,19 @@ class Record:
         index = self._indexed
         pairs = sorted({(key.group, index.label(key)) for key in self._series})
         return [RequestName(name, group) for group, name in pairs]
+
+    def medians(self, at_most: int) -> list[tuple[str, int, float]]:
+        """Return (name, number, median in ms) of the successful requests of the most frequent names.
+
+        Requests with the same name and different methods count together.
+        """
+        by_name: dict[str, list[LatencySketch]] = {}
+        for key, series in self._series.items():
+            if key.outcome is Outcome.SUCCESS:
+                by_name.setdefault(key.name, []).append(series.total.latency)
+        summed = ((name, LatencySketch.sum_of(sketches)) for name, sketches in by_name.items())
+        found = [(name, total.count, total.quantile(0.5) or 0.0) for name, total in summed]
+        return nlargest(at_most, found, key=lambda row: row[1])
 
     def methods(self) -> dict[str, int]:
         """Return the number of requests of each method or type."""

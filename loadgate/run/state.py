@@ -24,6 +24,7 @@ from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.judgement import CUT_OFF, UNSENT, EndedBy, Ending, RunFacts
 from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
+from loadgate.run.worker_medians import MAX_NAMES, WorkerMedians
 from loadgate.run.worker_presence import WorkerPresence
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.profile import LoadProfile
@@ -118,6 +119,8 @@ class Run:
     """The lag of the processes that generate load, by the kind of measurement."""
     clock: RunClock = field(default_factory=RunClock)
     """The clock of all times of the run. On a worker, it is the master's."""
+    medians: WorkerMedians = field(default_factory=WorkerMedians)
+    """The median latencies of the workers."""
     unsent: Counter[str] = field(default_factory=Counter)
     """The number of unsent requests of this process by the resource that it ran out of."""
     _made_s: float = 0.0
@@ -255,8 +258,11 @@ class Run:
         self.exceptions = {}
         health = [health.model_dump() for health in self.health.values()]
         rejected, self.rejected_samples = self.rejected_samples, RejectedSamples()
+        medians = self.recorder.medians(MAX_NAMES)
         delta, lags = self.recorder.take_delta(final=final), self.lags.take_delta(final=final)
         return {
+            "at_s": self.clock.now_s(),
+            "medians": medians,
             "delta": delta,
             "lags": lags,
             "exceptions": exceptions,
@@ -271,6 +277,7 @@ class Run:
         if not self.recorder.merge_delta(report["delta"], worker_id):
             return
         self.lags.merge_delta(report["lags"], worker_id)
+        self.medians.add(worker_id, report["at_s"], report["medians"])
         for exception in report["exceptions"]:
             self._add_exception(ExceptionRecord(**exception))
         self.rejected_samples.add(*report["rejected_samples"])
@@ -308,6 +315,7 @@ class Run:
             remarks=(
                 *self._end_remarks(),
                 *clock_notes(self.health.values()),
+                *self.medians.notes(),
                 *self.first_bytes.remarks(),
                 *self.plan.remarks,
             ),

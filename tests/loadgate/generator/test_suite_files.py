@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from loadgate.generator.suite_files import suite_hash
+from loadgate.generator.suite_files import file_hashes, suite_hash
 
 
 def module(file: Path | None, name: str = "helper") -> ModuleType:
@@ -65,3 +65,16 @@ def test_packages_and_loadgate_do_not_belong_to_the_suite(suite: Path, monkeypat
 @pytest.mark.parametrize("locustfiles", [[], ["missing.py"]])
 def test_a_suite_without_readable_files_has_no_hash(tmp_path: Path, locustfiles: list[str]) -> None:
     assert suite_hash([str(tmp_path / name) for name in locustfiles], []) is None
+
+
+def test_each_file_has_a_hash_by_its_path_below_the_locustfiles(suite: Path) -> None:
+    locustfiles = [str(suite / name) for name in ("locustfile.py", "missing.py")]
+    before = file_hashes(locustfiles, [module(suite / "users/web.py")])
+    moved = suite.rename(suite.parent / "moved")
+    (moved / "users/web.py").write_text("A = 2\n")
+    after = file_hashes([str(moved / "locustfile.py")], [module(moved / "users/web.py")])
+
+    assert list(before) == ["locustfile.py", "missing.py", "users/web.py"]
+    assert before["missing.py"] == ""
+    assert before["locustfile.py"] == after["locustfile.py"]
+    assert before["users/web.py"] != after["users/web.py"]
