@@ -169,6 +169,6 @@ def bisect_command(
         say_text(f"report: {shown_path(write_comparison(document, folder))}")
         return document
 
-    # Who asks for a rule is interested in it, also if the change is less than half a millisecond.
+    # The user has chosen the rule, so its changes below half a millisecond matter as well.
     options = AbRequest(profile=profile, rate=rate, pairs=pairs, margins=Margins(ignore_ms=0.0))
     return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say_text)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from loadgate.analysis.ab.result import Change
+from loadgate.analysis.ab.segments import Margins
 from loadgate.analysis.decision import RuleOutcome
+from loadgate.cli.comparing import bisect_command
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import Project
@@ -176,3 +178,10 @@ def test_what_is_no_measure_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["auth: p95", "GET /a:b: p99.9", "overall: failures", "auth: mean"])
 def test_a_measure_is_read_like_a_rule(text: str) -> None:
     assert str(measure_of(text)) == text
+
+
+def test_the_command_searches_for_small_changes_of_fast_routes_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    requests: list[BisectRequest] = []
+    monkeypatch.setattr("loadgate.runner.bisect.command.bisect", lambda request, *_: requests.append(request) or 0)
+    assert bisect_command("v1", "v2", "auth: p95") == 0
+    assert requests[0].comparison.margins == Margins(ignore_ms=0.0)
