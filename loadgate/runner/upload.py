@@ -78,8 +78,7 @@ async def _attempts(url: str, token: str, archive: IO[bytes], length: int) -> No
     headers = {"Content-Type": "application/gzip", "Content-Length": str(length)}
     if authorization := f"Bearer {token}" if token else basic_authorization(url):
         headers["Authorization"] = authorization
-    # A redirect is not followed: it would send the token to another server.
-    async with httpx2.AsyncClient(timeout=30, follow_redirects=False) as client:
+    async with _client() as client:
         for wait_s in (*WAITS_S, None):
             problem, is_final = await _attempt(client, without_credentials(url), headers, archive)
             if problem is None:
@@ -87,6 +86,19 @@ async def _attempts(url: str, token: str, archive: IO[bytes], length: int) -> No
             if is_final or wait_s is None:
                 raise DeliveryError(problem)
             await asyncio.sleep(wait_s)
+
+
+def _client() -> httpx2.AsyncClient:
+    """Return a client that uses the proxies of the environment.
+
+    Raises:
+        DeliveryError: One of the proxies cannot be used.
+    """
+    try:
+        # A redirect is not followed: it would send the token to another server.
+        return httpx2.AsyncClient(timeout=30, follow_redirects=False)
+    except (ValueError, ImportError, httpx2.InvalidURL) as error:
+        raise DeliveryError(f"a proxy in the environment cannot be used: {without_credentials(str(error))}") from error
 
 
 async def _attempt(

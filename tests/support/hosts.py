@@ -33,6 +33,7 @@ class Hosts:
 
     def __init__(self, *hosts: str, known: Mapping[str, str] | None = None) -> None:
         self.token = f"lg{secrets.token_hex(3)}"
+        self._switch = f"{self.token}-switch"
         self.addresses = {host: f"10.9.0.{number}" for number, host in enumerate(hosts, 1)}
         self._names = {**{host: host for host in hosts}, **(known or {})}
         self.started: list[subprocess.Popen[bytes]] = []
@@ -42,6 +43,10 @@ class Hosts:
             skip_or_fail(ServerUnavailableError("iproute2 is not installed; on Debian: apt-get install iproute2"))
         if os.geteuid() != 0:
             skip_or_fail(ServerUnavailableError("network namespaces need root"))
+        try:
+            _ip("netns", "add", self._switch)
+        except OSError as error:
+            skip_or_fail(ServerUnavailableError(f"network namespaces cannot be created: {error}"))
         with contextlib.ExitStack() as stack:
             stack.callback(self.__exit__)
             self._connect()
@@ -69,8 +74,7 @@ class Hosts:
         return [line.split()[0] for line in _ip("netns", "list").splitlines()]
 
     def _connect(self) -> None:
-        switch = f"{self.token}-switch"
-        _ip("netns", "add", switch)
+        switch = self._switch
         _ip("-n", switch, "link", "add", "br0", "type", "bridge")
         _ip("-n", switch, "link", "set", "dev", "br0", "up")
         lines = [f"{self.addresses[host]} {name}\n" for name, host in self._names.items()]

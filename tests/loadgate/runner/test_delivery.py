@@ -112,6 +112,14 @@ def test_nobody_listens(folder: Path) -> None:
     assert problem_of(folder, "http://127.0.0.1:9/x?sig=s").startswith("http://127.0.0.1:9/x does not respond (")
 
 
+@pytest.mark.parametrize("proxy", ["ftp://me:secret@x", "http://x:port", "socks5://x"])
+def test_a_proxy_that_cannot_be_used(folder: Path, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    problem = problem_of(folder, "http://store.example.com/x")
+    assert problem.startswith("a proxy in the environment cannot be used: ")
+    assert "secret" not in problem
+
+
 def test_a_server_that_never_answers_is_given_up(
     store: StubServer, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,7 +36,7 @@ class Cluster:
         (folder / "suite" / "locustfile.py").write_text(SUITE.read_text())
         (folder / "pyproject.toml").write_text("[tool.loadgate]\nlocustfile = 'suite/locustfile.py'\n")
         request = RenderRequest(
-            profile, workers=2, image="load", host=TARGET, secret="store", put=f"{TARGET}/runs/", run_time_s=4
+            profile, workers=2, image="load", host=TARGET, secret="store", put=f"{TARGET}/runs/", run_time_s=8
         )
         documents = list(yaml.safe_load_all(render(request, load_project(folder), "load.yaml")))
         self.jobs = {item["metadata"]["name"].rpartition("-")[2]: item for item in documents if item["kind"] == "Job"}
