@@ -19,6 +19,7 @@ from tests.loadgate.running.support import (
     Started,
     finish,
     loadgate_command,
+    master_ports,
     run_folder,
     wait_until,
 )
@@ -59,12 +60,17 @@ def test_only_a_pass_is_lost_with_its_folder(tmp_path: Path, stub: StubServer, p
     assert (run_folder(tmp_path) / "run.json").exists()
 
 
-def test_a_run_that_did_not_take_place_has_nothing_to_deliver(tmp_path: Path, stub: StubServer) -> None:
-    run = ["run", "roomy", "-f", str(SUITE), "--host", "http://127.0.0.1:9", "--put", f"{stub.url}/x", "--keep", "1h"]
-    done = finish(loadgate_command(*run), tmp_path)
+@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=FULL)])
+def test_a_run_that_did_not_take_place_has_nothing_to_deliver(tmp_path: Path, stub: StubServer, workers: int) -> None:
+    master = ["--master", "--expect-workers", "2", "--expect-workers-max-wait", "1", *master_ports()]
+    host = ["--host", stub.url, *master] if workers else ["--host", "http://127.0.0.1:9"]
+    done = finish(
+        loadgate_command("run", "roomy", "-f", str(SUITE), *host, "--put", f"{stub.url}/x", "--keep", "1h"), tmp_path
+    )
     assert done.returncode == ERROR, done.stdout + done.stderr
+    assert ("Gave up waiting for workers to connect" if workers else "is not reachable") in done.stderr
     assert "the run folder" not in done.stdout
-    assert stub.total == 0
+    assert not stub.stored
 
 
 @FULL
