@@ -32,7 +32,13 @@ def stop_with_parent(parent: int) -> Callable[[], None] | None:
 
 def follow_parent() -> None:
     """If `loadgate run` started this Locust process, stop the process when `loadgate run` ends."""
-    if (given := _given_by_parent()) is not None and (request_signal := stop_with_parent(given[0])):
+    if (given := _given_by_parent()) is not None:
+        follow(given[0])
+
+
+def follow(parent: int) -> None:
+    """Stop this process when its parent ends."""
+    if request_signal := stop_with_parent(parent):
         request_signal()
 
 

@@ -30,7 +30,12 @@ def run_command(
     run_time: Annotated[
         str | None, typer.Option("--run-time", "-t", help="Run time instead of the profile's: 30s, 5m, 1h30m.")
     ] = None,
-    processes: Annotated[int | None, typer.Option(min=-1, help="Generator processes; -1 for one per core.")] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", "--processes", min=-1, help="Start a master and this number of workers; -1 for one per core."
+        ),
+    ] = None,
     rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks at this rate, {EXAMPLES}.")] = None,
     baseline: Annotated[
         bool | None,
@@ -62,7 +67,7 @@ def run_command(
         "--users": users,
         "--spawn-rate": spawn_rate,
         "--run-time": run_time,
-        "--processes": processes,
+        "--processes": workers,
         "--rate": rate,
     }
     options = [part for name, value in given.items() if value is not None for part in (name, str(value))]

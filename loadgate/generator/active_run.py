@@ -64,7 +64,8 @@ class ActiveRun:
         self._note_health()
         if final:
             self.sampler.stop()
-        return self.run.take_report(final=final)
+        arrivals = self.pacer.handed_out if self.pacer is not None else 0
+        return {"arrivals": arrivals, **self.run.take_report(final=final)}
 
     def close(self) -> None:
         """Stop sampling before the verdict."""

@@ -190,6 +190,8 @@ def set_defaults(parser: LocustArgumentParser, profile: LoadProfile) -> None:
         open_model=profile.arrivals() is not None,
         stop_timeout=STOP_TIMEOUT_S,
         profile=profile.name,
+        # If a worker is lost, the others run its users.
+        enable_rebalancing=True,
     )
     if host := os.environ.get("TARGET_HOST"):
         parser.set_defaults(host=host)

@@ -17,7 +17,7 @@ class GateDispatcher(UsersDispatcher):
     In Locust's order, classes with small weights get their first users late. With the weights 28/2/50/2, the first
     18 users belong to two classes. Locust's master also continues a ramp after the run was stopped, and so starts new
     users. `on_change` is called at the start of every change of the number of users. A worker that connects
-    during a run gets no users before it is admitted.
+    during a run gets no users before it is admitted. `on_loss` is called when a worker has gone.
     """
 
     def __init__(
@@ -25,10 +25,12 @@ class GateDispatcher(UsersDispatcher):
         worker_nodes: list[WorkerNode],
         user_classes: list[type[User]],
         on_change: Callable[[], None],
+        on_loss: Callable[[], None],
         admits: Callable[[str], bool],
     ) -> None:
         self._halted = False
         self._on_change = on_change
+        self._on_loss = on_loss
         self._admits = admits
         super().__init__(worker_nodes, user_classes)
 
@@ -50,6 +52,11 @@ class GateDispatcher(UsersDispatcher):
         """Distribute the users of a worker that has left."""
         if self._has(worker_node):
             super().remove_worker(worker_node)
+        self._on_loss()
+
+    def has_users(self, worker_id: str) -> bool:
+        """Return whether a worker has users. On a busy machine, they may not have started yet."""
+        return any(self._users_on_workers.get(worker_id, {}).values())
 
     def _has(self, worker_node: WorkerNode) -> bool:
         return any(node.id == worker_node.id for node in self._worker_nodes)
@@ -62,7 +69,12 @@ class GateDispatcher(UsersDispatcher):
         """Return the next distribution of users over workers."""
         if self._halted:
             raise StopIteration
-        following = super().__next__()
+        try:
+            following = super().__next__()
+        except StopIteration:
+            # After the loss of a worker, Locust's generator ends without this, and ignores the loss of the next one.
+            self._dispatch_in_progress = False
+            raise
         if self._halted:
             raise StopIteration
         return following
@@ -89,21 +101,26 @@ class GateDispatcher(UsersDispatcher):
 class Dispatchers:
     """The `dispatcher_class` of a process. Locust calls it at least once for each run to create a dispatcher."""
 
-    def __init__(self, on_change: Callable[[], None]) -> None:
+    def __init__(self, on_change: Callable[[], None], on_loss: Callable[[], None]) -> None:
         self.admits: Callable[[str], bool] = lambda _: True
         """Whether the worker with this id may get users."""
         self._on_change = on_change
+        self._on_loss = on_loss
         self._made: list[GateDispatcher] = []
 
     def __call__(self, worker_nodes: list[WorkerNode], user_classes: list[type[User]]) -> GateDispatcher:
         """Create the dispatcher that Locust uses from now on."""
-        self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change, self.admits)]
+        self._made = [GateDispatcher(worker_nodes, user_classes, self._on_change, self._on_loss, self.admits)]
         return self._made[0]
 
     def add_worker(self, worker_node: WorkerNode) -> None:
         """Let a worker take users of the current run, if there is one."""
         for dispatcher in self._made:
             dispatcher.add_worker(worker_node)
+
+    def has_users(self, worker_id: str) -> bool:
+        """Return whether a worker has users."""
+        return any(dispatcher.has_users(worker_id) for dispatcher in self._made)
 
     def halt(self) -> None:
         """Stop the current dispatcher."""

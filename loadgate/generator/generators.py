@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from loadgate.generator.pacer import Pacer
 from loadgate.run.state import Run
-from loadgate.shape.arrivals import ArrivalSchedule, WorkerShare
+from loadgate.shape.arrivals import ArrivalSchedule
+from loadgate.shape.shares import WorkerShare
 
 
 class Generators:
@@ -34,4 +35,4 @@ class ThisProcess(Generators):
     def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start all arrivals of the schedule."""
         if self._pacer is not None:
-            self._pacer.start(WorkerShare(schedule), weights, until_s)
+            self._pacer.start(schedule, WorkerShare(), weights, until_s)

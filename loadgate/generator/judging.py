@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import sys
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import gevent
 from locust.runners import MasterRunner
@@ -52,7 +52,11 @@ class JudgingProcess(Process):
         if LIVE_VARIABLE in os.environ:
             logging.getLogger("locust.stats_logger").disabled = True
         self._label = self.environment.profile
-        self._master = MasterSide(self.runner, self._current_run) if isinstance(self.runner, MasterRunner) else None
+        self._master = (
+            MasterSide(self.runner, self._current_run, self.dispatchers.has_users)
+            if isinstance(self.runner, MasterRunner)
+            else None
+        )
         self._workers = AdmittedWorkers(self, self.runner) if isinstance(self.runner, MasterRunner) else None
         self._project = _project()
         # Locust closes its CSV files after its last event.
@@ -116,6 +120,8 @@ class JudgingProcess(Process):
         active = self._begin(generates_load=self._master is None, timed_by_gate=self._is_headless)
         tell_parent_of_load()
         run, sampler = active.run, active.sampler
+        if self._master is not None:
+            self._master.begin(run, self.options)
         run.target = measured_target(self._project, resources.record)
         live_states = LiveStateCache(run, self.runner, sampler, self.suite.generator_limits.cpu_share)
         generators = self._master or ThisProcess(active.pacer)
@@ -185,11 +191,6 @@ class JudgingProcess(Process):
         else:
             self._closing.note_exception(error, f"{where}: ")
 
-    def take_worker_report(self, client_id: str, data: dict[str, Any]) -> None:
-        """Add a worker's report to the run."""
-        if self._master is not None:
-            self._master.on_report(client_id, data)
-
     def conclusion(self) -> Conclusion | None:
         """Return the conclusion of the last run."""
         return self._closing.conclusion
@@ -228,6 +229,11 @@ class JudgingProcess(Process):
             self.runner.log_exception("loadgate", f"no load was generated: {problem}", problem)
         # End the greenlet in which Locust would spawn the users.
         raise gevent.GreenletExit
+
+    def _worker_is_lost(self) -> None:
+        """Note the loss now, because the worker can be back before the next check of all workers."""
+        if self._master is not None and (run := self._current_run()) is not None:
+            self._master.note_missing(run)
 
     def _current_run(self) -> Run | None:
         active = self.current()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from pathlib import Path
+from typing import Any
 
 import gevent
+from locust.argument_parser import LocustArgumentParser
 
 from loadgate.environment import named, quoted
 
@@ -19,13 +21,30 @@ FILES = {
 """Locust's options for files that it writes, the variable of each, and what Locust appends to the value."""
 
 
+def options_with(parser: LocustArgumentParser, **defaults: Any) -> Namespace:
+    """Return the options of the command line, with other defaults, which show that an option was not given."""
+    usual = {name: parser.get_default(name) for name in defaults}
+    parser.set_defaults(**defaults)
+    try:
+        options, _ = parser.parse_known_args()
+    finally:
+        parser.set_defaults(**usual)
+    return Namespace(**vars(options))
+
+
 def start_problems(options: Namespace) -> list[str]:
     """Return one line for each value that prevents the start of Locust.
 
-    These are paths of files that cannot be written, and wrong values of the environment variables that gevent reads
-    when the first greenlet starts.
+    These are paths of files that cannot be written, wrong values of the environment variables that gevent reads when
+    the first greenlet starts, and a master that starts the load by itself without knowing how many workers there will
+    be.
     """
     problems = []
+    if options.master and (options.headless or options.autostart) and options.expect_workers is None:
+        problems.append(
+            "--master: a master without its web interface needs the number of workers to wait for; add "
+            "--expect-workers, such as --expect-workers 2"
+        )
     for name, (option, variable, suffix) in FILES.items():
         if (path := getattr(options, name, None)) and (reason := _unwritable(Path(f"{path}{suffix}"))):
             problems.append(named(f"{option}: {quoted(path)} cannot be written: {reason}", path, variable))

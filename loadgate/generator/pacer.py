@@ -17,7 +17,8 @@ from typing import NamedTuple, TypeVar
 import gevent
 from gevent.event import AsyncResult
 
-from loadgate.shape.arrivals import ArrivalEvent, WorkerShare
+from loadgate.shape.arrivals import ArrivalEvent, ArrivalSchedule
+from loadgate.shape.shares import AssignedArrivals, WorkerShare
 from loadgate.shape.weighted import weighted_order
 
 LATE_S = 0.05
@@ -31,6 +32,9 @@ ARRIVAL = "arrival"
 """The name under which the generator's own delay of arrivals is recorded."""
 
 YIELD_EVERY = 10
+PAUSE_S = 0.05
+"""Interval in which arrivals that may not start are tried again."""
+
 MAX_WAITING = 1000
 """Maximum number of arrivals that wait for a free user in one process. Further ones are dropped and counted."""
 
@@ -75,29 +79,85 @@ class Pacer:
         self._free: dict[str, deque[AsyncResult[Arrival | None]]] = {}
         self._greenlet: gevent.Greenlet | None = None
         self._over = False
-        self._share: WorkerShare | None = None
+        self._arrivals: AssignedArrivals | None = None
         self._until_s = math.inf
+        self._may_start: Callable[[], bool] = lambda: True
+        self._skip_after_s = math.inf
         self._began = 0.0
-        self._handed_out = 0
         self._order: Iterator[str] = iter(())
 
-    def start(self, share: WorkerShare, weights: Mapping[str, float], until_s: float | None) -> None:
-        """Start the arrivals whose intended start is before `until_s`. A second call does nothing."""
-        if self._greenlet is None and not self._over:
-            self._share, self._until_s = share, math.inf if until_s is None else until_s
-            self._began = time.perf_counter()
+    @property
+    def is_over(self) -> bool:
+        """Return whether the arrivals have ended."""
+        return self._over
+
+    @property
+    def has_started(self) -> bool:
+        """Return whether the arrivals have started."""
+        return self._arrivals is not None
+
+    @property
+    def handed_out(self) -> int:
+        """Return the number of arrivals that were started, dropped or counted as never started."""
+        return self._arrivals.handed_out if self._arrivals is not None else 0
+
+    def start(
+        self,
+        schedule: ArrivalSchedule,
+        share: WorkerShare,
+        weights: Mapping[str, float],
+        until_s: float | None,
+        *,
+        elapsed_s: float = 0.0,
+        may_start: Callable[[], bool] = lambda: True,
+        skip_after_s: float = math.inf,
+    ) -> None:
+        """Start the arrivals of a share whose intended start is before `until_s`. A second call does nothing.
+
+        The schedule started `elapsed_s` ago. Arrivals wait while `may_start` returns False. Those that are then overdue
+        by more than `skip_after_s` never start.
+        """
+        if not self.has_started and not self._over:
+            self._arrivals = AssignedArrivals(schedule, share)
+            self._until_s = math.inf if until_s is None else until_s
+            self._may_start, self._skip_after_s = may_start, skip_after_s
+            self._began = time.perf_counter() - elapsed_s
             self._order = weighted_order(weights.items())
-            self._greenlet = gevent.spawn(self._hand_out, share)
+            self._resume()
+
+    def hold(self, index: int) -> int:
+        """Promise to start no arrival from `index` of the schedule on, or from a higher one, which is returned."""
+        self._interrupt()
+        stop = self._arrivals.hold(index) if self._arrivals is not None else index
+        self._resume()
+        return stop
+
+    def take_over(self, share: WorkerShare, weights: Mapping[str, float], *, keeps_old_share: bool) -> None:
+        """Replace the share. `keeps_old_share` says whether arrivals before the new share still belong to the old."""
+        self._interrupt()
+        if self._arrivals is not None:
+            (self._arrivals.continue_with if keeps_old_share else self._arrivals.start_over_with)(share)
+        self._order = weighted_order(weights.items())
+        self._resume()
+
+    def _interrupt(self) -> None:
+        """End the greenlet before a change, because it may be waiting for an arrival that gets another owner."""
+        if self._greenlet is not None:
+            self._greenlet.kill()
+
+    def _resume(self) -> None:
+        if self.has_started and not self._over:
+            self._greenlet = gevent.spawn(self._hand_out)
 
     def stop(self) -> None:
         """End the arrivals. Overdue arrivals start if a user is free. Arrivals that still wait for a user never start.
 
         Tasks that wait for an arrival get `None`.
         """
-        if self._greenlet is not None:
-            self._greenlet.kill()
-        for _ in range(self._overdue()):
-            self._arrive_next()
+        self._interrupt()
+        until_s = min(time.perf_counter() - self._began, self._until_s)
+        while (start_s := self._next_start_s(until_s)) is not None and self._may_start():
+            self._arrive_next(start_s)
         self._over = True
         for _ in range(sum(map(len, self._waiting.values()))):
             self._count(ArrivalEvent.NEVER_STARTED)
@@ -105,13 +165,6 @@ class Pacer:
         for free in self._free.values():
             while free:
                 free.popleft().set(None)
-
-    def _overdue(self) -> int:
-        """Return the number of arrivals whose intended start has passed but which were not handed out."""
-        if self._share is None:
-            return 0
-        elapsed_s = min(time.perf_counter() - self._began, self._until_s)
-        return max(0, self._share.count_before(elapsed_s) - self._handed_out)
 
     def take(self, user_class: str) -> Arrival | None:
         """Wait for the next arrival of a class and return it. `None` after the last one."""
@@ -129,23 +182,38 @@ class Pacer:
             raise
         return None if arrival is None else self._started(arrival)
 
-    def _hand_out(self, share: WorkerShare) -> None:
-        while (start_s := share.start_s(self._handed_out)) is not None and start_s < self._until_s:
+    def _next_start_s(self, until_s: float) -> float | None:
+        """Return the intended start of the next arrival. `None` if it is not before `until_s`."""
+        start_s = self._arrivals.next_start_s() if self._arrivals is not None else None
+        return start_s if start_s is not None and start_s < until_s else None
+
+    def _hand_out(self) -> None:
+        while (start_s := self._next_start_s(self._until_s)) is not None:
             delay_s = self._began + start_s - time.perf_counter()
             # If the pacer is late, it yields only once per YIELD_EVERY arrivals, so that it can catch up.
-            if delay_s > 0 or self._handed_out % YIELD_EVERY == 0:
+            if delay_s > 0 or self.handed_out % YIELD_EVERY == 0:
                 gevent.sleep(max(0.0, delay_s))
-            self._arrive_next()
+            if not self._may_start():
+                gevent.sleep(PAUSE_S)
+            elif time.perf_counter() - self._began - start_s > self._skip_after_s:
+                self._skip_next()
+            else:
+                self._arrive_next(start_s)
 
-    def _arrive_next(self) -> None:
-        user_class = next(self._order, None)
-        start_s = None if self._share is None else self._share.start_s(self._handed_out)
-        number = self._random.random()
+    def _skip_next(self) -> None:
+        self._count(ArrivalEvent.NEVER_STARTED)
+        self._count(ArrivalEvent.OF_LOST_WORKERS)
+        if self._arrivals is not None:
+            self._arrivals.advance()
+
+    def _arrive_next(self, start_s: float) -> None:
+        user_class, number = next(self._order, None), self._random.random()
         if user_class is None:
             self._count(ArrivalEvent.NEVER_STARTED)
-        elif start_s is not None:
+        else:
             self._arrive(user_class, Arrival(self._began + start_s, number))
-        self._handed_out += 1
+        if self._arrivals is not None:
+            self._arrivals.advance()
 
     def _arrive(self, user_class: str, arrival: Arrival) -> None:
         free = self._free.get(user_class)

@@ -24,10 +24,11 @@ from loadgate.generator.in_flight import follow_clients
 from loadgate.generator.judging import JudgingProcess
 from loadgate.generator.locust_figures import show_precise_figures
 from loadgate.generator.process import Process
+from loadgate.generator.report_delivery import GRACE_S
 from loadgate.generator.request_events import measured, record_measure, record_request
 from loadgate.generator.suite import Choice, Suite, configure, refuse
 from loadgate.generator.web_tab import add_tab, refuse_profiles
-from loadgate.generator.workers import GRACE_S, REPORT, WorkerProcess
+from loadgate.generator.workers import WorkerProcess
 from loadgate.live.channel import LIVE_VARIABLE
 from loadgate.live.state import LiveState
 from loadgate.recorder.request import Measure
@@ -110,7 +111,6 @@ class LoadGate:
             "request": {"first": self._on_request},
             "user_error": {"first": self._on_user_error},
             "report_to_master": {"first": self._on_report_to_master},
-            "worker_report": {"first": self._on_worker_report},
             "test_stopping": {"first": self._on_test_stopping},
             "test_stop": {"last": self._on_test_stop},
             "quitting": {"first": self._on_quitting, "last": self._after_quitting},
@@ -206,9 +206,9 @@ class LoadGate:
         if (active := self._active()) is not None:
             active.run.record_exception(exception, tb)
 
-    def _on_report_to_master(self, data: dict[str, Any], **_: Any) -> None:
-        if (active := self._active()) is not None:
-            data[REPORT] = active.take_report(final=False)
+    def _on_report_to_master(self, **_: Any) -> None:
+        if isinstance(process := self._process, WorkerProcess):
+            process.report()
 
     def _take_last_report(self) -> dict[str, Any] | None:
         """Conclude a worker's run and return its final report for the master."""
@@ -217,10 +217,6 @@ class LoadGate:
             return None
         self._state = Concluded(state.process)
         return state.active.take_report(final=True)
-
-    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        if self._judge is not None:
-            self._judge.take_worker_report(client_id, data)
 
     # The end
 

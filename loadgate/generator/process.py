@@ -40,7 +40,7 @@ class Process(ABC):
         """Prepare the process for its runs."""
         prepare_stack_inspection()
         self.reserve = Reserve()
-        self.dispatchers = Dispatchers(self._load_changes)
+        self.dispatchers = Dispatchers(self._load_changes, self._worker_is_lost)
         self.environment.dispatcher_class = self.dispatchers  # type: ignore[assignment]  # Locust only calls it
         # A second Ctrl-C kills the users, so that their requests in flight count as unanswered.
         self.ctrl_c = CtrlC(on_repeat=lambda: self.runner.user_greenlets.kill(block=False))
@@ -100,3 +100,7 @@ class Process(ABC):
         active = self.current()
         if active is not None and not active.run.is_stopped:
             active.load_changes()
+
+    def _worker_is_lost(self) -> None:
+        """Handle the loss of a worker. Only a master has any."""
+        return

@@ -24,7 +24,7 @@ from loadgate.generator.defaults import (
     set_weights,
     validate_profile,
 )
-from loadgate.generator.locust_options import start_problems
+from loadgate.generator.locust_options import options_with, start_problems
 from loadgate.project import Project
 from loadgate.rules import Rule
 from loadgate.run.health import HealthLimits
@@ -73,9 +73,8 @@ def configure(parser: LocustArgumentParser, suite: Suite) -> Choice:
         SuiteError: The profile, a rule or a value with which Locust cannot start is wrong.
     """
     add_gate_options(parser)
-    parser.set_defaults(load_profile="")
-    options, _ = parser.parse_known_args()
     parser.set_defaults(load_profile=suite.default_profile)
+    options = options_with(parser, load_profile="", expect_workers=None)
     if problems := start_problems(options):
         raise SuiteError("\n".join(problems))
     choice = validated(suite, options.load_profile, options.rate)

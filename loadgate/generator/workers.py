@@ -3,47 +3,45 @@
 from __future__ import annotations
 
 import contextlib
-import math
+import os
 import time
+from argparse import Namespace
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import gevent
+import zmq
 from locust.env import Environment
 from locust.exception import RPCError
 from locust.rpc import Message
 from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, WorkerRunner
 
 from loadgate.generator.active_run import ActiveRun
+from loadgate.generator.arrival_shares import ArrivalShares
 from loadgate.generator.clocks import CLOCK, MasterClock, answer_clocks
 from loadgate.generator.generators import Generators
 from loadgate.generator.identity import own_identity
 from loadgate.generator.joining import Joining
 from loadgate.generator.process import Process
+from loadgate.generator.report_delivery import ACKNOWLEDGE, GRACE_S, REPORT, UNKNOWN_RUN, ReportDelivery
+from loadgate.generator.worker_arrivals import WorkerArrivals
+from loadgate.parent_process import follow
+from loadgate.recorder.reports import RequestCounts
 from loadgate.run.judgement import EndedBy
 from loadgate.run.state import Run
-from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare
-from loadgate.shape.stages import open_stage_starts
+from loadgate.shape.arrivals import ArrivalSchedule
 
 FINISH = "loadgate_finish"
 """Master to worker: stop the users, wait for requests in flight, send the final report.
 
 Data: {"stop_timeout_s", "ended_by"}. `ended_by` is a value of `EndedBy`.
 """
-FINAL = "loadgate_final"
-"""Worker to master: the final report."""
 STAGE = "loadgate_stage"
 """Master to worker: set the stage of requests that start from now on. Data: {"label"}."""
-ARRIVALS = "loadgate_arrivals"
-"""Master to worker: start your share of the arrivals. Data: see `MasterSide.start_arrivals`."""
-ARRIVING = "loadgate_arriving"
-"""Worker to master: the arrivals have started."""
-REPORT = "loadgate"
-"""Key of the report within Locust's periodic report."""
-
-GRACE_S = 5.0
-"""Time beyond the stop timeout for which the master waits for a worker's final report."""
+RUN_ID = "loadgate_run"
+"""The option with the id of the run. Locust's master sends its options to the workers that it starts."""
 
 
 @dataclass(eq=False)
@@ -57,20 +55,26 @@ class WorkerProcess(Process):
         """Listen to the messages of the master."""
         super().__post_init__()
         self._is_finishing = False
+        if self.options.processes:
+            follow(os.getppid())
+        self._delivery = ReportDelivery(self.runner)
         self.runner.register_message(FINISH, self._on_finish, concurrent=True)
         self.runner.register_message(STAGE, self._on_stage)
-        # Concurrent, so that Locust's greenlet has set the target when both messages arrive at once.
-        self.runner.register_message(ARRIVALS, self._on_arrivals, concurrent=True)
         self.runner.register_message(CLOCK, self._on_clock)
         self._clock = MasterClock(self._send)
         Joining(self.runner, own_identity(self.suite, self.choice, self.environment), self._clock, self._send).start()
+        self._arrivals = WorkerArrivals(self.runner, self.current, self._clock)
 
     def begin(self) -> ActiveRun:
         """Start a run."""
         self._clock.begin_run()
         self.reserve.hold()
         self.environment.process_exit_code = 0
-        return self._begin(generates_load=True, timed_by_gate=False, clock=self._clock)
+        self._delivery.begin(getattr(self.options, RUN_ID, ""))
+        active = self._begin(generates_load=True, timed_by_gate=False, clock=self._clock)
+        if active.pacer is not None:
+            self._arrivals.begin(active.pacer)
+        return active
 
     def is_told_to_stop(self) -> bool:
         """Return whether the master or an interrupt is ending the load. If not, the suite is ending it."""
@@ -96,7 +100,15 @@ class WorkerProcess(Process):
         self.environment.stop_timeout = 0.0
         report = self.take_last_report()
         if report is not None:
-            self.runner.send_message(FINAL, report)
+            self._delivery.keep(report)
+        self._delivery.finish()
+
+    def report(self) -> None:
+        """Send what was recorded since the last report, and the reports that were lost. Locust calls it every 3 s."""
+        active = self.current()
+        if active is not None and not self._delivery.is_full:
+            self._delivery.keep(active.take_report(final=False))
+        self._delivery.send_due()
 
     def _on_finish(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         active = self.current()
@@ -117,38 +129,29 @@ class WorkerProcess(Process):
     def _on_clock(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
         self._clock.take_answer(msg.data)
 
-    def _on_arrivals(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        active = self.current()
-        if active is None or active.pacer is None:
-            return
-        data = msg.data
-        active.run.schedule_stages((after_s, label) for after_s, label in data["marks"])
-        segments = [RateSegment(first, last, float("inf") if s is None else s) for first, last, s in data["segments"]]
-        share = WorkerShare(ArrivalSchedule(tuple(segments)), data["worker"], data["workers"])
-        # Arrivals of a class that gets no users on this worker would wait forever. On a busy machine, users that are
-        # due may not have started yet.
-        here = {name for name, count in self.runner.target_user_classes_count.items() if count}
-        active.pacer.start(
-            share, {name: weight for name, weight in data["weights"].items() if name in here}, data["until_s"]
-        )
-        self.runner.send_message(ARRIVING)
-
 
 class MasterSide(Generators):
     """The master's side: it collects the workers' reports and waits for the final ones before the verdict."""
 
-    def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None]) -> None:
+    def __init__(
+        self, runner: MasterRunner, current_run: Callable[[], Run | None], has_users: Callable[[str], bool]
+    ) -> None:
         self._runner = runner
         self._current_run = current_run
-        self._arriving: set[str] = set()
+        self._run_id = ""
+        self._shares = ArrivalShares(runner, has_users)
+        # A worker that connects again replaces its old connection, which the network may have forgotten.
+        runner.server.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         answer_clocks(runner)
-        runner.register_message(FINAL, self._on_final)
-        runner.register_message(ARRIVING, self._on_arriving)
+        runner.register_message(REPORT, self._on_report)
 
-    def on_report(self, client_id: str, data: Mapping[str, Any]) -> None:
-        """Add the gate's part of one of Locust's periodic reports to the run."""
-        if REPORT in data:
-            self._merge(client_id, data[REPORT])
+    def begin(self, run: Run, options: Namespace) -> None:
+        """Prepare for the reports of a run that starts now."""
+        self._run_id = uuid4().hex
+        setattr(options, RUN_ID, self._run_id)
+        for client in self._runner.clients.all:
+            if client.state != STATE_MISSING:
+                self._introduce(run, client.id)
 
     def enter_stage(self, label: str) -> None:
         """Set the stage of all workers' requests from now on."""
@@ -156,34 +159,14 @@ class MasterSide(Generators):
 
     def start_arrivals(self, schedule: ArrivalSchedule, weights: Mapping[str, float], until_s: float | None) -> None:
         """Start each worker's share of the arrivals, and wait until all have started."""
-        clients = self._workers_with_users()
-        shared: dict[str, Any] = {
-            "segments": [
-                [item.first, item.last, item.duration_s if math.isfinite(item.duration_s) else None]
-                for item in schedule.segments
-            ],
-            "marks": [list(mark) for mark in open_stage_starts(schedule)],
-            "weights": dict(weights),
-            "until_s": until_s,
-        }
-        self._arriving.clear()
-        for number, client_id in enumerate(clients):
-            share = shared | {"worker": number, "workers": len(clients)}
-            self._runner.send_message(ARRIVALS, share, client_id)
-        deadline = time.monotonic() + GRACE_S
-        while not self._arriving.issuperset(clients) and time.monotonic() < deadline:
-            gevent.sleep(0.01)
-
-    def _workers_with_users(self) -> list[str]:
-        """Return the ids of the workers with users, because only these can start arrivals, or else of all workers."""
-        there = [client for client in self._runner.clients.all if client.state != STATE_MISSING]
-        return sorted(client.id for client in [item for item in there if item.user_count] or there)
+        self._shares.start(schedule, weights, until_s)
 
     def check_processes(self, run: Run) -> None:
         """Note which workers are present. Call it every second."""
-        self._note_missing(run)
+        self.note_missing(run)
+        self._shares.check(run)
 
-    def _note_missing(self, run: Run) -> None:
+    def note_missing(self, run: Run) -> None:
         """Note workers that Locust considers missing, and workers that have come back."""
         for client in self._runner.clients.all:
             worker = self._label(client.id)
@@ -202,7 +185,8 @@ class MasterSide(Generators):
         deadline = time.monotonic() + stop_timeout_s + GRACE_S
         while self._unfinished(run) and time.monotonic() < deadline and not must_hurry():
             gevent.sleep(0.05)
-        self._note_missing(run)
+        self.note_missing(run)
+        self._shares.finish(run)
 
     def _unfinished(self, run: Run) -> list[str]:
         return [
@@ -211,21 +195,28 @@ class MasterSide(Generators):
             if client.state != STATE_MISSING and self._label(client.id) not in run.workers.finished
         ]
 
-    def _on_arriving(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002
-        self._arriving.add(msg.node_id)
-
-    def _on_final(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
-        run = self._current_run()
-        if run is not None and not run.is_stopped:
-            by_suite = msg.data["ended_by"] == EndedBy.SUITE
-            run.workers.mark_left(self._label(msg.node_id), by_suite=by_suite)
-        self._merge(msg.node_id, msg.data)
-
-    def _merge(self, client_id: str, report: Mapping[str, Any]) -> None:
-        run = self._current_run()
+    def _on_report(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
+        """Add a report of the current run, and acknowledge it."""
+        run, report = self._current_run(), msg.data["report"]
+        if msg.data["run"] != self._run_id:
+            if msg.node_id not in self._runner.clients:
+                self._runner.send_message(UNKNOWN_RUN, {"run": msg.data["run"]}, msg.node_id)
+            return
         if run is None:
             return
-        run.merge_report(report, self._label(client_id))
+        worker = self._introduce(run, msg.node_id)
+        run.workers.note_report(worker, msg.data["pid"], RequestCounts(*report["counted"]), report["arrivals"])
+        is_new = run.merge_report(report, worker)
+        if is_new and report["delta"]["final"] and not run.is_stopped:
+            run.workers.mark_left(worker, by_suite=report["ended_by"] == EndedBy.SUITE)
+        acknowledged = {"run": self._run_id, "sequence": report["delta"]["sequence"]}
+        self._runner.send_message(ACKNOWLEDGE, acknowledged, msg.node_id)
+
+    def _introduce(self, run: Run, client_id: str) -> str:
+        """Note that a worker takes part in the run, and return its label. Locust's id starts with the host."""
+        worker = self._label(client_id)
+        run.workers.introduce(worker, client_id.rpartition("_")[0])
+        return worker
 
     def _label(self, client_id: str) -> str:
         return str(self._runner.get_worker_index(client_id))  # type: ignore[no-untyped-call]

@@ -10,7 +10,7 @@ from loadgate.recorder.exemplars import Exemplar
 from loadgate.recorder.in_flight import SharedTime
 from loadgate.recorder.packed import iter_slots, pack, unpack
 from loadgate.recorder.record import Record
-from loadgate.recorder.reports import LostReports, ReportBook
+from loadgate.recorder.reports import LostReports, ReportBook, RequestCounts
 from loadgate.recorder.request import FinishedRequest
 from loadgate.recorder.scopes import STEADY
 
@@ -41,6 +41,7 @@ class Recorder(Record):
         super().__init__()
         self._names: set[str] = set()
         self._reports = ReportBook()
+        self._merged: dict[str, RequestCounts] = {}
         self._recorder_id = uuid4().hex
         self._next_sequence = 0
 
@@ -125,8 +126,16 @@ class Recorder(Record):
         _check_version(delta)
         if not self._reports.accept(worker_id, delta["recorder"], delta["sequence"], final=delta["final"]):
             return False
-        self._merge(delta)
+        self._merged[worker_id] = self.merged(worker_id).plus(*self._merge(delta))
         return True
+
+    def merged(self, worker_id: str) -> RequestCounts:
+        """Return the requests that the reports of a worker have added."""
+        return self._merged.get(worker_id, RequestCounts())
+
+    def has_all_reports(self, worker_id: str) -> bool:
+        """Return whether the final report of a worker and all before it have arrived."""
+        return self._reports.has_all(worker_id)
 
     def lost_reports(self) -> list[LostReports]:
         """Return the workers whose reports are incomplete. Call it after the run."""
@@ -191,18 +200,24 @@ class Recorder(Record):
         self._names.add(key.name)
         return key
 
-    def _merge(self, data: Mapping[str, Any]) -> None:
+    def _merge(self, data: Mapping[str, Any]) -> RequestCounts:
+        """Add everything of a report or of a document, and return the added requests."""
+        added = RequestCounts()
         for row in data["series"]:
             key = SeriesKey(row["group"], row["name"], Outcome(row["outcome"]), row["stage"], row.get("method", ""))
             series = self._series.get(key) or self._new_series(key)
             for slot in iter_slots(unpack(row["cells"])):
                 series.add(slot)
+                if key.outcome is not Outcome.MEASURE:
+                    requests = slot.cell.latency.requests
+                    added = added.plus(requests, requests if key.outcome is Outcome.FAILURE else 0)
         for row in data.get("in_flight", ()):
             key = SeriesKey(row["group"], row["name"], Outcome.SUCCESS, "", row.get("method", ""))
             self._shared_time(key).merge(row)
         self._errors.merge_json(data["errors"])
         self._slowest.merge_rows(data["slowest"])
         self._counters.update(data["counters"])
+        return added
 
 
 def _check_version(data: Mapping[str, Any]) -> None:

@@ -1,6 +1,18 @@
 """Track the reports of workers, to ignore duplicates and to detect lost reports."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class RequestCounts(NamedTuple):
+    """The number of requests, and how many of them failed. Measures are not requests."""
+
+    requests: int = 0
+    failures: int = 0
+
+    def plus(self, requests: int, failures: int) -> "RequestCounts":
+        """Return the sum."""
+        return RequestCounts(self.requests + requests, self.failures + failures)
 
 
 @dataclass(slots=True)
@@ -43,13 +55,14 @@ class LostReports:
     missing: int
     unfinished: bool
 
-    def __str__(self) -> str:
+    def sentence(self, worker: str) -> str:
+        """Return a sentence that calls the worker `worker`."""
         parts = []
         if self.missing:
             parts.append(f"{self.missing} of its reports")
         if self.unfinished:
             parts.append("its final report")
-        return f"worker {self.worker_id}: {' and '.join(parts)} did not arrive, so its latest requests are missing"
+        return f"{worker}: {' and '.join(parts)} did not arrive, so its latest requests are missing"
 
 
 class ReportBook:
@@ -62,6 +75,11 @@ class ReportBook:
         """Remember a report. Return whether it is new. `recorder_id` identifies a restarted worker."""
         reports = self._reports.setdefault((worker_id, recorder_id), WorkerReports())
         return reports.accept(sequence, final=final)
+
+    def has_all(self, worker_id: str) -> bool:
+        """Return whether the final report of a worker and all before it have arrived."""
+        found = [reports for (worker, _), reports in self._reports.items() if worker == worker_id]
+        return bool(found) and all(reports.complete for reports in found)
 
     def lost(self) -> list[LostReports]:
         """Return the workers whose reports are incomplete. Call it after the run."""

@@ -175,18 +175,25 @@ def target_silence(recorder: Recorder) -> str | None:
     )
 
 
-def arrival_note(counters: Mapping[str, int]) -> str | None:
-    """Return a sentence on arrivals of an open model that started no request. `None` if there are none.
+def arrival_notes(counters: Mapping[str, int]) -> list[str]:
+    """Return sentences on arrivals of an open model that started no request. Empty if there are none.
 
     Late arrivals are not listed, because their response times include the delay.
     """
+    of_lost_workers = counters.get(ArrivalEvent.OF_LOST_WORKERS, 0)
     never, dropped = counters.get(ArrivalEvent.NEVER_STARTED, 0), counters.get(ArrivalEvent.DROPPED, 0)
-    if not never and not dropped:
-        return None
-    return (
-        f"{count(never)} arrivals never started and {count(dropped)} were dropped because no user was free, so the "
-        "load was lower than planned; use more --users if the target was fast enough"
+    lost = (
+        f"{count(of_lost_workers)} arrivals never started because a worker was lost, away or late, so the load was "
+        "lower than planned"
     )
+    unserved = (
+        f"{count(never - of_lost_workers)} arrivals never started and {count(dropped)} were dropped because no user "
+        "was free, so the load was lower than planned; use more --users if the target was fast enough"
+    )
+    return [
+        *([lost] if of_lost_workers else []),
+        *([unserved] if never > of_lost_workers or dropped else []),
+    ]
 
 
 def cut_off_note(counters: Mapping[str, int]) -> list[str]:
@@ -253,5 +260,4 @@ def _invalidating_conditions(facts: RunFacts, counters: Mapping[str, int]) -> li
     if facts.rejected_samples:
         samples = "sample was" if facts.rejected_samples == 1 else "samples were"
         found.append(f"{facts.rejected_samples} {samples} rejected (first: {facts.first_rejected_sample})")
-    arrivals = arrival_note(counters)
-    return [*found, *facts.incomplete, *([arrivals] if arrivals else []), *unsent_notes(counters, facts.unsent_by)]
+    return [*found, *facts.incomplete, *arrival_notes(counters), *unsent_notes(counters, facts.unsent_by)]

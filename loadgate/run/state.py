@@ -14,6 +14,7 @@ from loadgate.analysis.causes.usual import MeasuredTarget
 from loadgate.credentials import without_credentials
 from loadgate.recorder import OUTSIDE, RAMP, STEADY, FinishedRequest, Outcome, Recorder
 from loadgate.recorder.errors import shorten
+from loadgate.recorder.reports import RequestCounts
 from loadgate.recorder.request import Measure, without_surrogates
 from loadgate.recorder.resources import ResourceRecord
 from loadgate.rules import Rule, RuleResult
@@ -110,7 +111,9 @@ class Run:
     user_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     """The running time of the users of each group, summed over its users."""
     workers: WorkerPresence = field(default_factory=WorkerPresence)
-    """The presence of the workers, and which of them have sent their final report."""
+    """The workers: their presence, their own totals, and which of them have sent all reports."""
+    counted: RequestCounts = field(default_factory=RequestCounts)
+    """The requests that this process has recorded. Unlike the record, reports to the master do not remove them."""
     rejected_samples: RejectedSamples = field(default_factory=RejectedSamples)
     first_bytes: FirstBytes = field(default_factory=FirstBytes)
     target: MeasuredTarget = field(default_factory=lambda: MeasuredTarget(ResourceRecord()))
@@ -180,6 +183,7 @@ class Run:
         self._check_moment(request.end_s)
         is_outside = isinstance(self.load, Stopped) and request.start_s > self.load.at_s
         self.recorder.record(request.with_valid_texts(), OUTSIDE if is_outside else self.stage_at(request.start_s))
+        self.counted = self.counted.plus(1, request.outcome is Outcome.FAILURE)
 
     def record_cut_off(self, request: FinishedRequest) -> None:
         """Count a request that an interrupt cut off, and its time in flight. Raises ValueError for invalid times."""
@@ -263,6 +267,7 @@ class Run:
         return {
             "at_s": self.clock.now_s(),
             "medians": medians,
+            "counted": list(self.counted),
             "delta": delta,
             "lags": lags,
             "exceptions": exceptions,
@@ -272,27 +277,28 @@ class Run:
             "ended_by": self.ended_by.value if self.ended_by is not None else None,
         }
 
-    def merge_report(self, report: Mapping[str, Any], worker_id: str) -> None:
-        """Add a worker's report. A report that was already added is ignored."""
+    def merge_report(self, report: Mapping[str, Any], worker_id: str) -> bool:
+        """Add a worker's report. Return False if it was already added."""
         if not self.recorder.merge_delta(report["delta"], worker_id):
-            return
+            return False
         self.lags.merge_delta(report["lags"], worker_id)
         self.medians.add(worker_id, report["at_s"], report["medians"])
         for exception in report["exceptions"]:
             self._add_exception(ExceptionRecord(**exception))
         self.rejected_samples.add(*report["rejected_samples"])
         self.first_bytes.merge(report["first_bytes"])
-        self.health |= {health["process"]: GeneratorRecord(**health) for health in report["health"]}
-        if report["delta"]["final"]:
+        for health in map(GeneratorRecord.model_validate, report["health"]):
+            known = self.health.get(health.process)
+            # A report that was sent again can arrive after a later one.
+            if known is None or health.lag_samples >= known.lag_samples:
+                self.health[health.process] = health
+        if self.recorder.has_all_reports(worker_id):
             self.workers.finished.add(worker_id)
+        return True
 
     def facts(self) -> RunFacts:
         """Return the facts that the verdict needs in addition to the requests."""
         first = next(iter(self.exceptions.values()), None)
-        lost = {loss.worker_id: str(loss) for loss in self.recorder.lost_reports()} | self.workers.lost
-        if self.ended_by is EndedBy.SUITE:
-            # The suite stopped the run by stopping all workers, so these workers are not lost.
-            lost = {worker: how for worker, how in lost.items() if worker not in self.workers.stopped_by_suite}
         problems = [health.problem for health in self.health.values() if health.problem]
         return RunFacts(
             ending=self.ending,
@@ -302,7 +308,7 @@ class Run:
             first_exception=first.text if first else "",
             rejected_samples=self.rejected_samples.count,
             first_rejected_sample=self.rejected_samples.first,
-            incomplete=(*(lost[worker] for worker in sorted(lost)), *self.workers.away),
+            incomplete=self.workers.incomplete(self.recorder, is_stopped_by_suite=self.ended_by is EndedBy.SUITE),
             saturated="; ".join(problems) or None,
             unsent_by={health.process: health.unsent for health in self.health.values()},
             lags=self.lags,

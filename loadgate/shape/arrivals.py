@@ -34,7 +34,10 @@ class ArrivalEvent(StrEnum):
     """Arrivals that were dropped, because too many were waiting."""
 
     NEVER_STARTED = "arrivals_never_started"
-    """Arrivals that were waiting when the run ended, or that belong to a process without users."""
+    """Arrivals that were waiting when the run ended, or that belong to a process without users or to a lost worker."""
+
+    OF_LOST_WORKERS = "arrivals_of_lost_workers"
+    """The part of NEVER_STARTED that belongs to workers that were lost, away or late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,35 +110,6 @@ class ArrivalSchedule:
             elapsed_s -= segment.duration_s
         # 0.07/s for 100 s gives 7.000000000000001, which without rounding would count as 8 arrivals.
         return math.ceil(round(passed, 9))
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerShare:
-    """Every `workers`-th arrival of a schedule, starting with number `worker` (0 to workers - 1).
-
-    Together the workers cover the whole schedule without gaps or duplicates, and each has an equal part of every
-    period. The workers need no communication.
-    """
-
-    schedule: ArrivalSchedule
-    worker: int = 0
-    workers: int = 1
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.worker < self.workers:
-            raise ValueError(f"worker {self.worker} is not one of 0 to {self.workers - 1}")
-
-    def index(self, own_index: int) -> int:
-        """Return the index in the whole schedule of this worker's arrival `own_index`."""
-        return self.worker + own_index * self.workers
-
-    def start_s(self, own_index: int) -> float | None:
-        """Return the intended start of this worker's arrival `own_index`. None if there is none."""
-        return self.schedule.start_s(self.index(own_index))
-
-    def count_before(self, elapsed_s: float) -> int:
-        """Return the number of this worker's arrivals whose intended start is before `elapsed_s`."""
-        return max(0, -(-(self.schedule.count_before(elapsed_s) - self.worker) // self.workers))
 
 
 def parse_rate(text: str) -> ArrivalSchedule:

@@ -16,6 +16,7 @@ _COUNTERS = {
     ),
     "arrivals_dropped": "arrivals were dropped because no user was free",
     "arrivals_never_started": "arrivals never started, because no user was free before the end of the run",
+    "arrivals_of_lost_workers": "of the arrivals that never started belong to a worker that was lost, away or late",
     "cut_off": "requests were cut off by the interrupt; they are not counted as failed or as successful",
 }
 

@@ -16,6 +16,7 @@ from loadgate.run.document.recording import Recording
 from loadgate.run.document.requests import ErrorRecord, ExceptionRecord, ExemplarRecord
 from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import VerdictRecord
+from loadgate.run.document.workers import WorkerRecord
 
 SCHEMA_VERSION: Literal[3] = 3
 """Incremented if a program for older documents would misread a newer document."""
@@ -48,6 +49,11 @@ class RunDocument(Part, title="A run of loadgate"):
         )
     )
     generator: list[GeneratorRecord] = Field(description="The health of each generator process.")
+    workers: list[WorkerRecord] = Field(
+        default_factory=list,
+        exclude_if=lambda there: not there,
+        description="The workers with their own totals; absent without a master.",
+    )
     user_counts: list[tuple[int, Count]] = Field(
         description="[epoch second, running users], about one entry per second."
     )

@@ -29,6 +29,7 @@ from loadgate.run.document.recording import Recording
 from loadgate.run.document.requests import ErrorRecord, ExemplarRecord
 from loadgate.run.document.resources import ResourcesRecord
 from loadgate.run.document.verdict import RuleRecord, VerdictRecord
+from loadgate.run.document.workers import WorkerRecord
 from loadgate.run.judgement import exit_code
 from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
@@ -47,6 +48,7 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
         exceptions=list(run.exceptions.values()),
         counters=recorder.counters(),
         generator=[run.health[process] for process in sorted(run.health)],
+        workers=_workers(run),
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
@@ -80,6 +82,22 @@ def _run(run: Run, ended_s: float) -> RunRecord:
         ended_by=run.ended_by,
         command=[without_credentials(part) for part in (Path(sys.argv[0]).name, *sys.argv[1:])],
     )
+
+
+def _workers(run: Run) -> list[WorkerRecord]:
+    return [
+        WorkerRecord(
+            worker=worker,
+            host=known.host,
+            pid=known.pid,
+            counted_requests=known.counted.requests,
+            counted_failures=known.counted.failures,
+            merged_requests=run.recorder.merged(worker).requests,
+            merged_failures=run.recorder.merged(worker).failures,
+            is_complete=worker in run.workers.finished,
+        )
+        for worker, known in sorted(run.workers.known.items())
+    ]
 
 
 def _verdict(verdict: Verdict) -> VerdictRecord:

@@ -14,7 +14,7 @@ from loadgate.live.display import LoggedDisplay
 from loadgate.recorder import OUTSIDE, OVERALL, RAMP
 from loadgate.run.document import RUN_FILE, RunDocument, read_run
 from loadgate.run.document.environment import TargetRecord
-from loadgate.run.judgement import Ending, arrival_note, unsent_notes
+from loadgate.run.judgement import Ending, arrival_notes, unsent_notes
 from loadgate.runner.ab.control import Control, control_latency
 from loadgate.runner.ab.sides import Fresh, Side
 from loadgate.runner.ab.suite import Suite
@@ -166,7 +166,7 @@ def _fault(document: RunDocument) -> str:
     if document.exceptions:
         times = sum(item.count for item in document.exceptions)
         return f"the suite raised {count(times)} exceptions (first: {document.exceptions[0].text})"
-    return arrival_note(document.counters) or ""
+    return "; ".join(arrival_notes(document.counters))
 
 
 def request_rate(document: RunDocument) -> float | None:

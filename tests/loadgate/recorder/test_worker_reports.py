@@ -64,7 +64,7 @@ def test_a_lost_report_is_detected_until_it_arrives() -> None:
 
     (lost,) = master.lost_reports()
     assert (lost.worker_id, lost.missing, lost.unfinished) == ("w0", 2, False)
-    assert "worker w0: 2 of its reports" in str(lost)
+    assert lost.sentence("worker 0").startswith("worker 0: 2 of its reports did not arrive")
     master.merge_delta(deltas[2], "w0")
     assert [lost.missing for lost in master.lost_reports()] == [1]
     master.merge_delta(deltas[1], "w0")
@@ -79,7 +79,7 @@ def test_a_crashed_worker_is_detected_by_its_missing_final_report() -> None:
 
     (lost,) = master.lost_reports()
     assert (lost.missing, lost.unfinished) == (0, True)
-    assert "its final report did not arrive" in str(lost)
+    assert "its final report did not arrive" in lost.sentence("worker 0")
 
 
 def test_reports_of_a_restarted_worker_are_not_duplicates() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -25,12 +26,14 @@ FULL = pytest.mark.full
 PASS, ERROR, USAGE, INCONCLUSIVE, FAIL = 0, 1, 2, 98, 99
 SUITE = Path(__file__).parents[1] / "suites" / "locustfile.py"
 STUB = Path(__file__).parents[1] / "stub_server.py"
+PATIENT = {"TEST_HEARTBEATS": "30"}
+"""The default for runs, which lose no worker: on a busy machine, a process can stand still for seconds."""
 _OURS = re.compile(r"LOCUST_|LOADGATE_|LOAD_PROFILE|TARGET_HOST|TEST_|COLUMNS$|LINES$")
 
 
 def clean_env(**more: str) -> dict[str, str]:
     """Return this environment without variables for Locust, the gate and the terminal's width."""
-    return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | more
+    return {name: value for name, value in os.environ.items() if not _OURS.match(name)} | PATIENT | more
 
 
 def locust_command(*arguments: str) -> list[str]:
@@ -68,7 +71,8 @@ class Started:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                self.process.kill()
             self.process.wait(10)
 
     def signal(self, number: signal.Signals) -> None:

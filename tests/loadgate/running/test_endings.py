@@ -1,4 +1,4 @@
-"""Test runs that end early: interrupts, dead targets and lost workers."""
+"""Test runs that end early: interrupts and dead targets."""
 
 from __future__ import annotations
 
@@ -124,18 +124,6 @@ def test_interrupting_a_run_of_several_processes_keeps_every_request(tmp_path: P
     assert written["totals"]["overall"]["requests"] == stub.total
 
 
-@pytest.mark.full
-def test_a_killed_worker_is_in_the_verdict(tmp_path: Path, stub: StubServer) -> None:
-    command = locust_command("--host", stub.url, "-t", "9s", "--processes", "2", *master_ports())
-    with Started(command, tmp_path, LOAD_PROFILE="roomy") as run:
-        wait_until(lambda: stub.total > 40, "some requests")
-        psutil.Process(run.process.pid).children()[0].kill()
-        assert run.wait() == INCONCLUSIVE, run.output
-    written = document(tmp_path)
-    assert written["totals"]["overall"]["requests"] <= stub.total
-    assert any("was lost during the run" in note for note in written["verdict"]["notes"])
-
-
 @pytest.mark.parametrize("ours", [pytest.param(True, marks=FULL), False])
 @pytest.mark.parametrize(("limit_kib", "code"), [(100, PASS), pytest.param(4, ERROR, marks=FULL)])
 def test_write_errors_are_printed_below_the_verdict(
@@ -168,31 +156,6 @@ def test_write_errors_are_printed_below_the_verdict(
     else:
         assert re.search(r"^loadgate: not written: run.json, report.html.*: File too large$", done.stdout, re.MULTILINE)
         assert "exit code 1, because there is no run.json to prove that the run passed\n" in done.stdout
-
-
-@pytest.mark.full
-def test_a_worker_that_was_away_is_in_the_verdict_and_its_requests_are_complete(
-    tmp_path: Path, stub: StubServer
-) -> None:
-    command = locust_command("--host", stub.url, "-t", "60s", "--processes", "2", *master_ports())
-    with Started([*command, "--loglevel", "INFO"], tmp_path, LOAD_PROFILE="roomy") as run:
-        wait_until(lambda: stub.total > 40, "some requests")
-        worker = psutil.Process(run.process.pid).children()[0]
-        worker.suspend()
-        wait_until(lambda: "failed to send heartbeat" in run.output, "the master misses it")
-        seen = stub.total
-        # Four users that pause for 50 ms need more than 2 s for it, so that the master has looked.
-        wait_until(lambda: stub.total > seen + 200, "requests of the other worker")
-        worker.resume()
-        wait_until(lambda: "self-healed" in run.output, "the master hears of it again")
-        run.signal(signal.SIGINT)
-        assert run.wait() == INCONCLUSIVE, run.output
-    written = document(tmp_path)
-    assert written["totals"]["overall"]["requests"] == stub.total
-    (note,) = [note for note in written["verdict"]["notes"] if "worker" in note]
-    assert re.fullmatch(
-        r"worker \d was away from 0:\d\d to 0:\d\d of the run, so the load may have been lower .*", note
-    )
 
 
 def test_a_generator_without_free_descriptors_names_the_limit_and_writes_its_files(

@@ -40,6 +40,10 @@ def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
     assert {request["trace_id"] for request in slowest} <= set(sent)
     assert all(request["request_id"] for request in slowest)
     assert run["run"]["processes"] == 2
+    workers = run["workers"]
+    assert sum(worker["counted_requests"] for worker in workers) == stub.total
+    assert [worker["counted_requests"] for worker in workers] == [worker["merged_requests"] for worker in workers]
+    assert all(worker["is_complete"] and worker["pid"] for worker in workers)
     assert [item["process"] for item in run["generator"]] == ["master", "worker 0", "worker 1"]
     assert done.stdout.count("exit code 0") == 1
 

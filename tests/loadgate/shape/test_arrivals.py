@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, WorkerShare, parse_rate
+from loadgate.shape.arrivals import ArrivalSchedule, RateSegment, parse_rate
 
 FOREVER = math.inf
 
@@ -136,29 +136,3 @@ def test_a_schedule_that_has_ended_has_no_more_arrivals() -> None:
     assert schedule.start_s(20) is None
     assert ArrivalSchedule().start_s(0) is None
     assert ArrivalSchedule().count_before(100) == 0
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES.keys())
-@pytest.mark.parametrize("workers", [1, 2, 3, 7])
-def test_the_shares_of_all_workers_cover_the_schedule_without_gaps_or_duplicates(
-    schedule: ArrivalSchedule, workers: int
-) -> None:
-    shares = [WorkerShare(schedule, worker, workers) for worker in range(workers)]
-
-    indices = sorted(share.index(own) for share in shares for own in range(share.count_before(9)))
-
-    assert indices == list(range(schedule.count_before(9)))
-    counts = [share.count_before(9) for share in shares]
-    assert max(counts) - min(counts) <= 1
-
-
-def test_a_share_starts_its_arrivals_when_the_schedule_does() -> None:
-    share = WorkerShare(parse_rate("10/s"), worker=1, workers=4)
-
-    assert [share.start_s(own) for own in range(3)] == [pytest.approx(0.1), pytest.approx(0.5), pytest.approx(0.9)]
-
-
-@pytest.mark.parametrize(("worker", "workers"), [(-1, 2), (2, 2), (0, 0)])
-def test_a_worker_number_out_of_range_is_refused(worker: int, workers: int) -> None:
-    with pytest.raises(ValueError, match=f"worker {worker} is not one of"):
-        WorkerShare(parse_rate("1/s"), worker, workers)

@@ -10,8 +10,15 @@ from typing import Any
 
 import gevent
 from gevent.monkey import get_original
-from locust import FastHttpUser, HttpUser, TaskSet, constant, events, task
+from locust import FastHttpUser, HttpUser, TaskSet, constant, events, runners, task
 from locust.exception import RescheduleTaskImmediately
+
+if heartbeats := os.environ.get("TEST_HEARTBEATS"):
+    # The number of heartbeats that a worker may miss. On a busy machine, processes can stand still for seconds.
+    runners.HEARTBEAT_LIVENESS = int(heartbeats)
+
+if timeout_s := os.environ.get("TEST_MASTER_TIMEOUT_S"):
+    runners.MASTER_HEARTBEAT_TIMEOUT = int(timeout_s)
 
 import loadgate
 from loadgate import LoadProfile, Stage
