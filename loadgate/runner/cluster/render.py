@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,9 +77,9 @@ def render(request: RenderRequest, project: Project, file: str) -> str:
         raise RenderError("\n".join(problems))
     files = suite_files(request.locustfile, project)
     locustfile = _in_image(files, project.root)
-    profile = request.profile
-    described = describe(files, profile, request.options)["profiles"]
-    (run_time_s,) = (item["run_time_s"] for item in described if item["name"] == profile)
+    declared = describe(files, request.profile, request.options)
+    profile = request.profile or declared["default"]
+    (run_time_s,) = (item["run_time_s"] for item in declared["profiles"] if item["name"] == profile)
     name = name_of_profile(profile, request.workers) if request.name is None else request.name
     run = ClusterRun(
         name=name,
@@ -100,7 +101,13 @@ def render(request: RenderRequest, project: Project, file: str) -> str:
     documents = yaml.dump_all(
         manifests(run), Dumper=_Dumper, sort_keys=False, explicit_start=True, width=120, allow_unicode=True
     )
-    return "".join(f"# {line}".rstrip() + "\n" for line in _instructions(run, file)) + documents
+    return (
+        "".join(
+            f"# {line}".rstrip() + "\n"
+            for line in _instructions(run, shlex.quote(file) if file.isprintable() else "FILE")
+        )
+        + documents
+    )
 
 
 class _Dumper(yaml.SafeDumper):

@@ -33,7 +33,7 @@ def project(tmp_path: Path) -> Path:
 @pytest.fixture
 def _described(monkeypatch: pytest.MonkeyPatch) -> None:
     profiles = [{"name": name, "run_time_s": 2.0} for name in ("roomy", "y", "0x10", "a: b # c", "$(HOME)")]
-    monkeypatch.setattr(rendering, "describe", lambda *_: {"profiles": profiles})
+    monkeypatch.setattr(rendering, "describe", lambda *_: {"default": "roomy", "profiles": profiles})
 
 
 def rendered(project: Path, **changes: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -96,6 +96,22 @@ def test_the_text_begins_with_the_commands_for_its_use(project: Path) -> None:
     without, _ = rendered(project)
     assert "kubectl cp" not in without
     assert " -n " not in without.partition("---\n")[0]
+
+
+@pytest.mark.usefixtures("_described")
+@pytest.mark.parametrize(
+    ("file", "shown"), [("a b.yaml", "'a b.yaml'"), ("a\nkind: Pod", "FILE"), ("a\u2028b", "FILE")]
+)
+def test_the_name_of_the_file_stays_in_its_comment(project: Path, file: str, shown: str) -> None:
+    text = render(RenderRequest(**RIGHT), load_project(project), file)
+    assert f"#   kubectl apply -f {shown}\n" in text
+    assert len(list(yaml.safe_load_all(text))) == 4
+
+
+@pytest.mark.usefixtures("_described")
+def test_an_empty_name_is_the_default_profile(project: Path) -> None:
+    _, documents = rendered(project, profile="")
+    assert command_of(documents, "master")[2] == "roomy"
 
 
 @pytest.mark.usefixtures("_described")
