@@ -69,7 +69,7 @@ bench: setup
 
 # Real runs first, then simulations.
 calibrate: setup
-	@status=0; for part in '' .intervals .growth .conclusions .ab_simulated .changes; do \
+	@status=0; for part in '' .intervals .growth .conclusions .ab_simulated .capacity_simulated .changes; do \
 		.venv/bin/python -m benchmarks.calibrate$$part || status=1; done; exit $$status
 
 # Half of the runs must be right: a share of 95 % needs the 20 runs of `make calibrate`.

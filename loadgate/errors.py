@@ -10,12 +10,14 @@ CommandError              a cause outside the request:
 ├── PrepareError          the command that prepares a worktree fails
 ├── SideError             a side of a comparison that cannot be prepared or started
 ├── SegmentError          a segment of a comparison that leaves no run
-├── StoppedError          a segment that a signal has stopped
+├── NoRunError            a run of Locust that leaves no run.json
+├── StoppedError          a run of Locust that a signal has stopped
 └── RequestError          the command line, the project's settings or a file that they name:
     ├── ProjectError      [tool.loadgate] in pyproject.toml
     ├── RunError          the options of `loadgate run`
     ├── RenderError       the options of `loadgate k8s render`
     ├── AbError           the options of `loadgate ab`
+    ├── CapacityError     the options of `loadgate capacity`
     ├── BisectError       the options of `loadgate bisect`
     ├── CommitError       a commit or a repository that does not exist
     ├── DescribeError     a locustfile that cannot be loaded

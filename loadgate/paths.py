@@ -46,6 +46,15 @@ def comparison_folder(project: Project, profile: str, started_s: float) -> Path:
     return _create_folder(project.reports_path / COMPARISONS, profile, started_s)
 
 
+def search_folder(project: Project, profile: str, started_s: float) -> Path:
+    """Create the folder for the files of a search for the capacity.
+
+    Raises:
+        ReportFolderError: The folder cannot be created.
+    """
+    return _create_folder(project.reports_path / "capacity", profile, started_s)
+
+
 def check_reports(project: Project) -> None:
     """Create the folder of all runs.
 

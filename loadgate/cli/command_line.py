@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli import baselines, cluster, comparing, results, running
+from loadgate.cli import baselines, capacity, cluster, comparing, results, running
 from loadgate.cli.output import print_error, say
 from loadgate.errors import CommandError, os_error_text
 from loadgate.exit_codes import ExitCode
@@ -69,6 +69,7 @@ def main(
 
 
 cli.command("run", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(running.run_command)
+cli.command("capacity")(capacity.capacity_command)
 cli.command("ab")(comparing.ab_command)
 cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
 cli.command("bisect")(comparing.bisect_command)

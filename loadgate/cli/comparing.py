@@ -9,20 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from loadgate.cli.options import Locustfile, duration
+from loadgate.cli.options import Locustfile, duration, share
 from loadgate.cli.output import say, say_text, say_wrapped
-
-
-def _share(text: str) -> float:
-    """Return the share of a percentage such as `5%`."""
-    number = text.strip().removesuffix("%").strip()
-    try:
-        share = float(number) / 100
-    except ValueError:
-        share = -1.0
-    if not 0 <= share < float("inf"):
-        raise typer.BadParameter(f"{text!r} is not a percentage; write it like 5%")
-    return share
 
 
 def ab_command(
@@ -43,10 +31,10 @@ def ab_command(
         float, typer.Option(parser=duration, metavar="<duration>", help="Time at the start that is not measured.")
     ] = "5s",  # type: ignore[assignment]
     ignore: Annotated[
-        float, typer.Option(parser=_share, metavar="<percentage>", help="Smaller changes never fail.")
+        float, typer.Option(parser=share, metavar="<percentage>", help="Smaller changes never fail.")
     ] = "5%",  # type: ignore[assignment]
     worse: Annotated[
-        float, typer.Option(parser=_share, metavar="<percentage>", help="A pass excludes changes of this size.")
+        float, typer.Option(parser=share, metavar="<percentage>", help="A pass excludes changes of this size.")
     ] = "10%",  # type: ignore[assignment]
     ignore_ms: Annotated[
         float, typer.Option(metavar="<number>", help="Smaller changes never fail, whatever their percentage.")

@@ -24,3 +24,19 @@ def duration(text: str) -> float:
         return duration_s(text)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def share(text: str) -> float:
+    """Return the share of an option such as `5%`.
+
+    Raises:
+        BadParameter: The text is not a percentage.
+    """
+    number = text.strip().removesuffix("%").strip()
+    try:
+        found = float(number) / 100
+    except ValueError:
+        found = -1.0
+    if not 0 <= found < float("inf"):
+        raise typer.BadParameter(f"{text!r} is not a percentage; write it like 5%")
+    return found

@@ -56,13 +56,14 @@ def _main(mark: str, path: str, run_arguments: Sequence[str]) -> None:
     if run_arguments:
         _, profile, *options = run_arguments
         try:
-            validated(suite, profile)
+            rules = validated(suite, profile).rules
         except SuiteError as error:
             refuse(str(error), ExitCode.USAGE)
         profile = profile or suite.default_profile
         options_read = _read_options(["-f", path, "--headless", "--load-profile", profile, *options])
         running = [user for user in user_classes.values() if user.weight > 0 or user.fixed_count > 0]
         host = {"host": options_read.host or "", "needs_host": needs_host(running)}
+        host |= {"rules": [str(rule) for rule in rules]}
     classes = [user.__name__ for user in suite.user_classes]
     profiles = [
         {

@@ -1,4 +1,4 @@
-"""Write the files of a run or a comparison again, from its JSON file."""
+"""Write the files of a run, a comparison or a search for the capacity again, from its JSON file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from loadgate.paths import ReportFolderError, shown_path
 from loadgate.report.ab.artefacts import rebuild_comparison
 from loadgate.report.ab.document import AB, AB_FILE, AbDocument
 from loadgate.report.artefacts import DAMAGED, rebuild_artefacts, write_latency_log
+from loadgate.report.capacity.artefacts import rebuild_search
+from loadgate.report.capacity.document import CAPACITY, CAPACITY_FILE, CapacityDocument
 from loadgate.run.document import RUN, RunFileError, read_run
 from loadgate.run.document.stored_file import FileKind
 
@@ -28,6 +30,11 @@ def rebuild(path: Path, *, with_latency_log: bool = False) -> list[Path]:
             raise RequestError(f"{path}: a comparison has no log of latencies; give the folder of one of its segments")
         comparison = AbDocument.read(path)
         return _written(path, folder, AB, lambda: [rebuild_comparison(comparison, folder)])
+    if (path / CAPACITY_FILE).is_file() or path.name == CAPACITY_FILE:
+        if with_latency_log:
+            raise RequestError(f"{path}: a search has no log of latencies; give the folder of one of its trials")
+        search = CapacityDocument.read(path)
+        return _written(path, folder, CAPACITY, lambda: [rebuild_search(search, folder)])
     run = read_run(path)
     log = [write_latency_log] if with_latency_log else []
     return _written(path, folder, RUN, lambda: [write(run, folder) for write in (rebuild_artefacts, *log)])

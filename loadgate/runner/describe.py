@@ -35,7 +35,7 @@ def describe(
     current: Path | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """Return `{"default": name, "profiles": [profile, …], "host": …, "needs_host": …}`.
+    """Return `{"default": name, "profiles": [profile, …], "host": …, "needs_host": …, "rules": [rule, …]}`.
 
     A profile is `{name, description, load, run_time_s, rate_per_s, problems}`.
 
@@ -47,6 +47,7 @@ def describe(
     - `run_time_s` is the length of the run, null for a profile with problems.
     - `rate_per_s` is the mean rate of arrivals of an open model, else null.
     - `host` is Locust's host for this run, "" if there is none. `needs_host` is true if the users need a host to start.
+    - `rules` are those of a run of `profile`.
     - `current` is the current folder of the suite, if it is not that of this process, and `variables` are added to its
       environment.
 

@@ -7,7 +7,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.analysis.ab.judge import judge
@@ -32,11 +32,12 @@ from loadgate.runner.ab.rate import Rate, given_rate, measured_rate
 from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
 from loadgate.runner.ab.segments import Load, Meter
 from loadgate.runner.ab.sides import Deployment, Side, Worktrees
-from loadgate.runner.ab.suite import Suite, frozen_loadgate, given_in_worktree, suite_of
-from loadgate.runner.ab.temporary import delete_left_folders
+from loadgate.runner.ab.suite import given_in_worktree
 from loadgate.runner.ab.worktrees import remove_left_worktrees, worktrees_folder
 from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
+from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
+from loadgate.runner.temporary import delete_left_folders
 from loadgate.terminal import terminal_columns
 from loadgate.units import count, duration, given
 
@@ -95,7 +96,7 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
     if request.urls is not None:
         base, head = Deployment("base", request.urls[0]), Deployment("head", request.urls[1])
         with frozen_loadgate() as variables:
-            suite = suite_of(request, project, variables)
+            suite = suite_of(request.locustfile, request.profile, request.rate, project=project, variables=variables)
             say(_first_lines(request, base, head))
             yield base, head, suite
         return
@@ -106,7 +107,14 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
         worktrees = Worktrees(repository, folder, project.root, say, signals.any)
         with worktrees.sides(*commits) as sides:
             given = given_in_worktree(request.locustfile, sides.project, repository.top, sides.tree)
-            suite = suite_of(replace(request, locustfile=given), sides.project, variables, sides.project.root)
+            suite = suite_of(
+                given,
+                request.profile,
+                request.rate,
+                project=sides.project,
+                variables=variables,
+                current=sides.project.root,
+            )
             yield sides.base, sides.head, suite
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadgate.errors import RequestError
 from loadgate.runner.ab.git import GitError, git, git_or_none
-from loadgate.runner.ab.temporary import temporary_folder
+from loadgate.runner.temporary import temporary_folder
 
 SHORT = 12
 """Characters of a commit that are shown."""

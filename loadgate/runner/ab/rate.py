@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.runner.ab.request import AbRequest
-from loadgate.runner.ab.segments import Meter, SegmentError, problem_of, request_rate
+from loadgate.runner.ab.segments import Meter, SegmentError, request_rate
 from loadgate.runner.ab.sides import Side
-from loadgate.runner.ab.suite import Suite
+from loadgate.runner.headless import problem_of
+from loadgate.runner.suite import Suite
 
 _SPAWN_RATE = "100"
 """Users start this fast per second, so that the run is measured with all of them."""

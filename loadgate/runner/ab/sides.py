@@ -16,21 +16,13 @@ from loadgate.runner.ab.commits import Commit, Repository
 from loadgate.runner.ab.order import SIDES, SideName
 from loadgate.runner.ab.preparation import run_prepare, side_environment
 from loadgate.runner.ab.worktrees import Worktree
+from loadgate.runner.headless import Fresh
 from loadgate.runner.run import Say
-from loadgate.runner.target import ManagedTarget, managed_target
+from loadgate.runner.target import managed_target
 
 
 class SideError(CommandError):
     """Raised if a side cannot be prepared or started. The text starts with the side and its commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fresh:
-    """The target of one segment. `managed` is None for a deployment."""
-
-    url: str
-    managed: ManagedTarget | None = None
-    settings: TargetSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from loadgate.runner.ab.commits import Repository
-from loadgate.runner.ab.temporary import PREFIX, delete_left_folders, temporary_folder
 from loadgate.runner.ab.worktrees import remove_left_worktrees, worktrees_folder
+from loadgate.runner.temporary import PREFIX, delete_left_folders, temporary_folder
 from tests.loadgate.runner.ab.repositories import git, repository, state
 
 pytestmark = pytest.mark.process
@@ -22,7 +22,7 @@ PROGRAM = """
 import contextlib, sys, time
 from pathlib import Path
 from loadgate.runner.ab.commits import Commit, Repository
-from loadgate.runner.ab.temporary import temporary_folder
+from loadgate.runner.temporary import temporary_folder
 from loadgate.runner.ab.worktrees import Worktree, worktrees_folder
 
 found, commit = Repository(Path(sys.argv[1])), Commit("main", sys.argv[2], sys.argv[2])

@@ -13,7 +13,8 @@ from loadgate.runner.ab.control import Answer, control_latency
 from loadgate.runner.ab.measures import Seen, comparison_of, measures_of
 from loadgate.runner.ab.order import side_orders
 from loadgate.runner.ab.request import AbError, AbRequest
-from loadgate.runner.ab.segments import problem_of, request_rate, segment_of
+from loadgate.runner.ab.segments import request_rate, segment_of
+from loadgate.runner.headless import problem_of
 from tests.support.synthetic_run import RAMP_S, Synthetic, synthetic_document
 
 P95 = Measure("pages", MeasureKind.PERCENTILE, 95.0)

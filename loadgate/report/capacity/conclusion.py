@@ -1,0 +1,121 @@
+"""The conclusion of a search: its outcome, its sentence, what broke first, and what gave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from loadgate.analysis.capacity.level import QUEUE, Level, State, capacities
+from loadgate.analysis.capacity.plan import End, Ending
+from loadgate.analysis.capacity.trial import Criterion
+from loadgate.report.capacity.document import CapacityResult, LevelRecord, RuleCapacity
+from loadgate.report.capacity.use import gave_out
+from loadgate.rules import RuleOutcome
+from loadgate.units import figure, given, milliseconds, percentage, plain
+
+
+def result_of(
+    end: End,
+    levels: Sequence[Level],
+    records: Sequence[LevelRecord],
+    criteria: Sequence[Criterion],
+    at_least: float | None,
+) -> CapacityResult:
+    """Return the result of a search."""
+    by_rate = {record.rate_per_s: record for record in records}
+    breaking = by_rate.get(end.breaks) if end.breaks is not None else None
+    first = breaking.broken[0] if breaking is not None and breaking.broken else ""
+    value = _value(breaking, first) if breaking is not None else ""
+    used_up = gave_out(breaking) if breaking is not None else []
+    main = _sentence(end, at_least)
+    clauses = [main]
+    if first:
+        clauses.append(f"first to break: {first}{f' ({value})' if value else ''}")
+    clauses += used_up
+    if unsettled := _unsettled(levels):
+        clauses.append(unsettled)
+    return CapacityResult(
+        ending=end.ending,
+        outcome=outcome_of(end, at_least),
+        sentence="; ".join(clauses),
+        holds_per_s=end.holds,
+        breaks_per_s=end.breaks,
+        is_confirmed=end.is_confirmed,
+        reason=end.reason,
+        first_broken=first,
+        broken_value=value,
+        gave_out=used_up,
+        rules=[
+            RuleCapacity(rule=rule, holds_per_s=holds, breaks_per_s=breaks)
+            for rule, (holds, breaks) in capacities(levels, criteria).items()
+        ],
+    )
+
+
+def outcome_of(end: End, at_least: float | None) -> RuleOutcome:
+    """Return the outcome of a search.
+
+    With a rate to keep, it holds, breaks or is undecided. Without one, a search passes with two bounds of which the
+    lower one is confirmed, and fails if no rate holds.
+    """
+    if at_least is not None:
+        if end.holds is not None:
+            return RuleOutcome.PASS
+        return RuleOutcome.FAIL if end.breaks is not None else RuleOutcome.INCONCLUSIVE
+    if end.ending is Ending.NONE:
+        return RuleOutcome.FAIL
+    has_both = end.holds is not None and end.breaks is not None and end.is_confirmed
+    return RuleOutcome.PASS if has_both else RuleOutcome.INCONCLUSIVE
+
+
+def _sentence(end: End, at_least: float | None) -> str:
+    holds, breaks = (None if rate is None else given(rate, "/s") for rate in (end.holds, end.breaks))
+    reason = f"; {end.reason}" if end.reason else ""
+    if at_least is not None:
+        rate = given(at_least, "/s")
+        if end.holds is None and end.breaks is None:
+            return f"it is undecided whether {rate} is sustained{reason}"
+        return f"sustains at least {rate}" if end.holds is not None else f"does not sustain {rate}"
+    if end.ending is Ending.NONE:
+        return f"no rate holds: {breaks}, the lowest tried, breaks"
+    if holds is None:
+        below = f"breaks at {breaks}, and no lower rate was found to hold" if breaks else "no rate was found to hold"
+        return below + reason
+    if breaks is None:
+        return f"at least {holds}{_unconfirmed(end)}{reason}"
+    wide = "" if end.ending is Ending.SUSTAINS else f", {percentage((end.breaks or 0) / (end.holds or 1) - 1)} apart"
+    bounds = f"[holds at {figure_of(end.holds)}, breaks at {figure_of(end.breaks)}{wide}]"
+    return f"sustains {holds} {bounds}{_unconfirmed(end)}{reason}"
+
+
+def figure_of(rate_per_s: float | None) -> str:
+    """Return a rate as it was tried, without its unit."""
+    return plain(rate_per_s) if rate_per_s is not None else "-"
+
+
+def _unconfirmed(end: End) -> str:
+    return "" if end.is_confirmed else ", not confirmed"
+
+
+def _value(level: LevelRecord, rule: str) -> str:
+    """Return the value of what broke: the percentile, or the share of failures or completions."""
+    if rule == QUEUE:
+        return f"{percentage(level.completion)} of the arrivals were completed"
+    for share in level.shares:
+        if share.rule == rule and share.requests:
+            if share.value_ms is not None:
+                return milliseconds(share.value_ms)
+            bad = percentage(share.bad / share.requests, share.limit)
+            return f"{bad} of the requests"
+    return ""
+
+
+def _unsettled(levels: Iterable[Level]) -> str:
+    """Return a hint if a rate is undecided only because the trials are too short for the queue of the target."""
+    slow = [level for level in levels if level.state is State.UNDECIDED and not level.is_settled]
+    if not slow:
+        return ""
+    longest = max(level.memory.seconds for level in slow)
+    rates = ", ".join(figure_of(level.rate_per_s) for level in slow[:3])
+    return (
+        f"at {rates}/s the queue needs about {figure(longest)} s to settle; a longer --trial and --settle would decide"
+    )

@@ -1,0 +1,49 @@
+"""The output at the end of a search: the conclusion, the rates, and the capacity by each rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from loadgate.report.capacity.conclusion import figure_of
+from loadgate.report.capacity.document import CapacityDocument, LevelRecord
+from loadgate.report.capacity.use import cpu_of
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable
+from loadgate.terminal import wrapped
+from loadgate.units import count, figure, milliseconds
+
+HEAD = ("RATE", "P50", "P95", "P99", "CPU", "TRIALS", "")
+
+
+def capacity_text(document: CapacityDocument, page: Path | None, columns: int | None = None) -> str:
+    """Return the conclusion, a row for each rate, the capacity by each rule, and the rules that are not judged."""
+    result = document.result
+    lines = [
+        f"{OUTCOME_WORDS[result.outcome]}: {printable(result.sentence)} (exit code {document.exit_code})",
+        "",
+        *aligned([HEAD, *map(level_cells, document.levels)], right={0, 1, 2, 3, 4, 5}),
+        "",
+        *rule_lines(document),
+        *(f"not judged: {printable(item.rule)} ({item.reason})" for item in document.not_judged),
+        *([f"report: {page}"] if page is not None else []),
+    ]
+    return "\n".join(["", *wrapped(lines, columns), ""])
+
+
+def level_cells(level: LevelRecord) -> tuple[str, ...]:
+    """Return the cells of a rate: its latencies, CPU and state."""
+    latencies = level.latencies
+    return (
+        f"{figure_of(level.rate_per_s)}/s",
+        *(milliseconds(value) for value in (latencies.p50_ms, latencies.p95_ms, latencies.p99_ms)),
+        figure(cpu_of(level)),
+        count(level.trials),
+        f"{level.state.value}{': ' + ', '.join(level.broken) if level.broken else ''}",
+    )
+
+
+def rule_lines(document: CapacityDocument) -> list[str]:
+    """Return a line for each rule with the rates between which it breaks."""
+    return [
+        f"{printable(item.rule)}: holds at {figure_of(item.holds_per_s)}, breaks at {figure_of(item.breaks_per_s)}"
+        for item in document.result.rules
+    ]

@@ -1,0 +1,1 @@
+"""Find the highest arrival rate that a service sustains."""

@@ -1,0 +1,91 @@
+"""The arguments of `loadgate capacity`, and their checks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from loadgate.checks import host_problem
+from loadgate.credentials import without_credentials
+from loadgate.errors import RequestError
+from loadgate.shape.arrivals import parse_rate
+
+MAX_RATE = 1e6
+"""Arrivals per second, more than any generator can make."""
+
+
+class CapacityError(RequestError):
+    """Raised if the request for a search is wrong. The text is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityRequest:
+    """The arguments of `loadgate capacity`. An empty `profile` means the suite's default.
+
+    Rates are texts such as `5/s`. Without `host`, each trial has a fresh target.
+    """
+
+    profile: str = ""
+    first: str = "5/s"
+    to: str | None = None
+    at_least: str | None = None
+    width: float = 0.05
+    trial_s: float = 30.0
+    confirm_s: float = 120.0
+    settle_s: float = 5.0
+    budget_s: float = 900.0
+    host: str | None = None
+    seed: int = 1
+    locustfile: str | None = None
+
+    @property
+    def first_per_s(self) -> float:
+        """Return the first rate in arrivals per second."""
+        return _rate("--from", self.first)
+
+    @property
+    def to_per_s(self) -> float:
+        """Return the highest rate to try, infinite if there is none."""
+        return math.inf if self.to is None else _rate("--to", self.to)
+
+    @property
+    def at_least_per_s(self) -> float | None:
+        """Return the only rate to try, None for a search."""
+        return None if self.at_least is None else _rate("--at-least", self.at_least)
+
+    def check(self) -> None:
+        """Check everything that needs no suite.
+
+        Raises:
+            CapacityError: An argument is wrong.
+        """
+        if problem := next(self._problems(), None):
+            raise CapacityError(problem)
+
+    def _problems(self) -> Iterator[str]:
+        if self.host and (problem := host_problem(self.host)):
+            yield without_credentials(f"--host: {problem}")
+        if self.at_least_per_s is not None and self.to is not None:
+            yield "--at-least tries only its own rate; leave out --to"
+        if self.first_per_s > self.to_per_s:
+            yield "--from must not be above --to"
+        if not 0.01 <= self.width <= 1:
+            yield "--width must be from 1% to 100%"
+        for name, length_s in (("--trial", self.trial_s), ("--confirm", self.confirm_s)):
+            if not (self.settle_s + length_s).is_integer():
+                yield f"{name} and --settle together must be whole seconds, because Locust has no shorter runs"
+        if self.trial_s < 10 or self.confirm_s < self.trial_s:
+            yield "--trial must be at least 10s, and --confirm at least as long as --trial"
+
+
+def _rate(option: str, text: str) -> float:
+    try:
+        schedule = parse_rate(text)
+    except ValueError as error:
+        raise CapacityError(f"{option}: {error}") from error
+    if len(schedule.segments) != 1:
+        raise CapacityError(f"{option}: give one rate, such as 50/s; {text!r} is a ramp")
+    if schedule.peak_rate > MAX_RATE:
+        raise CapacityError(f"{option}: {text!r} is above {MAX_RATE:,.0f}/s")
+    return schedule.peak_rate

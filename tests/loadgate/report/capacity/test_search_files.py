@@ -1,0 +1,116 @@
+"""The conclusion of a search, and the files made from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from loadgate.analysis.capacity.plan import End, Ending
+from loadgate.exit_codes import ExitCode
+from loadgate.report.capacity.artefacts import write_search
+from loadgate.report.capacity.curve import charts
+from loadgate.report.capacity.document import CapacityDocument
+from loadgate.report.capacity.page import html_page
+from loadgate.report.capacity.stored import stored_searches
+from loadgate.report.capacity.summary import markdown_summary
+from loadgate.report.capacity.text import capacity_text
+from loadgate.report.rebuilding import rebuild
+from loadgate.run.document.parts import iso_time
+from tests.loadgate.report.ab.documents import HOSTILE
+from tests.loadgate.report.capacity.searches import FOUND, RULE, document
+
+
+def test_the_conclusion_names_the_bounds_what_broke_and_what_gave_out() -> None:
+    found = document().result
+    assert found.sentence == (
+        "sustains 184/s [holds at 184, breaks at 192]; first to break: auth: p95 < 500ms (900 ms); "
+        "CPU 1.98 of 2 cores; database connections: waits of 96.0 ms"
+    )
+    assert (found.first_broken, found.broken_value) == (RULE, "900 ms")
+    (rule,) = found.rules
+    assert (rule.holds_per_s, rule.breaks_per_s) == (184, 192)
+
+
+@pytest.mark.parametrize(
+    ("end", "at_least", "code", "words"),
+    [
+        (FOUND, None, ExitCode.PASS, "sustains 184/s"),
+        (End(Ending.BETWEEN, 92, 192, "the budget ended", is_confirmed=True), None, ExitCode.PASS, "109 % apart"),
+        (End(Ending.BETWEEN, 184, 192, "the budget ended"), None, ExitCode.INCONCLUSIVE, "not confirmed"),
+        (End(Ending.BETWEEN, None, 192, "the budget ended"), None, ExitCode.INCONCLUSIVE, "breaks at 192/s"),
+        (End(Ending.BETWEEN, None, None, "it was late"), None, ExitCode.INCONCLUSIVE, "it was late"),
+        (
+            End(Ending.AT_LEAST, 420, None, "the generator ended the search", is_confirmed=True, by_generator=True),
+            None,
+            ExitCode.INCONCLUSIVE,
+            "at least 420/s; the generator ended the search",
+        ),
+        (End(Ending.NONE, None, 0.31), None, ExitCode.FAIL, "no rate holds: 0.31/s, the lowest tried, breaks"),
+        (End(Ending.AT_LEAST, 150, None), 150, ExitCode.PASS, "sustains at least 150/s"),
+        (End(Ending.BETWEEN, None, 192), 192, ExitCode.FAIL, "does not sustain 192/s"),
+        (End(Ending.BETWEEN, None, None, "it is undecided after 4 trials"), 150, ExitCode.INCONCLUSIVE, "undecided"),
+    ],
+)
+def test_each_end_has_an_exit_code_and_a_sentence(end: End, at_least: float | None, code: ExitCode, words: str) -> None:
+    found = document(end, at_least=at_least)
+    assert found.exit_code is code
+    assert words in found.result.sentence
+
+
+def test_the_text_fits_the_terminal() -> None:
+    text = capacity_text(document(), Path("capacity.html"), 80)
+    assert text.strip().startswith("PASS: sustains 184/s [holds at 184, breaks at 192]")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "192/s" in text
+    assert f"{RULE}: holds at 184, breaks at 192" in text
+    assert "not judged: auth: requests > 10" in text
+
+
+def test_the_summary_has_a_row_for_each_rate() -> None:
+    lines = markdown_summary(document()).splitlines()
+    assert lines[0].startswith("### PASS: sustains 184/s")
+    assert sum(line.startswith("| ") for line in lines) == 2 + len(document().levels)
+
+
+def test_the_page_draws_the_curve_and_the_bounds() -> None:
+    latency, cpu = charts(document())
+    assert [line.name for line in latency.lines] == ["p50", "p95", "p99"]
+    assert all(len(line.points) == 5 for line in latency.lines)
+    assert latency.holds is not None
+    assert latency.breaks is not None
+    assert latency.holds < latency.breaks
+    assert [line.name for line in cpu.lines] == ["CPU"]
+    page = html_page(document())
+    assert "<script" not in page
+    assert page.count("<circle class=") == 4 * 5
+    assert 'href="trials/01/report.html"' in page
+
+
+def test_hostile_text_stays_text() -> None:
+    found = document(profile=HOSTILE)
+    page = html_page(found)
+    assert "<script>alert" not in page
+    assert "<script" not in markdown_summary(found)
+    assert "\x1b" not in capacity_text(found, None)
+
+
+def test_the_files_are_written_and_written_again(tmp_path: Path) -> None:
+    folder = tmp_path / "20260501T000000Z-medium"
+    page = write_search(document(), folder)
+    first = page.read_text()
+    assert CapacityDocument.read(folder) == document()
+    page.unlink()
+    assert rebuild(folder) == [page]
+    assert page.read_text() == first
+
+
+def test_stored_searches_are_found_newest_first(tmp_path: Path) -> None:
+    for number in (1, 2):
+        newer = document(started_at=iso_time(1_777_593_600.0 + number))
+        write_search(newer, tmp_path / f"2026050{number}T000000Z-medium")
+    (tmp_path / "20260509T000000Z-broken").mkdir()
+    (tmp_path / "20260509T000000Z-broken" / "capacity.json").write_text("{")
+    assert [name[:8] for name, _ in stored_searches(tmp_path)] == ["20260502", "20260501"]
+    assert list(stored_searches(tmp_path, "light")) == []
+    assert list(stored_searches(tmp_path / "missing")) == []

@@ -1,0 +1,104 @@
+"""Whole searches for the capacity of a stub that can be computed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.loadgate.running.support import FAIL, FULL, PASS, USAGE, Started, finish, loadgate_command, wait_until
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = f"""[tool.loadgate]
+locustfile = "locustfile.py"
+[tool.loadgate.target]
+command = [{json.dumps(sys.executable)}, "-m", "benchmarks.calibrate.stubs.queueing", "--servers", "4",
+           "--service", "0.1", "--law", "constant"]
+ready_line = 'http://\\S+'
+env = {{ PYTHONPATH = {json.dumps(str(ROOT))} }}
+"""
+SUITE = """
+import loadgate
+from loadgate import HealthLimits, LoadProfile
+from loadgate.users import BaseUser
+from locust import task
+
+class Visitor(BaseUser):
+    group = "pages"
+
+    @task
+    def page(self):
+        self.client.get("/", name="page")
+
+loadgate.install(
+    profiles={"steady": LoadProfile("steady", users=20)},
+    user_classes=[Visitor],
+    rules=["pages: p90 < 5s", "pages: requests > 1"],
+    preflight=[],
+    # Other tests that run at the same time do not make a trial void.
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+)
+"""
+SHORT = ("steady", "--trial", "10s", "--confirm", "10s", "--settle", "1s")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "pyproject.toml").write_text(SETTINGS)
+    (tmp_path / "locustfile.py").write_text(SUITE)
+    return tmp_path
+
+
+def search(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Return the folder and the capacity.json of the only search."""
+    (found,) = (folder / "reports" / "performance" / "capacity").iterdir()
+    return found, json.loads((found / "capacity.json").read_text())
+
+
+@FULL
+def test_a_rate_below_the_capacity_is_sustained(folder: Path) -> None:
+    done = finish(loadgate_command("capacity", *SHORT, "--at-least", "20/s"), folder)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert "PASS: sustains at least 20/s" in done.stdout
+    found, document = search(folder)
+    assert document["result"]["holds_per_s"] == 20
+    assert [item["rule"] for item in document["not_judged"]] == ["pages: requests > 1"]
+    assert (found / "capacity.html").read_text().startswith("<!doctype html>")
+    assert (found / document["trials"][0]["folder"] / "run.json").is_file()
+
+
+@FULL
+def test_a_rate_above_the_capacity_breaks(folder: Path) -> None:
+    """Four slots of 0.1 s complete 40 requests per second."""
+    done = finish(loadgate_command("capacity", *SHORT, "--at-least", "90/s"), folder)
+    assert done.returncode == FAIL, done.stdout + done.stderr
+    assert "FAIL: does not sustain 90/s; first to break: growing queue" in done.stdout.replace("\n  ", " ")
+
+
+def test_an_interrupted_search_leaves_nothing(folder: Path) -> None:
+    with Started(loadgate_command("capacity", *SHORT), folder) as started:
+        wait_until(lambda: list(folder.glob("reports/performance/capacity/*/trials/01/target.log")), "the target")
+        children = psutil.Process(started.process.pid).children(recursive=True)
+        started.process.send_signal(signal.SIGINT)
+        assert started.process.wait(60) == 1
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nothing",), "unknown load profile 'nothing'"),
+        (("steady", "--from", "5"), "--from: '5' is not an arrival rate"),
+        (("steady", "--width", "x"), "'x' is not a percentage"),
+    ],
+)
+def test_wrong_arguments_start_nothing(folder: Path, arguments: tuple[str, ...], words: str) -> None:
+    done = finish(loadgate_command("capacity", *arguments), folder)
+    assert done.returncode == USAGE, done.stdout + done.stderr
+    assert words in done.stderr
+    assert not (folder / "reports").exists()
