@@ -53,7 +53,7 @@ class JudgingProcess(Process):
             logging.getLogger("locust.stats_logger").disabled = True
         self._label = self.environment.profile
         self._master = (
-            MasterSide(self.runner, self._current_run, self.dispatchers.has_users)
+            MasterSide(self.runner, self._current_run, self.dispatchers)
             if isinstance(self.runner, MasterRunner)
             else None
         )

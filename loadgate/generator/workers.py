@@ -21,6 +21,7 @@ from locust.runners import HEARTBEAT_LIVENESS, STATE_MISSING, MasterRunner, Work
 from loadgate.generator.active_run import ActiveRun
 from loadgate.generator.arrival_shares import ArrivalShares
 from loadgate.generator.clocks import CLOCK, MasterClock, answer_clocks
+from loadgate.generator.dispatch import Dispatchers
 from loadgate.generator.generators import Generators
 from loadgate.generator.identity import own_identity
 from loadgate.generator.joining import Joining
@@ -133,13 +134,12 @@ class WorkerProcess(Process):
 class MasterSide(Generators):
     """The master's side: it collects the workers' reports and waits for the final ones before the verdict."""
 
-    def __init__(
-        self, runner: MasterRunner, current_run: Callable[[], Run | None], has_users: Callable[[str], bool]
-    ) -> None:
+    def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None], dispatchers: Dispatchers) -> None:
         self._runner = runner
+        self._dispatchers = dispatchers
         self._current_run = current_run
         self._run_id = ""
-        self._shares = ArrivalShares(runner, has_users)
+        self._shares = ArrivalShares(runner, dispatchers.has_users)
         # A worker that connects again replaces its old connection, which the network may have forgotten.
         runner.server.socket.setsockopt(zmq.ROUTER_HANDOVER, 1)
         answer_clocks(runner)
@@ -150,7 +150,7 @@ class MasterSide(Generators):
         self._run_id = uuid4().hex
         setattr(options, RUN_ID, self._run_id)
         for client in self._runner.clients.all:
-            if client.state != STATE_MISSING:
+            if client.state != STATE_MISSING and self._dispatchers.admits(client.id):
                 self._introduce(run, client.id)
 
     def enter_stage(self, label: str) -> None:
@@ -170,6 +170,8 @@ class MasterSide(Generators):
         """Note workers that Locust considers missing, and workers that have come back."""
         for client in self._runner.clients.all:
             worker = self._label(client.id)
+            if worker not in run.workers.known:
+                continue  # it was refused, or has not started yet
             if client.state == STATE_MISSING:
                 run.workers.mark_missing(worker)
             else:
@@ -188,12 +190,9 @@ class MasterSide(Generators):
         self.note_missing(run)
         self._shares.finish(run)
 
-    def _unfinished(self, run: Run) -> list[str]:
-        return [
-            client.id
-            for client in self._runner.clients.all
-            if client.state != STATE_MISSING and self._label(client.id) not in run.workers.finished
-        ]
+    def _unfinished(self, run: Run) -> set[str]:
+        there = {self._label(client.id) for client in self._runner.clients.all if client.state != STATE_MISSING}
+        return (there & run.workers.known.keys()) - run.workers.finished
 
     def _on_report(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's signature
         """Add a report of the current run, and acknowledge it."""
