@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from loadgate.report.baseline.text import baseline_line, baseline_notes
+from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
@@ -57,8 +57,10 @@ def _rule_row(rule: RuleRecord) -> str:
 
 
 def _since_baseline(document: RunDocument) -> list[str]:
-    """Return the changes of the rules since the baseline as a table. Empty without one."""
+    """Return the changes of the rules since the baseline as a table, or why there is none. Empty without a baseline."""
     baseline, changes = document.baseline, document.since_baseline
+    if problem := baseline_problem(document):
+        return [f"{escaped(problem[:1].upper() + problem[1:])}.", ""]
     if baseline is None or changes is None or not changes.rules:
         return []
     rows = (
@@ -67,7 +69,8 @@ def _since_baseline(document: RunDocument) -> list[str]:
         for item in changes.rules
     )
     return [
-        f"Baseline: {escaped(baseline_line(baseline))}. {' '.join(map(escaped, baseline_notes(document)))}",
+        *(f"> {escaped(warning)}\n" for warning in baseline_warnings(document)),
+        f"Baseline: {escaped(baseline_line(baseline))}. {escaped(baseline_meaning(baseline))}",
         "",
         "| Rule | Baseline | Now | Change | Interval |",
         "| --- | ---: | ---: | ---: | ---: |",

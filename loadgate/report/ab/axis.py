@@ -11,7 +11,7 @@ from loadgate.units import plain
 
 WIDTH = 300.0
 HEIGHT = 48.0
-_EDGE = 8.0
+_EDGE = 12.0
 """Room at both ends, so that marks at the ends are whole."""
 
 _INTERVAL_Y = 10.0
@@ -25,25 +25,35 @@ _LEAST = 1e-4
 _FLOOR = -1.0
 """No latency can be more than 100 % faster, and no share can shrink by more."""
 
+_REACH = 10
+"""The axis reaches at most so many times the upper margin, because the margins must stay distinguishable."""
+
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis from `low` to `high`, in the unit of the changes."""
+    """An axis from `low` to `high`, in the unit of the changes, with the relative margins of the comparison."""
 
     low: float
     high: float
+    ignore: float
+    worse: float
 
     @classmethod
     def of(cls, changes: Iterable[Change], ignore: float, worse: float) -> Axis:
-        """Return the axis that contains the margins and all intervals, and pairs that are not much farther away."""
+        """Return the axis that contains the margins, the intervals, and pairs that are not much farther away.
+
+        It ends at `_REACH` times the upper margin on both sides. What is farther away is drawn at its end. Beyond the
+        upper margin, there is room for its label.
+        """
         changes = list(changes)
-        ends = [0.0, -ignore, worse]
+        ends = [-worse, 2 * worse]
         ends += [value for item in changes for value in (item.change, *_bounds(item)) if value is not None]
         low, high = min(ends), max(ends)
         room = max(high - low, _LEAST)
         values = [low, high, *(value for item in changes for value in item.pairs if value is not None)]
-        low, high = max(low - room, min(values)), min(high + room, max(values))
-        return cls(max(_FLOOR, low), max(high, low + _LEAST))
+        reach = _REACH * max(worse, _LEAST)
+        low, high = max(_FLOOR, -reach, low - room, min(values)), min(reach, high + room, max(values))
+        return cls(low, max(high, worse + (worse - low) / 4, low + _LEAST), ignore, worse)
 
     def at(self, value: float) -> float:
         """Return the place of a value. A value beyond the axis is placed at its end."""
@@ -60,7 +70,11 @@ class Axis:
         step = _step(span * _LABEL_WIDTH / (WIDTH - 2 * _EDGE))
         first, last = math.ceil(self.low * 100 / step), math.floor(self.high * 100 / step)
         values = [round(number * step, 9) for number in range(first, last + 1)]
-        return [(self.at(value / 100), f"{'+' if value > 0 else ''}{plain(value)}") for value in values]
+        return [(self.at(value / 100), _signed(value)) for value in values]
+
+    def margins(self) -> list[str]:
+        """Return the labels of both margins, in the unit of the ticks: first `ignore`, then `worse`."""
+        return [_signed(round(margin * 100, 9)) for margin in (self.ignore, self.worse)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,36 +88,52 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """The places of a change and of its margins on an axis.
+    """The paths of a change and of its interval on an axis, and the places of its pairs and margins.
 
-    A place is None if the value is unknown. That of a margin is None if it is not on the axis.
+    An unknown path is empty. The place of a margin is None if it is not on the axis.
     """
 
-    change: float | None
-    low: float | None
-    high: float | None
+    estimate: str
+    interval: str
     dots: list[Dot]
     ignore: float | None
     worse: float | None
 
     @classmethod
     def of(cls, item: Change, axis: Axis, margins: tuple[float, float]) -> Plot:
-        """Return the places of a change. `margins`: what is ignored and what is worse."""
-        change, low, high = (None if value is None else axis.at(value) for value in (item.change, *_bounds(item)))
+        """Return the drawing of a change. `margins`: what is ignored and what is worse."""
         ignore, worse = (axis.at(value) if axis.contains(value) else None for value in margins)
-        return cls(change, low, high, list(_dots(item.pairs, axis)), ignore, worse)
-
-    @property
-    def interval(self) -> str:
-        """Return the path of the interval. An end without a bound reaches the end of the axis and has no cap."""
-        if self.change is None or (self.low is None and self.high is None):
-            return ""
-        low, high = (0.0 if self.low is None else self.low), (WIDTH if self.high is None else self.high)
-        caps = "".join(f"M{end} {_INTERVAL_Y - 4}v8" for end in (self.low, self.high) if end is not None)
-        return f"M{low} {_INTERVAL_Y}H{high}{caps}"
+        return cls(_estimate(item, axis), _interval(item, axis), list(_dots(item.pairs, axis)), ignore, worse)
 
 
-def _bounds(item: Change) -> Sequence[float | None]:
+def _estimate(item: Change, axis: Axis) -> str:
+    """Return a diamond, or a triangle that points to a change beyond the axis."""
+    if item.change is None:
+        return ""
+    x, y = axis.at(item.change), _INTERVAL_Y
+    if axis.contains(item.change):
+        return f"M{x} {y - 5}l5 5l-5 5l-5 -5z"
+    return f"M{x} {y - 5}l{8 if item.change > axis.high else -8} 5L{x} {y + 5}z"
+
+
+def _interval(item: Change, axis: Axis) -> str:
+    """Return a line with a cap at each end that is a bound on the axis."""
+    bounds = _bounds(item)
+    if item.change is None or bounds == (None, None):
+        return ""
+    ends = [_end(bound, axis, unknown) for bound, unknown in zip(bounds, (0.0, WIDTH), strict=True)]
+    caps = "".join(f"M{place} {_INTERVAL_Y - 4}v8" for place, is_bound in ends if is_bound)
+    return f"M{ends[0][0]} {_INTERVAL_Y}H{ends[1][0]}{caps}"
+
+
+def _end(bound: float | None, axis: Axis, unknown: float) -> tuple[float, bool]:
+    """Return where the line of an interval ends, and whether this is its bound. The edge of the drawing is not."""
+    if bound is None or axis.contains(bound):
+        return (unknown, False) if bound is None else (axis.at(bound), True)
+    return (WIDTH if bound > axis.high else 0.0), False
+
+
+def _bounds(item: Change) -> tuple[float | None, float | None]:
     return (item.interval.low, item.interval.high) if item.interval is not None else (None, None)
 
 
@@ -113,6 +143,10 @@ def _dots(pairs: Sequence[float | None], axis: Axis) -> Iterable[Dot]:
     for number, value in enumerate(pairs):
         if value is not None:
             yield Dot(axis.at(value), round(top + number * step, 1), not axis.contains(value))
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{plain(value)}"
 
 
 def _step(least: float) -> float:

@@ -55,6 +55,7 @@ class PlanRecord(Part):
     ignore_failures: Positive
     worse_failures: Positive
     ignore_ms: Positive = Field(default=0.0, description="0 in documents of older versions.")
+    locustfile: Text | None = Field(default=None, description="The locustfile of the command line; null if not given.")
 
     @property
     def margins(self) -> Margins:

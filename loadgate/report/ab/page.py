@@ -14,14 +14,14 @@ from loadgate.analysis.ab.result import Change
 from loadgate.analysis.ab.text import of_share
 from loadgate.report.ab import wording
 from loadgate.report.ab.axis import HEIGHT, WIDTH, Axis, Plot
-from loadgate.report.ab.document import AbDocument, PlanRecord
+from loadgate.report.ab.document import AbDocument
 from loadgate.report.html.assembly import encodable, environment, policy, style
 from loadgate.report.html.facts import machine_facts
 from loadgate.report.markdown import cut
 from loadgate.report.text import printable
-from loadgate.units import change, count, duration, given, points
+from loadgate.units import change, duration, given, points
 
-STYLES = ("css/base.css", "css/parts.css", "css/ab.css", "css/media.css")
+STYLES = ("css/base.css", "css/parts.css", "css/media.css", "css/ab.css")
 MAX_NAMES = 200
 MAX_TEXT = 300
 """The maximum length of a text from outside. ab.json has the whole text."""
@@ -55,16 +55,21 @@ def _values(document: AbDocument) -> dict[str, Any]:
         "title": f"Comparison {short(plan.profile)}",
         "sides": (wording.side_text(plan.base), wording.side_text(plan.head)),
         "measured": wording.plan_sentence(plan, result.pairs),
-        "broken": wording.broken(result.guards),
+        "broken": wording.further_broken(result),
+        "margins": wording.margins_sentence(plan),
         "rules": _groups(document, result.rules),
         "others": _groups(document, result.others),
         "confidence": wording.confidence_text([*result.rules, *result.others]),
         "size": (WIDTH, HEIGHT),
         "power": wording.power_sentence(result),
+        "names_confidence": wording.names_confidence(result.names),
         "names": names[:MAX_NAMES],
         "hidden_names": max(0, len(names) - MAX_NAMES),
         "not_compared": document.not_compared,
+        "measured_pairs": wording.measured_pairs(result),
         "segments": document.segments,
+        "command": wording.command(plan),
+        "command_notes": wording.command_notes(plan),
         "facts": {name: value for name, value in _facts(document).items() if value},
         "started_at": document.started_at,
     }
@@ -90,30 +95,18 @@ def _facts(document: AbDocument) -> dict[str, str]:
     plan, made_on = document.plan, document.made_on
     return {
         "Base": wording.side_text(plan.base),
+        "Base commit": plan.base.commit or "",
         "Head": wording.side_text(plan.head),
+        "Head commit": plan.head.commit or "",
         "Profile": plan.profile,
         "Rate": f"{given(plan.rate_per_s, '/s')}, {plan.rate_from}",
-        "Pairs": f"{count(document.result.pairs)} of {count(plan.pairs)}; as many again if they do not decide",
-        "Segment": f"{duration(plan.settle_s)} to settle, {duration(plan.measure_s)} measured, seed {plan.seed}",
-        "Margins": _margins(plan),
+        "Pairs": wording.pairs_text(document.result, plan),
+        "Segment": f"{duration(plan.settle_s)} to settle, then {duration(plan.measure_s)} measured",
+        "Seed": str(plan.seed),
         "Started": document.started_at,
         **(machine_facts(made_on) if made_on is not None else {}),
         "ab.json": f"schema version {document.schema_version}",
     }
-
-
-def _margins(plan: PlanRecord) -> str:
-    percent, points = ([given(round(share * 100, 9)) for share in pair] for pair in (
-        (plan.ignore, plan.worse), (plan.ignore_failures, plan.worse_failures)
-    ))  # fmt: skip
-    ignored, worse = f"+{percent[0]} %", f"+{percent[1]} %"
-    if plan.ignore_ms:
-        ignored += f" or +{given(plan.ignore_ms, 'ms')}"
-        worse += f" and +{given(2 * plan.ignore_ms, 'ms')}"
-    return (
-        f"latencies: up to {ignored} is ignored, from {worse} is worse; "
-        f"failures: up to +{points[0]} points, from +{points[1]} points"
-    )
 
 
 @cache

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-from loadgate.analysis.ab.result import AbResult, Change, Guard, NameChange
+from loadgate.analysis.ab.result import AbResult, Change, NameChange
 from loadgate.report.ab import wording
 from loadgate.report.ab.document import AbDocument, PlanRecord, UncomparedRule
 from loadgate.report.markdown import cut, escaped
-from loadgate.report.text import OUTCOME_WORDS
+from loadgate.report.text import OUTCOME_WORDS, printable
 from loadgate.units import change, count, milliseconds
 
 MAX_CHARACTERS = 60_000
@@ -18,21 +19,26 @@ MAX_CHARACTERS = 60_000
 _RULES, _GUARDS, _NAMES, _RULES_LEFT_OUT = 24_000, 5_000, 8_000, 4_000
 """The room of each section, in characters. Together with the rest, they are below `MAX_CHARACTERS`."""
 
+_COMMAND = 2000
+"""The length to which the command is cut."""
+
 _NAME, _SENTENCE = 120, 300
 """The length to which texts are cut before they are escaped, which can make them seven times as long."""
 
 
 def markdown_summary(document: AbDocument) -> str:
-    """Return the conclusion, a row for each rule, the power, the guards, changed names, the sides and the marker."""
+    """Return the conclusion, a row for each rule, what the pairs detect, guards, names, sides, and how to repeat it."""
     result, plan = document.result, document.plan
     sections = [
         [f"### {OUTCOME_WORDS[result.outcome]}: {_sentence(result.reason)}"],
         _rules(result.rules),
+        [_sentence(wording.margins_sentence(plan))],
         _power(result),
-        _guards(result.guards),
+        _guards(result),
         _names(result.names),
         _not_compared(document.not_compared),
         _plan(plan, result.pairs),
+        _command(plan),
         [marker(plan.profile)],
     ]
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
@@ -47,7 +53,7 @@ def _rules(rules: Sequence[Change]) -> list[str]:
     if not rules:
         return ["No rule can be compared."]
     confidence = wording.confidence_text(rules)
-    head = f"| Rule | Base | Head | Change | Interval{f' ({confidence})' if confidence else ''} | Outcome | |"
+    head = f"| Rule | Base | Head | Change | Interval{f' ({confidence})' if confidence else ''} | Outcome | Why |"
     rows = _within(map(_rule_row, rules), _RULES)
     return [head, "| --- | ---: | ---: | ---: | ---: | --- | --- |", *rows, *_more(len(rules) - len(rows), "rules")]
 
@@ -68,12 +74,13 @@ def _power(result: AbResult) -> list[str]:
     return [escaped(cut(sentence, 4 * _NAME))] if sentence else []
 
 
-def _guards(guards: Sequence[Guard]) -> list[str]:
-    ordered = sorted(guards, key=lambda guard: not guard.is_broken)
-    lines = _within(
-        (f"- {'**broken:**' if g.is_broken else 'holds:'} {_sentence(g.sentence)}" for g in ordered), _GUARDS
-    )
-    return [*lines, *_more(len(ordered) - len(lines), "guards")]
+def _guards(result: AbResult) -> list[str]:
+    """Return the guards that do not hold, without the one that is the conclusion, and the names of the others."""
+    found = wording.further_broken(result)
+    lines = _within((f"- **broken guard:** {_sentence(guard.sentence)}" for guard in found), _GUARDS)
+    lines += _more(len(found) - len(lines), "broken guards")
+    holding = wording.holding_sentence(result.guards)
+    return [*lines, *([""] if lines and holding else []), *([_sentence(holding)] if holding else [])]
 
 
 def _names(names: Sequence[NameChange]) -> list[str]:
@@ -81,7 +88,10 @@ def _names(names: Sequence[NameChange]) -> list[str]:
     if not found:
         return []
     rows = _within(map(_name_row, found), _NAMES)
-    head = ["| Changed request name | Base p95 | Head p95 | Change | Interval |", "| --- | ---: | ---: | ---: | ---: |"]
+    head = [
+        "| Request name that changed | Base p95 | Head p95 | Change | Interval |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
     return [*head, *rows, *_more(len(found) - len(rows), "changed request names")]
 
 
@@ -91,7 +101,7 @@ def _name_row(item: NameChange) -> str:
 
 
 def _not_compared(rules: Sequence[UncomparedRule]) -> list[str]:
-    lines = _within((f"- not compared: {_name(item.rule)} ({_name(item.reason)})" for item in rules), _RULES_LEFT_OUT)
+    lines = _within((f"- Not compared: {_name(item.rule)} ({_name(item.reason)})" for item in rules), _RULES_LEFT_OUT)
     return [*lines, *_more(len(rules) - len(lines), "rules that are not compared")]
 
 
@@ -100,6 +110,14 @@ def _plan(plan: PlanRecord, pairs: int) -> list[str]:
         f"Base: {_sentence(wording.side_text(plan.base))}. Head: {_sentence(wording.side_text(plan.head))}.",
         _sentence(wording.plan_sentence(plan, pairs)),
     ]
+
+
+def _command(plan: PlanRecord) -> list[str]:
+    """Return the command in a block of code, whose content hosts show as it is."""
+    command = cut(printable(wording.command(plan)), _COMMAND)
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", command)), default=0))
+    notes = wording.command_notes(plan)
+    return [f"To measure this again:{' ' + notes if notes else ''}", "", f"{fence}shell", command, fence]
 
 
 def _within(lines: Iterable[str], room: int) -> list[str]:

@@ -22,7 +22,7 @@ def ab_text(document: AbDocument, page: Path | None, columns: int | None = None)
     """
     result, plan = document.result, document.plan
     sentences = [
-        *(f"! {guard.sentence}" for guard in wording.broken(result.guards)),
+        *(f"! {guard.sentence}" for guard in wording.further_broken(result)),
         wording.holding_sentence(result.guards),
         wording.power_sentence(result),
         wording.names_sentence(result),

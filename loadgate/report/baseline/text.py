@@ -25,13 +25,20 @@ def baseline_line(baseline: BaselineRecord) -> str:
 
 
 def with_baseline(document: RunDocument, baseline: BaselineRecord) -> tuple[RunDocument, str]:
-    """Return the document of a run with its baseline, or unchanged with the reason why they are not compared."""
-    fingerprint = document.made_on.fingerprint
-    if fingerprint is None or fingerprint.profile != baseline.fingerprint.profile:
-        what = differing(baseline.load, document) if fingerprint is not None else "the run has no fingerprint"
-        return document, f"not compared with the baseline, because the loads differ: {what}"
-    changes = changes_since(baseline, measured_run(document))
-    return document.model_copy(update={"baseline": baseline, "since_baseline": changes}), ""
+    """Return the document of a run with its baseline and its changes, or why they are not compared."""
+    document = document.model_copy(update={"baseline": baseline, "since_baseline": None})
+    if problem := baseline_problem(document):
+        return document, problem
+    return document.model_copy(update={"since_baseline": changes_since(baseline, measured_run(document))}), ""
+
+
+def baseline_problem(document: RunDocument) -> str:
+    """Return why a run is not compared with its baseline, one clause. "" if it is, or if it has none."""
+    baseline, fingerprint = document.baseline, document.made_on.fingerprint
+    if baseline is None or (fingerprint is not None and fingerprint.profile == baseline.fingerprint.profile):
+        return ""
+    what = differing(baseline.load, document) if fingerprint is not None else "the run has no fingerprint"
+    return printable(f"not compared with the baseline, because the loads differ: {what}")
 
 
 def changes_lines(document: RunDocument) -> list[str]:
@@ -45,29 +52,32 @@ def changes_lines(document: RunDocument) -> list[str]:
         *(aligned(rows, right={1, 2, 3}) if found.rules else ["no rule is in the baseline"]),
         "",
         f"baseline: {baseline_line(baseline)}",
-        *baseline_notes(document),
+        *(f"! {warning}" for warning in baseline_warnings(document)),
+        baseline_meaning(baseline),
     ]
 
 
-def baseline_notes(document: RunDocument) -> list[str]:
-    """Return what the changes since the baseline mean. Empty without one."""
+def baseline_warnings(document: RunDocument) -> list[str]:
+    """Return sentences about what differs between a run and its baseline, besides the version of the target."""
     baseline, fingerprint = document.baseline, document.made_on.fingerprint
     if baseline is None or fingerprint is None:
         return []
-    notes = []
+    warnings = []
     if fingerprint.machine != baseline.fingerprint.machine:
-        classes = (
-            class_text(baseline.machine_class, baseline.fingerprint.machine),
-            class_text(document.made_on.machine_class, fingerprint.machine),
-        )
-        notes.append(f"! the baseline is from another class of machines ({classes[0]}; this run: {classes[1]})")
+        there = class_text(baseline.machine_class, baseline.fingerprint.machine)
+        here = class_text(document.made_on.machine_class, fingerprint.machine)
+        warnings.append(f"The baseline is from another class of machines ({there}; this run: {here}).")
     if fingerprint.suite != baseline.fingerprint.suite:
-        notes.append("! the suite has changed since the baseline")
-    notes.append(
+        warnings.append("The suite has changed since the baseline.")
+    return [printable(warning) for warning in warnings]
+
+
+def baseline_meaning(baseline: BaselineRecord) -> str:
+    """Return what the changes since a baseline mean."""
+    return printable(
         "The changes decide nothing. Their intervals do not include how much runs differ by chance, so one run proves "
         f"no change.{proof_command(baseline)}"
     )
-    return [printable(note) for note in notes]
 
 
 def proof_command(baseline: BaselineRecord) -> str:

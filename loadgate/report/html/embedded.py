@@ -82,7 +82,7 @@ def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, nam
         "success": _outcome(success, figures.success_ms),
         "failure": _outcome(failure, figures.failure_ms) if any(failure[0].counts) else None,
         "limits": _limits(scope, document.verdict.rules, document.run.started_s),
-        "baseline": _baseline(scope, document.baseline),
+        "baseline": _baseline(scope, document.baseline if document.since_baseline else None),
         "comparison": _comparison(figures),
     }
     if scope.heat is not None:

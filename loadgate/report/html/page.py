@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment
 
-from loadgate.report.baseline.text import baseline_line, baseline_notes
+from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
@@ -97,10 +97,13 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
 
 
 def _baseline_values(document: RunDocument) -> dict[str, Any]:
+    baseline = document.baseline
     return {
         "changes": document.since_baseline,
-        "baseline": baseline_line(document.baseline) if document.baseline else "",
-        "baseline_notes": baseline_notes(document),
+        "baseline": baseline_line(baseline) if baseline else "",
+        "baseline_meaning": baseline_meaning(baseline) if baseline else "",
+        "baseline_problem": baseline_problem(document),
+        "baseline_warnings": baseline_warnings(document),
     }
 
 

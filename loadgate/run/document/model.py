@@ -72,12 +72,12 @@ class RunDocument(Part, title="A run of loadgate"):
     baseline: BaselineRecord | None = Field(
         default=None,
         exclude_if=lambda there: there is None,
-        description="The baseline that the run is compared with; absent without one. It decides nothing.",
+        description="The baseline of the profile; absent without one. It decides nothing.",
     )
     since_baseline: BaselineChanges | None = Field(
         default=None,
         exclude_if=lambda there: there is None,
-        description="The changes of the run since its baseline; absent without one.",
+        description="The changes of the run since its baseline; absent without one, and if the loads differ.",
     )
     recording: Recording
 

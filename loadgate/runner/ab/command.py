@@ -214,4 +214,5 @@ class _Comparing:
             ignore_failures=margins.ignore_failures,
             worse_failures=margins.worse_failures,
             ignore_ms=margins.ignore_ms,
+            locustfile=self.request.locustfile,
         )

@@ -147,18 +147,40 @@ def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:
     base = measured_run(made_run(Made(load="0th3r", users=20)))
     current = made_run()
     document, problem = with_baseline(current, base)
-    assert document is current
+    assert (document.baseline, document.since_baseline) == (base, None)
     assert problem == "not compared with the baseline, because the loads differ: users 20 and 5"
     document, problem = with_baseline(made_run(Made(load=None)), base)
-    assert document.baseline is None
+    assert document.since_baseline is None
     assert problem.endswith("the run has no fingerprint")
+
+
+def test_the_page_and_the_summary_say_why_a_run_is_not_compared() -> None:
+    document, problem = with_baseline(made_run(), measured_run(made_run(Made(load="0th3r", users=20)), "r"))
+    document = stored(document)
+    assert problem
+    text = text_of(html_report(document))
+    assert f"This run is {problem}. Baseline: run r of 2026-05-01" in text
+    assert "Since baseline" not in text
+    series = run_series(document)
+    assert all(scope["baseline"] == [] for scope in embedded_data(document, series, [])["scopes"])
+    assert "\nNot compared with the baseline, because the loads differ: users 20 and 5.\n" in markdown_summary(document)
+    assert changes_lines(document) == []
+
+
+def test_warnings_about_the_baseline_are_sentences() -> None:
+    document = compared(Made(machine="0th3r", suite="0th3r"), Made(day=1))
+    warning = "The baseline is from another class of machines (class 0th3r; this run: class c1a55c1a55c1)."
+    page = html_report(document)
+    assert f'<p class="note">{warning}</p>' in page
+    assert '<p class="note">The suite has changed since the baseline.</p>' in page
+    assert f"\n> {warning}\n\n> The suite" in markdown_summary(document)
 
 
 def test_another_class_of_machines_and_another_suite_are_said() -> None:
     document = compared(Made(machine="0th3r", suite="0th3r", commit=None), Made(day=1))
     text = "\n".join(changes_lines(document))
-    assert "! the baseline is from another class of machines (class 0th3r; this run: class c1a55c1a55c1)" in text
-    assert "! the suite has changed since the baseline" in text
+    assert "! The baseline is from another class of machines (class 0th3r; this run: class c1a55c1a55c1)." in text
+    assert "! The suite has changed since the baseline." in text
     assert "loadgate ab" not in text
 
 

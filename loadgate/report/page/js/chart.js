@@ -101,7 +101,7 @@ function legendOf(spec, toggle) {
   });
   for (const limit of spec.limits || []) {
     const key = element("span", "key limit");
-    key.append(element("i", `swatch dashed ${limit.colour}`), limit.label);
+    key.append(element("i", `swatch ${limit.dash ? "dotted" : "dashed"} ${limit.colour}`), limit.label);
     legend.append(key);
   }
   return { legend, values };

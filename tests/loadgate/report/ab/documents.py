@@ -15,6 +15,7 @@ from loadgate.run.document.parts import iso_time
 
 STARTED_S = 1_777_593_600.0
 SHIFTS = (-0.02, 0.01, 0.0, 0.02, -0.01)
+PAIRS_OF_MANY = (None, None, None, *(0.01 * number for number in range(17)))
 HOSTILE = (
     "| a | <script>alert(1)</script><b>&amp;\u202e @team #17 [x](http://evil.example) ![i](http://evil.example/i) "
     "`code` $$x$$ ~~s~~ **b** _e_\n\n# head\r\n- item http://evil.example www.evil.example a@evil.example "
@@ -71,7 +72,7 @@ def guards(broken: bool = False) -> tuple[Guard, ...]:
     """The guards of a result. `broken`: the control moved."""
     moved = 0.034 if broken else 0.004
     return (
-        Guard("control", moved, 0.02, broken, f"The control server was {moved:.1%} slower with head."),
+        Guard("control", moved, 0.02, broken, f"The control server was {moved * 100:.1f} % slower with head."),
         Guard("rate", 0.001, 0.01, False, "The rates differ by 0.1 %."),
         Guard("segments", None, None, False, "All 20 segments can be compared."),
     )
@@ -175,6 +176,39 @@ def guard_broken() -> AbDocument:
     return document(replace(judged, guards=guards(broken=True)))
 
 
+def two_guards_broken() -> AbDocument:
+    """The machine changed, and head got other arrivals."""
+    first = guard_broken()
+    control, _, segments = first.result.guards
+    rate = Guard("rate", 0.04, 0.01, True, "The arrival rates differ by 4 %.")
+    return first.model_copy(update={"result": replace(first.result, guards=(control, rate, segments))})
+
+
+def extreme() -> AbDocument:
+    """One rule is 20 times slower, another one is much faster, and failures are most requests."""
+    rules = [
+        change(value=20.0, half=1.5, outcome=RuleOutcome.FAIL, reason="more than 5 % slower"),
+        change("tasks", value=-0.96, half=0.01),
+        change("llm", value=0.9, half=0.4, outcome=RuleOutcome.FAIL, reason="more than 5 % slower"),
+        change("overall", kind=MeasureKind.FAILURES, value=0.8, half=0.1, outcome=RuleOutcome.FAIL, reason="higher"),
+    ]
+    return document(result(rules, RuleOutcome.FAIL, "auth: p95 is 2,000 % slower; 2 more rules fail"))
+
+
+def many_rules() -> AbDocument:
+    """Twenty rules and twenty pairs, three of which are left out."""
+    rules = [replace(change(f"group {number}", value=number / 200), pairs=PAIRS_OF_MANY) for number in range(20)]
+    judged = result(rules, reason="all 20 rules are within the margins")
+    return document(replace(judged, pairs=17))
+
+
+def long_names() -> AbDocument:
+    """Names, labels and branches of 200 characters."""
+    rules = [change("GET /api/v1/" + "a-long-part/" * 16), change("x" * 200, 99.0)]
+    long = [NameChange("POST /" + "y" * 195, 1234.0, 56789.0, 45.02, Interval(40.0, 50.0, 0.95), True)]
+    return document(replace(result(rules), names=tuple(long)), base="main/" + "b" * 195, head="feature/" * 25)
+
+
 def without_rules() -> AbDocument:
     """A suite without comparable rules, and segments without an environment."""
     judged = AbResult(RuleOutcome.INCONCLUSIVE, "the suite has no rule to compare", False, 0, (), (), (), ())
@@ -206,4 +240,10 @@ def huge() -> AbDocument:
     return document(replace(judged, names=tuple(many)), base="<" * 5000, head="|" * 5000, scopes="[" * 5000)
 
 
-KINDS = {made.__name__: made for made in (passed, failed, undecided, guard_broken, without_rules, wild, hostile, huge)}
+KINDS = {
+    made.__name__: made
+    for made in (
+        passed, failed, undecided, guard_broken, two_guards_broken, without_rules, wild, extreme, many_rules,
+        long_names, hostile, huge,
+    )
+}  # fmt: skip

@@ -13,7 +13,7 @@ from loadgate.analysis.ab.segments import MeasureKind
 from loadgate.report.ab.axis import WIDTH, Axis, Plot
 from loadgate.report.ab.document import AbDocument
 from loadgate.report.ab.page import folder_link, html_page
-from tests.loadgate.report.ab.documents import KINDS, change, failed, hostile, huge, passed, unmeasured
+from tests.loadgate.report.ab.documents import KINDS, change, failed, hostile, huge, many_rules, passed, unmeasured
 from tests.loadgate.report.runs import text_of
 from tests.support.pages import Balance, hash_of
 
@@ -26,21 +26,29 @@ from tests.support.pages import Balance, hash_of
             "failed",
             [
                 "FAIL Comparison medium auth p95 is 17.0 % slower: 400 ms to 468 ms",
-                "FAIL auth: p95 400 ms 468 ms +17.0 % +13.0 to +21.0 % 17.0 % slower, at least 13.0 %",
-                "With a probability of 80 %, 10 pairs detect +6.00 % of auth: p95, +4.50 % of tasks: p99.",
-                "POST /api/v1/auth/login 400 ms 470 ms +17.5 % +12.0 to +23.0 % yes",
+                "FAIL 17.0 % slower, at least 13.0 % auth: p95 400 ms 468 ms +17.0 % +13.0 to +21.0 %",
+                "With a probability of 80 %, 10 pairs detect a change of +6.00 % of auth: p95, +4.50 % of tasks: p99.",
+                "changed POST /api/v1/auth/login 400 ms 470 ms +17.5 % +12.0 to +23.0 %",
                 "auth: requests > 1000 (the load decides it)",
                 "overall: mean 400 ms 376 ms -6.00 % -9.00 to -3.00 %",
                 "Head faster-login (336552c03365, 3 uncommitted files)",
-                "latencies: up to +5 % or +0.5 ms is ignored, from +10 % and +1 ms is worse; failures: up to +0.1",
+                "ignored up to +5 % or +0.5 ms, and is too large from +10 % and +1 ms.",
+                "A change of the failures is ignored up to +0.1 points, and is too large from +0.5 points.",
+                "Head commit 336552c0336552c0336552c0336552c0336552c0",
+                "10 compared; planned: 10, and as many again if they do not decide",
+                "loadgate ab b619dea0b619 --profile medium --rate 20/s --pairs 10 --measure 20s",
+                "It needs the working tree with 3 uncommitted files, which no commit has.",
                 "python 3.12.1, locust 2.47.0",
             ],
         ),
         (
             "undecided",
-            ["INCONCLUSIVE llm: p99.9 - 12.0 ms - - base has no", "too few pairs; 14 more pairs would decide"],
+            [
+                "INCONCLUSIVE base has no successful requests llm: p99.9 - 12.0 ms - -",
+                "too few pairs; 14 more pairs would decide",
+            ],
         ),
-        ("guard_broken", ["BROKEN control 3.40 % 2 % The control server was 3.4% slower with head."]),
+        ("guard_broken", ["BROKEN control 3.40 % 2 % The control server was 3.4 % slower with head."]),
         (
             "without_rules",
             [
@@ -97,7 +105,9 @@ def test_the_policy_allows_only_the_own_style() -> None:
 
 def test_each_rule_is_drawn_with_its_interval_margins_and_pairs() -> None:
     html = html_page(failed())
-    drawings = re.findall(r'(?s)<svg viewBox="0 0 300.0 48.0" role="img" aria-label="([^"]*)">(.*?)</svg>', html)
+    drawings = re.findall(
+        r'(?s)<svg class="drawn" viewBox="0 0 300.0 48.0" role="img" aria-label="([^"]*)">(.*?)</svg>', html
+    )
     assert [label for label, _ in drawings] == [
         "+17.0 %, interval +13.0 to +21.0 %; pairs from +14.3 % to +19.7 %",
         "+2.00 %, interval -1.00 to +5.00 %; pairs from 0 % to +4.00 %",
@@ -109,25 +119,34 @@ def test_each_rule_is_drawn_with_its_interval_margins_and_pairs() -> None:
         for mark in ("zone worse", "margin ignored", "zero", "interval", "estimate"):
             assert drawing.count(f'class="{mark}"') == 1
     for mark in ("zone worse", "margin ignored", "margin", "zero"):
-        assert len(set(re.findall(rf'class="{mark}" (?:x|d)="(\S+)', html))) == 1
+        assert len({*re.findall(rf'class="{mark}" (?:x|d)="(\S+)', " ".join(drawing for _, drawing in drawings))}) == 1
 
 
 def test_failures_have_an_axis_of_their_own() -> None:
     html = html_page(passed())
-    titles = re.findall(r'<th scope="col" class="plot">([^<]*)<', html)
+    titles = re.findall(r'<th scope="col" class="plot">([^<]*)\n<svg class="scale"', html)
     assert titles == ["Change in percent", "Change in percentage points", "Change in percent"]
 
 
 def test_a_rule_without_a_value_has_no_marks() -> None:
     plot = Plot.of(unmeasured(), Axis.of([unmeasured()], 0.05, 0.1), (0.05, 0.1))
-    assert (plot.change, plot.interval, plot.dots) == (None, "", [])
+    assert (plot.estimate, plot.interval, plot.dots) == ("", "", [])
 
 
 def test_the_axis_contains_margins_intervals_and_near_pairs() -> None:
     axis = Axis.of([change(value=0.02, half=0.03)], 0.05, 0.1)
-    assert (axis.low, axis.high) == (-0.05, 0.1)
-    assert (axis.at(-0.05), axis.at(0.025), axis.at(0.1)) == (8.0, 150.0, 292.0)
-    assert axis.ticks() == [(8.0, "-5"), (102.7, "0"), (197.3, "+5"), (292.0, "+10")]
+    assert (axis.low, axis.high) == (-0.1, 0.2)
+    assert (axis.at(-0.1), axis.at(0.05), axis.at(0.2)) == (12.0, 150.0, 288.0)
+    assert axis.ticks() == [
+        (12.0, "-10"),
+        (58.0, "-5"),
+        (104.0, "0"),
+        (150.0, "+5"),
+        (196.0, "+10"),
+        (242.0, "+15"),
+        (288.0, "+20"),
+    ]
+    assert axis.margins() == ["+5", "+10"]
 
 
 def test_a_margin_that_is_not_on_the_axis_is_not_drawn() -> None:
@@ -143,16 +162,49 @@ def test_a_margin_that_is_not_on_the_axis_is_not_drawn() -> None:
 def test_a_pair_far_away_is_drawn_at_the_end_of_the_axis() -> None:
     wild = change(value=0.02, half=0.03, wild=9.0)
     axis = Axis.of([wild], 0.05, 0.1)
-    assert axis.high == pytest.approx(0.25)
+    assert axis.high == pytest.approx(0.5)
     dots = Plot.of(wild, axis, (0.05, 0.1)).dots
     assert [dot.is_beyond for dot in dots] == [False] * 10 + [True]
-    assert dots[-1].x == WIDTH - 8.0
+    assert dots[-1].x == WIDTH - 12.0
     assert 'class="pair beyond"' in html_page(failed().model_copy(update={"result": KINDS["wild"]().result}))
+
+
+@pytest.mark.parametrize(
+    ("value", "half", "estimate", "interval"),
+    [
+        (20.0, 1.5, "M288.0 5.0l8 5L288.0 15.0z", "M300.0 10.0H300.0"),
+        (0.9, 0.4, "M262.9 5.0l5 5", "M162.5 10.0H300.0M162.5 6.0v8"),
+        (-2.0, 0.1, "M12.0 5.0l-8 5L12.0 15.0z", "M0.0 10.0H0.0"),
+    ],
+)
+def test_a_change_beyond_the_axis_is_a_triangle_at_its_end(
+    value: float, half: float, estimate: str, interval: str
+) -> None:
+    items = [change(value=value, half=half), change(value=20.0)]
+    axis = Axis.of(items, 0.05, 0.1)
+    assert (axis.low, axis.high) == (-1.0 if value < 0 else -0.1, 1.0)
+    # The margins are far enough from each other to be seen.
+    assert axis.at(0.1) - axis.at(0.05) >= 6
+    plot = Plot.of(items[0], axis, (0.05, 0.1))
+    assert plot.estimate.startswith(estimate)
+    assert plot.interval.startswith(interval)
+
+
+def test_pairs_that_were_left_out_have_a_column() -> None:
+    html = html_page(many_rules())
+    (table,) = re.findall(r'(?s)<table class="over-time">.*?</table>', html)
+    cells = {len(re.findall("<t[hd]", row)) for row in re.findall(r"(?s)<tr>.*?</tr>", table)}
+    assert cells == {21}
+    assert "17 compared, 3 left out; planned: 10" in text_of(html)
+
+
+def test_nothing_is_said_only_on_hover() -> None:
+    assert " title=" not in html_page(failed())
 
 
 def test_an_interval_without_a_bound_reaches_the_end() -> None:
     half_known = change(high=None)
-    assert Plot.of(half_known, Axis.of([half_known], 0.05, 0.1), (0.05, 0.1)).interval.endswith("H300.0M83.7 6.0v8")
+    assert Plot.of(half_known, Axis.of([half_known], 0.05, 0.1), (0.05, 0.1)).interval == "M94.8 10.0H300.0M94.8 6.0v8"
 
 
 @pytest.mark.parametrize("value", [0.0, 1e-9, 0.3, 40.0, -0.999])

@@ -11,11 +11,13 @@ from markdown_it import MarkdownIt
 from loadgate.analysis.ab.result import AbResult
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.report.ab.summary import MAX_CHARACTERS, markdown_summary, marker
+from loadgate.report.ab.wording import command, margins_sentence
 from loadgate.report.markdown import cut, escaped
-from tests.loadgate.report.ab.documents import KINDS, change, document, failed, guard_broken, hostile, huge, passed
+from tests.loadgate.report.ab.documents import KINDS, change, document, failed, hostile, huge, passed, two_guards_broken
 
 TAGS = {
     *("p", "/p", "h3", "/h3", "ul", "/ul", "li", "/li", "strong", "/strong"),
+    *("pre", "/pre", "code", "/code"),
     *("table", "/table", "thead", "/thead", "tbody", "/tbody", "tr", "/tr", "th", "/th", "td", "/td"),
 }
 GAP = "\u200b"
@@ -29,7 +31,7 @@ def rendered(markdown: str) -> str:
 def test_the_conclusion_is_the_first_line_and_each_rule_has_a_row() -> None:
     lines = markdown_summary(failed()).splitlines()
     assert lines[0] == "### FAIL: auth p95 is 17.0 % slower: 400 ms to 468 ms"
-    assert lines[2] == "| Rule | Base | Head | Change | Interval (95 %) | Outcome | |"
+    assert lines[2] == "| Rule | Base | Head | Change | Interval (95 %) | Outcome | Why |"
     assert lines[4:6] == [
         "| auth: p95 | 400 ms | 468 ms | +17.0 % | +13.0 to +21.0 % | FAIL | 17.0 % slower, at least 13.0 % |",
         "| tasks: p99 | 400 ms | 408 ms | +2.00 % | -1.00 to +5.00 % | PASS | at most 5 % slower, below 10 % |",
@@ -37,17 +39,40 @@ def test_the_conclusion_is_the_first_line_and_each_rule_has_a_row() -> None:
 
 
 def test_power_guards_names_sides_and_the_marker_follow() -> None:
-    lines = markdown_summary(guard_broken()).splitlines()
+    lines = markdown_summary(two_guards_broken()).splitlines()
+    assert lines[0] == "### INCONCLUSIVE: the control server was 3.4 % slower with head"
     for line in (
-        "With a probability of 80 %, 10 pairs detect +4.50 % of auth: p95.",
-        "- **broken:** The control server was 3.4% slower with head.",
-        "- holds: The rates differ by 0.1 %.",
+        margins_sentence(failed().plan),
+        "With a probability of 80 %, 10 pairs detect a change of +4.50 % of auth: p95.",
+        "- **broken guard:** The arrival rates differ by 4 %.",
+        "Guards that hold: segments.",
         "| POST /api/v1/auth/login | 400 ms | 470 ms | +17.5 % | +12.0 to +23.0 % |",
-        "- not compared: auth: requests > 1000 (the load decides it)",
+        "- Not compared: auth: requests > 1000 (the load decides it)",
         "Base: main (b619dea0b619). Head: faster-login (336552c03365, 3 uncommitted files).",
     ):
         assert line in lines
     assert lines[-1] == "<!-- loadgate ab medium -->"
+
+
+def test_the_command_is_a_block_of_code() -> None:
+    lines = markdown_summary(failed()).splitlines()
+    at = lines.index("```shell")
+    assert (
+        lines[at - 2]
+        == "To measure this again: It needs the working tree with 3 uncommitted files, which no commit has."
+    )
+    assert lines[at + 1 : at + 3] == [command(failed().plan), "```"]
+
+
+@pytest.mark.parametrize("profile", ["a```b", "`" * 50, "a\n```\n@team", "x" * 5000])
+def test_no_name_ends_the_block_of_code(profile: str) -> None:
+    made = failed()
+    made = made.model_copy(update={"plan": made.plan.model_copy(update={"profile": profile})})
+    html = rendered(markdown_summary(made))
+    (block,) = re.findall(r"(?s)<pre>.*?</pre>", html)
+    assert "loadgate ab b619dea0b619" in block
+    assert html.count("<code") == 1
+    assert html.rstrip().endswith(f"</pre>\n{marker(profile)}")
 
 
 def test_each_profile_has_its_own_marker_on_one_line() -> None:
@@ -84,7 +109,7 @@ def test_text_from_outside_cannot_become_markup(kind: str) -> None:
 
 
 def test_text_from_outside_cannot_become_a_mention_or_a_link() -> None:
-    html = rendered(markdown_summary(hostile()))
+    html = re.sub(r"(?s)<pre>.*?</pre>", "", rendered(markdown_summary(hostile())))
     text = unescape(re.sub(r"<[^>]*>", "\n", html))
     assert "@\u200bteam" in text
     assert not re.search(r"@\w|#\d|:tada:|://|www\.|!\[|GH-\d", text)

@@ -14,6 +14,7 @@ from tests.loadgate.report.ab.documents import (
     guard_broken,
     hostile,
     passed,
+    two_guards_broken,
     undecided,
     without_rules,
 )
@@ -36,20 +37,26 @@ def test_the_conclusion_comes_first_and_each_rule_has_a_row() -> None:
 def test_the_power_the_guards_the_names_and_the_sides_follow() -> None:
     text = ab_text(failed(), None)
     assert (
-        "With a probability of 80 %, 10 pairs detect +6.00 % of auth: p95, +4.50 % of tasks: p99.\n"
+        "With a probability of 80 %, 10 pairs detect a change of +6.00 % of auth: p95, +4.50 % of tasks: p99.\n"
         "p95 of request names that changed: POST /api/v1/auth/login +17.5 %.\n"
         "not compared: auth: requests > 1000 (the load decides it)\n"
         "base: main (b619dea0b619)\n"
         "head: faster-login (336552c03365, 3 uncommitted files)\n"
     ) in text
-    assert "guards that hold: control, rate, segments\n" in text
+    assert "Guards that hold: control, rate, segments.\n" in text
     assert "report:" not in text
 
 
-def test_a_broken_guard_is_marked() -> None:
+def test_a_broken_guard_is_the_conclusion() -> None:
     text = ab_text(guard_broken(), None)
-    assert "\n! The control server was 3.4% slower with head.\n" in text
-    assert "guards that hold: rate, segments\n" in text
+    assert text.startswith("\nINCONCLUSIVE: the control server was 3.4 % slower with head (exit code 98)\n")
+    assert "Guards that hold: rate, segments.\n" in text
+
+
+def test_a_broken_guard_beside_the_conclusion_is_marked() -> None:
+    text = ab_text(two_guards_broken(), None)
+    assert text.count("control server was 3.4 % slower") == 1
+    assert "\n! The arrival rates differ by 4 %.\n" in text
 
 
 def test_an_undecided_rule_says_how_many_more_pairs_would_decide() -> None:
