@@ -185,6 +185,8 @@ class Admission:
         self.runner.send_message(HELLO, {"refused": reason}, client_id)
         # Plain Locust knows only this message.
         self.runner.send_message("quit", None, client_id)
+        # The run does not wait for it, and does not count it as lost.
+        self.runner.clients.pop(client_id, None)
         self.on_refused(sentence)
 
     def _name(self, client_id: str) -> str:

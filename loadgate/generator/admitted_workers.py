@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import gevent
 from locust import FastHttpUser, HttpUser
-from locust.runners import STATE_RUNNING, MasterRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner
 
 from loadgate.checks import is_http
 from loadgate.exit_codes import ExitCode
-from loadgate.generator.admission import Admission, Needs
+from loadgate.generator.admission import POLL_S, Admission, Needs
 from loadgate.generator.identity import own_identity
 from loadgate.generator.plan import classes_with_users, hosts_under_test, most_users
 from loadgate.generator.process import Process
@@ -88,8 +88,14 @@ class AdmittedWorkers:
         if worker is None:
             return
         self._process.dispatchers.add_worker(worker)
+        gevent.spawn(self._distribute_users)
+
+    def _distribute_users(self) -> None:
+        """Give users to a worker that was admitted during the run. Without such a worker, nothing changes."""
+        while self._runner.state == STATE_SPAWNING:
+            gevent.sleep(POLL_S)
         if self._runner.state == STATE_RUNNING:
-            gevent.spawn(self._runner.start, self._runner.target_user_count, self._runner.spawn_rate)
+            self._runner.start(self._runner.target_user_count, self._runner.spawn_rate)
 
     def _on_refused(self, sentence: str) -> None:
         print(f"loadgate: {sentence}", file=sys.stderr, flush=True)

@@ -29,6 +29,7 @@ class GateDispatcher(UsersDispatcher):
         admits: Callable[[str], bool],
     ) -> None:
         self._halted = False
+        self._has_begun = False
         self._on_change = on_change
         self._on_loss = on_loss
         self._admits = admits
@@ -38,10 +39,12 @@ class GateDispatcher(UsersDispatcher):
         self, target_user_count: int, spawn_rate: float, user_classes: list[type[User]] | None = None
     ) -> None:
         """Start a change of the number of users. Locust also calls this if nothing changes, after `add_worker`."""
-        is_change = self._rebalance or target_user_count != self.get_current_user_count() or user_classes is not None
+        is_same = target_user_count == self.get_current_user_count() and user_classes is None and not self._rebalance
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
-        if is_change:
-            self._on_change()
+        if self._has_begun and is_same:
+            return
+        self._has_begun = True
+        self._on_change()
 
     def add_worker(self, worker_node: WorkerNode) -> None:
         """Let a worker take users, if it is admitted and does not take any yet."""

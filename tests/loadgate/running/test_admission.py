@@ -77,7 +77,24 @@ def test_a_stranger_that_comes_late_is_refused_while_the_run_goes_on(
     run = document(tmp_path / "master")
     assert run["totals"]["overall"]["requests"] == stub.total
     assert [process["process"] for process in run["generator"]] == ["master", "worker 0"]
-    assert {row["stage"] for row in run["recording"]["series"]} <= {"ramp", "steady"}
+    assert [stage for _, stage in run["stages"]] == ["ramp", "steady"]
+
+
+@pytest.mark.full
+def test_a_worker_that_joins_late_is_admitted_and_gets_users(tmp_path: Path, stub: StubServer) -> None:
+    (tmp_path / "late").mkdir()
+    options = ["--host", stub.url, "-t", "40s", "-u", "6"]
+    with distributed(tmp_path, options, Worker(), LOAD_PROFILE="roomy") as (master, workers, at_port):
+        wait_until(lambda: stub.total, "the load")
+        with Started([*locust_of(SUITE), *at_port], tmp_path / "late") as late:
+            assert master.wait(90) == PASS, master.output
+            assert [worker.wait() for worker in (*workers, late)] == [0, 0]
+    assert lines(master) == []
+    run = document(tmp_path / "master")
+    assert run["totals"]["overall"]["requests"] == stub.total
+    # Only a worker with users reports its health.
+    assert [process["process"] for process in run["generator"]] == ["master", "worker 0", "worker 1"]
+    assert run["user_counts"][-1][1] == 6, run["user_counts"]
 
 
 def test_a_worker_that_cannot_reach_the_target_is_named(tmp_path: Path, stub: StubServer) -> None:
