@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.calibrate.ab.proof import RUNS, USUAL, Plan, prove
+from benchmarks.calibrate.ab.relabelled import COMPARISONS
 from benchmarks.calibrate.ab.versions import CASES
 from benchmarks.calibrate.program import run
 from benchmarks.calibrate.stubs.server import number_or_0, whole_number
@@ -26,12 +27,19 @@ def main() -> int:
     parser.add_argument("--measure", default=USUAL.measure, help="length of a segment")
     parser.add_argument("--parallel", type=whole_number, default=USUAL.parallel, help="comparisons at the same time")
     parser.add_argument("--seed-from", type=number_or_0, default=0, metavar="N", help="number of the first run")
+    parser.add_argument(
+        "--relabelled",
+        type=number_or_0,
+        default=COMPARISONS,
+        metavar="N",
+        help="comparisons made of the relabelled pairs of those without a change; 0 for none",
+    )
     options = parser.parse_args()
     cases = [case for case in CASES if any(text in case.name for text in options.only or [""])]
     if not cases:
         parser.error(f"--only {options.only}: no case name contains this text")
     plan = Plan(options.pairs, options.measure, options.parallel)
-    return 0 if prove(cases, options.runs, plan, options.seed_from) else 1
+    return 0 if prove(cases, options.runs, plan, options.seed_from, options.relabelled) else 1
 
 
 if __name__ == "__main__":

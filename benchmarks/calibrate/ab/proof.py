@@ -118,10 +118,13 @@ def seeds(runs: int, first: int) -> list[int]:
 HEAD = "| version | comparisons | fail | inconclusive | pass | pairs |\n| --- | ---: | ---: | ---: | ---: | ---: |"
 
 
-def prove(cases: Sequence[VersionCase], runs: int, plan: Plan = USUAL, first: int = 0) -> bool:
+def prove(
+    cases: Sequence[VersionCase], runs: int, plan: Plan = USUAL, first: int = 0, relabelled_comparisons: int = 0
+) -> bool:
     """Print the table of the cases, and return whether each keeps its limits.
 
-    The runs of a case have the numbers from `first` on, which decide their seeds.
+    The runs of a case have the numbers from `first` on, which decide their seeds. `relabelled_comparisons` are made of
+    the pairs of the comparisons without a change.
     """
     jobs = [(case, seed) for seed in seeds(runs, first) for case in cases]
     compared: list[Compared] = []
@@ -133,6 +136,6 @@ def prove(cases: Sequence[VersionCase], runs: int, plan: Plan = USUAL, first: in
     print("\n".join((HEAD, *map(str, rows))))
     misses = [miss for row in rows for miss in row.case.misses(row.outcomes)]
     nulls = [pair for one in compared for pair in one.measured]
-    misses += relabelled.prove(nulls) if nulls else []
+    misses += relabelled.prove(nulls, relabelled_comparisons) if nulls and relabelled_comparisons else []
     print("\n".join(misses) if misses else "every case keeps its limits")
     return not misses

@@ -56,7 +56,7 @@ def _slower(name: str, **head: float) -> VersionCase:
 
 CASES: Sequence[VersionCase] = (
     _null("no change", with_hog=False),
-    _null("no change, a busy process starts in the middle", with_hog=True),
+    _null("a busy process starts in the middle", with_hog=True),
     _slower("all requests 10 % slower", slower=0.1),
     _slower("the slowest 8 % 10 % slower", slower_tail=0.1),
     _slower("3 % of the requests 200 ms later", late=0.03),
