@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -76,6 +77,19 @@ def _check_folder(folder: Path) -> None:
 def safe_name(text: str) -> str:
     """Return a profile's name in a form that is safe in a file name."""
     return "".join(char if char.isalnum() or char in "-_." else "-" for char in text) or "run"
+
+
+def cache_folder(environment: Mapping[str, str]) -> Path | None:
+    """Return the folder for what later commands use again. None for a user without a home folder, as in containers.
+
+    A relative XDG_CACHE_HOME is ignored, see https://specifications.freedesktop.org/basedir-spec/latest/.
+    """
+    given = Path(environment.get("XDG_CACHE_HOME", ""))
+    try:
+        parent = given if given.is_absolute() else Path("~/.cache").expanduser()
+    except RuntimeError:
+        return None
+    return parent / "loadgate" if parent.is_absolute() else None
 
 
 def shown_path(path: Path) -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from loadgate.paths import write_atomically
+from loadgate.paths import cache_folder, write_atomically
 
 FORMAT = 3
 MAX_STORED = 50
@@ -30,16 +30,18 @@ class DescriptionCache:
         variables = sorted((name, value) for name, value in environment.items() if name not in VOLATILE)
         made_from = (FORMAT, sys.version, sys.executable, str(Path.cwd()), locustfile, variables)
         key = hashlib.sha256(repr(made_from).encode("utf-8", "surrogateescape")).hexdigest()
-        self._folder = Path(environment.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "loadgate"
-        self._file = self._folder / f"profiles-{key}.json"
+        self._folder = cache_folder(environment)
+        self._name = f"profiles-{key}.json"
 
     def find(self) -> dict[str, Any] | None:
         """Return the description. `None` if there is no valid one."""
+        if self._folder is None:
+            return None
         try:
-            stored = json.loads(self._file.read_bytes())
+            stored = json.loads((self._folder / self._name).read_bytes())
             holds = all(_state_of(path) == state for path, state in stored["sources"].items())
             return dict(stored["description"]) if holds else None
-        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return None  # missing or damaged: the caller creates it again
 
     def store(self, description: Mapping[str, Any], sources: Iterable[str], since_ns: int) -> None:
@@ -49,20 +51,23 @@ class DescriptionCache:
         because an older version may have been read. Errors are ignored, because a missing cache only makes the next
         command slower.
         """
+        if self._folder is None:
+            return
         states = {path: _state_of(path) for path in sources}
         if any(_modified_ns(path) >= since_ns for path in states):
             return
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(self._file, json.dumps({"sources": states, "description": description}))
-            self._delete_oldest()
+            write_atomically(self._folder / self._name, json.dumps({"sources": states, "description": description}))
+            _delete_oldest(self._folder)
         except (OSError, ValueError):
             return
 
-    def _delete_oldest(self) -> None:
-        stored = sorted(self._folder.glob("profiles-*.json"), key=lambda path: path.stat().st_mtime)
-        for path in stored[:-MAX_STORED]:
-            path.unlink(missing_ok=True)
+
+def _delete_oldest(folder: Path) -> None:
+    stored = sorted(folder.glob("profiles-*.json"), key=lambda path: path.stat().st_mtime)
+    for path in stored[:-MAX_STORED]:
+        path.unlink(missing_ok=True)
 
 
 def _state_of(path: str) -> list[int | str]:

@@ -100,7 +100,7 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
             say(_first_lines(request, base, head))
             yield base, head, suite
         return
-    repository = Repository.of(project.root, project.reports_path)
+    repository = Repository.of(project.root, project.reports_path, signals.any)
     commits = repository.sides(request.base, request.head)
     say(_first_lines(request, *commits))
     with worktrees_folder(repository) as folder, frozen_loadgate() as variables:

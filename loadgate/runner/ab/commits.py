@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,13 +56,15 @@ class Repository:
 
     - `top`: the folder of the working tree.
     - `reports`: the folder of the load gate's reports, which never belong to a commit.
+    - `give_up`: returns true when commands that can take long must stop.
     """
 
     top: Path
     reports: Path | None = None
+    give_up: Callable[[], bool] = lambda: False
 
     @classmethod
-    def of(cls, folder: Path, reports: Path | None = None) -> Repository:
+    def of(cls, folder: Path, reports: Path | None = None, give_up: Callable[[], bool] = lambda: False) -> Repository:
         """Return the repository that contains a folder.
 
         Raises:
@@ -70,7 +73,7 @@ class Repository:
         """
         git(folder, "--version")
         try:
-            repository = cls(Path(git(folder, "rev-parse", "--show-toplevel")).resolve(), reports)
+            repository = cls(Path(git(folder, "rev-parse", "--show-toplevel")).resolve(), reports, give_up)
         except GitError as error:
             raise CommitError(
                 f"{folder}: {str(error).removeprefix('git rev-parse: ')}; "
@@ -97,8 +100,11 @@ class Repository:
         return base_commit, head_commit
 
     def _named(self, name: str) -> Commit:
-        commit = git_or_none(self.top, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-        if commit is None:
+        # git would read a branch such as --all as an option.
+        given = f"heads/{name}" if name.startswith("-") else name
+        commit = git_or_none(self.top, "rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
+        # A name such as ^main means all other commits.
+        if commit is None or not commit.isalnum():
             raise CommitError(f"unknown commit {name!r}{self._hint_if_shallow()}")
         return Commit(commit[:SHORT] if commit.startswith(name) else name, commit, commit)
 
@@ -121,7 +127,8 @@ class Repository:
                 # With its time, by which git knows files that changed while it was written.
                 shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index)}
-            git(self.top, "-c", "core.safecrlf=false", "add", "--all", *self._paths(), environment=environment)
+            add = ("-c", "core.safecrlf=false", "add", "--all", *self._paths())
+            git(self.top, *add, environment=environment, give_up=self.give_up)
             return git(self.top, "write-tree", environment=environment)
 
     def _paths(self) -> list[str]:

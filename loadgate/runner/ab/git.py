@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadgate.errors import CommandError
 
-_NO_HOOKS = ("-c", f"core.hooksPath={os.devnull}")
-_OWN_VARIABLES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
-"""Set while git runs a hook. In a worktree, they would name the wrong repository."""
+POLL_S = 0.1
+MAX_ERRORS = 3
+"""Errors that a message has. The last ones include the reason why git has stopped."""
+
+_OPTIONS = (
+    *("-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "core.fsmonitor=false"),  # a program of the user, which would run in each worktree
+    *("-c", "core.splitIndex=false"),  # part of a temporary index would stay in the repository
+)
+_OWN_VARIABLES = frozenset(
+    {
+        # Set while git runs a hook. In a worktree, they would name the wrong repository.
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY"),
+        *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_QUARANTINE_PATH", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NAMESPACE"),
+        *("GIT_IMPLICIT_WORK_TREE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE"),
+        # They change the meaning of the paths that are given to git.
+        *("GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS"),
+    }
+)
 
 _IDENTITY = {
     f"GIT_{role}_{part}": value
@@ -29,33 +47,37 @@ def without_git_variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in _OWN_VARIABLES}
 
 
-def git(folder: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run git in a folder, and return its output.
+def git(
+    folder: Path,
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> str:
+    """Run git in a folder, and return its output. `give_up` is for commands that can take long, such as a checkout.
 
     Raises:
-        GitError: There is no git, or it fails. The text contains its last message.
+        GitError: There is no git, it fails, or `give_up` returned true. The text contains its last message.
     """
-    command = ["git", *_NO_HOOKS, *arguments]
     variables = without_git_variables(os.environ) | _IDENTITY | {"LC_ALL": "C"} | dict(environment or {})
     try:
         # In a session of its own, it does not get Ctrl-C from the terminal.
-        done = subprocess.run(
-            command,
+        process = subprocess.Popen(
+            ["git", *_OPTIONS, *arguments],
             cwd=folder,
             env=variables,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="surrogateescape",
-            check=False,
             start_new_session=True,
         )
     except OSError as error:
         raise GitError(f"a comparison of commits needs git: {error.strerror or error}") from error
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit code {done.returncode}"]
-        raise GitError(f"git {arguments[0]}: {said[-1].removeprefix('fatal: ')}")
-    return done.stdout.rstrip("\n")
+    output, messages = _outputs(process, arguments, give_up)
+    if process.returncode:
+        raise GitError(f"{_shown(arguments)}: {_said(messages) or f'exit code {process.returncode}'}")
+    return output.rstrip("\n")
 
 
 def git_or_none(folder: Path, *arguments: str) -> str | None:
@@ -64,3 +86,31 @@ def git_or_none(folder: Path, *arguments: str) -> str | None:
         return git(folder, *arguments)
     except GitError:
         return None
+
+
+def _outputs(
+    process: subprocess.Popen[str], arguments: tuple[str, ...], give_up: Callable[[], bool]
+) -> tuple[str, str]:
+    """Wait for git, and return what it wrote to its standard output and error. Its filters can take any time."""
+    with process:
+        try:
+            while not give_up():
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return process.communicate(timeout=POLL_S)
+        finally:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+    raise GitError(f"{_shown(arguments)}: interrupted")
+
+
+def _shown(arguments: tuple[str, ...]) -> str:
+    """Return the command without its options, as in `git worktree`."""
+    options = iter(arguments)
+    return f"git {next((item for item in options if not (item == '-c' and next(options))), '')}"
+
+
+def _said(messages: str) -> str:
+    """Return the errors in the messages of git as one line; without errors, its last message."""
+    lines = [line.strip() for line in messages.splitlines() if line.strip()]
+    errors = [line.partition(": ")[2] for line in lines if line.startswith(("error: ", "fatal: "))]
+    return "; ".join(errors[-MAX_ERRORS:] or lines[-1:])

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -19,7 +20,9 @@ from loadgate.runner.target import LAST_LINES, LAST_LINES_WIDTH
 
 POLL_S = 0.1
 STOP_S = 10.0
-"""Time between SIGTERM and SIGKILL for an interrupted `prepare`."""
+"""Time between SIGTERM and SIGKILL for an interrupted `prepare`, and for processes that it leaves."""
+_TAIL_BYTES = 64 * 1024
+"""The end of the log that is read for its last lines."""
 
 
 class PrepareError(CommandError):
@@ -63,7 +66,7 @@ def in_worktree(path: str, top: Path, tree: Path) -> str:
 def run_prepare(
     command: Sequence[str], project: Path, environment: Mapping[str, str], log: Path, give_up: Callable[[], bool]
 ) -> None:
-    """Run the command in the project's folder, with its output in `log`.
+    """Run the command in the project's folder, with its output in `log`. Processes that it leaves are stopped.
 
     Raises:
         PrepareError: It cannot be started, it fails, or `give_up` returned true.
@@ -85,25 +88,37 @@ def run_prepare(
                 f"cannot start prepare: {command[0]!r}: {error.strerror or error}; "
                 "correct prepare in [tool.loadgate.target] of pyproject.toml"
             ) from error
-    while process.poll() is None:
-        if give_up():
-            _stop(process)
-            raise PrepareError("interrupted while the worktree was prepared")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(POLL_S)
+    try:
+        while process.poll() is None:
+            if give_up():
+                raise PrepareError("interrupted while the worktree was prepared")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(POLL_S)
+    finally:
+        # What it has started would run beside the measured service, also after the comparison.
+        _stop(process)
     if process.returncode:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
-        tail = "".join(f"\n    {line.rstrip()[:LAST_LINES_WIDTH]}" for line in lines)
+        tail = "".join(f"\n    {line.rstrip()[:LAST_LINES_WIDTH]}" for line in _last_lines(log))
         raise PrepareError(
             f"prepare ended with exit code {process.returncode} (command: {shlex.join(command)})"
             f"{'; its last lines:' if tail else ''}{tail}"
         )
 
 
+def _last_lines(log: Path) -> list[str]:
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return file.read(_TAIL_BYTES).decode("utf-8", "replace").splitlines()[-LAST_LINES:]
+
+
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    for number, wait_s in ((signal.SIGTERM, STOP_S), (signal.SIGKILL, None)):
-        # Members of the group can outlive its leader.
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(wait_s)
+    """Stop the process group with SIGTERM, and after STOP_S with SIGKILL. Members can outlive the command."""
+    deadline = time.monotonic() + STOP_S
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGTERM)
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(POLL_S)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -142,7 +142,7 @@ class Worktrees:
             environment = side_environment(self.repository.top, worktree.tree, project, settings)
             with named_side(side.name, side.commit):
                 run_prepare(settings.prepare, project, environment, worktree.log, self.give_up)
-            worktree.note_prepared(project, settings)
+                worktree.note_prepared(project, settings)
         # A virtual environment that has just been created is part of the environment.
         return replace(side, environment=side_environment(self.repository.top, worktree.tree, project, settings))
 

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.errors import CommandError, os_error_text
+from loadgate.paths import cache_folder
 from loadgate.project import TargetSettings
 from loadgate.runner.ab.commits import Commit, Repository
 from loadgate.runner.ab.git import git, git_or_none
 from loadgate.runner.ab.order import SIDES
+from loadgate.runner.ab.preparation import PrepareError
 
 _OWNER = "repository"
 """The file with the path of the repository. It exists only while worktrees can exist."""
@@ -36,9 +38,13 @@ def worktrees_folder(repository: Repository, use: str = "ab") -> Iterator[Path]:
 
     Raises:
         BusyError: Another comparison of the repository is running.
+        CommandError: There is no folder for worktrees.
     """
+    cache = cache_folder(os.environ)
+    if cache is None:
+        raise CommandError("worktrees need a cache folder: set HOME, or XDG_CACHE_HOME to an absolute path")
     name = hashlib.sha256(os.fsencode(repository.top)).hexdigest()[:8]
-    folder = _cache() / use / f"{repository.top.name}-{name}"
+    folder = cache / use / f"{repository.top.name}-{name}"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder) as is_free:
         if not is_free:
@@ -54,7 +60,8 @@ def remove_left_worktrees() -> Iterator[str]:
 
     What was prepared in them is kept.
     """
-    for owner in _cache().glob(f"*/*/{_OWNER}"):
+    cache = cache_folder(os.environ)
+    for owner in [] if cache is None else cache.glob(f"*/*/{_OWNER}"):
         folder = owner.parent
         try:
             with _locked(folder) as is_free:
@@ -65,10 +72,6 @@ def remove_left_worktrees() -> Iterator[str]:
                     owner.unlink()
         except OSError as error:
             yield f"{folder}: a worktree is not removed: {os_error_text(error)}"
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()) / "loadgate"
 
 
 @contextlib.contextmanager
@@ -121,7 +124,8 @@ class Worktree:
         self.folder.mkdir(exist_ok=True)
         self.remove()
         try:
-            git(self.repository.top, "worktree", "add", "--quiet", "--detach", str(self.tree), commit.snapshot)
+            add = ("worktree", "add", "--quiet", "--detach", str(self.tree), commit.snapshot)
+            git(self.repository.top, *add, give_up=self.repository.give_up)
             yield self.tree
         finally:
             self.remove()
@@ -137,10 +141,22 @@ class Worktree:
             return False
         for path in self._paths():
             _move(self._kept / path, self.tree / path)
+        if _missing(project, settings):
+            self._key.unlink()  # prepare runs again, and can fail
+            return False
         return True
 
     def note_prepared(self, project: Path, settings: TargetSettings) -> None:
-        """Note that `prepare` has created everything, so that it is kept."""
+        """Note that `prepare` has created everything, so that it is kept.
+
+        Raises:
+            PrepareError: It has not created everything.
+        """
+        if missing := _missing(project, settings):
+            raise PrepareError(
+                f"prepare has ended, and has not created {', '.join(missing)} (output: {self.log}); "
+                "correct prepare or prepared in [tool.loadgate.target] of pyproject.toml"
+            )
         if settings.prepared:
             paths = [os.path.relpath(project / path, self.tree) for path in settings.prepared]
             self._listed.write_text("".join(f"{path}\n" for path in paths))
@@ -157,13 +173,27 @@ class Worktree:
         # git does not know a tree whose creation was killed, so the files are deleted in any case.
         git_or_none(self.repository.top, "worktree", "remove", "--force", "--force", str(self.tree))
         if self.tree.exists():
+            _make_writable(self.tree)
             shutil.rmtree(self.tree)
+
+
+def _make_writable(tree: Path) -> None:
+    """Make all folders writable. `prepare` can make read-only ones, such as the modules of Go."""
+    tree.chmod(0o700)
+    for parent, names, _ in os.walk(tree):
+        for folder in (Path(parent) / name for name in names):
+            if not folder.is_symlink():
+                folder.chmod(0o700)
 
 
 def _key_of(project: Path, settings: TargetSettings) -> str:
     contents = [(path, _content(project / path)) for path in settings.lock]
     made_from = (sys.version, str(project), settings.prepare, settings.prepared, contents)
     return hashlib.sha256(repr(made_from).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _missing(project: Path, settings: TargetSettings) -> list[str]:
+    return [path for path in settings.prepared if not (project / path).exists()]
 
 
 def _content(path: Path) -> str | None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
+
+import psutil
 
 IDENTITY = {
     f"GIT_{role}_{part}": value
@@ -50,3 +53,16 @@ def state(folder: Path) -> tuple[str, ...]:
         git(folder, "worktree", "list"),
         git(folder, "reflog", "--all"),
     )
+
+
+def ends(pid: int) -> bool:
+    """Return whether a process is gone, or a zombie that nobody waits for, within some seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.05)
+    return False

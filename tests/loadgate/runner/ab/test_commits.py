@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from loadgate.runner.ab.commits import CommitError, Repository
 from loadgate.runner.ab.git import GitError
-from tests.loadgate.runner.ab.repositories import commit, git, repository, state
+from tests.loadgate.runner.ab.repositories import commit, ends, git, repository, state
 
 pytestmark = pytest.mark.process
 
@@ -164,3 +166,94 @@ def test_without_git_one_line_says_so(repo: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PATH", str(repo))
     with pytest.raises(GitError, match=r"^a comparison of commits needs git: No such file or directory$"):
         Repository.of(repo)
+
+
+@pytest.mark.parametrize(
+    "name", ["^HEAD", "HEAD..HEAD~1", "--since=yesterday", "--all", "--upload-pack=touch x", "", "a\nb"]
+)
+def test_a_name_that_is_no_commit_is_unknown(repo: Path, name: str) -> None:
+    commit(repo, b_txt="b")
+    with pytest.raises(CommitError, match=f"^{re.escape(f'unknown commit {name!r}')}$"):
+        Repository.of(repo).sides(name, "HEAD")
+
+
+@pytest.mark.parametrize("name", ["--upload-pack=x", "a\u202eb", "@team#1;$(x)", "a|b&`c`"])
+def test_a_branch_can_have_any_name_that_git_allows(repo: Path, name: str) -> None:
+    commit(repo, b_txt="b")
+    git(repo, "update-ref", f"refs/heads/{name}", "HEAD~1")
+    base, _ = Repository.of(repo).sides(name, "HEAD")
+    assert (base.label, base.commit) == (name, git(repo, "rev-parse", "HEAD~1"))
+
+
+def test_no_program_of_the_settings_and_no_other_index_is_used(repo: Path, tmp_path: Path) -> None:
+    program = tmp_path / "monitor"
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    program.chmod(0o755)
+    git(repo, "config", "core.fsmonitor", str(program))
+    git(repo, "config", "core.splitIndex", "true")
+    (repo / "b.txt").write_text("b")
+    before = set((repo / ".git").iterdir())
+    assert Repository.of(repo).sides(None, None)[1].changed_files == 1
+    assert not (tmp_path / "ran").exists()
+    assert set((repo / ".git").iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("GIT_LITERAL_PATHSPECS", "1"), ("GIT_ICASE_PATHSPECS", "1"), ("GIT_NAMESPACE", "x"), ("GIT_SHALLOW_FILE", "x")],
+)
+def test_variables_do_not_change_what_is_compared(
+    repo: Path, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(repo, b_txt="b")
+    for folder in ("reports", "Reports"):
+        (repo / folder).mkdir()
+        (repo / folder / "x").write_text("x")
+    monkeypatch.setenv(name, value)
+    base, head = Repository.of(repo, repo / "reports").sides(None, None)
+    assert (head.changed_files, "Reports/x" in files_of(repo, head.snapshot)) == (1, True)
+    assert base.commit == git(repo, "rev-parse", "HEAD")
+
+
+def failing_filter(repo: Path) -> None:
+    (repo / ".gitattributes").write_text("*.txt filter=broken\n")
+    git(repo, "config", "filter.broken.required", "true")
+    git(repo, "config", "filter.broken.clean", "false")
+    (repo / "b.txt").write_text("b")
+
+
+def repository_without_commits(repo: Path) -> None:
+    (repo / "inner").mkdir()
+    git(repo / "inner", "init", "--quiet")
+
+
+def damaged_index(repo: Path) -> None:
+    (repo / ".git" / "index").write_bytes(b"damaged" * 100)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (failing_filter, r"^git add: .*[ab]\.txt: clean filter 'broken' failed$"),
+        (repository_without_commits, r"^git add: 'inner/' does not have a commit checked out; adding files failed$"),
+        (damaged_index, r"^git add: .*index file corrupt$"),
+    ],
+)
+def test_the_message_of_git_says_which_file_and_why(repo: Path, damage: Callable[[Path], None], message: str) -> None:
+    damage(repo)
+    with pytest.raises(GitError, match=message):
+        Repository.of(repo).sides(None, None)
+
+
+def test_a_filter_that_never_ends_is_stopped(repo: Path, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    (repo / ".gitattributes").write_text("*.txt filter=slow\n")
+    git(repo, "config", "filter.slow.clean", f"sh -c 'echo $$ > {child}; exec sleep 600'")
+    (repo / "b.txt").write_text("b")
+
+    def has_started() -> bool:
+        return child.exists() and child.read_text().endswith("\n")
+
+    with pytest.raises(GitError, match=r"^git add: interrupted$"):
+        Repository.of(repo, give_up=has_started).sides(None, None)
+    assert ends(int(child.read_text()))

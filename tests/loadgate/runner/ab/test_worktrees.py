@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from loadgate.errors import CommandError
+from loadgate.paths import cache_folder
 from loadgate.project import TargetSettings
+from loadgate.runner.ab import preparation
 from loadgate.runner.ab.commits import Commit, Repository
 from loadgate.runner.ab.preparation import PrepareError, run_prepare, side_environment
-from loadgate.runner.ab.worktrees import BusyError, Worktree, worktrees_folder
-from tests.loadgate.runner.ab.repositories import commit, git, repository, state
+from loadgate.runner.ab.worktrees import BusyError, Worktree, remove_left_worktrees, worktrees_folder
+from tests.loadgate.runner.ab.repositories import commit, ends, git, repository, state
 
 pytestmark = pytest.mark.process
 
+NOBODY = 65534
 COMMAND = (sys.executable, "-c", "print('prepared')")
 SETTINGS = TargetSettings(
     command=("true",), ready_line="x", prepare=COMMAND, prepared=(".venv", "deep/cache"), lock=("a.lock",)
@@ -152,16 +157,86 @@ def test_an_interrupt_stops_the_command_and_its_children(tmp_path: Path) -> None
 
     with pytest.raises(PrepareError, match="interrupted"):
         run_prepare(("sh", "-c", program), tmp_path, os.environ, tmp_path / "log", has_started)
-    assert _ends(int(child.read_text()))
+    assert ends(int(child.read_text()))
 
 
-def _ends(pid: int) -> bool:
-    """Return whether a process is gone, or a zombie that nobody waits for."""
-    try:
-        process = psutil.Process(pid)
-        return process.status() == psutil.STATUS_ZOMBIE or process.wait(10) is not None
-    except psutil.NoSuchProcess:
-        return True
+@pytest.mark.parametrize("leave", ["sleep 600 &", "trap '' TERM; sleep 600 &", "nohup sleep 600 >/dev/null &"])
+def test_no_process_of_the_command_outlives_it(tmp_path: Path, leave: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "STOP_S", 0.5)
+    run_prepare(("sh", "-c", f"{leave} echo $! > child"), tmp_path, os.environ, tmp_path / "log", lambda: False)
+    assert ends(int((tmp_path / "child").read_text()))
+
+
+def test_of_a_long_output_only_the_end_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preparation, "_TAIL_BYTES", 100)
+    program = "print('x' * 10_000); print('last'); raise SystemExit(3)"
+    with pytest.raises(PrepareError) as error:
+        run_prepare((sys.executable, "-c", program), tmp_path, os.environ, tmp_path / "log", lambda: False)
+    assert str(error.value).splitlines()[-1] == "    last"
+    assert len(str(error.value)) < 1000
+
+
+def test_a_command_that_does_not_create_what_it_should_runs_again(repo: Path) -> None:
+    found = Repository.of(repo)
+    with worktrees_folder(found) as folder:
+        worktree = Worktree(found, folder / "base")
+        with worktree.of(head_of(repo)) as tree:
+            (tree / ".venv").mkdir()
+            with pytest.raises(PrepareError, match=r"^prepare has ended, and has not created deep/cache \(output: "):
+                worktree.note_prepared(tree, SETTINGS)
+        with worktree.of(head_of(repo)) as tree:
+            assert not worktree.restore(tree, SETTINGS)
+            prepare(tree, "complete")
+            worktree.note_prepared(tree, SETTINGS)
+        shutil.rmtree(folder / "base" / "prepared" / "deep")
+        with worktree.of(head_of(repo)) as tree:
+            assert not worktree.restore(tree, SETTINGS)
+
+
+@pytest.mark.parametrize("given", ["", "relative", "./x"])
+def test_the_cache_is_never_in_the_current_folder(given: str, tmp_path: Path) -> None:
+    environment = {"XDG_CACHE_HOME": given}
+    folder = cache_folder(environment)
+    assert folder is not None
+    assert folder == Path("~/.cache/loadgate").expanduser()
+
+
+@pytest.mark.parametrize("home", ["~", "relative"])
+def test_without_a_home_folder_one_line_says_what_to_set(
+    home: str, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    # Without HOME, Python finds the folder of the user by its number, which containers can choose freely.
+    monkeypatch.setenv("HOME", home)
+    assert cache_folder(os.environ) is None
+    assert list(remove_left_worktrees()) == []
+    message = r"^worktrees need a cache folder: set HOME, or XDG_CACHE_HOME to an absolute path$"
+    with pytest.raises(CommandError, match=message), worktrees_folder(Repository.of(repo)):
+        pass
+
+
+@pytest.fixture
+def unprivileged() -> Iterator[Path]:
+    """Give a folder of a user who is not root, whom permissions do not bind, and become that user."""
+    with tempfile.TemporaryDirectory() as name:
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.chown(name, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        yield Path(name)
+        if is_root:
+            os.seteuid(0)
+
+
+def test_read_only_folders_are_removed(unprivileged: Path) -> None:
+    worktree = Worktree(Repository(unprivileged), unprivileged / "base")
+    module = worktree.tree / "go" / "module"
+    module.mkdir(parents=True)
+    (module / "file").touch()
+    for folder in (module, module.parent, worktree.tree):
+        folder.chmod(0o500)
+    worktree.remove()
+    assert not worktree.tree.exists()
 
 
 def test_nothing_in_the_environment_leads_to_the_users_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
