@@ -19,8 +19,8 @@ TARGET_PID_VARIABLE = "LOADGATE_TARGET_PID"
 """The process id of the managed target, which `loadgate run` has started."""
 
 
-RUNS, COMPARISONS = "runs", "ab"
-"""The names of the folders of all runs and of all comparisons, in the folder of the reports."""
+RUNS, COMPARISONS, SEARCHES = "runs", "ab", "capacity"
+"""The names of the folders of all runs, comparisons and searches for the capacity, in the folder of the reports."""
 
 
 class ReportFolderError(CommandError):
@@ -53,7 +53,12 @@ def search_folder(project: Project, profile: str, started_s: float) -> Path:
     Raises:
         ReportFolderError: The folder cannot be created.
     """
-    return _create_folder(project.reports_path / "capacity", profile, started_s)
+    return _create_folder(searches_path(project), profile, started_s)
+
+
+def searches_path(project: Project) -> Path:
+    """Return the folder of all searches for the capacity."""
+    return project.reports_path / SEARCHES
 
 
 def check_reports(project: Project) -> None:

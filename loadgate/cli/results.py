@@ -49,7 +49,7 @@ def history(
             "--prune",
             min=1,
             metavar="N",
-            help="First delete all but the newest N runs and N comparisons, and the folders of failed starts.",
+            help="First delete all but the newest N runs, comparisons and searches, and failed starts.",
         ),
     ] = None,
 ) -> int:
@@ -58,19 +58,22 @@ def history(
     The newest run comes first. A sparkline shows the values of each rule over time. --changes finds the places at which
     the values changed for good, and prints the command that proves each of them.
     """
-    from loadgate.paths import RUNS, shown_path
+    from loadgate.paths import RUNS, SEARCHES, shown_path
     from loadgate.project import load_project
+    from loadgate.report.capacity.history import capacities_json, capacities_text, past_searches
     from loadgate.report.changes import MAX_RUNS, changes_json, changes_text, examine
-    from loadgate.report.history import history_json, history_text, past_runs
+    from loadgate.report.history import BARS, UNKNOWN, history_json, history_text, past_runs
     from loadgate.report.pruning import prune
     from loadgate.units import count
 
     reports = load_project().reports_path
     if keep is not None:
         deleted = prune(reports, profile, keep, time.time())
-        numbers = f"runs: {count(deleted.runs)}, comparisons: {count(deleted.comparisons)}"
+        numbers = f"runs: {count(deleted.runs)}, comparisons: {count(deleted.comparisons)}, "
+        numbers += f"searches: {count(deleted.searches)}"
         print(f"deleted in {shown_path(reports)}: {numbers}", file=sys.stderr, flush=True)
     found, unread = past_runs(reports / RUNS, profile, limit or (MAX_RUNS if changes else 20))
+    searches = past_searches(reports / SEARCHES, profile, limit or 20)
     if changes:
         examined = examine(found[:MAX_RUNS])
         if as_json:
@@ -78,7 +81,8 @@ def history(
         else:
             say_wrapped(changes_text(examined, unread))
     elif as_json:
-        say(json.dumps(history_json(found, unread), indent=2))
+        say(json.dumps(history_json(found, unread) | {"capacities": capacities_json(searches)}, indent=2))
     else:
         say_wrapped(history_text(found, unread, can_show).splitlines())
+        say_wrapped(capacities_text(searches, can_show_bars=can_show(BARS + UNKNOWN)))
     return ExitCode.PASS

@@ -72,6 +72,7 @@ def _main(mark: str, path: str, run_arguments: Sequence[str]) -> None:
             "load": "" if (problems := item.problems(classes)) else item.load_text,
             "run_time_s": None if problems else item.run_time_s,
             "rate_per_s": None if problems else item.mean_rate_per_s,
+            "weights": dict(item.weight_config),
             "problems": problems,
         }
         for name, item in suite.profiles.items()

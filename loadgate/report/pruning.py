@@ -1,4 +1,4 @@
-"""`loadgate history --prune`: delete old runs and comparisons."""
+"""`loadgate history --prune`: delete old runs, comparisons and searches for the capacity."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.folder_locks import deleting
-from loadgate.paths import COMPARISONS, RUNS
+from loadgate.paths import COMPARISONS, RUNS, SEARCHES
 from loadgate.report.ab.document import AB_FILE, AbDocument
+from loadgate.report.capacity.document import CAPACITY_FILE, CapacityDocument
 from loadgate.report.history import newest_first
 from loadgate.run.document import RUN_FILE, RunFileError, read_run
 
@@ -27,18 +28,19 @@ class Pruned:
 
     runs: int
     comparisons: int
+    searches: int = 0
 
 
 def prune(reports: Path, profile: str | None, keep: int, now_s: float) -> Pruned:
-    """Delete all runs except the newest `keep`, and all comparisons except the newest `keep`, of one or all profiles.
+    """Delete all runs, comparisons and searches except the newest `keep` of each, of one or all profiles.
 
-    Without a profile, folders without a run.json or an ab.json are deleted too, unless a file was written to them
-    within QUIET_S. Folders that `loadgate run` or `loadgate ab` is writing, other folders and links are kept.
+    Without a profile, folders without their document are deleted too, unless a file was written to them within QUIET_S.
+    Folders that a command is writing, other folders and links are kept.
 
     Raises:
         OSError: A folder cannot be deleted.
     """
-    return Pruned(*(_prune(kind, reports / kind.folder, profile, keep, now_s) for kind in (_RUN, _COMPARISON)))
+    return Pruned(*(_prune(kind, reports / kind.folder, profile, keep, now_s) for kind in _KINDS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class _Kind:
 
 _RUN = _Kind(RUNS, RUN_FILE, lambda folder: read_run(folder).run.profile.name)
 _COMPARISON = _Kind(COMPARISONS, AB_FILE, lambda folder: AbDocument.read(folder).plan.profile)
+_SEARCH = _Kind(SEARCHES, CAPACITY_FILE, lambda folder: CapacityDocument.read(folder).search.profile)
+_KINDS = (_RUN, _COMPARISON, _SEARCH)
 
 
 def _prune(kind: _Kind, parent: Path, profile: str | None, keep: int, now_s: float) -> int:

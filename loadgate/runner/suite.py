@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.project import Project
+from loadgate.report.capacity.stored import load_hash
 from loadgate.runner.describe import describe, suite_files
 from loadgate.runner.temporary import temporary_folder
 from loadgate.units import compact_duration
@@ -25,6 +26,7 @@ class Suite:
 
     `current` is the folder of its project, None for the current one. `variables` are those of `frozen_loadgate`.
     `rate_per_s` is the mean rate of an open profile. `rules` are those of its runs.
+    `load_hash` is that of the profile at any rate.
     """
 
     locustfile: str
@@ -33,6 +35,7 @@ class Suite:
     profile: str
     rate_per_s: float | None
     rules: tuple[str, ...] = ()
+    load_hash: str = ""
 
     def command(self, url: str, length_s: float, options: Iterable[str]) -> list[str]:
         """Return the command of Locust for a run of this length."""
@@ -74,4 +77,5 @@ def suite_of(
     described = describe(files, profile, ["--rate", rate or _ANY_RATE], current=current, variables=variables)
     name = profile or described["default"]
     (found,) = (item for item in described["profiles"] if item["name"] == name)
-    return Suite(files, current, variables, name, found["rate_per_s"], tuple(described["rules"]))
+    rules, hash_ = tuple(described["rules"]), load_hash(name, found["weights"])
+    return Suite(files, current, variables, name, found["rate_per_s"], rules, hash_)

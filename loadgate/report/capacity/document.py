@@ -17,6 +17,9 @@ from loadgate.run.document.stored_file import FileKind, read_file
 from loadgate.run.judgement import exit_code
 
 CAPACITY_FILE = "capacity.json"
+FRESH = "a fresh target for each trial"
+"""The target of a search without --host."""
+
 SCHEMA_VERSION: Literal[1] = 1
 """Incremented if a program for older documents would misread a newer document."""
 
@@ -147,7 +150,7 @@ class CapacityDocument(Part, title="A search for the capacity by loadgate"):
     not_judged: list[UnjudgedRule]
     levels: list[LevelRecord] = Field(description="In ascending order of their rates.")
     trials: list[TrialRecord] = Field(description="In the order of measurement.")
-    load_hash: Text | None = Field(description="Hash of the profile's name and weights; null without a trial.")
+    load_hash: Text = Field(description="Hash of the profile's name and weights.")
     made_on: EnvironmentRecord | None
 
     @classmethod

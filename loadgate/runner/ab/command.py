@@ -16,7 +16,7 @@ from loadgate.analysis.ab.result import AbResult
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
-from loadgate.paths import comparison_folder, shown_path
+from loadgate.paths import comparison_folder, searches_path, shown_path
 from loadgate.project import Project
 from loadgate.report.ab.artefacts import write_comparison
 from loadgate.report.ab.document import AbDocument, PlanRecord, UncomparedRule
@@ -182,7 +182,7 @@ class _Comparing:
                 folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
 
     def _rate(self, meter: Meter, folder: Path) -> Rate:
-        if (rate := given_rate(self.request, self.suite)) is not None:
+        if (rate := given_rate(self.request, self.suite, searches_path(self.project))) is not None:
             return rate
         self.say(f"measuring the rate of the closed model of profile {self.suite.profile} on base, in two runs")
         return measured_rate(self.base, meter, folder)

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadgate.credentials import without_credentials
+from loadgate.report.capacity.document import FRESH
+from loadgate.report.capacity.stored import capacity_on
+from loadgate.report.this_machine import machine_class
 from loadgate.runner.ab.request import AbRequest
 from loadgate.runner.ab.segments import Meter, SegmentError, request_rate
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.headless import problem_of
 from loadgate.runner.suite import Suite
+from loadgate.units import given
 
 _SPAWN_RATE = "100"
 """Users start this fast per second, so that the run is measured with all of them."""
@@ -29,10 +34,18 @@ class Rate:
     origin: str
 
 
-def given_rate(request: AbRequest, suite: Suite) -> Rate | None:
-    """Return the rate of the request or of an open profile. None if there is none."""
-    if (given := request.rate_per_s) is not None:
-        return Rate(given, "given with --rate")
+def given_rate(request: AbRequest, suite: Suite, searches: Path) -> Rate | None:
+    """Return the rate of the request, half of a known capacity, or the rate of an open profile. None if there is none.
+
+    `searches` is the folder of the searches for the capacity.
+    """
+    if (per_s := request.rate_per_s) is not None:
+        return Rate(per_s, "given with --rate")
+    target = FRESH if request.urls is None else without_credentials(request.urls[0])
+    if (found := capacity_on(searches, suite.load_hash, machine_class(), target)) is not None:
+        name, document = found
+        if (holds := document.result.holds_per_s) is not None:
+            return Rate(_rounded(holds / 2), f"half of the capacity of {given(holds, '/s')} in {name}")
     if suite.rate_per_s is not None:
         return Rate(_rounded(suite.rate_per_s), "the mean rate of the profile")
     return None

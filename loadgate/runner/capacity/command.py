@@ -17,12 +17,14 @@ from loadgate.analysis.capacity.trial import Trial
 from loadgate.credentials import without_credentials
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
+from loadgate.folder_locks import in_use
 from loadgate.paths import search_folder, shown_path
 from loadgate.project import Project
 from loadgate.report.artefacts import append_job_summary
 from loadgate.report.capacity.artefacts import write_search
 from loadgate.report.capacity.conclusion import result_of
 from loadgate.report.capacity.document import (
+    FRESH,
     SCHEMA_VERSION,
     CapacityDocument,
     Latencies,
@@ -33,7 +35,6 @@ from loadgate.report.capacity.document import (
     TrialRecord,
     UnjudgedRule,
 )
-from loadgate.report.capacity.stored import load_hash
 from loadgate.report.capacity.summary import markdown_summary
 from loadgate.report.capacity.text import capacity_text
 from loadgate.run.document import RunDocument
@@ -104,7 +105,8 @@ def _search(
     )
     searching = _Searching(request, project, suite, rules, plan, folder, signals, say)
     try:
-        end = searching.run()
+        with in_use(folder):
+            end = searching.run()
     finally:
         with contextlib.suppress(OSError):
             folder.rmdir()  # succeeds only if the folder is empty, because nothing was measured
@@ -234,7 +236,7 @@ class _Searching:
             started_at=started_at,
             search=SearchRecord(
                 profile=self.suite.profile,
-                target=without_credentials(request.host) if request.host else "a fresh target for each trial",
+                target=without_credentials(request.host) if request.host else FRESH,
                 first_per_s=self.plan.first,
                 to_per_s=self.plan.to if math.isfinite(self.plan.to) else None,
                 at_least_per_s=self.plan.at_least,
@@ -249,7 +251,7 @@ class _Searching:
             not_judged=list(unjudged),
             levels=records,
             trials=self.records,
-            load_hash=load_hash(self.last.run.profile) if self.last is not None else None,
+            load_hash=self.suite.load_hash,
             made_on=self.last.made_on if self.last is not None else None,
         )
 

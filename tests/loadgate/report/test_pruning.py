@@ -117,7 +117,7 @@ def test_the_command_prunes_before_it_lists_the_runs(
     monkeypatch.chdir(tmp_path)
     assert history(keep=2) == 0
     printed = capsys.readouterr()
-    assert printed.err == "deleted in reports/performance: runs: 1, comparisons: 2\n"
+    assert printed.err == "deleted in reports/performance: runs: 1, comparisons: 2, searches: 0\n"
     assert names(reports / "runs") == days(2, 3)
     assert names(reports / "ab") == days(3, 4)
     assert "20260502T120000Z-x" in printed.out

@@ -82,7 +82,7 @@ def test_a_rate_above_the_capacity_breaks(folder: Path) -> None:
 
 def test_an_interrupted_search_leaves_nothing(folder: Path) -> None:
     with Started(loadgate_command("capacity", *SHORT), folder) as started:
-        wait_until(lambda: list(folder.glob("reports/performance/capacity/*/trials/01/target.log")), "the target")
+        wait_until(lambda: list(folder.glob("reports/performance/capacity/*/trials/01/target.log")), "the target", 100)
         children = psutil.Process(started.process.pid).children(recursive=True)
         started.process.send_signal(signal.SIGINT)
         assert started.process.wait(60) == 1

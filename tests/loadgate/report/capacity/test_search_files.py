@@ -10,12 +10,16 @@ from loadgate.analysis.capacity.plan import End, Ending
 from loadgate.exit_codes import ExitCode
 from loadgate.report.capacity.artefacts import write_search
 from loadgate.report.capacity.curve import charts
-from loadgate.report.capacity.document import CapacityDocument
+from loadgate.report.capacity.document import FRESH, CapacityDocument
+from loadgate.report.capacity.history import capacities_json, capacities_text, past_searches
 from loadgate.report.capacity.page import html_page
-from loadgate.report.capacity.stored import stored_searches
+from loadgate.report.capacity.stored import capacity_on, load_hash, stored_searches
 from loadgate.report.capacity.summary import markdown_summary
 from loadgate.report.capacity.text import capacity_text
+from loadgate.report.fingerprint import short_hash
+from loadgate.report.pruning import Pruned, prune
 from loadgate.report.rebuilding import rebuild
+from loadgate.run.document.environment import EnvironmentRecord, FingerprintRecord, MachineClassRecord, MachineRecord
 from loadgate.run.document.parts import iso_time
 from tests.loadgate.report.ab.documents import HOSTILE
 from tests.loadgate.report.capacity.searches import FOUND, RULE, document
@@ -114,3 +118,52 @@ def test_stored_searches_are_found_newest_first(tmp_path: Path) -> None:
     assert [name[:8] for name, _ in stored_searches(tmp_path)] == ["20260502", "20260501"]
     assert list(stored_searches(tmp_path, "light")) == []
     assert list(stored_searches(tmp_path / "missing")) == []
+
+
+def test_the_history_has_a_line_for_each_profile(tmp_path: Path) -> None:
+    for number, profile in enumerate(("light", "medium", "medium"), 1):
+        write_search(document(profile=profile), tmp_path / f"2026050{number}T000000Z-{profile}")
+    write_search(document(End(Ending.AT_LEAST, 150, None), at_least=150), tmp_path / "20260504T000000Z-medium")
+    found = past_searches(tmp_path, None, 20)
+    assert [name[-6:] for name, _ in found] == ["medium", "medium", "-light"]
+    _, head, *rows = capacities_text(found, can_show_bars=False)
+    assert head.split()[:3] == ["PROFILE", "CAPACITY", "HOLDS"]
+    assert [row.split() for row in rows] == [
+        ["medium", "per", "second", "184", "192", "PASS", "55"],
+        ["light", "per", "second", "184", "192", "PASS", "5"],
+    ]
+    assert [one["holds_per_s"] for one in capacities_json(found)] == [184, 184, 184]
+    assert capacities_text([], can_show_bars=True) == []
+
+
+def test_a_capacity_is_used_again_only_for_the_same_load_machine_and_target(tmp_path: Path) -> None:
+    machine = MachineClassRecord(cpu="A", usable_cores=2, cpu_limit=None, memory_limit_bytes=None)
+    fingerprint = FingerprintRecord(
+        machine=short_hash(machine.model_dump(mode="json")), profile="p", rules="r", suite=None, test=None
+    )
+    made_on = EnvironmentRecord(
+        git=None,
+        machine=MachineRecord(name="a", system="b", processor="c", cores=2, memory_bytes=1),
+        versions={},
+        fingerprint=fingerprint,
+    )
+    stored = document().model_copy(update={"made_on": made_on})
+    write_search(stored, tmp_path / "20260501T000000Z-medium")
+    found = capacity_on(tmp_path, stored.load_hash, machine, FRESH)
+    assert found is not None
+    assert found[0] == "20260501T000000Z-medium"
+    assert capacity_on(tmp_path, "other", machine, FRESH) is None
+    assert capacity_on(tmp_path, stored.load_hash, machine.model_copy(update={"cpu": "B"}), FRESH) is None
+    assert capacity_on(tmp_path, stored.load_hash, machine, "http://a.example.com") is None
+    unconfirmed = document(End(Ending.BETWEEN, 184, 192, "the budget ended")).model_copy(update={"made_on": made_on})
+    write_search(unconfirmed, tmp_path / "20260501T000000Z-medium")
+    assert capacity_on(tmp_path, stored.load_hash, machine, FRESH) is None
+    assert load_hash("a", {"x": 1}) != load_hash("a", {"x": 2})
+
+
+def test_old_searches_are_pruned(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        write_search(document(), tmp_path / "capacity" / f"2026050{number}T000000Z-medium")
+    assert prune(tmp_path, "light", 1, 0) == Pruned(0, 0, 0)
+    assert prune(tmp_path, "medium", 1, 0) == Pruned(0, 0, 2)
+    assert [path.name[:8] for path in (tmp_path / "capacity").iterdir()] == ["20260503"]
