@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -92,10 +93,9 @@ def test_a_worker_with_a_shifted_clock_has_the_same_seconds_as_the_others(
         requests[slot.start_s] += slot.totals.requests
     assert sum(requests.values()) == stub.total
     assert all(began_s - 1 <= second <= time.time() for second in requests)
-    # Requests count by their intended start. With only one of the workers, a second would have half of the rate.
-    complete = [requests[second] for second in range(min(requests) + 2, max(requests) - 1)]
-    assert len(complete) >= 8
-    assert all(36 <= count <= 44 for count in complete), complete
+    # With a worker whose seconds differ by 7 s, the run would last 19 s, and most seconds would have half of the rate.
+    assert max(requests) - min(requests) <= 14
+    assert 36 <= median(requests.values()) <= 44, requests
     assert all(began_s - 1 <= request["start_s"] <= time.time() for request in run["slowest"])
     skews_s = sorted((process["clock"]["skew_s"] for process in run["generator"] if "clock" in process), key=abs)
     assert skews_s == pytest.approx([0, skew_s], abs=0.1)
