@@ -13,16 +13,15 @@ TOLERANCE = 0.02
 class Flow:
     """The requests of a span: the time integral of those in flight, and the latencies of those that ended, in seconds.
 
-    `at_start` and `at_end` are the requests in flight at both ends of the span. `age_s` is the mean time for which a
-    request in flight has been in flight: for latencies X, it is E[X^2] / 2 E[X] (the inspection paradox; Feller, An
-    Introduction to Probability Theory and Its Applications, vol. 2, XI.4).
+    `at_start` and `at_end` are the requests in flight at both ends of the span. `longest_s` is the longest latency of
+    the run, so none of them has been in flight for longer. In an overload, many have been for nearly as long.
     """
 
     in_flight_s: float
     latencies_s: float
     at_start: float
     at_end: float
-    age_s: float
+    longest_s: float
 
     @property
     def difference(self) -> float:
@@ -32,7 +31,7 @@ class Flow:
         the time of those that had not ended, and of those that had started before (Little and Graves, Little's Law,
         2008).
         """
-        edges_s = (self.at_start + self.at_end) * self.age_s
+        edges_s = (self.at_start + self.at_end) * self.longest_s
         apart_s = abs(self.in_flight_s - self.latencies_s)
         return max(0.0, apart_s - edges_s) / self.in_flight_s if self.in_flight_s else 0.0
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from loadgate.analysis.capacity.little import Flow
 from loadgate.analysis.capacity.trial import Trial, Void
-from loadgate.recorder import OUTSIDE, OVERALL, RAMP, LatencySketch, Recorder
+from loadgate.recorder import OUTSIDE, OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, WAIT_COUNT, WAIT_SUM, ResourceRecord
-from loadgate.recorder.sketch import NS_PER_MS, bucket_ms
+from loadgate.recorder.sketch import NS_PER_MS
 from loadgate.report.capacity.document import Latencies, ResourceUse
 from loadgate.run.document import RunDocument
 from loadgate.run.judgement import Ending
@@ -84,15 +84,12 @@ def _flow(recorder: Recorder, first: int, end: int, in_flight: Sequence[float]) 
     latencies_s = sum(sketch.sum_ns for sketch in sketches) / NS_PER_S
     edges = list(pairwise(in_flight))
     at_start, at_end = (max(edges[0]), max(edges[-1])) if edges else (0.0, 0.0)
-    return Flow(sum(in_flight), latencies_s, at_start, at_end, _age_s(sketches))
+    return Flow(sum(in_flight), latencies_s, at_start, at_end, _longest_s(recorder))
 
 
-def _age_s(sketches: Sequence[LatencySketch]) -> float:
-    first = sum(sketch.sum_ns for sketch in sketches) / NS_PER_S
-    second = sum(
-        samples * (bucket_ms(bucket) / 1000) ** 2 for sketch in sketches for bucket, samples in sketch.buckets.items()
-    )
-    return second / (2 * first) if first else 0.0
+def _longest_s(recorder: Recorder) -> float:
+    totals = recorder.totals(OVERALL)
+    return max(totals.success.max_ms or 0.0, totals.failure.max_ms or 0.0) / 1000
 
 
 def latencies_of(document: RunDocument) -> Latencies:

@@ -101,7 +101,7 @@ def test_the_memory_of_a_series() -> None:
 
 
 def test_littles_law() -> None:
-    assert Flow(1000, 995, at_start=0, at_end=0, age_s=1).problem == ""
-    assert Flow(1000, 900, at_start=60, at_end=60, age_s=1).problem == ""
-    assert "Little's law" in Flow(1000, 900, at_start=0, at_end=0, age_s=1).problem
+    assert Flow(1000, 995, at_start=0, at_end=0, longest_s=1).problem == ""
+    assert Flow(1000, 900, at_start=60, at_end=60, longest_s=1).problem == ""
+    assert "Little's law" in Flow(1000, 900, at_start=0, at_end=0, longest_s=1).problem
     assert Flow(0, 0, 0, 0, 0).problem == ""
