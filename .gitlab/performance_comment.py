@@ -123,6 +123,8 @@ def main() -> int:
         return _failed(f"GitLab answered with status {error.code}")
     except urllib.error.URLError as error:
         return _failed(f"GitLab cannot be reached: {error.reason}")
+    except GITHUB.UNEXPECTED as error:
+        return _failed(f"an answer of GitLab cannot be used: {type(error).__name__}")
     return code
 
 
@@ -167,7 +169,7 @@ def checked(content: bytes) -> str:
     except UnicodeDecodeError as error:
         raise GITHUB.Refused(f"{FILE} is not text") from error
     # The last line is the marker, which has been checked.
-    for number, line in enumerate(summary.splitlines()[:-1], 1):
+    for number, line in GITHUB.texts(summary.splitlines()[:-1]):
         if ONLY_GITLAB.search(line):
             raise GITHUB.Refused(f"line {number} of {FILE} has text that loadgate would have escaped")
     return summary

@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from loadgate.recorder.cells import ROLL_UPS, WIDTHS_S
+from loadgate.recorder.packed import decompressed
 
 NS_PER_S = 1_000_000_000
 
@@ -120,10 +121,7 @@ class SharedTime:
 def unpack_shared(data: Mapping[str, Any]) -> list[tuple[int, int, int]]:
     """Return the slots that `SharedTime.pack` wrote. Raises ValueError if they are incomplete."""
     count = data["count"]
-    try:
-        raw = zlib.decompress(b64decode(data["columns"]))
-    except zlib.error as error:
-        raise ValueError(f"the recorded times in flight cannot be read: {error}") from error
+    raw = decompressed(data["columns"], "the recorded times in flight")
     columns = array("I"), array("H"), array("q")
     if len(raw) != count * sum(column.itemsize for column in columns):
         raise ValueError(f"the recorded times in flight cannot be read: {len(raw)} bytes for {count} slots")

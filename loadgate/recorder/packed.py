@@ -29,6 +29,9 @@ from loadgate.recorder.sketch import LatencySketch, sum_buckets
 # Level 1 gives most of the reduction and takes a fifth of the time of the default level.
 _ZLIB_LEVEL = 1
 
+MAX_UNPACKED = 2**28
+"""Bytes of the columns of a series. They bound the memory for a damaged file; a series of a run has a few MB."""
+
 
 class SketchColumns(NamedTuple):
     """The sketches of n cells. Cell i has the buckets from `ends[i - 1]` (0 for the first cell) up to `ends[i]`."""
@@ -136,14 +139,26 @@ def _sketch_columns(sketches: Sequence[LatencySketch]) -> list[array[Any]]:
     ]
 
 
-class _Reader:
-    """Reads one column after the other. `max_bytes` limits what is decompressed; 0 means everything."""
+def decompressed(text: str, what: str, first_bytes: int | None = None) -> bytes:
+    """Return the first bytes of compressed columns, by default all. `what` they are is for the message.
 
-    def __init__(self, text: str, max_bytes: int = 0) -> None:
-        try:
-            self._raw = memoryview(zlib.decompressobj().decompress(b64decode(text), max_bytes))
-        except zlib.error as error:
-            raise ValueError(f"recorded cells cannot be read: {error}") from error
+    Raises ValueError if they are damaged or have more than MAX_UNPACKED bytes.
+    """
+    decompressor = zlib.decompressobj()
+    try:
+        raw = decompressor.decompress(b64decode(text), min(first_bytes or MAX_UNPACKED, MAX_UNPACKED))
+    except zlib.error as error:
+        raise ValueError(f"{what} cannot be read: {error}") from error
+    if len(raw) == MAX_UNPACKED:
+        raise ValueError(f"{what} cannot be read: they have more than {MAX_UNPACKED - 1} bytes")
+    return raw
+
+
+class _Reader:
+    """Reads one column after the other. `first_bytes` limits what is decompressed; without it, MAX_UNPACKED does."""
+
+    def __init__(self, text: str, first_bytes: int | None = None) -> None:
+        self._raw = memoryview(decompressed(text, "recorded cells", first_bytes))
         self._at = 0
 
     def take(self, kind: str, count: int) -> array[Any]:

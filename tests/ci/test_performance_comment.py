@@ -40,10 +40,14 @@ def script() -> ModuleType:
 POST = script()
 
 
-def archive(content: str | bytes = SUMMARY, name: str = "20260501T000000Z-medium/summary.md") -> bytes:
+def archive(
+    content: str | bytes = SUMMARY,
+    name: str = "20260501T000000Z-medium/summary.md",
+    compression: int = zipfile.ZIP_DEFLATED,
+) -> bytes:
     """A zip archive with one file."""
     packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as files:
+    with zipfile.ZipFile(packed, "w", compression) as files:
         files.writestr(name, content)
     return packed.getvalue()
 
@@ -223,6 +227,9 @@ def test_two_pull_requests_of_one_branch_are_not_mixed_up(
         (archive("x" * 300_000), "summary.md has more than 200000 bytes"),
         (archive("### PASS: x\n" + "x" * 70_000 + "\n<!-- loadgate ab m -->"), "summary.md has more than 65536 char"),
         (archive("x\n" * 100_000), "summary.md has more than 65536 characters"),
+        (archive(compression=zipfile.ZIP_LZMA), "summary.md has the compression 14, which GitHub does not write"),
+        (archive(compression=zipfile.ZIP_BZIP2), "summary.md has the compression 12, which GitHub does not write"),
+        (archive()[:-40], "the artifact cannot be read: BadZipFile"),
         (b"x" * 1_000_001, "an answer has more than 1000000 bytes"),
     ],
 )
@@ -243,6 +250,47 @@ def test_an_error_of_github_is_one_line(
     monkeypatch.setattr(_Answers, "do_POST", lambda self: self._send(403, b""))
     assert post() == 1
     assert capsys.readouterr().err == "performance-comment: GitHub answered with status 403\n"
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"null", b"[]", b'{"artifacts": [{"id": "x"}]}', b"[" * 100_000])
+def test_an_answer_of_another_form_is_one_line(
+    github: GitHub,
+    post: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    body: bytes,
+) -> None:
+    monkeypatch.setattr(_Answers, "do_GET", lambda self: self._send(200, body))
+    assert post() == 1
+    error = capsys.readouterr().err
+    assert error.startswith("performance-comment: an answer of GitHub cannot be used: ")
+    assert len(error.splitlines()) == 1
+    assert github.written == []
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "```shell\nloadgate ab x; touch x\n```",
+        "```shell\nloadgate ab $(touch x)\n```",
+        "```shell\nloadgate ab 'x' | sh\n```",
+        "```shell\nloadgate ab x && sh\n```",
+        '```shell\nloadgate ab "$HOME"\n```',
+        "```shell\ntouch x\n```",
+        "```shell\nloadgate ab '```'\n```",
+        "```shell\nloadgate ab 'a\u202eb'\n```",
+        "```shell\nloadgate ab x\n@team\n```",
+        "```shell\nloadgate ab x\n````",
+        "```python\nloadgate ab x\n```",
+        "```shell\nloadgate ab x\n```\n\n```shell\nloadgate ab x\n```",
+    ],
+)
+def test_a_block_of_code_has_one_command_of_loadgate(block: str) -> None:
+    start, end = "### PASS: x", "<!-- loadgate ab m -->"
+    good = f"{start}\n\n```shell\nloadgate ab 'a'\"'\"'@team; b' --ignore 5%\n```\n\n{end}"
+    assert POST.checked(good) == good
+    with pytest.raises(POST.Refused, match="text that loadgate would have escaped"):
+        POST.checked(f"{start}\n\n{block}\n\n{end}")
 
 
 @pytest.mark.parametrize("kind", KINDS)

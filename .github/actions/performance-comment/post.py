@@ -7,17 +7,19 @@ The number of the pull request comes from GitHub and not from the summary. Only 
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
 import re
+import struct
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -32,11 +34,30 @@ PAGE_LENGTH = 100
 MAX_PAGES = 50
 TIMEOUT_S = 30.0
 
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, RuntimeError, UnicodeDecodeError)
-"""The exceptions of damaged archives, of unknown compressions and of encrypted files."""
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""What GitHub writes. Others need as much memory as the archive asks for."""
+
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+)
+"""The exceptions of damaged archives and of encrypted files."""
+
+UNEXPECTED = (OSError, http.client.HTTPException, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""The exceptions of answers that end early or have another form than documented."""
 
 MARKER = re.compile(r"<!-- loadgate ab [\w.~%-]{1,100} -->", re.ASCII)
 FIRST_LINE = re.compile(r"### (?:PASS|FAIL|INCONCLUSIVE): ")
+FENCE = re.compile(r"(`{3,2000})shell")
+COMMAND = re.compile(r"loadgate ab(?: (?:[\w@%+=:,./-]|'[^']*'|\"'\")+)+(?:'[^']*)?…?", re.ASCII)
+"""One command without other commands, as Python quotes it. A long one is cut."""
+
 FORBIDDEN = re.compile(
     r"<"  # a tag or a comment
     r"|(?<!\\)(?:\\\\)*[`\[\]~$]"  # code, a link, an image, a formula
@@ -94,10 +115,11 @@ class Api:
 
 def main() -> int:
     """Post the summary of the run that started this workflow. Return the exit code."""
+    event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
+    api = Api(os.environ["GITHUB_API_URL"], os.environ["GITHUB_REPOSITORY"], os.environ["TOKEN"])
+    author = os.environ["AUTHOR"]
     try:
-        event = json.loads(Path(os.environ["GITHUB_EVENT_PATH"]).read_text(encoding="utf-8"))
-        api = Api(os.environ["GITHUB_API_URL"], os.environ["GITHUB_REPOSITORY"], os.environ["TOKEN"])
-        print(comment(api, event["workflow_run"], os.environ["AUTHOR"]))
+        print(comment(api, event["workflow_run"], author))
     except Refused as error:
         print(f"performance-comment: {error}", file=sys.stderr)
         return 1
@@ -106,6 +128,9 @@ def main() -> int:
         return 1
     except urllib.error.URLError as error:
         print(f"performance-comment: GitHub cannot be reached: {error.reason}", file=sys.stderr)
+        return 1
+    except UNEXPECTED as error:
+        print(f"performance-comment: an answer of GitHub cannot be used: {type(error).__name__}", file=sys.stderr)
         return 1
     return 0
 
@@ -142,10 +167,12 @@ def summary_in(archive: bytes) -> str:
     """Return the text of the only summary.md in an archive. Nothing is written to the disk."""
     try:
         with zipfile.ZipFile(io.BytesIO(archive)) as files:
-            names = [name for name in files.namelist() if PurePosixPath(name).name == "summary.md"]
-            if len(names) != 1:
-                raise Refused(f"the artifact has {len(names)} files summary.md, and must have one")
-            with files.open(names[0]) as file:
+            found = [info for info in files.infolist() if PurePosixPath(info.filename).name == "summary.md"]
+            if len(found) != 1:
+                raise Refused(f"the artifact has {len(found)} files summary.md, and must have one")
+            if found[0].compress_type not in COMPRESSIONS:
+                raise Refused(f"summary.md has the compression {found[0].compress_type}, which GitHub does not write")
+            with files.open(found[0]) as file:
                 content = file.read(MAX_SUMMARY_BYTES + 1)
         if len(content) > MAX_SUMMARY_BYTES:
             raise Refused(f"summary.md has more than {MAX_SUMMARY_BYTES} bytes")
@@ -161,10 +188,19 @@ def checked(summary: str) -> str:
         raise Refused(f"summary.md has more than {MAX_CHARACTERS} characters")
     if not MARKER.fullmatch(marker) or not lines or not FIRST_LINE.match(lines[0]):
         raise Refused("summary.md is not the summary of a comparison")
-    for number, line in enumerate(lines, 1):
+    for number, line in texts(lines):
         if FORBIDDEN.search(line) or not line.isprintable() or line.startswith("/"):
             raise Refused(f"line {number} of summary.md has text that loadgate would have escaped")
     return "\n".join([*lines, marker])
+
+
+def texts(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """Yield the lines with their numbers, without the block of code at the end, in which nothing is markup."""
+    *before, first, command, last, empty = lines if len(lines) > 4 else ["", "", "", "", *lines]
+    fence = FENCE.fullmatch(first)
+    is_block = fence is not None and fence[1] == last and last not in command and not empty
+    is_block = is_block and COMMAND.fullmatch(command) is not None and command.isprintable()
+    yield from enumerate(before if is_block else lines, 1)
 
 
 def pull_request_of(api: Api, run: Mapping[str, Any]) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from loadgate.errors import RequestError
+from loadgate.units import size
+
+MAX_BYTES = 2**28
+"""Maximum size of a file. The run of a day with 50 names has 8 MB."""
 
 MAX_SHOWN = 40
 """Maximum length of a wrong value in a message."""
@@ -52,13 +58,24 @@ def read_file(path: Path, kind: FileKind, validated: Callable[[bytes], Document]
     """
     file = path / kind.name if path.is_dir() else path
     try:
-        content = file.read_bytes()
+        content = _content(file, kind)
     except OSError as error:
         raise RunFileError(f"{file}: {error.strerror or error}") from error
     try:
         return validated(content)
     except ValidationError as error:
         raise RunFileError(f"{file}: {_problem(kind, error.errors(include_url=False))}") from error
+
+
+def _content(file: Path, kind: FileKind) -> bytes:
+    # Without O_NONBLOCK, the opening of a named pipe waits for a writer.
+    with open(file, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise RunFileError(f"{file}: not a regular file; {kind.repair}")
+        content = opened.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise RunFileError(f"{file}: larger than {size(MAX_BYTES)}; {kind.repair}")
+    return content
 
 
 def _problem(kind: FileKind, errors: Sequence[Mapping[str, Any]]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -155,8 +156,15 @@ def test_a_run_that_belongs_to_another_user_is_one_line(
 
         return refuse
 
-    for name in ("stat", "open"):
-        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    opened = os.open
+
+    def refuse_open(path: Any, *arguments: Any, **options: Any) -> int:
+        if Path(path).parent.name == "20260502T120000Z-light":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "stat", refusing(Path.stat))
+    monkeypatch.setattr(os, "open", refuse_open)
     found, unread = past_runs(tmp_path, None, 20)
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
     assert [(one.folder, one.problem) for one in unread] == [("20260502T120000Z-light", "Permission denied")]

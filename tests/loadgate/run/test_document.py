@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import random
-from collections.abc import Iterator
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,12 @@ import jsonschema
 import pytest
 
 import loadgate
+from loadgate.recorder import packed
+from loadgate.report.ab.document import AbDocument
 from loadgate.report.artefacts import DAMAGED, rebuild_artefacts
-from loadgate.run.document import SCHEMA_VERSION, RunDocument, RunFileError, read_run
+from loadgate.report.baseline import read_baseline
+from loadgate.report.rebuilding import rebuild
+from loadgate.run.document import SCHEMA_VERSION, RunDocument, RunFileError, read_run, stored_file
 from loadgate.run.document.schema import schema_text
 from tests.loadgate.report.runs import KINDS
 from tests.support.run_documents import as_json
@@ -192,6 +199,59 @@ def test_a_file_that_is_not_a_run_is_refused(tmp_path: Path, text: str, said: st
 def test_a_missing_run_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(RunFileError, match="No such file or directory"):
         read_run(tmp_path)
+
+
+def named_pipe(file: Path) -> None:
+    os.mkfifo(file)
+
+
+def device(file: Path) -> None:
+    file.symlink_to("/dev/zero")
+
+
+def sparse_file(file: Path) -> None:
+    with file.open("wb") as opened:
+        opened.truncate(2 * stored_file.MAX_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (named_pipe, "not a regular file; "),
+        (device, "not a regular file; "),
+        (lambda file: file.symlink_to(file), "Too many levels of symbolic links"),
+        (sparse_file, "larger than 1.00 kB; "),
+    ],
+)
+@pytest.mark.parametrize("read", [read_run, AbDocument.read, read_baseline])
+def test_what_is_no_file_or_too_large_is_refused_at_once(
+    make: Callable[[Path], None],
+    said: str,
+    read: Callable[[Path], object],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stored_file, "MAX_BYTES", 1000)
+    make(tmp_path / "made.json")
+    with pytest.raises(RunFileError, match=rf"made\.json: {said}"):
+        read(tmp_path / "made.json")
+
+
+@pytest.mark.parametrize("part", ["cells", "in_flight"])
+def test_the_size_of_unpacked_columns_is_bounded(
+    part: str, data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "MAX_UNPACKED", 10_000)
+    large = b64encode(zlib.compress(bytes(10_001))).decode()
+    series = data["recording"]["series"][0]
+    if part == "cells":
+        series["cells"]["columns"] = large
+    else:
+        row = {key: series[key] for key in ("group", "name")} | {"count": 1, "columns": large}
+        data["recording"]["in_flight"] = [row]
+    (tmp_path / "run.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(RunFileError, match=r"damaged: ValueError: .* cannot be read: they have more than 9999 bytes; "):
+        rebuild(tmp_path)
 
 
 def test_a_damaged_document_is_refused_or_shown_but_never_crashes(data: dict[str, Any], tmp_path: Path) -> None:
