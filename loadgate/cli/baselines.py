@@ -10,21 +10,21 @@ from loadgate.cli.output import say, say_wrapped
 from loadgate.exit_codes import ExitCode
 
 cli = typer.Typer(
-    help="Keep the values of a run as the baseline of its profile, which later runs are compared with.",
+    help="Store the values of a run as the baseline of its profile. Later runs are compared with it.",
     rich_markup_mode=None,
     no_args_is_help=False,
 )
 
-Profile = Annotated[str | None, typer.Option(help="Load profile.")]
+Profile = Annotated[str | None, typer.Option(help="Show the values of this profile's baseline.")]
 
 
 @cli.command("set")
 def set_baseline(
     run: Annotated[str, typer.Argument(metavar="RUN", help="A folder, run.json, name, latest or latest-N.")],
     *,
-    profile: Annotated[str | None, typer.Option(help="The load profile that latest means.")] = None,
+    profile: Annotated[str | None, typer.Option(help="Load profile of the runs that latest and latest-N name.")] = None,
 ) -> int:
-    """Write the values of a run to the baseline of its profile. Commit the file."""
+    """Store the values of a run in the baseline file of its profile. Commit this file to git."""
     from loadgate.paths import RUNS, shown_path
     from loadgate.project import load_project
     from loadgate.report.baseline import write_baseline
@@ -38,7 +38,7 @@ def set_baseline(
 
 @cli.command("show")
 def show_baselines(*, profile: Profile = None) -> int:
-    """List the baselines, or show the values of one."""
+    """List all baselines, or show the values of one with --profile."""
     from loadgate.paths import shown_path
     from loadgate.project import load_project
     from loadgate.report.baseline import baseline_line, baseline_path, find_baseline, read_baseline
@@ -51,5 +51,5 @@ def show_baselines(*, profile: Profile = None) -> int:
         return ExitCode.PASS
     paths = sorted(baseline_path(project, "x").parent.glob("*.json"))
     lines = [f"{shown_path(path)}: {baseline_line(read_baseline(path))}" for path in paths]
-    say_wrapped(lines or ["no baselines found"])
+    say_wrapped(lines or ["no baselines found; set one with loadgate baseline set"])
     return ExitCode.PASS

@@ -37,7 +37,7 @@ def app() -> None:
     try:
         code = typer.main.get_command(cli).main(standalone_mode=False)
     except typer.TyperException as error:
-        code = print_error(error.format_message() or "a command is missing; see loadgate --help", ExitCode.USAGE)
+        code = print_error(_usage_text(error), ExitCode.USAGE)
     except CommandError as error:
         code = print_error(str(error), error.exit_code)
     except OSError as error:
@@ -45,6 +45,15 @@ def app() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = print_error("interrupted, so there is no result", ExitCode.ERROR)
     sys.exit(code)
+
+
+def _usage_text(error: typer.TyperException) -> str:
+    """Return what is wrong with the command line, and the help that says what is right."""
+    message = error.format_message()
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return message or "a command is missing; see loadgate --help"
+    return f"{message.removesuffix('.')}; see {context.command_path} --help"
 
 
 def _show_version(requested: bool) -> None:

@@ -16,36 +16,57 @@ from loadgate.cli.output import say, say_text, say_wrapped
 def ab_command(
     *,
     base: Annotated[
-        str | None, typer.Argument(help="Commit; without it, the merge base of HEAD and the default branch.")
+        str | None,
+        typer.Argument(metavar="BASE", help="Commit; by default, the merge base of HEAD and the default branch."),
     ] = None,
-    head: Annotated[str | None, typer.Argument(help="Commit; without it, the working tree.")] = None,
+    head: Annotated[
+        str | None, typer.Argument(metavar="HEAD", help="Commit; by default, the working tree with uncommitted files.")
+    ] = None,
     profile: Annotated[
-        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; without it, the suite's default.")
+        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")
     ] = "",
-    rate: Annotated[str | None, typer.Option(help="Arrival rate, such as 50/s; without it, the profile's.")] = None,
-    pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs; as many again follow if they are undecided.")] = 10,
+    rate: Annotated[
+        str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")
+    ] = None,
+    pairs: Annotated[
+        int,
+        typer.Option(min=2, max=500, help="Pairs to measure. If the result is inconclusive, the same number follows."),
+    ] = 10,
     measure: Annotated[
-        float, typer.Option(parser=duration, metavar="<duration>", help="Measured time of a segment.")
+        float,
+        typer.Option(parser=duration, metavar="<duration>", help="Measured time of each segment, one run of one side."),
     ] = "20s",  # type: ignore[assignment]  # the parser reads it
     settle: Annotated[
-        float, typer.Option(parser=duration, metavar="<duration>", help="Time at the start that is not measured.")
+        float,
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Time at the start of each segment that is not measured."
+        ),
     ] = "5s",  # type: ignore[assignment]
     ignore: Annotated[
-        float, typer.Option(parser=share, metavar="<percentage>", help="Smaller changes never fail.")
+        float, typer.Option(parser=share, metavar="<percentage>", help="A latency change below this never fails.")
     ] = "5%",  # type: ignore[assignment]
     worse: Annotated[
-        float, typer.Option(parser=share, metavar="<percentage>", help="A pass excludes changes of this size.")
+        float,
+        typer.Option(parser=share, metavar="<percentage>", help="A pass rules out a latency change of this size."),
     ] = "10%",  # type: ignore[assignment]
     ignore_ms: Annotated[
-        float, typer.Option(metavar="<number>", help="Smaller changes never fail, whatever their percentage.")
+        float,
+        typer.Option(
+            metavar="<milliseconds>",
+            help="A latency change below this never fails, whatever its percentage.",
+        ),
     ] = 0.5,
-    plan: Annotated[bool, typer.Option("--plan", help="Measure three pairs, and say which changes are found.")] = False,
-    base_url: Annotated[str | None, typer.Option(help="Compare deployments: the URL of base.")] = None,
-    head_url: Annotated[str | None, typer.Option(help="Compare deployments: the URL of head.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the order and of the load; without it, random.")] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Measure three pairs only, and print which changes would be detected.")
+    ] = False,
+    base_url: Annotated[str | None, typer.Option(help="Compare two deployments: the URL of base.")] = None,
+    head_url: Annotated[str | None, typer.Option(help="Compare two deployments: the URL of head.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed for the order of the sides and for the load; by default, random.")
+    ] = None,
     locustfile: Locustfile = None,
 ) -> int:
-    """Compare two versions of the service under load. A significant regression fails.
+    """Compare two versions of the service under load. Fail if the newer one, HEAD, has a significant regression.
 
     Exit codes: 0 no regression, 99 regression, 98 inconclusive, 1 not carried out, 2 usage error.
     """
@@ -73,10 +94,10 @@ def ab_command(
 
 
 class AgainstCommand(TyperCommand):
-    """A command whose option `--against` takes all names up to the next option."""
+    """A command whose option `--against` takes all arguments up to the next option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Repeat `--against` before each of its names, which is the form that Click reads."""
+        """Put `--against` before each of its arguments, which is the form that Click parses."""
         spread: list[str] = []
         is_against = False
         for arg in args:
@@ -93,14 +114,15 @@ class AgainstCommand(TyperCommand):
 def compare_command(
     runs: Annotated[list[str], typer.Argument(metavar="RUN", help="A folder, run.json, name, latest or latest-N.")],
     *,
-    against: Annotated[list[str], typer.Option(metavar="RUN...", help="The runs to compare with.")],
-    profile: Annotated[str | None, typer.Option(help="The load profile that latest means.")] = None,
+    against: Annotated[list[str], typer.Option(metavar="RUN...", help="The earlier runs, with which RUN is compared.")],
+    profile: Annotated[str | None, typer.Option(help="Load profile of the runs that latest and latest-N name.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
     """Compare past runs of one load profile.
 
-    With several runs a side, or with enough past runs of the same load, the differences are judged; otherwise they are
-    only described. Exit codes: 0 not worse, 99 worse, 98 not judged or inconclusive, 2 usage error.
+    The differences are judged if both sides have at least two runs, or if there are at least eight more past runs of
+    the same load. Otherwise, they are only shown. Exit codes: 0 not worse, 99 worse, 98 not judged or inconclusive,
+    2 usage error.
     """
     from loadgate.paths import RUNS
     from loadgate.project import load_project
@@ -114,7 +136,7 @@ def compare_command(
     folder = load_project().reports_path / RUNS
     head, base = ([ComparedRun(*named_run(name, folder, profile)) for name in names] for names in (runs, against))
     check_sides(base, head)
-    # Several runs a side show their spread themselves.
+    # If both sides have several runs, these show the spread, so past runs are not needed.
     has_single = min(len(base), len(head)) == 1
     history = past_runs(folder, head[0].document.run.profile.name, MAX_RUNS)[0] if has_single else []
     found = compare_runs(base, head, history)
@@ -126,20 +148,25 @@ def compare_command(
 
 
 def bisect_command(
-    good: Annotated[str, typer.Argument(help="A commit before the regression.")],
-    bad: Annotated[str, typer.Argument(help="A later commit with the regression.")],
-    rule: Annotated[str, typer.Argument(help="The scope and the metric of a rule, such as 'auth: p95'.")],
+    good: Annotated[str, typer.Argument(metavar="GOOD", help="A commit before the regression.")],
+    bad: Annotated[str, typer.Argument(metavar="BAD", help="A later commit with the regression.")],
+    rule: Annotated[
+        str, typer.Argument(metavar="RULE", help="The scope and the metric of a rule, such as 'auth: p95'.")
+    ],
     *,
     profile: Annotated[
-        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; without it, the suite's default.")
+        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")
     ] = "",
-    rate: Annotated[str | None, typer.Option(help="Arrival rate, such as 50/s; without it, the profile's.")] = None,
-    pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs of each comparison.")] = 10,
+    rate: Annotated[
+        str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")
+    ] = None,
+    pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs of each comparison, as for loadgate ab.")] = 10,
 ) -> int:
-    """Find the commit that made a rule's value worse.
+    """Find the commit that made the value of a rule worse.
 
-    First, loadgate ab proves that the commits differ. Then, it compares each commit that git bisect chooses. Exit
-    codes: 0 found, 98 not proven or undecided, 1 not carried out, 2 usage error.
+    The first comparison must prove that the value is worse at BAD than at GOOD. Then, git bisect chooses commits
+    between them, and each is compared with BAD. Exit codes: 0 found, 98 not proven or not found, 1 not carried out,
+    2 usage error.
     """
     from loadgate.analysis.ab.segments import Margins
     from loadgate.paths import shown_path

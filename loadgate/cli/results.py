@@ -22,8 +22,8 @@ def report(
 ) -> int:
     """Write the files of a run or of a comparison again.
 
-    The report, the JUnit file, the summary, the CSV file and the metrics are written from run.json, the page and the
-    summary of a comparison from ab.json.
+    For a run, the report, the JUnit file, the summary, the CSV file and the metrics are written from run.json. For a
+    comparison, the page and the summary are written from ab.json.
     """
     from loadgate.paths import shown_path
     from loadgate.report.rebuilding import rebuild
@@ -37,10 +37,10 @@ def history(
     *,
     profile: Annotated[str | None, typer.Option(help="Only runs of this load profile.")] = None,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Number of runs to show; 20 by default, 150 with --changes.")
+        int | None, typer.Option(min=1, help="Maximum number of runs; by default 20, with --changes 150.")
     ] = None,
     changes: Annotated[
-        bool, typer.Option("--changes", help="Show where the values of rules changed, and between which commits.")
+        bool, typer.Option("--changes", help="Show between which commits the values of rules changed permanently.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     keep: Annotated[
@@ -49,14 +49,14 @@ def history(
             "--prune",
             min=1,
             metavar="N",
-            help="First delete all but the newest N runs, comparisons and searches, and failed starts.",
+            help="First delete all but the newest N runs, comparisons and searches, and those without a result.",
         ),
     ] = None,
 ) -> int:
     """List past runs and their verdicts.
 
-    The newest run comes first. A sparkline shows the values of each rule over time. --changes finds the places at which
-    the values changed for good, and prints the command that proves each of them.
+    The newest run comes first. A sparkline shows the values of each rule over time. For each change, --changes prints
+    the loadgate ab command that can prove it.
     """
     from loadgate.paths import RUNS, SEARCHES, shown_path
     from loadgate.project import load_project

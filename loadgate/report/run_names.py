@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from loadgate.errors import RequestError
+from loadgate.paths import shown_path
 from loadgate.report.history import newest_first
 from loadgate.run.document import RUN_FILE, RunDocument, RunFileError, read_run
+from loadgate.units import count
 
 _LATEST = re.compile(r"latest(?:-(\d{1,4}))?")
 
@@ -32,15 +34,23 @@ def named_run(name: str, runs: Path, profile: str | None = None) -> tuple[Path, 
     for path in (Path(name), runs / name):
         if path.exists():
             return path if path.is_dir() else path.parent, read_run(path)
-    raise RunNameError(f"{name}: no such run; give a folder, a run.json or a name that loadgate history lists")
+    raise RunNameError(f"no run {name!r}; give a folder, a run.json, latest, or a name that loadgate history lists")
 
 
 def _latest(back: int, name: str, runs: Path, profile: str | None) -> tuple[Path, RunDocument]:
-    for place, found in enumerate(_readable(runs, profile)):
-        if place == back:
+    number = 0
+    for found in _readable(runs, profile):
+        if number == back:
             return found
+        number += 1
     of_profile = f" of profile {profile}" if profile else ""
-    raise RunNameError(f"{name}: there are not so many runs{of_profile}; loadgate history lists them")
+    if not number:
+        start = f"loadgate run {profile or ''}".rstrip()
+        raise RunNameError(
+            f"no run {name!r}: there are no runs{of_profile} in {shown_path(runs)}; start one with {start}"
+        )
+    there = "is only 1 run" if number == 1 else f"are only {count(number)} runs"
+    raise RunNameError(f"no run {name!r}: there {there}{of_profile}, which loadgate history lists")
 
 
 def _readable(runs: Path, profile: str | None) -> Iterator[tuple[Path, RunDocument]]:

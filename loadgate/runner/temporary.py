@@ -50,4 +50,4 @@ def delete_left_folders() -> Iterator[str]:
         except FileNotFoundError:
             continue  # its owner has just deleted it
         except OSError as error:
-            yield f"{folder}: not deleted: {os_error_text(error)}"
+            yield f"{folder}: could not be deleted: {os_error_text(error)}"

@@ -82,6 +82,7 @@ BAD_USAGE = [
     "bisect HEAD~1 HEAD",
     "bisect HEAD~1 HEAD nonsense",
     "bisect HEAD~1 HEAD auth:p95 --pairs 1",
+    "bisect HEAD HEAD auth:p95",
     "ab",
     "ab HEAD~1 HEAD",
     "ab one two three",

@@ -59,22 +59,22 @@ def _power(pairs: Sequence[Pair], measure: Measure, comparison: Comparison) -> P
     level = significance(planned, comparison.looks)
     found = estimate(PackedScope(pairs, measure.scope), measure)
     if isinstance(found, str):
-        return Power(measure, planned, None, None, None, f"what this plan detects of {measure} is unknown: {found}")
+        return Power(measure, planned, None, None, None, f"{measure}: the detectable change is unknown: {found}")
     test = RuleTest(Limits.of(measure, comparison.margins, found.base), level, len(set(comparison.rules)))
     smallest = detectable(found.extended(planned), test)
     if smallest is None and found.error is not None:
-        sentence = f"this plan detects no change of {measure}: {units.count(planned)} pairs are too few"
+        sentence = f"{measure}: no change is detectable, because {units.count(planned)} pairs are too few"
         return Power(measure, planned, None, None, None, sentence)
     if smallest is None:
         reason = "at least two pairs with requests on both sides are needed"
-        return Power(measure, planned, None, None, None, f"what this plan detects of {measure} is unknown: {reason}")
+        return Power(measure, planned, None, None, None, f"{measure}: the detectable change is unknown: {reason}")
     target = _target(smallest, test.limits)
     needed = None if target is None else _pairs_for(target, found, test)
     change, finer = as_change(measure, smallest), None if target is None else as_change(measure, target)
-    sentence = f"this plan detects {_shown(measure, change)} of {measure}"
+    sentence = f"{measure}: {units.count(planned)} pairs detect {_shown(measure, change)}"
     if finer is not None:
         pairs_text = f"more than {MOST_PAIRS} pairs" if needed is None else f"{units.count(needed)} pairs"
-        sentence += f"; for {_shown(measure, finer)}: {pairs_text}"
+        sentence += f"; {_shown(measure, finer)} needs {pairs_text}"
     return Power(measure, planned, change, finer, needed, sentence)
 
 

@@ -12,39 +12,42 @@ from loadgate.analysis.decision import RuleOutcome
 
 
 def sentence(change: Change) -> str:
-    """Return the sentence about a measure, such as `auth: p95 is 12.0 % slower [8.13 %, 16.2 %], 412 ms instead of …`.
+    """Return the sentence about a measure, such as `auth: p95 is 12.0 % slower (+8.1 to +16.2 %), 412 ms instead of …`.
 
-    A change whose interval contains 0 has no direction: `… is not clearly different: +1.20 % [-3.20 %, +6.13 %], …`.
+    If the interval contains 0, it has no direction: `… is not clearly different: +1.20 % (-3.2 to +6.1 %), …`.
     """
     value, interval, measure = change.change, change.interval, change.measure
     if value is None:
         return f"{measure}: {change.reason}"
     subject = f"{measure} {'are' if of_share(measure) else 'is'}"
     if interval is None or interval.low is None or interval.high is None:
-        return f"{subject} {_directed(measure, value)}, {_values(change, 'instead of')}; {change.reason}"
+        return f"{subject} {_directed(measure, value)}, {_values(change)}; {change.reason}"
+    bounds = f"({units.change_range(interval.low, interval.high, of_share=of_share(measure))})"
     if interval.low <= 0 <= interval.high:
-        bounds = _bounds(measure, interval.low, interval.high)
-        return f"{subject} not clearly different: {_signed(measure, value)} {bounds}, {_values(change, 'and')}"
-    bounds = _bounds(measure, *sorted((abs(interval.low), abs(interval.high)))).replace("+", "")
-    return f"{subject} {_directed(measure, value)} {bounds}, {_values(change, 'instead of')}"
+        return f"{subject} not clearly different: {_signed(measure, value)} {bounds}, {_values(change)}"
+    return f"{subject} {_directed(measure, value)} {bounds}, {_values(change)}"
 
 
 def reason(change: Change, margins: Margins, *, is_above_ignore: bool) -> str:
-    """Return why a measure has its outcome, one clause. `is_above_ignore`: it is certainly above the lower margin."""
+    """Return why a measure has its outcome, one clause. `is_above_ignore`: its lower bound is above `ignore`."""
     ignore, worse = _margins(change, margins)
     direction = "higher" if of_share(change.measure) else "slower"
     decides = change.p_value is not None
     if change.outcome is RuleOutcome.PASS:
         return f"less than {worse} {direction}"
     if change.interval is None:
-        return "an interval needs more pairs"
+        return "there are too few pairs for an interval"
     if is_above_ignore and (change.outcome is RuleOutcome.FAIL or not decides):
         return f"more than {ignore} {direction}"
     if is_above_ignore:
-        found = f"not significant among all rules, p = {units.figure(change.p_value)}"
+        found = f"not significant, p = {units.figure(change.p_value)} (adjusted for all rules)"
     else:
-        found = f"it can be less than {ignore} or more than {worse} {direction}"
-    return f"{found}; {units.count(MOST_PAIRS)} pairs would not decide" if decides and not change.more_pairs else found
+        found = f"less than {ignore} and more than {worse} {direction} are both possible"
+    return (
+        f"{found}; even {units.count(MOST_PAIRS)} pairs would not decide"
+        if decides and not change.more_pairs
+        else found
+    )
 
 
 def failed(worst: Change, failing: int) -> str:
@@ -62,14 +65,14 @@ def faulty(faults: int, pairs: int, first: str) -> str:
 def passed(closest: Change, rules: int) -> str:
     """Return the conclusion of a pass. `closest` is the rule that is closest to its margin."""
     whole = "the rule is" if rules == 1 else f"all {units.count(rules)} rules are"
-    return f"{whole} within the margins; {sentence(closest)}"
+    return f"{whole} within the margins; {'' if rules == 1 else 'closest to its margin: '}{sentence(closest)}"
 
 
-def inconclusive(undecided: Sequence[Change], rules: int) -> str:
-    """Return the conclusion if rules are undecided, with the rule that needs most pairs."""
-    hardest = max(undecided, key=lambda rule: MOST_PAIRS + 1 if rule.more_pairs is None else rule.more_pairs)
-    number = f"{units.count(len(undecided))} of {units.count(rules)} rules"
-    whole = "" if rules == 1 else f"{number} {'are' if len(undecided) > 1 else 'is'} undecided; "
+def inconclusive(open_rules: Sequence[Change], rules: int) -> str:
+    """Return the conclusion if rules are inconclusive, with the rule that needs most pairs."""
+    hardest = max(open_rules, key=lambda rule: MOST_PAIRS + 1 if rule.more_pairs is None else rule.more_pairs)
+    number = f"{units.count(len(open_rules))} of {units.count(rules)} rules"
+    whole = "" if rules == 1 else f"{number} {'are' if len(open_rules) > 1 else 'is'} inconclusive; "
     more = hardest.more_pairs
     needed = f"; {units.count(more)} more pair{'s' if more > 1 else ''} would decide" if more else ""
     return f"{whole}{sentence(hardest)}{needed}"
@@ -102,11 +105,6 @@ def _signed(measure: Measure, change: float) -> str:
     return units.points(change) if of_share(measure) else units.change(change)
 
 
-def _bounds(measure: Measure, low: float, high: float) -> str:
-    """Return an interval. The word `points` stands only behind the change."""
-    return f"[{_signed(measure, low)}, {_signed(measure, high)}]".replace(" points", "")
-
-
-def _values(change: Change, between: str) -> str:
+def _values(change: Change) -> str:
     shown = units.percentage if of_share(change.measure) else units.milliseconds
-    return f"{shown(change.head)} {between} {shown(change.base)}"
+    return f"{shown(change.head)} instead of {shown(change.base)}"

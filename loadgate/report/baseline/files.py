@@ -45,7 +45,7 @@ def read_baseline(path: Path) -> BaselineRecord:
 def find_baseline(project: Project, profile: str, wanted: bool | None) -> BaselineRecord | None:
     """Return the baseline that a run of a profile is compared with. None if there is none.
 
-    `wanted`: True if there must be one, False for none, None for that of the profile if there is one.
+    `wanted`: True requires a baseline, False returns None, and None returns the profile's baseline if it exists.
 
     Raises:
         BaselineError: There must be a baseline, and there is none.
@@ -57,7 +57,7 @@ def find_baseline(project: Project, profile: str, wanted: bool | None) -> Baseli
     if path.exists():
         return read_baseline(path)
     if wanted:
-        set_it = f"set one with `loadgate baseline set latest --profile {profile}`"
+        set_it = f"set one with loadgate baseline set latest --profile {profile}"
         raise BaselineError(f"{shown_path(path)}: profile {profile} has no baseline; {set_it}")
     return None
 
@@ -71,11 +71,13 @@ def write_baseline(project: Project, document: RunDocument, folder: Path) -> Pat
     """
     name = folder.resolve().name
     if document.made_on.fingerprint is None:
-        raise BaselineError(f"{name} has no fingerprint, because an older version wrote it; run the profile again")
+        raise BaselineError(
+            f"{name} is from an older version of loadgate, which did not store the load; run the profile again"
+        )
     if problem := run_problem(document):
-        raise BaselineError(f"{name} {problem}, so it cannot be a baseline; set the baseline from a complete run")
+        raise BaselineError(f"{name} {problem}, so it cannot be a baseline; give a complete run")
     if not document.totals.overall.requests:
-        raise BaselineError(f"{name} has no requests, so it cannot be a baseline")
+        raise BaselineError(f"{name} has no requests, so it cannot be a baseline; give a run with requests")
     path = baseline_path(project, document.run.profile.name)
     write_atomically(path, _text(measured_run(document, name)))
     return path

@@ -1,4 +1,4 @@
-"""What the console says about a baseline."""
+"""The texts about a baseline in the terminal."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def proof_command(baseline: BaselineRecord) -> str:
     """Return the command that proves a change since the commit of a baseline. "" without a commit."""
     if baseline.commit is None:
         return ""
-    return f" To prove one: loadgate ab {baseline.commit[:SHORT_COMMIT]} --profile {baseline.profile}"
+    return f" To prove a change, run: loadgate ab {baseline.commit[:SHORT_COMMIT]} --profile {baseline.profile}"
 
 
 def values_lines(baseline: BaselineRecord) -> list[str]:

@@ -20,9 +20,10 @@ def changes_text(found: HistoryChanges, unread: list[UnreadableRun]) -> list[str
     for group in found.groups:
         lines += ["", *_group_lines(group)] if lines else _group_lines(group)
     if not found.groups:
-        lines.append("no completed runs with a fingerprint found")
+        lines.append("no completed runs found")
     if found.left_out:
-        lines += ["", f"left out: {count(found.left_out)} runs that did not complete or have no fingerprint"]
+        runs = f"{count(found.left_out)} run{'' if found.left_out == 1 else 's'}"
+        lines += ["", f"not examined: {runs} that did not complete or whose load is not stored"]
     return [printable(line) for line in [*lines, *(f"{one.folder}: {one.problem}" for one in unread)]]
 
 
@@ -58,7 +59,7 @@ def _group_lines(group: GroupChanges) -> Iterator[str]:
         yield f"  no change: {', '.join(same)}"
     few = [f"{series.subject} ({count(len(series.points))})" for series in group.series if series.too_few]
     if few:
-        yield f"  too few values, at least {MIN_VALUES} are needed: {', '.join(few)}"
+        yield f"  too few values (at least {MIN_VALUES} are needed): {', '.join(few)}"
 
 
 def _change_lines(group: GroupChanges, series: SeriesChanges, change: Change) -> Iterator[str]:
@@ -82,11 +83,11 @@ def _suspicion_lines(group: GroupChanges, series: SeriesChanges) -> Iterator[str
 
 
 def _proof(group: GroupChanges, last: PastRun, first: PastRun) -> str:
-    """Return the command that proves a change between two runs, or why there is none."""
+    """Return the command that can prove a change between two runs, or why there is none."""
     if last.commit is None or first.commit is None:
-        return "the commits are not known, so no command can compare them"
+        return "a commit is not known, so no command can compare them"
     if last.commit == first.commit:
-        return "both runs have the same commit: uncommitted changes, the machine or its load differ"
+        return "both runs have the same commit, so uncommitted changes, the machine or its other load differed"
     return f"loadgate ab {last.commit[:SHORT_COMMIT]} {first.commit[:SHORT_COMMIT]} --profile {group.profile}"
 
 

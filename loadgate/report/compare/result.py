@@ -163,17 +163,22 @@ def _named(totals: TotalFigures) -> dict[ScopeKey, ScopeFigures]:
 
 
 def _conclusion(rules: Sequence[Compared], found: Sequence[Remark], base: int, head: int) -> tuple[RuleOutcome, str]:
-    if any(remark.prevents_judging for remark in found):
-        return RuleOutcome.INCONCLUSIVE, "the runs are described and not judged; see the remarks"
+    if reasons := [remark.sentence for remark in found if remark.prevents_judging]:
+        more = f"; {count(len(reasons) - 1)} more above" if len(reasons) > 1 else ""
+        return RuleOutcome.INCONCLUSIVE, f"{reasons[0]}{more}"
     judged = [rule for rule in rules if rule.difference is not None]
     if not judged:
-        return RuleOutcome.INCONCLUSIVE, "no rule of both sides limits a latency or the failures, so nothing is judged"
+        return (
+            RuleOutcome.INCONCLUSIVE,
+            "both sides have no common rule for a percentile, mean or failures, so nothing is judged",
+        )
     outcomes = [rule.difference.outcome for rule in judged if rule.difference is not None]
     if RuleOutcome.FAIL in outcomes:
-        names = ", ".join(rule.quantity.subject for rule in judged if _outcome(rule) is RuleOutcome.FAIL)
-        return RuleOutcome.FAIL, f"worse: {names}"
+        worse = [rule.quantity.subject for rule in judged if _outcome(rule) is RuleOutcome.FAIL]
+        number = f"{count(len(worse))} of {count(len(judged))} rules"
+        return RuleOutcome.FAIL, f"{number} {'are' if len(worse) > 1 else 'is'} worse: {', '.join(worse)}"
     if all(outcome is RuleOutcome.PASS for outcome in outcomes):
-        return RuleOutcome.PASS, f"no rule is worse by more than its margin, compared by {_basis(judged)}"
+        return RuleOutcome.PASS, f"no rule is worse by more than its margin, judged by {_basis(judged)}"
     return RuleOutcome.INCONCLUSIVE, _undecided(judged, base, head)
 
 
@@ -190,13 +195,13 @@ def _undecided(judged: Sequence[Compared], base: int, head: int) -> str:
     bases = {rule.difference.basis for rule in judged if rule.difference is not None}
     if Basis.NOTHING in bases:
         return (
-            f"described, not judged: single runs differ by chance, and there are fewer than {MIN_PAST_RUNS} past runs "
-            "of this load on this class of machines; compare several runs a side, or use loadgate ab"
+            f"not judged, because one run on a side needs at least {MIN_PAST_RUNS} past runs of the same load on the "
+            "same machine class; give several runs for each side, or use loadgate ab"
         )
     if Basis.RUNS in bases and (least := least_p_value(base, head)) > LEVEL:
         return (
-            f"{count(base)} and {count(head)} runs cannot show a difference, because their smallest p-value is "
-            f"{given(round(least, 3))}; 4 runs a side can"
+            f"{count(head)} and {count(base)} runs are too few, because their smallest p-value is "
+            f"{given(round(least, 3))}; give at least 4 runs for each side"
         )
     undecided = [rule.quantity.subject for rule in judged if _outcome(rule) is RuleOutcome.INCONCLUSIVE]
-    return f"undecided: {', '.join(undecided)}; use more runs, or loadgate ab"
+    return f"not precise enough: {', '.join(undecided)}; give more runs, or use loadgate ab"

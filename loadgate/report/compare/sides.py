@@ -43,15 +43,15 @@ def check_sides(base: Sequence[ComparedRun], head: Sequence[ComparedRun]) -> Non
     runs = [*base, *head]
     for place, run in enumerate(runs):
         if run.folder.resolve() in {other.folder.resolve() for other in runs[:place]}:
-            raise CompareError(f"{run.name} is given twice; a run belongs to one side")
+            raise CompareError(f"{run.name} is given twice; give each run once")
         if run.document.made_on.fingerprint is None:
             raise CompareError(
-                f"{run.name} has no fingerprint, because an older version wrote it; run the profile again"
+                f"{run.name} is from an older version of loadgate, which did not store the load; run the profile again"
             )
         if differing := load_difference(runs[0].document, run.document):
             raise CompareError(
                 f"{runs[0].name} and {run.name} have different loads: {differing}; "
-                "compare runs of one profile with the same options"
+                "give runs of one profile with the same options"
             )
 
 

@@ -26,7 +26,7 @@ from loadgate.report.artefacts import append_job_summary
 from loadgate.run.document.parts import iso_time
 from loadgate.runner.ab.commits import Repository
 from loadgate.runner.ab.control import control_server
-from loadgate.runner.ab.measures import comparison_of
+from loadgate.runner.ab.measures import check_rule, comparison_of
 from loadgate.runner.ab.pairs import Pairs
 from loadgate.runner.ab.rate import Rate, given_rate, measured_rate
 from loadgate.runner.ab.request import MAX_SEED, PLANNING_PAIRS, AbRequest
@@ -42,7 +42,7 @@ from loadgate.terminal import terminal_columns
 from loadgate.units import count, duration, given
 
 STARTING_S = 8.0
-"""Roughly the time to start and stop a target and Locust, for the first line."""
+"""The approximate time to start and stop a target and Locust. It is only used for the estimate in the first lines."""
 
 
 def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
@@ -83,6 +83,8 @@ def _ready(request: AbRequest, project: Project, say: Say) -> Iterator[_Comparin
             say(f"loadgate: {problem}")
         try:
             with _sides(request, project, signals, say) as (base, head, suite):
+                if request.rule is not None:
+                    check_rule(request.rule, suite.profile, suite.rules)
                 yield _Comparing(request, project, base, head, suite, signals, say)
         except CommandError as error:
             if signals.any():
@@ -123,8 +125,8 @@ def _first_lines(request: AbRequest, base: object, head: object) -> str:
     pairs = PLANNING_PAIRS if request.only_plan else request.pairs
     segment_s = request.settle_s + request.measure_s
     minutes = max(1, round(2 * pairs * (segment_s + STARTING_S) / 60))
-    takes = f"{count(pairs)} pairs of {duration(segment_s)} a side take about {count(minutes)} min"
-    again = "" if request.only_plan else f"; {count(pairs)} more follow if they do not decide"
+    takes = f"{count(pairs)} pairs with {duration(segment_s)} for each side take about {count(minutes)} min"
+    again = "" if request.only_plan else f"; {count(pairs)} more follow if the result is then inconclusive"
     return f"base: {base}\nhead: {head}\n{takes}{again}"
 
 
@@ -156,10 +158,11 @@ class _Comparing:
         return document, pairs.folder
 
     def plan(self) -> ExitCode:
-        """Measure a few pairs, and say what the plan would find."""
+        """Measure a few pairs, and print which changes the comparison would detect."""
         with self._pairs(time.time()) as pairs:
             pairs.measure(PLANNING_PAIRS)
         comparison, _ = comparison_of(pairs.seen, self.request.margins, self.request.looks)
+        self.say("changes that a comparison with these options detects with a probability of 80 %:")
         for power in powers(pairs.measured, comparison):
             self.say(power.sentence)
         return ExitCode.PASS
@@ -184,7 +187,7 @@ class _Comparing:
     def _rate(self, meter: Meter, folder: Path) -> Rate:
         if (rate := given_rate(self.request, self.suite, searches_path(self.project))) is not None:
             return rate
-        self.say(f"measuring the rate of the closed model of profile {self.suite.profile} on base, in two runs")
+        self.say(f"profile {self.suite.profile} has a closed model: measuring its arrival rate on base in two runs")
         return measured_rate(self.base, meter, folder)
 
     def _judged(self, pairs: Pairs) -> tuple[AbResult, list[UncomparedRule]]:

@@ -1,4 +1,4 @@
-"""Find the commits of a comparison. The working tree becomes a commit without a change to the index or a branch."""
+"""Find the commits of a comparison. The working tree becomes a commit; the index and the branches do not change."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class CommitError(RequestError):
 class Commit:
     """A side of the comparison.
 
-    - `label`: what a reader calls it, such as a branch.
-    - `commit`: the commit, or the one below the uncommitted files.
+    - `label`: a name for people, such as a branch.
+    - `commit`: the commit, or the one on which the uncommitted files are based.
     - `snapshot`: the commit to check out. It includes the uncommitted files.
     - `origin`: where the commit comes from, one clause, "" if it was given.
     """
@@ -77,35 +77,39 @@ class Repository:
         except GitError as error:
             raise CommitError(
                 f"{folder}: {str(error).removeprefix('git rev-parse: ')}; "
-                "a comparison without git needs --base-url and --head-url"
+                "change to a git repository, or compare deployments with loadgate ab --base-url URL --head-url URL"
             ) from error
         if git_or_none(repository.top, "rev-parse", "--verify", "HEAD") is None:
-            raise CommitError(f"{repository.top}: the repository has no commits; commit before you compare")
+            raise CommitError(f"{repository.top}: the repository has no commits; create one with git commit")
         return repository
 
     def sides(self, base: str | None, head: str | None) -> tuple[Commit, Commit]:
         """Return the commits of base and head.
 
         Without `head`, the working tree is the head. Without `base`, it is the merge base of head and the default
-        branch. If that is the head itself, base is what head was made from: the commit below uncommitted files, or the
-        parent.
+        branch. If that is the head itself, base is the parent of head.
 
         Raises:
             CommitError: A commit does not exist, or both are the same.
         """
-        head_commit = self._named(head) if head is not None else self._working_tree()
-        base_commit = self._named(base) if base is not None else self._default_base(head_commit)
+        head_commit = self.named(head) if head is not None else self._working_tree()
+        base_commit = self.named(base) if base is not None else self._default_base(head_commit)
         if base_commit.snapshot == head_commit.snapshot:
             raise CommitError(f"base and head are the same commit, {head_commit}; {_GIVE_BASE}")
         return base_commit, head_commit
 
-    def _named(self, name: str) -> Commit:
+    def named(self, name: str) -> Commit:
+        """Return the commit of a branch, a tag or a hash.
+
+        Raises:
+            CommitError: There is no such commit.
+        """
         # git would read a branch such as --all as an option.
         given = f"heads/{name}" if name.startswith("-") else name
         commit = git_or_none(self.top, "rev-parse", "--verify", "--quiet", f"{given}^{{commit}}")
         # A name such as ^main means all other commits.
         if commit is None or not commit.isalnum():
-            raise CommitError(f"unknown commit {name!r}{self._hint_if_shallow()}")
+            raise CommitError(f"unknown commit {name!r}{self._hint_if_shallow() or '; give a branch, a tag or a hash'}")
         return Commit(commit[:SHORT] if commit.startswith(name) else name, commit, commit)
 
     def _working_tree(self) -> Commit:
@@ -124,7 +128,7 @@ class Repository:
             index = folder / "index"
             own = self.top / git(self.top, "rev-parse", "--git-path", "index")
             if own.exists():
-                # With its time, by which git knows files that changed while it was written.
+                # Git compares the index's modification time with those of files, so the copy keeps it.
                 shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index)}
             add = ("-c", "core.safecrlf=false", "add", "--all", *self._paths())
@@ -164,4 +168,4 @@ class Repository:
     def _hint_if_shallow(self) -> str:
         """Return what to do if the clone is shallow, else ""."""
         is_shallow = git(self.top, "rev-parse", "--is-shallow-repository") == "true"
-        return "; this clone is shallow: get the older commits with git fetch --unshallow" if is_shallow else ""
+        return "; this clone is shallow, so get the older commits with git fetch --unshallow" if is_shallow else ""

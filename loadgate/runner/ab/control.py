@@ -1,4 +1,4 @@
-"""The control: a server of the load gate with a fixed task, which shows whether the machine itself has changed.
+"""The control server has a fixed task, so a change of its latency shows a change of the machine.
 
 Run as a program, this file is the server: for each line on standard input, it does the task and writes a line.
 """
@@ -16,22 +16,23 @@ from typing import NamedTuple
 
 INTERVAL_S = 0.2
 ROUNDS = 5000
-"""Rounds of the task. They take about a millisecond: long beside a change of processes, short beside INTERVAL_S."""
+"""Rounds of the task. They take about a millisecond, which is long compared with a context switch and short compared
+with INTERVAL_S."""
 
 QUANTILE = 0.1
-"""The quantile that stands for a segment. The target and the generator delay some answers, also by the use of a shared
-core. On a slower machine, even the fastest answers take longer."""
+"""The quantile that represents a segment. The target and the generator delay some answers, because they share cores
+with the control server. On a slower machine, even the fastest answers take longer."""
 
 
 class Answer(NamedTuple):
-    """An answer of the control: its time in epoch seconds, and its latency."""
+    """An answer of the control server: the time of its request in epoch seconds, and its latency."""
 
     at_s: float
     latency_ms: float
 
 
 def control_latency(answers: Sequence[Answer], since_s: float, until_s: float) -> float | None:
-    """Return the latency in ms that stands for the answers from `since_s` to `until_s`. `None` without answers."""
+    """Return the latency in ms that represents the answers from `since_s` to `until_s`. `None` without answers."""
     latencies = sorted(answer.latency_ms for answer in answers if since_s <= answer.at_s < until_s)
     return latencies[int(QUANTILE * len(latencies))] if latencies else None
 

@@ -10,6 +10,7 @@ from loadgate.recorder import OVERALL, Recorder
 from loadgate.report.ab.document import UncomparedRule
 from loadgate.rules import MetricKind, parse_rules
 from loadgate.run.document import RunDocument
+from loadgate.runner.ab.request import AbError
 
 SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 """The percentiles that are shown of every scope of a rule."""
@@ -27,7 +28,7 @@ _KINDS = {
 def measures_of(rules: Sequence[str]) -> tuple[list[Measure], list[UncomparedRule]]:
     """Return the measures of rules, each once, and the rules that have none.
 
-    The limit, the window and the stage of a rule play no part.
+    The limit, the window and the stage of a rule are not used.
     """
     measures: dict[Measure, None] = {}
     uncompared = []
@@ -35,11 +36,19 @@ def measures_of(rules: Sequence[str]) -> tuple[list[Measure], list[UncomparedRul
         (rule,) = parse_rules(text)
         kind = _KINDS.get(rule.metric.kind)
         if kind is None or rule.compared_with:
-            what = "ratios of stages" if rule.compared_with else f"{rule.metric}"
-            uncompared.append(UncomparedRule(rule=text, reason=f"{what} cannot be compared"))
+            what = "a ratio of stages" if rule.compared_with else f"{rule.metric}"
+            uncompared.append(UncomparedRule(rule=text, reason=f"{what} is not a percentile, the mean or the failures"))
         else:
             measures[Measure(rule.scope, kind, rule.metric.percent)] = None
     return list(measures), uncompared
+
+
+def check_rule(wanted: Measure, profile: str, rules: Sequence[str]) -> None:
+    """Raise AbError if a comparison of a profile with these rules does not judge a measure."""
+    judged = measures_of(rules)[0] or list(WITHOUT_RULES)
+    if wanted not in judged:
+        listed = ", ".join(map(str, judged))
+        raise AbError(f"profile {profile} has no rule for {wanted}; give one of these rules: {listed}")
 
 
 @dataclass

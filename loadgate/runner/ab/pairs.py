@@ -21,7 +21,7 @@ from loadgate.units import milliseconds
 FOLDER = "segments"
 """The folder of the segments' runs, relative to that of the comparison."""
 SHOWN = 3
-"""How many percentiles the line of a segment has."""
+"""The maximum number of percentiles in the line of a segment."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Pairs:
         self._orders = side_orders(self.planned, self.seed)
 
     def measure(self, pairs: int) -> None:
-        """Measure until this many pairs can be compared, or until their faults decide. More could not help then.
+        """Measure until this many pairs can be compared, or until faults of the targets have decided the comparison.
 
         Raises:
             StoppedError: A signal has stopped a segment.
@@ -81,7 +81,7 @@ class Pairs:
                 problem=segment.problem,
             )
         )
-        problem = f"; left out: {segment.problem}" if segment.problem else ""
+        problem = f"; not compared: {segment.problem}" if segment.problem else ""
         self.say(f"pair {number} of {pairs}, {name}: {_headline(document, segment)}{problem}")
         return segment
 
@@ -93,7 +93,7 @@ def _headline(document: RunDocument, segment: Segment) -> str:
         measure for measure in measures if measure.percentile is not None and measure.scope in segment.scopes
     ]
     shown = percentiles[:SHOWN] or [Measure(OVERALL, MeasureKind.PERCENTILE, 95.0)]
-    return ", ".join(f"{measure.scope} {measure.metric} {milliseconds(_value(measure, segment))}" for measure in shown)
+    return ", ".join(f"{measure} {milliseconds(_value(measure, segment))}" for measure in shown)
 
 
 def _value(measure: Measure, segment: Segment) -> float | None:

@@ -19,11 +19,12 @@ from loadgate.runner.suite import Suite
 from loadgate.units import given
 
 _SPAWN_RATE = "100"
-"""Users start this fast per second, so that the run is measured with all of them."""
+"""The spawn rate, in users per second. All users start early, so most of the run has the full load."""
 
 _DIGITS = 3
 _FRACTION = 0.2
-"""The part of the request rate at which tasks with up to five requests are no more load than the closed model."""
+"""The fraction of the request rate that is used as arrival rate. With up to five requests a task, the load is at most
+that of the closed model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def given_rate(request: AbRequest, suite: Suite, searches: Path) -> Rate | None:
 
 
 def measured_rate(base: Side, meter: Meter, folder: Path) -> Rate:
-    """Measure at which rate the closed model starts tasks on base. The runs are in `folder`.
+    """Measure how many tasks per second the closed model starts on base. The runs are written to `folder`.
 
     A run of the closed model gives the rate of its requests. A run of the open model at a fraction of it gives the
     requests of a task.
@@ -63,7 +64,7 @@ def measured_rate(base: Side, meter: Meter, folder: Path) -> Rate:
     requests_per_s = _request_rate(base, meter, ["--spawn-rate", _SPAWN_RATE], folder / "closed")
     low = _rounded(requests_per_s * _FRACTION)
     requests_per_task = _request_rate(base, meter, meter.load.paced(low, 0), folder / "open") / low
-    return Rate(_rounded(requests_per_s / requests_per_task), "as the profile's closed model on base")
+    return Rate(_rounded(requests_per_s / requests_per_task), "measured with the profile's closed model on base")
 
 
 def _request_rate(base: Side, meter: Meter, options: Sequence[str], folder: Path) -> float:
@@ -71,7 +72,9 @@ def _request_rate(base: Side, meter: Meter, options: Sequence[str], folder: Path
     rate = request_rate(document)
     if rate is None:
         reason = problem_of(document).text or "the profile made no requests"
-        raise SegmentError(f"base, {base}: its rate cannot be measured: {reason}; give one with --rate")
+        raise SegmentError(
+            f"base, {base}: the arrival rate cannot be measured: {reason}; set it with --rate, such as --rate 50/s"
+        )
     return rate
 
 

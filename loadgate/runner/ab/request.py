@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from loadgate.analysis.ab.segments import Margins
+from loadgate.analysis.ab.segments import Margins, Measure
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
-from loadgate.shape.arrivals import parse_rate
-from loadgate.units import count
+from loadgate.shape.arrivals import EXAMPLES, parse_rate
+from loadgate.units import given_percentage
 
 PLANNING_PAIRS = 3
-"""Pairs that show how much the measures vary, for an answer about the plan."""
+"""The number of pairs from which `--plan` estimates how much the measures vary."""
 
 MAX_SEED = 2**31
 
@@ -27,7 +27,8 @@ class AbRequest:
     """The arguments of `loadgate ab`.
 
     An empty `profile` means the suite's default. Without `rate`, the profile decides. Without `seed`, it is random.
-    `only_plan` measures PLANNING_PAIRS pairs, and says what the plan would find.
+    `only_plan` measures PLANNING_PAIRS pairs, and estimates which changes the comparison would detect. `rule` is a
+    measure that a rule of the profile must limit.
     """
 
     base: str | None = None
@@ -43,6 +44,7 @@ class AbRequest:
     only_plan: bool = False
     seed: int | None = None
     locustfile: str | None = None
+    rule: Measure | None = None
 
     @property
     def urls(self) -> tuple[str, str] | None:
@@ -66,9 +68,10 @@ class AbRequest:
         try:
             schedule = parse_rate(self.rate)
         except ValueError as error:
-            raise AbError(f"--rate: {error}") from error
+            # The examples of the error contain a ramp, which a comparison refuses.
+            raise AbError(f"--rate: {str(error).replace(EXAMPLES, 'such as 50/s or 90/min')}") from error
         if len(schedule.segments) != 1:
-            raise AbError(f"--rate: a comparison needs one rate, such as 50/s; {self.rate!r} is a ramp")
+            raise AbError(f"--rate: {self.rate!r} is a ramp; a comparison needs a constant rate, such as 50/s")
         return schedule.peak_rate
 
     def check(self) -> None:
@@ -84,20 +87,25 @@ class AbRequest:
     def _problems(self) -> Sequence[str]:
         problems = []
         if bool(self.base_url) != bool(self.head_url):
-            problems.append("--base-url and --head-url belong together; give both, or compare commits")
+            problems.append("--base-url and --head-url must be given together; add the other one, or compare commits")
         if self.base_url and (self.base or self.head):
-            problems.append("give two commits or two URLs, not both")
+            problems.append(
+                "commits and URLs cannot be compared with each other; give BASE and HEAD, or --base-url and --head-url"
+            )
         for option, url in (("--base-url", self.base_url), ("--head-url", self.head_url)):
             if url and (problem := host_problem(url)):
                 problems.append(without_credentials(f"{option}: {problem}"))
         if self.base_url and self.base_url == self.head_url:
-            problems.append("--base-url and --head-url are the same deployment")
+            problems.append("--base-url and --head-url are equal; give the URLs of two deployments")
         if not 0 <= self.margins.ignore < self.margins.worse:
-            problems.append("--ignore must be below --worse")
+            ignore, worse = given_percentage(self.margins.ignore), given_percentage(self.margins.worse)
+            problems.append(f"--ignore ({ignore}) must be below --worse ({worse})")
         if not 0 <= self.margins.ignore_ms < float("inf"):
-            problems.append("--ignore-ms must be a number of milliseconds that is not negative")
+            problems.append("--ignore-ms must be 0 or a positive number of milliseconds")
         if not (self.settle_s + self.measure_s).is_integer():
-            problems.append("--settle and --measure together must be whole seconds, because Locust has no shorter runs")
+            problems.append(
+                "the sum of --settle and --measure must be whole seconds, because Locust's run time is whole seconds"
+            )
         if self.seed is not None and not 0 <= self.seed < MAX_SEED:
-            problems.append(f"--seed: must be from 0 to {count(MAX_SEED - 1)}")
+            problems.append(f"--seed must be from 0 to {MAX_SEED - 1}")
         return problems

@@ -27,7 +27,7 @@ class SideError(CommandError):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A side that already runs."""
+    """A side that is already running, at a URL."""
 
     name: SideName
     url: str
@@ -148,7 +148,7 @@ class Worktrees:
 
 
 def _project_in(folder: Path) -> Project:
-    """Return the project in a folder of a worktree. Settings above the folder do not belong to it."""
+    """Return the project in a folder of a worktree. Settings of parent folders are not used."""
     if not folder.is_dir():
         raise RequestError(f"the commit has no folder {folder.name}")
     project = load_project(folder)
@@ -156,20 +156,20 @@ def _project_in(folder: Path) -> Project:
 
 
 def _target_settings(base: Project, head: Project, say: Say) -> tuple[TargetSettings, TargetSettings]:
-    """Return the settings of both targets. What is missing in those of base is that of head."""
+    """Return the settings of both targets. Settings that base does not have are taken from head."""
     if head.target is None:
         raise RequestError(
-            "head has no [tool.loadgate.target] in pyproject.toml, which starts both sides; "
-            "declare it, or use --base-url and --head-url"
+            "head has no [tool.loadgate.target] in pyproject.toml, so it cannot be started; "
+            "add the table, or compare deployments with loadgate ab --base-url URL --head-url URL"
         )
     settings = base.target
     if settings is None:
-        say("base has no [tool.loadgate.target], so it is started as head is")
+        say("base has no [tool.loadgate.target], so the settings of head are used for it")
         settings = head.target
     elif head.target.prepare and not settings.prepare:
-        say("base has no prepare in [tool.loadgate.target], so it is prepared as head is")
+        say("base has no prepare in [tool.loadgate.target], so that of head is used for it")
         parts = ("prepare", "prepared", "lock")
         settings = settings.model_copy(update={part: getattr(head.target, part) for part in parts})
     if not settings.prepare and not head.target.prepare:
-        say("prepare is not set in [tool.loadgate.target], so both sides use the packages that are installed here")
+        say("prepare is not set in [tool.loadgate.target], so both sides use the packages of the current environment")
     return settings, head.target

@@ -34,7 +34,7 @@ class BusyError(CommandError):
 
 @contextlib.contextmanager
 def worktrees_folder(repository: Repository, use: str = "ab") -> Iterator[Path]:
-    """Give the folder of the repository's worktrees for a command, which runs once at a time.
+    """Give the folder of the repository's worktrees for a command. Only one such command can run at a time.
 
     Raises:
         BusyError: Another comparison of the repository is running.
@@ -48,7 +48,9 @@ def worktrees_folder(repository: Repository, use: str = "ab") -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder) as is_free:
         if not is_free:
-            raise BusyError("another comparison of this repository is running; start this one after its end")
+            raise BusyError(
+                "another comparison of this repository is running; wait until it has ended, and start this one again"
+            )
         owner = folder / _OWNER
         owner.write_bytes(os.fsencode(repository.top))
         yield folder
@@ -71,7 +73,7 @@ def remove_left_worktrees() -> Iterator[str]:
                         Worktree(repository, part).remove()
                     owner.unlink()
         except OSError as error:
-            yield f"{folder}: a worktree is not removed: {os_error_text(error)}"
+            yield f"{folder}: a worktree could not be removed: {os_error_text(error)}"
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Carry out `loadgate bisect`: prove that the ends differ, search, and report the first bad commit."""
+"""Carry out `loadgate bisect`: prove the regression between GOOD and BAD, search, and print the first bad commit."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ def measure_of(text: str) -> Measure:
         end = -1
     if scope and end == len(name) and metric.kind in _KINDS:
         return Measure(scope, _KINDS[metric.kind], metric.percent)
-    raise BisectError(f"{text!r} is not a scope with a percentile, mean or failures, such as 'auth: p95'")
+    raise BisectError(f"RULE {text!r} must be a scope with a percentile, mean or failures, such as 'auth: p95'")
 
 
 @dataclass(frozen=True, slots=True)
 class BisectRequest:
-    """The ends and the rule of a search. `comparison` has the options of all comparisons."""
+    """The commits GOOD and BAD and the rule of a search. `comparison` has the options of all comparisons."""
 
     good: str
     bad: str
@@ -71,24 +71,28 @@ class BisectRequest:
 def bisect(request: BisectRequest, project: Project, compare: Compare, say: Say) -> ExitCode:
     """Find the first bad commit. Return PASS if it was found, and INCONCLUSIVE if not.
 
-    The user's working tree and a search with `git bisect` in it are not touched.
+    The user's working tree is not changed, even while a `git bisect` is in progress there.
 
     Raises:
         BisectError, CommitError: The request or a commit is wrong.
-        GitError, SideError, SegmentError: The ends cannot be compared.
+        GitError, SideError, SegmentError: GOOD and BAD cannot be compared.
     """
     repository = Repository.of(project.root)
-    good, bad = repository.sides(request.good, request.bad)
+    good, bad = repository.named(request.good), repository.named(request.bad)
+    if good.commit == bad.commit:
+        raise BisectError(f"GOOD and BAD are the same commit, {bad}; give an older commit as GOOD")
     if git_or_none(repository.top, "merge-base", "--is-ancestor", good.commit, bad.commit) is None:
-        raise BisectError(f"{good} is not an ancestor of {bad}; give an older commit of the same branch as GOOD")
+        raise BisectError(
+            f"GOOD, {good}, is not an ancestor of BAD, {bad}; give an older commit of the same branch as GOOD"
+        )
     with worktrees_folder(repository, "bisect") as folder:
-        say(f"1. proving that {request.measure} is worse at {bad} than at {good}")
-        document = compare(replace(request.comparison, base=good.commit, head=bad.commit))
+        say(f"1. comparing {bad} with {good}, to prove that {request.measure} is worse")
+        document = compare(replace(request.comparison, base=good.commit, head=bad.commit, rule=request.measure))
         ends = _proven(document.result, request.measure, say)
         if ends is None:
             return ExitCode.INCONCLUSIVE
         say(f"proven: {_text(ends)}")
-        # The same rate for all comparisons; a closed model would be measured again.
+        # Without a rate, each comparison with a closed model would measure its own.
         options = replace(request.comparison, rate=f"{plain(document.plan.rate_per_s)}/s")
         steps = _Steps(request.measure, good, bad, halfway(ends), options, compare, say)
         with Worktree(repository, folder).of(bad) as tree:
@@ -97,16 +101,16 @@ def bisect(request: BisectRequest, project: Project, compare: Compare, say: Say)
 
 
 def _proven(result: AbResult, measure: Measure, say: Say) -> Change | None:
-    """Return the change between the ends if it is a proven regression. Otherwise say why not."""
+    """Return the change from GOOD to BAD if it is a proven regression. Otherwise print why it is not."""
     found = _change(result, measure)
     if found is None:
         compared = ", ".join(str(change.measure) for change in result.rules) or "none"
-        raise BisectError(f"{measure} is not a rule of the profile; compared rules: {compared}")
+        raise BisectError(f"no run has the rule {measure}; compared rules: {compared}")
     if guards := wording.broken(result.guards):
         say(f"not proven: {printable(guards[0].sentence)}")
         return None
     if found.outcome is not RuleOutcome.FAIL:
-        say(f"not proven, so there is nothing to search for: {_text(found)}; {printable(wording.reason_text(found))}")
+        say(f"not proven, so no commit is searched: {_text(found)}; {printable(wording.reason_text(found))}")
         return None
     return found
 
@@ -121,7 +125,7 @@ def _text(change: Change) -> str:
 
 @dataclass
 class _Steps:
-    """The steps of a search. `changes` has the change from each measured commit to the bad end."""
+    """The steps of a search. `changes` has the change from each measured commit to BAD."""
 
     measure: Measure
     good: Commit
@@ -134,9 +138,9 @@ class _Steps:
     number: int = 1
 
     def examine(self, commit: str, suspects: int) -> Position:
-        """Compare a commit with the bad end, whose suite measures all commits."""
+        """Compare a commit with BAD, whose suite measures all commits. `suspects`: how many commits remain."""
         self.number += 1
-        self.say(f"{self.number}. {commit[:SHORT]}: {count(suspects)} commits can be the first bad one")
+        self.say(f"{self.number}. comparing {commit[:SHORT]}: the first bad commit is one of {count(suspects)}")
         try:
             result = self.compare(replace(self.options, base=commit, head=self.bad.commit)).result
         except (SideError, SegmentError, DescribeError) as error:
@@ -145,18 +149,20 @@ class _Steps:
         found = _change(result, self.measure)
         if found is None or wording.broken(result.guards):
             reasons = [guard.sentence for guard in wording.broken(result.guards)]
-            self.say(f"{commit[:SHORT]} is undecided: {printable(reasons[0]) if reasons else 'it has no value'}")
+            self.say(
+                f"{commit[:SHORT]} is undecided: {printable(reasons[0]) if reasons else f'{self.measure} has no value'}"
+            )
             return Position.UNDECIDED
         self.changes[commit] = found
         decided = position(found, self.half)
-        self.say(f"{commit[:SHORT]} is {decided.name.lower()}: from it to {self.bad.label}, {_text(found)}")
+        self.say(f"{commit[:SHORT]} is {decided.name.lower()}: {_text(found)} from there to {self.bad.label}")
         return decided
 
 
 def _conclude(repository: Repository, suspects: list[str], steps: _Steps, ends: Change) -> ExitCode:
     say = steps.say
     if len(suspects) > 1:
-        say(f"INCONCLUSIVE: the first bad commit is one of {count(len(suspects))}; the others are decided")
+        say(f"INCONCLUSIVE: some commits are undecided; the first bad commit is one of these {count(len(suspects))}:")
         for commit in suspects:
             say(f"  {_described(repository, commit)}")
         return ExitCode.INCONCLUSIVE
@@ -164,7 +170,7 @@ def _conclude(repository: Repository, suspects: list[str], steps: _Steps, ends: 
     say(f"first bad commit: {_described(repository, first)}")
     parent = git_or_none(repository.top, "rev-parse", "--verify", "--quiet", f"{first}^") or ""
     known = {steps.good.commit: ends} | steps.changes
-    for name, commit in (("its parent", parent), ("it", first)):
+    for name, commit in (("its parent", parent), ("the first bad commit", first)):
         if commit in known:
             say(f"from {name} to {steps.bad.label}: {_text(known[commit])}")
     return ExitCode.PASS

@@ -1,4 +1,4 @@
-"""Search for the first bad commit with `git bisect` in a worktree, which has its own state of the search."""
+"""Search for the first bad commit with `git bisect` in a worktree, which does not affect other worktrees."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Search:
     examine: Callable[[str, int], Position]
 
     def run(self, good: str, bad: str) -> list[str]:
-        """Return the first bad commit, or all commits that can be it if the others are undecided.
+        """Return the first bad commit. If undecided commits remain, return all commits that can be the first bad one.
 
         `good` must be an ancestor of `bad`. `examine` gets the commit, and the number of commits that can still be the
         first bad one.
@@ -33,7 +33,7 @@ class Search:
             try:
                 git(self.tree, "bisect", mark)
             except GitError:
-                # git ends a search in which only undecided commits are left like an error.
+                # git reports an error if only undecided commits remain.
                 return self._suspects()
             suspects = self._suspects()
         return suspects

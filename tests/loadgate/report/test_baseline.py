@@ -73,7 +73,7 @@ def test_a_baseline_is_set_and_shown(runs: Path, baseline: Command) -> None:
 def test_only_complete_runs_become_baselines(runs: Path, baseline: Command) -> None:
     refused = {
         "was interrupted after 1 min, so it cannot be a baseline": Made(ended_by=EndedBy.INTERRUPT),
-        "has no fingerprint, because an older version wrote it": Made(day=1, load=None),
+        "is from an older version of loadgate, which did not store the load": Made(day=1, load=None),
         "has no requests, so it cannot be a baseline": Made(day=2, requests=0),
     }
     for message, wanted in refused.items():
@@ -82,8 +82,8 @@ def test_only_complete_runs_become_baselines(runs: Path, baseline: Command) -> N
             baseline("set", str(folder))
         assert f"{folder.name} {message}" in str(error.value)
         assert error.value.exit_code == ExitCode.USAGE
-    assert baseline("show").out == "no baselines found\n"
-    with pytest.raises(CommandError, match="there are not so many runs"):
+    assert baseline("show").out == "no baselines found; set one with loadgate baseline set\n"
+    with pytest.raises(CommandError, match="there are only 3 runs, which loadgate history lists"):
         baseline("set", "latest-9")
 
 
@@ -94,7 +94,7 @@ def test_a_run_finds_the_baseline_of_its_profile(runs: Path, baseline: Command) 
         find_baseline(project, "light", wanted=True)
     assert str(refused.value) == (
         "kept/baselines/light.json: profile light has no baseline; "
-        "set one with `loadgate baseline set latest --profile light`"
+        "set one with loadgate baseline set latest --profile light"
     )
     keep_run(runs, Made())
     baseline("set", "latest", "--profile", "light")
@@ -140,7 +140,7 @@ def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
     assert 15 < low < change < high < 50
     assert "+1.00 points" in text
     assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fceea" in text
-    assert "one run proves no change. To prove one: loadgate ab 8f14e45fceea --profile light" in text
+    assert "one run proves no change. To prove a change, run: loadgate ab 8f14e45fceea --profile light" in text
 
 
 def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:

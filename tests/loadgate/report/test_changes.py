@@ -116,12 +116,14 @@ def test_values_that_say_nothing_are_left_out(one: PastRun) -> None:
 
 
 def test_short_histories_and_old_documents_are_named(one: PastRun) -> None:
-    assert changes_text(examine([]), []) == ["no completed runs with a fingerprint found"]
+    assert changes_text(examine([]), []) == ["no completed runs found"]
     said = text(examine(made_history(one, 1)))
-    assert "too few values, at least 14 are needed: auth: p95 (1), overall: failures (1), overall: requests (1)" in said
+    assert (
+        "too few values (at least 14 are needed): auth: p95 (1), overall: failures (1), overall: requests (1)" in said
+    )
     found = examine([replace(one, profile_hash=None), replace(one, ending="interrupted")])
     assert found.groups == ()
-    assert "left out: 2 runs that did not complete or have no fingerprint" in text(found)
+    assert "not examined: 2 runs that did not complete or whose load is not stored" in text(found)
 
 
 def test_runs_of_one_commit_or_without_a_commit_have_no_command(one: PastRun) -> None:
@@ -131,7 +133,7 @@ def test_runs_of_one_commit_or_without_a_commit_have_no_command(one: PastRun) ->
     assert "both runs have the same commit" in said
     assert "loadgate ab" not in said
     unknown = [replace(run, commit=None) for run in made_history(one, 30, slow_from=18)]
-    assert "the commits are not known" in text(examine(unknown))
+    assert "a commit is not known" in text(examine(unknown))
 
 
 def test_the_command_reads_run_folders(
@@ -147,7 +149,7 @@ def test_the_command_reads_run_folders(
     said = capsys.readouterr().out
     assert "WORSE  auth: p95" in said
     assert "12 runs before, 12 after" in said
-    assert "left out: 1 runs" in said
+    assert "not examined: 1 run that" in said
     assert "20260630T120000Z-light: not JSON" in said
     assert history(changes=True, as_json=True) == 0
     document = json.loads(capsys.readouterr().out)

@@ -48,8 +48,7 @@ def test_single_runs_are_described_and_not_judged(runs: Path, loadgate: Command)
     (rule,) = [line for line in said.out.splitlines() if line.startswith("auth: p95")]
     assert rule.split()[-2:] == ["-", "-"]
     assert float(rule.split()[6].removeprefix("+")) > 20
-    assert "described, not judged: single runs differ by chance" in said.out
-    assert "fewer than 8 past runs" in said.out
+    assert "not judged, because one run on a side needs at least 8 past runs" in said.out
     assert any(line.startswith("  GET auth") for line in said.out.splitlines())
 
 
@@ -57,7 +56,7 @@ def test_several_runs_a_side_are_judged(runs: Path, loadgate: Command) -> None:
     base, slow, same = kept(runs, range(5)), kept(runs, range(5, 10), slow=1.6), kept(runs, range(10, 15))
     said = loadgate(*slow, "--against", *base)
     assert said.code == FAIL
-    assert "FAIL: worse: auth: p95 (exit code 99)" in said.out
+    assert "rules is worse: auth: p95 (exit code 99)" in said.out
     document = json.loads(loadgate(*slow, "--json", "--against", *base).out)
     rule = next(rule for rule in document["rules"] if rule["rule"] == "auth: p95")
     assert rule["p_value"] <= 0.05
@@ -83,14 +82,14 @@ def test_few_runs_a_side_say_how_many_are_needed(runs: Path, loadgate: Command) 
     base, head = kept(runs, range(2)), kept(runs, range(2, 4), slow=3.0)
     said = loadgate(*head, "--against", *base)
     assert said.code == INCONCLUSIVE
-    assert "2 and 2 runs cannot show a difference, because their smallest p-value is 0.333" in said.out
+    assert "2 and 2 runs are too few, because their smallest p-value is 0.333" in said.out
 
 
 def test_rules_are_compared_in_the_direction_of_their_limit(runs: Path, loadgate: Command) -> None:
     rules = (*RULES, "auth: p50 > 10ms", "auth: max < 10s")
     base, head = kept(runs, range(5), rules=rules), kept(runs, range(5, 10), slow=0.5, rules=rules)
     said = loadgate(*head, "--against", *base)
-    assert "FAIL: worse: auth: p50" in said.out
+    assert "rules is worse: auth: p50" in said.out
     document = json.loads(loadgate(*head, "--json", "--against", *base).out)
     rule = {rule["rule"]: rule for rule in document["rules"]}
     assert rule["auth: p50"]["interval"][0] < rule["auth: p50"]["change"] < rule["auth: p50"]["interval"][1] < 0
@@ -111,10 +110,10 @@ def test_failures_are_compared_as_differences(runs: Path, loadgate: Command) -> 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"load": "0th3r", "users": 20}, "have different loads: users 5 and 20; compare runs of one profile"),
+        ({"load": "0th3r", "users": 20}, "have different loads: users 5 and 20; give runs of one profile"),
         ({"load": "0th3r", "profile": "medium"}, "have different loads: name light and medium; "),
         ({"load": "0th3r"}, "have different loads: their hashes differ; "),
-        ({"load": None}, "has no fingerprint, because an older version wrote it; run the profile again"),
+        ({"load": None}, "is from an older version of loadgate, which did not store the load; run the profile again"),
     ],
 )
 def test_runs_of_different_loads_are_refused(
@@ -166,15 +165,15 @@ def test_names_that_are_no_run_are_one_line(runs: Path, loadgate: Command) -> No
     (one,) = kept(runs, range(1))
     write_atomically(runs / "20260630T120000Z-light" / "run.json", "{")
     for name, message in {
-        "nowhere": "nowhere: no such run; give a folder, a run.json or a name that loadgate history lists",
-        "latest-7": "latest-7: there are not so many runs; loadgate history lists them",
+        "nowhere": "no run 'nowhere'; give a folder, a run.json, latest, or a name that loadgate history lists",
+        "latest-7": "no run 'latest-7': there is only 1 run, which loadgate history lists",
         "20260630T120000Z-light": "not JSON",
     }.items():
         with pytest.raises(CommandError) as refused:
             loadgate(one, "--against", name)
         assert message in str(refused.value)
         assert len(str(refused.value).splitlines()) == 1
-    with pytest.raises(CommandError, match="not so many runs of profile heavy"):
+    with pytest.raises(CommandError, match=r"no runs of profile heavy in .*; start one with loadgate run heavy$"):
         loadgate("latest", "--profile", "heavy", "--against", one)
     for arguments in ([one], [one, "--against"], ["--against", one], []):
         with pytest.raises(typer.TyperException):

@@ -108,7 +108,7 @@ def test_two_deployments_are_compared_at_the_rate_of_the_closed_model(tmp_path: 
     (rule,) = changes(document).values()
     assert rule["base"] < 50 < rule["head"]
     plan = document["plan"]
-    assert plan["rate_from"] == "as the profile's closed model on base"
+    assert plan["rate_from"] == "measured with the profile's closed model on base"
     # Four users that wait for 0.1 s between tasks of two requests.
     assert 15 < plan["rate_per_s"] <= 40
     assert (plan["base"]["url"], plan["head"]["url"]) == (base.url, head.url)
@@ -123,7 +123,7 @@ def test_a_plan_says_what_it_would_find(tmp_path: Path) -> None:
         done = finish(loadgate_command("ab", *urls, *SHORT[2:], "--plan"), tmp_path, COLUMNS="80")
     assert done.returncode == PASS, done.stdout + done.stderr
     assert too_wide(done.stdout, 80) == []
-    assert re.search(r"^this plan detects \+[\d.]+ % of pages: p50", done.stdout, re.MULTILINE)
+    assert re.search(r"^pages: p50: 20 pairs detect \+[\d.]+ %", done.stdout, re.MULTILINE)
     assert "PASS" not in done.stdout
 
 

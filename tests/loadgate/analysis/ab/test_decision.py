@@ -105,9 +105,9 @@ def test_a_plan_tells_what_it_detects_and_how_many_pairs_detect_less() -> None:
     assert power.finer == pytest.approx(0.1 if power.detectable > 0.1 else math.sqrt(1.05 * 1.1) - 1)
     assert power.finer_pairs is not None
     assert 20 < power.finer_pairs <= MOST_PAIRS
-    assert power.sentence.startswith("this plan detects +")
-    assert f"of auth: p95; for +{100 * power.finer:.3g}" in power.sentence
-    assert power.sentence.endswith(f" %: {power.finer_pairs} pairs")
+    assert power.sentence.startswith("auth: p95: 20 pairs detect +")
+    assert f"; +{100 * power.finer:.3g}" in power.sentence
+    assert power.sentence.endswith(f" % needs {power.finer_pairs} pairs")
 
 
 def test_more_pairs_detect_less() -> None:
@@ -121,7 +121,7 @@ def test_more_pairs_detect_less() -> None:
 def test_a_plan_that_cannot_tell_says_why() -> None:
     one, empty = pairs(1), [Pair(segment(), segment([10.0] * 50))]
     assert powers(one, Comparison((P95,)))[0].sentence == (
-        "what this plan detects of auth: p95 is unknown: at least two pairs with requests on both sides are needed"
+        "auth: p95: the detectable change is unknown: at least two pairs with requests on both sides are needed"
     )
     assert powers(empty, Comparison((P95,)))[0].sentence.endswith("is unknown: base has no requests")
 
@@ -130,7 +130,7 @@ def test_a_plan_with_too_few_pairs_for_its_level_detects_nothing() -> None:
     # With 4 pairs, 8 flips are different, so the smallest p-value is 1/8.
     (few,) = powers(pairs(3), Comparison((P95,), looks=(2, 4)))
     assert few.detectable is None
-    assert few.sentence == "this plan detects no change of auth: p95: 4 pairs are too few"
+    assert few.sentence == "auth: p95: no change is detectable, because 4 pairs are too few"
     (enough,) = powers(pairs(3), Comparison((P95,), looks=(3, 6)))
     assert enough.detectable is not None
     assert detectable(estimated(0.0, 0.01, 5), TEST) is None

@@ -26,23 +26,26 @@ def changed(
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (changed(0.12, (0.0813, 0.162)), "auth: p95 is 12.0 % slower [8.13 %, 16.2 %], 412 ms instead of 368 ms"),
-        (changed(-0.12, (-0.162, -0.08)), "auth: p95 is 12.0 % faster [8.00 %, 16.2 %], 324 ms instead of 368 ms"),
+        (changed(0.12, (0.0813, 0.162)), "auth: p95 is 12.0 % slower (+8.1 to +16.2 %), 412 ms instead of 368 ms"),
+        (changed(-0.12, (-0.162, -0.08)), "auth: p95 is 12.0 % faster (-16.2 to -8.0 %), 324 ms instead of 368 ms"),
         (
             changed(0.012, (-0.032, 0.0613)),
-            "auth: p95 is not clearly different: +1.20 % [-3.20 %, +6.13 %], 372 ms and 368 ms",
+            "auth: p95 is not clearly different: +1.20 % (-3.20 to +6.13 %), 372 ms instead of 368 ms",
         ),
         (
             changed(0.00611, (0.00412, 0.0081), FAILURES),
-            "auth: failures are higher by 0.611 points [0.412, 0.810], 0.811 % instead of 0.200 %",
+            "auth: failures are higher by 0.611 points (+0.412 to +0.810 points), 0.811 % instead of 0.200 %",
         ),
         (
             changed(-0.001, (-0.0012, -0.0008), FAILURES),
-            "auth: failures are lower by 0.100 points [0.0800, 0.120], 0.100 % instead of 0.200 %",
+            "auth: failures are lower by 0.100 points (-0.120 to -0.080 points), 0.100 % instead of 0.200 %",
         ),
         (
             changed(0.001, (-0.001, 0.003), FAILURES),
-            "auth: failures are not clearly different: +0.100 points [-0.100, +0.300], 0.300 % and 0.200 %",
+            (
+                "auth: failures are not clearly different: "
+                "+0.100 points (-0.100 to +0.300 points), 0.300 % instead of 0.200 %"
+            ),
         ),
         (changed(0.12), "auth: p95 is 12.0 % slower, 412 ms instead of 368 ms; why"),
         (changed(None), "auth: p95: why"),
@@ -60,21 +63,29 @@ WIDE = (-0.01, 0.3)
     [
         (changed(0.2, WIDE, outcome=RuleOutcome.FAIL), True, "more than 5 % slower"),
         (changed(0.2, WIDE, outcome=RuleOutcome.PASS), False, "less than 10 % slower"),
-        (changed(0.2, WIDE, more_pairs=3), False, "it can be less than 5 % or more than 10 % slower"),
-        (changed(0.2, WIDE), False, "it can be less than 5 % or more than 10 % slower; 200 pairs would not decide"),
-        (changed(0.2, WIDE, more_pairs=3), True, "not significant among all rules, p = 0.0600"),
+        (changed(0.2, WIDE, more_pairs=3), False, "less than 5 % and more than 10 % slower are both possible"),
+        (
+            changed(0.2, WIDE),
+            False,
+            "less than 5 % and more than 10 % slower are both possible; even 200 pairs would not decide",
+        ),
+        (changed(0.2, WIDE, more_pairs=3), True, "not significant, p = 0.0600 (adjusted for all rules)"),
         (changed(0.2, WIDE, p_value=None), True, "more than 5 % slower"),
-        (changed(0.2, WIDE, p_value=None), False, "it can be less than 5 % or more than 10 % slower"),
-        (changed(0.2), False, "an interval needs more pairs"),
+        (changed(0.2, WIDE, p_value=None), False, "less than 5 % and more than 10 % slower are both possible"),
+        (changed(0.2), False, "there are too few pairs for an interval"),
         (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.FAIL), True, "more than 0.1 points higher"),
         (changed(0.2, WIDE, FAILURES, outcome=RuleOutcome.PASS), False, "less than 0.5 points higher"),
         (changed(0.2, WIDE, outcome=RuleOutcome.PASS, base_ms=2.0), False, "less than 1 ms slower"),
         (changed(0.5, WIDE, outcome=RuleOutcome.FAIL, base_ms=2.0), True, "more than 0.5 ms slower"),
-        (changed(0.2, WIDE, more_pairs=3, base_ms=2.0), False, "it can be less than 0.5 ms or more than 1 ms slower"),
+        (
+            changed(0.2, WIDE, more_pairs=3, base_ms=2.0),
+            False,
+            "less than 0.5 ms and more than 1 ms slower are both possible",
+        ),
         (
             changed(0.2, WIDE, more_pairs=3, base_ms=8.0),
             False,
-            "it can be less than 0.5 ms or more than 1 ms slower",
+            "less than 0.5 ms and more than 1 ms slower are both possible",
         ),
     ],
 )
@@ -86,7 +97,7 @@ def test_an_inconclusive_comparison_names_the_rule_that_needs_most_pairs() -> No
     few, many = changed(0.012, (-0.03, 0.1), more_pairs=1), changed(0.06, (-0.1, 0.2), FAILURES, more_pairs=1200)
     assert inconclusive([few], 1) == f"{sentence(few)}; 1 more pair would decide"
     assert inconclusive([few, many], 5) == (
-        f"2 of 5 rules are undecided; {sentence(many)}; 1,200 more pairs would decide"
+        f"2 of 5 rules are inconclusive; {sentence(many)}; 1,200 more pairs would decide"
     )
     never = changed(0.06, (-0.1, 0.2))
-    assert inconclusive([few, never], 5) == f"2 of 5 rules are undecided; {sentence(never)}"
+    assert inconclusive([few, never], 5) == f"2 of 5 rules are inconclusive; {sentence(never)}"

@@ -10,7 +10,7 @@ from loadgate.analysis.ab.segments import Margins, Measure, MeasureKind
 from loadgate.recorder import RAMP, STEADY
 from loadgate.run.document import RunDocument, TargetRecord
 from loadgate.runner.ab.control import Answer, control_latency
-from loadgate.runner.ab.measures import Seen, comparison_of, measures_of
+from loadgate.runner.ab.measures import WITHOUT_RULES, Seen, check_rule, comparison_of, measures_of
 from loadgate.runner.ab.order import side_orders
 from loadgate.runner.ab.request import AbError, AbRequest
 from loadgate.runner.ab.segments import request_rate, segment_of
@@ -62,9 +62,9 @@ def test_rules_with_equal_measures_are_compared_once_and_others_are_named() -> N
     measures, uncompared = measures_of(rules)
     assert [str(measure) for measure in measures] == ["pages: p95", "Front page: mean", "overall: failures"]
     assert [(item.rule, item.reason) for item in uncompared] == [
-        (rules[5], "ratios of stages cannot be compared"),
-        (rules[6], "requests cannot be compared"),
-        (rules[7], "memory growth cannot be compared"),
+        (rules[5], "a ratio of stages is not a percentile, the mean or the failures"),
+        (rules[6], "requests is not a percentile, the mean or the failures"),
+        (rules[7], "memory growth is not a percentile, the mean or the failures"),
     ]
 
 
@@ -124,11 +124,15 @@ def test_the_control_stands_for_the_measured_part() -> None:
 @pytest.mark.parametrize(
     ("request_", "message"),
     [
-        (AbRequest(head_url="http://localhost:1"), "--base-url and --head-url belong together"),
-        (AbRequest(margins=Margins(ignore=0.2)), "--ignore must be below --worse"),
-        (AbRequest(margins=Margins(ignore_ms=float("nan"))), "--ignore-ms must be a number of milliseconds"),
-        (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms must be a number of milliseconds"),
-        (AbRequest(rate="10..20/s over 5s"), "--rate: a comparison needs one rate"),
+        (AbRequest(head_url="http://localhost:1"), "must be given together; "),
+        (AbRequest(margins=Margins(ignore=0.2)), r"--ignore \(20 %\) must be below --worse \(10 %\)"),
+        (
+            AbRequest(margins=Margins(ignore_ms=float("nan"))),
+            "--ignore-ms must be 0 or a positive number of milliseconds",
+        ),
+        (AbRequest(margins=Margins(ignore_ms=-1.0)), "--ignore-ms must be 0 or a positive number of milliseconds"),
+        (AbRequest(rate="10..20/s over 5s"), "a comparison needs a constant rate, such as 50/s$"),
+        (AbRequest(rate="30"), "'30' is not an arrival rate; write a rate such as 50/s or 90/min$"),
         (AbRequest(measure_s=0.5, settle_s=1), "must be whole seconds"),
     ],
 )
@@ -136,3 +140,17 @@ def test_a_wrong_request_is_one_line(request_: AbRequest, message: str) -> None:
     with pytest.raises(AbError, match=message) as error:
         request_.check()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("rules", "wanted", "judged"),
+    [
+        (["pages: p95 < 1s", "pages: requests > 5"], Measure("pages", MeasureKind.MEAN), "pages: p95"),
+        (["pages: requests > 5"], Measure("pages", MeasureKind.PERCENTILE, 95.0), "overall: p95, overall: failures"),
+    ],
+)
+def test_a_rule_that_the_profile_does_not_have_is_refused(rules: list[str], wanted: Measure, judged: str) -> None:
+    refusal = f"profile light has no rule for {wanted}; give one of these rules: {judged}"
+    with pytest.raises(AbError, match=f"^{refusal}$"):
+        check_rule(wanted, "light", rules)
+    check_rule((measures_of(rules)[0] or WITHOUT_RULES)[0], "light", rules)

@@ -91,6 +91,7 @@ def test_the_first_bad_commit_is_found(service: Service, first_bad: int) -> None
     assert "auth: p95 +20.0 % (+17.0 to +23.0 %)" in service.text
     assert len(service.requests) <= 6
     assert all(request.head == service.commits[-1] for request in service.requests)
+    assert [request.rule for request in service.requests][:2] == [measure_of("auth: p95"), None]
     assert [request.rate for request in service.requests] == [None, *["20/s"] * (len(service.requests) - 1)]
 
 
@@ -130,7 +131,7 @@ def test_all_commits_that_can_be_the_first_bad_one_are_listed(service: Service) 
     service.broken = frozenset({6})
     service.noisy = frozenset({7})
     assert service.bisect() == ExitCode.INCONCLUSIVE
-    assert "INCONCLUSIVE: the first bad commit is one of 3" in service.text
+    assert "INCONCLUSIVE: some commits are undecided; the first bad commit is one of these 3:" in service.text
     listed = [line for line in service.said if line.startswith("  ")]
     assert [line.split(" (")[0].rpartition(" ")[2] for line in listed] == ["8", "7", "6"]
     assert "is undecided: The control server was 3.4% slower with head." in service.text
@@ -139,13 +140,13 @@ def test_all_commits_that_can_be_the_first_bad_one_are_listed(service: Service) 
 def test_a_comparison_that_is_too_imprecise_decides_nothing(service: Service) -> None:
     service.half_width = 0.15
     assert service.bisect() == ExitCode.INCONCLUSIVE
-    assert "is undecided: from it to" in service.text
+    assert "is undecided: auth: p95 " in service.text
 
 
 def test_ends_that_do_not_differ_are_not_searched(service: Service) -> None:
     service.first_bad = 99
     assert service.bisect() == ExitCode.INCONCLUSIVE
-    assert "not proven, so there is nothing to search for: auth: p95 +0.400 %" in service.text
+    assert "not proven, so no commit is searched: auth: p95 +0.400 %" in service.text
     assert len(service.requests) == 1
 
 
@@ -158,12 +159,17 @@ def test_ends_without_a_valid_comparison_are_not_searched(service: Service) -> N
 def test_wrong_requests_are_one_line(service: Service) -> None:
     with pytest.raises(BisectError, match="give an older commit of the same branch as GOOD"):
         service.bisect(good=-1, bad=0)
-    with pytest.raises(CommitError, match="base and head are the same commit"):
+    with pytest.raises(BisectError, match=r"GOOD and BAD are the same commit, \w+; give an older commit as GOOD"):
         service.bisect(good=1, bad=1)
+    with pytest.raises(CommitError, match="unknown commit 'nope'"):
+        bisect(
+            BisectRequest("nope", "HEAD", measure_of("auth: p95"), AbRequest()),
+            Project(root=service.repo),
+            service.compare,
+            service.said.append,
+        )
     assert service.requests == []
-    with pytest.raises(
-        BisectError, match="llm: p95 is not a rule of the profile; compared rules: tasks: p99, auth: p95"
-    ):
+    with pytest.raises(BisectError, match="no run has the rule llm: p95; compared rules: tasks: p99, auth: p95"):
         service.bisect(rule="llm: p95")
 
 
@@ -171,7 +177,7 @@ def test_wrong_requests_are_one_line(service: Service) -> None:
     "text", ["", "auth", "auth: p95 < 3ms", "auth: requests", "api: memory growth", ": p95", "auth:"]
 )
 def test_what_is_no_measure_is_refused(text: str) -> None:
-    with pytest.raises(BisectError, match="is not a scope with a percentile, mean or failures, such as 'auth: p95'"):
+    with pytest.raises(BisectError, match="must be a scope with a percentile, mean or failures, such as 'auth: p95'"):
         measure_of(text)
 
 
