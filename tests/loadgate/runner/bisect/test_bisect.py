@@ -134,7 +134,7 @@ def test_all_commits_that_can_be_the_first_bad_one_are_listed(service: Service) 
     assert "INCONCLUSIVE: some commits are undecided; the first bad commit is one of these 3:" in service.text
     listed = [line for line in service.said if line.startswith("  ")]
     assert [line.split(" (")[0].rpartition(" ")[2] for line in listed] == ["8", "7", "6"]
-    assert "is undecided: The control server was 3.4% slower with head." in service.text
+    assert "is undecided: The control server was 3.4 % slower with head." in service.text
 
 
 def test_a_comparison_that_is_too_imprecise_decides_nothing(service: Service) -> None:
@@ -153,7 +153,7 @@ def test_ends_that_do_not_differ_are_not_searched(service: Service) -> None:
 def test_ends_without_a_valid_comparison_are_not_searched(service: Service) -> None:
     service.noisy = frozenset({0})
     assert service.bisect() == ExitCode.INCONCLUSIVE
-    assert "not proven: The control server was 3.4% slower with head." in service.text
+    assert "not proven: The control server was 3.4 % slower with head." in service.text
 
 
 def test_wrong_requests_are_one_line(service: Service) -> None:
