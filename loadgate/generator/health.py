@@ -75,7 +75,6 @@ class HealthSampler:
             throttled_peak_share=_rounded(self._lost.throttled_share()),
             steal_peak_share=_rounded(self._lost.stolen_share()),
             throttled_limit_share=self._limits.throttled_share,
-            steal_limit_share=self._limits.steal_share,
             problem=None,
         )
         return health.model_copy(update={"problem": saturation(health)})

@@ -47,7 +47,6 @@ class GeneratorRecord(Part):
         ),
     )
     throttled_limit_share: float | None = Field(default=None, exclude_if=lambda share: share is None)
-    steal_limit_share: float | None = Field(default=None, exclude_if=lambda share: share is None)
     unsent: dict[Text, Count] = Field(
         default_factory=dict,
         exclude_if=lambda unsent: not unsent,

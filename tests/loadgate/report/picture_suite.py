@@ -71,5 +71,5 @@ loadgate.install(
     profiles={"peak": PROFILE},
     user_classes=[HealthUser, AuthUser, TasksUser],
     # The screenshots show the report; the speed of this machine does not matter.
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
 )

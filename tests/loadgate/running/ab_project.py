@@ -50,7 +50,7 @@ loadgate.install(
     rules=["pages: p50 < 10s", "pages: requests > 1"],
     preflight=[],
     # Other tests that run at the same time do not make a segment invalid.
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
 )
 """
 SETTINGS = """[tool.loadgate]

@@ -41,7 +41,7 @@ loadgate.install(
     rules=["pages: p90 < 5s", "pages: requests > 1"],
     preflight=[],
     # Other tests that run at the same time do not make a trial void.
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
 )
 """
 SHORT = ("steady", "--trial", "10s", "--confirm", "10s", "--settle", "1s")

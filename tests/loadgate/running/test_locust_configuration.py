@@ -55,7 +55,7 @@ loadgate.install(
     profiles=PROFILES,
     user_classes=[Web, Own],
     requests=["RPC"],
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
     {more}
 )
 """

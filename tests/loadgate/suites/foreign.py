@@ -314,7 +314,7 @@ loadgate.install(
     profiles=PROFILES,
     user_classes=[*RECORDED, Mixed, *STREAMING, *ENDLESS, Plain, Quitting],
     preflight=[],
-    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1, steal_share=1),
+    generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
     measures=["METRIC", "CHARS"],
     requests=["WSR", "WSS"],
 )

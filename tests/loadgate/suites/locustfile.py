@@ -326,7 +326,6 @@ loadgate.install(
         cpu_share=100,
         lag_p99_ms=float(os.environ.get("TEST_LAG_LIMIT_MS", "60000")),
         throttled_share=1,
-        steal_share=1,
     ),
 )
 
