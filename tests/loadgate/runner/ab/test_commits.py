@@ -173,7 +173,7 @@ def test_without_git_one_line_says_so(repo: Path, monkeypatch: pytest.MonkeyPatc
 )
 def test_a_name_that_is_no_commit_is_unknown(repo: Path, name: str) -> None:
     commit(repo, b_txt="b")
-    with pytest.raises(CommitError, match=f"^{re.escape(f'unknown commit {name!r}')}$"):
+    with pytest.raises(CommitError, match=f"^{re.escape(f'unknown commit {name!r}; give a branch, a tag or a hash')}$"):
         Repository.of(repo).sides(name, "HEAD")
 
 
