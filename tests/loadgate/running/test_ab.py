@@ -84,7 +84,7 @@ def test_two_commits_are_compared_with_the_suite_of_head(repo: Path, tmp_path: P
     assert base.startswith("base: ")
     assert head.startswith("head: HEAD (")
     assert takes.startswith("2 pairs with 2 s for each side take about 1 min")
-    assert len([line for line in lines if re.match(r"pair [12] of 2, (base|head): pages p50 ", line)]) == 4
+    assert len([line for line in lines if re.match(r"pair [12] of 2, (base|head): pages: p50 ", line)]) == 4
 
 
 def too_wide(output: str, columns: int) -> list[str]:
