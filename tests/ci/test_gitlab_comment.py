@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +14,7 @@ import yaml
 
 from loadgate.report.ab.summary import markdown_summary
 from tests.loadgate.report.ab.documents import HOSTILE, KINDS, failed, passed
+from tests.support.comment_platform import Platform, PlatformHandler, script, served
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / ".gitlab" / "performance_comment.py"
@@ -27,32 +23,18 @@ SUMMARY = markdown_summary(failed())
 NOTES = "/projects/5/merge_requests/17/notes"
 
 
-def script() -> ModuleType:
-    """The module of the script, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("gitlab_comment", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look for their module
-    spec.loader.exec_module(module)
-    return module
-
-
-POST = script()
+POST = script(SCRIPT)
 
 
 def note(number: int, body: str, author: int = BOT) -> dict[str, Any]:
     return {"id": number, "body": body, "author": {"id": author}}
 
 
-class GitLab(ThreadingHTTPServer):
+class GitLab(Platform):
     """A stub of the routes that the script uses. It notes what is written and the tokens of all requests."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Answers)
         self.requests: list[dict[str, Any]] = [{"iid": 17}]
         self.pipelines = [{"id": 30, "project_id": 5}, {"id": 31, "project_id": 5}, {"id": 40, "project_id": 6}]
         self.jobs = [
@@ -61,8 +43,6 @@ class GitLab(ThreadingHTTPServer):
         ]
         self.summaries: dict[int, bytes] = {90: SUMMARY.encode()}
         self.notes: list[dict[str, Any]] = []
-        self.written: list[tuple[str, str, str]] = []
-        self.tokens: dict[str, str | None] = {}
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         """Return the answer to a GET request. None if there is no such route."""
@@ -77,7 +57,7 @@ class GitLab(ThreadingHTTPServer):
         }.get(path)
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(PlatformHandler):
     server: GitLab
 
     def do_GET(self) -> None:
@@ -85,40 +65,23 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.tokens[url.path] = self.headers["PRIVATE-TOKEN"]
         if found := re.fullmatch(r"/projects/5/jobs/(\d+)/artifacts/summary\.md", url.path):
             known = int(found[1]) in self.server.summaries
-            self._send(302 if known else 404, b"", {"Location": f"{self.server.url}/storage/{found[1]}"})
+            self.send(302 if known else 404, b"", {"Location": f"{self.server.url}/storage/{found[1]}"})
         elif url.path.startswith("/storage/"):
-            self._send(200, self.server.summaries[int(url.path.rpartition("/")[2])])
+            self.send(200, self.server.summaries[int(url.path.rpartition("/")[2])])
         else:
             answer = self.server.answer(url.path, parse_qs(url.query))
-            self._send(404 if answer is None else 200, json.dumps(answer).encode())
-
-    def do_PUT(self) -> None:
-        self.do_POST()
+            self.send(404 if answer is None else 200, json.dumps(answer).encode())
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["body"]
         assert self.headers["Content-Type"] == "application/json"
-        self.server.written.append((self.command, self.path, body))
-        self._send(201, b"{}")
-
-    def log_message(self, *args: Any) -> None:
-        """Print nothing."""
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        super().do_POST()
 
 
 @pytest.fixture
 def gitlab() -> Iterator[GitLab]:
     """Run a stub of GitLab."""
-    with GitLab() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(GitLab()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
@@ -222,7 +185,7 @@ def test_errors_are_one_line(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(_Answers, "do_POST", lambda self: self._send(403, b""))
+    monkeypatch.setattr(_Answers, "do_POST", lambda self: self.send(403, b""))
     assert post() == 1
     assert capsys.readouterr().err == "performance-comment: GitLab answered with status 403\n"
     monkeypatch.delenv("NOTES_TOKEN")

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
-import sys
-import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +14,7 @@ import pytest
 
 from loadgate.report.ab.summary import MAX_CHARACTERS, markdown_summary
 from tests.loadgate.report.ab.documents import HOSTILE, KINDS, failed, passed
+from tests.support.comment_platform import Platform, PlatformHandler, script, served
 
 SCRIPT = Path(__file__).parents[2] / ".github" / "actions" / "performance-comment" / "post.py"
 BOT = "github-actions[bot]"
@@ -26,18 +22,7 @@ COMMIT = "5" * 40
 SUMMARY = markdown_summary(failed())
 
 
-def script() -> ModuleType:
-    """The module of the script, which is not in a package."""
-    spec = importlib.util.spec_from_file_location("performance_comment", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look for their module
-    spec.loader.exec_module(module)
-    return module
-
-
-POST = script()
+POST = script(SCRIPT)
 
 
 def archive(
@@ -63,21 +48,16 @@ def comment(number: int, body: str, login: str = BOT) -> dict[str, Any]:
     return {"id": number, "body": body, "user": {"login": login}}
 
 
-class GitHub(ThreadingHTTPServer):
+class GitHub(Platform):
     """A stub of the routes that the script uses. It notes what is written and the tokens of downloads."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answers)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Answers)
         self.artifacts = [{"id": 5}, {"id": 7}]
         self.archive = archive()
         self.pulls = [pull()]
         self.comments: list[dict[str, Any]] = []
-        self.written: list[tuple[str, str, str]] = []
         self.asked: list[str] = []
-        self.tokens: dict[str, str | None] = {}
 
     def answer(self, path: str, query: dict[str, list[str]]) -> Any:
         """Return the answer to a GET request."""
@@ -90,45 +70,25 @@ class GitHub(ThreadingHTTPServer):
         return self.comments[first : first + 100] if path.endswith("/issues/17/comments") else None
 
 
-class _Answers(BaseHTTPRequestHandler):
+class _Answers(PlatformHandler):
     server: GitHub
 
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         self.server.tokens[url.path] = self.headers["Authorization"]
         if url.path.endswith("/artifacts/7/zip"):
-            self._send(302, b"", {"Location": f"{self.server.url}/download"})
+            self.send(302, b"", {"Location": f"{self.server.url}/download"})
         elif url.path == "/download":
-            self._send(200, self.server.archive)
+            self.send(200, self.server.archive)
         else:
-            self._send(200, json.dumps(self.server.answer(url.path, parse_qs(url.query))).encode())
-
-    def do_PATCH(self) -> None:
-        self.do_POST()
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.written.append((self.command, self.path, json.loads(body)["body"]))
-        self._send(201, b"{}")
-
-    def log_message(self, *args: Any) -> None:
-        """Print nothing."""
-
-    def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        for name, value in {**(headers or {}), "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+            self.send(200, json.dumps(self.server.answer(url.path, parse_qs(url.query))).encode())
 
 
 @pytest.fixture
 def github() -> Iterator[GitHub]:
     """Run a stub of GitHub."""
-    with GitHub() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with served(GitHub()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture
@@ -247,7 +207,7 @@ def test_a_bad_artifact_is_not_posted(
 def test_an_error_of_github_is_one_line(
     github: GitHub, post: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_Answers, "do_POST", lambda self: self._send(403, b""))
+    monkeypatch.setattr(_Answers, "do_POST", lambda self: self.send(403, b""))
     assert post() == 1
     assert capsys.readouterr().err == "performance-comment: GitHub answered with status 403\n"
 
@@ -260,7 +220,7 @@ def test_an_answer_of_another_form_is_one_line(
     monkeypatch: pytest.MonkeyPatch,
     body: bytes,
 ) -> None:
-    monkeypatch.setattr(_Answers, "do_GET", lambda self: self._send(200, body))
+    monkeypatch.setattr(_Answers, "do_GET", lambda self: self.send(200, body))
     assert post() == 1
     error = capsys.readouterr().err
     assert error.startswith("performance-comment: an answer of GitHub cannot be used: ")
