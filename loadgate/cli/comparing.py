@@ -171,7 +171,7 @@ def bisect_command(
     from loadgate.analysis.ab.segments import Margins
     from loadgate.paths import shown_path
     from loadgate.project import load_project
-    from loadgate.report.ab.artefacts import write_comparison
+    from loadgate.report.ab.artefacts import COMPARISON_FILES
     from loadgate.report.ab.document import AbDocument
     from loadgate.runner.ab.command import compare
     from loadgate.runner.ab.request import AbRequest
@@ -181,7 +181,7 @@ def bisect_command(
 
     def compared(request: AbRequest) -> AbDocument:
         document, folder = compare(request, project, say_text)
-        say_text(f"report: {shown_path(write_comparison(document, folder))}")
+        say_text(f"report: {shown_path(COMPARISON_FILES.write(document, folder))}")
         return document
 
     # The user has chosen the rule, so its changes below half a millisecond matter as well.

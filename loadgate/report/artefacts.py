@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 from loadgate.errors import CommandError
 from loadgate.paths import write_atomically
@@ -28,38 +30,6 @@ DAMAGED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 """Exceptions that can be raised for a document that follows its schema but has inconsistent or extreme values."""
 
 
-def write_artefacts(document: RunDocument, folder: Path) -> Path:
-    """Write run.json and the files made from it to `folder`, and return the report's path. The folder is created.
-
-    Raises:
-        ArtefactError: Some files could not be written. All other files were written.
-    """
-    # run.json comes first, because all other files can be rebuilt from it.
-    write_files(folder, lambda: {RUN_FILE: document.to_json()}, lambda: _made_from(document))
-    return folder / REPORT_FILE
-
-
-def rebuild_artefacts(document: RunDocument, folder: Path) -> Path:
-    """Write the files made from run.json and return the report's path. If one cannot be made, none is written.
-
-    Raises:
-        ArtefactError: Some files could not be written. All other files were written.
-    """
-    write_files(folder, lambda: _made_from(document))
-    return folder / REPORT_FILE
-
-
-def _made_from(document: RunDocument) -> dict[str, str]:
-    series = run_series(document)
-    return {
-        REPORT_FILE: html_report(document, series),
-        "series.csv": series_csv(document, series),
-        "junit.xml": junit_xml(document),
-        SUMMARY_FILE: markdown_summary(document),
-        "metrics.prom": prometheus_text(document),
-    }
-
-
 def write_files(folder: Path, *groups: Callable[[], Mapping[str, str]]) -> None:
     """Write groups of texts, each by the name of its file. A group is made when the earlier groups are written.
 
@@ -77,6 +47,66 @@ def write_files(folder: Path, *groups: Callable[[], Mapping[str, str]]) -> None:
         reasons = dict.fromkeys(failed.values())
         names = {reason: ", ".join(name for name in failed if failed[name] == reason) for reason in reasons}
         raise ArtefactError("; ".join(f"{names[reason]}: {reason}" for reason in reasons))
+
+
+class Stored(Protocol):
+    """A document that is stored as JSON."""
+
+    def to_json(self) -> str:
+        """Return the text of its file."""
+        ...
+
+
+DocumentT = TypeVar("DocumentT", bound=Stored)
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFiles(Generic[DocumentT]):
+    """The files of one kind of document.
+
+    - `stored`: the name of its JSON file, from which all other files can be made again.
+    - `page`: the name of the file that people open.
+    - `made_from`: returns the text of each file that is made from a document, by the name of the file.
+    """
+
+    stored: str
+    page: str
+    made_from: Callable[[DocumentT], Mapping[str, str]]
+
+    def write(self, document: DocumentT, folder: Path) -> Path:
+        """Write the JSON file and the files made from it to `folder`, and return the page's path.
+
+        The folder is created.
+
+        Raises:
+            ArtefactError: Some files could not be written. All other files were written.
+        """
+        # The JSON file comes first, because all other files can be made again from it.
+        write_files(folder, lambda: {self.stored: document.to_json()}, lambda: self.made_from(document))
+        return folder / self.page
+
+    def rebuild(self, document: DocumentT, folder: Path) -> Path:
+        """Write the files made from the JSON file, and return the page's path. If one cannot be made, none is written.
+
+        Raises:
+            ArtefactError: Some files could not be written. All other files were written.
+        """
+        write_files(folder, lambda: self.made_from(document))
+        return folder / self.page
+
+
+def _made_from(document: RunDocument) -> dict[str, str]:
+    series = run_series(document)
+    return {
+        REPORT_FILE: html_report(document, series),
+        "series.csv": series_csv(document, series),
+        "junit.xml": junit_xml(document),
+        SUMMARY_FILE: markdown_summary(document),
+        "metrics.prom": prometheus_text(document),
+    }
+
+
+RUN_FILES = DocumentFiles(RUN_FILE, REPORT_FILE, _made_from)
 
 
 def append_job_summary(markdown: str) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from loadgate.exit_codes import ExitCode
 from loadgate.paths import RUN_FOLDER_VARIABLE, ReportFolderError, run_folder, shown_path
 from loadgate.project import Project
-from loadgate.report.artefacts import REPORT_FILE, ArtefactError, append_job_summary, write_artefacts
+from loadgate.report.artefacts import REPORT_FILE, RUN_FILES, ArtefactError, append_job_summary
 from loadgate.report.console import verdict_text
 from loadgate.report.current_environment import current_environment
 from loadgate.report.summary import markdown_summary
@@ -72,7 +72,7 @@ def _write_files(
     except ReportFolderError as error:
         return None, [str(error)]
     try:
-        write_artefacts(document, folder)
+        RUN_FILES.write(document, folder)
     except ArtefactError as error:
         later = (
             f"; write them later with: loadgate report {shown_path(folder)}" if (folder / RUN_FILE).is_file() else ""

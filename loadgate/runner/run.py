@@ -23,10 +23,10 @@ from loadgate.paths import run_folder, safe_name, shown_path
 from loadgate.project import Project, TargetSettings
 from loadgate.report.artefacts import (
     REPORT_FILE,
+    RUN_FILES,
     ArtefactError,
     append_job_summary,
     publish,
-    write_artefacts,
 )
 from loadgate.report.baseline import changes_lines, find_baseline, with_baseline
 from loadgate.report.summary import markdown_summary
@@ -135,7 +135,7 @@ class _Launch:
         document = self._with_baseline(document)
         if document is not written:
             try:
-                write_artefacts(document, self.folder)
+                RUN_FILES.write(document, self.folder)
             except ArtefactError as error:
                 self.say(f"loadgate: the target's exit and the baseline could not be added: {error}")
         verdict = document.verdict

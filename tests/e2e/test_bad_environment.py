@@ -18,7 +18,7 @@ from zlib import crc32
 import pytest
 from pydantic import SecretStr
 
-from loadgate.report.artefacts import write_artefacts
+from loadgate.report.artefacts import RUN_FILES
 from tests.support.forked_commands import ForkedCommands, Outcome
 from tests.support.preloaded import LOCUST as LOCUST_MODULES
 from tests.support.settings import Settings
@@ -131,7 +131,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "[tool.fastapi]\nentrypoint = 'inference_core.main:app'\n"
         f"[tool.loadgate]\nlocustfile = '{SUITE}'\nhost = '{NOBODY}'\n{check}"
     )
-    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=2)), made / "one")
+    RUN_FILES.write(synthetic_document(Synthetic(duration_s=5, names=2)), made / "one")
     return made
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from loadgate.report.artefacts import write_artefacts
+from loadgate.report.artefacts import RUN_FILES
 from tests.loadgate.running.support import ERROR, PASS, SUITE, USAGE, clean_env, finish
 from tests.support.forked_commands import ForkedCommands, Outcome
 from tests.support.stack import BIN
@@ -143,7 +143,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = f"[tool.loadgate]\nlocustfile = {json.dumps(str(SUITE))}\nhost = '{NOBODY}'\n{check}"
     (made / "pyproject.toml").write_text(text)
     runs = made / "reports" / "performance" / "runs"
-    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=2)), runs / "20260501T120000Z-light")
+    RUN_FILES.write(synthetic_document(Synthetic(duration_s=5, names=2)), runs / "20260501T120000Z-light")
     return made
 
 

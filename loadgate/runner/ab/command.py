@@ -18,7 +18,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.folder_locks import in_use
 from loadgate.paths import comparison_folder, searches_path, shown_path
 from loadgate.project import Project
-from loadgate.report.ab.artefacts import write_comparison
+from loadgate.report.ab.artefacts import COMPARISON_FILES
 from loadgate.report.ab.document import AbDocument, PlanRecord, UncomparedRule
 from loadgate.report.ab.summary import markdown_summary
 from loadgate.report.ab.text import ab_text
@@ -56,7 +56,7 @@ def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
         with _ready(request, project, say) as comparing:
             return comparing.plan()
     document, folder = compare(request, project, say)
-    page = write_comparison(document, folder)
+    page = COMPARISON_FILES.write(document, folder)
     say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")

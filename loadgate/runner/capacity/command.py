@@ -21,7 +21,7 @@ from loadgate.folder_locks import in_use
 from loadgate.paths import search_folder, shown_path
 from loadgate.project import Project
 from loadgate.report.artefacts import append_job_summary
-from loadgate.report.capacity.artefacts import write_search
+from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.conclusion import result_of
 from loadgate.report.capacity.document import (
     FRESH,
@@ -77,7 +77,7 @@ def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
             if signals.any():
                 raise CommandError("interrupted, so there is no result") from error
             raise
-    page = write_search(document, folder)
+    page = SEARCH_FILES.write(document, folder)
     say(capacity_text(document, shown_path(page), terminal_columns(os.environ)))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")

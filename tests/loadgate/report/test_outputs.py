@@ -15,10 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from loadgate.recorder import OVERALL, FinishedRequest, Outcome
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord
 from loadgate.report.artefacts import (
+    RUN_FILES,
     ArtefactError,
     append_job_summary,
-    rebuild_artefacts,
-    write_artefacts,
 )
 from loadgate.report.console import verdict_text
 from loadgate.report.html import run_series
@@ -141,11 +140,11 @@ def test_metrics_are_prometheus_text_in_base_units(document: RunDocument) -> Non
 
 
 def test_every_file_is_made_from_run_json_only(tmp_path: Path, document: RunDocument) -> None:
-    write_artefacts(document, tmp_path)
+    RUN_FILES.write(document, tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert set(before) == {"run.json", "report.html", "junit.xml", "summary.md", "series.csv", "metrics.prom"}
     again = tmp_path / "again"
-    rebuild_artefacts(read_run(tmp_path), again)
+    RUN_FILES.rebuild(read_run(tmp_path), again)
     for path in again.iterdir():
         assert path.read_bytes() == before[path.name], path.name
 
@@ -158,12 +157,12 @@ def test_run_json_is_there_even_if_the_other_files_are_interrupted(
 
     monkeypatch.setattr("loadgate.report.artefacts.html_report", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_artefacts(synthetic_document(SMALL), tmp_path)
+        RUN_FILES.write(synthetic_document(SMALL), tmp_path)
     assert read_run(tmp_path).totals == synthetic_document(SMALL).totals
 
 
 def test_the_table_of_seconds_counts_every_request(tmp_path: Path, document: RunDocument) -> None:
-    write_artefacts(document, tmp_path)
+    RUN_FILES.write(document, tmp_path)
     rows = list(csv.DictReader(StringIO((tmp_path / "series.csv").read_text())))
     totals = document.totals
     overall = [row for row in rows if row["scope"] == "overall"]
@@ -321,7 +320,7 @@ def test_a_write_error_does_not_affect_other_files(tmp_path: Path) -> None:
     for name in ("report.html", "metrics.prom"):
         (tmp_path / name).mkdir()
     with pytest.raises(ArtefactError, match=r"^report\.html, metrics\.prom: Is a directory$"):
-        write_artefacts(synthetic_document(SMALL), tmp_path)
+        RUN_FILES.write(synthetic_document(SMALL), tmp_path)
     assert {path.name for path in tmp_path.iterdir() if path.is_file()} == {
         "run.json",
         "series.csv",

@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 
 from loadgate.paths import write_atomically
 from loadgate.recorder import FinishedRequest, Outcome
-from loadgate.report.artefacts import write_artefacts, write_latency_log
+from loadgate.report.artefacts import RUN_FILES, write_latency_log
 from loadgate.report.html import html_report
 from loadgate.report.summary import markdown_summary
 from loadgate.rules import Rule, parse_rules
@@ -50,7 +50,7 @@ def run_with(name: str, error: str | None) -> RunDocument:
 
 def test_text_of_the_target_cannot_become_markup(tmp_path: Path) -> None:
     document = run_with(HOSTILE, HOSTILE)
-    write_artefacts(document, tmp_path)
+    RUN_FILES.write(document, tmp_path)
     assert "\x00" not in (tmp_path / "junit.xml").read_text()
     rows = [line for line in (tmp_path / "summary.md").read_text().splitlines() if "alert" in line]
     assert rows
@@ -99,7 +99,7 @@ def test_text_of_the_target_is_escaped_in_the_summary(text: str) -> None:
 
 
 def test_junit_has_a_case_for_each_rule(tmp_path: Path) -> None:
-    write_artefacts(run_with("ping", None), tmp_path)
+    RUN_FILES.write(run_with("ping", None), tmp_path)
     junit = (tmp_path / "junit.xml").read_text()
     assert 'tests="3" failures="0" errors="1"' in junit
     assert junit.count("<testcase") == 3
@@ -131,7 +131,7 @@ def test_corrected_values_and_service_times_are_shown(tmp_path: Path) -> None:
 
 def test_run_json_is_read_back(tmp_path: Path) -> None:
     document = run_with("ping", "HTTP 500")
-    write_artefacts(document, tmp_path)
+    RUN_FILES.write(document, tmp_path)
     assert read_run(tmp_path) == document
 
 
@@ -156,7 +156,7 @@ def test_lone_surrogates_are_replaced_before_files_are_made(tmp_path: Path, monk
     run.record_measure(measure)
     run.record_exception(RuntimeError(half), None)
     document = judged(run)
-    write_artefacts(document, tmp_path)
+    RUN_FILES.write(document, tmp_path)
     assert read_run(tmp_path) == document
     assert document.run.command == ["locust", "--tags", "?"]
     assert [error.text for error in document.errors] == ["half ?"]

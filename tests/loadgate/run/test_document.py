@@ -19,7 +19,7 @@ import pytest
 import loadgate
 from loadgate.recorder import packed
 from loadgate.report.ab.document import AbDocument
-from loadgate.report.artefacts import DAMAGED, rebuild_artefacts
+from loadgate.report.artefacts import DAMAGED, RUN_FILES
 from loadgate.report.baseline import read_baseline
 from loadgate.report.rebuilding import rebuild
 from loadgate.run.document import SCHEMA_VERSION, RunDocument, RunFileError, read_run, stored_file
@@ -266,7 +266,7 @@ def test_a_damaged_document_is_refused_or_shown_but_never_crashes(data: dict[str
             assert len(str(error).splitlines()) == 1  # noqa: PT017 - both ways are right
             continue
         with contextlib.suppress(*DAMAGED):
-            rebuild_artefacts(read, tmp_path)
+            RUN_FILES.rebuild(read, tmp_path)
     assert refused > 200
 
 

@@ -82,12 +82,12 @@ def test_every_request_is_recorded_despite_failing_listeners_and_blocks(
 
 def assert_rebuilt_alike(folder: Path) -> None:
     """Write every artefact again from run.json."""
-    from loadgate.report.artefacts import rebuild_artefacts
+    from loadgate.report.artefacts import RUN_FILES
     from loadgate.run.document import read_run
 
     made = run_folder(folder)
     before = {path.name: path.read_text() for path in made.iterdir() if path.name != "run.json"}
-    rebuild_artefacts(read_run(made), made)
+    RUN_FILES.rebuild(read_run(made), made)
     assert before == {path.name: path.read_text() for path in made.iterdir() if path.name != "run.json"}
 
 

@@ -17,8 +17,8 @@ import pytest
 
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
-from loadgate.report.ab.artefacts import write_comparison
-from loadgate.report.artefacts import write_artefacts
+from loadgate.report.ab.artefacts import COMPARISON_FILES
+from loadgate.report.artefacts import RUN_FILES
 from loadgate.runner.target import managed_target
 from tests.loadgate.report.ab.documents import failed
 from tests.loadgate.running.support import (
@@ -396,7 +396,7 @@ def test_a_report_that_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> 
     project(tmp_path)
     nested, taken = tmp_path / "nested", tmp_path / "taken"
     write_atomically(nested / "run.json", "[" * 100_000)
-    write_artefacts(synthetic_document(Synthetic(duration_s=5, names=1)), taken)
+    RUN_FILES.write(synthetic_document(Synthetic(duration_s=5, names=1)), taken)
     (taken / "report.html").unlink()
     (taken / "report.html").mkdir()
     unread, unwritten = gate(tmp_path, "report", "nested"), gate(tmp_path, "report", "taken")
@@ -407,7 +407,7 @@ def test_a_report_that_cannot_be_read_or_written_is_one_line(tmp_path: Path) -> 
 
 def test_the_files_of_a_comparison_can_be_written_again(tmp_path: Path) -> None:
     project(tmp_path)
-    page = write_comparison(failed(), tmp_path / "ab")
+    page = COMPARISON_FILES.write(failed(), tmp_path / "ab")
     before = page.read_bytes()
     page.unlink()
     rebuilt, refused = gate(tmp_path, "report", "ab"), gate(tmp_path, "report", "ab/ab.json", "--hdr")
@@ -421,7 +421,7 @@ def test_the_history_is_shown_in_any_encoding(tmp_path: Path) -> None:
     project(tmp_path)
     data = as_json(synthetic_document(Synthetic(duration_s=5, names=1)))
     data["run"]["profile"]["name"] = "h\u00e9"
-    write_artefacts(document_of(data), tmp_path / "reports/performance/runs/20260501T120000Z-h")
+    RUN_FILES.write(document_of(data), tmp_path / "reports/performance/runs/20260501T120000Z-h")
     done = gate(tmp_path, "history", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == PASS, done.stderr
     assert "h\\xe9" in done.stdout

@@ -8,7 +8,7 @@ import pytest
 
 from loadgate.errors import RequestError
 from loadgate.paths import ReportFolderError
-from loadgate.report.ab.artefacts import write_comparison
+from loadgate.report.ab.artefacts import COMPARISON_FILES
 from loadgate.report.ab.document import AB_FILE
 from loadgate.report.rebuilding import rebuild
 from loadgate.run.document import RunFileError
@@ -23,7 +23,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("given", ["", AB_FILE])
 def test_the_same_files_are_written_again(kind: str, given: str, tmp_path: Path) -> None:
-    page = write_comparison(KINDS[kind](), tmp_path / "ab")
+    page = COMPARISON_FILES.write(KINDS[kind](), tmp_path / "ab")
     written = contents(tmp_path / "ab")
     for name in written.keys() - {AB_FILE}:
         (tmp_path / "ab" / name).unlink()
@@ -32,7 +32,7 @@ def test_the_same_files_are_written_again(kind: str, given: str, tmp_path: Path)
 
 
 def test_a_comparison_has_no_log_of_latencies(tmp_path: Path) -> None:
-    write_comparison(failed(), tmp_path)
+    COMPARISON_FILES.write(failed(), tmp_path)
     with pytest.raises(RequestError, match=r"a comparison has no log of latencies; give the folder of one of its seg"):
         rebuild(tmp_path, with_latency_log=True)
 
@@ -44,7 +44,7 @@ def test_a_damaged_comparison_gives_one_line(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    write_comparison(failed(), tmp_path)
+    COMPARISON_FILES.write(failed(), tmp_path)
     (tmp_path / "summary.md").unlink()
     (tmp_path / "summary.md").mkdir()
     with pytest.raises(ReportFolderError, match=r"the files cannot be written: summary\.md: Is a directory$"):

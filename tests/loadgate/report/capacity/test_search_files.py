@@ -8,7 +8,7 @@ import pytest
 
 from loadgate.analysis.capacity.plan import End, Ending
 from loadgate.exit_codes import ExitCode
-from loadgate.report.capacity.artefacts import write_search
+from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.curve import charts
 from loadgate.report.capacity.document import FRESH, CapacityDocument
 from loadgate.report.capacity.history import capacities_json, capacities_text, past_searches
@@ -101,7 +101,7 @@ def test_hostile_text_stays_text() -> None:
 
 def test_the_files_are_written_and_written_again(tmp_path: Path) -> None:
     folder = tmp_path / "20260501T000000Z-medium"
-    page = write_search(document(), folder)
+    page = SEARCH_FILES.write(document(), folder)
     first = page.read_text()
     assert CapacityDocument.read(folder) == document()
     page.unlink()
@@ -112,7 +112,7 @@ def test_the_files_are_written_and_written_again(tmp_path: Path) -> None:
 def test_stored_searches_are_found_newest_first(tmp_path: Path) -> None:
     for number in (1, 2):
         newer = document(started_at=iso_time(1_777_593_600.0 + number))
-        write_search(newer, tmp_path / f"2026050{number}T000000Z-medium")
+        SEARCH_FILES.write(newer, tmp_path / f"2026050{number}T000000Z-medium")
     (tmp_path / "20260509T000000Z-broken").mkdir()
     (tmp_path / "20260509T000000Z-broken" / "capacity.json").write_text("{")
     assert [name[:8] for name, _ in stored_searches(tmp_path)] == ["20260502", "20260501"]
@@ -122,8 +122,8 @@ def test_stored_searches_are_found_newest_first(tmp_path: Path) -> None:
 
 def test_the_history_has_a_line_for_each_profile(tmp_path: Path) -> None:
     for number, profile in enumerate(("light", "medium", "medium"), 1):
-        write_search(document(profile=profile), tmp_path / f"2026050{number}T000000Z-{profile}")
-    write_search(document(End(Ending.AT_LEAST, 150, None), at_least=150), tmp_path / "20260504T000000Z-medium")
+        SEARCH_FILES.write(document(profile=profile), tmp_path / f"2026050{number}T000000Z-{profile}")
+    SEARCH_FILES.write(document(End(Ending.AT_LEAST, 150, None), at_least=150), tmp_path / "20260504T000000Z-medium")
     found = past_searches(tmp_path, None, 20)
     assert [name[-6:] for name, _ in found] == ["medium", "medium", "-light"]
     _, head, *rows = capacities_text(found, can_show_bars=False)
@@ -148,7 +148,7 @@ def test_a_capacity_is_used_again_only_for_the_same_load_machine_and_target(tmp_
         fingerprint=fingerprint,
     )
     stored = document().model_copy(update={"made_on": made_on})
-    write_search(stored, tmp_path / "20260501T000000Z-medium")
+    SEARCH_FILES.write(stored, tmp_path / "20260501T000000Z-medium")
     found = capacity_on(tmp_path, stored.load_hash, machine, FRESH)
     assert found is not None
     assert found[0] == "20260501T000000Z-medium"
@@ -156,14 +156,14 @@ def test_a_capacity_is_used_again_only_for_the_same_load_machine_and_target(tmp_
     assert capacity_on(tmp_path, stored.load_hash, machine.model_copy(update={"cpu": "B"}), FRESH) is None
     assert capacity_on(tmp_path, stored.load_hash, machine, "http://a.example.com") is None
     unconfirmed = document(End(Ending.BETWEEN, 184, 192, "the budget ended")).model_copy(update={"made_on": made_on})
-    write_search(unconfirmed, tmp_path / "20260501T000000Z-medium")
+    SEARCH_FILES.write(unconfirmed, tmp_path / "20260501T000000Z-medium")
     assert capacity_on(tmp_path, stored.load_hash, machine, FRESH) is None
     assert load_hash("a", {"x": 1}) != load_hash("a", {"x": 2})
 
 
 def test_old_searches_are_pruned(tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        write_search(document(), tmp_path / "capacity" / f"2026050{number}T000000Z-medium")
+        SEARCH_FILES.write(document(), tmp_path / "capacity" / f"2026050{number}T000000Z-medium")
     assert prune(tmp_path, "light", 1, 0) == Pruned(0, 0, 0)
     assert prune(tmp_path, "medium", 1, 0) == Pruned(0, 0, 2)
     assert [path.name[:8] for path in (tmp_path / "capacity").iterdir()] == ["20260503"]
