@@ -18,6 +18,7 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner
 from pydantic import ValidationError
 
+from loadgate import units
 from loadgate.generator.joining import CHECK, HELLO
 from loadgate.run.identity import Identity, difference, minor_differences
 
@@ -91,7 +92,7 @@ class Admission:
             if time.monotonic() > deadline and not self._silent():
                 break
             gevent.sleep(POLL_S)
-        missing = [f"it did not check the target within {CHECK_WAIT_S:.0f} s; see its log"]
+        missing = [f"it did not check the target within {units.duration(CHECK_WAIT_S)}; see its log"]
         return [
             f"{self._name(client_id)}: {problem}"
             for client_id in self._present()

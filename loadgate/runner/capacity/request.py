@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from loadgate import units
 from loadgate.checks import host_problem
 from loadgate.credentials import without_credentials
 from loadgate.errors import RequestError
@@ -87,5 +88,5 @@ def _rate(option: str, text: str) -> float:
     if len(schedule.segments) != 1:
         raise CapacityError(f"{option}: give one rate, such as 50/s; {text!r} is a ramp")
     if schedule.peak_rate > MAX_RATE:
-        raise CapacityError(f"{option}: {text!r} is above {MAX_RATE:,.0f}/s")
+        raise CapacityError(f"{option}: {text!r} is above {units.given(MAX_RATE, '/s')}")
     return schedule.peak_rate

@@ -97,7 +97,7 @@ def test_a_signal_ends_all_children(program: str, number: signal.Signals, tmp_pa
 @pytest.mark.timeout(300)
 def test_a_stopped_proof_leaves_no_server_and_no_comparison(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.calibrate.ab", "--runs", "4", "--parallel", "2", "--seed-from", "4"]
-    with started([*command, "--only", "no change, a busy"], tmp_path) as process:
+    with started([*command, "--only", "a busy process"], tmp_path) as process:
         proof = psutil.Process(process.pid)
 
         def is_under_load() -> bool:

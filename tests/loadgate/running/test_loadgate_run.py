@@ -237,7 +237,7 @@ def test_interrupting_a_run_leaves_artefacts_and_no_process(tmp_path: Path, numb
         ),
         pytest.param(["run", "roomy", "-u", "99999999999"], "-u, --users: must be from 0 to 10,000,000", marks=FULL),
         (["run", "roomy", "-f", "nowhere.py"], "nowhere.py: locustfile not found"),
-        (["bogus"], "No such command 'bogus'."),
+        (["bogus"], "No such command 'bogus'; see "),
         (["report", "nowhere"], "nowhere: No such file or directory"),
     ],
 )

@@ -70,7 +70,9 @@ GOOD = [
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", GOOD)
 async def test_a_form_serves_the_api_the_broker_and_the_results(form: str, forms: dict[str, str]) -> None:
-    settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}")
+    # On a busy machine, a TLS handshake can take longer than the default.
+    patience = {"redis_connect_timeout_s": 30, "redis_timeout_s": 30}
+    settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}", **patience)
     async with open_client(settings, settings.redis_url) as client, TaskSender.open(service, settings) as sender:
         await client.set("one", "1")
         await sender.send("any.task")
