@@ -3,6 +3,7 @@
 pip brings uv, which installs the rest in a fraction of the time; where uv cannot be used, pip installs it.
 Poetry is not needed for this; a `poetry install` afterwards finds everything in place.
 With `--run-only` the tools of development are left out: what `make perf` and `make up` need comes sooner.
+With `--image` only the service is installed, for deploy/Dockerfile.
 Safe to repeat and to interrupt: a stamp is written only after everything is installed.
 """
 
@@ -13,6 +14,7 @@ import ast
 import fcntl
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -32,6 +34,7 @@ UV = UV_FOLDER / "bin" / "uv"
 
 RUN_GROUPS = frozenset({"main", "perf", "embedded"})
 ALL_GROUPS = RUN_GROUPS | {"dev"}
+IMAGE_GROUPS = frozenset({"main"})
 # Installs the others, and is not installed into `.venv`.
 INSTALLER_GROUP = frozenset({"installer"})
 
@@ -65,13 +68,21 @@ WITHOUT_EFFECT = {
     "verbose",
 }
 
+# The marker of a package that belongs to an extra. It is never true in a list of requirements, so `ALWAYS` replaces it
+# for a chosen extra.
+EXTRA = re.compile(r"extra == ['\"]([\w-]+)['\"]")
+ALWAYS = "python_version >= '3'"
+
 
 class UvUnusableError(Exception):
     """Why pip has to install the dependencies instead of uv, in a few words."""
 
 
-def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS) -> str:
-    """The packages that `groups` want of a `poetry.lock` (format 2.1), as pip requirements with hashes, one a line."""
+def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS, extras: frozenset[str] = frozenset()) -> str:
+    """The packages that `groups` want of a `poetry.lock` (format 2.1), as pip requirements with hashes, one a line.
+
+    Packages of an extra are wanted if `extras` contains it.
+    """
     lines = []
     for package in tomllib.loads(lock_text)["package"]:
         wanting = groups.intersection(package["groups"])
@@ -82,6 +93,7 @@ def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS) -> str:
             # By group; a group that is not named wants the package everywhere, whatever the others say.
             alternatives = dict.fromkeys(marker for group, marker in markers.items() if group in wanting)
             markers = "" if wanting - set(markers) else " or ".join(f"({marker})" for marker in alternatives)
+        markers = EXTRA.sub(lambda match: ALWAYS if match[1] in extras else match[0], markers)
         hashes = " ".join(f"--hash={file['hash']}" for file in package["files"])
         condition = f" ; {markers}" if markers else ""
         lines.append(f"{package['name']}=={package['version']}{condition} {hashes}")
@@ -188,11 +200,17 @@ def install_with_uv(requirement: str, listed: Path) -> None:
     uv(variables, "--no-deps", "--editable", str(ROOT))
 
 
-def install_packages(groups: frozenset[str]) -> None:
+def known_extras() -> frozenset[str]:
+    """The extras of the project."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return frozenset(project["optional-dependencies"])
+
+
+def install_packages(groups: frozenset[str], extras: frozenset[str]) -> None:
     lock = (ROOT / "poetry.lock").read_text()
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "requirements.txt"
-        listed.write_text(requirements(lock, groups))
+        listed.write_text(requirements(lock, groups, extras))
         try:
             install_with_uv(requirements(lock, INSTALLER_GROUP), listed)
         except UvUnusableError as reason:
@@ -201,8 +219,9 @@ def install_packages(groups: frozenset[str]) -> None:
             pip("--no-deps", "--editable", str(ROOT))
 
 
-def install(groups: frozenset[str]) -> None:
-    if STAMP.exists() and STAMP.read_text() in {fingerprint(groups), fingerprint(ALL_GROUPS)}:
+def install(groups: frozenset[str], extras: frozenset[str] = frozenset()) -> None:
+    wanted = fingerprint(groups | extras)
+    if STAMP.exists() and STAMP.read_text() in {wanted, fingerprint(ALL_GROUPS)}:
         return
     STAMP.unlink(missing_ok=True)
     if UNFINISHED.exists() or not usable(VENV_PYTHON):
@@ -213,21 +232,28 @@ def install(groups: frozenset[str]) -> None:
             sys.exit("setup: this Python cannot create environments; on Debian: apt-get install python3-venv")
     print("setup: installing the locked dependencies", flush=True)
     UNFINISHED.touch()
-    install_packages(groups)
+    install_packages(groups, extras)
     UNFINISHED.unlink()
-    STAMP.write_text(fingerprint(groups))
+    STAMP.write_text(wanted)
     print("setup: done", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--run-only", action="store_true", help="leave out what only development needs")
-    groups = RUN_GROUPS if parser.parse_args().run_only else ALL_GROUPS
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--run-only", action="store_true", help="leave out what only development needs")
+    kind.add_argument("--image", action="store_true", help="install only the service")
+    parser.add_argument("--extras", default="", help="extras of the project, separated by blanks", metavar="NAMES")
+    chosen = parser.parse_args()
+    groups = RUN_GROUPS if chosen.run_only else IMAGE_GROUPS if chosen.image else ALL_GROUPS
+    extras = frozenset(chosen.extras.split())
+    if unknown := ", ".join(sorted(extras - known_extras())):
+        sys.exit(f"setup: there is no extra {unknown}; the extras are {', '.join(sorted(known_extras()))}")
     os.environ["PYTHONPATH"] = ""
     with (ROOT / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
-            install(groups)
+            install(groups, extras)
         except KeyboardInterrupt:
             sys.exit("\nsetup: interrupted; run it again to go on")
 

