@@ -9,9 +9,12 @@ from inference_core import __version__
 from inference_core.app import routes
 from inference_core.app.edge.allowed_hosts import AllowedHostMiddleware
 from inference_core.app.edge.bodies import BodyLimits
+from inference_core.app.edge.forwarded import Forwarding
 from inference_core.app.edge.middleware import Edge, EdgeMiddleware
+from inference_core.app.edge.proxied_clients import ProxiedClients
 from inference_core.app.lifespan import lifespan_for
 from inference_core.app.openapi import install_openapi
+from inference_core.core.addresses import TrustedProxies
 from inference_core.core.current_service import current_service
 from inference_core.core.exceptions import ServiceError
 from inference_core.core.feature import FeatureError, Service
@@ -64,6 +67,8 @@ def create_application(service: Service | None = None, settings: Settings | None
         access_log=AccessLog(settings.access_log, logs_are_json(settings), metrics.log_lines_lost.inc),
         tracing=tracing,
         bodies=BodyLimits(settings.max_body_bytes, settings.max_form_bytes),
+        forwarding=Forwarding(TrustedProxies.parse(settings.trusted_proxies)),
+        proxied_clients=ProxiedClients(settings.max_connections_per_address),
     )
     public = not settings.is_production
     app = FastAPI(

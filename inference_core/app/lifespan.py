@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from inference_core.app.edge.connections import guard_connections
 from inference_core.app.edge.drain import drain_on_sigterm
+from inference_core.app.edge.forwarded import leave_forwarding_to_the_service
 from inference_core.app.edge.middleware import Edge
 from inference_core.app.metrics_watch import keep_metrics
 from inference_core.core.db.engine import Database
@@ -44,9 +45,8 @@ def lifespan_for(
             state = await _open_state(stack, service, settings, edge)
             await stack.enter_async_context(keep_metrics(state))
             stack.callback(edge.access_log.flush)
-            await stack.enter_async_context(
-                guard_connections(edge.metrics, settings.max_connections_per_address, settings.unread_response_s)
-            )
+            leave_forwarding_to_the_service()
+            await stack.enter_async_context(guard_connections(edge.metrics, settings))
             drain_s = settings.effective_shutdown_drain_s
             stack.enter_context(drain_on_sigterm(edge.traffic, drain_s=drain_s, grace_s=settings.shutdown_grace_s))
             # The existing objects are permanent, so the garbage collector does not need to scan them repeatedly.

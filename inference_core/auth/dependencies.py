@@ -20,7 +20,7 @@ from inference_core.auth.mail.mailing import Mailing
 from inference_core.auth.settings import AuthSettings
 from inference_core.auth.state import AuthState
 from inference_core.auth.tokens.sessions import Client
-from inference_core.core.addresses import address_prefix
+from inference_core.core.addresses import address_prefix, client_address
 from inference_core.core.dependencies import SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.paths import AUTH_PREFIX
@@ -33,8 +33,7 @@ SCHEME_NAME = "bearer"
 
 async def get_client(request: Request) -> Client:
     """Return the caller's address and user agent."""
-    address = request.client.host if request.client else ""
-    return Client(address, request.headers.get("user-agent", ""))
+    return Client(client_address(request.scope), request.headers.get("user-agent", ""))
 
 
 async def optional_user(request: Request) -> AuthenticatedUser | None:

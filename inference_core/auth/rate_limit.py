@@ -12,7 +12,7 @@ from inference_core.auth.access.authentication import owner_of
 from inference_core.auth.access.credentials import credential_of
 from inference_core.auth.errors import AmbiguousCredentialsError
 from inference_core.auth.state import AuthState
-from inference_core.core.addresses import address_prefix
+from inference_core.core.addresses import address_prefix, client_address
 from inference_core.core.exceptions import NotAuthenticatedError
 from inference_core.core.loggers import get_logger
 from inference_core.core.paths import route_template
@@ -82,7 +82,7 @@ class RateLimit(RefusingDependency):
                 return f"user:{await owner_of(state_of(request), credential)}"
         except (NotAuthenticatedError, AmbiguousCredentialsError):
             pass  # the route itself decides whether it needs a user
-        return f"network:{address_prefix(request.client.host if request.client else '')}"
+        return f"network:{address_prefix(client_address(request.scope))}"
 
 
 def _route_of(request: Request) -> str:

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from inference_core.core.addresses import TrustedProxies
+
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 HOST_NAME = re.compile(
     r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?", re.IGNORECASE
@@ -114,9 +116,15 @@ def _origins(values: list[str]) -> list[str]:
     return [origin(value) for value in values]
 
 
+def _proxy_networks(values: list[str]) -> list[str]:
+    TrustedProxies.parse(values)
+    return values
+
+
 Secrets = Annotated[list[SecretStr], NoDecode, BeforeValidator(_split)]
 HostPatterns = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_host_patterns)]
 Origins = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_origins)]
+ProxyNetworks = Annotated[list[str], NoDecode, BeforeValidator(_split), AfterValidator(_proxy_networks)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
 OptionalWebAddress = Annotated[str, AfterValidator(_optional_web_address)]
 ReportingAddress = Annotated[SecretStr, AfterValidator(reporting_address)]

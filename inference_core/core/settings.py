@@ -26,6 +26,7 @@ from inference_core.core.setting_values import (
     HostPatterns,
     OptionalWebAddress,
     Origins,
+    ProxyNetworks,
     ReportingAddress,
     Secrets,
     WebAddress,
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "console"] = "auto"
     allowed_hosts: HostPatterns = ["*"]
     cors_origins: Origins = []
+    trusted_proxies: ProxyNetworks = []
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1024**3)
     max_form_bytes: int = Field(default=16 * 1024, ge=1024, le=1024**3)
     max_connections_per_address: int = Field(default=0, ge=0, le=1_000_000)

@@ -27,6 +27,7 @@ from inference_core.app.edge.connections import (
     GuardedProtocol,
 )
 from inference_core.app.stack.ports import LOOPBACK
+from inference_core.core.addresses import TrustedProxies
 
 pytestmark = pytest.mark.anyio
 
@@ -91,13 +92,13 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
 
 
 @asynccontextmanager
-async def opened(max_per_address: int = 0) -> AsyncIterator[Door]:
+async def opened(max_per_address: int = 0, proxies: tuple[str, ...] = ()) -> AsyncIterator[Door]:
     refused: Counter[int] = Counter()
 
     def count_refused(status: HTTPStatus) -> None:
         refused[status] += 1
 
-    guard = Connections(count_refused, max_per_address)
+    guard = Connections(count_refused, max_per_address, TrustedProxies.parse(proxies))
     state = ServerState()
     door = Door(guard, state, refused=refused)
     config = Config(door.app, log_config=None, access_log=False, interface="asgi3")
@@ -348,6 +349,15 @@ async def test_one_address_has_so_many_connections() -> None:
         assert await door.said_to(ASKED + b"\r\n") == b""
         held.pop()[1].close()
         await _until_true(lambda: door.guard.per_address[LOOPBACK] == 2)
+        assert status_of(await door.said_to(ASKED + b"\r\n")) == 200
+        for _, writer in held:
+            writer.close()
+
+
+async def test_a_trusted_proxy_has_any_number_of_connections() -> None:
+    async with opened(max_per_address=1, proxies=("127.0.0.0/8",)) as door:
+        held = [await door.connect() for _ in range(5)]
+        await _until_true(lambda: len(door.state.connections) == 5)
         assert status_of(await door.said_to(ASKED + b"\r\n")) == 200
         for _, writer in held:
             writer.close()

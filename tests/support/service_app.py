@@ -7,9 +7,10 @@ import gc
 import time
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 
+from inference_core.core.addresses import client_address
 from inference_core.core.state import StateDep
 from inference_core.tasks.idempotency import IdempotencyKey, fingerprint
 from inference_core.tasks.state import TasksState
@@ -26,6 +27,16 @@ class Submission(BaseModel):
 
 class Submitted(BaseModel):
     task_id: str
+
+
+class SeenClient(BaseModel):
+    address: str
+    base_url: str
+
+
+@router.get("/client")
+async def client(request: Request) -> SeenClient:
+    return SeenClient(address=client_address(request.scope), base_url=str(request.base_url))
 
 
 @router.post("/submit", status_code=202)

@@ -27,10 +27,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from inference_core.app.edge.drain import running_server
 from inference_core.app.edge.unread import UnreadAnswers
-from inference_core.core.addresses import address_prefix
+from inference_core.core.addresses import TrustedProxies, limited_address
 from inference_core.core.background import run_until_cancelled
 from inference_core.core.loggers import get_logger
 from inference_core.core.problems import PROBLEM_JSON, Problem
+from inference_core.core.settings import Settings
 from inference_core.core.telemetry.metrics import Metrics
 
 log = get_logger(__name__)
@@ -82,6 +83,7 @@ class Connections:
 
     count_refused: Callable[[HTTPStatus], None]
     max_per_address: int = 0
+    proxies: TrustedProxies = field(default_factory=TrustedProxies)
     unread: UnreadAnswers = field(default_factory=UnreadAnswers)
     waiting: dict[GuardedProtocol, float] = field(default_factory=dict)
     per_address: Counter[str] = field(default_factory=Counter)
@@ -89,9 +91,8 @@ class Connections:
     def enter(self, connection: GuardedProtocol) -> None:
         """Admit a new connection. If few descriptors are left, close a waiting or idle connection."""
         self.waiting[connection] = connection.loop.time()
-        if self.max_per_address and connection.client:
-            address = connection.client[0]
-            connection.address = address_prefix(address) if ":" in address else address
+        if self.max_per_address and connection.client and connection.client[0] not in self.proxies:
+            connection.address = limited_address(connection.client[0])
             self.per_address[connection.address] += 1
             if self.per_address[connection.address] > self.max_per_address:
                 connection.transport.abort()
@@ -372,10 +373,11 @@ def most_connections(descriptors: int) -> int | None:
 
 
 @asynccontextmanager
-async def guard_connections(metrics: Metrics, max_per_address: int, unread_response_s: float) -> AsyncIterator[None]:
+async def guard_connections(metrics: Metrics, settings: Settings) -> AsyncIterator[None]:
     """Install the limits in the server that runs this application.
 
-    A connection is closed if its client reads nothing of its responses for `unread_response_s`.
+    A connection is closed if its client reads nothing of its responses for `UNREAD_RESPONSE_S`. Trusted proxies can
+    have any number of connections.
     """
     server = running_server()
     if server is None:
@@ -389,7 +391,9 @@ async def guard_connections(metrics: Metrics, max_per_address: int, unread_respo
     def count_refused(status: HTTPStatus) -> None:
         metrics.observe_request("OTHER", "unmatched", status, 0.0)
 
-    guard = Connections(count_refused, max_per_address, UnreadAnswers(unread_response_s))
+    proxies = TrustedProxies.parse(settings.trusted_proxies)
+    unread = UnreadAnswers(settings.unread_response_s)
+    guard = Connections(count_refused, settings.max_connections_per_address, proxies, unread)
     # uvicorn calls this with keyword arguments for each accepted connection.
     server.config.http_protocol_class = partial(GuardedProtocol, guard)  # type: ignore[assignment]
     async with run_until_cancelled(guard.sweep, every_s=SWEEP_EVERY_S, name="connections"):

@@ -16,7 +16,10 @@ from opentelemetry import trace
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inference_core.app.edge.bodies import Body, BodyLimits, ClientGoneError, Intake
+from inference_core.app.edge.forwarded import FORWARDING_HEADERS, Forwarding
+from inference_core.app.edge.proxied_clients import ProxiedClients
 from inference_core.app.edge.startup import one_line_startup_failure
+from inference_core.core.addresses import client_address
 from inference_core.core.exceptions import InvalidInputError, ServiceError
 from inference_core.core.logging import request_id_var, trace_id_var, user_id_var
 from inference_core.core.paths import PROBES, UNMATCHED, route_template
@@ -45,6 +48,8 @@ class Edge:
     tracing: bool
     bodies: BodyLimits
     intake: Intake = field(default_factory=Intake)
+    forwarding: Forwarding = field(default_factory=Forwarding)
+    proxied_clients: ProxiedClients = field(default_factory=ProxiedClients)
 
 
 class AmbiguousHostError(InvalidInputError):
@@ -78,8 +83,8 @@ class Exchange:
     """One request and its response."""
 
     __slots__ = (
-        "_body", "_edge", "_hosts", "_is_probe", "_method", "_request_id", "_route", "_send", "_slot", "_start_s",
-        "_status", "_trace_id", "receive", "scope",
+        "_body", "_client", "_edge", "_hosts", "_is_probe", "_is_proxied", "_method", "_request_id", "_route", "_send",
+        "_slot", "_start_s", "_status", "_trace_id", "receive", "scope",
     )  # fmt: skip
 
     def __init__(self, edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,17 +97,21 @@ class Exchange:
         self._send = send
         self._is_probe = scope["path"] in PROBES
         self._slot: Slot | None = None
+        self._client = ""
         self._status = 500
         self._route = UNMATCHED
-        self._read_headers()
+        forwarding = self._read_headers()
         request_id_var.set(self._request_id)
         trace_id_var.set(self._trace_id)
         user_id_var.set("")
+        self._is_proxied = bool(forwarding) and edge.forwarding.apply(self.scope, forwarding)
 
-    def _read_headers(self) -> None:
+    def _read_headers(self) -> list[tuple[bytes, bytes]]:
+        """Read the headers that this layer uses. Return those of proxies."""
         request_id = trace_id = ""
         content_type = b""
         hosts = 0
+        forwarding: list[tuple[bytes, bytes]] = []
         # In these versions, a request without a length has no body.
         body_bytes: int | None = 0 if self.scope.get("http_version") in HTTP_1 else None
         for name, value in self.scope["headers"]:
@@ -119,11 +128,17 @@ class Exchange:
             elif name == b"content-type":
                 # With several hosts, it is unclear which one is used.
                 content_type = b"; ".join((content_type, value)) if content_type else value
+            elif name in FORWARDING_HEADERS:
+                forwarding.append((name, value))
         if self._edge.tracing and (span := trace.get_current_span().get_span_context()).is_valid:
             trace_id = trace.format_trace_id(span.trace_id)
         self._hosts = hosts
         self._trace_id = trace_id
         self._request_id = request_id or f"{_new_id(64):016x}"
+        self._open_body(body_bytes, content_type)
+        return forwarding
+
+    def _open_body(self, body_bytes: int | None, content_type: bytes) -> None:
         self._body: Body | None = None
         if body_bytes != 0:
             path = self.scope["path"].removeprefix(self.scope.get("root_path", ""))
@@ -136,6 +151,8 @@ class Exchange:
             if self._hosts > 1:
                 raise AmbiguousHostError
             if not self._is_probe:
+                if self._is_proxied:
+                    self._client = self._edge.proxied_clients.enter(client_address(self.scope))
                 await self._take_slot()
         except ClientGoneError:
             self._status = CLIENT_GONE
@@ -197,12 +214,15 @@ class Exchange:
             self._slot.release()
             # This reference leads back to the scope, so every request would need the garbage collector.
             del scope[RECEIVE_KEY]
+        if self._client:
+            self._edge.proxied_clients.leave(self._client)
         duration_s = perf_counter() - self._start_s
         method = self._method if self._method in METHODS else "OTHER"
         self._edge.metrics.observe_request(method, self._route, self._status, duration_s)
         if self._edge.access_log.enabled and not (self._is_probe and self._status == HTTPStatus.OK):
             ids = (self._request_id, self._trace_id, user_id_var.get())
-            answered = Answered(time(), method, scope["path"], self._route, self._status, duration_s, *ids)
+            result = (self._route, self._status, duration_s)
+            answered = Answered(time(), method, scope["path"], *result, *ids, client_address(scope))
             self._edge.access_log.note(answered)
 
 

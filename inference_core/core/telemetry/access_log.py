@@ -31,6 +31,7 @@ class Answered(NamedTuple):
     request_id: str
     trace_id: str
     user_id: str
+    ip: str
 
 
 @dataclass(slots=True)
@@ -70,19 +71,19 @@ class AccessLog:
                 self.count_lost(len(requests))
 
     def _json(self, request: Answered) -> str:
-        # Only the path needs escaping. All other values are from the service or validated.
+        # Only the path and the address can need escaping. All other values are from the service or validated.
         return (
             f'{{"event": "request", "method": "{request.method}", "path": {quoted(request.path)}, '
             f'"route": "{request.route}", "status": {request.status}, '
             f'"duration_ms": {request.duration_s * 1000:.2f}, "request_id": "{request.request_id}", '
-            f'"trace_id": "{request.trace_id}", "user_id": "{request.user_id}", "level": "info", '
-            f'"timestamp": "{self._time(request.at_s)}"}}\n'
+            f'"trace_id": "{request.trace_id}", "user_id": "{request.user_id}", "ip": {quoted(request.ip)}, '
+            f'"level": "info", "timestamp": "{self._time(request.at_s)}"}}\n'
         )
 
     def _text(self, request: Answered) -> str:
         return (
             f"{self._time(request.at_s)} {request.method} {request.path!r} {request.status} "
-            f"{request.duration_s * 1000:.1f} ms {request.request_id} {request.user_id}\n"
+            f"{request.duration_s * 1000:.1f} ms {request.request_id} {request.ip} {request.user_id}\n"
         )
 
     def _time(self, at_s: float) -> str:

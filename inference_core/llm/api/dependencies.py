@@ -9,7 +9,7 @@ from fastapi import Depends, Header, Request
 
 from inference_core.auth.access.authentication import AuthenticatedUser
 from inference_core.auth.permissions import keys_with
-from inference_core.core.addresses import address_prefix
+from inference_core.core.addresses import address_prefix, client_address
 from inference_core.core.dependencies import ReadSessionDep, SessionDep
 from inference_core.core.exceptions import NotAuthenticatedError, NotPermittedError
 from inference_core.core.logging import current_request_id
@@ -38,8 +38,8 @@ async def get_principal(request: Request, user: Caller) -> Principal:
     if user is None:
         if access != "public":
             raise NotAuthenticatedError
-        host = request.client.host if request.client else ""
-        return Principal(_address_key(address_prefix(host)), caller=_address_key(host))
+        address = client_address(request.scope)
+        return Principal(_address_key(address_prefix(address)), caller=_address_key(address))
     if access == "superuser" and not user.acts_as_superuser:
         raise NotPermittedError
     key = f"user:{user.account.id}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import subprocess
 import threading
@@ -15,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from inference_core.app.stack.ports import LOOPBACK, free_port, is_listening
-from tests.support.processes import stop, wait_until
+from inference_core.app.stack.ports import LOOPBACK, free_port
+from tests.support.processes import wait_until
 from tests.support.raw_http import said_to
-from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
+from tests.support.servers.proxies import installed, running_proxy
 from tests.support.stack import ROOT
 
 pytestmark = pytest.mark.full
@@ -37,10 +36,7 @@ class Proxied:
 
 @pytest.fixture(scope="module")
 def haproxy() -> str:
-    found = shutil.which("haproxy", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if found is None:
-        skip_or_fail(ServerUnavailableError("HAProxy is not installed; on Debian: apt-get install haproxy"))
-    return found
+    return installed("haproxy")
 
 
 @pytest.fixture(scope="module")
@@ -77,14 +73,11 @@ def proxied(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     configuration = tmp_path_factory.mktemp("haproxy") / "haproxy.cfg"
     configuration.write_text(text)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    process = subprocess.Popen([haproxy, "-db", "-f", configuration])
     try:
-        wait_until(lambda: process.poll() is not None or is_listening(proxied.port), what="HAProxy listening")
-        assert process.poll() is None
-        wait_until(lambda: httpx2.get(f"http://{LOOPBACK}:{proxied.port}/", trust_env=False).status_code == 200)
-        yield proxied
+        with running_proxy([haproxy, "-db", "-f", configuration], proxied.port):
+            wait_until(lambda: httpx2.get(f"http://{LOOPBACK}:{proxied.port}/", trust_env=False).status_code == 200)
+            yield proxied
     finally:
-        stop(process)
         server.shutdown()
         server.server_close()
 

@@ -175,6 +175,7 @@ def test_access_log_has_one_json_line_for_each_request(api: ApiProcess) -> None:
     assert (line["method"], line["status"], line["trace_id"]) == ("GET", 404, trace)
     assert (line["path"], line["route"]) == ('/api/v1/tasks/a"b/status', "/api/v1/tasks/{task_id}/status")
     assert line["duration_ms"] > 0
+    assert line["ip"] == "127.0.0.1"
     assert "hunter2" not in api.log.read_text()
 
 
