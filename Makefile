@@ -44,7 +44,7 @@ test: setup
 
 # Runs failed tests once more, and reports and counts flaky tests.
 test-all: setup
-	@.venv/bin/python scripts/run_tests.py $(call IN_PARALLEL,4) -q
+	@.venv/bin/python scripts/run_tests.py $(call IN_PARALLEL,4) -q --durations 40 --durations-min 10
 
 up: setup-run
 	@exec .venv/bin/inference-core up --port $(PORT)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from loadgate.recorder import OVERALL
-from loadgate.report.text import printable
+from loadgate.report.text import printable, rule_limit_value, rule_quantity, rule_subject
 from loadgate.run.document import RuleRecord, RunDocument
-from loadgate.units import count, milliseconds
+from loadgate.units import count
 
 MAX_FAILURES = 3
+MAX_BREACHES = 5
 TIMES = "\N{MULTIPLICATION SIGN}"
 MAX_TEXT = 200
 """Maximum length of an error's text in one line."""
@@ -23,29 +23,24 @@ def failure_lines(document: RunDocument) -> list[str]:
     return lines
 
 
-def slow_request(document: RunDocument, rule: RuleRecord) -> str | None:
-    """Return a sentence on the request that contributes most to a failed latency rule of a group.
+def breach_sentence(document: RunDocument, rule: RuleRecord) -> str | None:
+    """Return when and by which request names a failed rule was broken. `None` for rules on other things."""
+    found = (breach.sentence for breach in document.conclusions.breaches if breach.rule == rule.rule)
+    sentence = next(found, None)
+    return printable(sentence) if sentence is not None else None
 
-    It is the name with the most successful requests above the limit, including the ramp. `None` if the scope has only
-    one name.
-    """
-    if rule.outcome != "fail" or rule.unit != "ms":
-        return None
-    rows = [
-        (row.success_sketch().count_from(rule.limit), row)
-        for row in document.totals.requests
-        if rule.scope in {OVERALL, row.group} and row.kind != "measure"
-    ]
-    above = sum(number for number, _ in rows)
-    if len(rows) < 2 or not above:
-        return None
-    slow, row = max(rows, key=lambda item: item[0])
-    answered = row.requests - row.failures
-    p95 = milliseconds(row.success_ms.p95)
-    return printable(
-        f"{count(slow)} of the {count(above)} requests above the limit are {row.name}, "
-        f"which has {count(answered)} successful requests and a p95 of {p95}"
-    )
+
+def breach_lines(document: RunDocument) -> list[str]:
+    """Return a line for each failed rule on requests: its value, and when and by which request names it was broken."""
+    lines = []
+    for rule in document.verdict.rules:
+        if (sentence := breach_sentence(document, rule)) is not None:
+            value = rule_quantity(rule, rule.value)
+            lines.append(printable(f"{rule_subject(rule)} {value}, limit {rule_limit_value(rule)}. {sentence}"))
+    more = len(lines) - MAX_BREACHES
+    if more <= 0:
+        return lines
+    return [*lines[:MAX_BREACHES], f"{count(more)} more {'rule was' if more == 1 else 'rules were'} broken."]
 
 
 def _cut(text: str) -> str:

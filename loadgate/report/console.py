@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from loadgate.report.cause import failure_lines, slow_request
+from loadgate.report.cause import breach_sentence, failure_lines
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.quantities import by_resource
 from loadgate.report.resources import brief_figures, unread
@@ -79,7 +79,7 @@ def _details(document: RunDocument, rule: RuleRecord) -> list[str]:
     is_close = interval is not None and None not in (interval.low, interval.high) and interval.contains(rule.limit)
     if rule.outcome == "pass" and not is_close and _holds_with_the_ramp(rule):
         return []
-    return [f"  {printable(line)}" for line in (rule_reason(rule), slow_request(document, rule)) if line]
+    return [f"  {printable(line)}" for line in (rule_reason(rule), breach_sentence(document, rule)) if line]
 
 
 def _holds_with_the_ramp(rule: RuleRecord) -> bool:

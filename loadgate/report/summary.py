@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
+from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import brief_conclusions
 from loadgate.report.markdown import escaped
 from loadgate.report.resources import LineFigures, ResourceLine, brief_figures, unread
@@ -21,7 +22,7 @@ MAX_RESOURCES = 30
 def markdown_summary(document: RunDocument) -> str:
     """Return the verdict, the rules, the requests, the most frequent errors and the resources as Markdown."""
     run, verdict, overall = document.run, document.verdict, document.totals.overall
-    notes = [*verdict.notes, *unread(document)]
+    notes, causes = [*verdict.notes, *unread(document)], breach_lines(document)
     sentence = (
         f"{escaped(verdict.reason)}. {count(overall.requests)} requests in {duration(run.duration_s)} "
         f"against {escaped(run.host)}, {percentage(overall.failure_rate)} failed."
@@ -31,6 +32,8 @@ def markdown_summary(document: RunDocument) -> str:
         "",
         sentence,
         "",
+        *(f"- {escaped(line)}" for line in causes),
+        "" if causes else None,
         *(f"> {escaped(note)}" for note in notes),
         "" if notes else None,
         "| Rule | Limit | Measured | Samples | Outcome | |",

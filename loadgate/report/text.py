@@ -21,8 +21,12 @@ def rule_quantity(rule: RuleRecord, value: float | None) -> str:
 
 def rule_limit(rule: RuleRecord) -> str:
     """Return the condition of a rule, as in `< 100 ms over 10 s in ramp`."""
-    limit = given(rule.limit, rule.unit)
-    return f"{rule.operator} {limit}{rule_conditions(rule)}"
+    return f"{rule.operator} {rule_limit_value(rule)}{rule_conditions(rule)}"
+
+
+def rule_limit_value(rule: RuleRecord) -> str:
+    """Return the limit of a rule, as in `100 ms`."""
+    return given(rule.limit, rule.unit)
 
 
 def rule_subject(rule: RuleRecord) -> str:

@@ -22,7 +22,9 @@ from loadgate.analysis.traffic import Span, StageSpans, Traffic, stage_spans
 from loadgate.recorder import OVERALL, RAMP, Recorder
 from loadgate.recorder.resources import LIMIT, ColumnKind, ResourceRecord, ResourceSeries
 from loadgate.resource_names import CPU_WAIT
+from loadgate.rules import RuleResult
 from loadgate.rules.whole_run import MEMORY, WholeRun, companions, requests_in
+from loadgate.run.breaches import breaches
 from loadgate.run.document.conclusions import ConclusionsRecord, EpisodeRecord, GrowthRecord, RecoveryRecord
 from loadgate.shape.profile import LoadProfile
 
@@ -62,14 +64,15 @@ class FinishedRun:
         return [self.traffic(scope) for scope in groups or [OVERALL]]
 
 
-def conclusions(run: FinishedRun) -> ConclusionsRecord:
-    """Return what a finished run shows in addition to its rules."""
+def conclusions(run: FinishedRun, results: Sequence[RuleResult] = ()) -> ConclusionsRecord:
+    """Return what a finished run shows in addition to its rules, whose results are `results`."""
     scopes = run.scopes() if run.recorder.totals().requests else []
     return ConclusionsRecord(
         growth=_growth(run),
         recoveries=_recoveries(run, scopes),
         left_over=_left_over(run),
         episodes=_episodes(run, scopes),
+        breaches=breaches(run.recorder, results, run.facts.load_s[0]),
     )
 
 

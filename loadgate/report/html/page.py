@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment
 
 from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
+from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
 from loadgate.report.html.assembly import PAGE, encodable, environment, policy, style
@@ -71,6 +72,7 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
         "rules": verdict.rules,
+        "causes": breach_lines(document),
         "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],

@@ -58,6 +58,19 @@ class EpisodeRecord(Part):
     sentence: Text
 
 
+class BreachRecord(Part):
+    """When the requests of a failed rule broke it, and which request names did."""
+
+    rule: Text
+    spans: list[tuple[float, float]] = Field(
+        description="[start, end) of the broken time in epoch seconds; empty if only the run as a whole broke the rule."
+    )
+    requests: list[Text] = Field(
+        description="The fewest request names without which the rule would hold; empty if none stands out."
+    )
+    sentence: Text
+
+
 class ConclusionsRecord(Part):
     """The conclusions of a run. A list is empty if nothing was measured or found."""
 
@@ -65,3 +78,8 @@ class ConclusionsRecord(Part):
     recoveries: list[RecoveryRecord]
     left_over: list[Text] = Field(description="What a stage of higher load left behind, one sentence each.")
     episodes: list[EpisodeRecord]
+    breaches: list[BreachRecord] = Field(
+        default_factory=list,
+        exclude_if=lambda there: not there,
+        description="How each failed rule on latencies or failures was broken; absent without one.",
+    )

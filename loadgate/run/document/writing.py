@@ -52,7 +52,7 @@ def run_document(run: Run, verdict: Verdict, made_on: EnvironmentRecord, ended_s
         user_counts=run.user_counts,
         stages=[(max(since_s, run.started_s), stage) for since_s, stage in run.stages],
         target=None,
-        conclusions=conclusions(finished_run(run)),
+        conclusions=conclusions(finished_run(run), verdict.results),
         resources=ResourcesRecord.of(run.resources),
         made_on=made_on,
         recording=Recording.of(recorder),

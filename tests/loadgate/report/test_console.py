@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from loadgate.recorder import FinishedRequest, Outcome
-from loadgate.report.cause import failure_lines, slow_request
+from loadgate.report.cause import breach_lines, breach_sentence, failure_lines
 from loadgate.report.console import verdict_text
 from loadgate.run.state import Run
 from loadgate.terminal import terminal_columns
@@ -89,17 +89,16 @@ def test_the_most_frequent_failures_are_named() -> None:
     assert failure_lines(judged(run_of({"A": [5.0]}, "web: p95 < 1s"))) == []
 
 
-def test_the_request_that_contributes_most_to_a_failed_percentile_is_named() -> None:
-    times_ms = {"Fast": [5.0] * 300, "Slow": [5.0] * 20 + [300.0] * 40, "Sometimes": [5.0] * 50 + [200.0] * 2}
-    document = judged(
-        run_of(times_ms, "web: p95 < 100ms", "overall: p99 < 100ms", "web: p50 < 100ms", "Slow: p95 < 1ms")
-    )
-    named = [slow_request(document, rule) for rule in document.verdict.rules]
-    said = "40 of the 42 requests above the limit are Slow, which has 60 successful requests and a p95 of "
-    assert [bool(text) and text.startswith(said) for text in named] == [True, True, False, False]
-    assert named[2] is None  # it holds
-    assert named[3] is None  # it names the request itself
-    assert any(said in line for line in verdict_text(document, None).splitlines())
+def test_the_requests_that_broke_a_rule_are_named_below_it() -> None:
+    times_ms = {"Fast": [5.0] * 300, "Slow": [5.0] * 20 + [300.0] * 40 + [5.0] * 40}
+    document = judged(run_of(times_ms, "web: p95 < 100ms", "web: p50 < 100ms"))
+    failed, passed = document.verdict.rules
+    sentence = breach_sentence(document, failed)
+    assert sentence is not None
+    assert re.fullmatch(r"Broken .*from 0:\d\d to 0:\d\d,? by Slow \(p95 300 ms.*\)\.", sentence)
+    assert breach_sentence(document, passed) is None
+    assert f"  {sentence}" in verdict_text(document, None).splitlines()
+    assert breach_lines(document) == [f"web: p95 300 ms, limit 100 ms. {sentence}"]
 
 
 def test_a_narrow_pass_has_a_reason() -> None:
