@@ -90,6 +90,17 @@ def duration(seconds: float | None) -> str:
     return " ".join(f"{number} {unit}" for number, unit in parts if number)
 
 
+def age(seconds: float | None) -> str:
+    """Return how long ago something was, in one unit and rounded down. A time in the future is `0 s`."""
+    if seconds is None:
+        return UNKNOWN
+    whole_s = max(0, int(seconds))
+    for size_s, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if whole_s >= size_s:
+            return f"{whole_s // size_s:,} {unit}"
+    return f"{whole_s} s"
+
+
 def clock(seconds: float) -> str:
     """Return the time since a start, rounded down to whole seconds."""
     minutes, rest = divmod(max(0, int(seconds)), 60)

@@ -284,7 +284,7 @@ def command_line(service: Service) -> typer.Typer:
     Raises:
         FeatureError: A command has the name of another one.
     """
-    whole = new_commands()
+    whole = new_commands(add_completion=True)
     whole.callback()(_main)
     known: set[str] = set()
     features = [(f"feature {feature.name}: ", added) for feature, added in service.load_each("commands")]

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from inference_core.core.settings import Settings
 
 
-def new_commands() -> typer.Typer:
-    """Return an empty set of commands with the help style of `inference-core`."""
+def new_commands(*, add_completion: bool = False) -> typer.Typer:
+    """Return an empty set of commands with the help style of `inference-core`.
+
+    `add_completion` adds the options that install the completion of the shell. Only the whole command line has them.
+    """
     return typer.Typer(
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=add_completion,
         pretty_exceptions_enable=False,
         # Plain text, as wide as the terminal.
         rich_markup_mode=None,

@@ -16,7 +16,6 @@ from loadgate.exit_codes import ExitCode
 from loadgate.stdio import use_safe_streams
 
 cli = typer.Typer(
-    add_completion=False,
     pretty_exceptions_enable=False,
     # Rich would draw boxes that do not use the full width of the terminal.
     rich_markup_mode=None,
@@ -28,6 +27,7 @@ _EXAMPLE_LINES = """\b
 Examples:
   loadgate run light
   loadgate run medium --host http://localhost:8000
+  loadgate open
   loadgate history"""
 
 
@@ -84,5 +84,6 @@ cli.command("compare", cls=comparing.AgainstCommand)(comparing.compare_command)
 cli.command("bisect")(comparing.bisect_command)
 cli.add_typer(baselines.cli, name="baseline")
 cli.add_typer(cluster.cli, name="k8s")
+cli.command("open")(results.open_command)
 for command in (running.doctor, running.profiles, results.report, results.history):
     cli.command()(command)

@@ -1,4 +1,4 @@
-"""The commands for past runs: `report`, `history`."""
+"""The commands for past runs: `open`, `report`, `history`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,37 @@ from typing import Annotated
 
 import typer
 
-from loadgate.cli.output import can_show, say, say_wrapped
+from loadgate.cli.output import can_show, print_error, say, say_wrapped
 from loadgate.exit_codes import ExitCode
+
+
+def open_command(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="[RUN]",
+            help="A run, such as latest, latest-1 or a folder; or the folder of a comparison or a search.",
+            show_default=True,
+        ),
+    ] = "latest",
+    *,
+    profile: Annotated[str | None, typer.Option(help="The latest run of this load profile.")] = None,
+) -> int:
+    """Open a report in the browser, and print its path.
+
+    Without a browser, the exit code is 1.
+    """
+    import webbrowser
+
+    from loadgate.paths import shown_path
+    from loadgate.project import load_project
+    from loadgate.report.pages import report_page
+
+    page = report_page(name, load_project().reports_path, profile)
+    say(str(shown_path(page)))
+    if webbrowser.open(page.resolve().as_uri()):
+        return ExitCode.PASS
+    return print_error("no browser was found; open the file above in one", ExitCode.ERROR)
 
 
 def report(
@@ -62,8 +91,10 @@ def history(
     from loadgate.project import load_project
     from loadgate.report.capacity.history import capacities_json, capacities_text, past_searches
     from loadgate.report.changes import MAX_RUNS, changes_json, changes_text, examine
-    from loadgate.report.history import BARS, UNKNOWN, history_json, history_text, past_runs
+    from loadgate.report.history import history_json, past_runs
+    from loadgate.report.history_text import history_text
     from loadgate.report.pruning import prune
+    from loadgate.report.sparkline import BARS, UNKNOWN
     from loadgate.units import count
 
     reports = load_project().reports_path
@@ -83,6 +114,6 @@ def history(
     elif as_json:
         say(json.dumps(history_json(found, unread) | {"capacities": capacities_json(searches)}, indent=2))
     else:
-        say_wrapped(history_text(found, unread, can_show).splitlines())
+        say_wrapped(history_text(found, unread, can_show, time.time()).splitlines())
         say_wrapped(capacities_text(searches, can_show_bars=can_show(BARS + UNKNOWN)))
     return ExitCode.PASS

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loadgate.report.text import OUTCOME_WORDS, aligned, printable, rule_limit, rule_quantity, rule_subject
+from loadgate.report.text import rule_subject
 from loadgate.run.document import RUN_FILE, RuleRecord, RunFileError, read_run
-from loadgate.units import count, duration, percentage
-
-BARS = "▁▂▃▄▅▆▇█"
-PLAIN_BARS = "12345678"
-UNKNOWN = "·"
-PLAIN_UNKNOWN = "-"
-MAX_SPARKS = 40
-"""Maximum number of runs in a sparkline. It shows the newest ones."""
 
 RULE_KEYS = ("rule", "scope", "metric", "operator", "limit", "unit", "window_s", "stage", "value", "samples", "outcome")
 """The keys of each rule in `loadgate history --json`."""
@@ -44,6 +36,8 @@ class PastRun:
     """The fingerprint of the load. None in documents of older versions."""
     machine_hash: str | None
     ending: str
+    is_managed: bool
+    """Whether loadgate started the target."""
     rules: tuple[RuleRecord, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -59,6 +53,18 @@ class Point(NamedTuple):
 
     folder: str
     rule: RuleRecord
+
+
+class SeriesKey(NamedTuple):
+    """What the points of a series have in common: the profile, the fingerprint of its load, and the rule's subject.
+
+    Runs with another number of users, other rules or another suite are not comparable, so they have a series of their
+    own. The fingerprint is None in runs of older versions.
+    """
+
+    profile: str
+    profile_hash: str | None
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,59 +103,18 @@ def history_json(found: Sequence[PastRun], unread: Sequence[UnreadableRun]) -> d
         "runs": [run.to_json() for run in found],
         "rules": [
             {
-                "profile": profile,
-                "rule": rule,
+                "profile": key.profile,
+                "profile_hash": key.profile_hash,
+                "rule": key.rule,
                 "unit": points[-1].rule.unit,
                 "limit": points[-1].rule.limit,
                 "values": [point.rule.value for point in points],
                 "outcomes": [point.rule.outcome for point in points],
             }
-            for (profile, rule), points in _by_rule(found).items()
+            for key, points in series_of(found).items()
         ],
         "unread": [asdict(one) for one in unread],
     }
-
-
-def history_text(found: Sequence[PastRun], unread: Sequence[UnreadableRun], can_show: Callable[[str], bool]) -> str:
-    """Return the history as text. `can_show` says whether the terminal can show the given characters."""
-    problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
-    if not found:
-        return "\n".join(["no runs found", *problems])
-    rows = [("RUN", "PROFILE", "OUTCOME", "TIME", "REQUESTS", "FAILED", "")]
-    rows += [
-        (
-            run.folder,
-            run.profile,
-            OUTCOME_WORDS[run.outcome],
-            duration(run.duration_s),
-            count(run.requests),
-            percentage(run.failure_rate),
-            run.reason,
-        )
-        for run in found
-    ]
-    lines = aligned(rows, right={4, 5})
-    bars, unknown = (BARS, UNKNOWN) if can_show(BARS + UNKNOWN) else (PLAIN_BARS, PLAIN_UNKNOWN)
-    rules = [("PROFILE", "RULE", "LIMIT", "LATEST", "OUTCOMES", "OLDEST TO NEWEST")]
-    for (profile, rule), points in _by_rule(found).items():
-        latest = points[-1].rule
-        values = [point.rule.value for point in points[-MAX_SPARKS:]]
-        shown = (rule_limit(latest), rule_quantity(latest, latest.value), _counted(points))
-        rules.append((profile, rule, *shown, sparkline(values, bars, unknown)))
-    lines += ["", *aligned(rules, right={3})] if len(rules) > 1 else []
-    return "\n".join([*lines, *(["", *problems] if problems else [])])
-
-
-def sparkline(values: Sequence[float | None], bars: str = BARS, unknown: str = UNKNOWN) -> str:
-    """Return a bar for each value, scaled between the minimum and the maximum. Equal values have half the height."""
-    known = [value for value in values if value is not None]
-    low, high = min(known, default=0.0), max(known, default=0.0)
-
-    def bar(value: float) -> str:
-        share = (value - low) / (high - low) if high > low else 0.5
-        return bars[min(len(bars) - 1, int(share * len(bars)))]
-
-    return "".join(unknown if value is None else bar(value) for value in values)
 
 
 def newest_first(runs: Path) -> Iterator[Path]:
@@ -186,29 +151,26 @@ def _past_run(folder: Path) -> PastRun:
         profile_hash=fingerprint.profile if fingerprint else None,
         machine_hash=fingerprint.machine if fingerprint else None,
         ending=run.ending,
+        is_managed=document.target is not None,
         rules=tuple(verdict.rules),
     )
 
 
-def _by_rule(found: Sequence[PastRun]) -> dict[tuple[str, str], list[Point]]:
-    """Return the results of each rule, oldest first, by profile and subject. The rules of the newest run come first.
+def series_of(found: Sequence[PastRun]) -> dict[SeriesKey, list[Point]]:
+    """Return the results of each rule in comparable runs, oldest first. The rules of the newest run come first.
 
-    The subject of a rule is its text without the limit, so a changed limit does not start a new line. If a run has
-    several limits for a subject, each limit has its own line.
+    The subject of a rule is its text without the limit, so a changed limit does not start a new series of a run without
+    a fingerprint. If a run has several limits for a subject, each limit has its own series.
     """
     subjects = [Counter((run.profile, rule_subject(rule)) for rule in run.rules) for run in found]
     several = {subject for counts in subjects for subject, times in counts.items() if times > 1}
-    points: dict[tuple[str, str], list[Point]] = {}
+    points: dict[SeriesKey, list[Point]] = {}
     for run in found:
         for rule in run.rules:
-            key = run.profile, rule_subject(rule)
-            known = points.setdefault((run.profile, rule.rule) if key in several else key, [])
+            subject = rule_subject(rule)
+            name = rule.rule if (run.profile, subject) in several else subject
+            known = points.setdefault(SeriesKey(run.profile, run.profile_hash, name), [])
             # A run of an older version can contain the same rule twice.
             if not known or known[-1].folder != run.folder:
                 known.append(Point(run.folder, rule))
     return {key: line[::-1] for key, line in points.items()}
-
-
-def _counted(points: Sequence[Point]) -> str:
-    counts = {word: sum(point.rule.outcome == word for point in points) for word in OUTCOME_WORDS}
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)

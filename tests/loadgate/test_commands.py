@@ -62,6 +62,9 @@ BAD_USAGE = [
     "report",
     "report nowhere --hdr",
     "report pyproject.toml",
+    "open nowhere",
+    "open latest-9",
+    "open --profile nobody",
     "history --limit 0",
     "history --limit many",
     "history --prune 0",
@@ -161,6 +164,31 @@ def outcomes(commands: ForkedCommands, folder: Path, cases: Iterable[Case]) -> l
         assert not done.not_for_users(), (case, done)
         results.append(done)
     return results
+
+
+def test_the_shell_completes_commands(commands: ForkedCommands, folder: Path) -> None:
+    asked = {"_LOADGATE_COMPLETE": "complete_bash", "COMP_WORDS": "loadgate hi", "COMP_CWORD": "1"}
+    (result,) = outcomes(commands, folder, [Case("", asked)])
+    assert (result.code, result.out.split()) == (PASS, ["history"])
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_open_prints_the_report_and_opens_it(
+    commands: ForkedCommands, folder: Path, tmp_path: Path, *, found: bool
+) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" >{opened}\nexit {0 if found else 1}\n')
+    browser.chmod(0o755)
+    environment = {"BROWSER": str(browser), "PATH": "/nowhere:/bin"}
+    (result,) = outcomes(commands, folder, [Case("open", environment)])
+    report = "reports/performance/runs/20260501T120000Z-light/report.html"
+    assert result.out == f"{report}\n"
+    assert opened.read_text() == (folder / report).as_uri()
+    if found:
+        assert (result.code, result.err) == (PASS, "")
+    else:
+        assert result.code == ERROR
+        assert result.err == "loadgate: no browser was found; open the file above in one\n"
 
 
 def test_bad_usage_is_one_line_and_exit_code_2(commands: ForkedCommands, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from loadgate.report.capacity.conclusion import figure_of
 from loadgate.report.capacity.document import CapacityDocument
 from loadgate.report.capacity.stored import stored_searches
-from loadgate.report.history import BARS, MAX_SPARKS, PLAIN_BARS, PLAIN_UNKNOWN, UNKNOWN, sparkline
+from loadgate.report.sparkline import BARS, MAX_SPARKS, PLAIN_BARS, PLAIN_UNKNOWN, UNKNOWN, sparkline
 from loadgate.report.text import OUTCOME_WORDS, aligned
 
 Found = tuple[str, CapacityDocument]

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,18 @@ import pytest
 
 from loadgate.paths import write_atomically
 from loadgate.project import TargetSettings
-from loadgate.report.history import MAX_SPARKS, history_json, history_text, past_runs, sparkline
+from loadgate.report.history import PastRun, UnreadableRun, history_json, past_runs
+from loadgate.report.history_text import history_text
+from loadgate.report.sparkline import MAX_SPARKS, sparkline
 from tests.support.run_documents import as_json
 from tests.support.synthetic_run import Synthetic, synthetic_document
 
+NOW_S = datetime(2026, 5, 9, 12, tzinfo=UTC).timestamp()
 SMALL = Synthetic(duration_s=40, names=2)
+
+
+def shown(found: list[PastRun], unread: list[UnreadableRun], *, unicode: bool = True) -> str:
+    return history_text(found, unread, lambda _: unicode, NOW_S)
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +56,11 @@ def test_runs_come_newest_first_with_their_rules_over_time(tmp_path: Path, docum
     (rule,) = [rule for rule in history_json(found, unread)["rules"] if rule["rule"] == "group 0: p95"]
     assert rule["values"] == [20.0, 40.0, None, 900.0, 30.0]
     assert rule["outcomes"] == ["pass", "pass", "inconclusive", "fail", "pass"]
-    text = history_text(found, unread, lambda _: True)
+    text = shown(found, unread)
     assert text.index("20260504T120000Z-light-2") < text.index("20260504T120000Z-light ")
     assert "▁▁·█▁" in text
     assert "3 pass, 1 fail, 1 inconclusive" in text
-    assert "11-81" in history_text(found, unread, lambda _: False)
+    assert "11-81" in shown(found, unread, unicode=False)
 
 
 def test_several_limits_of_one_subject_have_separate_lines(tmp_path: Path, document: dict[str, Any]) -> None:
@@ -69,7 +77,7 @@ def test_several_limits_of_one_subject_have_separate_lines(tmp_path: Path, docum
     assert [(line["rule"], line["outcomes"]) for line in lines] == [
         (f"group 0: {asked}", [outcome]) for asked, outcome in limits.items()
     ]
-    assert history_text(found, unread, lambda _: True).count("1 fail") == 2
+    assert shown(found, unread).count("1 fail") == 2
 
 
 def test_runs_are_selected_by_profile_and_number(tmp_path: Path, document: dict[str, Any]) -> None:
@@ -77,7 +85,7 @@ def test_runs_are_selected_by_profile_and_number(tmp_path: Path, document: dict[
         keep(tmp_path, f"2026050{day}T120000Z-x", document, profile="heavy" if day % 2 else "light")
     found, _ = past_runs(tmp_path, "heavy", 2)
     assert [(run.folder[6:8], run.profile) for run in found] == [("05", "heavy"), ("03", "heavy")]
-    assert history_text(*past_runs(tmp_path, "spike", 5), lambda _: True) == "no runs found"
+    assert shown(*past_runs(tmp_path, "spike", 5)) == "no runs found"
     assert past_runs(tmp_path / "absent", None, 5) == ([], [])
 
 
@@ -97,7 +105,7 @@ def test_damaged_runs_have_one_line_each_and_failed_starts_have_none(tmp_path: P
     found, unread = past_runs(tmp_path, None, 20)
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
     assert [one.folder for one in unread] == sorted(broken, reverse=True)
-    text = history_text(found, unread, lambda _: True).splitlines()
+    text = shown(found, unread).splitlines()
     assert text[1].startswith("20260501T120000Z-light")
     assert "20260502T120000Z-light" not in "\n".join(text)
     lines = text[-len(unread) :]
@@ -137,7 +145,7 @@ def test_a_damaged_run_does_not_hide_other_runs(tmp_path: Path, document: dict[s
     assert [run.folder for run in found] == ["20260501T120000Z-light"]
     assert len(unread) == len(texts) + 1
     assert ": Is a directory" in f": {unread[0].problem}"
-    lines = history_text(found, unread, lambda _: True).splitlines()
+    lines = shown(found, unread).splitlines()
     assert [line.partition(":")[0] for line in lines[-len(unread) :]] == [one.folder for one in unread]
     assert any("damaged: .verdict.reason should be a valid string, not null; restore" in line for line in lines)
 
@@ -171,10 +179,47 @@ def test_a_run_that_belongs_to_another_user_is_one_line(
 
 
 def test_text_of_a_run_stays_on_one_line(tmp_path: Path, document: dict[str, Any]) -> None:
-    verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred"}
+    verdict = document["verdict"] | {"reason": "two\nlines \x1b[31mred", "outcome": "fail"}
     write_atomically(tmp_path / "20260501T120000Z-light" / "run.json", json.dumps(document | {"verdict": verdict}))
-    text = history_text(*past_runs(tmp_path, None, 20), lambda _: True)
-    assert "two lines ?[31mred" in text.splitlines()[1]
+    text = shown(*past_runs(tmp_path, None, 20))
+    assert "two lines ?[31mred" in text.splitlines()[2]
+
+
+def test_a_run_has_its_age_its_commit_and_the_address_of_a_service_that_was_running(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    keep(tmp_path, "20260509T100000Z-light", document)
+    ((run,), _) = past_runs(tmp_path, None, 5)
+    commit = "0123456789abcdef"
+    runs = [
+        replace(run, started_at="2026-05-09T10:59:00+00:00", commit=commit, commit_changed=True, is_managed=True),
+        replace(run, started_at="2026-05-01T12:00:00+00:00", commit=None, is_managed=False, host="https://shop.test"),
+        replace(run, started_at="2027-01-01T00:00:00+00:00", is_managed=True, outcome="fail", reason="2 rules failed"),
+        replace(run, started_at="then", is_managed=True),
+    ]
+    lines = shown(runs, []).splitlines()
+    assert lines[0].split() == ["RUN", "OUTCOME", "AGE", "COMMIT", "REQUESTS", "FAILED"]
+    assert lines[1].split()[2:5] == ["1", "h", "01234567*"]
+    assert lines[2].split()[2:4] == ["8", "d"]
+    assert lines[3] == "  https://shop.test"
+    assert lines[4].split()[2:4] == ["0", "s"]
+    assert lines[5] == "  2 rules failed"
+    assert lines[7] == "* with uncommitted changes"
+    assert max(map(len, lines[:6])) <= 80
+
+
+def test_runs_with_another_load_have_a_series_of_their_own(tmp_path: Path, document: dict[str, Any]) -> None:
+    keep(tmp_path, "20260501T120000Z-light", document, 20.0)
+    ((run,), _) = past_runs(tmp_path, None, 5)
+    runs = [
+        replace(run, folder="20260504T120000Z-light", profile_hash="new"),
+        replace(run, folder="20260503T120000Z-light", profile_hash="old"),
+        replace(run, folder="20260502T120000Z-light", profile_hash="old"),
+    ]
+    series = [line for line in history_json(runs, [])["rules"] if line["rule"] == "group 0: p95"]
+    assert [(line["profile_hash"], len(line["values"])) for line in series] == [("new", 1), ("old", 2)]
+    text = shown(runs, [])
+    assert text.count("light until 20260503  group 0: p95") == 1
 
 
 def test_a_sparkline_shows_rises_falls_and_gaps() -> None:
@@ -189,7 +234,7 @@ def test_a_long_history_stays_short(tmp_path: Path, document: dict[str, Any]) ->
     keep(tmp_path, "20260501T120000Z-light", document)
     found, _ = past_runs(tmp_path, None, 5)
     many = [replace(found[0], folder=f"{number}") for number in range(3 * MAX_SPARKS)]
-    text = history_text(many, [], lambda _: True)
+    text = shown(many, [])
     assert max(len(line) - line.count(" ") for line in text.splitlines() if "▅" in line) < MAX_SPARKS + 60
 
 
