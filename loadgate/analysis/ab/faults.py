@@ -46,6 +46,16 @@ class Faults:
         """Return whether head certainly has more faults than base."""
         return self.head >= SIGNIFICANT_FAULTS and not self.base + self.both
 
+    @property
+    def of_targets(self) -> int:
+        """Return the number of pairs in which a target is the cause."""
+        return self.base + self.head + self.both
+
     def is_broken(self, planned: int) -> bool:
         """Return whether the comparison cannot be decided, however many further pairs are measured."""
-        return bool(self.base or self.both) or self.left_out > max(1, MOST_LEFT_OUT * planned)
+        return bool(self.base or self.both) or self.left_out > most_left_out(planned)
+
+
+def most_left_out(planned: int) -> int:
+    """Return how many pairs may be left out. `planned` is the number of pairs at the first look."""
+    return max(1, int(MOST_LEFT_OUT * planned))

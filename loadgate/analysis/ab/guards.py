@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from statistics import fmean, median
 
 from loadgate import units
-from loadgate.analysis.ab.faults import MOST_LEFT_OUT, Faults
+from loadgate.analysis.ab.faults import Faults, most_left_out
 from loadgate.analysis.ab.result import Guard
 from loadgate.analysis.ab.segments import Pair
 from loadgate.analysis.binomial import binomial_cdf
@@ -20,7 +20,7 @@ MOST_RATE_DIFFERENCE = 0.01
 def guards(pairs: Sequence[Pair], planned: int) -> tuple[Guard, ...]:
     """Return the guards of all measured pairs. `planned` is the number of pairs at the first look."""
     compared = [pair for pair in pairs if pair.can_be_compared]
-    return _control(compared), _rate(compared), _segments(pairs, planned)
+    return _control(compared), _rate(compared), _compared_pairs(pairs, planned)
 
 
 def _control(pairs: Sequence[Pair]) -> Guard:
@@ -72,19 +72,31 @@ def _rate(pairs: Sequence[Pair]) -> Guard:
     return Guard("rate", differs, MOST_RATE_DIFFERENCE, is_broken, sentence)
 
 
-def _segments(pairs: Sequence[Pair], planned: int) -> Guard:
-    """Return the guard of the segments that cannot be compared. A pass needs all pairs of a target that has faults."""
+def _compared_pairs(pairs: Sequence[Pair], planned: int) -> Guard:
+    """Return the guard of the pairs that cannot be compared. Its value and its limit are shares of the planned pairs.
+
+    Some pairs may be left out, but none in which a target has a fault. Faults that are a regression make the comparison
+    fail, so they do not count here.
+    """
     problems = [
         f"pair {number}, {side}: {segment.problem}"
         for number, pair in enumerate(pairs, 1)
-        for side, segment in (("base", pair.base), ("head", pair.head))
+        for side, segment in [("base", pair.base) if pair.base.problem else ("head", pair.head)]
         if segment.problem
     ]
-    total = 2 * len(pairs)
+    faults, most = Faults.of(pairs), most_left_out(planned)
     if not problems:
-        return Guard("segments", 0.0, MOST_LEFT_OUT, False, f"All {units.count(total)} segments can be compared.")
-    sentence = f"{units.count(len(problems))} of {units.count(total)} segments cannot be compared: {problems[0]}"
-    sentence += f"; {units.count(len(problems) - 1)} more." if len(problems) > 1 else "."
-    faults = Faults.of(pairs)
-    is_broken = faults.is_broken(planned) or (faults.head > 0 and not faults.is_regression)
-    return Guard("segments", len(problems) / total, MOST_LEFT_OUT, is_broken, sentence)
+        return Guard(
+            "pairs", 0.0, _share(most, planned), False, f"All {units.count(len(pairs))} pairs can be compared."
+        )
+    sentence = f"{units.count(len(problems))} of {units.count(len(pairs))} pairs cannot be compared: {problems[0]}"
+    sentence += f"; {units.count(len(problems) - 1)} more" if len(problems) > 1 else ""
+    if faults.of_targets and not faults.is_regression:
+        return Guard("pairs", _share(faults.of_targets, planned), 0.0, True, f"{sentence}.")
+    is_broken = faults.left_out > most
+    sentence += f"; at most {units.count(most)} may be left out." if is_broken else "."
+    return Guard("pairs", _share(faults.left_out, planned), _share(most, planned), is_broken, sentence)
+
+
+def _share(pairs: int, planned: int) -> float:
+    return round(pairs / planned, 3)

@@ -105,7 +105,7 @@ def _rules(measured: _Measured, comparison: Comparison, level: float) -> tuple[C
 
 
 def _others(measured: _Measured, comparison: Comparison, level: float) -> Iterator[Change]:
-    """Return the measures that decide nothing. They pass if a change that is too large is excluded, and never fail."""
+    """Return the measures that do not affect the outcome. They pass if too large a change is excluded; none fails."""
     for measure, found in measured.estimates(comparison.others).items():
         if isinstance(found, Estimate):
             yield _change(measured, found, comparison.margins, level)
@@ -174,7 +174,7 @@ def _conclusion(
     undecided = [rule for rule in rules if rule.outcome is RuleOutcome.INCONCLUSIVE]
     if undecided:
         return RuleOutcome.INCONCLUSIVE, text.inconclusive(undecided, len(rules))
-    return RuleOutcome.PASS, text.passed(max(rules, key=partial(_share, margins)), len(rules))
+    return RuleOutcome.PASS, text.passed(max(rules, key=partial(_share, margins)), margins, len(rules))
 
 
 def _first_fault(pairs: Sequence[Pair]) -> str:

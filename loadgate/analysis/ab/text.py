@@ -62,10 +62,16 @@ def faulty(faults: int, pairs: int, first: str) -> str:
     return f"head had faults in {units.count(faults)} of {units.count(pairs)} pairs, and base in none: {first}"
 
 
-def passed(closest: Change, rules: int) -> str:
-    """Return the conclusion of a pass. `closest` is the rule that is closest to its margin."""
-    whole = "the rule is" if rules == 1 else f"all {units.count(rules)} rules are"
-    return f"{whole} within the margins; {'' if rules == 1 else 'closest to its margin: '}{sentence(closest)}"
+def passed(closest: Change, margins: Margins, rules: int) -> str:
+    """Return the conclusion of a pass. `closest` is the rule whose interval comes closest to its margin."""
+    measure, interval = closest.measure, closest.interval
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    _, worse = _margins(closest, margins)
+    bounds = f"interval {units.change_range(low, high, of_share=of_share(measure))}, margin +{worse}"
+    shown = f"{_signed(measure, closest.change or 0.0)} ({bounds})"
+    if rules == 1:
+        return f"{measure} {'are within their' if of_share(measure) else 'is within its'} margin: {shown}"
+    return f"all {units.count(rules)} rules are within their margins; the closest is {measure}, {shown}"
 
 
 def inconclusive(open_rules: Sequence[Change], rules: int) -> str:

@@ -68,28 +68,33 @@ def test_a_few_pairs_are_left_out_without_a_broken_guard() -> None:
     slow, good = segment(problem="the generator was saturated"), segment()
     *_, found = guards([Pair(good, good)] * 10 + [Pair(good, slow), Pair(slow, good)], 10)
     assert not found.is_broken
-    assert found.sentence.startswith("2 of 24 segments cannot be compared: pair 11, head: the generator was saturated;")
+    assert (found.value, found.limit) == (0.2, 0.2)
+    assert found.sentence == "2 of 12 pairs cannot be compared: pair 11, head: the generator was saturated; 1 more."
     *_, found = guards([Pair(good, good)] * 10 + [Pair(good, slow)] * 3, 10)
-    assert found.is_broken
+    assert (found.is_broken, found.value, found.limit) == (True, 0.3, 0.2)
+    assert found.sentence.endswith("; 2 more; at most 2 may be left out.")
 
 
 @pytest.mark.parametrize("faults", [1, 5])
 def test_faults_of_a_target_break_the_guard_until_they_are_certainly_those_of_head(faults: int) -> None:
     ended, good = segment(problem="the target ended", is_fault=True), segment()
-    assert guards([Pair(good, ended)] * faults + [Pair(good, good)] * 10, 10)[2].is_broken
+    found = guards([Pair(good, ended)] * faults + [Pair(good, good)] * 10, 10)[2]
+    assert (found.is_broken, found.value, found.limit) == (True, faults / 10, 0.0)
     assert not guards([Pair(good, ended)] * 6 + [Pair(good, good)] * 10, 10)[2].is_broken
     assert guards([Pair(ended, good)] * 6, 10)[2].is_broken
     assert guards([Pair(good, ended)] * 6 + [Pair(ended, ended)], 10)[2].is_broken
 
 
-def test_segments_that_cannot_be_compared_are_named() -> None:
+def test_pairs_that_cannot_be_compared_are_named() -> None:
     slow, good = segment(problem="the generator was saturated"), segment()
     *_, found = guards([Pair(good, good), Pair(good, slow), Pair(slow, good)], 3)
     assert found.is_broken
-    assert found.value == 2 / 6
-    assert found.sentence == "2 of 6 segments cannot be compared: pair 2, head: the generator was saturated; 1 more."
+    assert (found.value, found.limit) == (0.667, 0.333)
+    assert found.sentence == (
+        "2 of 3 pairs cannot be compared: pair 2, head: the generator was saturated; 1 more; at most 1 may be left out."
+    )
     *_, found = guards([Pair(good, good)] * 3, 3)
-    assert (found.is_broken, found.sentence) == (False, "All 6 segments can be compared.")
+    assert (found.is_broken, found.sentence) == (False, "All 3 pairs can be compared.")
 
 
 def test_a_pair_with_a_problem_does_not_count_for_the_other_guards() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from loadgate.analysis.ab.result import Change
 from loadgate.analysis.ab.segments import Margins, Measure
-from loadgate.analysis.ab.text import inconclusive, reason, sentence
+from loadgate.analysis.ab.text import inconclusive, passed, reason, sentence
 from loadgate.analysis.decision import RuleOutcome
 from loadgate.analysis.interval import Interval
 from tests.loadgate.analysis.ab.made_segments import FAILURES, P95
@@ -101,3 +101,33 @@ def test_an_inconclusive_comparison_names_the_rule_that_needs_most_pairs() -> No
     )
     never = changed(0.06, (-0.1, 0.2))
     assert inconclusive([few, never], 5) == f"2 of 5 rules are inconclusive; {sentence(never)}"
+
+
+@pytest.mark.parametrize(
+    ("change", "rules", "text"),
+    [
+        (
+            changed(0.031, (0.012, 0.05)),
+            4,
+            (
+                "all 4 rules are within their margins; the closest is auth: p95, "
+                "+3.10 % (interval +1.20 to +5.00 %, margin +10 %)"
+            ),
+        ),
+        (
+            changed(0.001, (-0.001, 0.003), FAILURES),
+            1,
+            (
+                "auth: failures are within their margin: "
+                "+0.100 points (interval -0.100 to +0.300 points, margin +0.5 points)"
+            ),
+        ),
+        (
+            changed(0.1, (-0.1, 0.3), base_ms=2.0),
+            1,
+            "auth: p95 is within its margin: +10.0 % (interval -10.0 to +30.0 %, margin +1 ms)",
+        ),
+    ],
+)
+def test_a_pass_names_the_change_and_the_margin_of_the_closest_rule(change: Change, rules: int, text: str) -> None:
+    assert passed(change, Margins(), rules) == text

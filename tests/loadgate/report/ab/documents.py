@@ -74,7 +74,7 @@ def guards(broken: bool = False) -> tuple[Guard, ...]:
     return (
         Guard("control", moved, 0.02, broken, f"The control server was {moved * 100:.1f} % slower with head."),
         Guard("rate", 0.001, 0.01, False, "The rates differ by 0.1 %."),
-        Guard("segments", None, None, False, "All 20 segments can be compared."),
+        Guard("pairs", 0.0, 0.2, False, "All 10 pairs can be compared."),
     )
 
 
@@ -179,9 +179,9 @@ def guard_broken() -> AbDocument:
 def two_guards_broken() -> AbDocument:
     """The machine changed, and head got other arrivals."""
     first = guard_broken()
-    control, _, segments = first.result.guards
+    control, _, compared = first.result.guards
     rate = Guard("rate", 0.04, 0.01, True, "The arrival rates differ by 4 %.")
-    return first.model_copy(update={"result": replace(first.result, guards=(control, rate, segments))})
+    return first.model_copy(update={"result": replace(first.result, guards=(control, rate, compared))})
 
 
 def extreme() -> AbDocument:
@@ -198,7 +198,7 @@ def extreme() -> AbDocument:
 def many_rules() -> AbDocument:
     """Twenty rules and twenty pairs, three of which are left out."""
     rules = [replace(change(f"group {number}", value=number / 200), pairs=PAIRS_OF_MANY) for number in range(20)]
-    judged = result(rules, reason="all 20 rules are within the margins")
+    judged = result(rules, reason="all 20 rules are within their margins")
     return document(replace(judged, pairs=17))
 
 

@@ -43,14 +43,14 @@ def test_the_power_the_guards_the_names_and_the_sides_follow() -> None:
         "base: main (b619dea0b619)\n"
         "head: faster-login (336552c03365, 3 uncommitted files)\n"
     ) in text
-    assert "Guards that hold: control, rate, segments.\n" in text
+    assert "Guards that hold: control, rate, pairs.\n" in text
     assert "report:" not in text
 
 
 def test_a_broken_guard_is_the_conclusion() -> None:
     text = ab_text(guard_broken(), None)
     assert text.startswith("\nINCONCLUSIVE: the control server was 3.4 % slower with head (exit code 98)\n")
-    assert "Guards that hold: rate, segments.\n" in text
+    assert "Guards that hold: rate, pairs.\n" in text
 
 
 def test_a_broken_guard_beside_the_conclusion_is_marked() -> None:
