@@ -1,4 +1,4 @@
-"""Find texts of a page that overlap, that are cut off, or that are too small or too faint to be read."""
+"""Find texts of a page that overlap, that are cut off, that are too small, or whose lines end at a wrong place."""
 
 from __future__ import annotations
 
@@ -48,4 +48,26 @@ _FIND = """(smallest) => {
 def unreadable_texts(page: Page, smallest_px: float = 9.0) -> list[str]:
     """Return the texts that overlap others, are cut off, are outside of the page, or are smaller than this size."""
     found: list[str] = page.evaluate(_FIND, smallest_px)
+    return found
+
+
+_BROKEN = r"""() => {
+    const found = [], walker = document.createTreeWalker(document.querySelector('main'), NodeFilter.SHOW_TEXT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode;
+        for (const match of node.data.matchAll(/\d\s(%|points|ms|s|min)(?!\w)/g)) {
+            const range = document.createRange();
+            range.setStart(node, match.index);
+            range.setEnd(node, match.index + match[0].length);
+            const lines = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+            if (lines.size > 1) found.push(node.data.trim().slice(0, 60));
+        }
+    }
+    return found;
+}"""
+
+
+def separated_units(page: Page) -> list[str]:
+    """Return the texts in which a unit is on another line than its number."""
+    found: list[str] = page.evaluate(_BROKEN)
     return found

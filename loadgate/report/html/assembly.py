@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -9,6 +10,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
 
 from loadgate import units
 from loadgate.report.html.facts import moment
@@ -16,13 +18,17 @@ from loadgate.report.text import OUTCOME_WORDS
 
 PAGE = files("loadgate.report") / "page"
 
+_UNIT = re.compile(r"(?<=\d) (?=(?:%(?!\})|points|ms|s|min|h|days|B|[kMGT]B|cores)(?!\w))")
+"""The space between a number and its unit, and not the one at the end of a block of a template."""
+
 
 def environment(*filters: Callable[..., object]) -> Environment:
     """Return the environment of the templates, with the formats of numbers and the filters of a page."""
     made = Environment(
-        loader=FunctionLoader(lambda name: (PAGE / name).read_text(encoding="utf-8")),
+        loader=FunctionLoader(_source),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_finalized,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -50,6 +56,26 @@ def policy(styles: Sequence[str], scripts: Sequence[str] = ()) -> str:
 def encodable(html: str) -> str:
     """Return the page without lone surrogates, which a broken response can contain and UTF-8 cannot encode."""
     return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _source(name: str) -> str:
+    """Return the text of a template."""
+    return _joined((PAGE / name).read_text(encoding="utf-8"))
+
+
+def _finalized(value: object) -> object:
+    """Return the value of an expression as it is inserted. Only sentences and lists of numbers change.
+
+    A single number with its unit is in a cell of a table that has no line breaks. Large tables stay small.
+    """
+    if not isinstance(value, str) or isinstance(value, Markup) or value.count(" ") < 2:
+        return value
+    return _joined(value)
+
+
+def _joined(text: str) -> str:
+    """Return a text in which no line can end between a number and its unit."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", text)
 
 
 def _hash(content: str) -> str:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from loadgate.report.ab.page import html_page
 from tests.loadgate.report.ab.documents import KINDS
 from tests.support.browser import OfflinePage, violations, width_beyond
-from tests.support.layout import unreadable_texts
+from tests.support.layout import separated_units, unreadable_texts
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -43,6 +43,7 @@ def test_each_kind_opens_without_an_error_and_is_readable_at_each_width(open_pag
     for width in (1280, 1024, 1000, 768, 390, 320):
         opened.page.set_viewport_size({"width": width, "height": 900})
         assert (width, width_beyond(opened.page), unreadable_texts(opened.page)) == (width, 0, [])
+        assert (width, separated_units(opened.page)) == (width, [])
     assert (opened.errors, opened.requested) == ([], [])
 
 

@@ -108,7 +108,7 @@ def test_each_rule_is_drawn_with_its_interval_margins_and_pairs() -> None:
     drawings = re.findall(
         r'(?s)<svg class="drawn" viewBox="0 0 300.0 48.0" role="img" aria-label="([^"]*)">(.*?)</svg>', html
     )
-    assert [label for label, _ in drawings] == [
+    assert [" ".join(label.split()) for label, _ in drawings] == [
         "+17.0 %, interval +13.0 to +21.0 %; pairs from +14.3 % to +19.7 %",
         "+2.00 %, interval -1.00 to +5.00 %; pairs from 0 % to +4.00 %",
         "+1.00 %, interval -2.00 to +4.00 %; pairs from -1.00 % to +3.00 %",
