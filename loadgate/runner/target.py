@@ -17,6 +17,7 @@ from typing import IO
 
 import psutil
 
+from loadgate.bounded_log import BoundedLog
 from loadgate.errors import CommandError
 from loadgate.parent_process import stop_with_parent
 from loadgate.project import TargetSettings
@@ -25,6 +26,7 @@ from loadgate.units import duration
 POLL_S = 0.1
 LAST_LINES = 15
 LAST_LINES_WIDTH = 200
+MAX_LINE = 64 * 1024
 
 
 class TargetError(CommandError):
@@ -43,9 +45,7 @@ class ManagedTarget:
         self._ready_line = re.compile(settings.ready_line) if settings.ready_line else None
         self._last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self._url_found = threading.Event()
-        log_path.parent.mkdir(parents=True, exist_ok=True)
-        # Unbuffered, so that a full disk loses log lines but raises no error when the file is closed.
-        self._log = log_path.open("wb", buffering=0)
+        self._log = BoundedLog(log_path)
         try:
             # In its own session, one signal reaches the whole process group, and a Ctrl-C in the terminal does not
             # stop the target before the run is finished.
@@ -133,7 +133,8 @@ class ManagedTarget:
         if stream is None:
             return
         with stream:
-            for line in stream:
+            # A longer line is read in pieces, so that the memory is bounded too.
+            while line := stream.readline(MAX_LINE):
                 with contextlib.suppress(OSError):
                     self._log.write(line.encode("utf-8", "replace"))
                 self._last_lines.append(line.rstrip()[:LAST_LINES_WIDTH])

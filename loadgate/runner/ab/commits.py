@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.errors import RequestError
-from loadgate.runner.ab.git import GitError, git, git_or_none
+from loadgate.runner.ab.git import FILES_TIMEOUT_S, GitError, git, git_or_none
 from loadgate.runner.temporary import temporary_folder
 
 SHORT = 12
@@ -132,7 +132,7 @@ class Repository:
                 shutil.copy2(own, index)
             environment = {"GIT_INDEX_FILE": str(index)}
             add = ("-c", "core.safecrlf=false", "add", "--all", *self._paths())
-            git(self.top, *add, environment=environment, give_up=self.give_up)
+            git(self.top, *add, environment=environment, give_up=self.give_up, timeout_s=FILES_TIMEOUT_S)
             return git(self.top, "write-tree", environment=environment)
 
     def _paths(self) -> list[str]:

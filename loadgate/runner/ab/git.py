@@ -6,12 +6,17 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from loadgate.errors import CommandError
+from loadgate.units import given
 
 POLL_S = 0.1
+TIMEOUT_S = 60.0
+FILES_TIMEOUT_S = 1800.0
+"""The timeout of commands that read or write all files. Filters of large files can take long."""
 MAX_ERRORS = 3
 """Errors that a message has. The last ones include the reason why git has stopped."""
 
@@ -42,6 +47,10 @@ class GitError(CommandError):
     """Raised if git is missing or fails. The text is one line."""
 
 
+class GitTimeoutError(GitError):
+    """Raised if git takes too long."""
+
+
 def without_git_variables(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which git finds its repository by the current folder."""
     return {name: value for name, value in environment.items() if name not in _OWN_VARIABLES}
@@ -52,10 +61,12 @@ def git(
     *arguments: str,
     environment: Mapping[str, str] | None = None,
     give_up: Callable[[], bool] = lambda: False,
+    timeout_s: float = TIMEOUT_S,
 ) -> str:
     """Run git in a folder, and return its output. `give_up` is for commands that can take long, such as a checkout.
 
     Raises:
+        GitTimeoutError: It takes longer than `timeout_s`.
         GitError: There is no git, it fails, or `give_up` returned true. The text contains its last message.
     """
     variables = without_git_variables(os.environ) | _IDENTITY | {"LC_ALL": "C"} | dict(environment or {})
@@ -74,7 +85,7 @@ def git(
         )
     except OSError as error:
         raise GitError(f"a comparison of commits needs git: {error.strerror or error}") from error
-    output, messages = _outputs(process, arguments, give_up)
+    output, messages = _outputs(process, arguments, give_up, timeout_s)
     if process.returncode:
         raise GitError(f"{_shown(arguments)}: {_said(messages) or f'exit code {process.returncode}'}")
     return output.rstrip("\n")
@@ -89,12 +100,17 @@ def git_or_none(folder: Path, *arguments: str) -> str | None:
 
 
 def _outputs(
-    process: subprocess.Popen[str], arguments: tuple[str, ...], give_up: Callable[[], bool]
+    process: subprocess.Popen[str], arguments: tuple[str, ...], give_up: Callable[[], bool], timeout_s: float
 ) -> tuple[str, str]:
-    """Wait for git, and return what it wrote to its standard output and error. Its filters can take any time."""
+    """Wait for git, and return what it wrote to its standard output and error."""
+    deadline = time.monotonic() + timeout_s
     with process:
         try:
             while not give_up():
+                if time.monotonic() >= deadline:
+                    raise GitTimeoutError(
+                        f"{_shown(arguments)}: not finished after {given(timeout_s, 's')}, so it was stopped"
+                    )
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     return process.communicate(timeout=POLL_S)
         finally:

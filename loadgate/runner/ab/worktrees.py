@@ -20,7 +20,7 @@ from loadgate.errors import CommandError, os_error_text
 from loadgate.paths import cache_folder
 from loadgate.project import TargetSettings
 from loadgate.runner.ab.commits import Commit, Repository
-from loadgate.runner.ab.git import git, git_or_none
+from loadgate.runner.ab.git import FILES_TIMEOUT_S, git, git_or_none
 from loadgate.runner.ab.order import SIDES
 from loadgate.runner.ab.preparation import PrepareError
 
@@ -127,7 +127,7 @@ class Worktree:
         self.remove()
         try:
             add = ("worktree", "add", "--quiet", "--detach", str(self.tree), commit.snapshot)
-            git(self.repository.top, *add, give_up=self.repository.give_up)
+            git(self.repository.top, *add, give_up=self.repository.give_up, timeout_s=FILES_TIMEOUT_S)
             yield self.tree
         finally:
             self.remove()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadgate.analysis.ab.position import Position
-from loadgate.runner.ab.git import GitError, git
+from loadgate.runner.ab.git import FILES_TIMEOUT_S, GitError, GitTimeoutError, git
 
 _MARKS = {Position.GOOD: "good", Position.BAD: "bad", Position.UNDECIDED: "skip"}
 
@@ -25,13 +25,15 @@ class Search:
         `good` must be an ancestor of `bad`. `examine` gets the commit, and the number of commits that can still be the
         first bad one.
         """
-        git(self.tree, "bisect", "start", bad, good)
+        git(self.tree, "bisect", "start", bad, good, timeout_s=FILES_TIMEOUT_S)
         suspects = self._suspects()
         while len(suspects) > 1:
             commit = git(self.tree, "rev-parse", "HEAD")
             mark = _MARKS[self.examine(commit, len(suspects))]
             try:
-                git(self.tree, "bisect", mark)
+                git(self.tree, "bisect", mark, timeout_s=FILES_TIMEOUT_S)
+            except GitTimeoutError:
+                raise
             except GitError:
                 # git reports an error if only undecided commits remain.
                 return self._suspects()
