@@ -14,6 +14,7 @@
     count                   count             `7`  `12,345`
     mean of counts          mean_count        `12`  `12.4`
     length of time          duration          `0.25 s`  `58.2 s`  `1 min`  `1 h 2 min 5 s`
+    estimated time          rough_duration    `45 s`  `12 min`  `1 h 5 min`
     time until a limit      outlook           `45.0 min`  `30.5 h`  `5.20 days`  `more than 10 years`
     time since a start      clock             `0:07`  `12:30`  `1:02:03`
     limit, setting          given             `< 99.95 ms`: exactly as it was given
@@ -99,6 +100,11 @@ def age(seconds: float | None) -> str:
         if whole_s >= size_s:
             return f"{whole_s // size_s:,} {unit}"
     return f"{whole_s} s"
+
+
+def rough_duration(seconds: float) -> str:
+    """Return an estimated length of time: whole seconds below two minutes, else whole minutes."""
+    return duration(max(1, round(seconds)) if seconds < 120 else 60 * round(seconds / 60))
 
 
 def clock(seconds: float) -> str:

@@ -27,6 +27,10 @@ class DescribeError(RequestError):
     """Raised if the locustfile or the profile cannot be run. The text has one line for each error."""
 
 
+class SuiteImportError(DescribeError):
+    """Raised if the locustfile cannot be imported, for example because a file that it needs does not exist yet."""
+
+
 def describe(
     locustfile: str,
     profile: str | None = None,
@@ -52,7 +56,8 @@ def describe(
       environment.
 
     Raises:
-        DescribeError: The locustfile cannot be imported or declares no profiles, or `profile` or an option is wrong.
+        SuiteImportError: The locustfile cannot be imported.
+        DescribeError: The locustfile declares no profiles, or `profile` or an option is wrong.
     """
     cache = DescriptionCache(locustfile, os.environ) if profile is None else None
     if cache is not None and (known := cache.find()) is not None:
@@ -75,7 +80,8 @@ def describe(
     lines = done.stderr.strip().splitlines()
     if done.returncode == ExitCode.USAGE and lines:
         raise DescribeError("\n".join(line.removeprefix("loadgate: ") for line in lines))
-    raise DescribeError(f"{locustfile}: cannot be imported: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    reason = lines[-1] if lines else f"exit code {done.returncode}"
+    raise SuiteImportError(f"{locustfile}: cannot be imported: {reason}")
 
 
 def suite_files(given: str | None, project: Project) -> str:

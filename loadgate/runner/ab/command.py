@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,6 @@ from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.temporary import delete_left_folders
 from loadgate.terminal import terminal_columns
 from loadgate.units import count, duration, given
-
-STARTING_S = 8.0
-"""The approximate time to start and stop a target and Locust. It is only used for the estimate in the first lines."""
 
 
 def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
@@ -83,8 +80,6 @@ def _ready(request: AbRequest, project: Project, say: Say) -> Iterator[_Comparin
             say(f"loadgate: {problem}")
         try:
             with _sides(request, project, signals, say) as (base, head, suite):
-                if request.rule is not None:
-                    check_rule(request.rule, suite.profile, suite.rules)
                 yield _Comparing(request, project, base, head, suite, signals, say)
         except CommandError as error:
             if signals.any():
@@ -98,7 +93,7 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
     if request.urls is not None:
         base, head = Deployment("base", request.urls[0]), Deployment("head", request.urls[1])
         with frozen_loadgate() as variables:
-            suite = suite_of(request.locustfile, request.profile, request.rate, project=project, variables=variables)
+            suite = _suite(request, request.locustfile, project, variables)
             say(_first_lines(request, base, head))
             yield base, head, suite
         return
@@ -107,25 +102,31 @@ def _sides(request: AbRequest, project: Project, signals: Signals, say: Say) -> 
     say(_first_lines(request, *commits))
     with worktrees_folder(repository) as folder, frozen_loadgate() as variables:
         worktrees = Worktrees(repository, folder, project.root, say, signals.any)
-        with worktrees.sides(*commits) as sides:
-            given = given_in_worktree(request.locustfile, sides.project, repository.top, sides.tree)
-            suite = suite_of(
-                given,
-                request.profile,
-                request.rate,
-                project=sides.project,
-                variables=variables,
-                current=sides.project.root,
-            )
-            yield sides.base, sides.head, suite
+
+        def read_suite(project: Project, tree: Path) -> Suite:
+            files = given_in_worktree(request.locustfile, project, repository.top, tree)
+            return _suite(request, files, project, variables, project.root)
+
+        with worktrees.sides(*commits, read_suite) as sides:
+            yield sides.base, sides.head, sides.suite
+
+
+def _suite(
+    request: AbRequest, files: str | None, project: Project, variables: Mapping[str, str], current: Path | None = None
+) -> Suite:
+    """Return the suite, whose profile has the rule of the request."""
+    suite = suite_of(files, request.profile, request.rate, project=project, variables=variables, current=current)
+    if request.rule is not None:
+        check_rule(request.rule, suite.profile, suite.rules)
+    return suite
 
 
 def _first_lines(request: AbRequest, base: object, head: object) -> str:
-    """Return what is compared, and how long it takes."""
+    """Return what is compared, and how long the load takes. The time to start the targets is not known yet."""
     pairs = PLANNING_PAIRS if request.only_plan else request.pairs
     segment_s = request.settle_s + request.measure_s
-    minutes = max(1, round(2 * pairs * (segment_s + STARTING_S) / 60))
-    takes = f"{count(pairs)} pairs with {duration(segment_s)} for each side take about {count(minutes)} min"
+    whole, each = duration(2 * pairs * segment_s), duration(segment_s)
+    takes = f"{count(pairs)} pairs with {each} for each side are {whole} of load, without the starts of targets"
     again = "" if request.only_plan else f"; {count(pairs)} more follow if the result is then inconclusive"
     return f"base: {base}\nhead: {head}\n{takes}{again}"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from loadgate.runner.ab.rate import Rate
 from loadgate.runner.ab.segments import Meter, segment_of
 from loadgate.runner.ab.sides import Side
 from loadgate.runner.run import Say
-from loadgate.units import milliseconds
+from loadgate.units import milliseconds, rough_duration
 
 FOLDER = "segments"
 """The folder of the segments' runs, relative to that of the comparison."""
@@ -39,6 +40,8 @@ class Pairs:
     records: list[SegmentRecord] = field(default_factory=list)
     seen: Seen = field(default_factory=Seen)
     made_on: EnvironmentRecord | None = None
+    spent_s: float = 0.0
+    """The time for all segments so far, with the starts and stops of their targets."""
 
     def __post_init__(self) -> None:
         """Choose the order of the sides."""
@@ -61,6 +64,7 @@ class Pairs:
             self.measured.append(Pair(segments["base"], segments["head"]))
 
     def _segment(self, name: SideName, number: int, pairs: int) -> Segment:
+        began_s = time.monotonic()
         (side,) = (side for side in self.sides if side.name == name)
         rate_per_s = self.rate.per_s
         relative = Path(FOLDER) / f"{number:02d}-{name}"
@@ -82,8 +86,16 @@ class Pairs:
             )
         )
         problem = f"; not compared: {segment.problem}" if segment.problem else ""
-        self.say(f"pair {number} of {pairs}, {name}: {_headline(document, segment)}{problem}")
+        self.spent_s += time.monotonic() - began_s
+        left = self._left(pairs)
+        self.say(f"pair {number} of {pairs}, {name}: {_headline(document, segment)}{problem}{left}")
         return segment
+
+    def _left(self, pairs: int) -> str:
+        """Return the time that the remaining segments of `pairs` pairs take if they are like those so far."""
+        done = len(self.records)
+        left_s = self.spent_s / done * (2 * pairs - done)
+        return f" (about {rough_duration(left_s)} left)" if left_s else ""
 
 
 def _headline(document: RunDocument, segment: Segment) -> str:

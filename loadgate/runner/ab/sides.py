@@ -16,8 +16,10 @@ from loadgate.runner.ab.commits import Commit, Repository
 from loadgate.runner.ab.order import SIDES, SideName
 from loadgate.runner.ab.preparation import run_prepare, side_environment
 from loadgate.runner.ab.worktrees import Worktree
+from loadgate.runner.describe import SuiteImportError
 from loadgate.runner.headless import Fresh
 from loadgate.runner.run import Say
+from loadgate.runner.suite import Suite
 from loadgate.runner.target import managed_target
 
 
@@ -93,12 +95,15 @@ def named_side(name: SideName, commit: Commit) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class CommitSides:
-    """The sides of two commits, with the project of head, whose suite measures both, and its worktree."""
+    """The sides of two commits, and the suite of head, which measures both."""
 
     base: CommitSide
     head: CommitSide
-    project: Project
-    tree: Path
+    suite: Suite
+
+
+ReadSuite = Callable[[Project, Path], Suite]
+"""Reads the suite of a project in a worktree, and raises DescribeError if it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,15 @@ class Worktrees:
     give_up: Callable[[], bool]
 
     @contextlib.contextmanager
-    def sides(self, base: Commit, head: Commit) -> Iterator[CommitSides]:
+    def sides(self, base: Commit, head: Commit, read_suite: ReadSuite) -> Iterator[CommitSides]:
         """Create the worktrees of two commits, prepare them, and remove them at the end.
+
+        A wrong suite or profile is reported before anything is prepared, because that can take minutes. If the suite
+        cannot be imported yet, it is read again as soon as head has been prepared.
 
         Raises:
             SideError: A worktree cannot be prepared, or has no target.
+            DescribeError: `read_suite` cannot read the suite of head.
         """
         inside = self.root.resolve().relative_to(self.repository.top)
         with contextlib.ExitStack() as stack:
@@ -127,12 +136,11 @@ class Worktrees:
                 with named_side(name, commit):
                     projects.append(_project_in(tree / inside))
             of_base, of_head = _target_settings(projects[0], projects[1], self.say)
-            yield CommitSides(
-                self._prepared(CommitSide("base", base, trees[0].tree / inside, of_base, {}), trees[0]),
-                self._prepared(CommitSide("head", head, trees[1].tree / inside, of_head, {}), trees[1]),
-                projects[1],
-                trees[1].tree,
-            )
+            suite = _suite_if_complete(read_suite, projects[1], trees[1].tree)
+            head_side = self._prepared(CommitSide("head", head, trees[1].tree / inside, of_head, {}), trees[1])
+            suite = suite or read_suite(projects[1], trees[1].tree)
+            base_side = self._prepared(CommitSide("base", base, trees[0].tree / inside, of_base, {}), trees[0])
+            yield CommitSides(base_side, head_side, suite)
 
     def _prepared(self, side: CommitSide, worktree: Worktree) -> CommitSide:
         """Prepare the worktree of a side. Return the side with its environment."""
@@ -145,6 +153,14 @@ class Worktrees:
                 worktree.note_prepared(project, settings)
         # A virtual environment that has just been created is part of the environment.
         return replace(side, environment=side_environment(self.repository.top, worktree.tree, project, settings))
+
+
+def _suite_if_complete(read_suite: ReadSuite, project: Project, tree: Path) -> Suite | None:
+    """Return the suite. None if it cannot be imported before `prepare` has created what it needs."""
+    try:
+        return read_suite(project, tree)
+    except SuiteImportError:
+        return None
 
 
 def _project_in(folder: Path) -> Project:

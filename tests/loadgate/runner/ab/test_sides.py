@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from loadgate.project import Project
 from loadgate.runner.ab.commits import Repository
 from loadgate.runner.ab.sides import CommitSides, SideError, Worktrees
+from loadgate.runner.describe import DescribeError, SuiteImportError
+from loadgate.runner.suite import Suite
 from tests.loadgate.runner.ab.repositories import commit, git, state
 from tests.loadgate.running.ab_project import PREPARE, SETTINGS, project
 
@@ -23,13 +26,19 @@ def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return project(tmp_path / "repo")
 
 
+def no_suite(project: Project, tree: Path) -> Suite:
+    """Return a suite that is not used."""
+    assert project.root.is_relative_to(tree)
+    return Suite("locustfile.py", project.root, {}, "steady", None)
+
+
 def said_for(repo: Path, root: Path, said: list[str] | None = None) -> list[str]:
     """Create, prepare and remove the sides. Return the lines that were printed."""
     lines: list[str] = [] if said is None else said
     found = Repository.of(repo)
     folder = repo.parent / "cache"
     folder.mkdir(exist_ok=True)
-    with Worktrees(found, folder, root, lines.append, lambda: False).sides(*found.sides(None, None)):
+    with Worktrees(found, folder, root, lines.append, lambda: False).sides(*found.sides(None, None), no_suite):
         assert git(repo, "worktree", "list").count("\n") == 2
     assert git(repo, "worktree", "list").count("\n") == 0
     return lines
@@ -41,7 +50,7 @@ def test_each_side_imports_the_code_of_its_own_worktree(repo: Path, monkeypatch:
     monkeypatch.setenv("PYTHONPATH", str(repo / "src"))
     found = Repository.of(repo)
     program = "import shop.where; print(shop.where.WHERE, shop.where.__file__)"
-    with Worktrees(found, repo.parent, repo, print, lambda: False).sides(*found.sides(None, None)) as sides:
+    with Worktrees(found, repo.parent, repo, print, lambda: False).sides(*found.sides(None, None), no_suite) as sides:
         (repo / "src" / "shop" / "where.py").write_text("WHERE = 'edited'\n")
         for side in (sides.base, sides.head):
             # Once as the settings name it, and once as a shell would find it.
@@ -64,7 +73,7 @@ def test_a_project_can_be_in_a_subfolder(tmp_path: Path, monkeypatch: pytest.Mon
     (repo / "other.txt").write_text("new")
     before = state(repo)
     lines = said_for(repo, inside)
-    assert [line.partition(",")[0] for line in lines] == ["preparing base", "preparing head"]
+    assert [line.partition(",")[0] for line in lines] == ["preparing head", "preparing base"]
     assert state(repo) == before
     assert said_for(repo, inside) == []
 
@@ -103,3 +112,39 @@ def test_a_side_that_cannot_be_prepared_is_named(repo: Path, settings: str, mess
         said_for(repo, repo)
     assert isinstance(error.value, SideError) or "head has no" in message
     assert git(repo, "worktree", "list").count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "prepared"),
+    [(DescribeError("unknown profile"), []), (SuiteImportError("no module"), ["preparing head"])],
+)
+def test_a_wrong_suite_is_reported_as_early_as_it_is_known(
+    repo: Path, error: DescribeError, prepared: list[str]
+) -> None:
+    (repo / "b.txt").write_text("b")
+    found, lines = Repository.of(repo), list[str]()
+
+    def wrong_suite(project: Project, tree: Path) -> Suite:
+        raise error
+
+    worktrees = Worktrees(found, repo.parent, repo, lines.append, lambda: False)
+    with pytest.raises(DescribeError) as raised, worktrees.sides(*found.sides(None, None), wrong_suite):
+        pass
+    assert raised.value is error
+    assert [line.partition(",")[0] for line in lines] == prepared
+
+
+def test_a_suite_that_needs_what_prepare_creates_is_read_again(repo: Path) -> None:
+    (repo / "b.txt").write_text("b")
+    found, lines = Repository.of(repo), list[str]()
+
+    def made_suite(project: Project, tree: Path) -> Suite:
+        if not (project.root / "made").exists():
+            raise SuiteImportError("no module")
+        return no_suite(project, tree)
+
+    with Worktrees(found, repo.parent, repo, lines.append, lambda: False).sides(
+        *found.sides(None, None), made_suite
+    ) as sides:
+        assert sides.suite.profile == "steady"
+    assert [line.partition(",")[0] for line in lines] == ["preparing head", "preparing base"]
