@@ -17,7 +17,7 @@ class Change:
     and their change is a difference of shares.
 
     - `interval`: of `change`, by a jackknife over pairs.
-    - `p_value`: adjusted for all rules; None for a measure that decides nothing.
+    - `p_value`: adjusted for all rules; None for a measure that does not affect the outcome.
     - `pairs`: the change of each pair, in the order of the pairs; None where a side has no value.
     - `detectable`: the smallest change that this number of pairs finds with a probability of 80 %.
     - `more_pairs`: how many further pairs would decide; None if it is decided, or if no number of pairs would.

@@ -119,13 +119,13 @@ class Comparison:
     """What is compared.
 
     - `rules`: the measures of the rules, which decide.
-    - `others`: measures that are shown and decide nothing.
+    - `others`: measures that are shown and do not affect the outcome.
     - `looks`: after how many pairs the comparison is decided.
     """
 
     rules: tuple[Measure, ...]
     others: tuple[Measure, ...] = ()
     names: tuple[str, ...] = ()
-    """Names of requests, each a scope. Their p95 is shown and decides nothing."""
+    """Names of requests, each a scope. Their p95 is shown and does not affect the outcome."""
     margins: Margins = field(default_factory=Margins)
     looks: tuple[int, ...] = (10, 20)

@@ -24,7 +24,7 @@ _DIGITS = 5
 
 
 def measured_run(document: RunDocument, name: str = "") -> BaselineRecord:
-    """Return the values of a run, whose folder has this name. Raises ValueError if it has no fingerprint."""
+    """Return the values of a run, whose folder has this name. Raises ValueError if its load is not stored."""
     run, git = document.run, document.made_on.git
     return BaselineRecord(
         schema_version=1,

@@ -37,8 +37,9 @@ def baseline_problem(document: RunDocument) -> str:
     baseline, fingerprint = document.baseline, document.made_on.fingerprint
     if baseline is None or (fingerprint is not None and fingerprint.profile == baseline.fingerprint.profile):
         return ""
-    what = differing(baseline.load, document) if fingerprint is not None else "the run has no fingerprint"
-    return printable(f"not compared with the baseline, because the loads differ: {what}")
+    if fingerprint is None:
+        return "not compared with the baseline, because an older version of loadgate did not store the load of the run"
+    return printable(f"not compared with the baseline, because the loads differ: {differing(baseline.load, document)}")
 
 
 def changes_lines(document: RunDocument) -> list[str]:
@@ -49,7 +50,7 @@ def changes_lines(document: RunDocument) -> list[str]:
     rows = [HEAD, *(_cells(item) for item in found.rules)]
     return [
         "",
-        *(aligned(rows, right={1, 2, 3}) if found.rules else ["no rule is in the baseline"]),
+        *(aligned(rows, right={1, 2, 3}) if found.rules else ["the baseline has no rule of this run"]),
         "",
         f"baseline: {baseline_line(baseline)}",
         *(f"! {warning}" for warning in baseline_warnings(document)),
@@ -75,8 +76,8 @@ def baseline_warnings(document: RunDocument) -> list[str]:
 def baseline_meaning(baseline: BaselineRecord) -> str:
     """Return what the changes since a baseline mean."""
     return printable(
-        "The changes decide nothing. Their intervals do not include how much runs differ by chance, so one run proves "
-        f"no change.{proof_command(baseline)}"
+        "The changes do not affect the verdict. Their intervals do not include the random differences between runs, so "
+        f"a single run cannot prove a change.{proof_command(baseline)}"
     )
 
 

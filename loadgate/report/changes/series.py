@@ -72,7 +72,7 @@ class GroupChanges:
 
 @dataclass(frozen=True, slots=True)
 class HistoryChanges:
-    """The result for all runs. `left_out` is the number of runs that did not complete or have no fingerprint."""
+    """The result for all runs. `left_out` is the number of runs that did not complete, or whose load is not stored."""
 
     groups: tuple[GroupChanges, ...]
     left_out: int

@@ -31,7 +31,7 @@ def differing(base: Mapping[str, str], head: RunDocument) -> str:
 def fingerprint_of(document: RunDocument) -> FingerprintRecord:
     """Return the fingerprint of a run. Raises ValueError if it has none."""
     if document.made_on.fingerprint is None:
-        raise ValueError("the run has no fingerprint")
+        raise ValueError("the load of the run is not stored")
     return document.made_on.fingerprint
 
 

@@ -33,7 +33,10 @@ ScopeKey = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A quantity of both sides. `difference` is on the scale of `quantity`; None for what decides nothing."""
+    """A quantity of both sides.
+
+    `difference` is on the scale of `quantity`. It is None if the quantity does not affect the outcome.
+    """
 
     quantity: Quantity
     base: float | None
@@ -170,7 +173,7 @@ def _conclusion(rules: Sequence[Compared], found: Sequence[Remark], base: int, h
     if not judged:
         return (
             RuleOutcome.INCONCLUSIVE,
-            "both sides have no common rule for a percentile, mean or failures, so nothing is judged",
+            "the sides have no rule for a percentile, the mean or failures in common, so nothing is judged",
         )
     outcomes = [rule.difference.outcome for rule in judged if rule.difference is not None]
     if RuleOutcome.FAIL in outcomes:

@@ -38,7 +38,7 @@ def comparison_text(found: RunComparison, columns: int | None = None) -> list[st
 
 def _rules(found: RunComparison, columns: int | None) -> list[str]:
     if not found.rules:
-        return ["no rule is in both sides"]
+        return ["the sides have no rule in common"]
     rows = [RULES_HEAD, *map(_rule_cells, found.rules)]
     table = aligned(rows, right={1, 2, 3})
     if columns is None or max(map(len, table)) <= columns:

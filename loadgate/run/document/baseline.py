@@ -95,7 +95,7 @@ class ScopeChanges(Part):
 
 
 class BaselineChanges(Part):
-    """The changes of a run since its baseline. They describe and decide nothing: single runs differ by chance."""
+    """The changes of a run since its baseline. They do not affect the verdict, because single runs differ by chance."""
 
     rules: list[ValueChange]
     scopes: list[ScopeChanges]

@@ -72,7 +72,7 @@ class RunDocument(Part, title="A run of loadgate"):
     baseline: BaselineRecord | None = Field(
         default=None,
         exclude_if=lambda there: there is None,
-        description="The baseline of the profile; absent without one. It decides nothing.",
+        description="The baseline of the profile; absent without one. It does not affect the verdict.",
     )
     since_baseline: BaselineChanges | None = Field(
         default=None,

@@ -110,7 +110,7 @@ def _proven(result: AbResult, measure: Measure, say: Say) -> Change | None:
         say(f"not proven: {printable(guards[0].sentence)}")
         return None
     if found.outcome is not RuleOutcome.FAIL:
-        say(f"not proven, so no commit is searched: {_text(found)}; {printable(wording.reason_text(found))}")
+        say(f"not proven, so the search does not start: {_text(found)}; {printable(wording.reason_text(found))}")
         return None
     return found
 
@@ -155,7 +155,7 @@ class _Steps:
             return Position.UNDECIDED
         self.changes[commit] = found
         decided = position(found, self.half)
-        self.say(f"{commit[:SHORT]} is {decided.name.lower()}: {_text(found)} from there to {self.bad.label}")
+        self.say(f"{commit[:SHORT]} is {decided.name.lower()}: {_text(found)} from this commit to {self.bad.label}")
         return decided
 
 

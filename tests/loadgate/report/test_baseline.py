@@ -140,7 +140,7 @@ def test_the_changes_of_the_rules_are_printed_with_their_intervals() -> None:
     assert 15 < low < change < high < 50
     assert "+1.00 points" in text
     assert "baseline: run 20260501T000000Z-light of 2026-05-01, commit 8f14e45fceea" in text
-    assert "one run proves no change. To prove a change, run: loadgate ab 8f14e45fceea --profile light" in text
+    assert "a single run cannot prove a change. To prove a change, run: loadgate ab 8f14e45fceea" in text
 
 
 def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:
@@ -151,7 +151,7 @@ def test_a_baseline_of_another_load_is_refused_in_one_line() -> None:
     assert problem == "not compared with the baseline, because the loads differ: users 20 and 5"
     document, problem = with_baseline(made_run(Made(load=None)), base)
     assert document.since_baseline is None
-    assert problem.endswith("the run has no fingerprint")
+    assert problem.endswith("because an older version of loadgate did not store the load of the run")
 
 
 def test_the_page_and_the_summary_say_why_a_run_is_not_compared() -> None:

@@ -146,7 +146,7 @@ def test_a_comparison_that_is_too_imprecise_decides_nothing(service: Service) ->
 def test_ends_that_do_not_differ_are_not_searched(service: Service) -> None:
     service.first_bad = 99
     assert service.bisect() == ExitCode.INCONCLUSIVE
-    assert "not proven, so no commit is searched: auth: p95 +0.400 %" in service.text
+    assert "not proven, so the search does not start: auth: p95 +0.400 %" in service.text
     assert len(service.requests) == 1
 
 
