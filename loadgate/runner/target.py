@@ -17,10 +17,10 @@ from typing import IO
 
 import psutil
 
-from loadgate.bounded_log import BoundedLog
 from loadgate.errors import CommandError
 from loadgate.parent_process import stop_with_parent
 from loadgate.project import TargetSettings
+from loadgate.runner.bounded_log import BoundedLog
 from loadgate.units import duration
 
 POLL_S = 0.1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.bounded_log import BoundedLog
+from loadgate.runner.bounded_log import BoundedLog
 
 pytestmark = pytest.mark.pure
 
