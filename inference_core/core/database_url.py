@@ -121,6 +121,7 @@ POSTGRESQL: Mapping[str, Check] = {
     "options": _text,
     "prepared_statement_cache_size": _count,
     "statement_cache_size": _count,
+    "pgbouncer": _one_of("true"),
     # The driver supports none of these, so only values that turn them off are valid.
     "channel_binding": lambda value: (
         None
@@ -223,7 +224,7 @@ def _check_key(given: Mapping[str, str], certificate: str, key: str) -> None:
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return the keyword arguments of `inference_core.core.db.connect` for a checked URL."""
+    """Return the keyword arguments of the drivers for a checked URL."""
     given = parameters(url)
     is_postgresql = url.get_backend_name() == "postgresql"
     hosts = {name: url.query[name] for name in ("host", "port") if name in url.query and is_postgresql}
@@ -232,6 +233,11 @@ def connect_arguments(url: URL) -> dict[str, Any]:
     if "connect_timeout" in given:
         arguments["timeout" if is_postgresql else "connect_timeout"] = float(given["connect_timeout"])
     return dict(arguments) | (_postgresql(given) if is_postgresql else _mysql(given))
+
+
+def is_declared_pooler(url: URL) -> bool:
+    """Return whether a checked URL says that it leads to a pooler."""
+    return "pgbouncer" in parameters(url)
 
 
 def _postgresql(given: Mapping[str, str]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.support.stack import ROOT
 SUPERUSER = ["create-superuser", "--username", "abc", "--email", "a@example.com", "--password", "correct horse 7"]
 DATABASE = [["migrate"], ["upgrade"], ["downgrade", "llm_0001"], ["current"], ["revision", "-m", "x"]]
 COMMANDS = [["up", "--port", "0"], ["worker"], *DATABASE, SUPERUSER]
-REFUSED_URL = "postgres://h/x?pgbouncer=true"
+REFUSED_URL = "postgres://h/x?schema=public"
 # How whoever starts the service may start it without our command.
 SERVERS = [
     pytest.param(["-m", "uvicorn", "inference_core.main:app", "--port", "0"], id="uvicorn"),
@@ -176,7 +176,7 @@ def test_servers_name_a_wrong_setting_in_one_line(server: list[str], monkeypatch
     assert result.returncode == 1
     said = [line for line in (result.stdout + result.stderr).splitlines() if "settings: " in line]
     assert len(said) == 1
-    assert said[0].startswith("settings: DATABASE_URL: has the parameter 'pgbouncer'")
+    assert said[0].startswith("settings: DATABASE_URL: has the parameter 'schema'")
     assert "Traceback" not in result.stdout + result.stderr
 
 

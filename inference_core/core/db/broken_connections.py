@@ -13,6 +13,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from inference_core.core.db.postgresql import PoolerBusyError, is_pooled
+
 # PostgreSQL: the server became a read-only standby.
 READ_ONLY_SQLSTATE = "25006"
 INTERNAL_ERROR_SQLSTATE = "XX000"
@@ -50,9 +52,13 @@ class ConnectionHygiene:
     def read_without_transaction(self, connection: Connection) -> None:
         """Set autocommit on a connection that was checked out. On MySQL, this is a round trip.
 
+        Through a pooler, reads have transactions, because only these have limits.
+
         SQLAlchemy has an option for this, but if the connection is cut at this point, it is neither dropped nor
         returned to the pool.
         """
+        if is_pooled(connection.connection.driver_connection):
+            return
         try:
             connection.execution_options(isolation_level="AUTOCOMMIT")
         except BaseException:
@@ -66,7 +72,9 @@ class ConnectionHygiene:
         error = context.original_exception
         # The timeout of the driver is not an error of the driver. SQLAlchemy would therefore keep the connection and
         # send a rollback, which would time out too.
-        if isinstance(error, TimeoutError) or is_read_only(error) or context.is_disconnect or _has_closed(context):
+        if isinstance(error, PoolerBusyError):
+            pass  # the idle connections are intact, and to open them again would add to the load of the pooler
+        elif isinstance(error, TimeoutError) or is_read_only(error) or context.is_disconnect or _has_closed(context):
             self.drop_idle()
         elif not is_stale(error):
             return

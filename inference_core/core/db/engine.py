@@ -6,7 +6,7 @@ of the file, and several connections that only read. The other databases have on
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,10 @@ from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from inference_core.core.db.broken_connections import ConnectionHygiene
-from inference_core.core.db.connect import mysql_arguments, opener, postgresql_arguments
-from inference_core.core.db.point_read import CONNECTION_ERRORS, PointReader
+from inference_core.core.db.mysql import connect_mysql, mysql_arguments
+from inference_core.core.db.point_read import CONNECTION_ERRORS, PointReader, postgresql_points, sqlite_points
 from inference_core.core.db.pool import TimedPool
+from inference_core.core.db.postgresql import LOST_STATEMENT_SQLSTATES, UNDECLARED_POOLER, PostgresqlConnector
 from inference_core.core.exceptions import DependencyUnavailableError, InvalidInputError
 from inference_core.core.loggers import get_logger
 from inference_core.core.settings import Settings
@@ -116,9 +117,7 @@ class Database:
     def from_settings(cls, settings: Settings) -> Database:
         """Return the engines for `settings.database_url`. The caller disposes of them."""
         url = make_url(settings.database_url)
-        if url.get_backend_name() == "sqlite":
-            return _sqlite(url, settings)
-        return _server(url, settings)
+        return {"sqlite": _sqlite, "postgresql": _postgresql, "mysql": _mysql}[url.get_backend_name()](url, settings)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[ReadSession]:
@@ -147,6 +146,8 @@ class Database:
         except CONNECTION_ERRORS as error:
             raise _unavailable(error) from error
         except PostgresError as error:
+            if _is_unavailable(error):
+                raise _unavailable(error) from error
             if _is_unstorable(error):
                 raise UnstorableTextError from error
             raise
@@ -182,7 +183,7 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Convert the error, if any."""
         if isinstance(error, UNREACHABLE) or (
-            isinstance(error, DBAPIError) and (error.connection_invalidated or _was_cancelled(error))
+            isinstance(error, DBAPIError) and (error.connection_invalidated or _is_unavailable(error.orig))
         ):
             raise _unavailable(error) from error
         if isinstance(error, DBAPIError) and _is_unstorable(error.orig):
@@ -191,18 +192,25 @@ class unavailable_as_domain_error:  # noqa: N801  # reads as a function
 
 def _unavailable(error: BaseException | None) -> DatabaseUnavailableError:
     cause = getattr(error, "orig", None) or error
-    log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause))
+    advice = {"advice": UNDECLARED_POOLER} if _sqlstate(cause) in LOST_STATEMENT_SQLSTATES else {}
+    log.warning("database_unavailable", error=type(cause).__name__, reason=str(cause).partition("\n")[0], **advice)
     return DatabaseUnavailableError()
 
 
-def _was_cancelled(error: DBAPIError) -> bool:
-    # PostgreSQL: the statement timeout, and the victim of a deadlock. MySQL reports both as an OperationalError.
-    return getattr(error.orig, "sqlstate", None) in {"57014", "40P01"}
+def _is_unavailable(error: BaseException | None) -> bool:
+    # PostgreSQL: the statement timeout and the victim of a deadlock, which MySQL reports as an OperationalError; a
+    # server or a pooler that refuses connections, or has no resources left; a statement that a pooler has lost.
+    code = _sqlstate(error)
+    return code[:2] in {"08", "53", "57"} or code == "40P01" or code in LOST_STATEMENT_SQLSTATES
 
 
 def _is_unstorable(error: BaseException | None) -> bool:
     # PostgreSQL's character_not_in_repertoire.
-    return getattr(error, "sqlstate", None) == "22021"
+    return _sqlstate(error) == "22021"
+
+
+def _sqlstate(error: BaseException | None) -> str:
+    return getattr(error, "sqlstate", None) or ""
 
 
 def _pool(settings: Settings) -> dict[str, Any]:
@@ -241,7 +249,7 @@ def _sqlite(url: URL, settings: Settings) -> Database:
     event.listen(reads.sync_engine, "connect", _prepare_sqlite_reader)
     event.listen(writes.sync_engine, "connect", _prepare_sqlite)
     event.listen(writes.sync_engine, "begin", _begin_immediate)
-    return Database(reads, writes, PointReader(reads, {}, settings))
+    return Database(reads, writes, PointReader(reads.dialect, sqlite_points(url), settings))
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -265,30 +273,37 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _server(url: URL, settings: Settings) -> Database:
-    is_postgresql = url.get_backend_name() == "postgresql"
-    arguments = postgresql_arguments(url, settings) if is_postgresql else mysql_arguments(url, settings)
-    engine = create_async_engine(
-        url.set(query={}),
-        connect_args={**arguments, "async_creator_fn": opener(url)},
-        isolation_level="READ COMMITTED",
-        skip_autocommit_rollback=is_postgresql,
-        **_pool(settings),
-    )
-    event.listen(engine.sync_engine, "do_connect", _connect)
-    hygiene = ConnectionHygiene(engine.sync_engine)
-    reads = engine.execution_options()
-    event.listen(reads.sync_engine, "engine_connect", hygiene.read_without_transaction)
-    if not is_postgresql:
-        return Database(reads, engine)
-    points = PointReader(reads, arguments, settings, on_silence=hygiene.drop_idle)
+def _postgresql(url: URL, settings: Settings) -> Database:
+    connector = PostgresqlConnector.of(url, settings)
+    engine, hygiene = _server(url, settings, connector.connect_engine, skip_autocommit_rollback=True)
+    reads = _without_transactions(engine, hygiene)
+    points = PointReader(engine.dialect, postgresql_points(connector), settings, on_silence=hygiene.drop_idle)
     hygiene.on_drop = points.close
     return Database(reads, engine, points)
 
 
-def _connect(dialect: Dialect, _: ConnectionPoolEntry, args: list[Any], kwargs: dict[str, Any]) -> DBAPIConnection:
-    # asyncpg does not convert the OSError of a refused connection.
-    try:
-        return dialect.connect(*args, **kwargs)
-    except OSError as error:
-        raise DatabaseUnavailableError from error
+def _mysql(url: URL, settings: Settings) -> Database:
+    arguments = {**mysql_arguments(url, settings), "async_creator_fn": connect_mysql}
+    engine, hygiene = _server(url, settings, lambda dialect: dialect.connect(**arguments))
+    return Database(_without_transactions(engine, hygiene), engine)
+
+
+def _server(
+    url: URL, settings: Settings, connect: Callable[[Dialect], DBAPIConnection], **options: Any
+) -> tuple[AsyncEngine, ConnectionHygiene]:
+    def connect_or_refuse(dialect: Dialect, *_: Any) -> DBAPIConnection:
+        # asyncpg does not convert the OSError of a refused connection.
+        try:
+            return connect(dialect)
+        except OSError as error:
+            raise DatabaseUnavailableError from error
+
+    engine = create_async_engine(url.set(query={}), isolation_level="READ COMMITTED", **options, **_pool(settings))
+    event.listen(engine.sync_engine, "do_connect", connect_or_refuse)
+    return engine, ConnectionHygiene(engine.sync_engine)
+
+
+def _without_transactions(engine: AsyncEngine, hygiene: ConnectionHygiene) -> AsyncEngine:
+    reads = engine.execution_options()
+    event.listen(reads.sync_engine, "engine_connect", hygiene.read_without_transaction)
+    return reads

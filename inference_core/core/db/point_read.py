@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
@@ -22,10 +22,9 @@ from urllib.parse import quote
 import asyncpg
 from sqlalchemy import Select
 from sqlalchemy.engine import URL, Dialect
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from inference_core.core.db.connect import connect_postgresql
+from inference_core.core.db.postgresql import PooledConnection, PoolerBusyError, PostgresqlConnector, is_pooled
 from inference_core.core.settings import Settings
 
 # Fast path: benchmarks/auth_ratio.py on PostgreSQL, 0.39 -> 0.41 with 15 connections instead of 10.
@@ -121,6 +120,26 @@ class PostgresqlConnection:
         self.driver.terminate()
 
 
+@dataclass(slots=True)
+class PooledPostgresqlConnection:
+    """A connection through a pooler, where a transaction sets the limits and nothing stays prepared."""
+
+    driver: PooledConnection
+
+    async def fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
+        """Read the row with four round trips: begin, prepare, execute, commit."""
+        # After an error, the caller closes the connection, so no rollback is waited for.
+        transaction = self.driver.transaction(readonly=True)
+        await transaction.start()
+        row: Sequence[Any] | None = await self.driver.fetchrow(query.sql, *parameters)
+        await transaction.commit()
+        return row
+
+    def close(self) -> None:
+        """Close the connection without a clean end."""
+        self.driver.terminate()
+
+
 # Errors of the connection, after which another connection can succeed.
 CONNECTION_ERRORS = (
     OSError,
@@ -148,15 +167,14 @@ class PointReader:
 
     def __init__(
         self,
-        engine: AsyncEngine,
-        arguments: Mapping[str, Any],
+        dialect: Dialect,
+        connect: Callable[[], Awaitable[Connection]],
         settings: Settings,
         on_silence: Callable[[], None] = lambda: None,
     ) -> None:
         self._on_silence = on_silence
-        self._url = engine.url
-        self._arguments = arguments
-        self._dialect = engine.dialect
+        self._connect = connect
+        self._dialect = dialect
         self._wait_s = settings.database_pool_timeout_s
         self.limit = min(MOST_CONNECTIONS, settings.database_pool_size + settings.database_max_overflow)
         self.in_use = 0
@@ -197,6 +215,8 @@ class PointReader:
         # The connection arguments of the driver limit the time to connect and to read.
         try:
             return await self._fetch(query, parameters)
+        except PoolerBusyError:
+            raise
         except TimeoutError:
             # The other connections have been idle for longer, so the same cause probably affects them.
             self._on_silence()
@@ -218,7 +238,7 @@ class PointReader:
         return known[1]
 
     async def _fetch(self, query: PointQuery, parameters: list[Any]) -> Sequence[Any] | None:
-        connection = self._idle.pop() if self._idle else await self._connect()
+        connection = self._idle.pop() if self._idle else await self._open()
         start_s = perf_counter()
         try:
             row = await connection.fetch(query, parameters)
@@ -232,11 +252,30 @@ class PointReader:
         self._idle.append(connection)
         return row
 
-    async def _connect(self) -> Connection:
+    async def _open(self) -> Connection:
         with _timed(self.on_wait):
-            if self._dialect.name == "sqlite":
-                return SqliteConnection(_connect_sqlite(self._url))
-            return PostgresqlConnection(await connect_postgresql(**self._arguments), {})
+            return await self._connect()
+
+
+def sqlite_points(url: URL) -> Callable[[], Awaitable[Connection]]:
+    """Return the function that opens connections to a SQLite file for point reads."""
+
+    async def connect() -> Connection:
+        return SqliteConnection(_connect_sqlite(url))
+
+    return connect
+
+
+def postgresql_points(connector: PostgresqlConnector) -> Callable[[], Awaitable[Connection]]:
+    """Return the function that opens connections to PostgreSQL for point reads."""
+
+    async def connect() -> Connection:
+        driver = await connector.connect()
+        if is_pooled(driver):
+            return PooledPostgresqlConnection(driver)
+        return PostgresqlConnection(driver, {})
+
+    return connect
 
 
 @contextmanager

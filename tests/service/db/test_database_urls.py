@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from inference_core.core.database_url import connect_arguments, read_database_url
-from inference_core.core.db.connect import mysql_arguments, postgresql_arguments
+from inference_core.core.db.mysql import mysql_arguments
+from inference_core.core.db.postgresql import PostgresqlConnector
 from inference_core.core.settings import SettingsError
 from tests.support.settings import Settings, load_settings
 
@@ -56,12 +57,17 @@ def test_limits_and_names_of_the_url_count_beside_those_of_the_settings() -> Non
         "postgresql://h/x?connect_timeout=7&application_name=mine&options=-csearch_path%3Dother"
         "&prepared_statement_cache_size=0&statement_cache_size=0"
     )
-    found = postgresql_arguments(url, Settings(_env_file=None))
-    assert (found["timeout"], found["prepared_statement_cache_size"], found["statement_cache_size"]) == (7.0, 0, 0)
-    assert found["server_settings"]["application_name"] == "mine"
-    assert found["server_settings"]["options"] == "-csearch_path=other"
-    assert found["server_settings"]["statement_timeout"] == "5000"
+    connector = PostgresqlConnector.of(url, Settings(_env_file=None))
+    found = connector.arguments
+    assert (found["timeout"], found["statement_cache_size"]) == (7.0, 0)
+    assert connector.engine_arguments == {"prepared_statement_cache_size": 0}
+    assert found["server_settings"] == {
+        "application_name": "mine",
+        "options": "-csearch_path=other",
+        "timezone": "UTC",
+    }
     assert found["command_timeout"] > 5
+    assert connector.limits["statement_timeout"] == "5000"
 
 
 def test_several_hosts_and_a_socket_are_found() -> None:
@@ -107,7 +113,7 @@ def test_mysql_without_tls_has_no_context(query: str) -> None:
         ("postgresql://h/x?sslrootcert=/nowhere/ca.pem", "'sslrootcert', which names a file that does not exist"),
         ("postgresql://h/x?sslcert=/nowhere/c.pem", "'sslcert', which names a file that does not exist"),
         ("postgresql://h/x?ssl_mode=require", "'ssl_mode', which the service does not support; did you mean sslmode?"),
-        ("postgresql://h/x?pgbouncer=true", "'pgbouncer', which the service does not support"),
+        ("postgresql://h/x?pgbouncer=false", "'pgbouncer', which must be one of true"),
         ("postgresql://h/x?schema=public", "'schema', which the service does not support"),
         ("postgresql://h/x?password=hunter2", "'password', which the service does not support"),
         ("postgresql://h/x?connect_timeout=soon", "'connect_timeout', which must be from 1 to 60 seconds"),

@@ -17,10 +17,11 @@ from pymysql.err import OperationalError
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
-from inference_core.core.db.connect import KEEPALIVE, MysqlConnection
 from inference_core.core.db.engine import Database
 from inference_core.core.db.migrations.errors import MigrationError
 from inference_core.core.db.migrations.run import upgrade
+from inference_core.core.db.mysql import MysqlConnection
+from inference_core.core.db.network import KEEPALIVE
 from inference_core.health.drivers import connect
 from tests.support.servers.certificates import self_signed_certificate
 from tests.support.servers.databases import create_database

@@ -30,7 +30,7 @@ def postgresql_server() -> Iterator[str]:
     binaries = _binaries()
     with tempfile.TemporaryDirectory(prefix="postgresql-") as name:
         folder = Path(name)
-        account = _unprivileged(folder)
+        account = unprivileged(folder)
         data = folder / "data"
         initdb = [binaries / "initdb", "--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "-D", data]
         made = subprocess.run([*initdb, "--no-locale"], capture_output=True, text=True, check=False, **account)
@@ -66,7 +66,7 @@ def _binaries() -> Path:
     return installed[-1].parent
 
 
-def _unprivileged(folder: Path) -> dict[str, Any]:
+def unprivileged(folder: Path) -> dict[str, Any]:
     """What makes a child run as somebody else when we are root, which PostgreSQL refuses to be."""
     if os.geteuid() != 0:
         return {}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
+from inference_core.core.db.postgresql import LOST_STATEMENT_SQLSTATES, UNDECLARED_POOLER
 from inference_core.core.exceptions import DependencyUnavailableError, OperatorError
 
 # Servers that commit every change of a table immediately.
@@ -42,5 +43,7 @@ def describe(error: Exception, url: URL, folders: Collection[Path], action: str 
         place = f"{Path(where[-1].filename).name}, line {where[-1].lineno}"
         return f"database: the migration stopped at {place}: {type(cause).__name__}: {reason}; {rest}"
     advice = "check that DATABASE_URL is correct and its server is running"
+    if getattr(said, "sqlstate", None) in LOST_STATEMENT_SQLSTATES:
+        advice = UNDECLARED_POOLER
     shown = url.set(query={}).render_as_string(hide_password=True)
     return f"database: cannot {action} {shown}: {type(cause).__name__}: {reason}; {advice}"

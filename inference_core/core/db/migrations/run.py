@@ -226,7 +226,8 @@ async def on_migration_connection(settings: Settings, run: Callable[[Connection]
     """
     is_sqlite = make_url(settings.database_url).get_backend_name() == "sqlite"
     limit_s = LOCK_WAIT_S if is_sqlite else STATEMENT_LIMIT_S
-    patient = settings.model_copy(update={"database_statement_timeout_s": limit_s})
+    limits = {"database_statement_timeout_s": limit_s, "database_pool_timeout_s": LOCK_WAIT_S}
+    patient = settings.model_copy(update=limits)
 
     def run_locked(connection: Connection) -> None:
         with _server_lock(connection):

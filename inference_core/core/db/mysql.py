@@ -1,46 +1,18 @@
-"""Open connections of the drivers, with the parameters of the URL, timeouts, and detection of a silent network.
-
-The pools, the point reads and the health probe open their connections here.
-"""
+"""Open connections to MySQL and MariaDB, with the parameters of the URL, limits, and detection of a silent network."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import aiomysql
-import asyncpg
 from pymysql.constants import CLIENT, CR
 from pymysql.err import OperationalError
 from sqlalchemy.engine import URL
 
 from inference_core.core.database_url import connect_arguments
+from inference_core.core.db.network import CONNECT_TIMEOUT_S, SILENCE_MARGIN_S, keep_alive
 from inference_core.core.settings import Settings
-
-CONNECT_TIMEOUT_S = 3.0
-# The server ends a slow statement itself. After this time, it counts as silent.
-SILENCE_MARGIN_S = 0.25
-# A connection is closed if sent data are not acknowledged for this time, or if an idle peer does not answer keepalive
-# probes for 25 s in total. Firewalls and address translation forget idle connections.
-UNACKNOWLEDGED_MS = 5000
-KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": UNACKNOWLEDGED_MS}
-
-
-def postgresql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
-    """Return the arguments of `connect_postgresql` for a URL, with the limits of the settings."""
-    statement_s = settings.database_statement_timeout_s
-    arguments = {"timeout": CONNECT_TIMEOUT_S, **connect_arguments(url)}
-    server = {
-        "application_name": settings.app_name,
-        **arguments.get("server_settings", {}),
-        "statement_timeout": str(int(statement_s * 1000)),
-        "idle_in_transaction_session_timeout": "60000",
-        "timezone": "UTC",
-        "jit": "off",
-    }
-    return arguments | {"command_timeout": statement_s + SILENCE_MARGIN_S, "server_settings": server}
 
 
 def mysql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
@@ -60,26 +32,13 @@ def mysql_arguments(url: URL, settings: Settings) -> dict[str, Any]:
     }
 
 
-def opener(url: URL) -> Callable[..., Awaitable[Any]]:
-    """Return the function that opens a connection to the server of the URL."""
-    return connect_postgresql if url.get_backend_name() == "postgresql" else connect_mysql
-
-
-async def connect_postgresql(**arguments: Any) -> Any:
-    """Open an asyncpg connection. Raises the errors of the driver."""
-    arguments.pop("prepared_statement_cache_size", None)  # an option of SQLAlchemy
-    connection = await asyncpg.connect(**arguments)
-    _keep_alive(connection._transport)  # noqa: SLF001  # the driver has no hook for its socket
-    return connection
-
-
 async def connect_mysql(*, connect_timeout: float = CONNECT_TIMEOUT_S, **arguments: Any) -> Any:
     """Open an aiomysql connection. Raises the errors of the driver, or TimeoutError."""
     connection = MysqlConnection(**arguments)
     # The timeout of the driver covers only the TCP connection, and not a server that accepts it and stays silent.
     async with asyncio.timeout(connect_timeout):
         await connection._connect()  # noqa: SLF001  # what `aiomysql.connect` does
-    _keep_alive(connection._writer.transport)  # noqa: SLF001
+    keep_alive(connection._writer.transport)  # noqa: SLF001
     return connection
 
 
@@ -124,13 +83,3 @@ class MysqlConnection(aiomysql.Connection):  # type: ignore[misc]  # the driver 
         except (RuntimeError, AttributeError, OSError) as error:
             self.close()
             raise OperationalError(CR.CR_SERVER_GONE_ERROR, "the server has closed the connection") from error
-
-
-def _keep_alive(transport: Any) -> None:
-    raw = transport.get_extra_info("socket")
-    if raw is None or raw.family not in {socket.AF_INET, socket.AF_INET6}:
-        return
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in KEEPALIVE.items():
-        if hasattr(socket, name):  # each system has some of them
-            raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
