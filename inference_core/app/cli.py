@@ -72,13 +72,12 @@ def worker(
     """Run a Celery worker for the queues of the service."""
     if not WORKER_NAME.fullmatch(name):
         raise typer.BadParameter(f"'{name}' must contain only letters, digits, '.', '_' and '-'", param_hint="--name")
-    from inference_core.app.stack.worker import require_free_name, worker_command
+    from inference_core.app.stack.worker import worker_command
 
     with one_line_errors():
         settings = read_settings()
         chosen = [queue.strip() for queue in queues.split(",") if queue.strip()]
         command = worker_command(current_service(), settings, concurrency, name, chosen)
-        require_free_name(settings, name)
     if beat:
         command.append("--beat")
     _become(command)

@@ -6,7 +6,17 @@ from celery import signals
 
 from inference_core.core.current_service import current_service
 from inference_core.core.feature import Service
-from inference_core.core.queue import dead_letters, heartbeat, logs, memory, pool, shutdown, tracing, transport
+from inference_core.core.queue import (
+    dead_letters,
+    heartbeat,
+    logs,
+    memory,
+    pool,
+    shutdown,
+    tracing,
+    transport,
+    worker_name,
+)
 from inference_core.core.queue.app import ServiceCelery, create_celery
 from inference_core.core.redis.eviction import warn_of_eviction
 from inference_core.core.service_settings import settings_class
@@ -25,6 +35,7 @@ def worker_app(service: Service | None = None) -> ServiceCelery:
         check(app.settings)
     tracing.install(app)
     pool.install(app)
+    worker_name.install(app)
     memory.install()
     logs.install(app)
     transport.install()

@@ -8,11 +8,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
 
-from inference_core.core.queue.worker_state import WorkerReport
+from inference_core.core.queue.worker_state import SILENT_AFTER_MS, WorkerReport
 
-# A worker writes a heartbeat every second. After this time without one, it is unresponsive. With the monitor's delay of
-# half a second, this is visible within the documented five seconds.
-UNRESPONSIVE_AFTER_MS = 3_500
 # An older snapshot is stale.
 STALE_AFTER_MS = 5_000
 
@@ -66,7 +63,8 @@ class Verdict:
 
 def worker_status(phase: str, silent_ms: int) -> WorkerStatus:
     """Return the state of a worker from its last heartbeat and the age of this heartbeat."""
-    if silent_ms > UNRESPONSIVE_AFTER_MS:
+    # With the monitor's delay of half a second, this is visible within the documented five seconds.
+    if silent_ms > SILENT_AFTER_MS:
         return "unresponsive"
     return "stopping" if phase == "stopping" else "online"
 

@@ -13,7 +13,6 @@ from redis.exceptions import RedisError
 
 from inference_core.core.exceptions import OperatorError
 from inference_core.core.feature import Service
-from inference_core.core.processes import process_lives
 from inference_core.core.queue.worker_state import WORKERS_KEY, decode_entry
 from inference_core.core.redis.client import broker_client
 from inference_core.core.settings import Settings
@@ -21,10 +20,6 @@ from inference_core.core.settings import Settings
 CELERY = (sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app")
 # A worker writes its heartbeat every second. A busy machine delays it.
 SILENT_S = 30.0
-
-
-class NameTakenError(OperatorError):
-    """Raised if a worker with this name is running on this machine. The text states what to do."""
 
 
 class WorkerSilentError(OperatorError):
@@ -65,20 +60,6 @@ def workers_running(settings: Settings) -> dict[str, int]:
                 if report["phase"] == "running":
                     running[name.decode()] = int(report["stats"].get("pid", 0))
     return running
-
-
-def require_free_name(settings: Settings, name: str) -> None:
-    """Check that no worker has this name, because two workers with one name would appear as one.
-
-    Raises:
-        NameTakenError: A worker with this name is running on this machine.
-    """
-    node = default_nodename(f"{name}@")
-    pid = workers_running(settings).get(node)
-    if pid and process_lives(pid):
-        raise NameTakenError(
-            f"a worker {node} is already running (process {pid}); choose another name, such as --name second"
-        )
 
 
 def require_heartbeat(settings: Settings, name: str, within_s: float = SILENT_S) -> None:

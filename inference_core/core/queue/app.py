@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from inference_core.core.feature import Service
 from inference_core.core.queue.base_task import ServiceTask
 from inference_core.core.queue.config import celery_config
+from inference_core.core.queue.incarnation import Incarnation
 from inference_core.core.redis.client import broker_client
 from inference_core.core.settings import Settings
 
@@ -33,6 +34,8 @@ class ServiceCelery(Celery):  # type: ignore[misc]  # Celery ships no types
     # Celery would warn on stderr where DJANGO_SETTINGS_MODULE is set for another program.
     builtin_fixups: frozenset[str] = frozenset()
     clock_skew_s: float | None = None
+    # The identity of the worker process. None in other processes.
+    incarnation: Incarnation | None = None
 
     def __init__(self, service: Service, settings: Settings, **options: Any) -> None:
         super().__init__(service.name, task_cls=ServiceTask, **options)

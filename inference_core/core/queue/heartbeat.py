@@ -13,13 +13,16 @@ from contextlib import suppress
 from typing import Any, cast
 
 from celery import bootsteps, signals
+from celery.platforms import EX_FAILURE
 from celery.worker import state as worker_state
 from redis import Redis
 from redis.exceptions import RedisError
 
 from inference_core.core.queue.app import ServiceCelery
+from inference_core.core.queue.worker_name import NameTakenError
 from inference_core.core.queue.worker_state import (
     BEAT_S,
+    SILENT_AFTER_MS,
     WORKERS_KEY,
     TaskEntry,
     WorkerPhase,
@@ -32,6 +35,7 @@ from inference_core.core.settings import Settings
 
 log = logging.getLogger(__name__)
 
+PACKAGE = "inference_core.core.queue"
 # Tokens and deadlines tolerate this skew.
 SKEW_WARNED_S = 10.0
 
@@ -67,6 +71,10 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships 
         except RedisError as error:
             log.warning("worker state not written: %s", type(error).__name__)
             return
+        except NameTakenError as error:
+            log.error("%s", error)  # noqa: TRY400  # the traceback has no further information
+            worker_state.should_stop = EX_FAILURE
+            return
         self.log_skew(consumer.app.measure_skew(redis_time))
 
     def log_skew(self, skew_s: float) -> None:
@@ -79,9 +87,19 @@ class Heartbeat(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships 
 
 
 def write_report(redis: Redis, worker: str, report: WorkerReport) -> list[bytes]:
-    """Store a worker's report with the time of Redis. Return this time as seconds and microseconds."""
-    write = sync_script(redis, "inference_core.core.queue", "write_heartbeat")
-    return cast("list[bytes]", write([WORKERS_KEY], [worker, encode_report(report)]))
+    """Store a worker's report with the time of Redis. Return this time as seconds and microseconds.
+
+    Raises:
+        NameTakenError: Another worker has the name, because this one was silent for too long or started later.
+    """
+    write = sync_script(redis, PACKAGE, "write_heartbeat")
+    token = report.get("incarnation", {}).get("token", "")
+    *redis_time, is_written = cast(
+        "list[Any]", write([WORKERS_KEY], [worker, encode_report(report), token, SILENT_AFTER_MS])
+    )
+    if not is_written:
+        raise NameTakenError(f"another worker {worker} is running, so this one stops; give each worker its own name")
+    return redis_time
 
 
 def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
@@ -90,6 +108,7 @@ def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
     stats = consumer.controller.stats()
     stats.pop("broker", None)  # without addresses and credentials
     skew_s = consumer.app.clock_skew_s
+    incarnation = consumer.app.incarnation
     stats["clock_skew_s"] = None if skew_s is None else round(skew_s, 1)
     return {
         "phase": phase,
@@ -101,6 +120,7 @@ def describe(consumer: Any, phase: WorkerPhase) -> WorkerReport:
         ],
         "scheduled": [_entry(request) for request in list(worker_state.scheduled_requests)],
         "stats": stats,
+        "incarnation": incarnation.as_dict() if incarnation else {},
     }
 
 
@@ -137,7 +157,9 @@ def install(app: ServiceCelery) -> None:
 
     def report_stopped(sender: Any, **_: Any) -> None:
         stop_heartbeat.end()
-        _try(app.settings, lambda redis: redis.hdel(WORKERS_KEY, sender.hostname))
+        if app.incarnation is not None:
+            forgotten = [sender.hostname, app.incarnation.token]
+            _try(app.settings, lambda redis: sync_script(redis, PACKAGE, "forget_worker")([WORKERS_KEY], forgotten))
 
     signals.worker_ready.connect(remember, weak=False)
     signals.worker_shutting_down.connect(report_stopping, weak=False)
@@ -169,7 +191,8 @@ class StopHeartbeat:
         while not self.over.is_set():
             with suppress(RuntimeError):  # the main thread changed the set meanwhile; the next heartbeat includes it
                 report["active"] = _active()
-            _try(self.settings, lambda redis: write_report(redis, worker, report))
+            with suppress(NameTakenError):  # the successor of this worker has started
+                _try(self.settings, lambda redis: write_report(redis, worker, report))
             self.over.wait(BEAT_S)
 
 

@@ -11,6 +11,8 @@ from typing import Any, Literal, TypedDict
 WORKERS_KEY = "workers"
 DEAD_LETTERS_KEY = "dead_letters"
 BEAT_S = 1.0
+# After this time without a heartbeat, a worker is unresponsive, and a new worker can have its name.
+SILENT_AFTER_MS = 3_500
 
 WorkerPhase = Literal["running", "stopping"]
 
@@ -25,8 +27,8 @@ class TaskEntry(TypedDict):
     eta: str | None
 
 
-class WorkerReport(TypedDict):
-    """The state that a worker reports."""
+class ReportedState(TypedDict):
+    """The state of a worker that every version reports."""
 
     phase: WorkerPhase
     queues: list[str]
@@ -35,6 +37,12 @@ class WorkerReport(TypedDict):
     reserved: list[TaskEntry]
     scheduled: list[TaskEntry]
     stats: dict[str, Any]
+
+
+class WorkerReport(ReportedState, total=False):
+    """The state that a worker reports. `incarnation` is the identity of its process (`core/queue/incarnation.py`)."""
+
+    incarnation: dict[str, Any]
 
 
 def encode_report(report: WorkerReport) -> str:
