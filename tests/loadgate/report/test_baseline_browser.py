@@ -45,9 +45,11 @@ def test_the_page_is_readable_at_each_width(open_report: OpenReport, scheme: str
     assert violations(opened.page) == []
     opened.page.set_viewport_size({"width": 703, "height": 900})
     opened.page.emulate_media(media="print")
-    rules = opened.page.locator("table.rules").bounding_box()
-    assert rules is not None
-    assert rules["x"] + rules["width"] <= 703
+    for table in opened.page.locator("table.rules, table.requests").all():
+        box = table.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= 703
+    assert width_beyond(opened.page) == 0
     assert opened.errors == []
 
 
