@@ -161,6 +161,16 @@ def bisect_command(
         str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")
     ] = None,
     pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs of each comparison, as for loadgate ab.")] = 10,
+    measure: Annotated[
+        float,
+        typer.Option(parser=duration, metavar="<duration>", help="Measured time of each segment, one run of one side."),
+    ] = "20s",  # type: ignore[assignment]  # the parser reads it
+    settle: Annotated[
+        float,
+        typer.Option(
+            parser=duration, metavar="<duration>", help="Time at the start of each segment that is not measured."
+        ),
+    ] = "5s",  # type: ignore[assignment]
 ) -> int:
     """Find the commit that made the value of a rule worse.
 
@@ -185,5 +195,12 @@ def bisect_command(
         return document
 
     # The user has chosen the rule, so its changes below half a millisecond matter as well.
-    options = AbRequest(profile=profile, rate=rate, pairs=pairs, margins=Margins(ignore_ms=0.0))
+    options = AbRequest(
+        profile=profile,
+        rate=rate,
+        pairs=pairs,
+        measure_s=measure,
+        settle_s=settle,
+        margins=Margins(ignore_ms=0.0),
+    )
     return bisect(BisectRequest(good, bad, measure_of(rule), options), project, compared, say_text)
