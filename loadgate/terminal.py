@@ -7,11 +7,36 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
+from typing import TextIO
 
 MIN_COLUMNS = 20
 COLUMNS = re.compile(r"[0-9]{1,9}")
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 NUMBER_AND_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|s\b|min\b|[kMGT]?B\b|cores\b))")
+
+
+COLOUR_VARIABLE = "LOADGATE_COLOUR"
+"""Set for a process whose output `loadgate run` copies to a terminal with colours."""
+
+_OUTCOME = re.compile(r"^(PASS|FAIL|INCONCLUSIVE)\b|(?<=  )(PASS|FAIL|INCONCLUSIVE)$", re.MULTILINE)
+_COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
+_PLAIN = "\x1b[0m"
+
+
+def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
+    """Return whether the output is a terminal that can draw and colour, and the environment permits it."""
+    is_plain = environment.get("NO_COLOR") or environment.get("CI") or environment.get("TERM", "dumb") == "dumb"
+    return out.isatty() and not is_plain
+
+
+def coloured(text: str, out: TextIO, environment: Mapping[str, str]) -> str:
+    """Return a text for an output, with its outcomes in colour if the output can show it.
+
+    Outcomes are at the start of a line, or in the last column of a table.
+    """
+    if COLOUR_VARIABLE not in environment and not can_draw(out, environment):
+        return text
+    return _OUTCOME.sub(lambda found: f"{_COLOURS[found[0]]}{found[0]}{_PLAIN}", text)
 
 
 def terminal_columns(environment: Mapping[str, str]) -> int | None:

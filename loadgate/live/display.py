@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from loadgate.live.plain import plain_line
-from loadgate.live.screen import Screen, can_draw
+from loadgate.live.screen import Screen
 from loadgate.live.state import LiveState
 from loadgate.live.view import live_view
+from loadgate.terminal import can_draw
 
 PLAIN_INTERVAL_S = 10.0
 FIRST_LINE_S = 2.0
@@ -23,6 +24,9 @@ class PlainDisplay:
 
     takes_output = takes_errors = False
     """Whether other processes must not write to standard output and standard error themselves."""
+
+    passes_on_colours = False
+    """Whether it takes the output of other processes to a terminal with colours."""
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -53,7 +57,7 @@ class PlainDisplay:
 class DrawnDisplay:
     """A display that redraws its view in place."""
 
-    takes_output = True
+    takes_output = passes_on_colours = True
 
     @property
     def takes_errors(self) -> bool:
@@ -84,6 +88,7 @@ class LoggedDisplay:
     """A display that shows nothing, and appends the output of other processes to a file."""
 
     takes_output = takes_errors = True
+    passes_on_colours = False
 
     def __init__(self, path: Path) -> None:
         self._path = path

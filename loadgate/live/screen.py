@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from io import StringIO
 from typing import TextIO
 
@@ -15,12 +15,6 @@ MARGIN = 3
 _UP = "\x1b[{}A"
 _CLEAR_BELOW = "\r\x1b[J"
 _CLEAR_ALL = "\x1b[H\x1b[2J"
-
-
-def can_draw(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Return whether the output is a terminal that supports drawing and the environment permits it."""
-    is_plain = environment.get("NO_COLOR") or environment.get("CI") or environment.get("TERM", "dumb") == "dumb"
-    return out.isatty() and not is_plain
 
 
 class Screen:

@@ -29,7 +29,7 @@ HEAD = ("RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME")
 
 
 def verdict_text(document: RunDocument, report: Path | None, columns: int | None = None) -> str:
-    """Return the verdict: each rule with its limit, measured value, samples and outcome, then the notes.
+    """Return the verdict, each rule with its limit, measured value, samples and outcome, and the notes.
 
     Lines are wrapped at `columns`, if given.
     """
@@ -37,6 +37,8 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
     rules = verdict.rules
     requests = f"{count(overall.requests)} requests in {duration(run.duration_s)}"
     lines = [
+        f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
+        "",
         *_rules(document, rules, columns),
         "",
         *(f"! {printable(note)}" for note in [*verdict.notes, *_uncertain(rules), *unread(document)]),
@@ -45,7 +47,6 @@ def verdict_text(document: RunDocument, report: Path | None, columns: int | None
         *_resources(document, columns),
         *(printable(sentence) for sentence in brief_conclusions(document)),
         *([f"report: {report}"] if report is not None else []),
-        f"{OUTCOME_WORDS[verdict.outcome]}: {printable(verdict.reason)} (exit code {verdict.exit_code})",
     ]
     return "\n".join(["", *wrapped(lines, columns), ""])
 

@@ -20,7 +20,7 @@ from loadgate.parent_process import PARENT_VARIABLE
 from loadgate.paths import RUN_FOLDER_VARIABLE, TARGET_PID_VARIABLE
 from loadgate.runner.signals import Signals
 from loadgate.runner.target import ManagedTarget
-from loadgate.terminal import terminal_columns
+from loadgate.terminal import COLOUR_VARIABLE, terminal_columns
 
 POLL_S = 0.1
 AFTER_CRASH_S = 3.0
@@ -63,6 +63,8 @@ def run_locust(
         # Locust writes to a pipe, so it cannot find the width of the terminal itself.
         if (columns := terminal_columns(os.environ)) is not None:
             environment["COLUMNS"] = str(columns)
+        if display.passes_on_colours:
+            environment[COLOUR_VARIABLE] = "1"
     # In its own session, Locust gets Ctrl-C only from this process, and not a second time from the terminal.
     child = subprocess.Popen(
         command,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ from loadgate.runner.run import Say
 from loadgate.runner.signals import Signals
 from loadgate.runner.suite import Suite, frozen_loadgate, suite_of
 from loadgate.runner.temporary import delete_left_folders
-from loadgate.terminal import terminal_columns
+from loadgate.terminal import coloured, terminal_columns
 from loadgate.units import count, duration, given
 
 
@@ -54,7 +55,8 @@ def ab(request: AbRequest, project: Project, say: Say) -> ExitCode:
             return comparing.plan()
     document, folder = compare(request, project, say)
     page = COMPARISON_FILES.write(document, folder)
-    say(ab_text(document, shown_path(page), terminal_columns(os.environ)))
+    text = ab_text(document, shown_path(page), terminal_columns(os.environ))
+    say(coloured(text, sys.stdout, os.environ))
     for problem in append_job_summary(markdown_summary(document)):
         say(f"loadgate: {problem}")
     return document.exit_code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.report.cause import breach_lines, breach_sentence, failure_lines
 from loadgate.report.console import verdict_text
 from loadgate.run.state import Run
-from loadgate.terminal import terminal_columns
+from loadgate.terminal import COLOUR_VARIABLE, coloured, terminal_columns
 from tests.loadgate.report.runs import STARTED_S, bare_run
 from tests.support.run_documents import as_json, document_of, judged
 from tests.support.synthetic_run import Synthetic, synthetic_document
@@ -46,10 +47,10 @@ def test_no_line_is_wider_than_the_terminal(columns: int, limit_ms: float) -> No
     assert max(map(len, text.splitlines())) <= columns
     whole = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=limit_ms)), Path("report.html"))
     words = " ".join(text.split())
-    assert whole.strip().splitlines()[-1] in words
+    assert whole.strip().splitlines()[0] in words
     for scope in ("group 0: p95", "group 3: p95", "overall: failures"):
         assert scope in words
-    assert text.startswith("\nRULE ") == (columns >= 60)
+    assert ("\n\nRULE " in text) == (columns >= 60)
 
 
 def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None:
@@ -61,12 +62,35 @@ def test_a_wrapped_line_keeps_numbers_with_their_units_and_paths_whole() -> None
         assert not re.search(r"\d\n +(%|ms)", text), columns
 
 
+def test_a_terminal_shows_outcomes_in_colour() -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    text = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), None)
+    shown = coloured(text, Terminal(), {"TERM": "xterm"})
+    assert shown.splitlines()[1].startswith("\x1b[1;31mFAIL\x1b[0m: ")
+    assert shown.count("  \x1b[1;31mFAIL\x1b[0m\n") == 4
+    assert shown.count("  \x1b[1;32mPASS\x1b[0m\n") == 1
+    assert re.sub(r"\x1b\[[0-9;]*m", "", shown) == text
+    for out, environment in (
+        (StringIO(), {"TERM": "xterm"}),
+        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}),
+        (Terminal(), {"TERM": "dumb"}),
+        (Terminal(), {"TERM": "xterm", "CI": "true"}),
+    ):
+        assert coloured(text, out, environment) == text
+    assert coloured(text, StringIO(), {COLOUR_VARIABLE: "1"}) == shown
+
+
 def test_a_pass_is_one_row_and_a_failure_has_a_reason() -> None:
     passed = verdict_text(synthetic_document(SMALL), None).splitlines()
+    assert passed[1] == "PASS: all 5 rules held (exit code 0)"
+    passed = passed[2:]
     assert passed[1].split() == ["RULE", "LIMIT", "MEASURED", "SAMPLES", "OUTCOME"]
     assert [line.endswith("PASS") for line in passed[2:7]] == [True] * 5
     assert passed[7] == ""
-    failed = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), None).splitlines()
+    failed = verdict_text(synthetic_document(replace(SMALL, p95_limit_ms=1)), None).splitlines()[2:]
     assert failed[2].endswith("FAIL")
     assert failed[3].startswith("  p95 was ")
     assert "not < 1 ms" in failed[3]
