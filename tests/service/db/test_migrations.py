@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+import secrets
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import inspect, text
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, make_url
 
 from inference_core.core.db.base import Base
 from inference_core.core.db.engine import Database
@@ -23,12 +25,13 @@ from inference_core.core.db.migrations import at_start
 from inference_core.core.db.migrations.at_start import ensure_schema
 from inference_core.core.db.migrations.errors import MigrationError
 from inference_core.core.db.migrations.revisions import histories, revisions_of
-from inference_core.core.db.migrations.run import TOOLING, current, downgrade, upgrade
+from inference_core.core.db.migrations.run import TOOLING, current, downgrade, on_migration_connection, upgrade
 from inference_core.core.db.migrations.write import write_revisions
-from inference_core.core.feature import Feature, Service
+from inference_core.core.feature import Feature, Service, folder_of
+from tests.service.conftest import AppFactory
 from tests.support.logs import log_lines_of
 from tests.support.migrations import Written, new_package, replace_features, with_first_revisions, written_service
-from tests.support.servers.databases import on_every_database
+from tests.support.servers.databases import create_database, on_every_database
 from tests.support.settings import Settings, application, service
 
 pytestmark = pytest.mark.anyio
@@ -410,6 +413,59 @@ def test_of_several_processes_that_migrate_one_runs_the_migrations(
         list(pool.map(lambda _: upgrade(written.service, settings), range(3)))
     assert ran.read_text() == "x"
     assert current(written.service, settings) == ("accounts_0001", "llm_0001", "notes_0002")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql", "mariadb"], indirect=True)
+async def test_migrations_of_two_databases_on_one_server_do_not_wait_for_each_other(
+    settings: Settings, database_url: str
+) -> None:
+    server = make_url(database_url).set(database=None).render_as_string(hide_password=False)
+    other = await asyncio.to_thread(create_database, server, f"other_{secrets.token_hex(4)}")
+    entered, released = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        entered.set()
+        assert released.wait(300)
+
+    holding = asyncio.create_task(asyncio.to_thread(asyncio.run, on_migration_connection(settings, hold)))
+    try:
+        assert await asyncio.to_thread(entered.wait, 60)
+        await asyncio.to_thread(upgrade, service, Settings(_env_file=None, database_url=other))
+    finally:
+        released.set()
+        await holding
+
+
+@on_every_database
+async def test_the_older_version_serves_on_the_schema_of_the_newer_one(
+    settings: Settings, start_app: AppFactory, packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = log_lines_of(at_start, monkeypatch)
+    await asyncio.to_thread(upgrade, service, settings)
+    newer = with_first_revisions(packages, 1000)
+    accounts = next(feature for feature in newer.features if feature.name == "accounts")
+    scripts = Written(newer, folder_of(accounts.load("migrations")), "accounts")
+    column = 'sa.Column("nickname", sa.String(20), nullable=False, server_default="none")'
+    last = ACCOUNTS.rpartition("_")[2]
+    scripts.add("0999", up=f'op.add_column("users", {column})', after=last)
+    production = settings.model_copy(update={"environment": "production"})
+    async with Database.open(settings) as database:
+        with pytest.raises(MigrationError, match="this version needs accounts_0999"):
+            await ensure_schema(newer, production, database)
+    async with start_app(database_url=settings.database_url) as running:
+        await running.register()
+        await asyncio.to_thread(upgrade, newer, settings)
+        user = await running.register()
+        tokens = await running.login(user)
+    # After a rollback, the code starts on the newer schema, and its own migration changes nothing.
+    await asyncio.to_thread(upgrade, service, settings)
+    async with start_app(database_url=settings.database_url) as rolled_back:
+        me = await rolled_back.client.get("/api/v1/auth/me", headers=tokens.bearer)
+        assert (me.status_code, me.json()["username"]) == (200, user.username)
+        await rolled_back.register()
+    assert [line["event"] for line in lines] == ["schema_is_newer"]
+    assert await asyncio.to_thread(current, newer, settings) == ("accounts_0999", LLM)
+    assert await asyncio.to_thread(rows, settings, ["users"]) == {"users": 3}
 
 
 CREATE = 'op.create_table("{}", sa.Column("id", sa.Integer(), primary_key=True))'

@@ -35,6 +35,8 @@ from inference_core.core.settings import Settings
 # Contains `env.py` and the template of revisions.
 TOOLING = Path(__file__).parent
 LOCK_NUMBER = 4_711_001
+# MySQL has these locks for the whole server. Their names have at most 64 characters.
+MYSQL_LOCK = "CONCAT('migrate-', SHA1(DATABASE()))"
 LOCK_WAIT_S = 60
 LOCK_POLL_S = 0.05
 ANOTHER_MIGRATES = f"database: another process has been migrating it for {LOCK_WAIT_S} s; try again later"
@@ -304,9 +306,8 @@ def _server_lock(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _mysql_lock(connection: Connection) -> Iterator[None]:
-    name = {"name": f"migrate-{LOCK_NUMBER}", "wait_s": LOCK_WAIT_S}
     connection.execute(text(f"SET SESSION lock_wait_timeout = {LOCK_WAIT_S}"))
-    if not connection.scalar(text("SELECT GET_LOCK(:name, :wait_s)"), name):
+    if not connection.scalar(text(f"SELECT GET_LOCK({MYSQL_LOCK}, {LOCK_WAIT_S})")):
         raise MigrationError(ANOTHER_MIGRATES)
     connection.commit()
     try:
@@ -314,4 +315,4 @@ def _mysql_lock(connection: Connection) -> Iterator[None]:
         connection.commit()
     finally:
         connection.rollback()
-        connection.execute(text("SELECT RELEASE_LOCK(:name)"), name)
+        connection.execute(text(f"SELECT RELEASE_LOCK({MYSQL_LOCK})"))
