@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ from typing import Any
 import httpx2
 import pytest
 from redis import Redis
+from redis.client import Monitor
+from redis.exceptions import ResponseError
 
 from tests.support import preloaded
 from tests.support.accounts import PASSWORD, new_name, new_registration
@@ -106,6 +109,19 @@ def test_celerys_own_remote_control_reaches_its_own_worker(both: tuple[Service, 
         assert found.stdout.count("pong") == 1, found.stdout + found.stderr
 
 
+def test_a_purge_empties_its_own_queues(both: tuple[Service, Service], redis: str) -> None:
+    # The workers do not consume this queue.
+    queues = [f"{prefix.decode()}llm_tasks" for prefix in KEY_PREFIXES]
+    with Redis.from_url(redis) as everything:
+        for queue in queues:
+            everything.lpush(queue, "waiting")
+        command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app", "purge", "-f"]
+        purged = preloaded.run(command, env=both[0].env, cwd=ROOT)
+        assert "Purged 1 message" in purged.stdout, purged.stdout + purged.stderr
+        assert [everything.llen(queue) for queue in queues] == [0, 1]
+        everything.delete(queues[1])
+
+
 def test_a_token_of_one_is_unknown_to_the_other_and_ends_nothing(both: tuple[Service, Service]) -> None:
     first, second = both
     account = new_registration()
@@ -138,6 +154,50 @@ def test_model_tasks_and_their_statistics_are_each_services_own(both: tuple[Serv
     assert first.api.get(f"/tasks/{task_id}/result?timeout=30", 40).json()["success"] is True
     wait_until(lambda: first.api.get("/llm/stats").json()["stats"]["requests_count"] == 1)
     assert second.api.get("/llm/stats").json()["stats"]["requests_count"] == 0
+
+
+def commands_until(monitor: Monitor, last: str) -> set[tuple[str, ...]]:
+    """The commands that Redis was given so far, each as its words."""
+    found: set[tuple[str, ...]] = set()
+    while True:
+        line = monitor.connection.read_response().decode(errors="replace")
+        words = tuple(shlex.split(line.partition("] ")[2]))
+        if words == ("ECHO", last):
+            return found
+        found.add(words)
+
+
+def named_by(redis: Redis, words: tuple[str, ...]) -> set[str]:
+    """The keys and channels of a command."""
+    if words[0].upper().endswith(("PUBLISH", "SUBSCRIBE")):
+        return {words[1]} if words[0].upper().endswith("PUBLISH") else set(words[1:])
+    try:
+        return set(redis.command_getkeys(*words))
+    except ResponseError as error:
+        if "no key arguments" not in str(error):
+            raise
+        return set()
+
+
+def test_every_command_names_keys_and_channels_with_the_prefix_of_its_service(
+    both: tuple[Service, Service], redis: str
+) -> None:
+    with Redis.from_url(redis) as everything, everything.monitor() as monitor:
+        for service in both:
+            account = new_registration()
+            service.post("/auth/register", account)
+            service.post("/auth/login", {"username": account["username"], "password": PASSWORD})
+            body = {"task": "test.add", "args": [1, 2]}
+            task_id = service.post("/test/submit", body).json()["task_id"]
+            assert service.api.get(f"/tasks/{task_id}/result?timeout=30", 40).json()["result"] == 3
+            command = [sys.executable, "-m", "celery", "-A", "inference_core.celery.celery_main:celery_app"]
+            assert "pong" in preloaded.run([*command, "inspect", "ping"], env=service.env, cwd=ROOT).stdout
+        everything.echo("the end")
+        named = set().union(*(named_by(everything, words) for words in commands_until(monitor, "the end")))
+    prefixes = tuple(prefix.decode() for prefix in KEY_PREFIXES)
+    for part in ("default", "unacked", "unacked_index", "_kombu.binding.", "celery-task-meta-", "workers", "auth:"):
+        assert all(any(name.startswith(prefix + part) for name in named) for prefix in prefixes), part
+    assert not [name for name in named if not name.startswith(prefixes)]
 
 
 def test_every_key_begins_with_the_prefix_of_its_service(both: tuple[Service, Service], redis: str) -> None:
