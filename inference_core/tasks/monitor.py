@@ -18,6 +18,7 @@ from inference_core.core.loggers import get_logger
 from inference_core.core.queue.worker_state import DEAD_LETTERS_KEY, WORKERS_KEY, decode_entry
 from inference_core.core.redis.client import open_client
 from inference_core.core.settings import Settings
+from inference_core.tasks.running import TAKEN_KEY, RunningTasks
 from inference_core.tasks.snapshot import Snapshot, WorkerView, worker_status
 
 log = get_logger(__name__)
@@ -40,6 +41,10 @@ class WorkerMonitor:
     snapshot: Snapshot = field(default_factory=lambda: Snapshot(broker_available=False))
     last_answer_s: float = float("-inf")
     last_results_s: float = float("-inf")
+    running: RunningTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.running = RunningTasks(self.redis)
 
     @classmethod
     @asynccontextmanager
@@ -67,7 +72,7 @@ class WorkerMonitor:
     async def poll(self) -> None:
         """Take a snapshot. Without a response from Redis, it contains the last known workers."""
         try:
-            now, entries, dead_letters, depths = await self._read()
+            now, entries, dead_letters, depths, running = await self._read()
         except (RedisError, OSError) as error:
             if time.monotonic() - self.last_answer_s > BROKER_LOST_AFTER_S and self.snapshot.broker_available:
                 log.warning("broker_lost", error=type(error).__name__)
@@ -88,18 +93,22 @@ class WorkerMonitor:
             workers=tuple(view for view in workers if view.name not in forgotten),
             dead_letters=dead_letters,
             results_available=time.monotonic() - self.last_results_s < BROKER_LOST_AFTER_S,
-            queue_depths=dict(zip(self.queues, depths, strict=True)),
+            queue_depths=depths,
+            tasks_running=running,
         )
 
-    async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], int, list[int]]:
-        pipeline = self.redis.pipeline(transaction=False)
+    async def _read(self) -> tuple[tuple[int, int], dict[bytes, bytes], int, dict[str, int], dict[str, int]]:
+        # One step, so that a message that a worker takes meanwhile is counted once.
+        pipeline = self.redis.pipeline(transaction=True)
         pipeline.time()
         pipeline.hgetall(WORKERS_KEY)
         pipeline.llen(DEAD_LETTERS_KEY)
+        pipeline.hkeys(TAKEN_KEY)
         for queue in self.queues:
             pipeline.llen(queue)
-        now, entries, dead_letters, *depths = await pipeline.execute()
-        return now, entries, dead_letters, depths
+        now, entries, dead_letters, tags, *lengths = await pipeline.execute()
+        depths = dict(zip(self.queues, lengths, strict=True))
+        return now, entries, dead_letters, depths, await self.running.count(tags, depths)
 
 
 def view_of(name: bytes, value: bytes, now: tuple[int, int]) -> WorkerView | None:

@@ -31,13 +31,15 @@ class WorkerView:
 class Snapshot:
     """All workers at one time.
 
-    `queue_depths` is the number of waiting messages in each queue, and `dead_letters` that of the dead letter queue.
+    `queue_depths` is the number of waiting messages in each queue, `tasks_running` that of the tasks that workers hold,
+    and `dead_letters` the number of entries in the dead letter queue.
     `results_available` is the state of the result store.
     """
 
     broker_available: bool
     workers: tuple[WorkerView, ...] = ()
     queue_depths: dict[str, int] = field(default_factory=dict)
+    tasks_running: dict[str, int] = field(default_factory=dict)
     dead_letters: int = 0
     results_available: bool = True
     as_of: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -326,4 +326,6 @@ def test_the_workers_of_a_queue_follow_its_tasks() -> None:
     for name, pod in workers.items():
         (queue,) = deployment.queues_of(args(pod))
         (trigger,) = documents["ScaledObject", name]["spec"]["triggers"]
-        assert f'queue="{queue}"' in trigger["metadata"]["query"]
+        query = trigger["metadata"]["query"]
+        for metric in ("celery_queue_depth", "celery_tasks_running"):
+            assert f'{metric}{{namespace="inference-core", queue="{queue}"}}' in query

@@ -6,7 +6,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from redis.commands.core import Script
+from redis.commands.core import AsyncScript, Script
 
 from inference_core.core.exceptions import DependencyUnavailableError
 from inference_core.core.redis.errors import redis_errors_as
@@ -27,11 +27,16 @@ def sync_script(client: SyncRedis, package: str, name: str) -> Script:
     return client.register_script(read_script(package, name))
 
 
+def async_script(client: Redis, package: str, name: str) -> AsyncScript:
+    """Return a script for background tasks of the event loop. Call it as a sync one; it raises `RedisError`."""
+    return client.register_script(read_script(package, name))
+
+
 class LuaScript:
     """A script for the event loop. It is sent by its hash, and completely only if the server does not know it."""
 
     def __init__(self, client: Redis, package: str, name: str, unavailable: type[DependencyUnavailableError]) -> None:
-        self._script = client.register_script(read_script(package, name))
+        self._script = async_script(client, package, name)
         self._unavailable = unavailable
 
     async def __call__(self, keys: list[str], *args: str | int) -> Any:  # what a script returns varies
