@@ -20,6 +20,7 @@ from inference_core.core.db.migrations.at_start import ensure_schema
 from inference_core.core.feature import Service
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import RedisClient
+from inference_core.core.redis.cluster import refuse_cluster
 from inference_core.core.settings import Settings
 from inference_core.core.state import AppState
 from inference_core.core.telemetry.reporting import flush_reporting
@@ -59,6 +60,7 @@ def lifespan_for(
 
 async def _open_state(stack: AsyncExitStack, service: Service, settings: Settings, edge: Edge) -> AppState:
     """Open the resources of the process and the features. The stack closes them in reverse order."""
+    await asyncio.to_thread(refuse_cluster, settings)
     database = await stack.enter_async_context(Database.open(settings))
     await ensure_schema(service, settings, database)
     state = AppState(

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+
 from celery import signals
 
 from inference_core.core.current_service import current_service
 from inference_core.core.feature import Service
-from inference_core.core.queue import (
-    dead_letters,
-    heartbeat,
-    logs,
-    memory,
-    pool,
-    shutdown,
-    tracing,
-    transport,
-    worker_name,
-)
+from inference_core.core.queue import dead_letters, heartbeat, logs, memory, pool, shutdown, tracing, worker_name
 from inference_core.core.queue.app import ServiceCelery, create_celery
+from inference_core.core.redis.cluster import ClusterError, refuse_cluster
 from inference_core.core.redis.eviction import warn_of_eviction
 from inference_core.core.service_settings import settings_class
-from inference_core.core.settings import load_settings
+from inference_core.core.settings import Settings, load_settings
 
 
 def worker_app(service: Service | None = None) -> ServiceCelery:
@@ -38,7 +31,6 @@ def worker_app(service: Service | None = None) -> ServiceCelery:
     worker_name.install(app)
     memory.install()
     logs.install(app)
-    transport.install()
     heartbeat.install(app)
     shutdown.install(app)
     dead_letters.install(app)
@@ -46,5 +38,13 @@ def worker_app(service: Service | None = None) -> ServiceCelery:
         install(app)
     for feature in service.features:
         feature.load_tasks()
+    signals.celeryd_init.connect(lambda **_: _check_redis(app.settings), weak=False)
     signals.worker_ready.connect(lambda **_: warn_of_eviction(app.settings), weak=False)
     return app
+
+
+def _check_redis(settings: Settings) -> None:
+    try:
+        refuse_cluster(settings)
+    except ClusterError as error:
+        sys.exit(str(error))

@@ -77,7 +77,9 @@ class HealthWatch:
         start_s = time.perf_counter()
         try:
             await self.redis_client.client.ping()
-        except (RedisError, OSError):
+        except (RedisError, OSError) as error:
+            if self.redis.status != "unhealthy":
+                log.warning("redis_lost", error=type(error).__name__, reason=str(error))
             self._note("redis", "unhealthy", "Redis does not respond.")
         else:
             self.redis_round_trip_s = time.perf_counter() - start_s

@@ -34,6 +34,7 @@ from inference_core.core.current_service import current_service
 from inference_core.core.db.migrations.run import upgrade
 from inference_core.core.exceptions import OperatorError
 from inference_core.core.redis.client import sync_client
+from inference_core.core.redis_address import RedisAddress
 from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings
 
@@ -101,7 +102,7 @@ def _places(settings: Settings, url: str, logs: Path) -> dict[str, object]:
     """Return the addresses of the stack for the user."""
     places: dict[str, object] = {
         "database": _without_credentials(settings.database_url),
-        "redis": _without_credentials(settings.redis_url),
+        "redis": RedisAddress.parse(settings.redis_url).display,
         "logs": logs,
     }
     if not settings.is_production:
@@ -176,7 +177,7 @@ def _require_redis(settings: Settings, url: str, variable: str) -> None:
             client.ping()
     except RedisError as error:
         raise StackError(
-            f"{variable} names {_without_credentials(url)}, which does not respond ({type(error).__name__}); "
+            f"{variable} names {RedisAddress.parse(url).display}, which does not respond ({type(error).__name__}); "
             f"start it, or unset {variable} to use the embedded server"
         ) from None
 

@@ -14,6 +14,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from inference_core.core.feature import Service
+from inference_core.core.queue import transport
 from inference_core.core.queue.base_task import ServiceTask
 from inference_core.core.queue.config import celery_config
 from inference_core.core.queue.incarnation import Incarnation
@@ -73,7 +74,9 @@ def create_celery(service: Service, settings: Settings, role: Role) -> ServiceCe
         role: A `worker` waits for its broker. A `client` only sends, within the Redis timeouts of
             the service.
     """
+    transport.install()
     app = ServiceCelery(service, settings, set_as_current=role == "worker")
+    app.loader.override_backends = {"sentinel": "inference_core.core.queue.results:SentinelResults"}
     app.conf.update(celery_config(service, settings, is_worker=role == "worker"))
     if role == "client":
         # With a result backend, every sent message would also subscribe to its result. The API reads results itself.

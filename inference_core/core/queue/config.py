@@ -9,6 +9,7 @@ from typing import Any
 from kombu.entity import Queue
 
 from inference_core.core.feature import DEFAULT_QUEUE, FeatureError, Service
+from inference_core.core.redis.masters import Masters
 from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import Settings
 
@@ -60,10 +61,12 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
             "socket_connect_timeout": settings.redis_connect_timeout_s,
             "socket_timeout": socket_timeout_s,
             "socket_keepalive": True,
+            **_masters(settings),
             "visibility_timeout": settings.celery_visibility_timeout_s,
             # Check for messages of crashed workers every ten seconds, instead of at every tenth such check.
             "unacked_restore_throttle": 1,
-            **({} if is_worker else bounds),
+            # A worker leaves a silent broker after at most twice this time.
+            **({"health_check_interval": WORKER_SOCKET_TIMEOUT_S} if is_worker else bounds),
         },
         "redis_socket_connect_timeout": settings.redis_connect_timeout_s,
         "redis_socket_timeout": socket_timeout_s,
@@ -72,6 +75,12 @@ def _connection(settings: Settings, *, is_worker: bool) -> Mapping[str, Any]:
         "task_publish_retry": True,
         "task_publish_retry_policy": bounds,
     }
+
+
+def _masters(settings: Settings) -> Mapping[str, Any]:
+    """Return the option of the transport for Sentinels. Empty for a server."""
+    address = RedisAddress.parse(settings.broker_url)
+    return {"masters": Masters.of(address, settings.redis_connect_timeout_s)} if address.sentinels else {}
 
 
 def _delivery(service: Service, settings: Settings) -> Mapping[str, Any]:

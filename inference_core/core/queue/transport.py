@@ -1,4 +1,4 @@
-"""The Redis transport of kombu, extended for a full Redis and for malformed messages in queues.
+"""The Redis transport of kombu, extended for a full Redis, malformed messages in queues, and Redis Sentinel.
 
 A full Redis still delivers messages, but cannot record which worker has them.
 """
@@ -10,11 +10,17 @@ from functools import partial
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+from kombu.utils.functional import retry_over_time
 from redis.exceptions import RedisError, ResponseError
 
 from inference_core.core.queue.messages import carrier, envelope_problem
+from inference_core.core.redis.master_connection import MasterConnection, MasterTlsConnection
+from inference_core.core.redis.masters import Masters
 
 log = logging.getLogger(__name__)
+
+# Sentinel needs some seconds to make a replica the master, and half a minute before that by default.
+RECORD_WITHIN_S = 60.0
 
 
 class Broadcasts(redis.PrefixedRedisPubSub):
@@ -48,15 +54,23 @@ class Client(redis.PrefixedStrictRedis):
 
 
 class QoS(redis.QoS):
-    """A set of delivered messages that keeps a message only in memory if Redis cannot record it.
-
-    Otherwise it would be lost.
-    """
+    """A set of delivered messages that loses no message which Redis has delivered, but cannot record."""
 
     def append(self, message: Any, delivery_tag: str) -> None:
-        """Record that this worker has the message."""
+        """Record that this worker has the message.
+
+        If Redis has just failed, the only copy of the message is here. The record then waits for Redis, or for the next
+        master. A Redis that refuses writes is not waited for; the message is kept in memory only.
+        """
         try:
-            super().append(message, delivery_tag)  # type: ignore[no-untyped-call]
+            retry_over_time(  # type: ignore[no-untyped-call]
+                super().append,
+                redis.Transport.connection_errors,
+                (message, delivery_tag),
+                interval_start=0.1,
+                interval_max=1.0,
+                timeout=RECORD_WITHIN_S,
+            )
         except ResponseError as error:
             log.warning("the broker cannot record the delivery of message %s: %s", delivery_tag, error)
             virtual.QoS.append(self, message, delivery_tag)  # type: ignore[no-untyped-call]
@@ -90,13 +104,31 @@ class Channel(redis.Channel):
             return True
 
 
+class SentinelChannel(Channel):
+    """A channel whose connections lead to the current master. The transport option `masters` finds it."""
+
+    from_transport_options = (*Channel.from_transport_options, "masters")  # type: ignore[assignment]
+    connection_class = MasterConnection  # type: ignore[assignment]  # kombu is typed in part
+    connection_class_ssl = MasterTlsConnection  # type: ignore[assignment]
+    masters: Masters
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        return {**super()._connparams(asynchronous), "masters": self.masters}  # type: ignore[no-untyped-call]
+
+
 class Transport(redis.Transport):
-    """The transport of the service's workers."""
+    """The transport for a server."""
 
     Channel = Channel
 
 
+class SentinelTransport(redis.Transport):
+    """The transport for the master of a Sentinel group."""
+
+    Channel = SentinelChannel
+
+
 def install() -> None:
-    """Use this transport for `redis://` and `rediss://` in this process."""
-    for scheme in ("redis", "rediss"):
-        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"
+    """Use these transports in this process."""
+    transports = {"redis": Transport, "rediss": Transport, "sentinel": SentinelTransport}
+    TRANSPORT_ALIASES.update({scheme: f"{__name__}:{kind.__name__}" for scheme, kind in transports.items()})

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from redis import ConnectionPool
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import parse_url as async_parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from inference_core.core.redis.keyspace import AsyncKeyspace, SyncKeyspace
+from inference_core.core.redis.master_connection import (
+    AsyncMasterConnection,
+    AsyncMasterTlsConnection,
+    MasterConnection,
+    MasterTlsConnection,
+)
+from inference_core.core.redis.masters import Masters
+from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,8 +55,8 @@ async def open_client(
         on_reply: Called with the seconds of each command or pipeline, including failed ones and the wait for a
             connection.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
+    pool = BlockingConnectionPool(
+        **_async_server_options(settings, url),
         max_connections=connections,
         timeout=settings.redis_timeout_s,
         socket_connect_timeout=settings.redis_connect_timeout_s,
@@ -71,14 +81,33 @@ def broker_client(settings: Settings) -> SyncKeyspace:
 
 def sync_client(settings: Settings, url: str) -> SyncKeyspace:
     """Return a client for threads and worker processes. `url` is a URL of the settings."""
-    pool = ConnectionPool.from_url(
-        url,
-        socket_connect_timeout=settings.redis_connect_timeout_s,
-        socket_timeout=settings.redis_timeout_s,
-    )
+    pool = sync_pool(settings, url)
     client = SyncKeyspace(settings.key_prefix, connection_pool=pool)
     client.auto_close_connection_pool = True
     return client
+
+
+def sync_pool(settings: Settings, url: str, **options: Any) -> ConnectionPool:
+    """Return a pool of connections for threads and worker processes. `options` are further ones of redis-py."""
+    address = RedisAddress.parse(url)
+    timeouts = {
+        "socket_connect_timeout": settings.redis_connect_timeout_s,
+        "socket_timeout": settings.redis_timeout_s,
+    }
+    server: dict[str, Any] = parse_url(address.server_url)  # type: ignore[no-untyped-call]
+    if address.sentinels:
+        server["connection_class"] = MasterConnection if address.tls is None else MasterTlsConnection
+        server["masters"] = Masters.of(address, settings.redis_connect_timeout_s)
+    return ConnectionPool(**{**timeouts, **options, **server})
+
+
+def _async_server_options(settings: Settings, url: str) -> dict[str, Any]:
+    address = RedisAddress.parse(url)
+    options: dict[str, Any] = {**async_parse_url(address.server_url)}
+    if address.sentinels:
+        options["connection_class"] = AsyncMasterConnection if address.tls is None else AsyncMasterTlsConnection
+        options["masters"] = Masters.of(address, settings.redis_connect_timeout_s)
+    return options
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,18 @@ from inference_core.app.stack.redis_server import find_redis_server, redis_comma
 from inference_core.core.queue.app import create_celery
 from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import broker_client, open_client
+from inference_core.core.redis.cluster import ClusterError, refuse_cluster
 from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import SettingsError
 from tests.support import preloaded
-from tests.support.processes import stop, wait_until
+from tests.support.processes import redis_server, stop, wait_until
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ROOT, service_env, worker_process
 from tests.support.settings import Settings, load_settings, service
 from tests.support.tls_proxy import make_certificate, tls_proxy
 
+# On a busy machine, a TLS handshake can take longer than the default.
+PATIENCE = {"redis_connect_timeout_s": 30, "redis_timeout_s": 30}
 PASSWORD = "p:a/s;s@ %#é"
 QUOTED = "p%3Aa%2Fs%3Bs%40%20%25%23%C3%A9"
 
@@ -70,9 +73,7 @@ GOOD = [
 @pytest.mark.anyio
 @pytest.mark.parametrize("form", GOOD)
 async def test_a_form_serves_the_api_the_broker_and_the_results(form: str, forms: dict[str, str]) -> None:
-    # On a busy machine, a TLS handshake can take longer than the default.
-    patience = {"redis_connect_timeout_s": 30, "redis_timeout_s": 30}
-    settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}", **patience)
+    settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}", **PATIENCE)
     async with open_client(settings, settings.redis_url) as client, TaskSender.open(service, settings) as sender:
         await client.set("one", "1")
         await sender.send("any.task")
@@ -90,7 +91,7 @@ async def test_a_form_serves_the_api_the_broker_and_the_results(form: str, forms
 
 @pytest.mark.anyio
 async def test_a_certificate_nobody_vouches_for_is_refused_by_default(forms: dict[str, str]) -> None:
-    settings = Settings(_env_file=None, redis_url=forms["TLS not to be trusted"])
+    settings = Settings(_env_file=None, redis_url=forms["TLS not to be trusted"], **PATIENCE)
     async with open_client(settings, settings.redis_url) as client:
         with pytest.raises(Exception, match=r"certificate verify failed|CERTIFICATE_VERIFY_FAILED"):
             await client.ping()
@@ -138,10 +139,57 @@ def test_each_form_is_written_in_one_way(url: str, expected: str) -> None:
     assert RedisAddress.parse(RedisAddress.parse(url).celery_url) == RedisAddress.parse(url)
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("sentinel://h/m", "sentinel://h:26379/m?db=0"),
+        ("sentinel://h1,h2:7,[::1],[fe80::2]:9/m", "sentinel://h1:26379,h2:7,[::1]:26379,[fe80::2]:9/m?db=0"),
+        ("sentinel://h1,h2/my.master-1_a?db=2", "sentinel://h1:26379,h2:26379/my.master-1_a?db=2"),
+        ("sentinel://h/m/2", "sentinel://h:26379/m?db=2"),
+        (f"sentinel://u:{QUOTED}@h/m", f"sentinel://u:{QUOTED}@h:26379/m?db=0"),
+        ("sentinel://h/m?sentinel_password=w%26%23", "sentinel://h:26379/m?db=0&sentinel_password=w%26%23"),
+        ("sentinel://h/m?sentinel_username=u", "sentinel://h:26379/m?db=0&sentinel_username=u"),
+        (
+            "sentinels://:p@h/m?ssl_cert_reqs=none",
+            "sentinels://:p@h:26379/m?db=0&ssl_cert_reqs=none&ssl_check_hostname=false",
+        ),
+    ],
+)
+def test_a_url_of_sentinels_is_written_in_one_way(url: str, expected: str) -> None:
+    address = RedisAddress.parse(url)
+    assert address.url == expected
+    assert RedisAddress.parse(expected) == address
+    assert not any(login in address.display + repr(address) for login in (QUOTED, PASSWORD, ":p@", "=w"))
+
+
+def test_the_logins_of_sentinels_and_servers_are_separate() -> None:
+    address = RedisAddress.parse("sentinel://u:p@h1,h2/m?sentinel_username=su&sentinel_password=sp")
+    assert (address.username, address.password, address.master) == ("u", "p", "m")
+    assert {(one.username, one.password) for one in address.sentinels} == {("su", "sp")}
+    without = RedisAddress.parse("sentinel://u:p@h1,h2/m")
+    assert {(one.username, one.password) for one in without.sentinels} == {("", "")}
+
+
 REFUSED = [
     "localhost:6379",
     "http://h",
     "sentinel://h",
+    "sentinel://h/",
+    "sentinel:///m",
+    "sentinel://h1,,h2/m",
+    "sentinel://h1,h2:port/m",
+    "sentinel://h1,h2:0/m",
+    "sentinel://h1,[::1/m",
+    "sentinel://h1:26379/0;sentinel://h2:26379/0",
+    "sentinel://h1;h2/m",
+    "sentinel://h/two%20words",
+    "sentinel://h/m/one",
+    "sentinel://h/m/1?db=2",
+    "sentinel://h/m?master_name=m",
+    "sentinel://h/m?ssl_cert_reqs=none",
+    "sentinel://u:secret#word@h/m",
+    "sentinels://h/m?ssl_ca_certs=/no/such/file",
+    "redis://h?sentinel_password=secret",
     "redis://h:port/0",
     "redis://h:99999/0",
     "redis://h/one",
@@ -176,6 +224,33 @@ def test_any_other_form_is_refused_in_one_line_without_its_secrets(
     (line,) = str(raised.value).splitlines()
     assert line.startswith(f"settings: {variable}: ")
     assert "secret" not in line
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"])
+def test_a_cluster_is_refused(variable: str, tmp_path: Path, redis_url: str) -> None:
+    with redis_server(tmp_path / "cluster", None, "--cluster-enabled", "yes") as (url, _):
+        given = {"redis_url": redis_url, variable.lower(): url.removesuffix("/0")}
+        with pytest.raises(ClusterError) as raised:
+            refuse_cluster(Settings(_env_file=None, **given))
+    (line,) = str(raised.value).splitlines()
+    assert line.startswith(f"{variable}: the server is a Redis Cluster, which is not supported; use ")
+
+
+def test_an_ordinary_server_and_one_that_is_away_are_no_cluster(redis_url: str) -> None:
+    refuse_cluster(Settings(_env_file=None, redis_url=redis_url, celery_broker_url="redis://127.0.0.1:1"))
+
+
+@pytest.mark.full
+def test_api_and_worker_end_in_one_line_on_a_cluster(tmp_path: Path) -> None:
+    with redis_server(tmp_path / "cluster", None, "--cluster-enabled", "yes") as (url, _):
+        env = service_env(tmp_path, url)
+        worker = ["celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
+        api = ["uvicorn", "inference_core.main:app", "--port", str(free_port())]
+        for command in (worker, api):
+            ended = preloaded.run([sys.executable, "-m", *command], env=env, cwd=ROOT)
+            assert ended.returncode != 0
+            assert "REDIS_URL: the server is a Redis Cluster" in ended.stderr
+            assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.full

@@ -1,0 +1,23 @@
+"""The result store of Celery for a Redis with Sentinels."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from celery.backends.redis import RedisBackend
+
+from inference_core.core.redis.client import sync_pool
+
+if TYPE_CHECKING:
+    from redis import ConnectionPool
+
+
+class SentinelResults(RedisBackend):  # type: ignore[misc]  # Celery ships no types
+    """A store whose connections lead to the current master, like those of the other clients of the service.
+
+    Celery's own class for Sentinel sets no timeouts for calls to Sentinels, and no TLS.
+    """
+
+    def _get_pool(self, **options: Any) -> ConnectionPool:
+        settings = self.app.settings
+        return sync_pool(settings, settings.result_backend, **options)
