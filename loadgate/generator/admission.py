@@ -80,6 +80,11 @@ class Admission:
         """Return whether a worker can get users."""
         return client_id in self._admitted
 
+    def pid_of(self, client_id: str) -> int | None:
+        """Return the process id of a worker on its host. None if it has not introduced itself."""
+        identity = self._identities.get(client_id)
+        return identity.pid if identity is not None else None
+
     def problems(self) -> list[str]:
         """Let all workers check the target, and return one line for each problem. Call it before the load."""
         asked: set[str] = set()
@@ -191,6 +196,7 @@ class Admission:
         self.on_refused(sentence)
 
     def _name(self, client_id: str) -> str:
-        """Return the number and the machine of a worker. Locust's ids start with the name of the machine."""
+        """Return the number, the machine and the process of a worker. Locust's ids start with the machine's name."""
         index = self.runner.get_worker_index(client_id)  # type: ignore[no-untyped-call]
-        return f"worker {index} ({client_id.rpartition('_')[0]})"
+        pid = self.pid_of(client_id)
+        return f"worker {index} ({client_id.rpartition('_')[0]}{f', pid {pid}' if pid is not None else ''})"

@@ -42,6 +42,10 @@ class AdmittedWorkers:
         )
         process.dispatchers.admits = self._admission.admits
 
+    def pid_of(self, client_id: str) -> int | None:
+        """Return the process id of a worker on its host. None if it has not introduced itself."""
+        return self._admission.pid_of(client_id)
+
     def problems(self) -> list[str]:
         """Let the workers check the target before a run. Return one line for each problem."""
         found = self._admission.problems()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib import metadata
 
@@ -23,6 +24,7 @@ def own_identity(suite: Suite, choice: Choice, environment: Environment) -> Iden
         files=file_hashes(environment.parsed_locustfiles or ()),
         profiles={name: load_hash(profile) for name, profile in suite.profiles.items()},
         user_classes=[user.__name__ for user in environment.user_classes],
+        pid=os.getpid(),
         options=dict(choice.set_options),
     )
 

@@ -52,12 +52,11 @@ class JudgingProcess(Process):
         if LIVE_VARIABLE in os.environ:
             logging.getLogger("locust.stats_logger").disabled = True
         self._label = self.environment.profile
-        self._master = (
-            MasterSide(self.runner, self._current_run, self.dispatchers)
-            if isinstance(self.runner, MasterRunner)
-            else None
-        )
-        self._workers = AdmittedWorkers(self, self.runner) if isinstance(self.runner, MasterRunner) else None
+        self._workers: AdmittedWorkers | None = None
+        self._master: MasterSide | None = None
+        if isinstance(self.runner, MasterRunner):
+            self._workers = AdmittedWorkers(self, self.runner)
+            self._master = MasterSide(self.runner, self._current_run, self.dispatchers, self._workers.pid_of)
         self._project = _project()
         # Locust closes its CSV files after its last event.
         atexit.register(ProjectCopies(self.options, self._project).make)

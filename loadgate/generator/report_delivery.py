@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from typing import Any
@@ -18,7 +17,7 @@ from loadgate.exit_codes import ExitCode
 from loadgate.recorder.outbox import Outbox
 
 REPORT = "loadgate_report"
-"""Worker to master: a report. Data: {"run", "pid", "report"}. `run` is the id of the run."""
+"""Worker to master: a report. Data: {"run", "report"}. `run` is the id of the run."""
 ACKNOWLEDGE = "loadgate_acknowledge"
 """Master to worker: a report has arrived. Data: {"run", "sequence"}."""
 UNKNOWN_RUN = "loadgate_unknown_run"
@@ -67,7 +66,7 @@ class ReportDelivery:
             report = self._outbox.take_out(sequence, time.monotonic())
             # If Locust cannot send the report, it is kept and sent again.
             with contextlib.suppress(RPCError):
-                self._runner.send_message(REPORT, {"run": self._run_id, "pid": os.getpid(), "report": report})
+                self._runner.send_message(REPORT, {"run": self._run_id, "report": report})
 
     def finish(self) -> None:
         """Send all reports, and wait until the master has acknowledged them. Say so if it does not."""

@@ -134,8 +134,16 @@ class WorkerProcess(Process):
 class MasterSide(Generators):
     """The master's side: it collects the workers' reports and waits for the final ones before the verdict."""
 
-    def __init__(self, runner: MasterRunner, current_run: Callable[[], Run | None], dispatchers: Dispatchers) -> None:
+    def __init__(
+        self,
+        runner: MasterRunner,
+        current_run: Callable[[], Run | None],
+        dispatchers: Dispatchers,
+        pid_of: Callable[[str], int | None],
+    ) -> None:
+        """Listen to the workers. `pid_of` returns the process id of a worker by Locust's id of it."""
         self._runner = runner
+        self._pid_of = pid_of
         self._dispatchers = dispatchers
         self._current_run = current_run
         self._run_id = ""
@@ -204,7 +212,7 @@ class MasterSide(Generators):
         if run is None:
             return
         worker = self._introduce(run, msg.node_id)
-        run.workers.note_report(worker, msg.data["pid"], RequestCounts(*report["counted"]), report["arrivals"])
+        run.workers.note_report(worker, RequestCounts(*report["counted"]), report["arrivals"])
         is_new = run.merge_report(report, worker)
         if is_new and report["delta"]["final"] and not run.is_stopped:
             run.workers.mark_left(worker, by_suite=report["ended_by"] == EndedBy.SUITE)
@@ -214,7 +222,7 @@ class MasterSide(Generators):
     def _introduce(self, run: Run, client_id: str) -> str:
         """Note that a worker takes part in the run, and return its label. Locust's id starts with the host."""
         worker = self._label(client_id)
-        run.workers.introduce(worker, client_id.rpartition("_")[0])
+        run.workers.introduce(worker, client_id.rpartition("_")[0], self._pid_of(client_id))
         return worker
 
     def _label(self, client_id: str) -> str:

@@ -1,4 +1,4 @@
-"""What the processes of a run must have in common, and the comparison of a worker with its master."""
+"""How a process of a run introduces itself, and the comparison of a worker with its master."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from loadgate.run.document.parts import Part
+from loadgate.run.document.parts import Count, Part
 
 MAX_ENTRIES = 5000
 MAX_LENGTH = 1000
@@ -25,6 +25,7 @@ class Identity(Part):
     files: Names = Field(description="Hashes of the files of the suite.")
     profiles: Names = Field(description="Hashes of the loads of the suite's profiles.")
     user_classes: Annotated[list[Name], Field(max_length=MAX_ENTRIES)]
+    pid: Count = Field(description="The process id on its host. It is not compared.")
     options: Names = Field(description="Options that change the load: on a worker, those with which it was started.")
 
 

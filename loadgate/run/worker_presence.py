@@ -16,7 +16,8 @@ class Worker:
 
     host: str = ""
     pid: int | None = None
-    """`None` until its first report."""
+    has_reported: bool = False
+    """Whether one of its reports has arrived."""
     counted: RequestCounts = field(default_factory=RequestCounts)
     """The worker's own totals, as of its latest report."""
     arrivals: int = 0
@@ -40,14 +41,14 @@ class WorkerPresence:
     _heard_s: dict[str, float] = field(default_factory=dict)
     _away_since_s: dict[str, float] = field(default_factory=dict)
 
-    def introduce(self, worker: str, host: str) -> None:
-        """Note that a worker takes part in the run."""
-        self.known.setdefault(worker, Worker(host))
+    def introduce(self, worker: str, host: str, pid: int | None) -> None:
+        """Note that a worker takes part in the run, with its host and its process id there."""
+        self.known.setdefault(worker, Worker(host, pid))
 
-    def note_report(self, worker: str, pid: int, counted: RequestCounts, arrivals: int) -> None:
-        """Note the process of a worker and its own totals. The totals only grow, so reports can arrive in any order."""
+    def note_report(self, worker: str, counted: RequestCounts, arrivals: int) -> None:
+        """Note a worker's own totals. They only grow, so reports can arrive in any order."""
         known = self.known[worker]
-        known.pid = pid
+        known.has_reported = True
         known.counted = max(known.counted, counted)
         known.arrivals = max(known.arrivals, arrivals)
 
@@ -89,7 +90,7 @@ class WorkerPresence:
 
         A suite stops a run by stopping all workers. Workers that it has stopped are then not lost.
         """
-        silent = [worker for worker, known in self.known.items() if known.pid is None]
+        silent = [worker for worker, known in self.known.items() if not known.has_reported]
         lost = {worker: f"{self.name(worker)}: none of its reports arrived" for worker in silent}
         lost |= {item.worker_id: item.sentence(self.name(item.worker_id)) for item in recorder.lost_reports()}
         lost |= self.lost

@@ -12,7 +12,7 @@ class WorkerRecord(Part):
 
     worker: Text = Field(description="The number of the worker, as in the notes of the verdict.")
     host: Text
-    pid: Count | None = Field(description="The process id on its host; null if none of its reports arrived.")
+    pid: Count | None = Field(description="The process id on its host; null if it is unknown.")
     counted_requests: Count = Field(description="The requests that the worker counted, as of its latest report.")
     counted_failures: Count
     merged_requests: Count = Field(description="The requests that its reports added to the record.")

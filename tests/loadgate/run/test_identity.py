@@ -14,6 +14,7 @@ SAME: dict[str, Any] = {
     "files": {"locustfile.py": "aa", "users/web.py": "bb"},
     "profiles": {"light": "11", "heavy": "22"},
     "user_classes": ["WebUser", "ApiUser"],
+    "pid": 4711,
     "options": {},
 }
 MASTER = Identity(**SAME | {"options": {"--load-profile": "light", "--rate": "50/s"}})
@@ -25,6 +26,7 @@ def refusal(**changed: Any) -> str:
 
 def test_an_equal_worker_is_admitted() -> None:
     assert refusal() == ""
+    assert refusal(pid=4712) == ""
     assert refusal(options={"--load-profile": "light"}, user_classes=["WebUser"]) == ""
 
 

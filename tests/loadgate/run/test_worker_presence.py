@@ -35,10 +35,9 @@ def test_the_note_on_a_worker_that_left_states_who_stopped_it() -> None:
 def test_a_worker_is_named_with_its_host_and_its_process() -> None:
     workers = WorkerPresence()
     assert workers.name("1") == "worker 1"
-    workers.introduce("1", "load-2")
-    assert workers.name("1") == "worker 1 (load-2)"
+    workers.introduce("1", "load-2", 4711)
+    assert workers.name("1") == "worker 1 (load-2, pid 4711)"
 
-    workers.note_report("1", 4711, RequestCounts(), 0)
     workers.mark_missing("1")
 
     assert workers.lost["1"].startswith("worker 1 (load-2, pid 4711) was lost during the run")
@@ -48,8 +47,8 @@ def reported(requests: int) -> tuple[WorkerPresence, Recorder]:
     """A worker that says that it has made `requests`, and a record with the 500 that it has reported."""
     workers, master, worker = WorkerPresence(), Recorder(), Recorder()
     failures = sum(call["error"] is not None for call in fill(worker))
-    workers.introduce("0", "here")
-    workers.note_report("0", 12, RequestCounts(requests, failures), 0)
+    workers.introduce("0", "here", 12)
+    workers.note_report("0", RequestCounts(requests, failures), 0)
     master.merge_delta(worker.take_delta(final=True), "0")
     return workers, master
 
@@ -81,14 +80,14 @@ def test_requests_that_no_worker_counted_are_a_difference() -> None:
 
 def test_older_totals_that_arrive_late_do_not_replace_newer_ones() -> None:
     workers, master = reported(500)
-    workers.note_report("0", 12, RequestCounts(20, 1), 0)
+    workers.note_report("0", RequestCounts(20, 1), 0)
 
     assert workers.incomplete(master, is_stopped_by_suite=False) == ()
 
 
 def test_a_worker_without_any_report_is_named() -> None:
     workers, master = reported(500)
-    workers.introduce("1", "there")
+    workers.introduce("1", "there", 13)
 
     (note,) = workers.incomplete(master, is_stopped_by_suite=False)
-    assert note == "worker 1 (there): none of its reports arrived"
+    assert note == "worker 1 (there, pid 13): none of its reports arrived"

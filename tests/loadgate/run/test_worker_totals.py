@@ -33,9 +33,9 @@ def reports_of_a_worker() -> list[dict[str, Any]]:
 def judged(reports: list[dict[str, Any]]) -> tuple[Run, RuleOutcome, tuple[str, ...]]:
     """Let a master merge these reports and judge the run."""
     master = Run(PLAN)
-    master.workers.introduce("0", "load-1")
+    master.workers.introduce("0", "load-1", 12)
     for report in reports:
-        master.workers.note_report("0", 12, RequestCounts(*report["counted"]), 0)
+        master.workers.note_report("0", RequestCounts(*report["counted"]), 0)
         master.merge_report(report, "0")
     verdict = judge(RULES, master.recorder, master.facts())
     return master, verdict.outcome, verdict.notes

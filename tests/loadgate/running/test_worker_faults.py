@@ -39,13 +39,9 @@ IMPATIENT_WORKER = Worker(env=IMPATIENT)
 
 
 def worker_of(run: dict[str, Any], pid: int) -> tuple[dict[str, Any], str]:
-    """The record of the worker with this process, and its name in messages.
-
-    The process of a worker that was lost before its first report is not known.
-    """
-    (found,) = [worker for worker in run["workers"] if worker.get("pid") in {pid, None}]
-    known = f", pid {pid}" if found.get("pid") else ""
-    return found, f"worker {found['worker']} ({found['host']}{known})"
+    """The record of the worker with this process, and its name in messages."""
+    (found,) = [worker for worker in run["workers"] if worker["pid"] == pid]
+    return found, f"worker {found['worker']} ({found['host']}, pid {pid})"
 
 
 def note_on(run: dict[str, Any], name: str) -> str:
