@@ -25,8 +25,8 @@ help:
 	@echo 'make check                 check lint, format, types and import rules'
 	@echo 'make format                sort the imports and format the code'
 	@echo 'make bench                 measure routes, accounts, streams, telemetry, lag, memory and the load generator (15 minutes)'
-	@echo 'make calibrate             compare latencies and conclusions with a known truth (6 hours)'
-	@echo 'make prove                 run the shortest proofs of recoveries, causes and comparisons (10 minutes)'
+	@echo 'make calibrate             compare latencies, conclusions and capacities with a known truth (21 hours)'
+	@echo 'make prove                 run the shortest proofs of recoveries, causes, comparisons and capacities (12 minutes)'
 	@echo 'make clean                 remove everything that these commands created, .venv included'
 
 setup setup-run:
@@ -69,7 +69,7 @@ bench: setup
 
 # Real runs first, then simulations.
 calibrate: setup
-	@status=0; for part in '' .intervals .growth .conclusions .ab_simulated .capacity_simulated .changes; do \
+	@status=0; for part in '' .capacity .intervals .growth .conclusions .ab_simulated .capacity_simulated .capacity_effort .changes; do \
 		.venv/bin/python -m benchmarks.calibrate$$part || status=1; done; exit $$status
 
 # Half of the runs must be right: a share of 95 % needs the 20 runs of `make calibrate`.
@@ -78,6 +78,7 @@ prove: setup
 	@$(PROVE).recovery --only nothing --only 'tau 5 s' --runs 2 --share 0.5
 	@$(PROVE).causes --only 'event loop' --only outside --trials 2 --share 0.5 --parallel 2
 	@$(PROVE).ab --only 'no change' --only '200 ms' --runs 2 --pairs 6 --measure 8s --parallel 4 --relabelled 0
+	@$(PROVE).capacity --short
 
 clean:
 	rm -rf .venv .local .setup.lock reports .pytest_cache .mypy_cache .ruff_cache

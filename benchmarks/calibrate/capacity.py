@@ -1,10 +1,13 @@
 """Search the capacity of stubs whose capacity can be computed, in real time, and compare the bounds with it.
 
-    python -m benchmarks.calibrate.capacity [--only pool] [--searches 20]
+    python -m benchmarks.calibrate.capacity [--only pool] [--searches 20] [--short]
 
 Each search is `loadgate capacity` with a fresh stub `queueing` for each trial, or with one stub for all of them. It is
 right if its bounds contain the capacity, are at most 5 % apart, and took at most 12 minutes. The exit code is 1 if less
 than 19 of 20 searches of a case are right. Run nothing else on the machine: the stub and the generator need its cores.
+
+`--short` takes two minutes: one search of a pool with short trials, whose bounds may be 10 % apart, and one of a target
+that is faster than the highest rate to try.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.calibrate.queues import even
@@ -25,6 +28,7 @@ from benchmarks.calibrate.stubs.server import whole_number
 from benchmarks.calibrate.stubs.started import ROOT, stub
 from loadgate.analysis.capacity.plan import Ending
 from loadgate.report.capacity.document import CapacityDocument
+from loadgate.units import duration
 
 SEARCHES = 20
 LEAST_RIGHT = 0.95
@@ -57,7 +61,9 @@ loadgate.install(
 class SearchCase:
     """A stub with its capacity, the limit of its p95, and how a search must end. Without a capacity, no rate holds.
 
-    `is_shared`: all trials of a search have the same stub.
+    - `is_shared`: all trials of a search have the same stub.
+    - `width`: the bounds may be so far apart.
+    - `arguments`: further arguments of `loadgate capacity`.
     """
 
     name: str
@@ -67,13 +73,15 @@ class SearchCase:
     first: str
     ending: Ending = Ending.SUSTAINS
     is_shared: bool = False
+    width: float = WIDTH
+    arguments: tuple[str, ...] = ()
 
     def is_right(self, document: CapacityDocument, took_s: float) -> bool:
         """Return whether a search ends as it must, with bounds that contain the capacity."""
         result = document.result
         holds, breaks = result.holds_per_s or 0.0, result.breaks_per_s
         contains = holds <= self.capacity_per_s and (breaks is None or breaks > self.capacity_per_s)
-        is_close = result.ending is not Ending.SUSTAINS or (breaks or 0.0) <= holds * (1 + WIDTH)
+        is_close = result.ending is not Ending.SUSTAINS or (breaks or 0.0) <= holds * (1 + self.width)
         return result.ending is self.ending and contains and is_close and took_s <= MOST_S
 
 
@@ -102,6 +110,14 @@ CASES = (
     ),
 )
 
+SHORT = ("--trial", "10s", "--confirm", "10s", "--settle", "1s")
+SHORT_CASES = (
+    replace(CASES[1], first="45/s", width=0.1, arguments=(*SHORT, "--width", "10%")),
+    replace(CASES[-1], name="faster than the highest rate to try", first="100/s", arguments=(*SHORT, "--to", "100/s")),
+)
+TYPICAL_S, SHORT_S = 450, 60
+"""The time of a search, to print how long all of them take."""
+
 
 def search(case: SearchCase, seed: int) -> tuple[CapacityDocument, float]:
     """Carry out one search. Return its document, and how long it took in seconds."""
@@ -129,7 +145,7 @@ def _search(case: SearchCase, seed: int, target: Sequence[str]) -> tuple[Capacit
         command = [sys.executable, "-m", "loadgate.cli", "capacity", "search", "--from", case.first]
         began = time.monotonic()
         done = subprocess.run(
-            [*command, "--seed", str(1000 * seed), *target],
+            [*command, "--seed", str(1000 * seed), *case.arguments, *target],
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             capture_output=True,
@@ -147,22 +163,26 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", metavar="TEXT", help="run only cases with TEXT; can be repeated")
     parser.add_argument("--searches", type=whole_number, default=SEARCHES, help="searches of each case")
+    parser.add_argument("--short", action="store_true", help="only one search of each of two short cases")
     options = parser.parse_args()
-    cases = [case for case in CASES if any(text in case.name for text in options.only or [""])]
+    every_case, searches, each_s = (SHORT_CASES, 1, SHORT_S) if options.short else (CASES, options.searches, TYPICAL_S)
+    cases = [case for case in every_case if any(text in case.name for text in options.only or [""])]
     if not cases:
         parser.error(f"--only {options.only}: no case name contains this text")
+    about = duration(len(cases) * searches * each_s)
+    print(f"searches: {len(cases) * searches}, which take about {about}", file=sys.stderr, flush=True)
     is_proven = True
     print("| case | capacity | right | longest |\n| --- | ---: | ---: | ---: |", flush=True)
     for case in cases:
         right, longest_s = 0, 0.0
-        for seed in range(options.searches):
+        for seed in range(searches):
             document, took_s = search(case, seed)
             right += case.is_right(document, took_s)
             longest_s = max(longest_s, took_s)
             print(f"{case.name}, {took_s:.0f} s: {document.result.sentence}", file=sys.stderr, flush=True)
-        is_proven = is_proven and right >= LEAST_RIGHT * options.searches
+        is_proven = is_proven and right >= LEAST_RIGHT * searches
         capacity = f"{case.capacity_per_s:.1f}/s"
-        print(f"| {case.name} | {capacity} | {right} of {options.searches} | {longest_s / 60:.1f} min |", flush=True)
+        print(f"| {case.name} | {capacity} | {right} of {searches} | {longest_s / 60:.1f} min |", flush=True)
     return 0 if is_proven else 1
 
 

@@ -80,6 +80,6 @@ def live_state(
         cpu_share=cpu_share,
         cpu_limit_share=cpu_limit_share,
         rules=[RuleRecord.of(result) for result in results],
-        rules_at_end=[str(rule) for rule in run.plan.rules if rule.is_known_at_end],
+        rules_at_end=[str(rule) for rule in run.plan.rules if rule.is_known_at_end and not rule.needs_search],
         resources=readings(run.resources, now_s),
     )

@@ -39,6 +39,8 @@ def _overall_outcome(results: tuple[RuleResult, ...], requests: int) -> tuple[Ru
 
 def evaluate_rule(rule: Rule, view: RecorderView, context: EvaluationContext) -> RuleResult:
     """Return the result of one rule. Latencies are those of successful requests."""
+    if rule.needs_search:
+        return RuleResult(rule, RuleOutcome.INCONCLUSIVE, "a run does not measure the capacity; use loadgate capacity")
     if rule.is_known_at_end:
         return evaluate_whole_run_rule(rule, view, context.whole_run)
     result = _evaluate_rule(rule, view, context)

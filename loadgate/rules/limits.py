@@ -99,6 +99,7 @@ def _in_unit(metric: Metric, number: float, unit: str, at: int) -> tuple[float, 
     allowed = {
         MetricKind.FAILURES: {"%": Unit.PERCENT, "": Unit.COUNT},
         MetricKind.THROUGHPUT: {"/s": Unit.PER_SECOND},
+        MetricKind.CAPACITY: {"/s": Unit.PER_SECOND},
     }.get(metric.kind, {"": Unit.COUNT})
     if unit not in allowed:
         wanted = " or ".join(f"'{name}'" if name else "no unit" for name in allowed)

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass, replace
 
+from loadgate.recorder import OVERALL
 from loadgate.rules.limits import Limit, parse_limit
 from loadgate.rules.metrics import RuleSyntaxError, parse_metric
 from loadgate.rules.types import Metric, MetricKind, Operator, Rule, Unit
@@ -12,7 +13,13 @@ _WORD = re.compile(r"[^\s<>=]+")
 _OPERATOR = re.compile(r"[<>=!]+")
 _ANY_LIMIT = re.compile(r"\d+(?:\.\d+)?(?:\s*(?:us|ms|min|s|%|/\s*s)(?![\w.%/])|[^\s<>=]*)", re.IGNORECASE)
 _UPPER, _LOWER = {Operator.LT, Operator.LE}, {Operator.GT, Operator.GE}
-_OPERATORS = {MetricKind.GROWTH: _UPPER, MetricKind.RECOVERY: _UPPER, MetricKind.LASTS: _LOWER}
+_OPERATORS = {
+    MetricKind.GROWTH: _UPPER,
+    MetricKind.RECOVERY: _UPPER,
+    MetricKind.LASTS: _LOWER,
+    MetricKind.CAPACITY: _LOWER,
+}
+_CAPACITY = re.compile(r"\s*capacity\s*(?=[<>=!]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,9 @@ class LineParser:
 
     def parse(self) -> Rule | None:
         """Return the rule. It is None, or of no use, if there are `errors`."""
+        if (capacity := _CAPACITY.match(self._text)) is not None:
+            self._at = capacity.end()
+            return self._whole_run_rule(OVERALL, Metric(MetricKind.CAPACITY), "")
         scope = self._scope()
         if scope is None:
             return None
@@ -77,7 +87,10 @@ class LineParser:
         return rule
 
     def _whole_run_rule(self, scope: str, metric: Metric, compared_stage: str) -> Rule | None:
-        """Return a rule on a resource, a recovery or a comparison of stages. It has no window and no `abort`."""
+        """Return a rule on a resource, a recovery, a comparison of stages or the capacity.
+
+        It has no window and no `abort`.
+        """
         operator, operator_at = self._operator()
         limit = None if operator is None or self.errors else self._limit(metric, compares=bool(compared_stage))
         if operator is None or limit is None or self.errors:

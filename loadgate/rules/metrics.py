@@ -17,7 +17,7 @@ _WORD = re.compile(r"[^\s<>=]+")
 _PERCENTILE = re.compile(r"p\d+(\.\d+)?")
 _QUANTITY = re.compile(r"(?P<quantity>[^\W\d][\w.]*)\s+(?P<kind>growth|lasts)(?!\w)", re.IGNORECASE)
 _NEEDS_QUANTITY = {MetricKind.GROWTH, MetricKind.LASTS}
-_WORDS = set(MetricKind) - _NEEDS_QUANTITY - {MetricKind.PERCENTILE}
+_WORDS = set(MetricKind) - _NEEDS_QUANTITY - {MetricKind.PERCENTILE, MetricKind.CAPACITY}
 
 
 class RuleSyntaxError(ValueError):
@@ -45,6 +45,8 @@ def parse_metric(text: str, at: int) -> tuple[Metric, int]:
         return Metric(MetricKind(word)), match.end()
     if _PERCENTILE.fullmatch(word):
         return Metric(MetricKind.PERCENTILE, _percent(word, match)), match.end()
+    if word == MetricKind.CAPACITY:
+        raise RuleSyntaxError(at, "a capacity has no scope; write 'capacity >= 150/s'", match.end())
     if word in _NEEDS_QUANTITY:
         expected = f"expected a quantity before {match[0]!r}, such as 'memory {word}'"
         raise RuleSyntaxError(at, expected, match.end())

@@ -1,12 +1,13 @@
 """The grammar of rule lines, and its parser.
 
     rules     ::= { line }                       one rule per line; blank lines and lines that begin with # are skipped
-    line      ::= scope ":" ( requests | resource | recovery | compared )
+    line      ::= scope ":" ( requests | resource | recovery | compared ) | capacity
     requests  ::= metric operator limit [ "over" duration ] [ "in" stage ] [ "abort" ]
     resource  ::= quantity "growth" operator growth
                 | quantity "lasts" operator length "of" number [ size ]
     recovery  ::= "recovery" operator length "after" stage
     compared  ::= percentile stage operator number "x" stage
+    capacity  ::= "capacity" operator number "/s" judged by a search for the capacity, not by a run
     scope     ::= any text                       ends at the last ":" of the line, so a request name can contain ":"
     metric    ::= percentile | "mean" | "min" | "max" | "failures" | "requests" | "throughput"
     percentile::= "p" number                     above 0 and below 100, at most four decimals: p50, p95, p99.9

@@ -13,7 +13,8 @@ class MetricKind(StrEnum):
     """The kind of a metric.
 
     Latency kinds read successful requests only. `failures`, `requests` and `throughput` read all requests. `growth` and
-    `lasts` read a quantity of a resource of the target. `recovery` reads the time after a stage.
+    `lasts` read a quantity of a resource of the target. `recovery` reads the time after a stage. `capacity` is found by
+    a search of many runs.
     """
 
     PERCENTILE = "percentile"
@@ -26,6 +27,7 @@ class MetricKind(StrEnum):
     GROWTH = "growth"
     LASTS = "lasts"
     RECOVERY = "recovery"
+    CAPACITY = "capacity"
 
     @property
     def is_latency(self) -> bool:
@@ -126,6 +128,11 @@ class Rule:
     in_mb: bool = False
 
     @property
+    def needs_search(self) -> bool:
+        """Return whether only a search for the capacity can judge the rule. No run can."""
+        return self.metric.kind is MetricKind.CAPACITY
+
+    @property
     def is_known_at_end(self) -> bool:
         """Return whether the rule can be evaluated only after the run."""
         return self.metric.kind.reads_resource or self.metric.kind is MetricKind.RECOVERY or bool(self.compared_with)
@@ -140,6 +147,8 @@ class Rule:
         """Return the rule in its grammar. Parsing the text gives an equal rule."""
         window = f" over {compact_duration(self.window_s)}" if self.window_s else ""
         limit = plain(self.limit) + self.unit.value
+        if self.needs_search:
+            return f"{self.metric} {self.operator.value} {limit}"
         if self.compared_with:
             return f"{self.scope}: {self.metric} {self.stage} {self.operator.value} {limit} {self.compared_with}"
         if self.capacity is not None:

@@ -115,9 +115,15 @@ class RunFacts:
         return WholeRun(self.resources, self.stages, self.load_s, unreliable)
 
     def applicable(self, rules: Sequence[Rule], view: RecorderView) -> list[Rule]:
-        """Return the rules that apply to the run: all except those of groups for which it had no users."""
+        """Return the rules that apply to the run.
+
+        These are all except those on the capacity, and those of groups for which it had no users.
+        """
         return [
-            rule for rule in rules if rule.scope not in self.groups_without_users or view.totals(rule.scope).requests
+            rule
+            for rule in rules
+            if not rule.needs_search
+            and (rule.scope not in self.groups_without_users or view.totals(rule.scope).requests)
         ]
 
 
@@ -204,12 +210,18 @@ def cut_off_note(counters: Mapping[str, int]) -> list[str]:
 
 
 def _reduced_run_notes(rules: Sequence[Rule], applicable: Sequence[Rule], facts: RunFacts) -> list[str]:
-    """Return sentences on how a run with fewer users or groups than its profile is judged."""
+    """Return sentences on how a run with fewer users or groups is judged, and on the rules that it cannot judge."""
     fewer = f"{facts.fewer_users}: a rule with too few requests passes if every request keeps its limit"
     return [
         *([fewer] if facts.fewer_users else []),
-        *(f"not judged: {rule} (this run has no users for {rule.scope})" for rule in rules if rule not in applicable),
+        *(f"not judged: {rule} ({_why_not(rule)})" for rule in rules if rule not in applicable),
     ]
+
+
+def _why_not(rule: Rule) -> str:
+    if rule.needs_search:
+        return "a run does not measure the capacity; loadgate capacity judges it"
+    return f"this run has no users for {rule.scope}"
 
 
 def unsent_notes(counters: Mapping[str, int], unsent_by: Mapping[str, Mapping[str, int]]) -> list[str]:

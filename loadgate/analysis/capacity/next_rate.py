@@ -11,7 +11,7 @@ from loadgate.analysis.capacity.level import FAR, Level, State
 DIGITS = 4
 """A rate is tried with so many significant digits, so that reports and command lines show the rate that was tried."""
 
-_HALF = 0.45
+HALF = 0.45
 """A little less than half of the wanted width, in logarithms: both bounds together are then within it."""
 
 _SAME = 0.3
@@ -35,7 +35,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class _Estimate:
+class Estimate:
     """The logarithm of the rate at which the limit is reached. `is_blind`: it is only the middle of two levels."""
 
     rate: float
@@ -63,10 +63,10 @@ def rate_between(
     """
     if bounds.breaks is None:
         return None
-    step = _HALF * math.log1p(width)
+    step = HALF * math.log1p(width)
     near = _SAME * step
     low, high = math.log(bounds.holds if bounds.holds is not None else lowest), math.log(bounds.breaks)
-    estimate = _estimate(levels, low, high)
+    estimate = estimated(levels, low, high)
     tried = [level.rate_per_s for level in levels if level.state is State.UNDECIDED]
     undecided = [math.log(rate) for rate in (*tried, *avoided)]
     middle = estimate.rate
@@ -89,7 +89,7 @@ def _is_apart(rates: Sequence[float], rate: float, near: float) -> bool:
     return all(abs(rate - one) >= near for one in rates)
 
 
-def _estimate(levels: Sequence[Level], low: float, high: float) -> _Estimate:
+def estimated(levels: Sequence[Level], low: float, high: float) -> Estimate:
     """Return the estimate between two rates, which are logarithms.
 
     It is a line through the distances of all levels near the limit, or else through the two around it.
@@ -99,19 +99,19 @@ def _estimate(levels: Sequence[Level], low: float, high: float) -> _Estimate:
     at = next(number for number, (rate, level) in enumerate(between) if level.distance > 0 or rate == high)
     upper_rate, upper = between[at]
     if not at:
-        return _Estimate((low + upper_rate) / 2, is_blind=True)
+        return Estimate((low + upper_rate) / 2, is_blind=True)
     lower_rate, lower = between[at - 1]
     if lower.distance <= -FAR and upper.distance >= FAR:
         completed = _completed(upper)
         if lower_rate < completed < upper_rate:
-            return _Estimate(completed)
-        return _Estimate((lower_rate + upper_rate) / 2, is_blind=True)
+            return Estimate(completed)
+        return Estimate((lower_rate + upper_rate) / 2, is_blind=True)
     share = -lower.distance / (upper.distance - lower.distance) if upper.distance > lower.distance else 0.5
     middle = lower_rate + min(1 - _EDGE, max(_EDGE, share)) * (upper_rate - lower_rate)
     fitted = _fitted([(rate, level) for rate, level in between if abs(rate - middle) <= _NEAR])
     if fitted is not None and low < fitted < high:
-        return _Estimate(fitted)
-    return _Estimate(middle)
+        return Estimate(fitted)
+    return Estimate(middle)
 
 
 def _completed(upper: Level) -> float:

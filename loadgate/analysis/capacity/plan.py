@@ -73,12 +73,22 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Fit:
+    """The curve from which the bounds come: the rule that it breaks first, and the number of its trials."""
+
+    rule: str
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
 class End:
     """The end of the search.
 
     - `holds`, `breaks`: the highest rate that holds, and the lowest that breaks; None if there is none.
     - `reason`: why it ended, one clause; "" if the bounds are close enough.
-    - `is_confirmed`: whether the longer trial at `holds` has confirmed it.
+    - `is_confirmed`: whether the longer trial at `holds`, or at a higher rate, has confirmed it.
+    - `fit`: the curve from which the bounds come. Without one, both are rates that were tried.
+    - `wanted_budget_s`: roughly the budget with which the bounds would be close enough. None if it is unknown.
     """
 
     ending: Ending
@@ -87,3 +97,5 @@ class End:
     reason: str = ""
     is_confirmed: bool = False
     by_generator: bool = False
+    fit: Fit | None = None
+    wanted_budget_s: float | None = None

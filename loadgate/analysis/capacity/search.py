@@ -1,8 +1,9 @@
 """The search for the highest rate that holds: results of trials in, the next trial or the end out.
 
 The rate doubles until it breaks. Then, the next rate is chosen by the distances of the shares from their limits, until
-a rate that holds and one that breaks are close enough. Last, the lower one is confirmed by a longer trial. MLRsearch
-(RFC 9971) searches in the same way, with other conditions for a bound: there, a trial loses frames or not.
+a rate that holds and one that breaks are close enough. If rates near the limit remain undecided, the bounds are those
+of a curve through the trials of all rates. Last, the lower bound is confirmed by a longer trial. MLRsearch (RFC 9971)
+searches in the same way, with other conditions for a bound: there, a trial loses frames or not.
 
 Nothing here measures, and nothing reads a clock.
 """
@@ -10,14 +11,17 @@ Nothing here measures, and nothing reads a clock.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from loadgate.analysis.capacity.crossing import Crossing, bounds_by, crossings_of, next_to, rule_bounds
 from loadgate.analysis.capacity.level import MAX_TRIALS, Level, State, level_of
-from loadgate.analysis.capacity.next_rate import Bounds, bounds_of, rate_between, rounded
-from loadgate.analysis.capacity.plan import End, Ending, NextTrial, Purpose, SearchPlan
+from loadgate.analysis.capacity.next_rate import Bounds, bounds_of, estimated, rate_between, rounded
+from loadgate.analysis.capacity.plan import End, Ending, Fit, NextTrial, Purpose, SearchPlan
 from loadgate.analysis.capacity.trial import Trial, Void
 
 GENERATOR_ENDED = "the generator ended the search"
+BUDGET_ENDED = "the budget ended"
 
 MAX_VOIDS = 2
 """A rate with so many trials that prove nothing is not tried again."""
@@ -37,6 +41,11 @@ class _Done:
     purpose: Purpose
     is_discarded: bool = False
 
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it shows something about its rate."""
+        return self.trial.void is None and not self.is_discarded
+
 
 class Search:
     """A search. `step` says what to do next, and `add` adds the result of the trial of the last step."""
@@ -47,6 +56,7 @@ class Search:
         self._levels: dict[float, Level] = {}
         self._elapsed_s = 0.0
         self._starting_s = STARTING_S
+        self._crossings: tuple[Crossing, ...] = ()
 
     @property
     def levels(self) -> list[Level]:
@@ -63,15 +73,78 @@ class Search:
             # A rate that holds only for a short time does not hold.
             breaks_later = step.purpose is Purpose.CONFIRM and self._breaks(trial)
             self._levels[rate] = level_of([trial] if breaks_later else usable, self.plan.criteria)
+        self._crossings = self._found_crossings()
 
     def step(self) -> NextTrial | End:
         """Return the next trial, or the end."""
         if self.plan.at_least is not None:
             return self._only(self.plan.at_least)
+        step = self._next()
+        return self._with_fit(step) if isinstance(step, End) and self._crossings else step
+
+    def _next(self) -> NextTrial | End:
         if (again := self._again()) is not None:
             return again
+        bounds = self.bounds
+        if bounds.breaks is None:
+            return self._grow(bounds.holds)
+        if self._crossings:
+            return self._approach(self._crossings, bounds.holds, bounds.breaks)
+        return self._narrow(bounds.holds, bounds.breaks)
+
+    @property
+    def bounds(self) -> Bounds:
+        """Return the bounds so far."""
+        levels = self.levels
+        found = bounds_by(self._crossings, levels, self.plan.criteria) if self._crossings else bounds_of(levels)
+        is_possible = found.holds is None or found.breaks is None or found.holds < found.breaks
+        return found if is_possible else bounds_of(levels)
+
+    @property
+    def rule_bounds(self) -> dict[str, Bounds]:
+        """Return the bounds of each rule by itself."""
+        return rule_bounds(self._crossings, self.levels, self.plan.criteria)
+
+    def _found_crossings(self) -> tuple[Crossing, ...]:
         bounds = bounds_of(self.levels)
-        return self._grow(bounds.holds) if bounds.breaks is None else self._narrow(bounds.holds, bounds.breaks)
+        if bounds.breaks is None:
+            return ()
+        low, high = math.log(bounds.holds or min(self._lowest, bounds.breaks)), math.log(bounds.breaks)
+        trials = [done.trial for done in self._done if done.is_usable and not done.trial.ended]
+        return crossings_of(trials, self.plan.criteria, estimated(self.levels, low, high).rate)
+
+    def _approach(self, crossings: Sequence[Crossing], holds: float | None, breaks: float) -> NextTrial | End:
+        """Return a rate near the limit of the rule that breaks first, the trial that confirms, or the end."""
+        confirmed = self._confirmed()
+        if holds is not None and confirmed is not None:
+            holds = min(holds, confirmed)  # a rate below a confirmed one holds too
+        is_close = holds is not None and breaks / holds <= 1 + self.plan.width
+        if not is_close:
+            trial = self._trial(next_to(crossings[0].curve, self.plan.width), self.plan.trial_s, Purpose.BOUND)
+            if self._leaves_time(trial):
+                return trial
+        reason = "" if is_close else BUDGET_ENDED
+        if holds is None or confirmed is None:
+            return self._confirm(holds, breaks, reason)
+        return End(Ending.SUSTAINS if is_close else Ending.BETWEEN, holds, breaks, reason, is_confirmed=True)
+
+    def _with_fit(self, end: End) -> End:
+        """Return the end with the curve from which its bounds come, and the budget that would bring them closer."""
+        curve, fit = self._crossings[0].curve, Fit(self._crossings[0].rule, len(self._crossings[0].curve.points))
+        if end.holds is None or end.breaks is None or None in {curve.low, curve.high}:
+            return end
+        times = (math.log(end.breaks / end.holds) / math.log1p(self.plan.width)) ** 2
+        if times <= 1:
+            return replace(end, fit=fit)
+        # The width falls with the square root of the number of trials near the limit.
+        each_s = self._cost_s(self._trial(end.holds, self.plan.trial_s, Purpose.BOUND))
+        return replace(end, fit=fit, wanted_budget_s=self._elapsed_s + (times - 1) * fit.trials * each_s)
+
+    def _confirmed(self) -> float | None:
+        """Return the highest rate that the longer trial has confirmed. None if there is none."""
+        rates = {done.trial.rate_per_s for done in self._done if done.purpose is Purpose.CONFIRM and done.is_usable}
+        levels = [self._levels[rate] for rate in rates if self._levels[rate].state is not State.BREAKS]
+        return max((level.rate_per_s for level in levels if level.queue.holds and level.is_settled), default=None)
 
     def _narrow(self, holds: float | None, breaks: float) -> NextTrial | End:
         """Return a rate between the bounds, the trial that confirms the lower one, or the end."""
@@ -89,11 +162,7 @@ class Search:
         return rounded(self.plan.first / 2**MAX_HALVINGS)
 
     def _usable(self, rate: float) -> list[Trial]:
-        return [
-            done.trial
-            for done in self._done
-            if done.trial.rate_per_s == rate and done.trial.void is None and not done.is_discarded
-        ]
+        return [done.trial for done in self._done if done.trial.rate_per_s == rate and done.is_usable]
 
     def _is_suspect(self, trial: Trial) -> bool:
         """Return whether a trial breaks on a target that a higher rate has just broken, and that may not be itself."""
@@ -126,7 +195,9 @@ class Search:
                 return self._if_affordable(self._trial(rate, length_s, purpose))
             return None if last.trial.void.by_generator else self._end(last.trial.void.reason)
         level = self._levels[rate]
-        if not level.can_be_decided or (last.purpose is Purpose.GROW and not level.seems_broken):
+        is_clear = last.purpose is Purpose.GROW and not level.seems_broken
+        # With a curve, another rate near the limit tells as much, and also how the curve rises.
+        if self._crossings or is_clear or not level.can_be_decided:
             return None
         again = self._trial(rate, self.plan.trial_s, Purpose.AGAIN)
         return again if self._leaves_time(again) else None
@@ -185,7 +256,7 @@ class Search:
     def _bound(self, rate: float, holds: float | None, breaks: float | None) -> NextTrial | End:
         """Return a trial at a rate between the bounds, if there is time for it and for the confirmation."""
         trial = self._trial(rate, self.plan.trial_s, Purpose.BOUND)
-        return trial if self._leaves_time(trial) else self._confirm(holds, breaks, "the budget ended")
+        return trial if self._leaves_time(trial) else self._confirm(holds, breaks, BUDGET_ENDED)
 
     def _leaves_time(self, trial: NextTrial) -> bool:
         """Return whether there is time for a trial, and then for that which confirms the lower bound."""
@@ -206,7 +277,7 @@ class Search:
         voids = self._voids(holds)
         if len(voids) < MAX_VOIDS and self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
             return trial
-        unconfirmed = voids[-1].reason if len(voids) >= MAX_VOIDS else "the budget ended"
+        unconfirmed = voids[-1].reason if len(voids) >= MAX_VOIDS else BUDGET_ENDED
         reason = reason or f"the lower bound was not confirmed: {unconfirmed}"
         ending = Ending.AT_LEAST if breaks is None else Ending.BETWEEN
         return replace(end, ending=ending, reason=reason, is_confirmed=False)
@@ -216,20 +287,20 @@ class Search:
         return any(
             done.purpose is Purpose.CONFIRM and done.trial in self._levels[rate].trials
             for done in self._done
-            if done.trial.rate_per_s == rate
+            if done.trial.rate_per_s == rate and rate in self._levels
         )
 
     def _if_affordable(self, trial: NextTrial) -> NextTrial | End:
         if not self._done or self._elapsed_s + self._cost_s(trial) <= self.plan.budget_s:
             return trial
-        return self._end("the budget ended")
+        return self._end(BUDGET_ENDED)
 
     def _cost_s(self, trial: NextTrial) -> float:
         return trial.rest_s + self.plan.settle_s + trial.length_s + self._starting_s
 
     def _end(self, reason: str, *, by_generator: bool = False) -> End:
         """Return an end with the bounds so far."""
-        bounds = bounds_of(self.levels)
+        bounds = self.bounds
         is_confirmed = bounds.holds is not None and self._is_confirmed(bounds.holds)
         ending = Ending.BETWEEN
         if bounds.breaks is None and bounds.holds is not None:

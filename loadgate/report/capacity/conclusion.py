@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
-from loadgate.analysis.capacity.level import QUEUE, Level, State, capacities
+from loadgate.analysis.capacity.level import QUEUE, Level, State
+from loadgate.analysis.capacity.next_rate import Bounds
 from loadgate.analysis.capacity.plan import End, Ending
-from loadgate.analysis.capacity.trial import Criterion
-from loadgate.report.capacity.document import CapacityResult, LevelRecord, RuleCapacity
+from loadgate.report.capacity.document import CapacityResult, LevelRecord, LimitRecord, RuleCapacity, SearchRecord
 from loadgate.report.capacity.use import gave_out
 from loadgate.rules import RuleOutcome
-from loadgate.units import figure, given, milliseconds, percentage, plain
+from loadgate.units import compact_duration, count, figure, given, given_percentage, milliseconds, percentage, plain
+
+_WORST_FIRST = (RuleOutcome.FAIL, RuleOutcome.INCONCLUSIVE, RuleOutcome.PASS)
 
 
 def result_of(
     end: End,
     levels: Sequence[Level],
     records: Sequence[LevelRecord],
-    criteria: Sequence[Criterion],
-    at_least: float | None,
+    rules: Mapping[str, Bounds],
+    *,
+    search: SearchRecord,
+    limits: Sequence[LimitRecord] = (),
 ) -> CapacityResult:
-    """Return the result of a search."""
-    by_rate = {record.rate_per_s: record for record in records}
-    breaking = by_rate.get(end.breaks) if end.breaks is not None else None
-    first = breaking.broken[0] if breaking is not None and breaking.broken else ""
+    """Return the result of a search. `rules` are the bounds of each rule by itself, `limits` those on the capacity."""
+    at_least = search.at_least_per_s
+    breaking = _breaking(end, records)
+    first = end.fit.rule if end.fit is not None else breaking.broken[0] if breaking and breaking.broken else ""
     value = _value(breaking, first) if breaking is not None else ""
     used_up = gave_out(breaking) if breaking is not None else []
     main = _sentence(end, at_least)
-    clauses = [main]
+    clauses = [main, *_fit_clauses(end, search.width)]
     if first:
         clauses.append(f"first to break: {first}{f' ({value})' if value else ''}")
     clauses += used_up
@@ -35,7 +40,7 @@ def result_of(
         clauses.append(unsettled)
     return CapacityResult(
         ending=end.ending,
-        outcome=outcome_of(end, at_least),
+        outcome=outcome_of(end, at_least, limits),
         sentence="; ".join(clauses),
         holds_per_s=end.holds,
         breaks_per_s=end.breaks,
@@ -45,17 +50,38 @@ def result_of(
         broken_value=value,
         gave_out=used_up,
         rules=[
-            RuleCapacity(rule=rule, holds_per_s=holds, breaks_per_s=breaks)
-            for rule, (holds, breaks) in capacities(levels, criteria).items()
+            RuleCapacity(rule=rule, holds_per_s=bounds.holds, breaks_per_s=bounds.breaks)
+            for rule, bounds in rules.items()
         ],
+        limits=list(limits),
+        curve_trials=end.fit.trials if end.fit is not None else 0,
+        wanted_budget_s=end.wanted_budget_s,
     )
 
 
-def outcome_of(end: End, at_least: float | None) -> RuleOutcome:
+def _breaking(end: End, records: Sequence[LevelRecord]) -> LevelRecord | None:
+    """Return the rate at the upper bound. The bound of a curve need not have been tried: then the next higher rate."""
+    if end.breaks is None:
+        return None
+    return next((record for record in records if record.rate_per_s >= end.breaks), None)
+
+
+def _fit_clauses(end: End, width: float) -> list[str]:
+    if end.fit is None:
+        return []
+    found = [f"the bounds come from a curve through {count(end.fit.trials)} trials"]
+    if end.wanted_budget_s is not None:
+        step_s = 600 if end.wanted_budget_s < 7200 else 3600
+        budget = compact_duration(step_s * math.ceil(end.wanted_budget_s / step_s))
+        found.append(f"--budget {budget} would bring them within about {given_percentage(width)}")
+    return found
+
+
+def outcome_of(end: End, at_least: float | None, limits: Sequence[LimitRecord] = ()) -> RuleOutcome:
     """Return the outcome of a search.
 
-    With a rate to keep, it holds, breaks or is undecided. Without one, a search passes with two bounds of which the
-    lower one is confirmed, and fails if no rate holds.
+    With a rate to keep, it holds, breaks or is undecided. With rules on the capacity, the worst of them decides.
+    Without either, a search passes with two bounds of which the lower one is confirmed, and fails if no rate holds.
     """
     if at_least is not None:
         if end.holds is not None:
@@ -63,6 +89,9 @@ def outcome_of(end: End, at_least: float | None) -> RuleOutcome:
         return RuleOutcome.FAIL if end.breaks is not None else RuleOutcome.INCONCLUSIVE
     if end.ending is Ending.NONE:
         return RuleOutcome.FAIL
+    if limits:
+        outcomes = {limit.outcome for limit in limits}
+        return next(outcome for outcome in _WORST_FIRST if outcome in outcomes)
     has_both = end.holds is not None and end.breaks is not None and end.is_confirmed
     return RuleOutcome.PASS if has_both else RuleOutcome.INCONCLUSIVE
 
@@ -97,11 +126,14 @@ def _unconfirmed(end: End) -> str:
 
 
 def _value(level: LevelRecord, rule: str) -> str:
-    """Return the value of what broke: the percentile, or the share of failures or completions."""
+    """Return the value of what broke: the percentile, or the share of failures or completions.
+
+    "" if the trials at this rate do not show it, because the upper bound comes from a curve.
+    """
     if rule == QUEUE:
         return f"{percentage(level.completion)} of the arrivals were completed"
     for share in level.shares:
-        if share.rule == rule and share.requests:
+        if share.rule == rule and share.requests and share.bad > share.limit * share.requests:
             if share.value_ms is not None:
                 return milliseconds(share.value_ms)
             bad = percentage(share.bad / share.requests, share.limit)

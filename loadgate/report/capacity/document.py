@@ -119,12 +119,22 @@ class RuleCapacity(Part):
     breaks_per_s: Positive | None
 
 
+class LimitRecord(Part):
+    """A rule on the capacity itself, such as `capacity >= 150/s`."""
+
+    rule: Text
+    outcome: RuleOutcome
+    reason: Text = Field(description="One clause.")
+
+
 class CapacityResult(Part):
     """What the search found.
 
     - `first_broken`: what broke first at `breaks_per_s`, such as `auth: p95 < 500ms`.
     - `broken_value`: its value there with its unit, such as `530 ms`.
     - `gave_out`: what was used up there, one clause each.
+    - `curve_trials`: the number of trials of the curve from which the bounds come; 0 if both bounds were tried.
+    - `wanted_budget_s`: roughly the budget with which the bounds would be within `width`; null if it is unknown.
     """
 
     ending: Ending
@@ -138,6 +148,9 @@ class CapacityResult(Part):
     broken_value: Text
     gave_out: list[Text]
     rules: list[RuleCapacity]
+    limits: list[LimitRecord] = Field(default=[], description="The rules on the capacity itself.")
+    curve_trials: Count = 0
+    wanted_budget_s: Positive | None = None
 
 
 class CapacityDocument(Part, title="A search for the capacity by loadgate"):

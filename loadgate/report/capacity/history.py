@@ -10,7 +10,8 @@ from loadgate.report.capacity.conclusion import figure_of
 from loadgate.report.capacity.document import CapacityDocument
 from loadgate.report.capacity.stored import stored_searches
 from loadgate.report.sparkline import BARS, MAX_SPARKS, PLAIN_BARS, PLAIN_UNKNOWN, UNKNOWN, sparkline
-from loadgate.report.text import OUTCOME_WORDS, aligned
+from loadgate.report.text import OUTCOME_WORDS, aligned, printable
+from loadgate.rules import MetricKind
 
 Found = tuple[str, CapacityDocument]
 
@@ -22,16 +23,18 @@ def past_searches(folder: Path, profile: str | None, limit: int) -> list[Found]:
 
 
 def capacities_text(found: Sequence[Found], *, can_show_bars: bool) -> list[str]:
-    """Return a table with a line for each profile: its latest bounds, and the lower bounds over time."""
+    """Return a table with a line for each profile: its latest bounds and limits, and the lower bounds over time."""
     if not found:
         return []
     bars, unknown = (BARS, UNKNOWN) if can_show_bars else (PLAIN_BARS, PLAIN_UNKNOWN)
-    rows = [("PROFILE", "CAPACITY", "HOLDS AT", "BREAKS AT", "OUTCOME", "OLDEST TO NEWEST")]
+    rows = [("PROFILE", "CAPACITY", "HOLDS AT", "BREAKS AT", "LIMIT", "OUTCOME", "OLDEST TO NEWEST")]
     for profile, searches in _by_profile(found).items():
         result = searches[0].result
         holds = [search.result.holds_per_s for search in searches[MAX_SPARKS - 1 :: -1]]
         bounds = (figure_of(result.holds_per_s), figure_of(result.breaks_per_s))
-        rows.append((profile, "per second", *bounds, OUTCOME_WORDS[result.outcome], sparkline(holds, bars, unknown)))
+        limits = ", ".join(limit.rule.removeprefix(f"{MetricKind.CAPACITY} ") for limit in result.limits) or "-"
+        outcome, spark = OUTCOME_WORDS[result.outcome], sparkline(holds, bars, unknown)
+        rows.append((profile, "per second", *bounds, printable(limits), outcome, spark))
     return ["", *aligned(rows, right={2, 3})]
 
 
@@ -47,6 +50,7 @@ def capacities_json(found: Sequence[Found]) -> list[dict[str, Any]]:
             "breaks_per_s": search.result.breaks_per_s,
             "is_confirmed": search.result.is_confirmed,
             "first_broken": search.result.first_broken,
+            "limits": [limit.model_dump(mode="json") for limit in search.result.limits],
         }
         for name, search in found
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from loadgate.report.capacity.document import CapacityDocument
-from loadgate.report.capacity.text import level_cells, rule_lines
+from loadgate.report.capacity.text import level_cells, limit_lines, rule_lines
 from loadgate.report.markdown import cut, escaped
 from loadgate.report.text import OUTCOME_WORDS
 from loadgate.units import count
@@ -25,7 +25,7 @@ def markdown_summary(document: CapacityDocument) -> str:
         *rows,
         "",
         *([f"{count(more)} more rates are in capacity.html.", ""] if more > 0 else []),
-        *(f"- {_text(line)}" for line in rule_lines(document)[:MAX_ROWS]),
+        *(f"- {_text(line)}" for line in [*limit_lines(document), *rule_lines(document)][:MAX_ROWS]),
     ]
     return "\n".join(lines) + "\n"
 

@@ -22,6 +22,7 @@ def capacity_text(document: CapacityDocument, page: Path | None, columns: int | 
         "",
         *aligned([HEAD, *map(level_cells, document.levels)], right={0, 1, 2, 3, 4, 5}),
         "",
+        *limit_lines(document),
         *rule_lines(document),
         *(f"not judged: {printable(item.rule)} ({item.reason})" for item in document.not_judged),
         *([f"report: {page}"] if page is not None else []),
@@ -39,6 +40,14 @@ def level_cells(level: LevelRecord) -> tuple[str, ...]:
         count(level.trials),
         f"{level.state.value}{': ' + ', '.join(level.broken) if level.broken else ''}",
     )
+
+
+def limit_lines(document: CapacityDocument) -> list[str]:
+    """Return a line for each rule on the capacity itself."""
+    return [
+        f"{OUTCOME_WORDS[item.outcome]} {printable(item.rule)}: {printable(item.reason)}"
+        for item in document.result.limits
+    ]
 
 
 def rule_lines(document: CapacityDocument) -> list[str]:

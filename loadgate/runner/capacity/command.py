@@ -36,11 +36,12 @@ from loadgate.report.capacity.document import (
     TrialRecord,
     UnjudgedRule,
 )
+from loadgate.report.capacity.limits import judged_limits
 from loadgate.report.capacity.summary import markdown_summary
 from loadgate.report.capacity.text import capacity_text
 from loadgate.run.document import RunDocument
 from loadgate.run.document.parts import iso_time
-from loadgate.runner.capacity.criteria import JudgedRule, judged_rules
+from loadgate.runner.capacity.criteria import JudgedRule, capacity_rules, judged_rules
 from loadgate.runner.capacity.request import CapacityError, CapacityRequest
 from loadgate.runner.capacity.trials import latencies_of, resources_of, trial_of, values_of
 from loadgate.runner.headless import Fresh, StoppedError, measured_run
@@ -58,6 +59,8 @@ POOL_S = 2.0
 """Users for each arrival per second, as in the default of an open model, or for twice the largest latency limit."""
 
 POLL_S = 0.1
+
+ONE_RATE = "--at-least tries only its own rate"
 
 
 def capacity(request: CapacityRequest, project: Project, say: Say) -> ExitCode:
@@ -231,25 +234,31 @@ class _Searching:
     def document(self, end: End, started_at: str, unjudged: Sequence[UnjudgedRule]) -> CapacityDocument:
         """Return the document of the search."""
         levels, request = self.search.levels, self.request
+        limits = capacity_rules(self.suite.rules)
+        if self.plan.at_least is not None:
+            unjudged = [*unjudged, *(UnjudgedRule(rule=str(rule), reason=ONE_RATE) for rule in limits)]
+            limits = []
+        search = SearchRecord(
+            profile=self.suite.profile,
+            target=without_credentials(request.host) if request.host else FRESH,
+            first_per_s=self.plan.first,
+            to_per_s=self.plan.to if math.isfinite(self.plan.to) else None,
+            at_least_per_s=self.plan.at_least,
+            width=self.plan.width,
+            trial_s=self.plan.trial_s,
+            confirm_s=self.plan.confirm_s,
+            settle_s=self.plan.settle_s,
+            budget_s=self.plan.budget_s,
+            seed=request.seed,
+        )
         records = [self._level(level) for level in levels]
-        criteria = self.plan.criteria
         return CapacityDocument(
             schema_version=SCHEMA_VERSION,
             started_at=started_at,
-            search=SearchRecord(
-                profile=self.suite.profile,
-                target=without_credentials(request.host) if request.host else FRESH,
-                first_per_s=self.plan.first,
-                to_per_s=self.plan.to if math.isfinite(self.plan.to) else None,
-                at_least_per_s=self.plan.at_least,
-                width=self.plan.width,
-                trial_s=self.plan.trial_s,
-                confirm_s=self.plan.confirm_s,
-                settle_s=self.plan.settle_s,
-                budget_s=self.plan.budget_s,
-                seed=request.seed,
+            search=search,
+            result=result_of(
+                end, levels, records, self.search.rule_bounds, search=search, limits=judged_limits(limits, end)
             ),
-            result=result_of(end, levels, records, criteria, at_least=self.plan.at_least),
             not_judged=list(unjudged),
             levels=records,
             trials=self.records,

@@ -41,12 +41,19 @@ class JudgedRule:
         return Second(totals.success.count, totals.success.count_above(self.limit_ms))
 
 
+def capacity_rules(texts: Sequence[str]) -> list[Rule]:
+    """Return the rules on the capacity itself, such as `capacity >= 150/s`."""
+    return [rule for text in texts for rule in parse_rules(text) if rule.needs_search]
+
+
 def judged_rules(texts: Sequence[str]) -> tuple[list[JudgedRule], list[UnjudgedRule]]:
-    """Return the rules that decide, and those that cannot, with the reason."""
+    """Return the rules that decide whether a rate holds, and those that cannot, with the reason."""
     judged: dict[str, JudgedRule] = {}
     unjudged = []
     for text in texts:
         (rule,) = parse_rules(text)
+        if rule.needs_search:
+            continue
         if reason := _unfit(rule):
             unjudged.append(UnjudgedRule(rule=text, reason=reason))
         else:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from benchmarks.calibrate.capacity import CASES
+from benchmarks.calibrate.capacity import CASES, SHORT_CASES
 from benchmarks.calibrate.stubs.queueing import law
 from loadgate.analysis.capacity.plan import End, Ending
 from tests.loadgate.report.capacity.searches import document
@@ -23,6 +23,15 @@ def test_a_search_is_right_if_its_bounds_are_close_around_the_capacity(
 ) -> None:
     found = document(End(Ending.SUSTAINS, holds, breaks, is_confirmed=True))
     assert POOL.is_right(found, took_s) is is_right
+
+
+def test_the_short_cases_are_cases_with_short_trials() -> None:
+    wide, fast = SHORT_CASES
+    found = document(End(Ending.SUSTAINS, 57, 61, is_confirmed=True))
+    assert wide.is_right(found, 100)
+    assert not POOL.is_right(found, 100)
+    assert fast.is_right(document(End(Ending.AT_LEAST, 100, None, is_confirmed=True)), 100)
+    assert {case.arguments[:2] for case in SHORT_CASES} == {("--trial", "10s")}
 
 
 def test_a_search_must_end_as_its_case_does() -> None:

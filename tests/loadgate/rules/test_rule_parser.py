@@ -65,6 +65,9 @@ GOOD = [
         "auth: p95 the end<=2x stage 1",
         Rule("auth", P95, Operator.LE, 2, Unit.TIMES, stage="the end", compared_with="stage 1"),
     ),
+    ("capacity >= 150/s", Rule("overall", Metric(MetricKind.CAPACITY), Operator.GE, 150, Unit.PER_SECOND)),
+    (" CAPACITY>1.5 / S", Rule("overall", Metric(MetricKind.CAPACITY), Operator.GT, 1.5, Unit.PER_SECOND)),
+    ("capacity: p50 < 1ms", Rule("capacity", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
     ("growth: p50 < 1ms", Rule("growth", Metric(MetricKind.PERCENTILE, 50), Operator.LT, 1, Unit.MS)),
     ("größe/äöü: p95 < 1ms", Rule("größe/äöü", P95, Operator.LT, 1, Unit.MS)),
 ]
@@ -154,6 +157,11 @@ BAD = [
     ("auth: p95 in ramp < 2s", [(21, "not '2s'; a limit for one stage ends with 'in <stage>'")]),
     ("auth: p95 after < 1.1x", [(23, "expected the stage to compare with, such as 'before'")]),
     ("auth: requests after > 2x before", [(15, "only percentiles can be compared between stages, not requests")]),
+    ("capacity", [(9, "expected '<'")]),
+    ("capacity < 150/s", [(10, "capacity takes '>' or '>=', not '<'")]),
+    ("capacity >= 150", [(16, "capacity takes '/s'")]),
+    ("capacity >= 150/s abort", [(19, "capacity takes no window, stage or 'abort'")]),
+    ("auth: capacity >= 150/s", [(7, "a capacity has no scope; write 'capacity >= 150/s'")]),
     ("   auth: p95 < 500", [(19, "needs a unit")]),
     (
         "a: nope ! 5 over x more",

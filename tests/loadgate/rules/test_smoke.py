@@ -88,6 +88,17 @@ def test_a_failed_request_among_few_prevents_a_pass() -> None:
     assert judge(share, recorder(*[20.0] * 40, failures=1), FEWER).outcome is not RuleOutcome.PASS
 
 
+def test_a_rule_on_the_capacity_is_listed_and_not_judged() -> None:
+    rules = parse_rules(["health: p95 < 100ms", "capacity >= 150/s"])
+    verdict = judge(rules, recorder(*[20.0] * 40), FULL)
+    assert (verdict.outcome, verdict.reason) == (RuleOutcome.PASS, "the rule held")
+    assert verdict.notes == (
+        "not judged: capacity >= 150/s (a run does not measure the capacity; loadgate capacity judges it)",
+    )
+    alone = judge(rules[1:], recorder(*[20.0] * 40), FULL)
+    assert (alone.outcome, alone.reason, alone.results) == (RuleOutcome.INCONCLUSIVE, "the run has no rules", ())
+
+
 def test_limits_of_groups_without_users_are_listed_and_not_judged() -> None:
     rules = parse_rules(["health: p95 < 100ms", "tasks: p95 < 200ms", "overall: failures < 1%"])
     facts = replace(FEWER, groups_without_users=frozenset({"tasks"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from loadgate.analysis.capacity.crossing import rule_bounds
 from loadgate.analysis.capacity.level import Level, level_of
 from loadgate.analysis.capacity.plan import End, Ending, Purpose
 from loadgate.analysis.capacity.trial import Criterion, Second, Trial
@@ -16,6 +17,8 @@ from loadgate.report.capacity.document import (
     TrialRecord,
     UnjudgedRule,
 )
+from loadgate.report.capacity.limits import judged_limits
+from loadgate.rules import parse_rules
 from loadgate.run.document.parts import iso_time
 
 RULE = "auth: p95 < 500ms"
@@ -58,18 +61,25 @@ def record(found: Level) -> LevelRecord:
 
 
 def document(
-    end: End = FOUND, *, at_least: float | None = None, profile: str = "medium", started_at: str = STARTED_AT
+    end: End = FOUND,
+    *,
+    at_least: float | None = None,
+    profile: str = "medium",
+    started_at: str = STARTED_AT,
+    rules: str = "",
 ) -> CapacityDocument:
     levels = [level(rate, share) for rate, share in RATES.items()]
     records = [record(found) for found in levels]
+    search = SearchRecord(
+        profile=profile, target="a fresh target for each trial", first_per_s=5, to_per_s=None,
+        at_least_per_s=at_least, width=0.05, trial_s=30, confirm_s=120, settle_s=5, budget_s=900, seed=1,
+    )  # fmt: skip
+    limits = judged_limits(parse_rules(rules), end)
     return CapacityDocument(
         schema_version=1,
         started_at=started_at,
-        search=SearchRecord(
-            profile=profile, target="a fresh target for each trial", first_per_s=5, to_per_s=None,
-            at_least_per_s=at_least, width=0.05, trial_s=30, confirm_s=120, settle_s=5, budget_s=900, seed=1,
-        ),
-        result=result_of(end, levels, records, [CRITERION], at_least=at_least),
+        search=search,
+        result=result_of(end, levels, records, rule_bounds((), levels, [CRITERION]), search=search, limits=limits),
         not_judged=[UnjudgedRule(rule="auth: requests > 10", reason="only upper limits are judged")],
         levels=records,
         trials=[

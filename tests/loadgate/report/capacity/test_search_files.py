@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from loadgate.analysis.capacity.plan import End, Ending
+from loadgate.analysis.capacity.plan import End, Ending, Fit
 from loadgate.exit_codes import ExitCode
 from loadgate.report.capacity.artefacts import SEARCH_FILES
 from loadgate.report.capacity.curve import charts
@@ -91,6 +91,54 @@ def test_the_page_draws_the_curve_and_the_bounds() -> None:
     assert 'href="trials/01/report.html"' in page
 
 
+UNCONFIRMED = End(Ending.BETWEEN, 184, 192, "the budget ended")
+AT_LEAST = End(Ending.AT_LEAST, 420, None, "the generator ended the search", is_confirmed=True, by_generator=True)
+
+
+@pytest.mark.parametrize(
+    ("end", "rules", "code", "line"),
+    [
+        (FOUND, "capacity >= 184/s", ExitCode.PASS, "PASS capacity >= 184/s: holds at 184/s"),
+        (FOUND, "capacity > 184/s", ExitCode.INCONCLUSIVE, "undecided: holds at 184/s and breaks at 192/s"),
+        (FOUND, "capacity >= 192/s", ExitCode.FAIL, "FAIL capacity >= 192/s: breaks at 192/s"),
+        (FOUND, "capacity >= 100/s\ncapacity >= 500/s", ExitCode.FAIL, "PASS capacity >= 100/s"),
+        (UNCONFIRMED, "capacity >= 100/s", ExitCode.INCONCLUSIVE, "holds at 184/s, but this is not confirmed"),
+        (AT_LEAST, "capacity >= 400/s", ExitCode.PASS, "PASS capacity >= 400/s: holds at 420/s"),
+        (AT_LEAST, "capacity >= 500/s", ExitCode.INCONCLUSIVE, "INCONCLUSIVE capacity >= 500/s: undecided"),
+        (End(Ending.NONE, None, 0.31), "capacity >= 1/s", ExitCode.FAIL, "FAIL capacity >= 1/s: breaks at 0.31/s"),
+    ],
+)
+def test_rules_on_the_capacity_decide(end: End, rules: str, code: ExitCode, line: str) -> None:
+    found = document(end, rules=rules)
+    assert found.exit_code is code
+    assert line in capacity_text(found, None)
+    assert line in markdown_summary(found).replace("&gt;", ">").replace("\\>", ">")
+    assert "Limits of the capacity" in html_page(found)
+    assert "Limits of the capacity" not in html_page(document())
+
+
+def test_the_history_shows_the_limit(tmp_path: Path) -> None:
+    SEARCH_FILES.write(document(rules="capacity >= 150/s"), tmp_path / "20260501T000000Z-medium")
+    found = past_searches(tmp_path, None, 20)
+    _, head, row = capacities_text(found, can_show_bars=False)
+    assert head.split()[6] == "LIMIT"
+    assert ">= 150/s  PASS" in row
+    assert capacities_json(found)[0]["limits"] == [
+        {"rule": "capacity >= 150/s", "outcome": "pass", "reason": "holds at 184/s"}
+    ]
+
+
+def test_bounds_of_a_curve_name_its_rule_and_the_budget_that_would_bring_them_closer() -> None:
+    end = End(Ending.BETWEEN, 150, 170, "the budget ended", True, fit=Fit(RULE, 14), wanted_budget_s=5000)
+    found = document(end).result
+    assert found.sentence.startswith(
+        "sustains 150/s [holds at 150, breaks at 170, 13.3 % apart]; the budget ended; "
+        "the bounds come from a curve through 14 trials; --budget 1h30m would bring them within about 5 %; "
+        f"first to break: {RULE}; "
+    )
+    assert (found.curve_trials, found.wanted_budget_s) == (14, 5000)
+
+
 def test_hostile_text_stays_text() -> None:
     found = document(profile=HOSTILE)
     page = html_page(found)
@@ -129,8 +177,8 @@ def test_the_history_has_a_line_for_each_profile(tmp_path: Path) -> None:
     _, head, *rows = capacities_text(found, can_show_bars=False)
     assert head.split()[:3] == ["PROFILE", "CAPACITY", "HOLDS"]
     assert [row.split() for row in rows] == [
-        ["medium", "per", "second", "184", "192", "PASS", "55"],
-        ["light", "per", "second", "184", "192", "PASS", "5"],
+        ["medium", "per", "second", "184", "192", "-", "PASS", "55"],
+        ["light", "per", "second", "184", "192", "-", "PASS", "5"],
     ]
     assert [one["holds_per_s"] for one in capacities_json(found)] == [184, 184, 184]
     assert capacities_text([], can_show_bars=True) == []
