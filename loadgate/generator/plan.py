@@ -14,7 +14,7 @@ from loadgate.credentials import without_credentials
 from loadgate.generator.groups import group_of
 from loadgate.generator.suite import Choice
 from loadgate.generator.suite_files import suite_hash
-from loadgate.run.state import Plan
+from loadgate.run.plan import Plan
 from loadgate.shape.arrivals import ArrivalSchedule
 from loadgate.shape.stages import Step, closed_steps, settling
 from loadgate.shape.weighted import weighted_order

@@ -13,7 +13,7 @@ import psutil
 from loadgate.report.fingerprint import fingerprint
 from loadgate.report.this_machine import machine_class, software
 from loadgate.run.document.environment import EnvironmentRecord, GitRecord, MachineRecord
-from loadgate.run.state import Plan
+from loadgate.run.plan import Plan
 
 
 def current_environment(folder: Path, plan: Plan) -> EnvironmentRecord:

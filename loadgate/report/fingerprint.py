@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from loadgate.run.document.environment import FingerprintRecord, MachineClassRecord
-from loadgate.run.state import Plan
+from loadgate.run.plan import Plan
 from loadgate.shape.profile import LoadProfile
 
 _LENGTH = 12

@@ -1,4 +1,4 @@
-"""The state of a run in progress: its plan and its measurements."""
+"""The state of a run in progress: its measurements, and how its load ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from loadgate.recorder.errors import shorten
 from loadgate.recorder.reports import RequestCounts
 from loadgate.recorder.request import Measure, without_surrogates
 from loadgate.recorder.resources import ResourceRecord
-from loadgate.rules import Rule, RuleResult
+from loadgate.rules import RuleResult
 from loadgate.run.clock import RunClock
 from loadgate.run.clock_notes import clock_notes
 from loadgate.run.document.environment import GeneratorRecord
@@ -25,11 +25,9 @@ from loadgate.run.document.requests import ExceptionRecord
 from loadgate.run.first_bytes import FirstBytes
 from loadgate.run.judgement import CUT_OFF, UNSENT, EndedBy, Ending, RunFacts
 from loadgate.run.load_state import Cause, LoadState, Stopped, UnderLoad
+from loadgate.run.plan import Plan
 from loadgate.run.worker_medians import MAX_NAMES, WorkerMedians
 from loadgate.run.worker_presence import WorkerPresence
-from loadgate.shape.arrivals import ArrivalSchedule
-from loadgate.shape.profile import LoadProfile
-from loadgate.shape.stages import Step
 from loadgate.units import duration
 
 MAX_EXCEPTION_KINDS = 50
@@ -38,42 +36,6 @@ CLOCKS_S = 0.05
 
 CLOCK_SLACK_S = 60.0
 """Tolerance for the end of a sample before or after the run: clocks are adjusted, and suites can use other clocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The plan of a run."""
-
-    profile: LoadProfile
-    rules: tuple[Rule, ...]
-    host: str
-    """The host, redacted."""
-    users: int | None
-    spawn_rate: float | None
-    run_time_s: float | None
-    stop_timeout_s: float
-    processes: int
-    """Number of processes that generate load."""
-    user_classes: Mapping[str, float]
-    """Weights by class name."""
-    steps: tuple[Step, ...] = ()
-    """The changes of the number of users in a closed model."""
-    arrivals: ArrivalSchedule | None = None
-    """The intended starts of tasks in an open model."""
-    seed: int | None = None
-    """The seed of all random numbers. `None` if the run is not repeatable."""
-    timed_by_gate: bool = False
-    """Whether the gate ends the run. Locust's timer would include the time before the load."""
-    fewer_users: str = ""
-    """A clause with the number of users, if the run was started with fewer than its profile has."""
-    groups_without_users: frozenset[str] = frozenset()
-    """Groups of the profile for which this run was started without users."""
-    remarks: tuple[str, ...] = ()
-    """Sentences about the plan for the notes of the verdict."""
-    request_types: frozenset[str] = frozenset()
-    """Types of request events that the suite declares as requests or as measures."""
-    suite_hash: str | None = None
-    """A hash of the suite's files. `None` if they are unknown."""
 
 
 @dataclass(slots=True)

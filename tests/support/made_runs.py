@@ -14,7 +14,8 @@ from loadgate.run.document.environment import FingerprintRecord
 from loadgate.run.document.parts import iso_time
 from loadgate.run.judgement import EndedBy
 from loadgate.run.load_state import Cause, Stopped
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import MADE_ON, judged
 

@@ -21,7 +21,8 @@ from loadgate.generator.run_controller import RunController
 from loadgate.recorder import RAMP, FinishedRequest, Outcome
 from loadgate.rules import parse_rules
 from loadgate.run.health import HealthLimits
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 
 RULES = ["seen: p95 < 1s", "unseen: p95 < 1s", "unseen: p95 < 1s in ramp", "left out: p95 < 1s"]

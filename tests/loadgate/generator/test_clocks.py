@@ -11,7 +11,8 @@ from loadgate.generator import clocks
 from loadgate.generator.clocks import MasterClock
 from loadgate.recorder import FinishedRequest, Outcome
 from loadgate.recorder.request import Measure
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 
 PLAN = Plan(LoadProfile(name="x"), (), "http://x", 1, 1.0, 60.0, 10.0, 1, {"User": 1})

@@ -11,7 +11,8 @@ from loadgate.rules import EvaluationContext, evaluate, parse_rules
 from loadgate.run.document import RunDocument, TargetRecord
 from loadgate.run.judgement import EndedBy, Ending
 from loadgate.run.load_state import Cause, Stopped
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.runner.run import with_target
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import as_json, document_of, judged, stored

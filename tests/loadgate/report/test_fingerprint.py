@@ -11,7 +11,7 @@ from loadgate.report.fingerprint import fingerprint
 from loadgate.report.this_machine import machine_class, software
 from loadgate.rules import parse_rules
 from loadgate.run.document.environment import FingerprintRecord, MachineClassRecord
-from loadgate.run.state import Plan
+from loadgate.run.plan import Plan
 from loadgate.shape.profile import LoadProfile
 
 MACHINE = MachineClassRecord(cpu="Model 5", usable_cores=2, cpu_limit=None, memory_limit_bytes=None)

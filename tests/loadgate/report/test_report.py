@@ -23,7 +23,8 @@ from loadgate.run.document import RunDocument, read_run
 from loadgate.run.document.writing import total_figures
 from loadgate.run.judgement import EndedBy
 from loadgate.run.load_state import Cause, Stopped
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 from tests.support.run_documents import as_json, document_of, judged
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from loadgate.analysis.worker_medians import MIN_WINDOWS
 from loadgate.recorder import FinishedRequest, Outcome, Recorder
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.run.worker_medians import MAX_NAMES, MAX_TALLIED_NAMES, WorkerMedians
 from loadgate.shape.profile import LoadProfile
 

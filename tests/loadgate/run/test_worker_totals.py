@@ -12,7 +12,8 @@ from loadgate.recorder.reports import RequestCounts
 from loadgate.rules import RuleOutcome, parse_rules
 from loadgate.run.document.environment import GeneratorRecord
 from loadgate.run.judgement import judge
-from loadgate.run.state import Plan, Run
+from loadgate.run.plan import Plan
+from loadgate.run.state import Run
 from loadgate.shape.profile import LoadProfile
 
 RULES = tuple(parse_rules(["overall: requests > 1"]))
