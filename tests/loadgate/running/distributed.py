@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.loadgate.running.support import SUITE, Started, locust_command, master_ports
+from tests.loadgate.running.support import SUITE, Started, master_ports
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,17 @@ class Worker:
 
 @contextmanager
 def distributed(
-    folder: Path, master_options: Sequence[str], *workers: Worker, expected: int | None = None, **env: str
+    folder: Path,
+    master_options: Sequence[str],
+    *workers: Worker,
+    expected: int | None = None,
+    suite: Path = SUITE,
+    **env: str,
 ) -> Iterator[tuple[Started, list[Started], list[str]]]:
     """A master, its workers, and the start of the command line of further ones. `env` is that of the master."""
     bind_host, host, bind, port, *_ = master_ports()
     at_port = ["--worker", "--master-port", port]
-    master = locust_command(*master_options, "--master", bind_host, host, bind, port)
+    master = [*locust_of(suite), "--headless", *master_options, "--master", bind_host, host, bind, port]
     with ExitStack() as stack:
 
         def start(name: str, command: list[str], **of_process: str) -> Started:

@@ -20,7 +20,33 @@ from tests.loadgate.running.support import (
     run_folder,
 )
 from tests.loadgate.stub_server import StubServer
+from tests.support.fault_proxy import Toxic, fault_proxy
 from tests.support.shifted_clock import shifted_clock
+
+OWN_HOST = """
+import os
+
+import loadgate
+from loadgate import LoadProfile
+from loadgate.users import BaseUser
+from locust import task
+
+class PingUser(BaseUser):
+    group = "pings"
+    host = os.environ["TEST_TARGET"]
+
+    @task
+    def ping(self):
+        self.client.get("/ping", name="ping")
+
+loadgate.install(
+    profiles={"steady": LoadProfile("steady", users=20)},
+    user_classes=[PingUser],
+    rules=["pings: p95 < 60s"],
+    preflight=[],
+)
+"""
+"""A suite whose processes can reach the target by different ways."""
 
 
 def test_processes_merge_exactly(tmp_path: Path, stub: StubServer) -> None:
@@ -110,3 +136,22 @@ def test_only_the_master_judges_a_run_with_two_workers(tmp_path: Path, stub: Stu
         assert [worker.wait() for worker in workers] == [0, 0]
     assert document(tmp_path / "master")["totals"]["overall"]["requests"] == stub.received["/slow"] == 4
     assert not (tmp_path / "worker-0" / "reports").exists()
+
+
+@pytest.mark.full
+def test_a_worker_with_a_slow_way_to_the_target_is_named(tmp_path: Path, stub: StubServer) -> None:
+    suite = tmp_path / "locustfile.py"
+    suite.write_text(OWN_HOST)
+    near = {"TEST_TARGET": stub.url}
+    with fault_proxy(int(stub.url.rpartition(":")[2])) as proxy:
+        proxy.add(Toxic("latency", ms=300))
+        far = {"TEST_TARGET": f"http://127.0.0.1:{proxy.port}"}
+        workers = [Worker(suite=suite, env=env) for env in (near, far)]
+        options = ["--rate", "12/s", "-t", "80s"]
+        with distributed(tmp_path, options, *workers, suite=suite, **near) as (judge, started, _):
+            assert judge.wait(240) == PASS, judge.output
+            assert [worker.wait() for worker in started] == [0, 0]
+    run = document(tmp_path / "master")
+    (slow,) = [worker["worker"] for worker in run["workers"] if worker["pid"] == started[1].process.pid]
+    (note,) = [note for note in run["verdict"]["notes"] if "slower" in note]
+    assert re.match(rf"worker {slow} was slower than the other workers: .* its p50 of 'ping' was 3\d\d ms on", note)
