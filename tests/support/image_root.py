@@ -61,7 +61,8 @@ def assemble(stages: list[Stage]) -> None:
     for stage in stages:
         folder = FOLDER / (stage.name or "image.unfinished")
         shutil.rmtree(folder, ignore_errors=True)
-        _run("cp", "--archive", str(found), str(folder))
+        # Hard links: the steps add files, and change none of the base.
+        _run("cp", "--archive", "--link", str(found), str(folder))
         carry_out(stage, folder)
     shutil.rmtree(IMAGE, ignore_errors=True)
     (FOLDER / "image.unfinished").rename(IMAGE)
@@ -101,7 +102,8 @@ def copy(wanted: Copy, folder: Path) -> None:
         found, target = origin / source.lstrip("/"), folder / wanted.target
         if found.is_dir():
             ignored = None if wanted.stage else shutil.ignore_patterns("__pycache__")
-            shutil.copytree(found, target, symlinks=True, ignore=ignored, dirs_exist_ok=True)
+            how = os.link if wanted.stage else shutil.copy2
+            shutil.copytree(found, target, symlinks=True, ignore=ignored, copy_function=how, dirs_exist_ok=True)
         else:
             target = target / found.name if wanted.target.endswith("/") else target
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -119,9 +121,12 @@ def sandbox(folder: Path, variables: dict[str, str], working: str) -> list[str]:
     return [*options, "--chdir", working, "--die-with-parent"]
 
 
-def bytes_of(folder: Path) -> int:
-    """Return the size of all files in a folder."""
-    return int(_run("du", "--summarize", "--bytes", "--one-file-system", str(folder)).split()[0])
+def sizes() -> str:
+    """Return the size of all files of the image, and that of what the Dockerfile adds to its base."""
+    image_mb, service_mb = (
+        int(_run("du", "--summarize", "--bytes", str(folder)).split()[0]) / 1e6 for folder in (IMAGE, IMAGE / "service")
+    )
+    return f"{image_mb:.0f} MB, of which the service {service_mb:.0f} MB"
 
 
 def _run(*command: str) -> str:
@@ -138,7 +143,7 @@ def main() -> None:
         assemble(read_dockerfile(DOCKERFILE))
     except (AssemblyError, FileNotFoundError) as error:
         sys.exit(f"image: {error}")
-    print(f"image: {bytes_of(IMAGE) / 1e6:.0f} MB, of which the service {bytes_of(IMAGE / 'service') / 1e6:.0f} MB")
+    print(f"image: {sizes()}")
 
 
 if __name__ == "__main__":
