@@ -18,7 +18,7 @@ NO_PROVIDER = "none"
 
 
 class LLMMetrics:
-    """The metrics of streams, times, tokens, errors and circuit breakers."""
+    """The metrics of streams, times, tokens, costs, errors and circuit breakers."""
 
     def __init__(self, metrics: Metrics) -> None:
         registry = metrics.registry
@@ -36,6 +36,12 @@ class LLMMetrics:
             "llm_tokens",
             "Tokens of streams, including incomplete ones.",
             ("provider", "model", "direction"),
+            registry=registry,
+        )
+        self._cost = Counter(
+            "llm_cost_usd",
+            "Cost of streams in dollars, by the prices in llm_config.yaml.",
+            ("provider", "model"),
             registry=registry,
         )
         self._errors = Counter(
@@ -63,10 +69,11 @@ class LLMMetrics:
         """Count the start of a stream."""
         self._first_token.labels(provider, model).observe(seconds)
 
-    def count_tokens(self, provider: str, model: str, usage: Usage) -> None:
-        """Count the tokens of a stream."""
+    def count_answer(self, provider: str, model: str, usage: Usage, cost_nano_usd: int) -> None:
+        """Count the tokens and the cost of a stream."""
         self._tokens.labels(provider, model, "input").inc(usage.input_tokens)
         self._tokens.labels(provider, model, "output").inc(usage.output_tokens)
+        self._cost.labels(provider, model).inc(cost_nano_usd / 1e9)
 
     def count_error(self, error: ServiceError) -> None:
         """Count a stream that could not start or broke off."""

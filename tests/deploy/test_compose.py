@@ -78,10 +78,9 @@ def test_one_beat_and_one_migration_run(services: dict[str, Any]) -> None:
             assert item["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
 
 
-def test_migrations_do_not_use_pgbouncer(services: dict[str, Any]) -> None:
-    hosts = {name: item["environment"]["DATABASE_URL"] for name, item in of_the_service(services).items()}
-    assert "@postgres:5432/" in hosts.pop("migrate")
-    assert all("@pgbouncer:6432/" in url for url in hosts.values())
+def test_all_parts_use_pgbouncer(services: dict[str, Any]) -> None:
+    urls = {item["environment"]["DATABASE_URL"] for item in of_the_service(services).values()}
+    assert urls == {f"postgresql://service:{SECRETS['POSTGRES_PASSWORD']}@pgbouncer:6432/service"}
 
 
 def test_processes_have_the_time_to_end_that_their_settings_give_them(services: dict[str, Any]) -> None:

@@ -82,11 +82,12 @@ class Answered:
             "input_tokens": self.usage.input_tokens,
             "output_tokens": self.usage.output_tokens,
             "estimated": self.usage.estimated,
-            "cost_nano_usd": self._cost(),
+            "cost_nano_usd": self.cost_nano_usd(),
             "answer": self.text if self.keep_answer else None,
         }
 
-    def _cost(self) -> int:
+    def cost_nano_usd(self) -> int:
+        """Return the cost in nano-dollars. An answer without a price costs nothing."""
         if self.price is None:
             return 0
         # Convert the text, so that 0.1 is exactly a tenth.

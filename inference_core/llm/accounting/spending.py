@@ -107,7 +107,7 @@ class Spending:
         if source is not None:
             answered.append(self._answer(source))
         for one in answered:
-            self.metrics.count_tokens(one.provider, one.model, one.usage)
+            self.metrics.count_answer(one.provider, one.model, one.usage, one.cost_nano_usd())
         return answered
 
     def _usage(self, source: OpenStream) -> Usage:

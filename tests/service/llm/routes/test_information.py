@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from inference_core.core.telemetry.metrics import Metrics
+from inference_core.llm.telemetry import LLMMetrics
+from inference_core.llm.types import Usage
 from tests.service.conftest import AppFactory
 from tests.support.accounts import Api
 from tests.support.llm import config_file
@@ -80,6 +83,16 @@ async def test_metrics_tell_of_streams(api: Api) -> None:
     assert 'llm_time_to_first_token_seconds_count{model="gpt-5-mini",provider="simulated"} 1.0' in metrics
     for direction in ("input", "output"):
         assert f'llm_tokens_total{{direction="{direction}",model="gpt-5-mini",provider="simulated"}}' in metrics
+
+
+def test_the_cost_of_streams_is_counted_in_dollars() -> None:
+    metrics = Metrics()
+    counted = LLMMetrics(metrics)
+    for _ in range(2):
+        counted.count_answer("near", "small", Usage(10, 20), 1_500_000_000)
+    labels = {"provider": "near", "model": "small"}
+    assert metrics.registry.get_sample_value("llm_cost_usd_total", labels) == 3.0
+    assert metrics.registry.get_sample_value("llm_tokens_total", {**labels, "direction": "output"}) == 40
 
 
 async def test_policies_are_shown_while_debugging_only(start_app: AppFactory, tmp_path: Path) -> None:
