@@ -39,7 +39,10 @@ def run_command(
     rate: Annotated[str | None, typer.Option(help=f"Open model: start tasks at this rate, {EXAMPLES}.")] = None,
     baseline: Annotated[
         bool | None,
-        typer.Option("--baseline/--no-baseline", help="Compare with the profile's baseline; default: if there is one."),
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Compare with the profile's baseline; by default, with the last comparable run if there is none.",
+        ),
     ] = None,
     put: Annotated[
         str | None,

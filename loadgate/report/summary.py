@@ -73,9 +73,9 @@ def _since_baseline(document: RunDocument) -> list[str]:
     )
     return [
         *(f"> {escaped(warning)}\n" for warning in baseline_warnings(document)),
-        f"Baseline: {escaped(baseline_line(baseline))}. {escaped(baseline_meaning(baseline))}",
+        f"{baseline.noun.capitalize()}: {escaped(baseline_line(baseline))}. {escaped(baseline_meaning(baseline))}",
         "",
-        "| Rule | Baseline | Now | Change | Interval |",
+        f"| Rule | {baseline.noun.capitalize()} | Now | Change | Interval |",
         "| --- | ---: | ---: | ---: | ---: |",
         *rows,
         "",

@@ -28,7 +28,7 @@ from loadgate.report.artefacts import (
     append_job_summary,
     publish,
 )
-from loadgate.report.baseline import changes_lines, find_baseline, with_baseline
+from loadgate.report.baseline import changes_lines, find_baseline, last_comparable_run, with_baseline
 from loadgate.report.summary import markdown_summary
 from loadgate.report.text import target_end
 from loadgate.rules import RuleOutcome
@@ -62,7 +62,7 @@ class RunRequest:
     """In the form of Locust's -f: a file, several files with commas, or a folder."""
     locust_options: Sequence[str] = ()
     baseline: bool | None = None
-    """Whether to compare with the profile's baseline; None if there is one."""
+    """True requires the profile's baseline; None compares with the last run if there is none; False with neither."""
     delivery: Delivery = field(default_factory=Delivery)
 
 
@@ -163,10 +163,14 @@ class _Launch:
         return with_target(document, target_record(target, self.project.target.for_run(self.folder), ended)), ended
 
     def _with_baseline(self, document: RunDocument) -> RunDocument:
-        """Return the document with the profile's baseline, and print the changes."""
-        if self.baseline is None:
+        """Return the document with the profile's baseline or the last comparable run, and print the changes."""
+        if self.request.baseline is False:
             return document
-        document, problem = with_baseline(document, self.baseline)
+        reference = self.baseline or last_comparable_run(self.project.reports_path, document, self.folder)
+        if reference is None:
+            document, problem = document.model_copy(update={"is_first_of_its_kind": True}), ""
+        else:
+            document, problem = with_baseline(document, reference)
         lines = [f"! {problem}"] if problem else changes_lines(document)
         for line in wrapped(lines, terminal_columns(os.environ)):
             self.say(line)

@@ -14,7 +14,7 @@ from loadgate.run.document import RunDocument
 from loadgate.run.document.baseline import BaselineRecord, BaselineScope, ValueChange
 from loadgate.units import UNKNOWN
 
-HEAD = ("RULE", "BASELINE", "NOW", "CHANGE", "INTERVAL")
+FIRST_OF_ITS_KIND = "This is the first run with this load on this machine. Later runs show what has changed since."
 
 
 def baseline_line(baseline: BaselineRecord) -> str:
@@ -43,16 +43,18 @@ def baseline_problem(document: RunDocument) -> str:
 
 
 def changes_lines(document: RunDocument) -> list[str]:
-    """Return the changes of the rules since the baseline as lines. Empty without one."""
+    """Return the changes of the rules since the baseline or the last run as lines. Empty without either."""
     baseline, found = document.baseline, document.since_baseline
+    if document.is_first_of_its_kind:
+        return [FIRST_OF_ITS_KIND]
     if baseline is None or found is None:
         return []
-    rows = [HEAD, *(_cells(item) for item in found.rules)]
+    rows = [("RULE", baseline.noun.upper(), "NOW", "CHANGE", "INTERVAL"), *(_cells(item) for item in found.rules)]
     return [
         "",
-        *(aligned(rows, right={1, 2, 3}) if found.rules else ["the baseline has no rule of this run"]),
+        *(aligned(rows, right={1, 2, 3}) if found.rules else [f"the {baseline.noun} has no rule of this run"]),
         "",
-        f"baseline: {baseline_line(baseline)}",
+        f"{baseline.noun}: {baseline_line(baseline)}",
         *(f"! {warning}" for warning in baseline_warnings(document)),
         baseline_meaning(baseline),
     ]
@@ -67,9 +69,9 @@ def baseline_warnings(document: RunDocument) -> list[str]:
     if fingerprint.machine != baseline.fingerprint.machine:
         there = class_text(baseline.machine_class, baseline.fingerprint.machine)
         here = class_text(document.made_on.machine_class, fingerprint.machine)
-        warnings.append(f"The baseline is from another class of machines ({there}; this run: {here}).")
+        warnings.append(f"The {baseline.noun} is from another class of machines ({there}; this run: {here}).")
     if fingerprint.suite != baseline.fingerprint.suite:
-        warnings.append("The suite has changed since the baseline.")
+        warnings.append(f"The suite has changed since the {baseline.noun}.")
     return [printable(warning) for warning in warnings]
 
 

@@ -136,7 +136,9 @@ def _baseline(scope: ScopeSeries, baseline: BaselineRecord | None) -> list[dict[
     """Return the p95 of the baseline, which the chart of response times shows. Empty without one."""
     found = baseline.scope(scope.kind, scope.name) if baseline is not None else None
     value = found.measured("p95") if found is not None else None
-    return [{"ms": value.value, "text": milliseconds(value.value)}] if value is not None else []
+    if baseline is None or value is None:
+        return []
+    return [{"ms": value.value, "text": milliseconds(value.value), "of": baseline.noun}]
 
 
 def _comparison(figures: ScopeFigures) -> dict[str, Any] | None:

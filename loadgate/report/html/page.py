@@ -9,7 +9,13 @@ from typing import Any
 
 from jinja2 import Environment
 
-from loadgate.report.baseline.text import baseline_line, baseline_meaning, baseline_problem, baseline_warnings
+from loadgate.report.baseline.text import (
+    FIRST_OF_ITS_KIND,
+    baseline_line,
+    baseline_meaning,
+    baseline_problem,
+    baseline_warnings,
+)
 from loadgate.report.cause import breach_lines
 from loadgate.report.conclusions import conclusions
 from loadgate.report.html import facts
@@ -103,6 +109,8 @@ def _baseline_values(document: RunDocument) -> dict[str, Any]:
     return {
         "changes": document.since_baseline,
         "baseline": baseline_line(baseline) if baseline else "",
+        "reference": baseline.noun if baseline else "baseline",
+        "first_of_its_kind": FIRST_OF_ITS_KIND if document.is_first_of_its_kind else "",
         "baseline_meaning": baseline_meaning(baseline) if baseline else "",
         "baseline_problem": baseline_problem(document),
         "baseline_warnings": baseline_warnings(document),

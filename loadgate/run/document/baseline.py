@@ -58,6 +58,16 @@ class BaselineRecord(Part):
     load: dict[Text, Text] = Field(description="The load in words, to say what differs from that of another run.")
     rules: list[BaselineRule]
     scopes: list[BaselineScope]
+    is_last_run: bool = Field(
+        default=False,
+        exclude_if=lambda there: not there,
+        description="Whether it is the last comparable run, because no baseline is set; absent if not.",
+    )
+
+    @property
+    def noun(self) -> str:
+        """Return what messages call it."""
+        return "last run" if self.is_last_run else "baseline"
 
     def scope(self, kind: str, name: str) -> BaselineScope | None:
         """Return a scope."""

@@ -72,12 +72,20 @@ class RunDocument(Part, title="A run of loadgate"):
     baseline: BaselineRecord | None = Field(
         default=None,
         exclude_if=lambda there: there is None,
-        description="The baseline of the profile; absent without one. It does not affect the verdict.",
+        description=(
+            "The baseline of the profile or, without one, the last comparable run; absent without either. It does not "
+            "affect the verdict."
+        ),
     )
     since_baseline: BaselineChanges | None = Field(
         default=None,
         exclude_if=lambda there: there is None,
         description="The changes of the run since its baseline; absent without one, and if the loads differ.",
+    )
+    is_first_of_its_kind: bool = Field(
+        default=False,
+        exclude_if=lambda there: not there,
+        description="Whether there was no baseline and no earlier comparable run; absent if not.",
     )
     recording: Recording
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import pytest
 from loadgate.errors import CommandError
 from loadgate.exit_codes import ExitCode
 from loadgate.project import load_project
-from loadgate.report.baseline import changes_lines, find_baseline, measured_run, read_baseline, with_baseline
+from loadgate.report.baseline import (
+    changes_lines,
+    find_baseline,
+    last_comparable_run,
+    measured_run,
+    read_baseline,
+    with_baseline,
+)
 from loadgate.report.baseline.measuring import MAX_NAMES
 from loadgate.report.html import html_report, run_series
 from loadgate.report.html.embedded import embedded_data
@@ -204,6 +212,40 @@ def test_the_page_shows_the_changes_since_the_baseline() -> None:
     assert "Since baseline" not in text_of(html_report(made_run()))
 
 
+def test_without_a_baseline_the_last_comparable_run_takes_its_place(runs: Path) -> None:
+    keep_run(runs, Made(day=1))
+    keep_run(runs, Made(day=2, load="another load"))
+    keep_run(runs, Made(day=3, machine="another one"))
+    keep_run(runs, Made(day=4, ended_by=EndedBy.INTERRUPT))
+    keep_run(runs, Made(day=5, profile="heavy"))
+    keep_run(runs, Made(day=6, requests=0))
+    (runs / "20260508T000000Z-light").mkdir()
+    folder = keep_run(runs, Made(day=8, slow=1.3))
+    document = made_run(Made(day=8, slow=1.3))
+    found = last_comparable_run(runs.parent, document, folder)
+    assert found is not None
+    assert (found.run, found.is_last_run) == ("20260502T000000Z-light", True)
+    document = stored(with_baseline(document, found)[0])
+    lines = changes_lines(document)
+    assert lines[1].split()[:3] == ["RULE", "LAST", "RUN"]
+    assert "last run: run 20260502T000000Z-light of 2026-05-02" in "\n".join(lines)
+    text = text_of(html_report(document))
+    assert "Since last run" in text
+    assert "p95 since last run" in text
+    assert "Last run: run 20260502T000000Z-light" in text
+    assert not re.search("(since|of the) baseline", text.lower())
+    assert "| Rule | Last run | Now |" in markdown_summary(document)
+    assert last_comparable_run(runs.parent, made_run(Made(load="a new load")), folder) is None
+    assert last_comparable_run(runs.parent, made_run(Made(load=None)), folder) is None
+
+
+def test_the_first_run_of_its_kind_says_so() -> None:
+    document = stored(made_run().model_copy(update={"is_first_of_its_kind": True}))
+    (line,) = changes_lines(document)
+    assert line == "This is the first run with this load on this machine. Later runs show what has changed since."
+    assert line in text_of(html_report(document))
+
+
 def test_empty_runs_and_hostile_texts_do_not_break_the_page() -> None:
     document = compared(Made(), Made(day=1, requests=0))
     assert "Since baseline" in text_of(html_report(document))
@@ -234,7 +276,7 @@ def test_the_charts_get_the_p95_of_the_baseline() -> None:
     auth = document.baseline.scope("group", "auth")
     assert auth is not None
     assert next(scope["baseline"] for scope in scopes if scope["name"] == "auth") == [
-        {"ms": auth.values["p95"][0], "text": milliseconds(auth.values["p95"][0])}
+        {"ms": auth.values["p95"][0], "text": milliseconds(auth.values["p95"][0]), "of": "baseline"}
     ]
     assert all(scope["baseline"] == [] for scope in embedded_data(made_run(), series, [])["scopes"])
 

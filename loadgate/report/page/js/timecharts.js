@@ -62,7 +62,7 @@ function limitsOf(scope) {
 
 /** Return the p95 of a scope in the baseline as a dotted line. Other percentiles would hide the lines of the run. */
 function baselineOf(scope) {
-  return scope.raw.baseline.map((value) => ({ at: value.ms, colour: "soft", dash: [2, 4], label: `p95 of the baseline ${value.text}` }));
+  return scope.raw.baseline.map((value) => ({ at: value.ms, colour: "soft", dash: [2, 4], label: `p95 of the ${value.of} ${value.text}` }));
 }
 
 /** Shade the worst window of each failed rule with a window. */
