@@ -101,6 +101,13 @@ def test_the_proxy_sends_requests_to_each_api(services: dict[str, Any]) -> None:
     assert services["proxy"]["ports"] == ["127.0.0.1:8080:80"]
 
 
+def test_the_service_trusts_the_network_of_the_proxy(services: dict[str, Any]) -> None:
+    (network,) = services["proxy"]["networks"]
+    (subnet,) = compose()["networks"][network]["ipam"]["config"]
+    for item in apis(services).values():
+        assert item["environment"]["TRUSTED_PROXIES"] == subnet["subnet"]
+
+
 def test_health_checks_ask_for_routes_that_exist(services: dict[str, Any]) -> None:
     assert deployment.paths_in({name: item.get("healthcheck") for name, item in services.items()}) <= deployment.paths()
     for item in workers(services).values():

@@ -212,6 +212,10 @@ def test_the_image_has_the_version_of_the_project() -> None:
     assert set(tags) == {deployment.version()}
 
 
+def test_the_true_addresses_of_clients_are_known() -> None:
+    assert deployment.settings_from(settings_of("production") | SECRET).trusted_proxies
+
+
 def test_no_manifest_contains_a_secret() -> None:
     for file in FOLDER.rglob("*.yaml"):
         for part in yaml.safe_load_all(file.read_text()):
