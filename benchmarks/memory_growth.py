@@ -32,7 +32,7 @@ from loadgate.analysis.growth.text import growth_sentence
 MIB = 1024 * 1024
 # The kernel walks through all pages of a process to determine its PSS, which delays the process by milliseconds.
 EVERY_S = 2.0
-KINDS = {"valkey-server": "redis", "redis-server": "redis", "uvicorn": "api", "celery": "worker"}
+KINDS = {"valkey-server": "redis", "redis-server": "redis", "inference_core serve": "api", "celery": "worker"}
 
 
 def kind_of(process: psutil.Process) -> str:

@@ -1,13 +1,11 @@
-"""The `inference-core` command: run the embedded stack, a worker, the migrations. Features add commands of their own.
+"""The `inference-core` command: run the embedded stack, the API, workers, the migrations. Features add their own.
 
 A command imports what it needs when it is called, so that help and errors are shown immediately.
 """
 
 from __future__ import annotations
 
-import os
 import platform
-import re
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -15,14 +13,13 @@ from typing import Annotated
 
 import typer
 
+from inference_core.app import process_commands
 from inference_core.core.commands import complain, new_commands, one_line_errors, read_settings, say
 from inference_core.core.current_service import current_service
 from inference_core.core.exceptions import OperatorError
 from inference_core.core.feature import FeatureError, Service
 
 app = new_commands()
-
-WORKER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def _show_version(asked: bool) -> None:
@@ -36,84 +33,11 @@ def _main(
         bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Run the embedded stack, a worker, the migrations."""
+    """Run the embedded stack, the API, workers, the migrations."""
     from inference_core.core.telemetry.opentelemetry_variables import check_opentelemetry_variables
 
     with one_line_errors():
         check_opentelemetry_variables()
-
-
-@app.command(name="up")
-def up(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the API; 0 selects a free port.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=64, help="API processes.")] = 1,
-    data: Annotated[Path, typer.Option(help="Folder of the database, the Redis data and the logs.")] = Path(".local"),
-    ephemeral: Annotated[bool, typer.Option("--ephemeral", help="Use a temporary folder, deleted at the end.")] = False,
-    logs: Annotated[Path | None, typer.Option(help="Folder of the logs only; also kept with --ephemeral.")] = None,
-) -> None:
-    """Run the whole stack until Ctrl-C.
-
-    It is Redis, the migrations, a Celery worker and the API, whose URL is printed when it is ready.
-    """
-    from inference_core.app.stack.up import StackOptions, run_stack
-
-    with one_line_errors():
-        read_settings()
-        run_stack(StackOptions(port=port, workers=workers, data=None if ephemeral else data, logs=logs), say)
-
-
-@app.command(name="worker")
-def worker(
-    concurrency: Annotated[int, typer.Option(min=1, max=256, help="Processes that run tasks.")] = 2,
-    name: Annotated[str, typer.Option(help="Name of the worker, unique on its machine.")] = "celery",
-    queues: Annotated[str, typer.Option(help="Queues, separated by commas. The default is every queue.")] = "",
-    beat: Annotated[bool, typer.Option("--beat", help="Run the scheduler too; for exactly one worker.")] = False,
-) -> None:
-    """Run a Celery worker for the queues of the service."""
-    if not WORKER_NAME.fullmatch(name):
-        raise typer.BadParameter(f"'{name}' must contain only letters, digits, '.', '_' and '-'", param_hint="--name")
-    from inference_core.app.stack.worker import worker_command
-
-    with one_line_errors():
-        settings = read_settings()
-        chosen = [queue.strip() for queue in queues.split(",") if queue.strip()]
-        command = worker_command(current_service(), settings, concurrency, name, chosen)
-    if beat:
-        command.append("--beat")
-    _become(command)
-
-
-@app.command(name="beat")
-def beat() -> None:
-    """Run the scheduler of periodic tasks.
-
-    A deployment needs exactly one: this command, or one worker with --beat.
-    """
-    from inference_core.app.stack.worker import beat_command
-
-    with one_line_errors():
-        command = beat_command(read_settings())
-    _become(command)
-
-
-@app.command(name="check-worker")
-def check_worker(name: Annotated[str, typer.Option(help="Name of the worker.")] = "celery") -> None:
-    """Check the heartbeat of a worker on this machine.
-
-    It is for health checks of containers. The exit code is 1 if the worker does not run or hangs, and 0 if Redis does
-    not respond.
-    """
-    from inference_core.app.stack.worker import require_heartbeat
-
-    with one_line_errors():
-        require_heartbeat(read_settings(), name)
-
-
-def _become(command: list[str]) -> None:
-    """Replace this process by the command, which also gets its signals."""
-    from inference_core.app.stack.inherited import inherited
-
-    os.execve(command[0], command, inherited(os.environ))  # noqa: S606  # a command line of this module
 
 
 @app.command(name="migrate")
@@ -287,7 +211,7 @@ def command_line(service: Service) -> typer.Typer:
     whole.callback()(_main)
     known: set[str] = set()
     features = [(f"feature {feature.name}: ", added) for feature, added in service.load_each("commands")]
-    for owner, added in (("", app), *features):
+    for owner, added in (("", process_commands.commands), ("", app), *features):
         for command in (*added.registered_commands, *added.registered_groups):
             name = command.name or getattr(command.callback, "__name__", "").replace("_", "-")
             if name in known:

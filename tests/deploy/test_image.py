@@ -80,7 +80,8 @@ def test_the_labels_have_the_version_of_the_project(image: Stage) -> None:
 
 
 def test_the_commands_are_in_exec_form(image: Stage) -> None:
-    assert image.command()[:2] == ["uvicorn", "inference_core.main:app"]
+    assert image.command() == ["inference-core", "serve"]
+    assert image.variables()["HOST"] == "0.0.0.0"  # noqa: S104  # inside of a container
     assert image.one("EXPOSE") == image.variables()["PORT"]
 
 

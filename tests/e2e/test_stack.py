@@ -121,7 +121,7 @@ class TestFirstRun:
         assert first_run.answers["tasks/health"]["active_workers"] == 1
         assert first_run.refuses_long_heads
         assert "celery" in first_run.commands
-        assert "uvicorn" in first_run.commands
+        assert "inference_core serve" in first_run.commands
 
     def test_a_stack_behind_a_proxy_prints_its_public_urls(self, first_run: FirstRun) -> None:
         lines = first_run.said.splitlines()
@@ -153,7 +153,7 @@ class TestFirstRun:
         with running_stack(first_run.folder, "--port", "0", "--data", "data") as stack:
             assert register_keeper(stack.url) == 409
             family = stack.family()
-            api = next(process for process in family if "uvicorn" in " ".join(process.cmdline()))
+            api = next(process for process in family if "inference_core serve" in " ".join(process.cmdline()))
             api.kill()
             assert stack.process.wait(30) == 1
             assert family_is_gone(family)

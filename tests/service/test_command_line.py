@@ -11,7 +11,7 @@ from inference_core.app.cli import command_line
 from inference_core.service import service
 
 COMMANDS = (
-    *("up", "worker", "migrate", "upgrade", "downgrade", "current", "revision", "openapi"),
+    *("up", "serve", "worker", "migrate", "upgrade", "downgrade", "current", "revision", "openapi"),
     *("create-superuser", "llm-sim"),
 )
 

@@ -55,5 +55,5 @@ def running_service(settings: Mapping[str, str]) -> Iterator[RunningService]:
             **settings,
         )
         with running_stack(Path(name) / "service", "--port", "0", "--ephemeral", env=environment) as stack:
-            (api_pid,) = [process.pid for process in stack.family() if "uvicorn" in process.cmdline()]
+            (api_pid,) = [process.pid for process in stack.family() if "serve" in process.cmdline()]
             yield RunningService(stack.url, stack.process.pid, api_pid, f"{database}/postgres", redis_url)

@@ -38,6 +38,7 @@ from inference_core.core.redis_address import RedisAddress
 from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings
 
+SERVE = (sys.executable, "-m", "inference_core", "serve")
 # Paths in this folder are moved to the data folder of the stack.
 LOCAL = Path(".local")
 START_TIMEOUT_S = 60.0
@@ -126,12 +127,11 @@ def _start(options: StackOptions, port: int, data: Path, children: Children, sto
     with stop_signals.breaking_off():
         upgrade(current_service(), _settings())
 
-    python = sys.executable
     beat = ["--beat", "--schedule", str(data / "celerybeat-schedule")]
     command = worker_command(current_service(), _settings(), concurrency=2, name=f"stack-{port}")
     worker = children.start("worker", [*command, *beat], env)
-    api = [python, "-m", "uvicorn", "inference_core.main:app", "--host", LOOPBACK, "--port", str(port)]
-    children.start("api", [*api, "--workers", str(options.workers), "--timeout-graceful-shutdown", "10"], env)
+    api = [*SERVE, "--host", LOOPBACK, "--port", str(port), "--workers", str(options.workers)]
+    children.start("api", api, env)
 
     _wait_for(
         lambda: worker.process.pid in workers_running(_settings()).values(),
