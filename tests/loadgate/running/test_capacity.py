@@ -38,7 +38,7 @@ class Visitor(BaseUser):
 loadgate.install(
     profiles={"steady": LoadProfile("steady", users=20)},
     user_classes=[Visitor],
-    rules=["pages: p90 < 5s", "pages: requests > 1"],
+    rules=["pages: p90 < 5s", "pages: requests > 1", "capacity >= 30/s"],
     preflight=[],
     # Other tests that run at the same time do not make a trial void.
     generator_limits=HealthLimits(cpu_share=100, lag_p99_ms=60_000, throttled_share=1),
@@ -67,9 +67,23 @@ def test_a_rate_below_the_capacity_is_sustained(folder: Path) -> None:
     assert "PASS: sustains at least 20/s" in done.stdout
     found, document = search(folder)
     assert document["result"]["holds_per_s"] == 20
-    assert [item["rule"] for item in document["not_judged"]] == ["pages: requests > 1"]
+    assert [item["rule"] for item in document["not_judged"]] == ["pages: requests > 1", "capacity >= 30/s"]
     assert (found / "capacity.html").read_text().startswith("<!doctype html>")
     assert (found / document["trials"][0]["folder"] / "run.json").is_file()
+
+
+@FULL
+def test_a_search_judges_the_rule_on_the_capacity_and_a_run_does_not(folder: Path) -> None:
+    """With 35/s as the highest rate, the search finds no upper bound, but the rule holds."""
+    done = finish(loadgate_command("capacity", *SHORT, "--from", "35/s", "--to", "35/s"), folder)
+    assert done.returncode == PASS, done.stdout + done.stderr
+    assert "PASS capacity >= 30/s: holds at 35/s" in done.stdout
+    history = finish(loadgate_command("history"), folder)
+    assert ">= 30/s" in history.stdout
+    assert "PASS" in history.stdout
+    run = finish(loadgate_command("run", "steady", "-t", "3s"), folder)
+    words = "not judged: capacity >= 30/s (a run does not measure the capacity; loadgate capacity judges it)"
+    assert words in " ".join(run.stdout.split())
 
 
 @FULL
