@@ -39,6 +39,10 @@ SCRIPTS = (
     "spectrum.js", "table.js", "main.js",
 )  # fmt: skip
 
+OUTCOME_ORDER = ("fail", "inconclusive", "pass")
+FAILURES_LAST = ("conclusions", "over_time", "requests", "failures")
+FAILURES_FIRST = ("failures", "conclusions", "over_time", "requests")
+
 _COMMENT = re.compile(r"(?m)^ *(?://.*|/\*\*(?:[^*]|\*(?!/))*\*/)\n")
 """A comment that has its lines to itself. The page contains none, which saves 2 % of its size."""
 
@@ -69,6 +73,7 @@ def html_report(document: RunDocument, series: ChartSeries | None = None) -> str
 def _template_values(document: RunDocument, series: ChartSeries, started_s: float) -> dict[str, Any]:
     """Return the variables of the templates by name."""
     run, verdict, totals = document.run, document.verdict, document.totals
+    guilty = {name for breach in document.conclusions.breaches for name in breach.requests}
     rows = request_rows(totals, series, document.since_baseline)
     return {
         "run": run,
@@ -77,13 +82,15 @@ def _template_values(document: RunDocument, series: ChartSeries, started_s: floa
         "peak_users": max((count for _, count in document.user_counts), default=None),
         "title": f"Load test {run.profile.name}",
         "ending": facts.ending(document),
-        "rules": verdict.rules,
+        "rules": sorted(verdict.rules, key=lambda rule: OUTCOME_ORDER.index(rule.outcome)),
+        "sections": FAILURES_FIRST if totals.overall.failures else FAILURES_LAST,
         "causes": breach_lines(document),
         "conclusions": conclusions(document),
         "gauge_width": GAUGE_WIDTH,
         "totals": [row for row in rows if row.kind in {"overall", "group"}],
-        "requests": [row for row in rows if row.kind == "request"],
+        "requests": sorted((row for row in rows if row.kind == "request"), key=lambda row: row.name not in guilty),
         "measures": [row for row in rows if row.kind == "measure"],
+        "guilty": guilty,
         "times": TIMES,
         "spark": (SPARK_WIDTH, SPARK_HEIGHT),
         "has_comparison": any(row.cells[-1].sort >= 0 for row in rows),

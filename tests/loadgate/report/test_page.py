@@ -7,6 +7,7 @@ import re
 import pytest
 
 from loadgate.report.html import html_report
+from loadgate.run.document.conclusions import BreachRecord
 from tests.loadgate.report.runs import HOSTILE, KINDS, Synthetic, stored, text_of
 from tests.support.pages import Balance, hash_of
 from tests.support.run_documents import as_json, document_of
@@ -56,7 +57,8 @@ def test_the_verdict_comes_first_and_the_markup_is_balanced(kind: str) -> None:
     assert checker.wrong == []
     assert checker.open == []
     body = text_of(html[html.index("<main>") :])
-    parts = ("Load test", document.verdict.reason, "Over time", "Failures", "Load generator", "What the numbers")
+    first, then = ("Failures", "Over time") if document.totals.overall.failures else ("Over time", "Failures")
+    parts = ("Load test", document.verdict.reason, first, then, "Load generator", "What the numbers")
     order = [body.index(part) for part in parts]
     assert order == sorted(order)
 
@@ -188,3 +190,21 @@ def test_the_plot_library_comes_with_its_licence() -> None:
 
     assert "Permission is hereby granted, free of charge" in html
     assert "leeoniya/uPlot" in html
+
+
+def test_failed_rules_and_the_requests_that_broke_them_come_first() -> None:
+    slow = synthetic_document(Synthetic(duration_s=40, names=6, p95_limit_ms=1))
+    rules = [rule.model_copy(update={"outcome": "pass"}) for rule in slow.verdict.rules[:-1]]
+    verdict = slow.verdict.model_copy(
+        update={"rules": [*rules, slow.verdict.rules[0].model_copy(update={"outcome": "fail", "rule": "the last"})]}
+    )
+    last = slow.totals.requests[-1].name
+    sentence = f"Broken throughout by {last} (p95 1 s)."
+    breach = BreachRecord(rule="the last", spans=[], requests=[last], sentence=sentence)
+    conclusions = slow.conclusions.model_copy(update={"breaches": [breach]})
+    html = html_report(slow.model_copy(update={"verdict": verdict, "conclusions": conclusions}))
+    assert re.findall(r'<tr class="(fail|pass|inconclusive)">', html)[0] == "fail"
+    named = re.findall(r'<tr class="row request".*?<th scope="row">(.*?)</th>', html, re.DOTALL)
+    assert named[0] == f'{last} <small class="guilty">broke a rule</small>'
+    assert sum("broke a rule" in name for name in named) == 1
+    assert sentence in text_of(html[: html.index('id="rules"')])
