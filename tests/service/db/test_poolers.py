@@ -146,11 +146,11 @@ async def test_a_request_that_takes_too_long_gets_503(start_app: AppFactory, poo
         assert (await api.client.get("/api/v1/auth/me", headers=bearer)).status_code == 200
 
 
+# In session mode, a connection of the service has its server connection from its start.
+@pytest.mark.parametrize("pool_mode", ["transaction"], indirect=True)
 async def test_the_wait_for_a_server_connection_is_bounded_and_drops_no_idle_connection(
     pooled_settings: Callable[..., Settings], pooled_url: str, pool_mode: str
 ) -> None:
-    if pool_mode == "session":
-        pytest.skip("in session mode, a connection of the service has its server connection from its start")
     plain = make_url(pooled_url).set(drivername="postgresql").render_as_string(hide_password=False)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(Database.open(pooled_settings(database_pool_timeout_s=0.5)))
@@ -167,6 +167,27 @@ async def test_the_wait_for_a_server_connection_is_bounded_and_drops_no_idle_con
         assert database.points.open_connections == kept
         with pytest.raises(DatabaseUnavailableError):
             await database.one(BY_LOGIN, {"login": "nobody"})
+
+
+async def test_server_connections_that_were_cut_are_replaced(
+    pooled_settings: Callable[..., Settings], server_url: str
+) -> None:
+    async with Database.open(pooled_settings()) as database:
+        assert await database.one(BY_LOGIN, {"login": "nobody"}) is None
+        assert await ask(server_url, f"SELECT pg_terminate_backend(pid) {OF_THE_SERVICE}")
+        async with asyncio.timeout(60):
+            while not await reads(database):  # PgBouncer may lend connections whose end it has not noticed yet
+                pass
+
+
+async def reads(database: Database) -> bool:
+    try:
+        assert await database.one(BY_LOGIN, {"login": "nobody"}) is None
+        async with database.read() as session:
+            assert (await session.execute(BY_LOGIN, {"login": "nobody"})).one_or_none() is None
+    except DatabaseUnavailableError:
+        return False
+    return True
 
 
 async def test_a_migration_waits_for_another_one(
@@ -196,15 +217,13 @@ async def test_a_parameter_that_the_pooler_refuses_is_named_in_one_line(pooled_u
     assert "unsupported startup parameter: options" in str(raised.value)
 
 
+# In session mode, prepared statements last as long as the connection.
+@pytest.mark.parametrize("pool_mode", ["transaction"], indirect=True)
 async def test_a_pooler_that_is_not_recognised_is_told_with_the_parameter_that_declares_it(
     pooled_settings: Callable[..., Settings],
     pooled_url: str,
-    pool_mode: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if pool_mode == "session":
-        pytest.skip("in session mode, prepared statements last as long as the connection")
-
     logged = log_lines_of(engine, monkeypatch)
 
     async def taken_for_a_server(*_: object) -> bool:
