@@ -12,7 +12,7 @@ from loadgate.rules.context import EvaluationContext
 from loadgate.rules.dependence import RunBatches, effects_of
 from loadgate.rules.lag import LagSlots, all_lags, lower_bound
 from loadgate.rules.readings import Reading, confidence_interval, has_interval, read
-from loadgate.rules.reasons import interval_note, shown, stall_note
+from loadgate.rules.reasons import interval_note, missed_limit, shown, stall_note
 from loadgate.rules.types import MetricKind, Rule, RuleResult
 from loadgate.rules.view import RecorderView
 from loadgate.units import clock, count, duration, given
@@ -138,8 +138,8 @@ def _compare(rule: Rule, reading: Reading, interval: Interval | None, where: str
     value = reading.value or 0.0
     holds = rule.operator.holds(value, rule.limit)
     verb = "were" if rule.metric.kind in {MetricKind.FAILURES, MetricKind.REQUESTS} else "was"
-    required = f"{rule.operator.value} {given(rule.limit, rule.unit)}"
-    relation = f"limit {required}" if holds else f"not {required}"
+    limit = f"limit {rule.operator.value} {given(rule.limit, rule.unit)}"
+    relation = limit if holds else missed_limit(rule, value)
     reason = f"{rule.metric} {verb} {shown(rule, value)}{where}, {relation}{interval_note(rule, interval)}"
     reason += stall_note(reading.samples, interval)
     outcome = RuleOutcome.PASS if holds else RuleOutcome.FAIL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from loadgate.analysis.interval import Interval
 from loadgate.rules.types import Rule
-from loadgate.units import count, given_percentage, quantity
+from loadgate.units import count, given, given_percentage, quantity
 
 _LARGE_DESIGN_EFFECT = 4.0
 """A reason states a design effect of at least this. The interval is then twice as wide as for independent requests."""
@@ -13,6 +13,13 @@ _LARGE_DESIGN_EFFECT = 4.0
 def shown(rule: Rule, value: float | None) -> str:
     """Return a value of a rule's metric with its unit."""
     return quantity(value, rule.unit, rule.limit)
+
+
+def missed_limit(rule: Rule, value: float) -> str:
+    """Return how a value misses the limit of its rule, as in `above the limit of 100 ms`."""
+    if value == rule.limit:
+        return f"which is not {rule.operator.value} {given(rule.limit, rule.unit)}"
+    return f"{'above' if value > rule.limit else 'below'} the limit of {given(rule.limit, rule.unit)}"
 
 
 def interval_note(rule: Rule, interval: Interval | None) -> str:

@@ -86,18 +86,20 @@ def test_fast_failures_do_not_improve_a_percentile() -> None:
 def test_a_result_contains_value_limit_and_margin() -> None:
     result = judge("health: p95 < 100ms", run([104.0] * 100))
 
-    assert result.reason == "p95 was 104 ms, not < 100 ms"
+    assert result.reason == "p95 was 104 ms, above the limit of 100 ms"
     assert result.margin == pytest.approx(-0.04)
     assert judge("health: p95 < 0.2s", run([104.0] * 100)).margin == pytest.approx(0.48)
     assert judge("health: requests > 50", run([104.0] * 100)).margin == pytest.approx(1.0)
     assert judge("health: failures <= 0", run([104.0] * 100)).margin is None
+    assert judge("health: requests > 500", run([1.0] * 100)).reason == "requests were 100, below the limit of 500"
+    assert judge("health: requests > 100", run([1.0] * 100)).reason == "requests were 100, which is not > 100"
     assert judge("health: p95 < 2s", run([1104.0] * 100)).reason == "p95 was 1,104 ms, limit < 2,000 ms"
 
 
 def test_a_reason_shows_on_which_side_of_its_limit_a_value_is() -> None:
     assert judge("health: p95 < 100ms", run([99.96] * 100)).reason == "p95 was 99.96 ms, limit < 100 ms"
     assert judge("health: failures <= 33%", run([1.0] * 69, failures=34)).reason.startswith(
-        "failures were 33.01 %, not <= 33 %"
+        "failures were 33.01 %, above the limit of 33 %"
     )
 
 

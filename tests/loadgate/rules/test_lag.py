@@ -77,8 +77,8 @@ def test_the_reason_states_the_lower_bound() -> None:
     result = judge("ping: p95 < 50ms", recorded(shares((64, 20.0), (36, 170.0))), recorded(STALLED, name="wake-up"))
 
     assert result.reason == (
-        "p95 was 170 ms, not < 50 ms; this includes the load generator's own lag; without the lag, the value can be "
-        "as low as 18.9 ms"
+        "p95 was 170 ms, above the limit of 50 ms; this includes the load generator's own lag; without the lag, the "
+        "value can be as low as 18.9 ms"
     )
 
 

@@ -54,7 +54,7 @@ def test_few_requests_are_inconclusive_if_one_breaks_the_limit_or_there_are_none
 
 def test_the_slowest_request_above_the_limit_is_stated() -> None:
     (result,) = judge(LIMIT, recorder(*[20.0] * 14, 101.0), FEWER).results
-    assert result.reason.endswith("not 15; the slowest of 15 took 101 ms, not < 100 ms")
+    assert result.reason.endswith("not 15; the slowest of 15 took 101 ms, above the limit of 100 ms")
 
 
 def test_enough_requests_are_judged_by_the_limit_itself() -> None:

@@ -69,7 +69,7 @@ def test_the_note_is_bounded_for_any_number_of_types() -> None:
         ("overall: p50 < 100ms", RuleOutcome.INCONCLUSIVE, "with the HTTP requests alone, p50 was 150"),
         ("overall: requests > 500", RuleOutcome.INCONCLUSIVE, "with the HTTP requests alone, requests were 200"),
         ("overall: failures < 10%", RuleOutcome.PASS, ", limit < "),
-        ("overall: failures < 0.1%", RuleOutcome.FAIL, "not < 0.1 %"),
+        ("overall: failures < 0.1%", RuleOutcome.FAIL, "above the limit of 0.1 %"),
         ("GET x: p50 < 200ms", RuleOutcome.PASS, ", limit < "),
         ("METRIC x: p50 < 100ms", RuleOutcome.PASS, ", limit < "),
     ],
