@@ -176,8 +176,9 @@ def _require_redis(settings: Settings, url: str, variable: str) -> None:
         with sync_client(settings, url) as client:
             client.ping()
     except RedisError as error:
+        place, reason = RedisAddress.parse(url).display, str(error) or type(error).__name__
         raise StackError(
-            f"{variable} names {RedisAddress.parse(url).display}, which does not respond ({type(error).__name__}); "
+            f"{variable} names {place}, which does not respond ({reason}); "
             f"start it, or unset {variable} to use the embedded server"
         ) from None
 
