@@ -13,11 +13,11 @@ import pytest
 from fastapi import APIRouter
 from redis.exceptions import RedisError
 from sqlalchemy import Integer, bindparam, create_engine, literal, select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import create_async_engine
 
-from inference_core.core.db.point_read import PointQuery, PointReader
+from inference_core.core.db.point_read import PointQuery, PointReader, sqlite_points
 from inference_core.core.db.statements import time_statements
 from inference_core.core.logging import request_id_var
 from inference_core.core.queue.sender import BrokerUnavailableError, TaskSender
@@ -95,14 +95,15 @@ class SlowReader(PointReader):
     """A reader of one connection at a time."""
 
     def __init__(self) -> None:
-        engine = create_async_engine("sqlite+aiosqlite://")
-        super().__init__(engine, {}, Settings(_env_file=None, database_pool_size=1, database_max_overflow=0))
+        url = make_url("sqlite+aiosqlite://")
+        settings = Settings(_env_file=None, database_pool_size=1, database_max_overflow=0)
+        super().__init__(url.get_dialect()(), sqlite_points(url), settings)
         self.connection = SlowConnection()
         self.waits: list[float] = []
         self.statements: list[float] = []
         self.on_wait, self.on_statement = self.waits.append, self.statements.append
 
-    async def _connect(self) -> Any:
+    async def _open(self) -> Any:
         return self.connection
 
 
