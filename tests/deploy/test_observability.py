@@ -149,8 +149,8 @@ def metrics(redis_url: str, tmp_path: Path) -> str:
     """What a started service exposes after some requests."""
     env = service_env(tmp_path, redis_url, DATABASE_URL=f"sqlite:///{tmp_path / 'service.db'}")
     with api_process(tmp_path, env, app="inference_core.main:app") as api, httpx2.Client(base_url=api.url) as client:
-        login = {"identifier": "nobody", "password": "correct horse 7"}
-        assert client.post("/api/v1/auth/login", json=login).status_code in {401, 422}
+        login = {"username": "nobody", "password": "correct horse 7"}
+        assert client.post("/api/v1/auth/login", json=login).status_code == HTTPStatus.UNAUTHORIZED
         assert client.post("/api/v1/llm/explain/stream", json={"question": "Why?"}).status_code == HTTPStatus.OK
         return client.get("/metrics").text
 
