@@ -83,12 +83,12 @@ class UvUnusableError(Exception):
 def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS, extras: frozenset[str] = frozenset()) -> str:
     """The packages that `groups` want of a `poetry.lock` (format 2.1), as pip requirements with hashes, one a line.
 
-    Packages of an extra are wanted if `extras` contains it. The packages in `UNDECLARED` are always wanted.
+    Packages of an extra are wanted if `extras` contains it. `main` also wants the packages in `UNDECLARED`.
     """
     lines = []
     for package in tomllib.loads(lock_text)["package"]:
         wanting = groups.intersection(package["groups"])
-        if not wanting and package["name"] in UNDECLARED:
+        if not wanting and "main" in groups and package["name"] in UNDECLARED:
             wanting = set(package["groups"])
         if not wanting:
             continue
