@@ -192,7 +192,7 @@ def assert_a_second_worker_has_a_name_of_its_own(stack: Stack) -> None:
     assert "is already running (process " in taken.stderr
     assert len(taken.stderr.splitlines()) == 1
     with keys_of_service(redis) as client, subprocess.Popen([*command, "second"], env=env) as second:
-        wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=30, what="both workers seen")
+        wait_until(lambda: client.hlen(WORKERS_KEY) == 2, within_s=90, what="both workers seen")
         second.terminate()
         assert second.wait(30) == 0
 
