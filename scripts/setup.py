@@ -35,8 +35,6 @@ UV = UV_FOLDER / "bin" / "uv"
 RUN_GROUPS = frozenset({"main", "perf", "embedded"})
 ALL_GROUPS = RUN_GROUPS | {"dev"}
 IMAGE_GROUPS = frozenset({"main"})
-# kombu imports it for Redis, and declares it only for its own extra. The lock has it in other groups.
-UNDECLARED = frozenset({"packaging"})
 # Installs the others, and is not installed into `.venv`.
 INSTALLER_GROUP = frozenset({"installer"})
 
@@ -83,13 +81,11 @@ class UvUnusableError(Exception):
 def requirements(lock_text: str, groups: frozenset[str] = ALL_GROUPS, extras: frozenset[str] = frozenset()) -> str:
     """The packages that `groups` want of a `poetry.lock` (format 2.1), as pip requirements with hashes, one a line.
 
-    Packages of an extra are wanted if `extras` contains it. `main` also wants the packages in `UNDECLARED`.
+    Packages of an extra are wanted if `extras` contains it.
     """
     lines = []
     for package in tomllib.loads(lock_text)["package"]:
         wanting = groups.intersection(package["groups"])
-        if not wanting and "main" in groups and package["name"] in UNDECLARED:
-            wanting = set(package["groups"])
         if not wanting:
             continue
         markers = package.get("markers", "")
