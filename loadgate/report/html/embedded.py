@@ -6,7 +6,7 @@ import json
 import math
 import zlib
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loadgate.recorder import LatencySketch
@@ -18,7 +18,7 @@ from loadgate.report.html.resources import resource_charts
 from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series, names_grid
 from loadgate.report.resources import ResourceLine
 from loadgate.report.text import rule_conditions
-from loadgate.run.document import LatencyFigures, RuleRecord, RunDocument, ScopeFigures
+from loadgate.run.document import LatencyFigures, RunDocument, ScopeFigures
 from loadgate.run.document.baseline import BaselineRecord
 from loadgate.units import duration, given, milliseconds, plain
 
@@ -79,9 +79,9 @@ def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, nam
     data: dict[str, Any] = {
         "kind": scope.kind,
         "name": scope.name,
-        "success": _outcome(success, figures.success_ms),
+        "success": _outcome(success, figures.success_ms, with_dots=scope.heat is not None),
         "failure": _outcome(failure, figures.failure_ms) if any(failure[0].counts) else None,
-        "limits": _limits(scope, document.verdict.rules, document.run.started_s),
+        "limits": _limits(scope, document),
         "baseline": _baseline(scope, document.baseline if document.since_baseline else None),
         "comparison": _comparison(figures),
     }
@@ -91,13 +91,19 @@ def _scope(scope: ScopeSeries, figures: ScopeFigures, document: RunDocument, nam
     return data
 
 
-def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures) -> dict[str, Any]:
-    """Return the line on each grid, and the spectrum. Percentiles are buckets of the sketch, -1 without samples."""
+def _outcome(lines: Sequence[Line], latency_ms: LatencyFigures, *, with_dots: bool = False) -> dict[str, Any]:
+    """Return the line on each grid, and the spectrum. Percentiles are buckets of the sketch, -1 without samples.
+
+    `points` are the numbers of slots that a point of p50, p95 and p99 covers; 0 if there are too few samples for a
+    line. `with_dots` adds the p95 of each slot, if a point of the line covers more than one.
+    """
     return {
         "lines": [
             {
                 "counts": line.counts,
-                **dict(zip(("p50", "p95", "p99"), line.percentiles, strict=True)),
+                "points": line.slots_per_point,
+                **dict(zip(("p50", "p95", "p99"), line.drawn, strict=True)),
+                **({"slot_p95": line.percentiles[1]} if with_dots and line.slots_per_point[1] > 1 else {}),
                 "max": line.largest,
             }
             for line in lines
@@ -116,8 +122,13 @@ def _spectrum(total: LatencySketch) -> list[int]:
     return total.bucket_indices(nearest_rank(1 - 10 ** (-step * SPECTRUM_STEP), total.count) for step in steps)
 
 
-def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -> list[dict[str, Any]]:
-    """Return the latency rules of a scope. `worst_s` is the start of a rule's worst window."""
+def _limits(scope: ScopeSeries, document: RunDocument) -> list[dict[str, Any]]:
+    """Return the latency rules of a scope.
+
+    `worst_s` is the start of a rule's worst window, and `broken` the time in which a failed rule was broken.
+    """
+    started_s = document.run.started_s
+    broken = {breach.rule: breach.spans for breach in document.conclusions.breaches}
     return [
         {
             "metric": rule.metric,
@@ -126,8 +137,9 @@ def _limits(scope: ScopeSeries, rules: Iterable[RuleRecord], started_s: float) -
             "over_s": rule.window_s,
             "outcome": rule.outcome,
             "worst_s": None if rule.window_start_s is None else round(rule.window_start_s - started_s, 1),
+            "broken": [[round(at_s - started_s, 1) for at_s in span] for span in broken.get(rule.rule, [])],
         }
-        for rule in rules
+        for rule in document.verdict.rules
         if rule.unit == "ms" and rule.scope == scope.name
     ]
 

@@ -101,7 +101,7 @@ def _time(value_ms: float | None) -> Cell:
 
 def _spark(line: Line) -> str:
     """Return the points of a sparkline: the highest p95 of each equal part of the run, without gaps."""
-    values = [None if bucket < 0 else bucket_ms(bucket) for bucket in line.percentiles[1]]
+    values = [None if bucket < 0 else bucket_ms(bucket) for bucket in line.drawn[1]]
     size = max(1, -(-len(values) // _SPARK_POINTS))
     parts = [[value for value in values[at : at + size] if value is not None] for at in range(0, len(values), size)]
     highest = max((max(part) for part in parts if part), default=0.0)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from math import ceil
 
+from loadgate.analysis.confidence import min_samples
 from loadgate.recorder import OVERALL, LatencySketch, Outcome
 from loadgate.recorder.packed import CellColumns
+from loadgate.recorder.sketch import nearest_rank
 from loadgate.report.html.grid import MAX_FINE_NAMES, Grid, grids_for
 from loadgate.report.html.heat import Heat
 from loadgate.report.html.in_flight import TimesInFlight
@@ -15,32 +18,85 @@ from loadgate.run.document import RunDocument, ScopeFigures, SeriesRecord
 PERCENTS = (50, 95, 99)
 NO_VALUE = -1
 
+TAIL_SAMPLES = 3
+"""The number of samples above a percentile that a point of its line rests on, on average."""
+
+MIN_POINTS = 3
+SLOTS_PER_POINT = (1, 2, 5, 10, 15, 20, 30, 60)
+
 
 @dataclass(slots=True)
 class Line:
     """One outcome of one scope: the count of each slot, and its percentiles and maximum as buckets of the sketch.
 
-    A slot without samples has `NO_VALUE`. `total` has all samples.
+    A slot without samples has `NO_VALUE`. `total` has all samples. `drawn` are the percentiles for a chart. A point of
+    one covers so many slots (`slots_per_point`) that it rests on enough samples, and each of these slots has its value.
+    With 0, there are too few samples for a line, and `drawn` are those of the slots.
     """
 
     counts: list[int]
     percentiles: list[list[int]]
     largest: list[int]
     total: LatencySketch
+    slots_per_point: list[int] = field(default_factory=list)
+    drawn: list[list[int]] = field(default_factory=list)
 
     @classmethod
     def of(cls, slots: Mapping[int, LatencySketch], count: int, total: LatencySketch) -> Line:
         """Return the line over `count` slots, given the sketches of the slots with samples."""
         line = cls([0] * count, [[NO_VALUE] * count for _ in PERCENTS], [NO_VALUE] * count, total)
+        line._fill(slots)
+        for percent, own in zip(PERCENTS, line.percentiles, strict=True):
+            slots_per_point = _slots_per_point(line.counts, percent / 100)
+            line.slots_per_point.append(slots_per_point)
+            is_own = slots_per_point <= 1
+            line.drawn.append(own if is_own else _drawn(slots, count, slots_per_point, percent / 100))
+        return line
+
+    def _fill(self, slots: Mapping[int, LatencySketch]) -> None:
         for slot, sketch in slots.items():
-            line.counts[slot] = sketch.requests
+            self.counts[slot] = sketch.requests
             if not sketch.count:
                 continue
-            ranks = [-(-sketch.count * percent // 100) for percent in PERCENTS]
-            *found, line.largest[slot] = sketch.bucket_indices([*ranks, sketch.count])
-            for bucket, column in zip(found, line.percentiles, strict=True):
+            ranks = [nearest_rank(percent / 100, sketch.count) for percent in PERCENTS]
+            *found, self.largest[slot] = sketch.bucket_indices([*ranks, sketch.count])
+            for bucket, column in zip(found, self.percentiles, strict=True):
                 column[slot] = bucket
-        return line
+
+
+def _slots_per_point(counts: Sequence[int], quantile: float) -> int:
+    """Return how many slots a point of a percentile covers, so that most points rest on enough samples.
+
+    It is 0 if the line would have fewer than MIN_POINTS points.
+    """
+    total, used, needed = sum(counts), sum(map(bool, counts)), _point_samples(quantile)
+    if total < MIN_POINTS * needed:
+        return 0
+    wanted = ceil(needed * used / total)
+    return next((slots for slots in SLOTS_PER_POINT if slots >= wanted), wanted)
+
+
+def _point_samples(quantile: float) -> int:
+    """Return the samples on which a point rests: 30 for p50, 60 for p95, 300 for p99."""
+    return TAIL_SAMPLES * min_samples(quantile)
+
+
+def _drawn(slots: Mapping[int, LatencySketch], count: int, slots_per_point: int, quantile: float) -> list[int]:
+    """Return a percentile of groups of slots, for each slot. A last group with few samples joins the one before."""
+    groups = [range(at, min(at + slots_per_point, count)) for at in range(0, count, slots_per_point)]
+    if len(groups) > 1 and sum(slots[slot].count for slot in groups[-1] if slot in slots) < _point_samples(quantile):
+        last = groups.pop()
+        groups[-1] = range(groups[-1].start, last.stop)
+    column = [NO_VALUE] * count
+    for group in groups:
+        parts = [slots[slot] for slot in group if slot in slots and slots[slot].count]
+        if not parts:
+            continue
+        sketch = merged(parts)
+        if sketch.count >= min_samples(quantile):
+            (bucket,) = sketch.bucket_indices([nearest_rank(quantile, sketch.count)])
+            column[group.start : group.stop] = [bucket] * len(group)
+    return column
 
 
 @dataclass(frozen=True, slots=True)

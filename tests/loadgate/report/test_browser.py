@@ -6,7 +6,7 @@ from collections.abc import Callable
 from importlib.resources import files
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from loadgate import units
 from loadgate.recorder.resources import ColumnKind, ResourceColumn, ResourceRecord
@@ -107,10 +107,14 @@ def test_one_drag_zooms_every_chart_and_a_double_click_shows_all_again(open_repo
     assert shown(page) == whole
 
 
+def response_chart(page: Page) -> Locator:
+    return page.locator("#charts .chart", has=page.locator("strong", has_text="Response time")).first
+
+
 def test_the_keyboard_zooms_pans_and_reads_values(open_report: OpenReport) -> None:
     page = open_report(KINDS["full"]()).page
     whole = shown(page)
-    plot = page.locator("#charts .plot").nth(1)
+    plot = response_chart(page).locator(".plot")
     plot.focus()
     page.keyboard.press("+")
     (half,) = shown(page)
@@ -126,7 +130,7 @@ def test_the_keyboard_zooms_pans_and_reads_values(open_report: OpenReport) -> No
 
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
-    said = page.locator("#charts .announced").nth(1)
+    said = response_chart(page).locator(".announced")
     assert said.inner_text().startswith("0:01, p50 ")
     assert "p95 " in said.inner_text()
     page.keyboard.press("End")
@@ -272,13 +276,41 @@ def test_many_names_are_drawn_in_wider_slots_at_any_zoom(open_report: OpenReport
 def test_another_group_and_axis_can_be_chosen(open_report: OpenReport) -> None:
     opened = open_report(KINDS["full"]())
     page = opened.page
-    before = page.locator("#charts canvas").nth(1).evaluate("one => one.toDataURL()")
+
+    def drawn() -> str:
+        return str(response_chart(page).locator("canvas").evaluate("one => one.toDataURL()"))
+
+    before = drawn()
     page.locator("#charts select").select_option(label="group 3")
-    grouped = page.locator("#charts canvas").nth(1).evaluate("one => one.toDataURL()")
+    grouped = drawn()
     page.get_by_role("button", name="Logarithmic").click()
-    assert len({before, grouped, page.locator("#charts canvas").nth(1).evaluate("one => one.toDataURL()")}) == 3
+    assert len({before, grouped, drawn()}) == 3
     page.get_by_role("button", name="max").first.click()
     assert opened.errors == []
+
+
+def test_each_group_has_a_chart_of_its_own_with_its_limit(open_report: OpenReport) -> None:
+    page = open_report(KINDS["full"]()).page
+    charts = page.locator("#charts .multiples .chart")
+    groups = KINDS["full"]().totals.groups
+    assert charts.locator("figcaption strong").all_inner_texts() == list(groups)
+    assert all("limit 500 ms" in chart.locator(".key.limit").first.inner_text() for chart in charts.all())
+    page.locator("#charts select").select_option(label="group 3")
+    assert charts.count() == len(groups)
+
+
+def test_a_point_of_a_percentile_covers_enough_requests(open_report: OpenReport) -> None:
+    document = stored(synthetic_document(Synthetic(duration_s=60, names=6, requests_per_s=8)))
+    page = open_report(document).page
+    chart = response_chart(page)
+    assert "a step of p95 covers 10 s" in chart.locator("figcaption small").inner_text()
+    keys = [key.strip() for key in chart.locator("button.key").all_inner_texts()]
+    assert keys == ["p95 of 1 s", "p50", "p95", "p99", "max"]
+    # 535 requests are too few for a line of p99, and some groups have too few for a line of p95.
+    dots = chart.locator("button.key", has=page.locator(".swatch.dots")).all_inner_texts()
+    assert [key.strip() for key in dots] == ["p95 of 1 s", "p99"]
+    assert chart.locator("button.key[aria-pressed=false]").all_inner_texts()[0].strip() == "p99"
+    assert page.locator("#charts .multiples .swatch.dots.p95").count() >= 4
 
 
 def test_the_heat_map_is_drawn_in_the_colours_of_the_theme(open_report: OpenReport) -> None:

@@ -11,7 +11,7 @@ from loadgate.recorder.sketch import bucket_index
 from loadgate.report.html import run_series
 from loadgate.report.html.embedded import embedded_data
 from loadgate.report.html.grid import MAX_CELLS, MAX_FINE_NAMES, MAX_SLOTS, READABLE_SLOTS, grid_for, grids_for
-from loadgate.report.html.series import ChartSeries, ScopeSeries, chart_series
+from loadgate.report.html.series import ChartSeries, Line, ScopeSeries, chart_series
 from tests.loadgate.report.runs import bare_run, stored
 from tests.support.run_documents import judged
 from tests.support.synthetic_run import STARTED_S, Synthetic, synthetic_document
@@ -155,3 +155,37 @@ def test_a_time_outside_the_grid_belongs_to_its_end() -> None:
     grid = grid_for(100.0, 160.0, {1}, 1)
 
     assert [grid.slot(at) for at in (0, 100, 101.9, 159, 1000)] == [0, 0, 1, 59, 59]
+
+
+@pytest.mark.parametrize(
+    ("requests_per_s", "points"),
+    [(0.5, [0, 0, 0]), (2, [15, 0, 0]), (8, [5, 10, 0]), (70, [1, 1, 5]), (400, [1, 1, 1])],
+)
+def test_a_point_covers_so_many_slots_that_it_rests_on_enough_samples(requests_per_s: float, points: list[int]) -> None:
+    sketch = LatencySketch()
+    slots: dict[int, LatencySketch] = {}
+    for number in range(int(60 * requests_per_s)):
+        latency_ms = 10.0 + number % 50
+        slots.setdefault(int(number / requests_per_s), LatencySketch()).record(latency_ms)
+        sketch.record(latency_ms)
+    line = Line.of(slots, 60, sketch)
+    assert line.slots_per_point == points
+    for slots_per_point, drawn, own in zip(points, line.drawn, line.percentiles, strict=True):
+        if slots_per_point <= 1:
+            assert drawn == own
+        else:
+            starts = range(0, 60, slots_per_point)
+            assert all(len(set(drawn[start : start + slots_per_point])) == 1 for start in starts)
+
+
+def test_a_last_point_with_few_samples_joins_the_one_before() -> None:
+    total = LatencySketch()
+    slots: dict[int, LatencySketch] = {}
+    for second in range(53):
+        slots[second] = LatencySketch()
+        for _ in range(8):
+            slots[second].record(20.0 if second < 50 else 900.0)
+            total.record(20.0 if second < 50 else 900.0)
+    drawn = Line.of(slots, 53, total).drawn[1]
+    assert len(set(drawn[40:53])) == 1
+    assert drawn[39] != drawn[40]

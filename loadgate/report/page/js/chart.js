@@ -233,9 +233,9 @@ function pointsOf(line) {
   return {
     show: (plot, index) => line.dots || (!line.span && isSparse(plot.data[index])),
     filter: (plot, index, show) => (show || line.span ? null : isolated(plot.data[index])),
-    size: line.dots ? 7 : 5,
+    size: line.faint ? 3 : line.dots ? 7 : 5,
     width: 0,
-    fill: () => colour(line.colour),
+    fill: () => (line.faint ? faint(colour(line.colour)) : colour(line.colour)),
   };
 }
 

@@ -68,7 +68,15 @@ function rates(from, count) {
 function outcomeData(raw) {
   if (!raw) return null;
   const on = (name) => raw.lines.map((line) => latencies(line[name]));
-  return { counts: raw.lines.map((line) => line.counts), p50: on("p50"), p95: on("p95"), p99: on("p99"), max: on("max") };
+  return {
+    counts: raw.lines.map((line) => line.counts),
+    points: raw.lines.map((line) => line.points),
+    p50: on("p50"),
+    p95: on("p95"),
+    p99: on("p99"),
+    max: on("max"),
+    slotP95: raw.lines.some((line) => line.slot_p95) ? raw.lines.map((line) => latencies(line.slot_p95 || [])) : null,
+  };
 }
 
 const unpacked = new Map();

@@ -1,5 +1,7 @@
 // The charts of the target's resources: one for each quantity, with a line for each resource.
 
+const lineColours = ["c1", "c2", "c3", "c4", "c5", "c6"];
+
 /** The format of the values of an axis. The values are in the unit of the axis. */
 const axisFormats = {
   MB: (megabytes) => formatBytes(isKnown(megabytes) ? megabytes * 1e6 : megabytes),
@@ -13,7 +15,7 @@ const axisFormats = {
 };
 
 function resourceChart(host, raw) {
-  const style = (index) => ({ colour: groupColours[index % groupColours.length] });
+  const style = (index) => ({ colour: lineColours[index % lineColours.length] });
   const kind = raw.title === "Waits" ? ", mean" : "";
   return makeChart(host, {
     ...timeBase(false),

@@ -17,6 +17,9 @@ function colour(name) {
   return colourCache.get(name);
 }
 
+/** Return a colour in the form rgb(r, g, b) with little opacity. */
+const faint = (solid) => solid.replace("rgb(", "rgba(").replace(")", ", 0.4)");
+
 function isDark() {
   const chosen = document.documentElement.dataset.theme;
   return chosen ? chosen === "dark" : systemIsDark.matches;

@@ -65,17 +65,18 @@ function baselineOf(scope) {
   return scope.raw.baseline.map((value) => ({ at: value.ms, colour: "soft", dash: [2, 4], label: `p95 of the ${value.of} ${value.text}` }));
 }
 
-/** Shade the worst window of each failed rule with a window. */
-function drawWorstWindows(plot, limits) {
+/** Shade the worst window of each failed rule with a window, and the time in which each other failed rule was broken. */
+function drawBreaches(plot, limits) {
   const { ctx, bbox } = plot;
   ctx.save();
   ctx.beginPath();
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.fillStyle = colour("failures-fill");
-  for (const limit of limits.filter((item) => item.outcome === "fail" && item.worst_s !== null)) {
-    const from = plot.valToPos(limit.worst_s, "x", true);
-    ctx.fillRect(from, bbox.top, plot.valToPos(limit.worst_s + limit.over_s, "x", true) - from, bbox.height);
+  const spansOf = (limit) => (limit.worst_s === null ? limit.broken : [[limit.worst_s, limit.worst_s + limit.over_s]]);
+  for (const [since, until] of limits.filter((item) => item.outcome === "fail").flatMap(spansOf)) {
+    const from = plot.valToPos(since, "x", true);
+    ctx.fillRect(from, bbox.top, plot.valToPos(until, "x", true) - from, bbox.height);
   }
   ctx.restore();
 }
@@ -85,25 +86,52 @@ const timeBase = (labelled, limits = [], times = slotTimes) => ({
   time: true,
   marks: (plot) => {
     drawStages(plot, labelled);
-    drawWorstWindows(plot, limits);
+    drawBreaches(plot, limits);
   },
 });
 
+const percentiles = ["p50", "p95", "p99"];
+
+/** Return how a percentile is drawn: in steps that rest on enough requests, or as dots if there are too few for a line. */
+function percentileLine(outcome, name, more) {
+  const slots = outcome.points[0][percentiles.indexOf(name)];
+  return { label: name, colour: name, values: outcome[name], format: formatMs, dots: slots === 0, stepped: slots > 1, ...more };
+}
+
+/** Return the p95 of each slot as faint dots behind its line. Empty if the line has the same values. */
+function slotDots(outcome, colourName) {
+  if (!outcome.slotP95 || outcome.points[0][1] === 0) return [];
+  return [{ label: `p95 of ${run.grids[0].width}`, colour: colourName, values: outcome.slotP95, format: formatMs, dots: true, faint: true }];
+}
+
+/** Return the time that a point of the p95 covers, as in "p95 of 10 s". */
+function pointText(outcome) {
+  const slots = outcome.points[0][1];
+  return slots > 1 ? `, a step of p95 covers ${slots * run.grids[0].width_s} s` : "";
+}
+
+/** Return whether the highest values are so far above the usual ones that a linear axis would hide these. */
+function isSkewed(values) {
+  const known = values.filter(isKnown).sort((one, other) => one - other);
+  return known.length > 2 && known.at(-1) > 20 * known[Math.floor(known.length / 2)];
+}
+
 function responseChart(host, scope, options) {
-  const line = (label, values, more) => ({ label, colour: label, values, format: formatMs, ...more });
-  const success = scope.success;
+  const { success } = scope;
+  const tooFew = success.points[0][2] === 0;
   return makeChart(host, {
     ...timeBase(options.labelled, scope.limits, scope.times),
     title: "Response time",
-    unit: "ms, successful requests",
+    unit: `ms, successful requests${pointText(success)}`,
     height: options.height,
-    log: options.log,
+    log: options.log || isSkewed(success.p95[0]),
     limits: [...limitsOf(scope), ...baselineOf(scope)],
     series: [
-      line("p50", success.p50),
-      line("p95", success.p95),
-      line("p99", success.p99),
-      line("max", success.max, { hidden: true }),
+      ...slotDots(success, "p95"),
+      percentileLine(success, "p50"),
+      percentileLine(success, "p95"),
+      percentileLine(success, "p99", { hidden: tooFew }),
+      { label: "max", colour: "max", values: success.max, format: formatMs, hidden: true },
     ],
     onCursor: options.onCursor,
   });
@@ -169,36 +197,31 @@ function usersChart(host) {
   });
 }
 
-const groupColours = ["c1", "c2", "c3", "c4", "c5", "c6"];
-
-/** Draw the p95 of each group and the limits of its rules. Return null if there are fewer than two groups. */
+/** Draw the p95 of each group in a chart of its own, with its limits. Return null if there are fewer than two groups. */
 function groupsChart(host, options) {
-  const groups = run.scopes.map((raw, index) => [raw, index]).filter(([raw]) => raw.kind === "group");
+  const groups = [...run.scopes.keys()].filter((index) => run.scopes[index].kind === "group");
   if (groups.length < 2) return null;
-  const series = groups.map(([raw, index], number) => ({
-    label: raw.name,
-    colour: groupColours[number % groupColours.length],
-    values: scopeData(index).success.p95,
-    format: formatMs,
-  }));
-  const limits = groups.flatMap(([raw], number) =>
-    raw.limits
-      .filter((limit) => limit.metric === "p95")
-      .map((limit) => ({
-        at: limit.ms,
-        colour: groupColours[number % groupColours.length],
-        label: `${raw.name} limit ${limit.text}`,
-      })),
-  );
-  const texts = new Set(groups.flatMap(([raw]) => raw.limits.filter((limit) => limit.metric === "p95").map((limit) => limit.text)));
-  const same = texts.size === 1 && limits.length === groups.length;
+  const body = element("div", "multiples");
+  host.append(body);
+  const made = groups.map((index) => groupChart(body, scopeData(index), options));
+  return {
+    destroy() {
+      made.forEach((chart) => chart.destroy());
+      body.remove();
+    },
+  };
+}
+
+function groupChart(host, scope, options) {
+  const { success } = scope;
+  const isP95 = (limit) => limit.metric === "p95";
   return makeChart(host, {
-    ...timeBase(true, groups.flatMap(([raw]) => raw.limits)),
-    title: "p95 of each group",
-    unit: "ms, successful requests, dashed: limits",
-    height: 210,
-    log: options.log,
-    series,
-    limits: same ? [{ at: limits[0].at, colour: "soft", label: `limit of each group ${[...texts][0]}` }] : limits,
+    ...timeBase(false, scope.limits.filter(isP95), scope.times),
+    title: scope.raw.name,
+    unit: `p95, ms${pointText(success)}`,
+    height: 150,
+    log: options.log || isSkewed(success.p95[0]),
+    limits: [...limitsOf({ limits: scope.limits.filter(isP95) }), ...baselineOf(scope)],
+    series: [...slotDots(success, "p95"), percentileLine(success, "p95")],
   });
 }
