@@ -98,7 +98,7 @@ function percentileLine(outcome, name, more) {
   return { label: name, colour: name, values: outcome[name], format: formatMs, dots: slots === 0, stepped: slots > 1, ...more };
 }
 
-/** Return the p95 of each slot as faint dots behind its line. Empty if the line has the same values. */
+/** Return the p95 of each slot as faint dots beside its line. Empty if the line has the same values. */
 function slotDots(outcome, colourName) {
   if (!outcome.slotP95 || outcome.points[0][1] === 0) return [];
   return [{ label: `p95 of ${run.grids[0].width}`, colour: colourName, values: outcome.slotP95, format: formatMs, dots: true, faint: true }];
@@ -127,11 +127,11 @@ function responseChart(host, scope, options) {
     log: options.log || isSkewed(success.p95[0]),
     limits: [...limitsOf(scope), ...baselineOf(scope)],
     series: [
-      ...slotDots(success, "p95"),
       percentileLine(success, "p50"),
       percentileLine(success, "p95"),
       percentileLine(success, "p99", { hidden: tooFew }),
       { label: "max", colour: "max", values: success.max, format: formatMs, hidden: true },
+      ...slotDots(success, "p95"),
     ],
     onCursor: options.onCursor,
   });
@@ -222,6 +222,6 @@ function groupChart(host, scope, options) {
     height: 150,
     log: options.log || isSkewed(success.p95[0]),
     limits: [...limitsOf({ limits: scope.limits.filter(isP95) }), ...baselineOf(scope)],
-    series: [...slotDots(success, "p95"), percentileLine(success, "p95")],
+    series: [percentileLine(success, "p95"), ...slotDots(success, "p95")],
   });
 }
