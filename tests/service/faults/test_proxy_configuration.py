@@ -28,10 +28,11 @@ HEAD_WITHIN_S = 1.0
 
 @dataclass
 class Proxied:
-    """A running proxy, and the heads of what it sent on."""
+    """A running proxy, and the heads of what it sent on. `breaks` ends the next connection without a response."""
 
     port: int
     seen: list[dict[str, str]] = field(default_factory=list)
+    breaks: bool = False
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +49,15 @@ def proxied(haproxy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         def do_GET(self) -> None:
             if not self.path.startswith("/api/v1/health/ready"):
                 proxied.seen.append({name.lower(): value for name, value in self.headers.items()})
+                if proxied.breaks:
+                    proxied.breaks = False
+                    self.close_connection = True
+                    return
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()
+
+        do_HEAD = do_GET  # noqa: N815 - the name that the base class calls
 
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
@@ -113,6 +120,16 @@ def test_the_proxy_says_whose_request_it_is_whatever_the_caller_says(proxied: Pr
     assert proxied.seen[-1]["x-forwarded-proto"] == "http"
     assert "forwarded" not in proxied.seen[-1]
     assert httpx2.get(f"http://{LOOPBACK}:{proxied.port}/metrics", trust_env=False).status_code == 404
+
+
+@pytest.mark.parametrize(("method", "status", "times"), [("GET", 200, 2), ("HEAD", 200, 2), ("POST", 502, 1)])
+def test_the_proxy_repeats_only_a_request_that_changes_nothing(
+    proxied: Proxied, method: str, status: int, times: int
+) -> None:
+    before = len(proxied.seen)
+    proxied.breaks = True
+    answer = httpx2.request(method, f"http://{LOOPBACK}:{proxied.port}/", timeout=30, trust_env=False)
+    assert (answer.status_code, len(proxied.seen) - before) == (status, times)
 
 
 def test_the_proxy_bounds_the_connections_of_an_address(proxied: Proxied) -> None:
