@@ -18,24 +18,33 @@ def create_database(server_url: str, name: str) -> str:
     """Make a database; its URL."""
     url = make_url(server_url)
     if url.get_backend_name() == "postgresql":
-        asyncio.run(_on_postgresql(url.set(database="postgres").render_as_string(hide_password=False), name))
+        run_on_server(server_url, f'CREATE DATABASE "{name}"')
     else:
-        asyncio.run(_on_mariadb(url.host or "", url.port or 0, name))
+        run_on_server(server_url, f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
     return url.set(database=name).render_as_string(hide_password=False)
 
 
-async def _on_postgresql(url: str, name: str) -> None:
+def run_on_server(server_url: str, statement: str) -> None:
+    """Run a statement outside of the databases of the tests."""
+    url = make_url(server_url)
+    if url.get_backend_name() == "postgresql":
+        asyncio.run(_on_postgresql(url.set(database="postgres").render_as_string(hide_password=False), statement))
+    else:
+        asyncio.run(_on_mariadb(url.host or "", url.port or 0, statement))
+
+
+async def _on_postgresql(url: str, statement: str) -> None:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(statement)
     finally:
         await connection.close()
 
 
-async def _on_mariadb(host: str, port: int, name: str) -> None:
+async def _on_mariadb(host: str, port: int, statement: str) -> None:
     connection = await aiomysql.connect(host=host, port=port, user="test", password="test", autocommit=True)
     try:
         async with connection.cursor() as cursor:
-            await cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb4")
+            await cursor.execute(statement)
     finally:
         await connection.ensure_closed()
