@@ -8,7 +8,8 @@ from typing import Any, cast
 from uuid import uuid4
 
 from celery import Task
-from celery.exceptions import Ignore
+from celery.exceptions import Ignore, Reject
+from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
@@ -21,6 +22,7 @@ log = get_logger(__name__)
 
 FIRST_WAITS_S = (0.1, 0.2, 0.5, 1.0)
 LONGEST_WAIT_S = 2.0
+BROKER_ERRORS = (OperationalError, RedisError, OSError)
 
 
 class TaskFailedError(Exception):
@@ -62,10 +64,22 @@ class ServiceTask(Task):  # type: ignore[misc]  # Celery ships no types
         return super().apply_async(args, kwargs, **{"argsrepr": ARGUMENTS, "kwargsrepr": KEYWORDS, **options})
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
-        """Retry as Celery does, but sooner if the broker would deliver the waiting task again."""
+        """Retry as Celery does, but sooner if the broker would deliver the waiting task again.
+
+        If the broker does not respond, wait for it, at most until the time limit of the task. Without the wait, Celery
+        would drop the task.
+        """
         if countdown is not None:
             countdown = min(countdown, self.app.settings.celery_visibility_timeout_s / 2)
-        return super().retry(*args, countdown=countdown, **options)
+        waits_s = chain(FIRST_WAITS_S, repeat(LONGEST_WAIT_S))
+        while True:
+            try:
+                return super().retry(*args, countdown=countdown, **options)
+            except Reject as rejection:
+                if not isinstance(rejection.reason, BROKER_ERRORS):
+                    raise
+                log.warning("task_waits_for_the_broker", task=self.name, error=type(rejection.reason).__name__)
+                time.sleep(next(waits_s))
 
 
 def claim_task(redis: Redis, key: str, retries: int, *, redelivered: bool, keep_s: int) -> Claim:
