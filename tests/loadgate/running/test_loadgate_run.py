@@ -71,7 +71,9 @@ def comparable(folder: Path) -> dict[str, Any]:
     rules = [(rule["rule"], rule["outcome"]) for rule in run["verdict"]["rules"]]
     names = sorted(item["name"] for item in run["totals"]["requests"])
     files = sorted(path.name for path in run_folder(folder).iterdir())
-    return {"rules": rules, "code": run["verdict"]["exit_code"], "names": names, "files": files, "keys": sorted(run)}
+    # Only `loadgate run` compares with earlier runs.
+    keys = sorted(run.keys() - {"is_first_of_its_kind"})
+    return {"rules": rules, "code": run["verdict"]["exit_code"], "names": names, "files": files, "keys": keys}
 
 
 def job_page(folder: Path) -> dict[str, str]:
