@@ -154,7 +154,7 @@ def test_a_managed_target_that_crashes_under_load_fails(tmp_path: Path) -> None:
     assert verdict["reason"] == "the target ended with exit code 3 during the run"
     assert verdict["exit_code"] == FAIL
     report = (run_folder(tmp_path) / "report.html").read_text()
-    assert re.search(r"Cut short after \S+ s of 40 s, because the target ended with exit code 3\.", report)
+    assert re.search(r"Cut short after \S+\ss of 40\ss, because the target ended with exit code 3\.", report)
     assert done.stdout.count("the target ended with exit code 3; its last lines:") == 1
 
 
