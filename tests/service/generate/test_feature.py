@@ -44,7 +44,6 @@ NAMES = (["news"], ["data"], ["categories"], ["x" * 24], ["open_orders"], ["peop
 
 @pytest.mark.full
 @pytest.mark.timeout(400)
-@pytest.mark.timeout(400)
 def test_every_name_gives_code_that_passes_lint_format_types_and_tests(shop: Folder) -> None:
     for names in NAMES:
         shop.run("inference-core", "generate", "feature", *names)
