@@ -69,12 +69,13 @@ def find_breach(
     requests and `min_s` seconds, because fewer requests have no reliable percentile.
     """
     periods = _periods(requests, limit, min_requests, min_s)
-    broken = [period for period in periods if period.is_broken] or periods
-    rest = [period for period in periods if period not in broken]
-    names = [NameInBreach(request, _sum_of(broken, request), _sum_of(rest, request)) for request in requests]
+    broken = [period for period in periods if period.is_broken]
+    # If only the run as a whole broke the limit, all of it is looked at.
+    rest = [period for period in periods if not period.is_broken] if broken else []
+    names = [NameInBreach(request, _sum_of(broken or periods, request), _sum_of(rest, request)) for request in requests]
     return Breach(
-        spans=_joined([period.span for period in periods if period.is_broken]),
-        is_throughout=all(period.is_broken for period in periods),
+        spans=_joined([period.span for period in broken]),
+        is_throughout=len(broken) == len(periods),
         names=_that_stand_out(names, limit),
         slow_names=sum(limit.is_broken(name.inside) for name in names),
         all_names=len(names),

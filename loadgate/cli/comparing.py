@@ -12,6 +12,17 @@ from typer.core import TyperCommand
 from loadgate.cli.options import Locustfile, duration, share
 from loadgate.cli.output import say, say_text, say_wrapped
 
+Profile = Annotated[str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")]
+Rate = Annotated[str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")]
+Measure = Annotated[
+    float,
+    typer.Option(parser=duration, metavar="<duration>", help="Measured time of each segment, one run of one side."),
+]
+Settle = Annotated[
+    float,
+    typer.Option(parser=duration, metavar="<duration>", help="Time at the start of each segment that is not measured."),
+]
+
 
 def ab_command(
     *,
@@ -22,26 +33,14 @@ def ab_command(
     head: Annotated[
         str | None, typer.Argument(metavar="HEAD", help="Commit; by default, the working tree with uncommitted files.")
     ] = None,
-    profile: Annotated[
-        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")
-    ] = "",
-    rate: Annotated[
-        str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")
-    ] = None,
+    profile: Profile = "",
+    rate: Rate = None,
     pairs: Annotated[
         int,
         typer.Option(min=2, max=500, help="Pairs to measure. If the result is inconclusive, the same number follows."),
     ] = 10,
-    measure: Annotated[
-        float,
-        typer.Option(parser=duration, metavar="<duration>", help="Measured time of each segment, one run of one side."),
-    ] = "20s",  # type: ignore[assignment]  # the parser reads it
-    settle: Annotated[
-        float,
-        typer.Option(
-            parser=duration, metavar="<duration>", help="Time at the start of each segment that is not measured."
-        ),
-    ] = "5s",  # type: ignore[assignment]
+    measure: Measure = "20s",  # type: ignore[assignment]  # the parser reads it
+    settle: Settle = "5s",  # type: ignore[assignment]
     ignore: Annotated[
         float, typer.Option(parser=share, metavar="<percentage>", help="A latency change below this never fails.")
     ] = "5%",  # type: ignore[assignment]
@@ -154,23 +153,11 @@ def bisect_command(
         str, typer.Argument(metavar="RULE", help="The scope and the metric of a rule, such as 'auth: p95'.")
     ],
     *,
-    profile: Annotated[
-        str, typer.Option(envvar="LOAD_PROFILE", help="Load profile; by default, that of the suite.")
-    ] = "",
-    rate: Annotated[
-        str | None, typer.Option(help="Arrival rate, such as 50/s; by default, that of the profile.")
-    ] = None,
+    profile: Profile = "",
+    rate: Rate = None,
     pairs: Annotated[int, typer.Option(min=2, max=500, help="Pairs of each comparison, as for loadgate ab.")] = 10,
-    measure: Annotated[
-        float,
-        typer.Option(parser=duration, metavar="<duration>", help="Measured time of each segment, one run of one side."),
-    ] = "20s",  # type: ignore[assignment]  # the parser reads it
-    settle: Annotated[
-        float,
-        typer.Option(
-            parser=duration, metavar="<duration>", help="Time at the start of each segment that is not measured."
-        ),
-    ] = "5s",  # type: ignore[assignment]
+    measure: Measure = "20s",  # type: ignore[assignment]  # the parser reads it
+    settle: Settle = "5s",  # type: ignore[assignment]
 ) -> int:
     """Find the commit that made the value of a rule worse.
 

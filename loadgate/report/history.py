@@ -58,8 +58,8 @@ class Point(NamedTuple):
 class SeriesKey(NamedTuple):
     """What the points of a series have in common: the profile, the fingerprint of its load, and the rule's subject.
 
-    Runs with another number of users, other rules or another suite are not comparable, so they have a series of their
-    own. The fingerprint is None in runs of older versions.
+    Runs with another profile, number of users or run time are not comparable, so they have a series of their own. The
+    fingerprint is None in runs of older versions.
     """
 
     profile: str
@@ -159,8 +159,8 @@ def _past_run(folder: Path) -> PastRun:
 def series_of(found: Sequence[PastRun]) -> dict[SeriesKey, list[Point]]:
     """Return the results of each rule in comparable runs, oldest first. The rules of the newest run come first.
 
-    The subject of a rule is its text without the limit, so a changed limit does not start a new series of a run without
-    a fingerprint. If a run has several limits for a subject, each limit has its own series.
+    The subject of a rule is its text without the limit, so a changed limit does not start a new series. If a run has
+    several limits for a subject, each limit has its own series.
     """
     subjects = [Counter((run.profile, rule_subject(rule)) for rule in run.rules) for run in found]
     several = {subject for counts in subjects for subject, times in counts.items() if times > 1}

@@ -27,15 +27,11 @@ def history_text(
     problems = [printable(f"{one.folder}: {one.problem}") for one in unread]
     if not found:
         return "\n".join(["no runs found", *problems])
-    head, *rows = aligned(
-        [("RUN", "OUTCOME", "AGE", "COMMIT", "REQUESTS", "FAILED"), *_rows(found, now_s)], right={4, 5}
-    )
+    head, *rows = aligned([RUN_HEAD, *_rows(found, now_s)], right={4, 5})
     lines = [head, *(line for run, row in zip(found, rows, strict=True) for line in (row, *_details(run)))]
     if any(run.commit_changed for run in found):
         lines.append(f"{CHANGED} with uncommitted changes")
-    series = aligned(
-        [("PROFILE", "RULE", "LIMIT", "LATEST", "OUTCOMES", "OLDEST TO NEWEST"), *_series(found, can_show)], right={3}
-    )
+    series = aligned([SERIES_HEAD, *_series(found, can_show)], right={3})
     lines += ["", *series] if len(series) > 1 else []
     return "\n".join([*lines, *(["", *problems] if problems else [])])
 

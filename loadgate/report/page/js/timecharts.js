@@ -104,7 +104,7 @@ function slotDots(outcome, colourName) {
   return [{ label: `p95 of ${run.grids[0].width}`, colour: colourName, values: outcome.slotP95, format: formatMs, dots: true, faint: true }];
 }
 
-/** Return the time that a point of the p95 covers, as in "p95 of 10 s". */
+/** Return the time that a step of the p95 covers, as in ", a step of p95 covers 10 s". Empty for a single slot. */
 function pointText(outcome) {
   const slots = outcome.points[0][1];
   return slots > 1 ? `, a step of p95 covers ${slots * run.grids[0].width_s} s` : "";
