@@ -13,8 +13,9 @@ import yaml
 from inference_core.service import service
 from tests.loadgate.runner.cluster.schema import compose_problems
 from tests.support import deployment
+from tests.support.compose_files import VARIABLE, MissingVariableError
 from tests.support.deploy_tools import DEPLOY, debian_tool, deploy_tool, output_of
-from tests.support.deployment import GIVEN, SECRETS, MissingVariableError, compose
+from tests.support.deployment import GIVEN, SECRETS, compose
 from tests.support.dockerfile import read_dockerfile
 from tests.support.stack import ROOT
 
@@ -171,7 +172,7 @@ def test_a_missing_variable_is_named(name: str) -> None:
 
 
 def test_no_secret_has_a_default() -> None:
-    found = deployment.VARIABLE.findall(FILE.read_text())
+    found = VARIABLE.findall(FILE.read_text())
     secrets = {name for name, _, _ in found if deployment.SECRET.search(name)}
     assert secrets == {*SECRETS, "SMTP_PASSWORD"}
     for name, kind, text in found:

@@ -18,6 +18,7 @@ from tests.support.accounts import Api
 from tests.support.servers.databases import create_database
 from tests.support.servers.mariadb import mariadb_server
 from tests.support.servers.postgresql import postgresql_server
+from tests.support.servers.sentinels import SentinelGroup, sentinel_group
 from tests.support.servers.sqlite import migrate
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.settings import Settings
@@ -27,6 +28,20 @@ UNLIMITED = dict.fromkeys(
     ("login_failures_per_network", "passwords_per_network_per_minute", "mails_per_network_per_minute"), 100_000
 )
 AppFactory = Callable[..., AbstractAsyncContextManager[Api]]
+
+
+@pytest.fixture(scope="module")
+def sentinels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelGroup]:
+    """Two Redis servers and three Sentinels."""
+    with sentinel_group(tmp_path_factory.mktemp("group")) as group:
+        yield group
+
+
+@pytest.fixture
+def group(sentinels: SentinelGroup) -> Iterator[SentinelGroup]:
+    """The same, with all servers running again after the test."""
+    yield sentinels
+    sentinels.heal()
 
 
 @pytest.fixture(scope="session")

@@ -10,19 +10,18 @@ from functools import cache
 from typing import Any
 
 import pytest
-import yaml
 
 from inference_core.app.application import create_application
 from inference_core.core.service_settings import settings_class
 from inference_core.core.settings import Settings, load_settings
 from inference_core.service import service
+from tests.support.compose_files import compose_file
 from tests.support.deploy_tools import DEPLOY
 from tests.support.stack import ROOT
 
 MARGIN_S = 10
 """How much longer than its own time to end a process has before it is killed."""
 
-VARIABLE = re.compile(r"\$(?:\$|\{(\w+)(?::([-?])([^}]*))?\})")
 SECRET = re.compile(r"SECRET|PASSWORD|TOKEN|KEY")
 SECRETS = {
     "SECRET_KEY": "0123456789abcdef0123456789abcdef",
@@ -33,32 +32,9 @@ SECRETS = {
 GIVEN = {**SECRETS, "PUBLIC_URL": "https://api.example.com", "SMTP_HOST": "mail.example.com"}
 
 
-class MissingVariableError(Exception):
-    """Raised if a required variable of a Compose file is not set."""
-
-
 def compose(variables: Mapping[str, str] = GIVEN) -> dict[str, Any]:
-    """Return `deploy/compose.yaml` as Docker Compose reads it: anchors are merged, and variables are replaced."""
-
-    def value(match: re.Match[str]) -> str:
-        name, kind, text = match.groups()
-        if name is None:
-            return "$"
-        if variables.get(name):
-            return variables[name]
-        if kind != "-":
-            raise MissingVariableError(f"{name}: {text}")
-        return str(text)
-
-    def replaced(item: Any) -> Any:
-        if isinstance(item, dict):
-            return {key: replaced(part) for key, part in item.items()}
-        if isinstance(item, list):
-            return [replaced(part) for part in item]
-        return VARIABLE.sub(value, item) if isinstance(item, str) else item
-
-    read: dict[str, Any] = replaced(yaml.safe_load((DEPLOY / "compose.yaml").read_text()))
-    return read
+    """Return `deploy/compose.yaml` with its variables replaced."""
+    return compose_file(DEPLOY / "compose.yaml", variables)
 
 
 def version() -> str:

@@ -13,7 +13,7 @@ import pytest
 from tests.service.faults.test_redis_faults import Person, is_unavailable, person
 from tests.service.faults.test_task_faults import result, words
 from tests.support.processes import wait_until
-from tests.support.servers.sentinels import FAILOVER_S, SentinelGroup, sentinel_group
+from tests.support.servers.sentinels import FAILOVER_S, SentinelGroup
 from tests.support.service import PREFIX, ApiProcess, ServiceProcess, api_process, service_env, worker_process
 
 pytestmark = [pytest.mark.full, pytest.mark.process]
@@ -23,26 +23,14 @@ REQUEST_S = 5.0
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelGroup]:
-    with sentinel_group(tmp_path_factory.mktemp("group")) as group:
-        yield group
-
-
-@pytest.fixture
-def group(started: SentinelGroup) -> Iterator[SentinelGroup]:
-    yield started
-    started.heal()
-
-
-@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("service")
 
 
 @pytest.fixture(scope="module")
-def env(folder: Path, started: SentinelGroup) -> dict[str, str]:
+def env(folder: Path, sentinels: SentinelGroup) -> dict[str, str]:
     # A worker that is cut off returns what it had not started after the visibility timeout.
-    return service_env(folder, started.url, CELERY_TASK_TIME_LIMIT_S="20", CELERY_VISIBILITY_TIMEOUT_S="25")
+    return service_env(folder, sentinels.url, CELERY_TASK_TIME_LIMIT_S="20", CELERY_VISIBILITY_TIMEOUT_S="25")
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from inference_core.core.redis_address import RedisAddress
 from inference_core.core.settings import SettingsError
 from tests.support import preloaded
 from tests.support.processes import redis_server, stop, wait_until
+from tests.support.redis_uses import use_everywhere
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.service import ROOT, service_env, worker_process
 from tests.support.settings import Settings, load_settings, service
@@ -74,19 +75,10 @@ GOOD = [
 @pytest.mark.parametrize("form", GOOD)
 async def test_a_form_serves_the_api_the_broker_and_the_results(form: str, forms: dict[str, str]) -> None:
     settings = Settings(_env_file=None, redis_url=forms[form], redis_prefix=f"form{GOOD.index(form)}", **PATIENCE)
-    async with open_client(settings, settings.redis_url) as client, TaskSender.open(service, settings) as sender:
-        await client.set("one", "1")
-        await sender.send("any.task")
-    worker = create_celery(service, settings, "worker")
-    await asyncio.to_thread(worker.backend.client.set, settings.key_prefix + "two", "2")
-    with worker.connection_for_read() as connection:
-        sizes = await asyncio.to_thread(lambda: connection.default_channel.queue_declare("default", passive=False))
-    assert sizes.message_count == 1
+    keys = await use_everywhere(settings)
     with broker_client(settings) as everything, Redis.from_url(forms["plain"], decode_responses=True) as database_2:
         assert everything.llen("default") == 1
-        assert set(database_2.keys(f"{settings.key_prefix}*")) >= {
-            settings.key_prefix + name for name in ("one", "two")
-        }
+        assert set(database_2.keys(f"{settings.key_prefix}*")) >= keys
 
 
 @pytest.mark.anyio

@@ -15,9 +15,9 @@ from redis.exceptions import RedisError
 
 from inference_core.app.stack.ports import free_port
 from inference_core.core.queue.app import create_celery
-from inference_core.core.queue.sender import TaskSender
 from inference_core.core.redis.client import broker_client, open_client
 from tests.support.processes import wait_until
+from tests.support.redis_uses import use_everywhere
 from tests.support.servers.sentinels import (
     LOGIN,
     NAME,
@@ -25,25 +25,12 @@ from tests.support.servers.sentinels import (
     SENTINEL_LOGIN,
     SENTINEL_PASSWORD,
     SentinelGroup,
-    sentinel_group,
 )
 from tests.support.servers.unavailable import ServerUnavailableError, skip_or_fail
 from tests.support.settings import Settings, service
 from tests.support.tls_proxy import make_certificate, tls_proxy
 
 pytestmark = [pytest.mark.full, pytest.mark.process, pytest.mark.anyio]
-
-
-@pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SentinelGroup]:
-    with sentinel_group(tmp_path_factory.mktemp("group")) as group:
-        yield group
-
-
-@pytest.fixture
-def group(started: SentinelGroup) -> Iterator[SentinelGroup]:
-    yield started
-    started.heal()
 
 
 @contextmanager
@@ -77,17 +64,11 @@ async def refusals(url: str) -> list[str]:
 
 async def test_it_serves_the_api_the_broker_and_the_results(group: SentinelGroup) -> None:
     settings = settings_of(f"{group.url}&db=2", redis_prefix="serves")
-    async with open_client(settings, settings.redis_url) as client, TaskSender.open(service, settings) as sender:
-        await client.set("one", "1")
-        await sender.send("any.task")
-    worker = create_celery(service, settings, "worker")
-    await asyncio.to_thread(worker.backend.client.set, settings.key_prefix + "two", "2")
-    with worker.connection_for_read() as connection:
-        sizes = await asyncio.to_thread(lambda: connection.default_channel.queue_declare("default", passive=False))
-    assert sizes.message_count == 1
+    keys = await use_everywhere(settings)
     with group.server(group.master_port()) as master:
         master.select(2)
-        assert set(master.keys("serves:*")) >= {"serves:one", "serves:two", "serves:default"}
+        assert set(master.keys("serves:*")) >= keys | {"serves:default"}
+    worker = create_celery(service, settings, "worker")
     shown = [worker.connection_for_read().as_uri(), worker.backend.as_uri(), repr(worker.conf.broker_transport_options)]
     secrets = {PASSWORD, LOGIN, SENTINEL_PASSWORD, SENTINEL_LOGIN}
     assert not [text for text in shown if any(secret in text for secret in secrets)]

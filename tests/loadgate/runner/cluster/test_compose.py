@@ -17,34 +17,16 @@ from loadgate.runner.cluster.manifests import CONCLUDE_WITHIN_S, DELIVER_WITHIN_
 from tests.loadgate.runner.cluster.image import COPIED, IMAGE_FOLDER, copies, dockerfile, image_environment, image_files
 from tests.loadgate.runner.cluster.schema import compose_problems
 from tests.loadgate.running.support import PASS, finish, loadgate_command
+from tests.support.compose_files import MissingVariableError, compose_file
 from tests.support.stack import ROOT
 
 COMPOSE = ROOT / "deploy" / "load" / "compose.yaml"
 SUITE = "tests/performance/locustfile.py"
-VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
 def compose(**variables: str) -> dict[str, Any]:
-    """Return the Compose file with its variables replaced.
-
-    Raises:
-        KeyError: A required variable is missing.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        name, kind, default = match.groups()
-        return variables.get(name) or {"-": default}[kind]
-
-    def replaced(item: Any) -> Any:
-        """Replace variables after YAML is read, as Compose does."""
-        if isinstance(item, dict):
-            return {key: replaced(part) for key, part in item.items()}
-        if isinstance(item, list):
-            return [replaced(part) for part in item]
-        return VARIABLE.sub(value, item) if isinstance(item, str) else item
-
-    document: dict[str, Any] = replaced(yaml.safe_load(COMPOSE.read_text()))
-    return document
+    """Return the Compose file with its variables replaced."""
+    return compose_file(COMPOSE, variables)
 
 
 def load(**variables: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -68,7 +50,7 @@ def test_the_schema_finds_a_file_that_is_wrong() -> None:
 
 
 def test_the_target_must_be_given() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(MissingVariableError, match="TARGET_HOST: "):
         compose()
 
 
