@@ -5,6 +5,7 @@ CommandError              a cause outside the request:
 ├── ArtefactError         files of a run that could not be written; also an OSError
 ├── TargetError           a managed target that does not start
 ├── GitError              git is missing or fails
+│   └── GitTimeoutError   git does not answer
 ├── BusyError             another comparison of the repository is running
 ├── DeliveryError         a run folder that cannot be sent to a URL
 ├── PrepareError          the command that prepares a worktree fails
@@ -20,7 +21,8 @@ CommandError              a cause outside the request:
     ├── CapacityError     the options of `loadgate capacity`
     ├── BisectError       the options of `loadgate bisect`
     ├── CommitError       a commit or a repository that does not exist
-    ├── DescribeError     a locustfile that cannot be loaded
+    ├── DescribeError     the suite cannot be described
+    │   └── SuiteImportError  a locustfile that cannot be loaded
     ├── BaselineError     a baseline that does not exist or cannot be made
     ├── CompareError      runs that cannot be compared
     ├── RunNameError      a run that does not exist

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -218,9 +219,14 @@ def test_any_other_form_is_refused_in_one_line_without_its_secrets(
     assert "secret" not in line
 
 
+def cluster_server(folder: Path) -> AbstractContextManager[tuple[str, subprocess.Popen[bytes]]]:
+    """A Redis of a cluster. Its bus has a port of its own: the default, 10,000 above the server's, can be too high."""
+    return redis_server(folder, None, "--cluster-enabled", "yes", "--cluster-port", str(free_port()))
+
+
 @pytest.mark.parametrize("variable", ["REDIS_URL", "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND"])
 def test_a_cluster_is_refused(variable: str, tmp_path: Path, redis_url: str) -> None:
-    with redis_server(tmp_path / "cluster", None, "--cluster-enabled", "yes") as (url, _):
+    with cluster_server(tmp_path / "cluster") as (url, _):
         given = {"redis_url": redis_url, variable.lower(): url.removesuffix("/0")}
         with pytest.raises(ClusterError) as raised:
             refuse_cluster(Settings(_env_file=None, **given))
@@ -234,7 +240,7 @@ def test_an_ordinary_server_and_one_that_is_away_are_no_cluster(redis_url: str) 
 
 @pytest.mark.full
 def test_api_and_worker_end_in_one_line_on_a_cluster(tmp_path: Path) -> None:
-    with redis_server(tmp_path / "cluster", None, "--cluster-enabled", "yes") as (url, _):
+    with cluster_server(tmp_path / "cluster") as (url, _):
         env = service_env(tmp_path, url)
         worker = ["celery", "-A", "inference_core.celery.celery_main:celery_app", "worker"]
         api = ["uvicorn", "inference_core.main:app", "--port", str(free_port())]
